@@ -1,0 +1,38 @@
+# Opossum in a container, at home or as a Hugging Face Space (sdk: docker).
+#
+#   docker build -t opossum .
+#   docker run --rm -p 8501:8501 opossum                       then open http://localhost:8501
+#   docker run --rm -p 8501:8501 -v opossum-runs:/home/user/runs opossum     keeps the runs
+FROM python:3.11-slim
+
+# A Space runs its container as user 1000; so do we everywhere.
+RUN useradd --create-home --uid 1000 user
+USER user
+ENV HOME=/home/user \
+    PATH=/home/user/.local/bin:$PATH \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /home/user/app
+
+# torch first, from PyTorch's CPU index: 2.13.0+cpu satisfies the plain pin, and the image stays gigabytes smaller.
+COPY --chown=user requirements.txt .
+RUN pip install --user "$(grep -o '^torch==[0-9.]*' requirements.txt)" --extra-index-url https://download.pytorch.org/whl/cpu \
+    && pip install --user -r requirements.txt
+
+COPY --chown=user . .
+RUN mkdir -p /home/user/runs
+
+# The bundled model is all a container needs, so it never asks the hub. The frame that a Space is shown in blocks the XSRF
+# cookie, which would break uploads: that protection is off here, in the container only. CORS protection stays on.
+ENV HF_HUB_OFFLINE=1 \
+    OPOSSUM_RUNS=/home/user/runs \
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
+    STREAMLIT_SERVER_PORT=8501 \
+    STREAMLIT_SERVER_HEADLESS=true \
+    STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false
+VOLUME /home/user/runs
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+CMD ["python", "-m", "streamlit", "run", "app.py"]

@@ -1,0 +1,68 @@
+# Opossum's commands. `make run` and `make test` on a fresh clone need nothing else by hand.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?=
+MINUTES ?= 120
+ARGS ?=
+
+PY := .venv/bin/python
+STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(if $(PORT),--server.port $(PORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint format model bench screenshots clean venv venv-dev
+
+help: ## Say what can be made
+	@echo "Opossum: RLHF, hands-on. What you can make:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
+
+run: venv ## Start Opossum and open it in your browser
+	@echo "Starting Opossum. Your browser opens at it; if it does not, open the address below."
+	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in ./runs. Ctrl-C stops it."
+	@$(STREAMLIT)
+
+test: venv-dev ## Check style and run every test but the slow ones (ARGS="-k ppo" for some)
+	@sh scripts/ensure_chromium.sh
+	@echo "1 of 2: style (ruff)"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@echo "2 of 2: tests (pytest, without the slow ones). Pictures and logs of the browser tests go to test-artefacts/."
+	@$(PY) -m pytest -m "not slow" $(ARGS)
+
+test-slow: venv-dev ## Run the slow tests
+	@sh scripts/ensure_chromium.sh
+	@$(PY) -m pytest -m slow $(ARGS)
+
+lint: venv-dev ## Check style only
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: venv-dev ## Put the code into its style
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+model: venv ## Make the bundled model again: corpus, tokenizer, weights, card (MINUTES=120 of training)
+	@echo "Making the pocket GPT-2 again: the corpus (a minute or two), then $(MINUTES) minutes of training, all sessions together."
+	@echo "Ctrl-C stops it and the same command goes on; 'touch build/pocket-gpt2/pause' pauses it."
+	@$(PY) scripts/make_corpus.py --out build/corpus
+	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
+	@$(PY) scripts/evaluate_pocket_gpt2.py
+
+bench: venv ## Measure the figures that the README gives, on this machine
+	@$(PY) -m benchmarks $(ARGS)
+
+screenshots: venv-dev ## Photograph every page, light, dark and 375 px wide, into test-artefacts/screenshots
+	@sh scripts/ensure_chromium.sh
+	@$(PY) -m pytest tests/test_screenshots.py $(ARGS)
+	@cp test-artefacts/screenshots/home-light.png assets/screenshot-home-light.png
+	@echo "The home page's picture is also in assets/, for the README."
+
+clean: ## Remove the environment, caches and test artefacts; your runs/ and a half-trained build/ stay
+	rm -rf .venv .pytest_cache .ruff_cache test-artefacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The script itself sees whether there is anything to do, and says so only then.
+venv venv-dev:
+	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 or newer, and there is no '$(PYTHON)' here. Install one from python.org or your system's package manager."; exit 2; }
+	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev)

@@ -1,0 +1,60 @@
+"""Opossum: the router. Page config, navigation, the sidebar's small whiteboard; then the page; then the model is woken.
+
+Torch is never imported here or in a page: the worker imports it after the first draw (``state.warm_up``).
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import ranking, state, text, whiteboard
+
+st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}</style>")
+st.logo(whiteboard.LOGO_SVG, size="large")
+
+page = st.navigation(
+    {
+        "Learn": [st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True)],
+        "Steps": [
+            st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
+            st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
+            st.Page("pages/reward_model.py", title="Reward model", icon=":material/favorite:"),
+            st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
+            st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
+            st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
+        ],
+    },
+    expanded=True,
+)
+session = state.session()
+
+
+def small_board() -> None:
+    """The loop in the sidebar, kept fresh while a job of this session works."""
+    whiteboard.draw(state.session(), size="side")
+
+
+@st.dialog("Start over?", icon=":material/delete:")
+def ask_start_over() -> None:
+    st.write("This deletes everything in this session: prompts, rankings, the reward model, the tuned model, all rounds. It cannot be undone.")
+    with st.container(horizontal=True):
+        if st.button("Yes, delete it all", type="primary", key="start_over_yes"):
+            state.start_over()
+            st.switch_page("pages/loop.py")
+        if st.button("Keep it", key="start_over_no"):
+            st.rerun()
+
+
+with st.sidebar:
+    if page.title != "The loop":
+        st.fragment(small_board, run_every=2.0 if page.title == "Rank" or any(state.alive(name) for name in list(session.jobs)) else None, key="small_board")()
+    if st.button("Start over", key="start_over", icon=":material/restart_alt:", type="tertiary", help="Deletes this session's data. Asks first."):
+        ask_start_over()
+    st.caption("Your work is kept for a day after your last visit, at this page's address. Anyone with the address can open it.")
+
+if note := st.session_state.pop("note", None):
+    st.info(note, icon=":material/info:")
+
+page.run()
+state.warm_up()

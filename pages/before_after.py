@@ -1,0 +1,201 @@
+"""Before / after: the original and the tuned model on the same prompts with the same seeds, read, voted on blind, and counted."""
+
+from __future__ import annotations
+
+import secrets
+
+import streamlit as st
+
+from rlhf_core.session import InputError
+from ui import charts, monitor, state, text
+
+PAIRS_SHOWN = 6
+
+session = state.session()
+
+
+# Side by side
+
+
+def compare() -> None:
+    """Let both models answer the prompt in the box with one seed."""
+    st.session_state["compare_kept"] = prompt = st.session_state.get("compare_prompt", "")
+    st.session_state["compare_seed_kept"] = seed = int(st.session_state.get("compare_seed", 0))
+    st.session_state.pop("compare_error", None)
+    if not prompt.strip():
+        st.session_state["compare_error"] = "The prompt is empty. Write a few words, or pick one of the examples."
+        return
+    state.submit("compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False)
+
+
+def offer(prompt: str) -> None:
+    st.session_state["compare_prompt"] = prompt
+    compare()
+
+
+def both(prompt: str, before: str, after: str, *, heads: bool, foot_before: str = "", foot_after: str = "") -> None:
+    """One prompt, original left and tuned right (below it on a phone, so each says which it is)."""
+    for column, written, name, foot in zip(st.columns(2), (before, after), ("Before", "After"), (foot_before, foot_after), strict=True):
+        with column:
+            if heads:
+                st.markdown("**Before: the original**" if name == "Before" else "**After: the tuned model**")
+            text.answer(prompt, written, foot=f"{name.lower()}" + (f" · {foot}" if foot else ""))
+
+
+def compared(records: list[dict], view: dict) -> None:
+    row = next((record for record in reversed(records) if "before" in record), None)
+    if row is None:
+        return
+    for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
+        both(row["prompt"], before, after, heads=number == 0)
+    if row["before"] == row["after"]:
+        st.info("Word for word the same: with this prompt and this seed, the training changed nothing.", icon=":material/drag_handle:")
+
+
+def side_by_side() -> None:
+    st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", (session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]))
+    busy = state.alive("compare")
+    st.text_input("Prompt for both models", key="compare_prompt", placeholder="An opossum is", help="Any prompt of your own, whether it was trained on or not.")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare_box"):
+        st.number_input("Seed", 0, 2**31 - 1, st.session_state.get("compare_seed_kept", 0), 1, key="compare_seed", width=140,
+                        help="Both models draw their words with the same luck: what differs is the training.")  # fmt: skip
+        st.button("Ask both", key="compare", type="primary", icon=":material/compare:", on_click=compare, disabled=busy)
+    with st.container(horizontal=True, gap="xsmall", key="compare_offers"):
+        st.caption("Prompts it never trained on:", width="content")
+        for number, prompt in enumerate(session.brief.evaluation_prompts[:4]):
+            st.button(text.plain(prompt), key=f"compare_offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
+    if error := st.session_state.get("compare_error"):
+        st.error(text.plain(error), icon=":material/error:")
+    if state.job("compare"):
+        monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
+
+
+# The measured answer
+
+
+def measure() -> None:
+    st.session_state["vote_sides"] = {}
+    state.submit("evaluate", session.evaluate, label="Measuring before and after", long=False)
+
+
+def measure_button(key: str, label: str, primary: bool = True) -> None:
+    kind = "primary" if primary else "secondary"
+    st.button(
+        label, key=key, type=kind, icon=":material/query_stats:", on_click=measure, disabled=state.alive("evaluate") or bool(session.needs("before_after"))
+    )
+
+
+def kept_its_language(found: dict) -> None:
+    """Before and after in one small table: what the rule counts, and whether the language survived."""
+    lines = ["| | Before | After |", "|:--|--:|--:|"]
+    rule = found.get("rule")
+    if rule:
+        lines.append(
+            f"| Counted as “{text.plain(str(rule.get('name', 'rule')))}” by a rule | {charts.percent(rule.get('before'))} | {charts.percent(rule.get('after'))} |"
+        )
+    for name, words, show in (
+        ("full_sentences", "Ends in a full sentence", charts.percent),
+        ("distinct_2", "Different word pairs (distinct-2)", charts.number),
+        ("mean_words", "Words an answer", lambda value: charts.number(value, 1)),
+    ):
+        row = found.get(name)
+        if row:
+            lines.append(f"| {words} | {show(row.get('before'))} | {show(row.get('after'))} |")
+    st.markdown("**Did it keep its language?**")
+    st.markdown("\n".join(lines))
+    st.caption(
+        ("The first line is counted by a small rule written for this brief, not by a person and not by the reward model. " if rule else "")
+        + "When distinct-2 falls a lot, it writes the same few things again and again."
+    )
+
+
+def measured() -> None:
+    found = session.evaluation
+    if state.job("evaluate"):
+        monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
+    if not found:
+        st.markdown("Both models answer prompts that no training ever saw, with the same seeds. Then every pair is judged and counted.")
+        measure_button("evaluate", "Measure it")
+        return
+    if found.get("sentence"):
+        st.subheader(text.plain(found["sentence"]), anchor=False)
+    charts.draw(charts.win_rate(found), key="win_rate")
+    judge = text.plain(str(found.get("judge", "not stated")))
+    trained_on_it = (
+        "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it. Vote blind to find out."
+    )
+    st.caption(f"Judged by: **{judge}**. " + (trained_on_it if "reward model" in judge else ""))
+    kept_its_language(found)
+    pairs = found.get("pairs", [])
+    st.markdown("**The pairs**")
+    everything = st.toggle(f"Show all {len(pairs)}", key="pairs_all") if len(pairs) > PAIRS_SHOWN else True
+    for number, pair in enumerate(pairs if everything else pairs[:PAIRS_SHOWN]):
+        feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
+        both(pair["prompt"], pair["before"], pair["after"], heads=number == 0, foot_before=feet[0], foot_after=feet[1])
+    measure_button("evaluate_again", "Measure again", primary=False)
+
+
+# The blind vote
+
+
+def vote(prompt: str, choice: str) -> None:
+    try:
+        session.add_vote(prompt, choice)
+    except InputError as error:
+        st.session_state["vote_error"] = str(error)
+
+
+def blind() -> None:
+    found = (session.evaluation or {}).get("pairs", [])
+    pairs = list({pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values())  # one a prompt
+    votes = [row for row in session.votes if row.get("round", session.current_round) == session.current_round]
+    if not pairs:
+        st.markdown("You see two answers, left and right at random, and say which you like better. You learn which model wrote which only at the end.")
+        if session.evaluation:
+            st.info("Both models wrote the same for every prompt, so there is nothing to vote on.", icon=":material/drag_handle:")
+        else:
+            measure_button("evaluate_for_vote", "Write the pairs to vote on")
+        return
+    done = {row["prompt"] for row in votes}
+    waiting = [pair for pair in pairs if pair["prompt"] not in done]
+    st.progress(1 - len(waiting) / len(pairs), text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on")
+    if error := st.session_state.pop("vote_error", None):
+        st.error(text.plain(error), icon=":material/error:")
+    if waiting:
+        pair = waiting[0]
+        flipped = st.session_state.setdefault("vote_sides", {}).setdefault(pair["prompt"], bool(secrets.randbelow(2)))
+        left, right = ("after", "before") if flipped else ("before", "after")
+        st.caption(f"The brief: {text.plain(session.brief.prefer)}")
+        for column, side, name in zip(st.columns(2), (left, right), ("Left", "Right"), strict=True):
+            with column:
+                text.answer(pair["prompt"], pair[side], foot=name.lower())
+                st.button(f"{name} is better", key=f"vote_{name.lower()}", on_click=vote, args=(pair["prompt"], side), width="stretch")
+        st.button("No difference", key="vote_tie", on_click=vote, args=(pair["prompt"], "tie"), width="stretch")
+    with st.expander("Your count so far (opening it ends the blindness)" if waiting else "Your count", expanded=not waiting, key="vote_count"):
+        count = {side: sum(row["choice"] == side for row in votes) for side in ("after", "tie", "before")}
+        with st.container(horizontal=True):
+            st.metric("After preferred", count["after"])
+            st.metric("No difference", count["tie"])
+            st.metric("Before preferred", count["before"])
+
+
+st.title("Before and after", anchor=False)
+st.markdown("Same prompt, same seed, both models. What differs is what your comparisons taught.")
+
+missing = session.needs("before_after")
+if missing and not session.evaluation:
+    with st.container(border=True, key="before_after_missing"):
+        st.markdown("**Not yet.** There is nothing to compare: this page still needs " + " and ".join(text.plain(need) for need in missing) + ".")
+        st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
+    st.stop()
+
+see, vote_tab, count_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/query_stats: Win rate"])
+with see:
+    side_by_side()
+with vote_tab:
+    st.fragment(blind)()
+with count_tab:
+    measured()
+
+if session.evaluation and st.button("On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"):
+    st.switch_page("pages/rounds.py")

@@ -1,0 +1,205 @@
+"""PPO: play, pause or step the training of the language model, and watch what it does to the numbers and to the texts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core import jobs, settings
+from ui import charts, monitor, state, text
+
+LABELS = {
+    "steps": "Steps",
+    "beta": "β: price of drift",
+    "learning_rate": "Learning rate",
+    "batch_size": "Answers a step",
+    "max_new_tokens": "Longest answer",
+    "epochs": "Epochs",
+    "minibatch_size": "Minibatch",
+    "clip": "Clip range ε",
+    "value_clip": "Clip range of the value head",
+    "value_coefficient": "Value coefficient",
+    "gamma": "Discount γ",
+    "lam": "GAE λ",
+    "kl_target": "KL target",
+    "temperature": "Temperature",
+    "missing_end_penalty": "Penalty for not ending",
+    "frozen_layers": "Frozen layers",
+    "max_grad_norm": "Longest gradient",
+    "seed": "Seed",
+}
+FIRST = ("steps", "beta", "learning_rate")
+LADDERS = {  # settings whose useful values spread over powers of ten
+    "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "beta": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+    "max_grad_norm": (0.01, 0.1, 0.5, 1.0, 2.0, 10.0, 100.0),
+    "value_clip": (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
+    "value_coefficient": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
+}
+SAMPLES_SHOWN = 6  # of a step, before "show all"
+
+session = state.session()
+kept = st.session_state.setdefault("ppo_settings", {})  # our own key: a widget's value is lost when the page changes
+
+
+def keep(name: str) -> None:
+    kept[name] = st.session_state[f"ppo_{name}"]
+
+
+def knob(row: dict, disabled: bool) -> None:
+    """One slider or number field, drawn from the settings' own description."""
+    name, value = row["name"], kept.get(row["name"], row["default"])
+    label = LABELS.get(name, name.replace("_", " ")) + (f" ({row['unit']})" if row["unit"] and row["unit"] != name else "")
+    common = {"key": f"ppo_{name}", "help": row["help"], "on_change": keep, "args": (name,), "disabled": disabled}
+    if name in LADDERS:
+        st.select_slider(label, sorted({*LADDERS[name], row["default"], value}), value, format_func=lambda number: f"{number:g}", **common)
+    elif row["high"] > 1000:
+        st.number_input(label, row["low"], row["high"], value, row["step"], **common)
+    else:
+        st.slider(label, row["low"], row["high"], value, row["step"], **common)
+
+
+def start(one_step: bool = False) -> None:
+    """Hand the run to the worker; with ``one_step`` it pauses after its next record."""
+    st.session_state.pop("ppo_error", None)
+    try:
+        chosen = settings.PPOSettings(**kept).validate()
+    except settings.SettingsError as error:
+        st.session_state["ppo_error"] = str(error)
+        return
+    records = chosen.steps + (0 if session.metrics else 1)  # step 0, the original model, is a record too
+    job_id = state.submit("ppo", lambda: session.ppo(chosen), label="PPO", long=True, total=records)
+    if one_step:
+        jobs.queue().step(job_id)
+
+
+def last_step() -> int | None:
+    return session.metrics[-1]["step"] if session.metrics else None
+
+
+def gauges(end: int | None) -> None:
+    """The live charts: what it is for, what it writes, and then how the training feels."""
+    metrics, target = list(session.metrics), kept.get("kl_target") or None
+    side_by_side(charts.reward(metrics, end), charts.kl_to_reference(metrics, end, target=target))
+    samples()
+    st.subheader("How the training feels", anchor=False)
+    side_by_side(charts.entropy(metrics, end), charts.clip_fraction(metrics, end))
+    side_by_side(charts.value_loss(metrics, end), charts.approx_kl_update(metrics, end))
+
+
+def side_by_side(*row: charts.Chart) -> None:
+    for column, chart in zip(st.columns(len(row)), row, strict=True):
+        with column:
+            charts.draw(chart, key=f"ppo_{chart.title}")
+
+
+def readings() -> None:
+    """The newest numbers, big enough for the last row."""
+    row = session.metrics[-1]
+    with st.container(horizontal=True, key="ppo_numbers"):
+        st.metric("Step", row["step"])
+        st.metric(
+            "Reward",
+            charts.number(row.get("reward_mean"), sign=True),
+            help=f"Mean score of this step's answers, in {charts.STANDARD_DEVIATIONS}. 0 is the original model.",
+        )
+        st.metric("KL to reference", charts.small(row.get("kl_to_reference")), help="Drift from the original model, exact, in nats a response.")
+        st.metric("β", charts.small(row.get("beta")), help="What a nat of drift costs at this step.")
+
+
+def samples() -> None:
+    """What the model wrote at any step; follows the newest until a step is picked."""
+    rows = list(session.samples)
+    steps = sorted({row["step"] for row in rows})
+    if not steps:
+        return
+    st.subheader("What it writes", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", key="ppo_samples_bar"):
+        follow = st.toggle("Follow the newest step", value=True, key="ppo_follow")
+        everything = st.toggle("Show all of a step", key="ppo_all")
+    step = steps[-1]
+    if not follow and len(steps) > 1:
+        if st.session_state.get("ppo_sample_step") not in steps:
+            st.session_state["ppo_sample_step"] = steps[-1]
+        step = st.select_slider("Samples of step", steps, key="ppo_sample_step")
+    of_step = [row for row in rows if row["step"] == step]
+    shown = of_step if everything else of_step[:SAMPLES_SHOWN]
+    st.caption(f"Step {step}: {len(shown)} of its {len(of_step)} answers." + (" The original model, before any update." if step == 0 else ""))
+    columns = st.columns(2)
+    for number, row in enumerate(shown):
+        with columns[number % 2]:
+            foot = f"reward {charts.number(row.get('reward'), sign=True)} · KL {charts.number(row.get('kl'))} nats" + (
+                "" if row.get("ended", True) else " · breaks off"
+            )
+            text.answer(row["prompt"], row["text"], foot=foot)
+
+
+def live(records: list[dict], view: dict) -> None:
+    total, done = view.get("total"), view.get("done") or 0
+    alive = view["status"] in state.ALIVE
+    end = (last_step() if last_step() is not None else -1) + max(0, total - done) if alive and total else last_step()
+    if session.metrics:
+        readings()
+    gauges(end)
+
+
+st.title("PPO", anchor=False)
+st.markdown(
+    "The model writes answers, the reward model scores them, and PPO nudges the model towards what scored well. "
+    "A frozen copy of the original pulls back: drifting away costs."
+)
+beta_now = session.metrics[-1].get("beta") if session.metrics else kept.get("beta", settings.PPOSettings().beta)
+st.caption(
+    f"What PPO climbs = score − β × KL to the original model, with β = {charts.small(beta_now)}. "
+    "Within one step, a token's probability earns nothing for moving beyond a factor of 1 ± ε."
+)
+
+missing = session.needs("ppo")
+busy, whole_loop = state.alive("ppo"), state.alive("run_once")
+if missing and not busy and not session.metrics:
+    with st.container(border=True, key="ppo_missing"):
+        st.markdown("**Not yet.** PPO still needs " + " and ".join(text.plain(need) for need in missing) + ".")
+        st.page_link("pages/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:")
+    st.stop()
+
+rows = settings.describe(settings.PPOSettings)
+for column, row in zip(st.columns(len(FIRST)), sorted((row for row in rows if row["name"] in FIRST), key=lambda row: FIRST.index(row["name"])), strict=True):
+    with column:
+        knob(row, busy)
+with st.container(horizontal=True, key="ppo_start"):
+    going_on = (last_step() or 0) > 0
+    st.button(
+        "Play on" if going_on else "Play",
+        key="ppo_play",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start,
+        disabled=busy or whole_loop or bool(missing),
+    )
+    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing),
+              help="Runs to the next point of the charts and pauses there. The first point, step 0, is the original model.")  # fmt: skip
+    with st.popover("All settings", icon=":material/tune:"):
+        for row in rows:
+            if row["name"] not in FIRST:
+                knob(row, busy)
+own = [prompt for prompt in session.user_prompts if prompt not in session.brief.training_prompts]
+with st.expander(f"Which prompts it trains on ({len(session.brief.training_prompts) + len(own)})", icon=":material/list:", key="ppo_prompts"):
+    if own:
+        st.markdown("**Yours:** " + ", ".join(text.plain(prompt) for prompt in own))
+    st.markdown("**The brief's:** " + (", ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none"))
+    st.caption(f"Never on the {len(session.brief.evaluation_prompts)} prompts that Before / after is judged on.")
+
+if error := st.session_state.get("ppo_error"):
+    st.error(text.plain(error), icon=":material/error:")
+if whole_loop:
+    st.info("“Run it once for me” is using this session's model right now. Play is free again when it ends.", icon=":material/hourglass_top:")
+
+if state.job("ppo"):
+    monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
+elif session.metrics:
+    live([], {"status": "done"})
+else:
+    st.info("Nothing trained yet. Press Play: the charts fill in step by step, and nothing you do on other pages stops it.", icon=":material/play_circle:")
+
+if (last_step() or 0) > 0 and not busy:
+    if st.button("Compare before and after", key="to_before_after", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+        st.switch_page("pages/before_after.py")

@@ -1,0 +1,122 @@
+"""Prompt: ask the model something, watch several answers appear, look inside them token by token."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core import briefs, settings
+from rlhf_core.session import InputError
+from ui import monitor, state, text
+
+LABELS = {
+    "candidates": "How many answers",
+    "max_new_tokens": "Longest answer",
+    "temperature": "Temperature",
+    "top_k": "Top-k",
+    "top_p": "Top-p",
+    "seed": "Seed",
+}
+
+session = state.session()
+st.session_state.setdefault("sampling", {})  # kept under our own key: a widget's value is lost when the page changes
+
+
+def keep(name: str) -> None:
+    st.session_state["sampling"][name] = st.session_state[f"sampling_{name}"]
+
+
+def control(row: dict) -> None:
+    """One slider or number field, drawn from the settings' own description."""
+    name, default = row["name"], row["default"]
+    common = dict(
+        key=f"sampling_{name}", min_value=row["low"], max_value=row["high"], value=st.session_state["sampling"].get(name, default), step=row["step"],
+        help=row["help"], on_change=keep, args=(name,),
+    )  # fmt: skip
+    label = LABELS[name] + (f" ({row['unit']})" if row["unit"] else "")
+    (st.number_input if row["high"] > 1000 else st.slider)(label, **common)
+
+
+def offer(prompt: str) -> None:
+    st.session_state["prompt_text"] = prompt
+    generate()
+
+
+def generate() -> None:
+    """Check the prompt, then let the worker write; the message of a refused prompt stays until the next try."""
+    st.session_state["prompt_kept"] = st.session_state.get("prompt_text", "")
+    st.session_state.pop("prompt_error", None)
+    try:
+        prompt = session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
+        sampling = settings.SamplingSettings(**st.session_state["sampling"]).validate()
+    except (InputError, settings.SettingsError) as error:
+        st.session_state["prompt_error"] = str(error)
+        return
+    st.session_state["prompt_asked"] = prompt
+    state.submit("generate", lambda: session.generate(prompt, sampling), label="Writing answers", long=False)
+
+
+def streaming(records: list[dict], view: dict) -> None:
+    """The answers as they grow; after the end the page draws the finished set instead."""
+    latest = next((record for record in reversed(records) if record.get("kind") == "tokens"), None)
+    live = view["status"] in state.ALIVE
+    if not live:
+        return
+    texts = latest["texts"] if latest else [""] * st.session_state["sampling"].get("candidates", 4)
+    text.answers(st.session_state.get("prompt_asked", ""), texts, live=True)
+
+
+st.title("Write a prompt", anchor=False)
+st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
+
+st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
+with st.container(key="prompt_box"):
+    st.text_area("Your prompt", key="prompt_text", placeholder="An opossum is", height=80, help="Plain English works best. A beginning that wants an ending works very well.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        busy = state.alive("generate")
+        st.button("Generate", key="generate", type="primary", icon=":material/auto_awesome:", on_click=generate, disabled=busy, shortcut="Ctrl+Enter")
+        with st.popover("How it picks words", icon=":material/tune:"):
+            st.caption("At every step the model gives each possible next token a probability, then one is drawn.")
+            for row in settings.describe(settings.SamplingSettings):
+                control(row)
+
+with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
+    st.caption("Or try:", width="content")
+    for number, prompt in enumerate((*briefs.FEATURED_PROMPTS[:4], *briefs.FEATURED_PROMPTS[13:16])):
+        st.button(prompt, key=f"offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
+
+if error := st.session_state.get("prompt_error"):
+    st.error(text.plain(error), icon=":material/error:")
+elif note := text.about_prompt(st.session_state.get("prompt_asked", "")):
+    st.info(note, icon=":material/info:")
+
+job = state.job("generate")
+if job:
+    monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.25, quiet=True)
+
+own = [row for row in session.candidate_sets if row["prompt"] in session.user_prompts]
+if own and not busy:
+    row = own[-1]
+    st.subheader(f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False)
+    finished = row.get("finished") or [True] * len(row["texts"])
+    text.answers(row["prompt"], row["texts"], feet=["" if done else "breaks off: it ran out of tokens" for done in finished])
+    if len(row["texts"]) < 2:
+        st.info("One answer can't be ranked against itself. Set “How many answers” to two or more.", icon=":material/info:")
+    else:
+        if st.button("Rank these answers", key="to_rank", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+            st.switch_page("pages/rank.py")
+    with st.expander("Look inside: the probability of every token", icon=":material/search:", key="look_inside"):
+        st.caption("Greener means likelier. Point at a token, or tab to it, to see what else could have been drawn there. A dot stands for a space.")
+        if len(row["texts"]) > 1:
+            chosen = st.segmented_control("Which answer", list(range(len(row["texts"]))), format_func=lambda index: f"Answer {index + 1}", default=0, required=True, key="inside_which")
+        else:
+            chosen = 0
+        rows = row["tokens"][min(chosen or 0, len(row["tokens"]) - 1)]
+        text.tokens(rows)
+        if st.toggle("As a table", key="inside_table"):
+            st.dataframe(
+                [{"token": text.visible(token["token"]), "probability": token["probability"],
+                  "also possible": ", ".join(f"{text.visible(str(name))} {text.percent(share)}" for name, share in token["alternatives"])} for token in rows],
+                column_config={"probability": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")},
+            )  # fmt: skip
+elif not busy and not job:
+    st.info("Nothing written yet. Type a prompt, or press one of the examples above.", icon=":material/edit:")

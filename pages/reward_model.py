@@ -1,0 +1,147 @@
+"""Reward model: trains on the comparisons, live, and says how far its taste can be trusted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+
+from rlhf_core import settings
+from ui import charts, monitor, state, text
+
+FEATURES = next(row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features")
+LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
+CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
+
+session = state.session()
+st.session_state.setdefault("features", FEATURES["default"])  # our own key: a widget's value is lost when the page changes
+
+
+def keep() -> None:
+    st.session_state["features"] = st.session_state["features_widget"]
+
+
+def train() -> None:
+    chosen = settings.RewardModelSettings(features=st.session_state["features"])
+    state.submit("fit", lambda: session.fit_reward_model(chosen), label="Training the reward model", long=False)
+
+
+def curves(records: list[dict], iterations: int | None = None) -> None:
+    left, right = st.columns(2)
+    with left:
+        charts.draw(charts.reward_model_loss(records, iterations), key="fit_loss")
+    with right:
+        charts.draw(charts.accuracy(records, iterations), key="fit_accuracy")
+
+
+def live(records: list[dict], view: dict) -> None:
+    """While it trains: the curves so far, and the outputs, sorted by what the reward model thinks of them at this moment."""
+    if view["status"] not in state.ALIVE:
+        return
+    rows = [record for record in records if "iteration" in record]
+    curves(rows, settings.RewardModelSettings().iterations)
+    if rows and rows[-1].get("examples"):
+        charts.draw(charts.scores(rows[-1]["examples"]), key="fit_scores")
+
+
+def doubts() -> None:
+    """What in the comparisons will make the fit weak, each in a sentence."""
+    pairs = session.pairs
+    made = Counter(pair.choice for pair in pairs)
+    decided = made["a"] + made["b"]
+    if pairs and not decided and not made["tie"]:
+        st.warning("So far everything was skipped or both bad, and neither teaches a score. Prefer one answer at least once.", icon=":material/balance:")
+    elif decided == 1:
+        st.warning(
+            "One clear comparison is enough to train, and far too little to trust. Ten or more, about different prompts, make it useful.",
+            icon=":material/counter_1:",
+        )
+    circles = session.contradictions()
+    if circles:
+        prompts = {row["prompt"] for row in circles}
+        where = "one prompt" if len(prompts) == 1 else f"{len(prompts)} prompts"
+        st.warning(
+            f"Some choices contradict each other, about {where}. That is human, and nothing is thrown away: the reward model takes the middle way.",
+            icon=":material/sync_problem:",
+        )
+        with st.expander("See where", key="circles"):
+            for row in circles[:10]:
+                st.markdown(f"**{text.plain(row['prompt'])}**")
+                for index, winner in enumerate(row["texts"]):
+                    loser = row["texts"][(index + 1) % len(row["texts"])]
+                    st.markdown(f"- {text.plain(winner)} **beats** {text.plain(loser)}")
+
+
+def verdict(summary: dict) -> None:
+    """The numbers that matter, with what they are not."""
+    accuracy, bounds = summary.get("heldout_accuracy"), charts.interval(summary.get("heldout_interval"))
+    with st.container(horizontal=True, key="fit_numbers"):
+        st.metric(
+            "Right on prompts it never saw",
+            charts.percent(accuracy) if accuracy is not None else "unknown",
+            help="Held-out accuracy: each prompt's pairs are judged by a twin that was trained without that prompt. 50% is tossing a coin.",
+            delta=f"95% interval {bounds}" if bounds else None,
+            delta_color="off",
+            delta_arrow="off",
+        )
+        st.metric(
+            "Right on what it trained on",
+            charts.percent(summary.get("train_accuracy")),
+            help="Always flattering: it has seen these answers.",
+        )
+        used, pairs = summary.get("pairs_used", 0), summary.get("pairs", 0)
+        st.metric("Comparisons used", f"{used} of {pairs}", help="Skipped and both-bad ones teach nothing; a tie counts half each way.")
+    if summary.get("note"):
+        st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
+
+
+st.title("The reward model", anchor=False)
+st.markdown("It turns your choices into a score for any text, so that PPO has something to climb. It only knows what your comparisons tell it.")
+st.caption("Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the scores until that agrees with your choices.")
+
+missing = session.needs("reward_model")
+busy = state.alive("fit")
+
+if missing and session.reward_model is None and not busy:
+    with st.container(border=True, key="fit_missing"):
+        st.markdown("**Not yet.** The reward model still needs " + " and ".join(text.plain(need) for need in missing) + ".")
+        doubts()
+        st.page_link("pages/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:")
+    st.stop()
+
+if session.pairs:
+    made = Counter(pair.choice for pair in session.pairs)
+    st.caption(f"It learns from {sum(made.values())} pairs: " + ", ".join(f"{made[choice]} {words}" for choice, words in CHOICES.items() if made[choice]) + ".")
+doubts()
+
+with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
+    label = "Train it again" if session.reward_model is not None else "Train the reward model"
+    st.button(
+        label,
+        key="fit",
+        type="primary" if session.reward_model is None else "secondary",
+        icon=":material/model_training:",
+        on_click=train,
+        disabled=busy or bool(missing),
+    )
+    with st.popover("How fine a taste", icon=":material/tune:"):
+        st.slider(
+            "Features", FEATURES["low"], LARGEST, st.session_state["features"], 1, key="features_widget", help=FEATURES["help"], on_change=keep, disabled=busy
+        )
+        st.caption("More features can tell more kinds of text apart, and need more comparisons before they stop guessing.")
+
+if state.job("fit"):
+    monitor.monitor("fit", controls=("stop",), draw=live, every=0.3, quiet=not busy)
+
+if session.reward_model is not None and not busy:
+    verdict(session.reward_summary)
+    if session.reward_summary.get("examples"):
+        charts.draw(charts.scores(session.reward_summary["examples"]), key="scores")
+    curves(session.fit_records)
+    if st.button("On to PPO", key="to_ppo", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+        st.switch_page("pages/ppo.py")
+elif not busy:
+    st.caption(
+        "It learns in a second or two. The first time takes a little longer: "
+        "the original model writes a few hundred answers to set the zero and the unit of the score."
+    )

@@ -1,0 +1,114 @@
+"""The files of a bundle as bytes: JSON, JSON lines, CSV, safetensors; each way out and back, nothing lost silently.
+
+Knows nothing about folders or what the values mean. Non-finite numbers have no place in JSON: they become null (an empty cell in CSV). Simplification:
+one table has numbers, booleans and short words only, so its types can be read back from the text. Imports no torch until weights are touched.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from contextlib import suppress
+
+METRIC_COLUMNS = (
+    "step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "clip_fraction", "approx_kl_update", "value_loss", "beta", "learning_rate", "seconds",
+)  # fmt: skip
+
+
+class BundleError(ValueError):
+    """A bundle that cannot be read or written; the message is one sentence that names the file and what is wrong."""
+
+
+def _plain(value):
+    """``value`` with non-finite numbers as None (JSON has no NaN) and tuples as lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def to_json(value, indent: int | None = 2) -> bytes:
+    # A lone surrogate (a command line in another encoding) becomes its JSON escape and comes back as it was.
+    return (json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+def to_lines(rows: list[dict]) -> bytes:
+    return b"".join(to_json(row, indent=None) for row in rows)
+
+
+def from_json(data: bytes, where: str) -> dict:
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BundleError(f"{where} is not valid JSON: {reason}.") from error
+    if not isinstance(value, dict):
+        raise BundleError(f"{where} must be a JSON object.")
+    return value
+
+
+def from_lines(data: bytes, name: str) -> list[dict]:
+    return [from_json(line, f"{name}, line {number}") for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+
+
+def to_csv(rows: list[dict]) -> bytes:
+    columns = dict.fromkeys([*METRIC_COLUMNS, *(key for row in rows for key in row)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        for key, value in row.items():
+            if value is not None and not isinstance(value, str | int | float):
+                raise BundleError(f"metrics.csv has no place for the {type(value).__name__} in the column {key!r}.")
+        writer.writerow([_cell_text(row.get(key)) for key in columns])
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def _cell_text(value) -> str:
+    if isinstance(value, bool | str) or value is None:
+        return "" if value is None else str(value)
+    return str(int(value)) if isinstance(value, int) else repr(float(value)) if math.isfinite(value) else ""
+
+
+def from_csv(data: bytes) -> list[dict]:
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BundleError(f"metrics.csv is not a readable table: {error}.") from error
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise BundleError(f"metrics.csv, line {number}, has {len(row)} cells where the first line has {len(rows[0])}.")
+    return [{name: _cell(text) for name, text in zip(rows[0], row, strict=True)} for row in rows[1:]]
+
+
+def _cell(text: str):
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            value = kind(text)
+            return value if math.isfinite(value) else None
+    return text
+
+
+def to_safetensors(tensors: dict, name: str) -> bytes:
+    """Safetensors bytes; the same tensors give the same bytes. A tensor that shares memory with another (tied embeddings) is written in full."""
+    from safetensors.torch import save
+
+    try:
+        return save({key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}, metadata={"format": "pt"})
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise BundleError(f"{name} can hold named tensors only ({error}).") from error
+
+
+def from_safetensors(data: bytes, name: str) -> dict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise BundleError(f"{name} is not a usable safetensors file: {error}.") from error

@@ -1,0 +1,100 @@
+"""Before and after: the same prompts, the same random numbers, two models; and what may be said about the difference.
+
+Knows nothing about training. Every share carries an interval; "no detectable change" is an answer.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rlhf_core.register import is_full_sentence, share
+from rlhf_core.reward_model import wilson_interval
+
+
+def distinct_n(texts: Sequence[str], n: int = 2) -> float:
+    """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv 1510.03055), section 5.3."""
+    grams = []
+    for text in texts:
+        words = re.findall(r"[\w'-]+", text.lower())
+        grams += list(zip(*(words[i:] for i in range(n))))
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def mean_words(texts: Sequence[str]) -> float:
+    """Words a text, on average."""
+    return sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
+
+
+def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000) -> tuple[float, tuple[float, float]]:
+    """Wins plus half the ties, with a 95% interval bootstrapped over prompts.
+
+    Args:
+        outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
+        groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap, Efron & Tibshirani
+            1993, chapter 8). With fewer than 5 prompts, or when every outcome is the same, Wilson's interval is used: a bootstrap would be far too sure.
+    """
+    if not outcomes:
+        return 0.5, (0.0, 1.0)
+    rate = sum(outcomes) / len(outcomes)
+    by_prompt: dict[str, list[float]] = defaultdict(list)
+    for outcome, group in zip(outcomes, groups, strict=True):
+        by_prompt[group].append(outcome)
+    clusters = list(by_prompt.values())
+    if len(clusters) < 5 or len(set(outcomes)) == 1:
+        return rate, wilson_interval(sum(outcomes), len(outcomes))
+    rng, means = random.Random(seed), []
+    for _ in range(draws):
+        drawn = [outcome for cluster in rng.choices(clusters, k=len(clusters)) for outcome in cluster]
+        means.append(sum(drawn) / len(drawn))
+    means.sort()
+    return rate, (means[int(0.025 * draws)], means[int(0.975 * draws) - 1])
+
+
+def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 0) -> dict:
+    """The verdict on pairs of answers.
+
+    Args:
+        pairs: rows with prompt, before, after, reward_before, reward_after, ended_before, ended_after.
+        wanted: the register the brief's rule looks for, or None.
+        judge: who decided which answer won; named in the sentence.
+
+    Returns:
+        JSON-able: pairs, win_rate, interval, wins, ties, losses, judge, rule, full_sentences, distinct_2, mean_words, sentence.
+    """
+    outcomes = [
+        0.5 if p["before"] == p["after"] or abs(p["reward_after"] - p["reward_before"]) < 1e-6 else float(p["reward_after"] > p["reward_before"]) for p in pairs
+    ]
+    rate, (low, high) = win_rate(outcomes, [p["prompt"] for p in pairs], seed=seed)
+    texts = {side: [p[side] for p in pairs] for side in ("before", "after")}
+    return {
+        "pairs": pairs,
+        "judge": judge,
+        "win_rate": rate,
+        "interval": [low, high],
+        "wins": outcomes.count(1.0),
+        "ties": outcomes.count(0.5),
+        "losses": outcomes.count(0.0),
+        "rule": {"name": wanted, **{side: share(texts[side], wanted) for side in texts}} if wanted else None,
+        "full_sentences": {
+            side: sum(is_full_sentence(p[side], p[f"ended_{side}"]) for p in pairs) / len(pairs) if pairs else 0.0 for side in texts
+        },
+        "distinct_2": {side: distinct_n(texts[side]) for side in texts},
+        "mean_words": {side: mean_words(texts[side]) for side in texts},
+        "mean_reward": {side: sum(p[f"reward_{side}"] for p in pairs) / len(pairs) if pairs else 0.0 for side in texts},
+        "sentence": sentence(rate, low, high, len(pairs), judge),
+    }  # fmt: skip
+
+
+def sentence(rate: float, low: float, high: float, count: int, judge: str) -> str:
+    """One honest sentence: a win, a loss, or no detectable change."""
+    if count == 0:
+        return "There is nothing to compare yet."
+    span = f"{rate:.0%} of {count} pairs (95% interval {low:.0%} to {high:.0%})"
+    if low > 0.5:
+        return f"The {judge} prefers the tuned model in {span}."
+    if high < 0.5:
+        return f"The {judge} prefers the original model: the tuned one wins only {span}."
+    return f"No detectable change: by the {judge}, the tuned model wins {span}, and that interval includes one half."

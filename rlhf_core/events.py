@@ -1,0 +1,28 @@
+"""What a long computation reports while it runs.
+
+Every long computation here is a generator. It yields two kinds of things, and yields often (once a decoded token or a minibatch),
+because a yield is the only place where a run can be paused or stopped:
+
+- ``Progress``: "I am here", for a progress bar; nobody keeps it.
+- a plain ``dict``: a record, kept; its values are JSON-able (str, int, float, bool, None, lists and dicts of these).
+
+Knows nothing about models, threads or pages.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """Where a generator is, between two records.
+
+    Attributes:
+        stage: what it is doing, in a word or two that a page can show ("writing", "scoring").
+        done: units finished in this stage, from 0.
+        total: units in this stage, or None when it cannot know.
+    """
+
+    stage: str
+    done: int
+    total: int | None

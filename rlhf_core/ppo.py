@@ -1,0 +1,350 @@
+"""PPO for a language model: write, score, price the drift, judge each token, update; again.
+
+The loop is ``train``; its five numbered stages are the whole method. Everything above it is one formula a function, each with its source.
+A policy and its value head share one trunk; the frozen reference is the original model, read once a batch for both the KL penalty and the reward
+features. ``train`` is a generator: it yields ``Progress`` after every decoded token and every minibatch (so that a run can be paused or stopped there) and
+a record after every finished step. A step that does not finish (stopped, diverged) leaves no trace.
+
+Knows nothing about people, prompts as text, or files. Simplifications against full-scale RLHF: one device, no reward whitening, a constant learning
+rate, a linear value head on the policy's own trunk.
+
+Shapes: B responses, T response positions, V vocabulary, d hidden size, P widest prompt.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rlhf_core.events import Progress
+from rlhf_core.reward_model import pooled_states
+from rlhf_core.sampling import Responses, decode, token_logprobs, uniform_numbers
+from rlhf_core.settings import PPOSettings
+from rlhf_core.transformer import Transformer, causal_mask, position_ids
+
+
+class TrainingDiverged(RuntimeError):
+    """Numbers stopped being finite; the last good weights are back in place."""
+
+
+# --- formulas ------------------------------------------------------------------------------------------------------
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the True positions of ``mask``."""
+    return (values * mask).sum() / mask.sum()
+
+
+def whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
+    """Zero mean (if ``shift_mean``) and unit variance over the True positions; 0 elsewhere. (B, T) -> (B, T).
+
+    Source: lm-human-preferences ``utils/core.py`` (whiten); variance with Bessel's correction as in TRL's ``masked_whiten``.
+    """
+    count = mask.sum()
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask) * count / (count - 1)
+    white = (values - mean) * torch.rsqrt(variance + 1e-8)
+    return (white if shift_mean else white + mean) * mask
+
+
+def exact_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) in nats at each position, over the whole vocabulary. (B, T, V) twice -> (B, T).
+
+    Averaged over sampled responses this is the Rao-Blackwellised estimate of the sequence KL: unbiased and never negative (arXiv 2504.10637).
+    """
+    return (log_p.exp() * (log_p - log_q)).sum(-1).clamp(min=0)
+
+
+def kl_k1(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """log p - log q of the taken tokens: unbiased, may be negative. This is what the reward is charged for. Source: Schulman 2020, "Approximating KL divergence"."""
+    return log_p - log_q
+
+
+def kl_k3(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """(r - 1) - log r with r = q / p: never negative. Source: as ``kl_k1``."""
+    log_r = log_q - log_p
+    return torch.expm1(log_r) - log_r
+
+
+def entropy(log_p: Tensor) -> Tensor:
+    """Entropy in nats at each position. (B, T, V) -> (B, T)."""
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """-beta * KL on every response token, plus the score on the last one (end of text where there is one). (B,), (B, T), (B, T) -> (B, T).
+
+    Source: Ziegler et al. 2019 (arXiv 1909.08593), section 2.1; "N implementation details of RLHF with PPO", Huang et al. 2024 (arXiv 2403.17031).
+    """
+    rewards = -beta * kl * mask
+    last = mask.sum(1) - 1  # (B,)
+    rows = torch.arange(len(scores))
+    rewards[rows, last] += scores
+    return rewards
+
+
+def advantages_and_returns(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation, backwards over the response. (B, T) each -> (B, T) advantages, (B, T) returns; 0 where masked.
+
+    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  return = A + V. V after the last token is 0.
+
+    Source: Schulman et al. 2016 (arXiv 1506.02438), equations 11-16.
+    """
+    rewards, values = rewards * mask, values * mask
+    running = torch.zeros(len(rewards), dtype=rewards.dtype)
+    following = torch.zeros_like(running)
+    advantages = torch.zeros_like(rewards)
+    for t in reversed(range(rewards.shape[1])):
+        delta = rewards[:, t] + gamma * following - values[:, t]
+        running = (delta + gamma * lam * running) * mask[:, t]
+        advantages[:, t] = running
+        following = values[:, t]
+    return advantages, (advantages + values) * mask
+
+
+def policy_loss(log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> tuple[Tensor, dict]:
+    """PPO's clipped objective as a loss: mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(log_p - old_log_p). (B, T) each -> ().
+
+    Source: Schulman et al. 2017 (arXiv 1707.06347), equation 7.
+    """
+    log_ratio = log_p - old_log_p
+    ratio = log_ratio.exp()
+    unclipped, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
+    loss = masked_mean(torch.maximum(unclipped, clipped), mask)
+    with torch.no_grad():
+        info = {
+            "clip_fraction": masked_mean((clipped > unclipped).to(loss.dtype), mask).item(),
+            "approx_kl_update": masked_mean(torch.expm1(log_ratio) - log_ratio, mask).item(),  # k3 of old against new
+            "largest_ratio_error": ((ratio - 1).abs() * mask).max().item(),
+        }
+    return loss, info
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """Half the mean of max((V - R)^2, (V_clipped - R)^2), V kept within ``clip`` of the old value. (B, T) each -> ().
+
+    Source: lm-human-preferences ``train_policy.py`` (loss); Huang et al. 2024, "value clipping".
+    """
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
+
+
+def next_beta(beta: float, kl: float, target: float) -> float:
+    """Adaptive KL coefficient: at most 10% up or down a step, towards the target.
+
+    Source: Ziegler et al. 2019, section 2.2 (e = clip(KL / target - 1, -0.2, 0.2); beta *= 1 + K e). Their K (0.1, with a horizon of 10,000 episodes
+    in the code) hardly moves in 20 small steps; ours is 0.5.
+    """
+    return beta * (1 + 0.5 * min(0.2, max(-0.2, kl / target - 1)))
+
+
+# --- the policy ----------------------------------------------------------------------------------------------------
+
+
+class Policy:
+    """What training changes: a trunk, a value head on it, the optimiser, the random state, and where the run stands.
+
+    Attributes:
+        step: finished steps.
+        beta: price of drift now (moves under adaptive KL).
+        batch: the last batch written and measured; the next step trains on it.
+    """
+
+    def __init__(self, base: Transformer, settings: PPOSettings):
+        self.frozen_layers = settings.frozen_layers
+        self.trunk = base.trainable_copy(settings.frozen_layers)
+        self.value_head = nn.Linear(base.width, 1)
+        nn.init.zeros_(self.value_head.weight)  # "value head zero": the first advantages are plain rewards
+        nn.init.zeros_(self.value_head.bias)
+        self.parameters = [p for m in [*self.trunk.trained_modules(self.frozen_layers), self.value_head] for p in m.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate, eps=1e-5)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.step, self.beta, self.batch = 0, settings.beta, None
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """(B, T, d) -> (B, T): expected rest of the reward, before each token."""
+        return self.value_head(hidden).squeeze(-1)
+
+    def snapshot(self) -> dict:
+        """Everything a discarded step must give back."""
+        return {
+            "parameters": [p.detach().clone() for p in self.parameters], "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "generator": self.generator.get_state(), "step": self.step, "beta": self.beta, "batch": self.batch,
+        }  # fmt: skip
+
+    def restore(self, snapshot: dict) -> None:
+        with torch.no_grad():
+            for parameter, saved in zip(self.parameters, snapshot["parameters"], strict=True):
+                parameter.copy_(saved)
+        self.optimizer.load_state_dict(snapshot["optimizer"])
+        self.generator.set_state(snapshot["generator"])
+        self.step, self.beta, self.batch = snapshot["step"], snapshot["beta"], snapshot["batch"]
+
+
+@dataclass
+class Batch:
+    """One rollout with everything its update needs. (B, T) unless noted."""
+
+    responses: Responses
+    shared: Tensor  # (B, P + T, d) output of the frozen bottom layers; the embeddings' input is recomputed where nothing is frozen
+    scores: Tensor  # (B,) reward model, reference standard deviations
+    ended: Tensor  # (B,) bool
+    ref_logprobs: Tensor
+    values: Tensor
+    kl: Tensor  # exact, nats
+
+
+# --- the stages ----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def write_batch(policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int) -> Iterator[Progress | Batch]:
+    """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last yield: the Batch."""
+    # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
+    order = torch.randperm(len(prompts), generator=policy.generator).tolist()
+    chosen = [prompts[order[i % len(prompts)]] for i in range(settings.batch_size)]
+    uniforms = uniform_numbers(settings.batch_size, settings.max_new_tokens, policy.generator)
+    responses = None
+    for done, responses in enumerate(  # noqa: B007
+        decode(
+            policy.trunk, chosen, uniforms=uniforms, end_id=end_id, pad_id=pad_id, temperature=settings.temperature, keep_distributions=True, keep_hidden=True
+        ), 1
+    ):  # fmt: skip
+        yield Progress("write", done, settings.max_new_tokens)
+    if not torch.isfinite(responses.full_logprobs).all():
+        raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
+
+    # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's features.
+    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
+    everything = torch.cat([responses.prompt_mask, responses.mask], 1)
+    allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
+    shared = reference.run(reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
+    hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
+    ref_log_p = (reference.logits(hidden[:, width - 1 : -1]) / settings.temperature).log_softmax(-1)  # (B, T, V)
+    scores = score_fn(pooled_states(hidden[:, width:], responses.mask))  # (B,)
+    kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
+    yield Batch(
+        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask,
+        policy.values(responses.hidden) * responses.mask, kl,
+    )  # fmt: skip
+
+
+def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> Iterator[Progress | dict]:
+    """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
+    responses, mask = batch.responses, batch.responses.mask
+    # 3. KL penalty: each token pays for its drift, the last one earns the score.
+    scores = batch.scores - settings.missing_end_penalty * ~batch.ended
+    rewards = token_rewards(scores, kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
+
+    # 4. Advantages: was the rest better than the value head expected?
+    advantages, returns = advantages_and_returns(rewards, batch.values, mask, settings.gamma, settings.lam)
+    advantages = whiten(advantages, mask)
+
+    # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
+    everything = torch.cat([responses.prompt_mask, mask], 1)
+    allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
+    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1), position_ids(everything)
+    infos, rows = [], len(mask)
+    total = settings.epochs * math.ceil(rows / settings.minibatch_size)
+    for _ in range(settings.epochs):
+        for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
+            start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
+            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
+            real = mask[part]
+            log_p = (policy.trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
+            log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
+            ones = torch.ones_like(log_p)
+            loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
+            loss_v = value_loss(policy.values(hidden)[real], batch.values[part][real], returns[part][real], ones, settings.value_clip)
+            loss = loss_p + settings.value_coefficient * loss_v
+            if not torch.isfinite(loss):
+                raise TrainingDiverged("The loss is no longer a finite number.")
+            policy.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(policy.parameters, settings.max_grad_norm)
+            policy.optimizer.step()
+            infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
+            yield Progress("update", len(infos), total)
+    summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
+    summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
+    yield summary
+
+
+def train(
+    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int
+) -> Iterator[Progress | dict]:
+    """Train ``policy`` for ``settings.steps`` more steps.
+
+    Args:
+        policy: changed in place; go on with the same object to continue a run.
+        reference: the frozen original model.
+        prompts: token lists; every batch goes through them evenly, in random order.
+        score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard deviations.
+
+    Yields:
+        ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
+        a token), clip_fraction, approx_kl_update (nats a token), value_loss, beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
+        Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch.
+
+    Raises:
+        TrainingDiverged: numbers were not finite; the policy is as it was after its last finished step.
+    """
+    settings.validate()
+    for group in policy.optimizer.param_groups:
+        group["lr"] = settings.learning_rate
+    if policy.batch is None:
+        began = time.perf_counter()
+        batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+        policy.batch = batch
+        yield record(policy, settings, batch, {}, time.perf_counter() - began)
+    for _ in range(settings.steps):
+        began, before = time.perf_counter(), policy.snapshot()
+        try:
+            summary = yield from _last(update(policy, policy.batch, settings, end_id))
+            batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+        except BaseException as error:  # stopped or diverged: the unfinished step never happened
+            policy.restore(before)
+            if isinstance(error, TrainingDiverged):
+                raise TrainingDiverged(
+                    f"Training broke in step {policy.step + 1}: {error} The model of step {policy.step} is kept. Try a smaller learning rate or a larger beta."
+                ) from error
+            raise
+        policy.step, policy.batch = policy.step + 1, batch
+        row = record(policy, settings, batch, summary, time.perf_counter() - began)
+        if settings.kl_target > 0:
+            policy.beta = next_beta(policy.beta, row["kl_to_reference"], settings.kl_target)
+        yield row
+
+
+def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float) -> dict:
+    """The numbers of one finished step (see ``train``)."""
+    mask = batch.responses.mask
+    return {
+        "step": policy.step,
+        "reward_mean": batch.scores.mean().item(),
+        "reward_std": batch.scores.std().item(),
+        "kl_to_reference": batch.kl.sum(1).mean().item(),
+        "entropy": masked_mean(entropy(batch.responses.full_logprobs), mask).item(),
+        "clip_fraction": summary.get("clip_fraction", 0.0),
+        "approx_kl_update": summary.get("approx_kl_update", 0.0),
+        "value_loss": summary.get("value_loss", 0.0),
+        "beta": policy.beta,
+        "learning_rate": settings.learning_rate if summary else 0.0,
+        "seconds": seconds,
+        "batch": batch,
+    }
+
+
+def _last(steps: Iterator) -> Iterator:
+    """Pass every ``Progress`` on; return the one value that is not."""
+    result = None
+    for result in steps:
+        if isinstance(result, Progress):
+            yield result
+    return result

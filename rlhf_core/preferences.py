@@ -1,0 +1,233 @@
+"""What was judged: rankings as a person made them, and the pairs they mean.
+
+A ranking is kept as it was made (ties, both bad, skip, order on screen, seconds, who, under which brief) and pairs are
+derived from it, never the other way round. Knows nothing about models. Imports no torch.
+
+Source for "all pairs of one ranking": InstructGPT, Ouyang et al. 2022, section 3.5 (arXiv 2203.02155). Ties as half a win each way:
+Davidson's simplest reading of Bradley-Terry, also Rao & Kupper 1967 without their threshold parameter.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+CHOICES = ("a", "b", "tie", "both_bad", "skip")
+VERDICTS = (None, "both_bad", "skip")
+MAX_BYTES, MAX_TEXT, MAX_ROWS = 2 * 1024 * 1024, 10_000, 20_000
+
+
+class PreferenceError(ValueError):
+    """A judgement that cannot be used; the message names the row and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One row of ``preferences.jsonl``. ``a`` was shown on the left, ``b`` on the right.
+
+    Attributes:
+        choice: a | b | tie | both_bad | skip.
+        weight: share of its ranking; all pairs of one ranking weigh 1 together.
+    """
+
+    prompt: str
+    a: str
+    b: str
+    choice: str
+    weight: float = 1.0
+    seconds: float | None = None
+    annotator: str = "you"
+    brief: str = ""
+    brief_version: int = 1
+
+    @property
+    def target(self) -> float | None:
+        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the pair does not train."""
+        return {"a": 1.0, "b": 0.0, "tie": 0.5}.get(self.choice)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One judgement of all the candidates of one prompt, as it was made.
+
+    Attributes:
+        candidates: the texts, in the order they were generated.
+        shown: indices into ``candidates`` in the order on screen (left to right, or top to bottom).
+        groups: indices, best group first; several in a group are a tie. Empty where ``verdict`` is set.
+        verdict: None, "both_bad" (none of them will do) or "skip".
+    """
+
+    id: str
+    prompt: str
+    candidates: list[str]
+    shown: list[int]
+    groups: list[list[int]] = field(default_factory=list)
+    verdict: str | None = None
+    seconds: float | None = None
+    annotator: str = "you"
+    brief: str = ""
+    brief_version: int = 1
+    round: int = 1
+
+    def __post_init__(self):
+        everyone = list(range(len(self.candidates)))
+        if len(self.candidates) < 2:
+            raise PreferenceError("A ranking needs at least two different outputs; this prompt has one. Generate more.")
+        if self.verdict not in VERDICTS:
+            raise PreferenceError(f"The verdict {self.verdict!r} is not known; use both_bad, skip, or a ranking.")
+        if sorted(self.shown) != everyone:
+            raise PreferenceError("The order on screen must name every output once.")
+        ranked = sorted(index for group in self.groups for index in group)
+        if self.verdict is None and ranked != everyone:
+            raise PreferenceError("The ranking must place every output once.")
+        if self.verdict is not None and self.groups:
+            raise PreferenceError("A skipped or rejected set has no ranking.")
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise PreferenceError("The seconds of a ranking must be a number from 0.")
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Ranking:
+        """Raises PreferenceError on unknown, missing or impossible fields."""
+        if not isinstance(data, dict):
+            raise PreferenceError("A ranking must be a JSON object.")
+        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise PreferenceError(f"A ranking has a field that is not known: {unknown[0]!r}.")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise PreferenceError(f"A ranking is incomplete or malformed ({error}).") from error
+
+
+def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
+    """Every pair of every ranking, left and right as displayed; each ranking's pairs weigh 1 in total.
+
+    Identical texts are one candidate: a pair of equal texts says nothing and is left out. A both-bad or skipped set gives one row with that choice
+    (first two texts on screen), so that the paper trail keeps it; such rows do not train.
+    """
+    pairs = []
+    for ranking in rankings:
+        place = {index: group_number for group_number, group in enumerate(ranking.groups) for index in group}
+        common = dict(
+            prompt=ranking.prompt, seconds=ranking.seconds, annotator=ranking.annotator, brief=ranking.brief, brief_version=ranking.brief_version
+        )  # fmt: skip
+        if ranking.verdict is not None:
+            left, right = ranking.shown[:2]
+            pairs.append(Pair(a=ranking.candidates[left], b=ranking.candidates[right], choice=ranking.verdict, **common))
+            continue
+        found = []
+        for left, right in combinations(ranking.shown, 2):
+            a, b = ranking.candidates[left], ranking.candidates[right]
+            if a != b:
+                choice = "tie" if place[left] == place[right] else ("a" if place[left] < place[right] else "b")
+                found.append((a, b, choice))
+        pairs += [Pair(a=a, b=b, choice=choice, weight=1 / len(found), **common) for a, b, choice in found]
+    return pairs
+
+
+def training_pairs(pairs: list[Pair]) -> list[Pair]:
+    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts."""
+    return [pair for pair in pairs if pair.target is not None and pair.a != pair.b]
+
+
+def contradictions(pairs: list[Pair]) -> list[dict]:
+    """Where the judgements of one prompt go round in a circle, or a pair was judged both ways.
+
+    Returns:
+        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. One row a shortest circle (length 2 or 3, which
+        are enough: a tournament with a cycle has one of length 3).
+    """
+    beats: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for pair in pairs:
+        if pair.choice in ("a", "b"):
+            beats[pair.prompt].add((pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a))
+    rows = []
+    for prompt, edges in beats.items():
+        for x, y in sorted(edges):
+            if x < y and (y, x) in edges:
+                rows.append({"prompt": prompt, "texts": [x, y]})
+        for x, y in sorted(edges):
+            for other, z in sorted(edges):
+                if other == y and z != x and (z, x) in edges and x < y and x < z:
+                    rows.append({"prompt": prompt, "texts": [x, y, z]})
+    return rows
+
+
+def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
+    """Each distinct prompt's fold (0 .. folds-1), balanced and seeded: held-out splits go by prompt, never by pair."""
+    import random
+
+    distinct = sorted(set(prompts))
+    random.Random(seed).shuffle(distinct)
+    return {prompt: index % folds for index, prompt in enumerate(distinct)}
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def pair_from_row(row: object, where: str) -> Pair:
+    """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected). ``where`` names the row in errors."""
+    if not isinstance(row, dict):
+        raise PreferenceError(f"{where}: a row must be a JSON object with prompt, a, b, choice (or prompt, chosen, rejected).")
+    if "chosen" in row or "rejected" in row:
+        row = {"prompt": row.get("prompt"), "a": row.get("chosen"), "b": row.get("rejected"), "choice": "a"}
+    texts = {name: row.get(name) for name in ("prompt", "a", "b")}
+    for name, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise PreferenceError(f"{where}: the field {name!r} is missing or empty.")
+        if len(text) > MAX_TEXT:
+            raise PreferenceError(f"{where}: the field {name!r} has {len(text):,} characters; at most {MAX_TEXT:,} fit.")
+    if row.get("choice") not in CHOICES:
+        raise PreferenceError(f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}.")
+    numbers = {"weight": row.get("weight", 1.0), "seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
+    for name, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0):
+            raise PreferenceError(f"{where}: the field {name!r} is {value!r}; it must be a number from 0.")
+    return Pair(
+        **texts, choice=row["choice"], weight=float(numbers["weight"] or 0.0), seconds=numbers["seconds"], annotator=str(row.get("annotator") or "unknown"),
+        brief=str(row.get("brief") or ""), brief_version=int(numbers["brief_version"] or 1),
+    )  # fmt: skip
+
+
+def read_preferences(path: str | Path) -> list[Pair]:
+    """Pairs from a JSONL file. Raises PreferenceError naming the line; nothing is guessed."""
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise PreferenceError(f"The preferences file {path} cannot be read: {error.strerror or error}.") from error
+    if len(raw) > MAX_BYTES:
+        raise PreferenceError(f"The preferences file {path} is larger than 2 MB.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PreferenceError(f"The preferences file {path} is not UTF-8 text (byte {error.start}).") from error
+    pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{Path(path).name} line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise PreferenceError(f"{where}: not valid JSON ({error}).") from error
+        pairs.append(pair_from_row(row, where))
+        if len(pairs) > MAX_ROWS:
+            raise PreferenceError(f"The preferences file {path} has more than {MAX_ROWS:,} rows.")
+    if not pairs:
+        raise PreferenceError(f"The preferences file {path} holds no rows.")
+    return pairs
+
+
+def write_preferences(pairs: list[Pair], path: str | Path) -> None:
+    """One JSON object a line."""
+    Path(path).write_text("".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")

@@ -1,0 +1,376 @@
+"""One learner's work, headless: what was asked, judged, learned and tuned, round by round.
+
+The command line drives a ``Session`` directly; the app drives it through ``jobs``. What acts at once is here; what takes time is a generator in
+``steps`` (imported when it is first needed: this module imports no torch, so that a page can be drawn before the engine is loaded).
+
+Attributes that pages read are plain data, replaced or appended to, never edited in place, so that they can be read while the worker writes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from rlhf_core import briefs, run_bundle
+from rlhf_core.briefs import Brief
+from rlhf_core.preferences import Pair, Ranking, contradictions, pair_from_row, pairs_from_rankings
+from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+
+MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
+YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
+ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (steps.ready): reading them imports torch
+
+
+class InputError(ValueError):
+    """Something the learner can put right; the message is one clear sentence for the page or the terminal."""
+
+
+def check_prompt(text: str) -> str:
+    """The prompt, ready for a model. Raises InputError: empty, or too long to read."""
+    if not isinstance(text, str) or not text.strip():
+        raise InputError("The prompt is empty. Write how a text could begin, for example: An opossum is")
+    if len(text) > MAX_PROMPT:
+        raise InputError(f"The prompt has {len(text):,} characters; at most {MAX_PROMPT} fit this model. Shorten it.")
+    if any(ord(c) < 32 and c not in "\n\t" for c in text):
+        raise InputError("The prompt has control characters in it. Type it again as plain text.")
+    return " ".join(text.split())
+
+
+class Session:
+    """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
+
+    def __init__(self, brief: Brief | None = None, *, model_name: str = "bundled", seed: int = 0, id: str | None = None, directory: Path | None = None):
+        self.id = id or secrets.token_urlsafe(12)
+        self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
+        self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
+        self.lock = threading.RLock()
+        self.jobs: dict[str, str] = {}
+        self.settings: dict[str, dict] = {}  # the settings each stage last ran with
+        self.user_prompts: list[str] = []
+        self.candidate_sets: list[dict] = []
+        self.rankings: list[Ranking] = []
+        self.imported: list[Pair] = []
+        self.votes: list[dict] = []
+        self.rounds: list[dict] = []
+        self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
+        self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
+        self._forget_reward_model()
+        self._forget_policy()
+
+    def _forget_reward_model(self) -> None:
+        self.reward_model, self.fit_records, self.reward_summary = None, [], {}
+
+    def _forget_policy(self) -> None:
+        self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
+
+    # --- what is asked -------------------------------------------------------------------------------------------
+
+    def set_brief(self, brief: Brief) -> None:
+        """Change what is asked for. Judgements are kept, each under its own brief; what was learned under another brief is put away."""
+        with self.lock:
+            changed = brief.slug != self.brief.slug
+            self.brief = briefs.validate(brief)
+            if changed:
+                self.candidate_sets = []
+                self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+                self._forget_reward_model()
+                self._forget_policy()
+        self.autosave()
+
+    def add_prompt(self, text: str) -> str:
+        """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
+        prompt = check_prompt(text)
+        if prompt in self.brief.evaluation_prompts:
+            return prompt  # may be looked at, but is never trained on
+        if prompt not in self.user_prompts:
+            if len(self.user_prompts) >= MAX_USER_PROMPTS:
+                raise InputError(f"This session already has {MAX_USER_PROMPTS} prompts of your own, which is the most it keeps. Use one of them, or start over.")
+            self.user_prompts = [*self.user_prompts, prompt]
+            self.autosave()
+        return prompt
+
+    @property
+    def training_prompts(self) -> list[str]:
+        """The brief's training prompts and the learner's own; never an evaluation prompt. Raises InputError where there are none."""
+        own = [p for p in self.user_prompts if p not in self.brief.evaluation_prompts and p not in self.brief.training_prompts]
+        prompts = [*self.brief.training_prompts, *own]
+        for pair in self.imported:
+            if pair.prompt not in prompts and pair.prompt not in self.brief.evaluation_prompts:
+                prompts.append(pair.prompt)
+        if not prompts:
+            raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
+        return prompts
+
+    # --- what is judged ------------------------------------------------------------------------------------------
+
+    def waiting(self, candidates: int | None = None) -> int:
+        """How many candidate sets (of ``candidates`` texts) wait to be ranked."""
+        return sum(1 for _ in self._unranked(candidates))
+
+    def next_set(self, candidates: int | None = None) -> dict | None:
+        """The next candidate set to rank, or None: have more written."""
+        return next(self._unranked(candidates), None)
+
+    def _unranked(self, candidates: int | None) -> Iterator[dict]:
+        ranked = {ranking.id for ranking in self.rankings}
+        for row in self.candidate_sets:
+            if row["id"] not in ranked and row["purpose"] == "rank" and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
+                yield row
+
+    def add_ranking(
+        self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
+        seconds: float | None = None, annotator: str = YOU,
+    ) -> Ranking:  # fmt: skip
+        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set), PreferenceError (impossible ranking)."""
+        with self.lock:
+            row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
+            if row is None:
+                raise InputError("These outputs are no longer part of the session. Take the next ones.")
+            if any(ranking.id == candidate_set_id for ranking in self.rankings):
+                raise InputError("These outputs were already judged, perhaps in another tab. Take the next ones.")
+            ranking = Ranking(
+                id=row["id"], prompt=row["prompt"], candidates=list(row["texts"]), shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
+                groups=groups or [], verdict=verdict, seconds=seconds, annotator=annotator, brief=self.brief.slug, brief_version=self.brief.version, round=self.current_round,
+            )  # fmt: skip
+            self.rankings = [*self.rankings, ranking]
+        if annotator == YOU:
+            self.autosave()
+        return ranking
+
+    def undo_ranking(self) -> Ranking | None:
+        """Take the last judgement back; its outputs come up again."""
+        with self.lock:
+            if not self.rankings:
+                return None
+            last, self.rankings = self.rankings[-1], self.rankings[:-1]
+            row = next((row for row in self.candidate_sets if row["id"] == last.id), None)
+            if row:
+                self.candidate_sets = [row, *(other for other in self.candidate_sets if other is not row)]
+        self.autosave()
+        return last
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every judged pair under the current brief: what the reward model may learn from."""
+        return [*self.imported, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+
+    @property
+    def rater(self) -> str:
+        """Who judged, in words."""
+        names = list(dict.fromkeys(r.annotator for r in self.rankings if r.brief == self.brief.slug and r.verdict != "skip"))
+        if self.imported:
+            names.append(IMPORTED)
+        return " and ".join(names) or "nobody yet"
+
+    def contradictions(self) -> list[dict]:
+        return contradictions(self.pairs)
+
+    def add_vote(self, prompt: str, choice: str) -> None:
+        """A blind before/after vote: choice is "before", "after" or "tie". Raises InputError."""
+        if choice not in ("before", "after", "tie"):
+            raise InputError("A vote must be before, after or tie.")
+        self.votes = [*self.votes, {"prompt": prompt, "choice": choice, "round": self.current_round}]
+        self.autosave()
+
+    # --- rounds --------------------------------------------------------------------------------------------------
+
+    @property
+    def steps_done(self) -> int:
+        """PPO steps finished in this round."""
+        return self.metrics[-1]["step"] if self.metrics else 0
+
+    def start_next_round(self) -> int:
+        """Close this round; the next one samples from, and trains, the tuned model. Comparisons accumulate. Raises InputError.
+
+        The KL reference and the reward's zero and unit stay the original model's, so that numbers of different rounds can be compared.
+        """
+        with self.lock:
+            if self.weights is None or self.steps_done < 1:
+                raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
+            if self.current_round >= MAX_ROUNDS:
+                raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
+            self.rounds = [*self.rounds, self.round_summary()]
+            self.round_weights.append(self.weights)
+            self.start_weights, self.current_round = self.weights, self.current_round + 1
+            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
+            self._forget_policy()
+        self.autosave()
+        return self.current_round
+
+    def round_summary(self) -> dict:
+        """This round in one row: what the timeline shows."""
+        evaluation, metrics = self.evaluation or {}, self.metrics
+        return {
+            "round": self.current_round, "comparisons": sum(r.verdict != "skip" for r in self.rankings if r.brief == self.brief.slug),
+            "heldout_accuracy": self.reward_summary.get("heldout_accuracy"), "steps": self.steps_done,
+            "reward_gain": metrics[-1]["reward_mean"] - metrics[0]["reward_mean"] if metrics else 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
+            "kl": metrics[-1]["kl_to_reference"] if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
+        }  # fmt: skip
+
+    def roll_back(self, round: int) -> None:
+        """Go on from the model as it was at the end of ``round`` (0: the original). Later rounds go, comparisons stay. Raises InputError."""
+        with self.lock:
+            if not 0 <= round <= len(self.rounds):
+                raise InputError(f"There is no finished round {round} to roll back to.")
+            if round and self.round_weights[round - 1] is None:
+                raise InputError(f"The weights of round {round} are no longer kept (the server was restarted since). Roll back to round 0, the original model.")
+            self.rounds, self.round_weights = self.rounds[:round], self.round_weights[:round]
+            self.start_weights = self.round_weights[-1] if self.round_weights else None
+            self.current_round = round + 1
+            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
+            self._forget_policy()
+        self.autosave()
+
+    def restart_round(self) -> None:
+        """Forget this round's PPO steps; the reward model and all comparisons stay."""
+        with self.lock:
+            self._forget_policy()
+        self.autosave()
+
+    # --- what a page still needs ---------------------------------------------------------------------------------
+
+    def needs(self, step: str) -> list[str]:
+        """What is missing before ``step`` ("reward_model", "ppo", "before_after", "rounds") can be done, in words; empty: go ahead."""
+        usable = [p for p in self.pairs if p.target is not None]
+        missing = []
+        if step == "reward_model":
+            if not usable:
+                missing.append("at least one comparison (rank some outputs first)")
+            elif all(p.choice == "tie" for p in usable):
+                missing.append("a comparison that is not a tie: so far every pair is judged equally good")
+        if step == "ppo" and self.reward_model is None:
+            missing.append("a trained reward model")
+        if step in ("before_after", "rounds") and self.weights is None and not (step == "rounds" and self.rounds):
+            missing.append("a tuned model: run at least one PPO step")
+        return missing
+
+    # --- work that takes time: generators, run by jobs or by the command line ------------------------------------
+
+    def generate(self, prompt: str, sampling: SamplingSettings | None = None) -> Iterator:
+        """Write answers to one prompt. Records {"kind": "tokens", "texts", "token"}, last {"kind": "done", "set_id"}."""
+        from rlhf_core import steps
+
+        return steps.generate(self, prompt, sampling or SamplingSettings())
+
+    def generate_pool(self, count: int, candidates: int = 2) -> Iterator:
+        """Write ``count`` candidate sets ahead, over all training prompts."""
+        from rlhf_core import steps
+
+        return steps.generate_pool(self, count, candidates)
+
+    def judge_for_me(self, count: int, candidates: int = 2) -> Iterator:
+        """Let the brief's scripted rater judge ``count`` sets, named as what it is."""
+        from rlhf_core import steps
+
+        return steps.judge_for_me(self, count, candidates)
+
+    def fit_reward_model(self, settings: RewardModelSettings | None = None) -> Iterator:
+        """Fit the reward model; a record an iteration, as in ``fit_records``."""
+        from rlhf_core import steps
+
+        return steps.fit_reward_model(self, settings or RewardModelSettings(seed=self.seed))
+
+    def ppo(self, settings: PPOSettings | None = None) -> Iterator:
+        """Train the policy for ``settings.steps`` more steps; a record a step, as in ``metrics``."""
+        from rlhf_core import steps
+
+        return steps.ppo(self, settings or PPOSettings(seed=self.seed))
+
+    def evaluate(self, count: int = 120, seed: int = 1) -> Iterator:
+        """Compare the original and the tuned model on prompts nobody trained on; one record, kept as ``evaluation``."""
+        from rlhf_core import steps
+
+        return steps.evaluate(self, count, seed)
+
+    def compare(self, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
+        """One prompt of the learner's, both models, the same random numbers. Record {"prompt", "before", "after", ...}."""
+        from rlhf_core import steps
+
+        return steps.compare(self, prompt, seed, samples)
+
+    def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
+        """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""
+        from rlhf_core import steps as work
+
+        return work.run_once(self, comparisons, steps)
+
+    # --- on disk -------------------------------------------------------------------------------------------------
+
+    def save(self, directory: str | Path | None = None, *, status: str | None = None, weights: bool = True) -> Path:
+        """Write the bundle. ``weights=False`` leaves the weight files as they are. Raises run_bundle.BundleError."""
+        directory = Path(directory or self.directory)
+        with self.lock:
+            status = status or self.status
+            tensors = {}
+            if weights:
+                tensors = {"reward_model": self.reward_model.tensors() if self.reward_model else None, "policy": self.weights or self.start_weights}
+            run = {
+                "id": self.id, "status": status, "brief": self.brief.to_dict(), "judge": self.rater, "model": {"name": self.model_name, "sha256": self.model_hash},
+                "seed": self.seed, "settings": self.settings, "round": self.current_round,
+                "state": {
+                    "user_prompts": self.user_prompts, "rounds": self.rounds, "votes": self.votes, "drawn": self.drawn, "fit_records": self.fit_records,
+                    "reward_summary": self.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in self.candidate_sets],
+                    "imported": bool(self.imported),
+                },
+            }  # fmt: skip
+            return run_bundle.write_bundle(
+                directory, run=run, rankings=[r.to_dict() for r in self.rankings], preferences=[p.to_dict() for p in self.pairs], metrics=self.metrics,
+                samples=self.samples, evaluation=self.evaluation, tensors=tensors,
+            )  # fmt: skip
+
+    model_hash = ""  # sha256 of the frozen base, set when it is first loaded
+
+    def autosave(self, weights: bool = False) -> None:
+        """Save where the session lives on disk; a full disk is told, not raised: what is in memory goes on."""
+        with self.lock:
+            if self.directory is None or self.deleted:
+                return
+            try:
+                self.save(weights=weights)
+                self.save_problem = ""
+            except run_bundle.BundleError as error:
+                self.save_problem = f"{error} Your work goes on here, but a reload after a restart would not find it."
+
+    @classmethod
+    def open(cls, directory: str | Path) -> Session:
+        """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
+
+        Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; the
+        weights of earlier rounds are not on disk.
+        """
+        contents = run_bundle.read_bundle(directory, tensors=False)
+        run, state = contents["run"], contents["run"].get("state", {})
+        try:
+            session = cls(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
+            session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
+            if state.get("imported"):
+                session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(contents["preferences"], 1)]
+            session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
+            session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
+            session.user_prompts, session.rounds, session.votes = list(state.get("user_prompts", [])), list(state.get("rounds", [])), list(state.get("votes", []))
+            session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
+            session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
+            session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
+            session.model_hash = run["model"].get("sha256", "")
+            files = run["files"]
+            session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
+            policy = ON_DISK if "policy.safetensors" in files else None
+            if session.steps_done:
+                session.weights = policy
+            else:
+                session.start_weights = policy
+        except (KeyError, TypeError, AttributeError) as error:
+            raise run_bundle.BundleError(f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json.") from error
+        return session
+
+    def delete(self) -> None:
+        """Remove what the session has on disk; the object is not used again."""
+        import shutil
+
+        with self.lock:
+            self.deleted = True
+            if self.directory is not None and self.directory.exists():
+                shutil.rmtree(self.directory, ignore_errors=True)

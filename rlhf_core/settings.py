@@ -1,0 +1,93 @@
+"""Every knob of the loop, once: its meaning, its default, its sensible range.
+
+The sliders of the app, their help texts, the command line and the checks all read these fields. Imports no torch, so that a page can
+draw its sliders before the engine is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, dataclass, field, fields
+
+
+class SettingsError(ValueError):
+    """A setting that cannot work; the message names it, says why and what is possible."""
+
+
+def setting(default, help: str, low, high, step=None, unit: str = ""):
+    """A dataclass field with its meaning (``help``), inclusive range and unit."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "step": step, "unit": unit})
+
+
+def describe(cls) -> list[dict]:
+    """Rows of name, default, help, low, high, step, unit: what a slider needs."""
+    return [{"name": f.name, "default": f.default, **f.metadata} for f in fields(cls) if f.metadata and f.default is not MISSING]
+
+
+class _Checked:
+    def validate(self):
+        """Self where every setting is a finite number in its range; SettingsError, naming the first that is not, otherwise."""
+        for row in describe(type(self)):
+            name, value = row["name"], getattr(self, row["name"])
+            words, unit = name.replace("_", " "), f" {row['unit']}" if row["unit"] else ""
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise SettingsError(f"The setting {words} is {value!r}; it must be a finite number.")
+            if isinstance(row["default"], int) and value != int(value):
+                raise SettingsError(f"The setting {words} is {value}; it must be a whole number.")
+            if not row["low"] <= value <= row["high"]:
+                raise SettingsError(f"The setting {words} is {value}; it must lie between {row['low']} and {row['high']}{unit}.")
+        return self
+
+
+@dataclass(frozen=True)
+class SamplingSettings(_Checked):
+    """How a person samples. Rollouts of PPO use the temperature alone."""
+
+    candidates: int = setting(4, "How many answers the model writes for one prompt (the K of K-wise ranking).", 1, 8, 1)
+    max_new_tokens: int = setting(32, "Longest answer. A token is a word or a piece of one.", 1, 64, 1, "tokens")
+    temperature: float = setting(0.8, "Divides the logits. Low: safe and alike; high: wild and varied.", 0.1, 2.0, 0.05)
+    top_k: int = setting(0, "Only the k most likely tokens may be drawn; 0 switches this off.", 0, 4096, 1, "tokens")
+    top_p: float = setting(1.0, "Only the most likely tokens that together hold this probability may be drawn; 1 switches this off.", 0.05, 1.0, 0.05)
+    seed: int = setting(0, "Same seed, same answers.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class RewardModelSettings(_Checked):
+    """A Bradley-Terry head on whitened features of the frozen reference."""
+
+    features: int = setting(8, "How many whitened directions of the hidden states the head may weigh. Fewer need fewer comparisons.", 2, 64, 1)
+    prior_std: float = setting(1.0, "How large a weight we expect before seeing data. Smaller: more cautious.", 0.05, 10.0, 0.05)
+    iterations: int = setting(24, "Damped Newton steps. It has converged long before the last one.", 1, 200, 1)
+    folds: int = setting(5, "The prompts are split into this many parts; each part is judged by a head that never saw it.", 2, 10, 1)
+    reference_samples: int = setting(512, "Unranked outputs of the original model: they set the features and the zero and unit of the score.", 64, 4096, 64, "outputs")
+    seed: int = setting(0, "Which prompts fall into which fold.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class PPOSettings(_Checked):
+    """Proximal policy optimisation of a language model (Schulman et al. 2017; Ziegler et al. 2019)."""
+
+    steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
+    batch_size: int = setting(32, "Answers written and scored in one step.", 8, 256, 8, "answers")
+    max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
+    epochs: int = setting(4, "How often the same batch is used again before a new one is written.", 1, 10, 1)
+    minibatch_size: int = setting(16, "Answers in one gradient step.", 8, 256, 8, "answers")
+    learning_rate: float = setting(3e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
+    clip: float = setting(0.2, "A token's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01)
+    value_clip: float = setting(0.2, "The same brake for the value head.", 0.01, 10.0, 0.01)
+    value_coefficient: float = setting(0.1, "Weight of the value loss beside the policy loss.", 0.0, 10.0, 0.05)
+    gamma: float = setting(1.0, "Discount per token. 1: a point at the end counts in full at the start.", 0.0, 1.0, 0.01)
+    lam: float = setting(0.95, "Lambda of generalised advantage estimation: 0 trusts the value head, 1 trusts the outcome.", 0.0, 1.0, 0.01)
+    beta: float = setting(0.1, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
+    kl_target: float = setting(0.0, "Adaptive beta steers the drift here; 0 keeps beta fixed.", 0.0, 100.0, 0.5, "nats")
+    temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
+    missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
+    frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
+    max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
+    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
+
+    def validate(self):
+        super().validate()
+        if self.minibatch_size > self.batch_size:
+            raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
+        return self

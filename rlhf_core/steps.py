@@ -1,0 +1,459 @@
+"""The steps of the loop as generators over a ``Session``: write, rank, fit, tune, compare.
+
+Each yields ``Progress`` often and records as plain dicts; what it makes is put into the session when it is whole, so that a stop at any yield loses
+nothing that was there before. Runs on the worker thread (or the command line); imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+
+from rlhf_core import evaluation, language_model, ppo as ppo_engine, reward_model as rm
+from rlhf_core.events import Progress
+from rlhf_core.language_model import LanguageModel
+from rlhf_core.preferences import split_prompts, training_pairs
+from rlhf_core.register import judge
+from rlhf_core.run_bundle import read_bundle
+from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, uniform_numbers
+from rlhf_core.session import MAX_PROMPT, ON_DISK, SCRIPTED, InputError, Session, check_prompt
+from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.transformer import Transformer
+
+ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSettings.temperature, 64
+SAVE_WEIGHTS_EVERY = 5  # PPO steps
+
+
+# --- shared parts --------------------------------------------------------------------------------------------------
+
+
+def ready(session: Session) -> LanguageModel:
+    """The session's frozen base; also reads a reopened session's weights from disk. Raises ModelError, BundleError."""
+    lm = language_model.load(session.model_name)
+    if not session.model_hash:
+        session.model_hash = lm.fingerprint()
+    if ON_DISK in (session.reward_model, session.weights, session.start_weights):
+        tensors = read_bundle(session.directory)["tensors"]
+        if session.reward_model == ON_DISK:
+            session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
+        session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
+        session.start_weights = tensors["policy"] if session.start_weights == ON_DISK else session.start_weights
+    return lm
+
+
+def trunk_with(lm: LanguageModel, weights: dict | None) -> Transformer:
+    """The frozen base, or a copy of it with a policy's weights laid over it. Raises InputError where they do not fit this model."""
+    if weights is None:
+        return lm.trunk
+    trunk = lm.trunk.trainable_copy()
+    own = trunk.state_dict()
+    if any(name not in own or own[name].shape != tensor.shape for name, tensor in weights.items()):
+        raise InputError("These tuned weights belong to another model.")
+    trunk.load_state_dict(weights, strict=False)
+    return trunk.requires_grad_(False)
+
+
+def policy_weights(policy: ppo_engine.Policy) -> dict[str, torch.Tensor]:
+    """A copy of everything training may have changed, by transformers' names without the "transformer." prefix."""
+    return {name: tensor.detach().clone() for name, tensor in policy.trunk.state_dict().items()}
+
+
+def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
+    """Token ids of a prompt that fits the model's context together with ``new_tokens``. Raises InputError."""
+    ids = lm.encode(prompt)
+    room = lm.trunk.context - new_tokens
+    if not ids:
+        raise InputError("The prompt has nothing in it that the model can read. Write a few words.")
+    if len(ids) > room:
+        raise InputError(f"The prompt is {len(ids)} tokens long; with {new_tokens} tokens of answer, this model reads at most {room}. Shorten it.")
+    return ids
+
+
+@torch.no_grad()
+def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor:
+    """(B, d) mean reference states of a batch of responses: the reward model's input."""
+    _, at = response_forward(lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask)
+    return rm.pooled_states(at, responses.mask)
+
+
+def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
+    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress, returns the tensor."""
+    parts = []
+    for first in range(0, len(rows), CHUNK):
+        chunk = rows[first : first + CHUNK]
+        prompts, prompt_mask = pad_left([lm.encode(p) or [lm.end_id] for p, _, _ in chunk], lm.pad_id)
+        answers = [(lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - prompts.shape[1]] or [lm.end_id] for _, t, ended in chunk]
+        tokens, mask = pad_right(answers, lm.pad_id)
+        parts.append(pooled_of_responses(lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))))
+        yield Progress("reading", min(first + CHUNK, len(rows)), len(rows))
+    return torch.cat(parts)
+
+
+def seed_of(session: Session, *parts) -> int:
+    """A seed for one purpose of this session, from its own seed: the same actions give the same numbers."""
+    return int.from_bytes(hashlib.sha256(repr((session.seed, *parts)).encode()).digest()[:4], "big") >> 1
+
+
+def write(
+    lm: LanguageModel, trunk: Transformer, prompts: list[list[int]], samples: int, seed: int, *, stage: str = "writing", temperature: float = ROLLOUT_TEMPERATURE,
+    new_tokens: int = ROLLOUT_TOKENS,
+) -> Iterator:  # fmt: skip
+    """``samples`` responses a prompt, in chunks; yields Progress a token, returns [(prompt number, text, ended, pooled reference states)]."""
+    rows = []
+    uniforms = uniform_numbers(len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed))
+    per_chunk = max(1, CHUNK // samples)
+    for first in range(0, len(prompts), per_chunk):
+        part = prompts[first : first + per_chunk]
+        numbers = uniforms[first * samples : (first + len(part)) * samples]
+        responses = None
+        for token, responses in enumerate(  # noqa: B007
+            decode(trunk, part, uniforms=numbers, end_id=lm.end_id, pad_id=lm.pad_id, samples=samples, temperature=temperature)
+        ):
+            yield Progress(stage, first * samples + len(part) * samples * token // new_tokens, len(prompts) * samples)
+        texts, ended, pooled = decode_texts(lm, responses), responses.ended(lm.end_id).tolist(), pooled_of_responses(lm, responses)
+        rows += [(first + i // samples, texts[i], ended[i], pooled[i]) for i in range(len(texts))]
+    return rows
+
+
+# --- prompt and rank -----------------------------------------------------------------------------------------------
+
+
+def generate(session: Session, prompt: str, settings: SamplingSettings) -> Iterator:
+    """One prompt of the learner's: answers stream in, and every token keeps its probability and its rivals."""
+    from rlhf_core.sampling import sample
+
+    settings.validate()
+    lm = ready(session)
+    prompt = check_prompt(prompt)
+    encode_prompt(lm, prompt, settings.max_new_tokens)
+    trunk, responses = trunk_with(lm, session.start_weights), None
+    for count, responses in enumerate(sample(lm, [prompt], settings, trunk=trunk), 1):
+        yield Progress("writing", count, settings.max_new_tokens)
+        yield {"kind": "tokens", "texts": responses.texts, "token": count}
+    tokens = []
+    for row in range(settings.candidates):
+        shown = []
+        for t in range(int(responses.lengths[row])):
+            log_p = responses.full_logprobs[row, t]
+            rivals = log_p.topk(6).indices.tolist()
+            taken = int(responses.tokens[row, t])
+            shown.append(
+                {
+                    "token": lm.piece(taken), "probability": float(log_p[taken].exp()),
+                    "alternatives": [[lm.piece(i), float(log_p[i].exp())] for i in rivals],
+                }
+            )  # fmt: skip
+        tokens.append(shown)
+    ended = responses.ended(lm.end_id).tolist()
+    row = add_set(session, prompt, responses.texts, ended, settings.seed, tokens=tokens)
+    yield {"kind": "done", "set_id": row["id"]}
+
+
+def add_set(session: Session, prompt: str, texts: list[str], ended: list[bool], seed: int, tokens: list | None = None) -> dict:
+    """Keep a candidate set. Duplicates collapse: the ranking desk shows each text once."""
+    seen: dict[str, int] = {}
+    for index, text in enumerate(texts):
+        seen.setdefault(text, index)
+    keep = list(seen.values())
+    with session.lock:
+        session.drawn += 1
+        row = {
+            "id": f"set-{session.drawn}", "prompt": prompt, "texts": [texts[i] for i in keep], "finished": [bool(ended[i]) for i in keep], "seed": seed,
+            "round": session.current_round, "drawn": len(texts), "purpose": "rank", "tokens": [tokens[i] for i in keep] if tokens else [],
+        }  # fmt: skip
+        session.candidate_sets = [*session.candidate_sets, row]
+    return row
+
+
+def generate_pool(session: Session, count: int, candidates: int) -> Iterator:
+    """Candidate sets over all training prompts, evenly; sets whose answers are all the same are left out."""
+    lm = ready(session)
+    prompts = session.training_prompts
+    order = random.Random(seed_of(session, "pool order", session.drawn // max(1, len(prompts)))).sample(prompts, len(prompts))
+    chosen = [order[(session.drawn + i) % len(prompts)] for i in range(count)]
+    encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in chosen]
+    seed, spare = seed_of(session, "pool", session.drawn, session.current_round), 2
+    rows = yield from write(lm, trunk_with(lm, session.start_weights), encoded, candidates + spare, seed)
+    added = 0
+    for number, prompt in enumerate(chosen):
+        texts = [(text, ended) for n, text, ended, _ in rows if n == number]
+        distinct = list({text: ended for text, ended in texts}.items())[:candidates]
+        if len(distinct) >= 2:
+            row = add_set(session, prompt, [t for t, _ in distinct], [e for _, e in distinct], seed)
+            added += 1
+            yield {"kind": "set", "set_id": row["id"], "prompt": prompt}
+    if not added:
+        raise InputError("The model gave the same answer every time, so there is nothing to compare. Raise the temperature, or add prompts of your own.")
+
+
+def scripted_groups(session: Session, row: dict) -> list[list[int]]:
+    """The scripted rater's ranking of a candidate set: indices by the grade of the brief's rule, equal grades tied."""
+    if session.brief.wanted is None:
+        raise InputError(f"The brief {session.brief.title!r} has no scripted rater: its taste is only in your head. Rank the outputs yourself.")
+    grades = [judge(text, session.brief.wanted, ended) for text, ended in zip(row["texts"], row["finished"], strict=True)]
+    return [[i for i, grade in enumerate(grades) if grade == level] for level in sorted(set(grades), reverse=True)]
+
+
+def judge_for_me(session: Session, count: int, candidates: int) -> Iterator:
+    """``count`` judgements by the scripted rater, one record each."""
+    done = 0
+    while done < count:
+        row = session.next_set(candidates)
+        if row is None:
+            yield from (event for event in generate_pool(session, min(32, count - done), candidates) if isinstance(event, Progress))
+            continue
+        groups = scripted_groups(session, row)
+        session.add_ranking(row["id"], groups=groups, annotator=SCRIPTED, seconds=0.0)
+        done += 1
+        yield Progress("judging", done, count)
+        yield {"kind": "ranked", "prompt": row["prompt"], "texts": row["texts"], "groups": groups, "done": done, "of": count}
+    session.autosave()
+
+
+# --- reward model --------------------------------------------------------------------------------------------------
+
+_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = OrderedDict()  # unlabelled reference samples, shared by all sessions: they depend on nothing else
+
+
+def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
+    """Unlabelled outputs of the *original* model: returns (prompt of each, text of each, (M, d) pooled states). Made once a model and prompt list."""
+    prompts = [p for p in session.training_prompts if len(p) <= MAX_PROMPT]
+    key = (session.model_hash, tuple(prompts), count)
+    if key not in _POOLS:
+        each = max(2, -(-count // len(prompts)))
+        rows = yield from write(lm, lm.trunk, [encode_prompt(lm, p, ROLLOUT_TOKENS) for p in prompts], each, 20_260, stage="sampling the original")
+        _POOLS[key] = ([prompts[n] for n, *_ in rows], [text for _, text, _, _ in rows], torch.stack([state for *_, state in rows]))
+        while len(_POOLS) > 8:
+            _POOLS.popitem(last=False)
+    _POOLS.move_to_end(key)
+    return _POOLS[key]
+
+
+def fit_reward_model(session: Session, settings: RewardModelSettings) -> Iterator:
+    """Features, whitening, Bradley-Terry head, normalisation; in this order, each from the frozen original model."""
+    settings.validate()
+    session.fit_records = []
+    pairs = training_pairs(session.pairs)
+    if not pairs:
+        raise InputError("There is no comparison to learn from yet. Rank a few outputs first.")
+    if all(pair.choice == "tie" for pair in pairs):
+        raise InputError("Every comparison so far is a tie, so there is no taste to learn. Prefer one output at least once.")
+    lm = ready(session)
+    names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
+    number = {prompt: i for i, prompt in enumerate(dict.fromkeys(names))}
+    whitener = rm.fit_whitener(pool, torch.tensor([number[name] for name in names]), min(settings.features, pool.shape[1]))
+
+    ended = {(row["prompt"], text): end for row in session.candidate_sets for text, end in zip(row["texts"], row["finished"], strict=True)}
+    rows = list(dict.fromkeys((p.prompt, text, ended.get((p.prompt, text), True)) for p in pairs for text in (p.a, p.b)))
+    states = yield from pooled_of_texts(lm, rows)
+    place = {(prompt, text): i for i, (prompt, text, _) in enumerate(rows)}
+    a, b = (torch.tensor([place[p.prompt, getattr(p, side)] for p in pairs]) for side in ("a", "b"))
+    fold_of = split_prompts([p.prompt for p in pairs], settings.folds, settings.seed)
+    folds = torch.tensor([fold_of[p.prompt] for p in pairs])
+    targets, weights = torch.tensor([p.target for p in pairs]), torch.tensor([p.weight for p in pairs])
+    model = None
+    for item in rm.fit(whitener, states[a], states[b], targets, weights, folds, settings):
+        if isinstance(item, dict):
+            now = rm.RewardModel(whitener, torch.tensor(item["weights"]), torch.eye(len(item["weights"])))
+            item = {**item, "examples": example_scores(now, pool, names, texts)}
+            session.fit_records = [*session.fit_records, item]
+            yield item
+        else:
+            model = item.normalised_on(pool)
+    last, held_pairs = session.fit_records[-1], session.fit_records[-1]["heldout_pairs"]
+    prompts = len(fold_of)
+    note = "" if prompts > 1 else "All comparisons are about one prompt, so nothing could be held out: there is no telling how it does on others."
+    if not note and held_pairs < 12:
+        note = f"Only {held_pairs} comparisons could be held out: the accuracy is a rough guess, as its interval says."
+    contradicting = len(session.contradictions())
+    if contradicting:
+        note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
+    with session.lock:
+        session.reward_model = model
+        session.reward_summary = {
+            "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
+            "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
+            "note": note, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
+        }  # fmt: skip
+        session.settings = {**session.settings, "reward_model": vars(settings)}
+    session.autosave(weights=True)
+
+
+def example_scores(model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], prompts: int = 3, each: int = 4) -> list[dict]:
+    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns."""
+    raw = model.raw(pool)
+    scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    rows = []
+    for prompt in list(dict.fromkeys(names))[:prompts]:
+        seen: dict[str, int] = {}
+        for i, (name, text) in enumerate(zip(names, texts, strict=True)):
+            if name == prompt and text not in seen and len(seen) < each:
+                seen[text] = i
+        rows += [{"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item()} for text, i in seen.items()]
+    return rows
+
+
+def score_texts(session: Session, prompt: str, texts: list[str]) -> Iterator:
+    """Reward (reference SD), its uncertainty and the frozen model's log-probability of finished texts. One record a text."""
+    lm = ready(session)
+    if session.reward_model is None:
+        raise InputError("There is no trained reward model to score with.")
+    ids = encode_prompt(lm, check_prompt(prompt), 1)
+    for text in texts:
+        if not text.strip():
+            raise InputError("A text to score is empty.")
+        answer = lm.encode_response(text)
+        if len(ids) + len(answer) > lm.trunk.context:
+            raise InputError(f"A text to score has {len(answer)} tokens; with the prompt it does not fit the model's {lm.trunk.context}. Shorten it.")
+        prompts, prompt_mask = pad_left([ids], lm.pad_id)
+        tokens, mask = pad_right([answer], lm.pad_id)
+        with torch.no_grad():
+            before, at = response_forward(lm.trunk, prompts, prompt_mask, tokens, mask)
+            log_p = lm.trunk.logits(before).log_softmax(-1).gather(-1, tokens[..., None]).sum()
+            pooled = rm.pooled_states(at, mask)
+        yield {
+            "text": text, "reward": session.reward_model.score(pooled).item(), "uncertainty": session.reward_model.uncertainty(pooled).item(),
+            "reference_logprob": log_p.item(),
+        }  # fmt: skip
+
+
+# --- PPO -----------------------------------------------------------------------------------------------------------
+
+
+def ppo(session: Session, settings: PPOSettings) -> Iterator:
+    """Train for ``settings.steps`` more steps, from where this round stands."""
+    settings.validate()
+    lm = ready(session)
+    if session.reward_model is None:
+        raise InputError("PPO needs a reward model: it is what the answers are scored with. Train one first.")
+    if settings.frozen_layers >= lm.trunk.layers:
+        raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
+    prompts = [encode_prompt(lm, prompt, settings.max_new_tokens) for prompt in session.training_prompts]
+    start = session.weights or session.start_weights
+    if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
+        if start is not None and settings.frozen_layers:
+            raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
+        session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
+        session.policy.step = session.steps_done
+    policy, model = session.policy, session.reward_model
+    policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
+    session.settings = {**session.settings, "ppo": vars(settings)}
+    try:
+        for item in ppo_engine.train(policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id):
+            if isinstance(item, Progress):
+                yield item
+                continue
+            batch = item.pop("batch")
+            if session.metrics and item["step"] == session.metrics[-1]["step"]:
+                continue  # a reopened run measures where it stands again; that row is already there
+            texts = decode_texts(lm, batch.responses)
+            samples = [
+                {
+                    "step": item["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
+                }
+                for ids, keep, text, reward, kl, ended in zip(
+                    batch.responses.prompt_ids, batch.responses.prompt_mask, texts, batch.scores.tolist(), batch.kl.sum(1).tolist(), batch.ended.tolist(), strict=True
+                )
+            ]  # fmt: skip
+            with session.lock:
+                session.weights = policy_weights(policy) if item["step"] else session.weights
+                session.metrics, session.samples = [*session.metrics, item], [*session.samples, *samples]
+                session.evaluation = None
+            session.autosave(weights=item["step"] % SAVE_WEIGHTS_EVERY == 0 and item["step"] > 0)
+            yield item
+    finally:
+        session.autosave(weights=session.weights is not None)
+
+
+# --- before and after ----------------------------------------------------------------------------------------------
+
+
+def evaluation_prompts(session: Session) -> list[str]:
+    """Prompts the verdict may use: the brief's own, or the featured ones that training did not use."""
+    from rlhf_core.briefs import FEATURED_PROMPTS
+
+    prompts = list(session.brief.evaluation_prompts) or [p for p in FEATURED_PROMPTS if p not in session.training_prompts]
+    if not prompts:
+        raise InputError("There is no prompt left that training has not used. Add evaluation prompts to the brief.")
+    return prompts
+
+
+def evaluate(session: Session, count: int, seed: int) -> Iterator:
+    """The original and the tuned model on the same unseen prompts with the same random numbers; ``count`` pairs."""
+    lm = ready(session)
+    weights = session.weights or session.start_weights
+    if weights is None or session.reward_model is None:
+        raise InputError("There is no tuned model yet. Run at least one PPO step first.")
+    prompts = evaluation_prompts(session)
+    each = max(1, -(-count // len(prompts)))
+    encoded = [encode_prompt(lm, p, ROLLOUT_TOKENS) for p in prompts]
+    sides = {}
+    for side, trunk in (("before", lm.trunk), ("after", trunk_with(lm, weights))):
+        rows = yield from write(lm, trunk, encoded, each, seed_of(session, "evaluate", seed), stage=f"writing, {side}")
+        scores = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
+        sides[side] = [(prompts[n], text, ended, score) for (n, text, ended, _), score in zip(rows, scores, strict=True)]
+    pairs = [
+        {"prompt": p, "before": tb, "after": ta, "reward_before": rb, "reward_after": ra, "ended_before": eb, "ended_after": ea}
+        for (p, tb, eb, rb), (_, ta, ea, ra) in zip(sides["before"], sides["after"], strict=True)
+    ]
+    # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
+    pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
+    result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    result["round"], result["step"], result["seen_in_training"] = session.current_round, session.steps_done, False
+    with session.lock:
+        session.evaluation = result
+    session.autosave()
+    yield {"kind": "evaluation", **{k: v for k, v in result.items() if k != "pairs"}}
+
+
+def compare(session: Session, prompt: str, seed: int, samples: int) -> Iterator:
+    """Any prompt on both models, the same random numbers."""
+    lm = ready(session)
+    prompt = check_prompt(prompt)
+    ids = encode_prompt(lm, prompt, ROLLOUT_TOKENS)
+    weights = session.weights or session.start_weights
+    if weights is None:
+        raise InputError("There is no tuned model yet. Run at least one PPO step first.")
+    record: dict = {"kind": "compare", "prompt": prompt, "seed": seed}
+    for side, trunk in (("before", lm.trunk), ("after", trunk_with(lm, weights))):
+        rows = yield from write(lm, trunk, [ids], samples, seed, stage=f"writing, {side}")
+        record[side] = [text for _, text, _, _ in rows]
+        record[f"ended_{side}"] = [ended for _, _, ended, _ in rows]
+        if session.reward_model is not None:
+            record[f"reward_{side}"] = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
+    yield record
+
+
+# --- the whole loop ------------------------------------------------------------------------------------------------
+
+
+def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
+    """Everything once with the scripted rater: its earlier judgements under this brief are replaced, a person's are kept and used too."""
+    if session.brief.wanted is None:
+        raise InputError(f"The brief {session.brief.title!r} has no scripted rater. Rank the outputs yourself, step by step.")
+    with session.lock:
+        session.rankings = [r for r in session.rankings if not (r.annotator == SCRIPTED and r.brief == session.brief.slug)]
+        session.candidate_sets = [row for row in session.candidate_sets if row["id"] in {r.id for r in session.rankings}]
+        session.restart_round()
+    stages = (
+        ("generate", generate_pool(session, comparisons, 2)),
+        ("rank", judge_for_me(session, comparisons, 2)),
+        ("reward", fit_reward_model(session, RewardModelSettings(seed=session.seed))),
+        ("ppo", ppo(session, PPOSettings(steps=steps, seed=session.seed))),
+        ("evaluate", evaluate(session, 120, 1)),
+    )
+    for stage, work in stages:
+        yield {"kind": "stage", "stage": stage}
+        for event in work:
+            if isinstance(event, Progress):
+                yield event
+                continue
+            shown = event
+            if stage == "generate":
+                row = next(r for r in session.candidate_sets if r["id"] == event["set_id"])
+                shown = {"prompt": row["prompt"], "texts": row["texts"]}
+            yield {**{k: v for k, v in shown.items() if k != "examples"}, "kind": "stage", "stage": stage}

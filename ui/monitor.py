@@ -1,0 +1,111 @@
+"""A window on one running job: how far it is, how long it will take, its buttons, and a drawing of what it has recorded so far.
+
+Polls only while the job is alive; when it ends, the whole page runs once more, so that everything that depends on it is fresh.
+Knows nothing about what a job computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from rlhf_core import jobs
+from ui import state, text
+
+BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
+    "pause": (":material/pause:", "Stop for a moment. Nothing is lost."),
+    "resume": (":material/play_arrow:", "Carry on where it paused."),
+    "step": (":material/skip_next:", "Do one step, then pause."),
+    "stop": (":material/stop:", "End it here. All finished steps stay."),
+}
+
+WISHES = {"paused": " · pausing", "stopped": " · stopping", "expired": " · stopping"}  # asked for, takes effect at the next token
+
+
+def monitor(
+    name: str,
+    *,
+    controls: Sequence[str] = ("pause", "step", "stop"),
+    draw: Callable[[list[dict], dict], None],
+    every: float = 0.6,
+    quiet: bool = False,
+) -> None:
+    """Show the session's job ``name`` and keep it fresh while it is alive.
+
+    Args:
+        controls: which of pause (and resume), step, stop to offer.
+        draw: called as ``draw(records, view)`` on each refresh, also after the end; draws below the buttons.
+        every: seconds between two looks.
+        quiet: leave the state line out while all is well (a job of a second or two).
+    """
+    key = name.replace(" ", "_")
+    was_alive = state.alive(name)
+
+    def look() -> None:
+        view = state.job(name)
+        if view is None:
+            st.rerun() if was_alive else st.caption("That run is no longer kept.")
+            return
+        if not quiet or view["status"] in ("paused", "failed", "expired"):
+            state_line(view)
+        if controls and view["status"] in state.ALIVE:
+            _buttons(key, view, controls)
+        draw(state.records(name), view)
+        if was_alive and view["status"] not in state.ALIVE:
+            st.rerun()
+
+    st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
+
+
+def state_line(view: dict) -> None:
+    """One line, in words, on where a job is; a bar while it runs and knows its total."""
+    status, label = view["status"], view["label"]
+    if status == "queued" and not view["long"]:
+        st.caption("In a moment.")
+    elif status == "queued":
+        ahead = max(0, (view.get("position") or 1) - 1)
+        who = "Next in line." if ahead == 0 else f"Waiting: {ahead} {'run is' if ahead == 1 else 'runs are'} ahead of yours."
+        st.info(f"{who}{_about(view.get('eta_seconds'), ' Starts in about {}.')} One run at a time; your page stays quick.", icon=":material/hourglass_top:")
+    elif status == "running":
+        done, total = view.get("done") or 0, view.get("total")
+        words = f"**{text.plain(view.get('stage') or label)}**"
+        words += f" · {done} of {total}" if total else ""
+        words += WISHES.get(view.get("wish")) or _about(view.get("eta_seconds"), " · about {} left")
+        st.progress(min(1.0, done / total) if total else 0.0, text=words)
+    elif status == "paused":
+        st.info("Paused. Nothing is lost; it is kept for half an hour.", icon=":material/pause_circle:")
+    elif status == "failed":
+        st.error(text.plain(view.get("error") or "It stopped by itself, and nobody knows why.") + " What was finished before is kept.", icon=":material/error:")
+    elif status == "expired":
+        st.warning("Nobody was watching for a while, so it was put away. What was finished is kept; start it again when you like.", icon=":material/bedtime:")
+    elif status == "stopped":
+        st.info("Stopped. All finished steps are kept.", icon=":material/stop_circle:")
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: "8 s", "2 min"."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _about(seconds: float | None, sentence: str) -> str:
+    return sentence.format(duration(seconds)) if seconds is not None else ""
+
+
+def _buttons(key: str, view: dict, controls: Sequence[str]) -> None:
+    paused = view["status"] == "paused"
+    actions = {"pause": jobs.queue().pause, "resume": jobs.queue().resume, "step": jobs.queue().step, "stop": jobs.queue().stop}
+    with st.container(horizontal=True, key=f"controls_{key}"):
+        for control in controls:
+            control = "resume" if control == "pause" and paused else control
+            icon, help_text = BUTTONS[control]
+            st.button(
+                control.capitalize(),
+                key=f"{key}_{control}",
+                icon=icon,
+                help=help_text,
+                on_click=actions[control],
+                args=(view["id"],),
+                disabled=view["status"] == "queued" and control == "pause",
+                type="primary" if control == "resume" else "secondary",
+            )

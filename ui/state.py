@@ -1,0 +1,108 @@
+"""The bridge between a page and the engine: which session this browser tab shows, and which jobs work for it.
+
+A run id in the address (``?run=...``) finds the session again after a reload; page switches drop it, so it is set again on every run.
+Knows nothing about models or drawing. Simplification: whoever has the address has the session; there are no accounts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import streamlit as st
+
+from rlhf_core import jobs, sessions
+from rlhf_core.session import Session
+
+ALIVE = ("queued", "running", "paused")  # a job in one of these has more to do
+_SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
+
+
+def session() -> Session:
+    """The session this tab shows; a new one where the address names none, or one that is no longer kept (a note says so)."""
+    asked = st.query_params.get("run") or st.session_state.get("run_id")
+    found = sessions.get(asked) if asked else None
+    if found is None:
+        found = sessions.create()
+        if asked:
+            st.session_state["note"] = "That session is no longer kept (it ends a day after the last visit). Here is a fresh one."
+    if st.session_state.get("run_id") != found.id:
+        st.session_state["run_id"] = found.id
+    if st.query_params.get("run") != found.id:
+        st.query_params["run"] = found.id
+    return found
+
+
+def submit(name: str, factory: Callable[[], Iterator], *, label: str, long: bool, total: int | None = None) -> str:
+    """Start ``factory()`` as this session's job ``name`` and return its id; while one of that name is alive, return that one's instead.
+
+    Returns "" where the queue takes no more; the page says so on its next run.
+
+    Args:
+        factory: called on the worker thread; returns the generator that the queue advances.
+        label: what a waiting person reads ("Training the reward model").
+        long: takes its turn in line (PPO), instead of slipping in between (a fit, a few outputs).
+        total: how many records it will make, where that is known.
+    """
+    current = session()
+    with _SUBMITTING:
+        job_id = current.jobs.get(name)
+        view = jobs.queue().view(job_id) if job_id else None
+        if view and view["status"] in ALIVE:
+            return job_id
+        try:
+            job_id = jobs.queue().submit(factory, label=label, owner=current.id, long=long, total=total)
+        except jobs.QueueError as error:
+            st.session_state["note"] = str(error)
+            return ""
+        current.jobs[name] = job_id
+    return job_id
+
+
+def job(name: str) -> dict | None:
+    """The queue's view of this session's job ``name``, or None where there is none (or it is long forgotten)."""
+    job_id = session().jobs.get(name)
+    return jobs.queue().view(job_id) if job_id else None
+
+
+def records(name: str, start: int = 0) -> list[dict]:
+    """The records that job ``name`` has made so far."""
+    job_id = session().jobs.get(name)
+    return jobs.queue().records(job_id, start) if job_id and jobs.queue().view(job_id) else []
+
+
+def alive(name: str) -> bool:
+    """Whether job ``name`` is waiting, running or paused."""
+    view = job(name)
+    return view is not None and view["status"] in ALIVE
+
+
+def stop(name: str) -> None:
+    """Stop job ``name`` if it is alive; what it has recorded stays."""
+    if alive(name):
+        jobs.queue().stop(session().jobs[name])
+
+
+def start_over() -> None:
+    """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
+    current = session()
+    for name in list(current.jobs):
+        stop(name)
+    sessions.delete(current.id)
+    for key in list(st.session_state):
+        del st.session_state[key]
+    st.query_params.clear()
+    st.session_state["note"] = "Gone. Everything of the old session is deleted, and this is a fresh one."
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> str:
+    """Let the worker load torch and the bundled model, once for the whole process; call it after the page is drawn."""
+
+    def load() -> Iterator:
+        from rlhf_core import language_model  # imports torch: only ever on the worker's thread
+
+        language_model.load()
+        yield {"kind": "ready"}
+
+    return jobs.queue().submit(load, label="Waking the model", owner="warm-up", long=False)

@@ -1,0 +1,120 @@
+"""Text that we did not write (prompts, model outputs, uploaded briefs), shown so that it can only ever be text.
+
+Two ways out: ``escape`` for the little HTML that we draw ourselves, ``plain`` for a place that reads markdown. Nothing here runs, loads or
+links anything, whatever the text says.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Sequence
+
+import streamlit as st
+
+MAX_SHOWN = 2_000  # characters of one text on the page; the rest is kept but not drawn
+
+CSS = """
+.op-answer {font-size: 1.06rem; line-height: 1.5; padding: .75rem .95rem; border-radius: 12px; overflow-wrap: anywhere; white-space: pre-wrap;
+  background: color-mix(in srgb, currentColor 5%, transparent); border: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
+.op-answers {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .8rem;}
+.op-answer .op-given {opacity: .62;}
+.op-answer .op-written {font-weight: 600;}
+.op-answer.op-live .op-written::after {content: "\\258d"; margin-left: 1px; animation: op-blink 1s steps(2) infinite;}
+.op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .66; margin-top: .35rem;}
+@keyframes op-blink {50% {opacity: 0;}}
+@media (prefers-reduced-motion: reduce) {.op-answer.op-live .op-written::after {animation: none;}}
+.op-tokens {line-height: 2.5; overflow-wrap: anywhere;}
+.op-token {position: relative; display: inline-block; white-space: pre; border-radius: 6px; padding: 0 .28em; margin: 0 .12em; line-height: 1.7; cursor: help;
+  font-family: "Source Code Pro", ui-monospace, monospace; font-size: .95rem;
+  background: color-mix(in srgb, light-dark(#2f8f6b, #58c79b) calc(var(--p) * 62%), light-dark(#f3dfd2, #4a342a));}
+.op-token:focus-visible {outline: 3px solid light-dark(#a83f67, #f0a0bb);}
+.op-token .op-tip {display: none; position: absolute; left: 0; top: 100%; z-index: 30; min-width: 11.5rem; padding: .5rem .7rem;
+  border-radius: 10px; line-height: 1.5;
+  font-size: .82rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre;
+  box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
+.op-token:hover .op-tip, .op-token:focus .op-tip {display: block;}
+"""
+
+
+def escape(text: str) -> str:
+    """``text`` for our own HTML: no tags, no attributes, no entities of its own, and not endless."""
+    return html.escape(_short(text), quote=True)
+
+
+def plain(text: str) -> str:
+    """``text`` for a label or message that reads markdown: every special character loses its power."""
+    text = " ".join(_short(text).split())
+    for character in "\\`*_[]<>$:#~!|{}()-+.":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def answer(prompt: str, written: str, *, live: bool = False, foot: str = "") -> None:
+    """One output: the prompt as given, faint, then what the model wrote; ``foot`` is a small line of our own words below."""
+    st.html(answer_html(prompt, written, live=live, foot=foot))
+
+
+def answers(prompt: str, written: Sequence[str], *, live: bool = False, feet: Sequence[str] = ()) -> None:
+    """Several outputs for one prompt, side by side where there is room; ``feet``: a small line of our own words for each."""
+    feet = list(feet) or [""] * len(written)
+    cards = "".join(answer_html(prompt, one, live=live, foot=foot) for one, foot in zip(written, feet, strict=True))
+    st.html(f'<div class="op-answers">{cards}</div>')
+
+
+def answer_html(prompt: str, written: str, *, live: bool = False, foot: str = "") -> str:
+    shown = written if written[:1].isspace() or not written or not prompt or prompt[-1:].isspace() else " " + written
+    small = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
+    return (
+        f'<div class="op-answer{" op-live" if live else ""}"><span class="op-given">{escape(prompt)}</span>'
+        f'<span class="op-written">{escape(shown)}</span>{small}</div>'
+    )
+
+
+def tokens(rows: Sequence[dict]) -> None:
+    """An output token by token, the likelier the greener; pointing at one (or tabbing to it) shows its probability and what else was possible."""
+    st.html(tokens_html(rows))
+
+
+def tokens_html(rows: Sequence[dict]) -> str:
+    chips = []
+    for row in rows:
+        probability = min(1.0, max(0.0, float(row["probability"])))
+        others = [f"{percent(float(p)):>6}  {visible(str(token))}" for token, p in row.get("alternatives", [])]
+        tip = f"chosen with {percent(probability)}" + ("\nalso possible\n" + "\n".join(others) if others else "")
+        chips.append(
+            f'<span class="op-token" tabindex="0" style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span class="op-tip">{escape(tip)}</span></span>'
+        )
+    return f'<div class="op-tokens">{"".join(chips)}</div>'
+
+
+def visible(token: str) -> str:
+    """A token so that its spaces and line breaks can be seen."""
+    if not token:
+        return "∅"
+    if token == "<|endoftext|>":
+        return "(end)"
+    return token.replace(" ", "·").replace("\n", "⏎")
+
+
+def percent(share: float) -> str:
+    """0.123 as "12%"; what would round to nothing as "<1%"."""
+    return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
+
+
+def about_prompt(prompt: str) -> str | None:
+    """What to expect from an unusual prompt, in one sentence; None where there is nothing to say."""
+    if "<" in prompt and ">" in prompt:
+        return "Your prompt looks like HTML. It is shown and sent as plain characters; nothing in it runs."
+    if any(unicodedata.category(character) == "So" or ord(character) >= 0x1F000 for character in prompt):
+        return "The pocket GPT-2 never met an emoji in its training, so expect it to guess."
+    letters = [character for character in prompt if character.isalpha()]
+    if letters and sum("LATIN" not in unicodedata.name(character, "") for character in letters) > len(letters) / 2:
+        return "The pocket GPT-2 only ever read English, so expect it to guess."
+    if not letters:
+        return "There are no words in this prompt, so expect the model to guess."
+    return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + f"… ({len(text):,} characters)"
