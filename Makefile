@@ -42,14 +42,19 @@ format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-model: venv ## Make the bundled model again: corpus, tokenizer, weights, card (MINUTES=120 of training)
+model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, example (MINUTES=120 of training)
+	@test -f /usr/share/wordnet/data.noun && test -f /usr/share/dict/american-english-large || \
+		{ echo "The corpus takes WordNet's glosses and a word list from Debian's packages: apt-get install wordnet-base wamerican-large"; exit 2; }
 	@echo "Making the pocket GPT-2 again: the corpus (a minute or two), then $(MINUTES) minutes of training, all sessions together."
 	@echo "Ctrl-C stops it and the same command goes on; 'touch build/pocket-gpt2/pause' pauses it."
 	@$(PY) scripts/make_corpus.py --out build/corpus
+	@$(PY) scripts/make_register_words.py --corpus build/corpus
 	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
-	@$(PY) scripts/evaluate_pocket_gpt2.py
+	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
+	@$(PY) scripts/make_example.py
 
-bench: venv ## Measure the figures that the README gives, on this machine
+bench: venv-dev ## Measure the figures that the README gives, on this machine (ARGS=loop, step or page for one part)
+	@sh scripts/ensure_chromium.sh
 	@$(PY) -m benchmarks $(ARGS)
 
 screenshots: venv-dev ## Photograph every page, light, dark and 375 px wide, into test-artefacts/screenshots
@@ -64,5 +69,5 @@ clean: ## Remove the environment, caches and test artefacts; your runs/ and a ha
 
 # The script itself sees whether there is anything to do, and says so only then.
 venv venv-dev:
-	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 or newer, and there is no '$(PYTHON)' here. Install one from python.org or your system's package manager."; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 or newer, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
 	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev)

@@ -11,7 +11,7 @@ from ui import ranking, state, text, whiteboard
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
 st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}</style>")
-st.logo(whiteboard.LOGO_SVG, size="large")
+st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
     {
@@ -55,6 +55,9 @@ with st.sidebar:
 
 if note := st.session_state.pop("note", None):
     st.info(note, icon=":material/info:")
+
+if session.save_problem:
+    st.warning(text.plain(session.save_problem), icon=":material/save:")
 
 page.run()
 state.warm_up()

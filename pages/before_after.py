@@ -6,7 +6,7 @@ import secrets
 
 import streamlit as st
 
-from rlhf_core.session import InputError
+from rlhf_core.session import InputError, check_prompt
 from ui import charts, monitor, state, text
 
 PAIRS_SHOWN = 6
@@ -22,8 +22,10 @@ def compare() -> None:
     st.session_state["compare_kept"] = prompt = st.session_state.get("compare_prompt", "")
     st.session_state["compare_seed_kept"] = seed = int(st.session_state.get("compare_seed", 0))
     st.session_state.pop("compare_error", None)
-    if not prompt.strip():
-        st.session_state["compare_error"] = "The prompt is empty. Write a few words, or pick one of the examples."
+    try:
+        prompt = check_prompt(prompt)
+    except InputError as error:
+        st.session_state["compare_error"] = str(error)
         return
     state.submit("compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False)
 
@@ -42,12 +44,18 @@ def both(prompt: str, before: str, after: str, *, heads: bool, foot_before: str 
             text.answer(prompt, written, foot=f"{name.lower()}" + (f" · {foot}" if foot else ""))
 
 
+def foot(row: dict, side: str, number: int) -> str:
+    """What the reward model gives an answer, where there is one, and whether it breaks off."""
+    words = [f"reward {charts.number(row[f'reward_{side}'][number], sign=True)}"] if f"reward_{side}" in row else []
+    return " · ".join(words + ([] if row.get(f"ended_{side}", [True] * 99)[number] else ["breaks off"]))
+
+
 def compared(records: list[dict], view: dict) -> None:
     row = next((record for record in reversed(records) if "before" in record), None)
     if row is None:
         return
     for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
-        both(row["prompt"], before, after, heads=number == 0)
+        both(row["prompt"], before, after, heads=number == 0, foot_before=foot(row, "before", number), foot_after=foot(row, "after", number))
     if row["before"] == row["after"]:
         st.info("Word for word the same: with this prompt and this seed, the training changed nothing.", icon=":material/drag_handle:")
 
@@ -60,7 +68,7 @@ def side_by_side() -> None:
         st.number_input("Seed", 0, 2**31 - 1, st.session_state.get("compare_seed_kept", 0), 1, key="compare_seed", width=140,
                         help="Both models draw their words with the same luck: what differs is the training.")  # fmt: skip
         st.button("Ask both", key="compare", type="primary", icon=":material/compare:", on_click=compare, disabled=busy)
-    with st.container(horizontal=True, gap="xsmall", key="compare_offers"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="compare_offers"):
         st.caption("Prompts it never trained on:", width="content")
         for number, prompt in enumerate(session.brief.evaluation_prompts[:4]):
             st.button(text.plain(prompt), key=f"compare_offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
@@ -68,6 +76,13 @@ def side_by_side() -> None:
         st.error(text.plain(error), icon=":material/error:")
     if state.job("compare"):
         monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
+    pairs = (session.evaluation or {}).get("pairs", [])
+    if pairs:
+        st.subheader("On prompts it never trained on", anchor=False)
+        everything = len(pairs) <= PAIRS_SHOWN or st.toggle(f"Show all {len(pairs)} pairs", key="pairs_all")
+        for number, pair in enumerate(pairs if everything else pairs[:PAIRS_SHOWN]):
+            feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
+            both(pair["prompt"], pair["before"], pair["after"], heads=number == 0, foot_before=feet[0], foot_after=feet[1])
 
 
 # The measured answer
@@ -90,9 +105,8 @@ def kept_its_language(found: dict) -> None:
     lines = ["| | Before | After |", "|:--|--:|--:|"]
     rule = found.get("rule")
     if rule:
-        lines.append(
-            f"| Counted as “{text.plain(str(rule.get('name', 'rule')))}” by a rule | {charts.percent(rule.get('before'))} | {charts.percent(rule.get('after'))} |"
-        )
+        name = text.plain(str(rule.get("name", "wanted")))
+        lines.append(f"| Counted as “{name}” by a rule | {charts.percent(rule.get('before'))} | {charts.percent(rule.get('after'))} |")
     for name, words, show in (
         ("full_sentences", "Ends in a full sentence", charts.percent),
         ("distinct_2", "Different word pairs (distinct-2)", charts.number),
@@ -124,14 +138,9 @@ def measured() -> None:
     trained_on_it = (
         "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it. Vote blind to find out."
     )
-    st.caption(f"Judged by: **{judge}**. " + (trained_on_it if "reward model" in judge else ""))
+    where = f", at step {found['step']} of round {found.get('round', session.current_round)}" if "step" in found else ""
+    st.caption(f"Judged by: **{judge}**{where}. " + (trained_on_it if "reward model" in judge else ""))
     kept_its_language(found)
-    pairs = found.get("pairs", [])
-    st.markdown("**The pairs**")
-    everything = st.toggle(f"Show all {len(pairs)}", key="pairs_all") if len(pairs) > PAIRS_SHOWN else True
-    for number, pair in enumerate(pairs if everything else pairs[:PAIRS_SHOWN]):
-        feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
-        both(pair["prompt"], pair["before"], pair["after"], heads=number == 0, foot_before=feet[0], foot_after=feet[1])
     measure_button("evaluate_again", "Measure again", primary=False)
 
 
@@ -147,7 +156,9 @@ def vote(prompt: str, choice: str) -> None:
 
 def blind() -> None:
     found = (session.evaluation or {}).get("pairs", [])
-    pairs = list({pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values())  # one a prompt
+    pairs = list(
+        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
+    )  # one a prompt, and not those that Side by side shows first
     votes = [row for row in session.votes if row.get("round", session.current_round) == session.current_round]
     if not pairs:
         st.markdown("You see two answers, left and right at random, and say which you like better. You learn which model wrote which only at the end.")

@@ -11,7 +11,7 @@ from rlhf_core import briefs
 from ui import monitor, state, text, whiteboard
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
-COMPARISONS, STEPS = 30, 12  # what "Run it once for me" does; about a minute on two cores
+COMPARISONS, STEPS = 30, 15  # what "Run it once for me" does; about a minute on two cores
 STAGES = {  # stage of a run_once record -> (box that lights up, what is going on, in words)
     "generate": ("prompt", "The model writes several answers to each prompt."),
     "rank": ("rank", "A scripted rater compares them under the brief: a small rule, not a person, and not you."),
@@ -19,6 +19,8 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
     "ppo": ("ppo", "PPO nudges the model towards higher scores; the frozen copy pulls back."),
     "evaluate": ("before_after", "Both models answer prompts that nobody trained on."),
 }
+
+KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
 session = state.session()
 
@@ -36,6 +38,7 @@ def precomputed(changed: float) -> dict | None:
 def pick_brief() -> None:
     chosen = st.session_state.get("brief_pick")
     if chosen and chosen != session.brief.slug:
+        state.stop_all()  # whatever runs was meant for the old brief
         session.set_brief(briefs.PRESETS[chosen])
 
 
@@ -59,11 +62,17 @@ def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
             charts.draw(getattr(charts, name)(metrics, steps), key=f"{key}_{name}")
 
 
-def verdict(win_rate: float | None, interval: list | None) -> None:
-    if win_rate is None:
-        return
-    low_high = f" (95% interval {text.percent(interval[0])} to {text.percent(interval[1])})" if interval else ""
-    st.markdown(f"The reward model prefers **after** in **{text.percent(win_rate)}** of new prompts{low_high}. It is the same score PPO trained on, so read a few yourself.")
+def verdict(evaluation: dict) -> None:
+    """What the numbers say, and what they do not."""
+    if evaluation.get("sentence"):
+        st.markdown(text.plain(evaluation["sentence"]) + " PPO trained on that very score, so a second opinion helps:")
+    elif evaluation.get("win_rate") is not None:
+        low, high = evaluation.get("interval") or (None, None)
+        span = f" (95% interval {text.percent(low)} to {text.percent(high)})" if low is not None else ""
+        st.markdown(f"The reward model prefers **after** in **{text.percent(evaluation['win_rate'])}** of the pairs{span}. PPO trained on that very score, so read a few yourself.")
+    if rule := evaluation.get("rule"):
+        kind = KINDS.get(rule["name"], rule["name"])
+        st.markdown(f"A separate rule that only looks at words finds {kind} in **{text.percent(rule['before'])}** of the answers before and **{text.percent(rule['after'])}** after.")
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -71,23 +80,24 @@ def live(records: list[dict], view: dict) -> None:
     stages = [record for record in records if record.get("stage") in STAGES]
     stage = stages[-1]["stage"] if stages else "generate"
     box, words = STAGES[stage]
-    if view["status"] in state.ALIVE:
-        whiteboard.draw(session, now=box, busy=view["status"] == "running")
-        st.markdown(f"**{words}**")
-    of_stage = [record for record in stages if record["stage"] == stage]
-    if stage in ("generate", "rank"):
-        shown = next((record for record in reversed(of_stage) if record.get("texts")), None)
-        if shown:
-            best = set(shown["groups"][0]) if shown.get("groups") else set()
-            for index, (column, written) in enumerate(zip(st.columns(min(2, len(shown["texts"]))), shown["texts"], strict=False)):
-                with column:
-                    text.answer(str(shown.get("prompt", "")), str(written), foot="✓ preferred by the scripted rater" if index in best and len(best) == 1 else "")
-    elif stage == "reward" and session.fit_records:
-        last = session.fit_records[-1]
-        held = last.get("heldout_accuracy")
-        st.markdown(f"Iteration {last.get('iteration', 0)}: " + (f"right on **{text.percent(held)}** of the pairs it was not shown." if held is not None else "learning."))
-    elif stage == "ppo" and len(session.metrics) > 1:
+    if view["status"] not in state.ALIVE:
+        return
+    number, total = list(STAGES).index(stage) + 1, view["total"]
+    if view["status"] == "running":
+        st.progress(min(1.0, view["done"] / total) if total else 0.0, text=f"**{number} of {len(STAGES)}** · {words}")
+    whiteboard.draw(session, now=box, busy=view["status"] == "running")
+    if stage == "ppo" and len(session.metrics) > 1:
+        step = session.metrics[-1]["step"]
+        st.markdown(f"What it writes at step {step} of {STEPS}:")
+        newest = [row for row in session.samples if row["step"] == step][:2]
+        text.side_by_side([(row["prompt"], row["text"], f"reward {row['reward']:+.1f}") for row in newest])
         curves(session.metrics, "live", STEPS)
+        return
+    judged = [record for record in stages if record.get("groups")]
+    for record in judged[-2:]:
+        best = set(record["groups"][0]) if len(record["groups"]) > 1 else set()
+        feet = ["✓ preferred by the scripted rater" if index in best else "" for index in range(len(record["texts"]))]
+        text.answers(record["prompt"], record["texts"], feet=feet if best else ["a tie, says the scripted rater"] * len(feet))
 
 
 status = (state.job("run_once") or {}).get("status")
@@ -98,6 +108,10 @@ st.html(
     "A reward model learns your taste, PPO bends the model towards it, and you see what changed. All of it live, on this computer.</p>"
 )
 if not running:
+    if status == "done" and session.evaluation:
+        st.success("Done: one full turn of the loop. What changed is below the board.", icon=":material/check_circle:")
+    elif status == "stopped":
+        st.info("Stopped. What was finished is kept; every page shows its part of it.", icon=":material/stop_circle:")
     st.pills(
         "Who is the model writing for? The answer is called the brief, and it decides what counts as better.",
         list(briefs.PRESETS),
@@ -114,15 +128,15 @@ if not running:
             st.switch_page("pages/prompt.py")
     whiteboard.draw(session)
 
-if status:
-    monitor.monitor("run_once", controls=("stop",), draw=live)
+if running or status in ("failed", "expired"):
+    monitor.monitor("run_once", controls=("stop",), draw=live, quiet=True)
 
 if running:
     pass
 elif session.evaluation:
     st.header("What changed", anchor=False)
     st.caption(f"Your session, round {session.current_round}. Judged by: {text.plain(session.rater)}.")
-    verdict(session.evaluation.get("win_rate"), session.evaluation.get("interval"))
+    verdict(session.evaluation)
     before_and_after(session.evaluation.get("pairs", []), "session")
     curves(session.metrics, "session")
     st.subheader("Now you be the judge", anchor=False)
@@ -140,6 +154,6 @@ else:
         title = example.get("brief", {}).get("title") if isinstance(example.get("brief"), dict) else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
         st.caption(f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}.")
         before_and_after(example["pairs"], "example")
-        verdict(example.get("win_rate"), example.get("interval"))
+        verdict(example)
         if len(example.get("metrics") or []) > 1:
             curves(example["metrics"], "example")

@@ -27,6 +27,7 @@ LABELS = {
     "max_grad_norm": "Longest gradient",
     "seed": "Seed",
 }
+LABEL = "PPO"
 FIRST = ("steps", "beta", "learning_rate")
 LADDERS = {  # settings whose useful values spread over powers of ten
     "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -67,7 +68,7 @@ def start(one_step: bool = False) -> None:
         st.session_state["ppo_error"] = str(error)
         return
     records = chosen.steps + (0 if session.metrics else 1)  # step 0, the original model, is a record too
-    job_id = state.submit("ppo", lambda: session.ppo(chosen), label="PPO", long=True, total=records)
+    job_id = state.submit("ppo", lambda: session.ppo(chosen), label=LABEL, long=True, total=records)
     if one_step:
         jobs.queue().step(job_id)
 
@@ -134,9 +135,10 @@ def samples() -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    total, done = view.get("total"), view.get("done") or 0
-    alive = view["status"] in state.ALIVE
-    end = (last_step() if last_step() is not None else -1) + max(0, total - done) if alive and total else last_step()
+    """Numbers, charts and samples as they come; while it runs, the charts keep room for the steps to come."""
+    end = last_step()
+    if view["status"] in state.ALIVE and view["label"] == LABEL and view.get("total"):
+        end = (-1 if end is None else end) + max(0, view["total"] - view["done"])
     if session.metrics:
         readings()
     gauges(end)
@@ -177,12 +179,16 @@ with st.container(horizontal=True, key="ppo_start"):
     )
     st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing),
               help="Runs to the next point of the charts and pauses there. The first point, step 0, is the original model.")  # fmt: skip
+    if going_on:
+        with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):
+            st.markdown(f"Forgets the {last_step()} steps of this round and their samples. The reward model and your comparisons stay.")
+            st.button("Yes, forget these steps", key="ppo_restart", on_click=session.restart_round)
     with st.popover("All settings", icon=":material/tune:"):
         for row in rows:
             if row["name"] not in FIRST:
                 knob(row, busy)
-own = [prompt for prompt in session.user_prompts if prompt not in session.brief.training_prompts]
-with st.expander(f"Which prompts it trains on ({len(session.brief.training_prompts) + len(own)})", icon=":material/list:", key="ppo_prompts"):
+own = [prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts]
+with st.expander(f"Which prompts it trains on ({len(session.training_prompts)})", icon=":material/list:", key="ppo_prompts"):
     if own:
         st.markdown("**Yours:** " + ", ".join(text.plain(prompt) for prompt in own))
     st.markdown("**The brief's:** " + (", ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none"))
@@ -191,12 +197,14 @@ with st.expander(f"Which prompts it trains on ({len(session.brief.training_promp
 if error := st.session_state.get("ppo_error"):
     st.error(text.plain(error), icon=":material/error:")
 if whole_loop:
-    st.info("“Run it once for me” is using this session's model right now. Play is free again when it ends.", icon=":material/hourglass_top:")
+    st.info("“Run it once for me” is training this session's model right now. Play is free again when it ends.", icon=":material/hourglass_top:")
 
-if state.job("ppo"):
+if whole_loop:
+    monitor.monitor("run_once", controls=("stop",), draw=live)
+elif state.job("ppo"):
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
 elif session.metrics:
-    live([], {"status": "done"})
+    live([], {"status": "done", "label": LABEL})
 else:
     st.info("Nothing trained yet. Press Play: the charts fill in step by step, and nothing you do on other pages stops it.", icon=":material/play_circle:")
 

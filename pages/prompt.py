@@ -65,6 +65,30 @@ def streaming(records: list[dict], view: dict) -> None:
     text.answers(st.session_state.get("prompt_asked", ""), texts, live=True)
 
 
+def look_inside(row: dict) -> None:
+    """One answer of a set, token by token."""
+    st.caption("Greener means likelier. Point at a token, or tab to it, to see what else could have been drawn there. A dot stands for a space.")
+    chosen = 0
+    if len(row["tokens"]) > 1:
+        chosen = st.segmented_control(
+            "Which answer", list(range(len(row["tokens"]))), format_func=lambda index: f"Answer {index + 1}", default=0, required=True, key=f"inside_{row['id']}"
+        )  # fmt: skip
+    tokens = row["tokens"][chosen or 0]
+    text.tokens(tokens)
+    if st.toggle("As a table", key="inside_table"):
+        st.dataframe(
+            [
+                {
+                    "token": text.visible(token["token"]),
+                    "probability": token["probability"],
+                    "also possible": ", ".join(f"{text.visible(str(name))} {text.percent(share)}" for name, share in token["alternatives"]),
+                }
+                for token in tokens
+            ],
+            column_config={"probability": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")},
+        )
+
+
 st.title("Write a prompt", anchor=False)
 st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
 
@@ -81,7 +105,7 @@ with st.container(key="prompt_box"):
 
 with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
     st.caption("Or try:", width="content")
-    for number, prompt in enumerate((*briefs.FEATURED_PROMPTS[:4], *briefs.FEATURED_PROMPTS[13:16])):
+    for number, prompt in enumerate(dict.fromkeys((*session.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))):
         st.button(prompt, key=f"offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
 
 if error := st.session_state.get("prompt_error"):
@@ -93,30 +117,26 @@ job = state.job("generate")
 if job:
     monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.25, quiet=True)
 
-own = [row for row in session.candidate_sets if row["prompt"] in session.user_prompts]
+own = [row for row in session.candidate_sets if row.get("tokens") or row["prompt"] in session.user_prompts]
 if own and not busy:
     row = own[-1]
     st.subheader(f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False)
+    if len(row["texts"]) < row.get("drawn", 0):
+        st.caption(f"{row['drawn']} were written; those that came out the same, word for word, are shown once.")
     finished = row.get("finished") or [True] * len(row["texts"])
     text.answers(row["prompt"], row["texts"], feet=["" if done else "breaks off: it ran out of tokens" for done in finished])
     if len(row["texts"]) < 2:
-        st.info("One answer can't be ranked against itself. Set “How many answers” to two or more.", icon=":material/info:")
+        st.info("One answer can't be ranked against itself. Ask for more answers or raise the temperature, under “How it picks words”.", icon=":material/info:")
     else:
+        if row["prompt"] in session.brief.evaluation_prompts:
+            st.info("This prompt is one of those kept for the final test, so the model will not be trained on it.", icon=":material/lock:")
         if st.button("Rank these answers", key="to_rank", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+            st.session_state["first"] = row["id"]
             st.switch_page("pages/rank.py")
     with st.expander("Look inside: the probability of every token", icon=":material/search:", key="look_inside"):
-        st.caption("Greener means likelier. Point at a token, or tab to it, to see what else could have been drawn there. A dot stands for a space.")
-        if len(row["texts"]) > 1:
-            chosen = st.segmented_control("Which answer", list(range(len(row["texts"]))), format_func=lambda index: f"Answer {index + 1}", default=0, required=True, key="inside_which")
+        if row.get("tokens"):
+            look_inside(row)
         else:
-            chosen = 0
-        rows = row["tokens"][min(chosen or 0, len(row["tokens"]) - 1)]
-        text.tokens(rows)
-        if st.toggle("As a table", key="inside_table"):
-            st.dataframe(
-                [{"token": text.visible(token["token"]), "probability": token["probability"],
-                  "also possible": ", ".join(f"{text.visible(str(name))} {text.percent(share)}" for name, share in token["alternatives"])} for token in rows],
-                column_config={"probability": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")},
-            )  # fmt: skip
+            st.caption("The probabilities are kept only while the server runs. Generate again to see them.")
 elif not busy and not job:
     st.info("Nothing written yet. Type a prompt, or press one of the examples above.", icon=":material/edit:")

@@ -33,9 +33,9 @@ def scripted() -> None:
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
-    if session.next_set(st.session_state["form"]):
+    if ranking.next_row(session, st.session_state["form"]):
         st.rerun()
-    st.caption("The model is writing the first answers. A moment.")
+    st.caption("The model is writing the next answers. A moment.")
 
 
 @st.fragment
@@ -45,11 +45,11 @@ def desk() -> None:
     words = f"{made} of about {whiteboard.GOAL} comparisons" if made < whiteboard.GOAL else f"{made} comparisons: plenty for this round"
     with st.container(horizontal=True, vertical_alignment="center", key="progress_row"):
         st.progress(min(1.0, made / whiteboard.GOAL), text=words)
-        st.button("Undo", key="undo", icon=":material/undo:", on_click=ranking.undo, args=(session,), disabled=not session.rankings and not st.session_state.get("card", {}).get("groups"),
+        st.button("Undo", key="undo", icon=":material/undo:", on_click=ranking.undo, args=(session,), disabled=not ranking.can_undo(session),
                   shortcut="U" if st.session_state["keys"] else None)  # fmt: skip
     if message := st.session_state.pop("note", None):
         st.info(message, icon=":material/info:")
-    row = session.next_set(st.session_state["form"])
+    row = ranking.next_row(session, st.session_state["form"])
     refill()
     if row:
         with st.container(border=True, key="rank_card"):
@@ -75,7 +75,7 @@ with st.container(key="brief_bar"):
     )
 desk()
 
-with st.container(horizontal=True, vertical_alignment="center", key="rank_options"):
+with st.container(horizontal=True, vertical_alignment="bottom", key="rank_options"):
     st.segmented_control("Answers on the table", list(FORMS), format_func=FORMS.get, default=st.session_state["form"], required=True, key="form_widget", on_change=keep, args=("form",))
     st.toggle("Single keys", value=st.session_state["keys"], key="keys_widget", on_change=keep, args=("keys",), help="One key for every button here. Switch it off if you use the keyboard in another way.")
 if brief.wanted:

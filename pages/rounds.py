@@ -29,7 +29,9 @@ def card(row: dict, last: bool) -> None:
             st.metric("Comparisons", row.get("comparisons", 0))
             st.metric("Held-out accuracy", charts.percent(row["heldout_accuracy"]) if row.get("heldout_accuracy") is not None else "unknown")
             st.metric("PPO steps", row.get("steps", 0))
-            st.metric("Reward gain", charts.number(row.get("reward_gain"), sign=True), help=f"In {charts.STANDARD_DEVIATIONS} of the original model.")
+            gain = f"{charts.number(row.get('reward_gain'), sign=True)} in this round"
+            words = f"At its end, in {charts.STANDARD_DEVIATIONS}. 0 is the original model."
+            st.metric("Reward", charts.number(row.get("reward"), sign=True), gain, delta_color="off", delta_arrow="off", help=words)
             st.metric("KL to reference", charts.number(row.get("kl")), help="Nats a response, to the original model.")
             st.metric(
                 "Win rate",
@@ -64,25 +66,29 @@ with st.container(border=True, key="rounds_fixed"):
 if note := st.session_state.pop("rounds_note", None):
     (st.success if note[0] == "success" else st.error)(text.plain(note[1]))
 
-finished = list(session.rounds)
+finished, tuned = list(session.rounds), session.steps_done > 0
 st.subheader(f"You are in round {session.current_round}", anchor=False)
-missing = session.needs("rounds")
-if missing:
-    st.markdown("The next round needs " + " and ".join(text.plain(need) for need in missing) + ".")
+if not tuned:
+    st.markdown("Before the next round can start, this one needs at least one PPO step. The way there:")
     with st.container(horizontal=True):
-        st.page_link("pages/rank.py", label="Rank", icon=":material/arrow_forward:")
-        st.page_link("pages/reward_model.py", label="Reward model", icon=":material/arrow_forward:")
-        st.page_link("pages/ppo.py", label="PPO", icon=":material/arrow_forward:")
+        for page, label in (("rank", "Rank"), ("reward_model", "Reward model"), ("ppo", "PPO")):
+            st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
 st.button(
     f"Start round {session.current_round + 1} from the tuned model", key="next_round", type="primary", icon=":material/restart_alt:",
-    disabled=busy or bool(missing), on_click=attempt, args=(session.start_next_round,), kwargs={"done": "A new round: now rank what the tuned model writes."},
+    disabled=busy or not tuned, on_click=attempt, args=(session.start_next_round,), kwargs={"done": "A new round: now rank what the tuned model writes."},
 )  # fmt: skip
 if busy:
     st.caption("A run is changing this session's model right now. Wait for it, or stop it, before you change rounds.")
 
-if finished:
-    charts.draw(charts.rounds_timeline(finished), key="rounds_timeline")
-    for row in reversed(finished):
-        card(row, last=row is finished[-1])
+if finished or tuned:
+    charts.draw(charts.rounds_timeline([*finished, session.round_summary()] if tuned else finished), key="rounds_timeline")
+    if tuned:
+        st.caption(f"The last point, round {session.current_round}, is the one you are in.")
 else:
-    st.info("No finished round yet. When you start the next one, this one goes on the timeline.", icon=":material/timeline:")
+    st.info("No round has trained anything yet. The timeline begins with the first PPO step.", icon=":material/timeline:")
+for row in reversed(finished):
+    card(row, last=row is finished[-1])
+if finished:
+    with st.popover("Back to the original model", icon=":material/history:", disabled=busy):
+        st.markdown("All rounds are dropped and the model becomes the original again. Your comparisons stay.")
+        st.button("Yes, back to the original", key="roll_back_0", on_click=attempt, args=(session.roll_back, 0), kwargs={"done": "Back at the original model."})

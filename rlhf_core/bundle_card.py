@@ -25,7 +25,7 @@ _FILES = {
 
 def holds(run: dict, contents: dict, weights: list[str]) -> str:
     """What a save holds, in words: "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict yet"."""
-    done, planned = _steps(contents.get("metrics") or []), _dig(run, "config", "ppo", "steps")
+    done, planned = _steps(contents.get("metrics") or []), _dig(run, "settings", "run", "steps")
     steps = f"{done} of {planned} PPO steps" if isinstance(planned, int) and planned >= done else f"{_count(done, 'PPO step')}"
     return ", ".join(
         (
@@ -72,7 +72,7 @@ def card(run: dict, contents: dict, weights: list[str]) -> str:
 
 def _purpose(run: dict) -> str:
     name = _model_name(run)
-    model = f"The language model was {_inline(name)}. " if name else ""
+    model = f"The language model was {'the pocket GPT-2 that comes with it' if name == 'bundled' else _inline(name)}. " if name else ""
     ended = {"running": "It was still going on when this was written.", "interrupted": "It was interrupted before its end."}.get(run.get("status"), "")
     return f"One round of reinforcement learning from human feedback, made with Opossum, an app to learn how it works. {model}{ended}".strip()
 

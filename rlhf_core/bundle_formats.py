@@ -21,6 +21,10 @@ class BundleError(ValueError):
     """A bundle that cannot be read or written; the message is one sentence that names the file and what is wrong."""
 
 
+class ChangedError(BundleError):
+    """A file that is not what it was when the run was saved."""
+
+
 def _plain(value):
     """``value`` with non-finite numbers as None (JSON has no NaN) and tuples as lists."""
     if isinstance(value, float):

@@ -34,7 +34,7 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
         groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap, Efron & Tibshirani
-            1993, chapter 8). With fewer than 5 prompts, or when every outcome is the same, Wilson's interval is used: a bootstrap would be far too sure.
+            1993, chapter 8). With fewer than 5 prompts, or when every prompt has the same rate, Wilson's interval is used: a bootstrap would be far too sure.
     """
     if not outcomes:
         return 0.5, (0.0, 1.0)
@@ -43,7 +43,7 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     for outcome, group in zip(outcomes, groups, strict=True):
         by_prompt[group].append(outcome)
     clusters = list(by_prompt.values())
-    if len(clusters) < 5 or len(set(outcomes)) == 1:
+    if len(clusters) < 5 or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1:
         return rate, wilson_interval(sum(outcomes), len(outcomes))
     rng, means = random.Random(seed), []
     for _ in range(draws):

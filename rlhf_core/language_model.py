@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,10 @@ from pathlib import Path
 import torch
 
 from rlhf_core.transformer import Transformer
+
+# Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the same on a laptop and on a server, so that a
+# replay can be compared, and a workshop's server keeps a core for its pages.
+torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "pocket-gpt2"
 # Hub models on the allow-list, each at a revision that has safetensors.

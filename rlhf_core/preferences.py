@@ -18,7 +18,7 @@ from pathlib import Path
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
-MAX_BYTES, MAX_TEXT, MAX_ROWS = 2 * 1024 * 1024, 10_000, 20_000
+MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
 
 
 class PreferenceError(ValueError):
@@ -77,6 +77,8 @@ class Ranking:
     round: int = 1
 
     def __post_init__(self):
+        if not isinstance(self.prompt, str) or not isinstance(self.candidates, list | tuple) or not all(isinstance(text, str) for text in self.candidates):
+            raise PreferenceError("A ranking needs a prompt that is text, and a list of outputs that are texts.")
         everyone = list(range(len(self.candidates)))
         if len(self.candidates) < 2:
             raise PreferenceError("A ranking needs at least two different outputs; this prompt has one. Generate more.")
@@ -136,20 +138,20 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
 
 
 def training_pairs(pairs: list[Pair]) -> list[Pair]:
-    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts."""
-    return [pair for pair in pairs if pair.target is not None and pair.a != pair.b]
+    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts, nothing that weighs nothing."""
+    return [pair for pair in pairs if pair.target is not None and pair.a != pair.b and pair.weight > 0]
 
 
 def contradictions(pairs: list[Pair]) -> list[dict]:
     """Where the judgements of one prompt go round in a circle, or a pair was judged both ways.
 
     Returns:
-        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. One row a shortest circle (length 2 or 3, which
-        are enough: a tournament with a cycle has one of length 3).
+        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. One row a circle of length 2 or 3. That is enough where all pairs
+        of a prompt were judged (a tournament with a cycle has one of length 3); a longer circle of single comparisons is not looked for.
     """
     beats: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for pair in pairs:
-        if pair.choice in ("a", "b"):
+        if pair.choice in ("a", "b") and pair.a != pair.b:
             beats[pair.prompt].add((pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a))
     rows = []
     for prompt, edges in beats.items():
@@ -191,8 +193,8 @@ def pair_from_row(row: object, where: str) -> Pair:
         raise PreferenceError(f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}.")
     numbers = {"weight": row.get("weight", 1.0), "seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
     for name, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0):
-            raise PreferenceError(f"{where}: the field {name!r} is {value!r}; it must be a number from 0.")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_NUMBER):
+            raise PreferenceError(f"{where}: the field {name!r} is {value!r:.40}; it must be a number from 0 to {MAX_NUMBER:,}.")
     return Pair(
         **texts, choice=row["choice"], weight=float(numbers["weight"] or 0.0), seconds=numbers["seconds"], annotator=str(row.get("annotator") or "unknown"),
         brief=str(row.get("brief") or ""), brief_version=int(numbers["brief_version"] or 1),
@@ -212,7 +214,7 @@ def read_preferences(path: str | Path) -> list[Pair]:
     except UnicodeDecodeError as error:
         raise PreferenceError(f"The preferences file {path} is not UTF-8 text (byte {error.start}).") from error
     pairs = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028 and its like
         if not line.strip():
             continue
         where = f"{Path(path).name} line {number}"

@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 
 from rlhf_core.bundle_card import card, holds
-from rlhf_core.bundle_formats import BundleError, from_csv, from_json, from_lines, from_safetensors, to_csv, to_json, to_lines, to_safetensors
+from rlhf_core.bundle_formats import BundleError, ChangedError, from_csv, from_json, from_lines, from_safetensors, to_csv, to_json, to_lines, to_safetensors
 
 FORMAT, FORMAT_VERSION = "opossum-run", 1
 STATUSES = ("running", "interrupted", "done")
@@ -46,7 +46,7 @@ def write_bundle(
     """Save one run into ``directory`` (made where it is missing), atomically.
 
     Args:
-        run: what becomes run.json: status (running | interrupted | done), brief, config, seeds, model, judge, ... Format, package versions, time of
+        run: what becomes run.json: status (running | interrupted | done), brief, settings, seed, model, judge, ... Format, package versions, time of
             saving and checksums are added here. Where it has an ``id``, a folder that holds a run with another id is refused.
         rankings, preferences, samples: rows of JSON-able values, written as JSON lines.
         metrics: rows of numbers; the columns of METRIC_COLUMNS first, then any others. None and non-finite numbers become empty cells.
@@ -274,9 +274,11 @@ def _checked(path: Path, name: str, entry: dict) -> bytes:
     """The bytes of one file, as long and with the SHA-256 that run.json says. BundleError otherwise."""
     if _lstat(path) is None:
         raise BundleError(f"{name} is missing from {path.parent}, although run.json lists it.")
-    data = _bytes(path, max(entry["bytes"], 1) if name in WEIGHTS.values() else MAX_TEXT_BYTES, name)
-    if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise BundleError(f"{name} does not match its checksum in run.json: it was changed or damaged after the run was saved.")
+    size = _size(path)
+    fits = size in (None, entry["bytes"])  # None: no plain file, which _bytes puts into words
+    data = _bytes(path, entry["bytes"] if name in WEIGHTS.values() else MAX_TEXT_BYTES, name) if fits else b""
+    if not fits or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise ChangedError(f"{name} does not match its checksum in run.json: it was changed or damaged after the run was saved.")
     return data
 
 

@@ -27,6 +27,11 @@ def folder() -> Path:
     return Path(os.environ.get("OPOSSUM_RUNS", "runs"))
 
 
+def is_id(run_id: str | None) -> bool:
+    """Could this be one of our ids? Nothing else may become a part of a path."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{16}", run_id or "") is not None
+
+
 def create(brief: briefs.Brief | None = None) -> Session:
     """A fresh session; nothing is written before there is something to keep."""
     session = Session(brief)
@@ -39,7 +44,7 @@ def create(brief: briefs.Brief | None = None) -> Session:
 
 def get(run_id: str) -> Session | None:
     """The session with this id, from memory or else from disk; None where there is none (any more), or the id is not one of ours."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16}", run_id or ""):
+    if not is_id(run_id):
         return None
     with _LOCK:
         if run_id in _SESSIONS:
@@ -64,10 +69,12 @@ def delete(run_id: str) -> None:
         session, _ = _SESSIONS.pop(run_id, (None, 0.0))
     if session is not None:
         session.delete()
+    elif is_id(run_id):  # not in memory any more: only its bundle is left
+        shutil.rmtree(folder() / run_id, ignore_errors=True)
 
 
 def _sweep() -> None:
-    """At most once a minute: drop idle sessions from memory, and expired bundles from disk."""
+    """At most once a minute: drop idle sessions from memory, and their expired bundles from disk (never a folder that is not a session's)."""
     global _SWEPT
     now = time.time()
     with _LOCK:
@@ -82,5 +89,5 @@ def _sweep() -> None:
     if folder().is_dir():
         for directory in folder().iterdir():
             manifest = directory / "run.json"
-            if directory.name not in kept and manifest.is_file() and now - manifest.stat().st_mtime > KEPT_SECONDS:
+            if is_id(directory.name) and directory.name not in kept and manifest.is_file() and now - manifest.stat().st_mtime > KEPT_SECONDS:
                 shutil.rmtree(directory, ignore_errors=True)

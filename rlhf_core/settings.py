@@ -30,9 +30,9 @@ class _Checked:
         for row in describe(type(self)):
             name, value = row["name"], getattr(self, row["name"])
             words, unit = name.replace("_", " "), f" {row['unit']}" if row["unit"] else ""
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
                 raise SettingsError(f"The setting {words} is {value!r}; it must be a finite number.")
-            if isinstance(row["default"], int) and value != int(value):
+            if isinstance(row["default"], int) and not isinstance(value, int):
                 raise SettingsError(f"The setting {words} is {value}; it must be a whole number.")
             if not row["low"] <= value <= row["high"]:
                 raise SettingsError(f"The setting {words} is {value}; it must lie between {row['low']} and {row['high']}{unit}.")

@@ -117,7 +117,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     log = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
 
     lines = read_lines(args.corpus / "train.jsonl")

@@ -24,8 +24,28 @@ EXAMPLES = [
 ]
 EVALUATION = {"win_rate": 0.86, "interval": [0.74, 0.93], "judge": "reward model", "wins": 33, "ties": 2, "losses": 5}
 ROUNDS = [
-    {"round": 1, "comparisons": 30, "heldout_accuracy": 0.8, "steps": 15, "reward_gain": 0.85, "kl": 3.1, "win_rate": 0.8, "win_interval": [0.66, 0.89]},
-    {"round": 2, "comparisons": 52, "heldout_accuracy": None, "steps": 15, "reward_gain": 1.05, "kl": 4.2, "win_rate": None, "win_interval": None},
+    {
+        "round": 1,
+        "comparisons": 30,
+        "heldout_accuracy": 0.8,
+        "steps": 15,
+        "reward": 0.85,
+        "reward_gain": 0.85,
+        "kl": 3.1,
+        "win_rate": 0.8,
+        "win_interval": [0.66, 0.89],
+    },
+    {
+        "round": 2,
+        "comparisons": 52,
+        "heldout_accuracy": None,
+        "steps": 15,
+        "reward": 1.05,
+        "reward_gain": 0.2,
+        "kl": 4.2,
+        "win_rate": None,
+        "win_interval": None,
+    },
 ]
 STEP_CHARTS = {  # chart: title of its y axis, field it draws
     "reward": ("Reward (reference standard deviations)", "reward_mean"),
@@ -136,7 +156,7 @@ def test_scores_are_sorted_and_said_best_first():
     assert axes(chart) == ["Score (reference standard deviations)", "Outputs, best score first"]
     assert chart.alt.index("a marsupial.: +1.50") < chart.alt.index("a great character for memes.: \N{MINUS SIGN}1.25")
     labels = [note.text for note in chart.figure.layout.annotations]
-    assert labels[0].endswith("a marsupial.") and labels[1].endswith("a great character for memes.")
+    assert labels[0].endswith("An opossum is a marsupial.") and labels[1].endswith("An opossum is a great character for memes.")
     assert "not trained yet" in charts.scores([]).alt
     last = charts.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
     assert last.figure.layout.annotations[-1].text.startswith("no number") and "NaN" not in last.figure.to_json()
@@ -150,7 +170,7 @@ def test_labels_are_text_whatever_they_say():
 
 def test_win_rate_has_its_interval_and_its_judge():
     chart = charts.win_rate(EVALUATION)
-    assert axes(chart) == ["Tuned model wins (% of prompts)", "Judged by"]
+    assert axes(chart) == ["Tuned model wins (% of pairs)", "Judged by"]
     assert all(part in chart.alt for part in ("86%", "74% to 93%", "reward model", "Wins 33, ties 2, losses 5"))
     bar, mark = chart.figure.data
     assert list(bar.x) == pytest.approx([74, 93]) and mark.x[0] == pytest.approx(86)
@@ -169,10 +189,11 @@ def test_win_rate_survives_what_is_missing(found):
 def test_rounds_timeline_has_a_panel_a_measure():
     chart = charts.rounds_timeline(ROUNDS)
     titles = axes(chart)
-    assert [title for title in titles if title in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of prompts", "Round")]
+    assert [title for title in titles if title in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of pairs", "Round")]
     assert titles.count("Round") == 1 and len([title for title in titles if title]) == 6
     assert "Round 1: 30 comparisons, held-out accuracy 80%" in chart.alt and "95% interval 66% to 89%" in chart.alt
     assert "Round 2: 52 comparisons, held-out accuracy no number" in chart.alt
+    assert "reward +1.05 reference standard deviations (this round +0.20)" in chart.alt
     assert "no round is finished yet" in charts.rounds_timeline([]).alt
     assert charts.rounds_timeline(ROUNDS[:1]).figure.to_json()
     assert charts.rounds_timeline([{"round": 1, "kl": math.nan}]).figure.to_json()

@@ -40,7 +40,7 @@ def example(**changes) -> dict:
     }
     metrics = [{name: None if name == "clip_fraction" and step == 0 else step + 0.1 for name in METRIC_COLUMNS} | {"step": step} for step in range(3)]
     return {
-        "run": {"id": "run-1", "status": "done", "brief": BRIEF, "judge": "you", "config": {"ppo": {"steps": 5, "beta": 0.1}}, "model": {"name": "bundled"}},
+        "run": {"id": "run-1", "status": "done", "brief": BRIEF, "judge": "you", "settings": {"run": {"steps": 5}}, "model": {"name": "bundled"}},
         "rankings": [{"id": "r1", "prompt": "A cat is", "candidates": [" a mood.", " a carnivore."], "groups": [[0], [1]]}],
         "preferences": [pair, {**pair, "choice": "tie"}],
         "metrics": metrics,
@@ -217,7 +217,7 @@ from rlhf_core.run_bundle import write_bundle
 print("ready", flush=True)
 for n in range(1, 100000):
     write_bundle(
-        sys.argv[1], run={"id": "k", "status": "running", "brief": {}, "config": {"ppo": {"steps": 100000}}}, metrics=[{"step": s} for s in range(n + 1)],
+        sys.argv[1], run={"id": "k", "status": "running", "brief": {}, "settings": {"run": {"steps": 100000}}}, metrics=[{"step": s} for s in range(n + 1)],
         samples=[{"step": n}], tensors={"policy": {"w": torch.full((50000,), float(n))}, "reward_model": {"w": torch.ones(1)}},
     )
 """
@@ -376,7 +376,7 @@ def broken(tmp_path, change) -> str:
         (lambda f: edit_run(f, files={"/etc/passwd": {"sha256": "0" * 64, "bytes": 1}}), "does not belong into a bundle"),
         (lambda f: edit_run(f, files={"policy.pt": {"sha256": "0" * 64, "bytes": 1}}), "does not belong into a bundle"),
         (lambda f: (f / "preferences.jsonl").write_text("{}\n"), "preferences.jsonl does not match its checksum"),
-        (lambda f: (f / "policy.safetensors").open("ab").write(b"x"), "policy.safetensors is larger than it should be"),
+        (lambda f: (f / "policy.safetensors").open("ab").write(b"x"), "policy.safetensors does not match its checksum"),
         (lambda f: (f / "policy.safetensors").write_bytes(b""), "policy.safetensors does not match its checksum"),
         (lambda f: ((f / "samples.jsonl").unlink(), (f / "samples.jsonl").mkdir()), "samples.jsonl is not a plain file"),
         (lambda f: ((f / "samples.jsonl").rename(f / "elsewhere"), (f / "samples.jsonl").symlink_to(f / "elsewhere")), "samples.jsonl is a link"),

@@ -109,6 +109,11 @@ def label(text: str, limit: int = SHORT_LABEL) -> str:
     return html.escape(line, quote=False).replace("$", "&#36;")
 
 
+def _answer(example: dict) -> str:
+    """Prompt and output as one line."""
+    return " ".join(f"{example.get('prompt', '')} {example.get('text', '')}".split())
+
+
 def _column(records: Sequence[dict], name: str, factor: float = 1.0) -> list[float | None]:
     values = [finite(record.get(name)) for record in records]
     return [None if value is None else value * factor for value in values]
@@ -439,10 +444,10 @@ def scores(examples: Sequence[dict]) -> Chart:
         )
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(
-            text=f"{number(example.get('after'), sign=True)}  {label(example.get('text', ''))}",
+            text=f"{number(example.get('after'), sign=True)}  {label(_answer(example))}",
             x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
         )  # fmt: skip
-    said = "; ".join(f"{' '.join(str(e.get('text', '')).split())}: {number(e.get('after'), sign=True)}, before {number(e.get('before'))}" for e in ordered)
+    said = "; ".join(f"{_answer(e)}: {number(e.get('after'), sign=True)}, before {number(e.get('before'))}" for e in ordered)
     return Chart(figure, title, look_for, f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.")
 
 
@@ -456,7 +461,7 @@ def win_rate(evaluation: dict | None) -> Chart:
         "a bar wholly to the right of 50% is a difference that chance alone hardly explains; "
         "a bar across 50% means that none could be shown. A tie counts half."
     )
-    figure = _figure("Tuned model wins (% of prompts)", "Judged by", height=190)
+    figure = _figure("Tuned model wins (% of pairs)", "Judged by", height=190)
     figure.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(range=[-0.6, 0.6], tickvals=[], showgrid=False, title={"standoff": 18})
     rate = finite((evaluation or {}).get("win_rate"))
@@ -501,18 +506,16 @@ def win_rate(evaluation: dict | None) -> Chart:
 _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
     ("comparisons", "Comparisons so far", "count", 1.0, BLUE, 0),
     ("heldout_accuracy", "Held-out accuracy of the reward model", "% of comparisons", 100.0, ORANGE, 0),
-    ("reward_gain", "Reward gain", "reference s.d.", 1.0, TEAL, 2),
+    ("reward", "Reward (0: the original model)", "reference s.d.", 1.0, TEAL, 2),
     ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
-    ("win_rate", "Win rate and its interval", "% of prompts", 100.0, RED, 0),
+    ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
 )
 
 
 def rounds_timeline(rounds: Sequence[dict]) -> Chart:
     """One small panel a measure over the rounds; all are measured against the original model, so that they can be compared."""
     title = "Round by round"
-    look_for = (
-        "reward gain and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
-    )
+    look_for = "reward and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
     if not rounds:
         figure = _figure("Round", "Measures")
         _nothing_yet(figure, "No finished round yet")
@@ -544,10 +547,11 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
     figure.update_xaxes(title={"text": "Round", "standoff": 8, "font": {"size": 14}}, row=len(_ROUND_PANELS), col=1)
     said = []
     for record in rounds:
-        bounds = interval(record.get("win_interval"))
+        bounds, gain = interval(record.get("win_interval")), number(record.get("reward_gain"), sign=True)
         said.append(
             f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out accuracy {percent(record.get('heldout_accuracy'))}, "
-            f"reward gain {number(record.get('reward_gain'), sign=True)} {STANDARD_DEVIATIONS}, KL to reference {number(record.get('kl'))} nats a response, "
+            f"reward {number(record.get('reward'), sign=True)} {STANDARD_DEVIATIONS} (this round {gain}), "
+            f"KL to reference {number(record.get('kl'))} nats a response, "
             f"win rate {percent(record.get('win_rate'))}" + (f" (95% interval {bounds})." if bounds else ".")
         )
     return Chart(figure, title, look_for, " ".join(said))

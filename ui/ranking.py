@@ -15,7 +15,7 @@ from rlhf_core.session import Session
 from ui import state, text
 
 CSS = """
-[data-testid="stMain"] :has(> .st-key-brief_bar) {position: sticky; top: 3.6rem; z-index: 20;}
+[data-testid="stMain"] :has(> .st-key-brief_bar) {position: sticky; top: 3.9rem; z-index: 20;}
 .op-brief {border: 1.5px solid light-dark(#d9b7a0, #6a5549); border-radius: 14px; background: light-dark(#fdf3e6, #2e2621); padding: .6rem 1rem .65rem; line-height: 1.4;
   box-shadow: 0 4px 14px rgb(0 0 0 / .06);}
 .op-brief .op-who {opacity: .75;}
@@ -94,8 +94,24 @@ def undo(session: Session) -> None:
         work["groups"] = [group for group in work["groups"] if group]
         work["tie"] = False
         return
-    session.undo_ranking()
-    st.session_state.pop("card", None)
+    if can_undo(session):
+        st.session_state["first"] = session.undo_ranking().id
+        st.session_state.pop("card", None)
+
+
+def can_undo(session: Session) -> bool:
+    """Is there a pick or a judgement under this brief to take back?"""
+    picks = st.session_state.get("card", {}).get("groups")
+    return bool(picks) or bool(session.rankings and session.rankings[-1].brief == session.brief.slug)
+
+
+def next_row(session: Session, form: int) -> dict | None:
+    """What to judge now: what was asked for or taken back last, then the learner's own prompts, then the next set of ``form`` answers."""
+    judged = {ranking.id for ranking in session.rankings}
+    rows = [row for row in session.candidate_sets if row["id"] not in judged and row["purpose"] == "rank" and len(set(row["texts"])) >= 2]
+    first = [row for row in rows if row["id"] == st.session_state.get("first")]
+    own = [row for row in rows if row["prompt"] in session.user_prompts]
+    return next(iter(first + own), None) or session.next_set(form)
 
 
 def _judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:

@@ -6,10 +6,13 @@ Knows nothing about models or drawing. Simplification: whoever has the address h
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 
 import streamlit as st
+
+from streamlit.runtime.pages_manager import PagesManager
 
 from rlhf_core import jobs, sessions
 from rlhf_core.session import Session
@@ -20,6 +23,11 @@ _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same
 
 def session() -> Session:
     """The session this tab shows; a new one where the address names none, or one that is no longer kept (a note says so)."""
+    if PagesManager.uses_pages_directory:
+        # A fresh server whose first visitor comes to a page other than home runs that page without app.py: Streamlit takes pages/ for an app of the
+        # older kind until st.navigation has been called once in the process. Tell it that this is not one, and begin again.
+        PagesManager.uses_pages_directory = False
+        st.rerun()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
     found = sessions.get(asked) if asked else None
     if found is None:
@@ -83,11 +91,16 @@ def stop(name: str) -> None:
         jobs.queue().stop(session().jobs[name])
 
 
+def stop_all() -> None:
+    """Stop every job of this session."""
+    for name in list(session().jobs):
+        stop(name)
+
+
 def start_over() -> None:
     """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
     current = session()
-    for name in list(current.jobs):
-        stop(name)
+    stop_all()
     sessions.delete(current.id)
     for key in list(st.session_state):
         del st.session_state[key]
@@ -103,6 +116,7 @@ def warm_up() -> str:
         from rlhf_core import language_model  # imports torch: only ever on the worker's thread
 
         language_model.load()
+        gc.freeze()  # torch's hundred thousand objects are here to stay: leave them out of every later collection, which would stop all threads for long
         yield {"kind": "ready"}
 
     return jobs.queue().submit(load, label="Waking the model", owner="warm-up", long=False)

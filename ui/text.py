@@ -58,8 +58,12 @@ def answer(prompt: str, written: str, *, live: bool = False, foot: str = "") -> 
 def answers(prompt: str, written: Sequence[str], *, live: bool = False, feet: Sequence[str] = ()) -> None:
     """Several outputs for one prompt, side by side where there is room; ``feet``: a small line of our own words for each."""
     feet = list(feet) or [""] * len(written)
-    cards = "".join(answer_html(prompt, one, live=live, foot=foot) for one, foot in zip(written, feet, strict=True))
-    st.html(f'<div class="op-answers">{cards}</div>')
+    side_by_side([(prompt, one, foot) for one, foot in zip(written, feet, strict=True)], live=live)
+
+
+def side_by_side(rows: Sequence[tuple[str, str, str]], *, live: bool = False) -> None:
+    """Outputs beside each other where there is room; rows of prompt, what was written, and a small line of our own words."""
+    st.html(f'<div class="op-answers">{"".join(answer_html(prompt, written, live=live, foot=foot) for prompt, written, foot in rows)}</div>')
 
 
 def answer_html(prompt: str, written: str, *, live: bool = False, foot: str = "") -> str:
@@ -92,7 +96,7 @@ def visible(token: str) -> str:
     """A token so that its spaces and line breaks can be seen."""
     if not token:
         return "∅"
-    if token == "<|endoftext|>":
+    if token in ("<|endoftext|>", "⏹ end"):
         return "(end)"
     return token.replace(" ", "·").replace("\n", "⏎")
 

@@ -88,6 +88,7 @@ CSS = f"""
 [class*="st-key-box_"]:has(a:focus-visible) {outline: 3px solid light-dark(#a83f67, #f0a0bb); outline-offset: 3px;}
 [class*="st-key-box_"] [data-testid="stElementContainer"], [class*="st-key-box_"] [data-testid="stHtml"],
 [class*="st-key-box_"] [data-testid="stPageLink"], [class*="st-key-box_"] [data-testid="stPageLink"] * {position: static !important;}
+[class*="st-key-box_"] [data-testid="stElementContainer"] {margin: 0 !important;}
 [class*="st-key-box_"] [data-testid="stPageLink"] a {padding: 0 !important; margin: 0 !important; background: none !important; width: auto;}
 [class*="st-key-box_"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; border-radius: inherit;}
 [class*="st-key-box_"] [data-testid="stPageLink"] p {font-weight: 700 !important; font-size: 1.14rem !important; white-space: normal !important; overflow: visible !important;}
@@ -137,7 +138,7 @@ _TURNS = (("a1", "right"), ("a2", "right"), ("a3", "down"), ("a4", "left"), ("a5
 
 def comparisons(session: Session) -> int:
     """Pairs that the rankings so far say something about: four answers in order are six; both bad and skip are none."""
-    return len(preferences.training_pairs(preferences.pairs_from_rankings(session.rankings)))
+    return len(preferences.training_pairs(session.pairs))
 
 
 def next_box(session: Session) -> str:

@@ -1,0 +1,44 @@
+"""The precomputed example of the home page (assets/example.json): one real run of the loop, marked in the app as made earlier.
+
+    python scripts/make_example.py
+
+The pairs shown are the first of the evaluation, in its order: not picked.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from rlhf_core import briefs  # noqa: E402
+from rlhf_core.session import Session  # noqa: E402
+
+BRIEF, COMPARISONS, STEPS, SEED, SHOWN = "meme-bot", 30, 12, 0, 8
+
+
+def main() -> None:
+    session = Session(briefs.PRESETS[BRIEF], seed=SEED)
+    for event in session.run_once(comparisons=COMPARISONS, steps=STEPS):
+        if isinstance(event, dict) and len(event) == 2:
+            print(event["stage"], file=sys.stderr)
+    evaluation = session.evaluation
+    example = {
+        "made_with": f"{COMPARISONS} comparisons, {STEPS} PPO steps, seed {SEED}, {time.strftime('%Y-%m-%d')}, bundled model {session.model_hash[:12]}.",
+        "brief": BRIEF,
+        "judge": session.rater,
+        "pairs": [{k: pair[k] for k in ("prompt", "before", "after")} for pair in evaluation["pairs"][:SHOWN]],
+        "metrics": session.metrics,
+        "win_rate": evaluation["win_rate"],
+        "interval": evaluation["interval"],
+        "rule": evaluation["rule"],
+        "sentence": evaluation["sentence"],
+    }
+    (ROOT / "assets" / "example.json").write_text(json.dumps(example, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
