@@ -47,8 +47,10 @@ def ask_start_over() -> None:
 
 
 with st.sidebar:
-    if page.title != "The loop":
-        st.fragment(small_board, run_every=2.0 if page.title == "Rank" or any(state.alive(name) for name in list(session.jobs)) else None, key="small_board")()
+    with st.container():  # there on every page, so that what comes below keeps its place
+        if page.title != "The loop":
+            fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
+            st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
     if st.button("Start over", key="start_over", icon=":material/restart_alt:", type="tertiary", help="Deletes this session's data. Asks first."):
         ask_start_over()
     st.caption("Your work is kept for a day after your last visit, at this page's address. Anyone with the address can open it.")

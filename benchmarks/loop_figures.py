@@ -58,7 +58,22 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "rlhf_core", "run", "--brief", brief, "--comparisons", str(comparisons), "--steps", str(steps), "--seed", str(seed), "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "rlhf_core",
+            "run",
+            "--brief",
+            brief,
+            "--comparisons",
+            str(comparisons),
+            "--steps",
+            str(steps),
+            "--seed",
+            str(seed),
+            "--out",
+            str(out),
+        ]
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - began
@@ -89,7 +104,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--comparisons", type=int, default=30)
     parser.add_argument("--steps", type=int, default=15)
     args = parser.parse_args(argv)
-    columns = ["seconds", "peak_gb", "reward_gain", "gain_unseen", "kl", "rm_accuracy", "wanted_before", "wanted_after", "full_sentences", "distinct_2_kept", "win_rate", "mean_words"]
+    columns = [
+        "seconds",
+        "peak_gb",
+        "reward_gain",
+        "gain_unseen",
+        "kl",
+        "rm_accuracy",
+        "wanted_before",
+        "wanted_after",
+        "full_sentences",
+        "distinct_2_kept",
+        "win_rate",
+        "mean_words",
+    ]
     print("brief seed " + " ".join(columns))
     missed = 0
     for brief in args.briefs:

@@ -54,7 +54,10 @@ def main(argv: list[str]) -> int:
     for frozen in (0, 2):
         settings = PPOSettings(steps=args.steps + 2, frozen_layers=frozen, seed=0)
         policy = Policy(lm.trunk, settings)
-        runs[frozen] = (policy, train(policy=policy, reference=lm.trunk, prompts=prompts, score_fn=lambda x: x[:, 0], settings=settings, end_id=lm.end_id, pad_id=lm.pad_id))
+        runs[frozen] = (
+            policy,
+            train(policy=policy, reference=lm.trunk, prompts=prompts, score_fn=lambda x: x[:, 0], settings=settings, end_id=lm.end_id, pad_id=lm.pad_id),
+        )
     seconds: dict[int, list[float]] = {0: [], 2: []}
     floors: dict[int, list[float]] = {0: [], 2: []}
     for _ in range(args.steps + 3):

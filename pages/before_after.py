@@ -41,7 +41,8 @@ def both(prompt: str, before: str, after: str, *, heads: bool, foot_before: str 
         with column:
             if heads:
                 st.markdown("**Before: the original**" if name == "Before" else "**After: the tuned model**")
-            text.answer(prompt, written, foot=f"{name.lower()}" + (f" · {foot}" if foot else ""))
+            words = [name.lower(), foot, "" if written.strip() else "wrote nothing"]
+            text.answer(prompt, written, foot=" · ".join(filter(None, words)))
 
 
 def foot(row: dict, side: str, number: int) -> str:
@@ -132,7 +133,8 @@ def measured() -> None:
         measure_button("evaluate", "Measure it")
         return
     if found.get("sentence"):
-        st.subheader(text.plain(found["sentence"]), anchor=False)
+        with st.container(border=True, key="verdict"):
+            st.markdown(f":material/gavel: **{text.plain(found['sentence'])}**")
     charts.draw(charts.win_rate(found), key="win_rate")
     judge = text.plain(str(found.get("judge", "not stated")))
     trained_on_it = (
@@ -161,7 +163,7 @@ def blind() -> None:
     )  # one a prompt, and not those that Side by side shows first
     votes = [row for row in session.votes if row.get("round", session.current_round) == session.current_round]
     if not pairs:
-        st.markdown("You see two answers, left and right at random, and say which you like better. You learn which model wrote which only at the end.")
+        st.markdown("You see two answers, A and B at random, and say which you like better. You learn which model wrote which only at the end.")
         if session.evaluation:
             st.info("Both models wrote the same for every prompt, so there is nothing to vote on.", icon=":material/drag_handle:")
         else:
@@ -177,9 +179,11 @@ def blind() -> None:
         flipped = st.session_state.setdefault("vote_sides", {}).setdefault(pair["prompt"], bool(secrets.randbelow(2)))
         left, right = ("after", "before") if flipped else ("before", "after")
         st.caption(f"The brief: {text.plain(session.brief.prefer)}")
-        for column, side, name in zip(st.columns(2), (left, right), ("Left", "Right"), strict=True):
+        for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
             with column:
-                text.answer(pair["prompt"], pair[side], foot=name.lower())
+                text.answer(pair["prompt"], pair[side], foot=f"answer {name}")
+        for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
+            with column:
                 st.button(f"{name} is better", key=f"vote_{name.lower()}", on_click=vote, args=(pair["prompt"], side), width="stretch")
         st.button("No difference", key="vote_tie", on_click=vote, args=(pair["prompt"], "tie"), width="stretch")
     with st.expander("Your count so far (opening it ends the blindness)" if waiting else "Your count", expanded=not waiting, key="vote_count"):

@@ -50,7 +50,7 @@ def before_and_after(pairs: list[dict], key: str, limit: int = 4) -> None:
     """The same prompts, the original model on the left, the tuned one on the right."""
     with st.container(key=f"pairs_{key}"):
         for pair in pairs[:limit]:
-            text.answers(str(pair.get("prompt", "")), [str(pair.get("before", "")), str(pair.get("after", ""))], feet=["before", "after"])
+            text.answers(str(pair.get("prompt", "")), [str(pair.get("before", "")), str(pair.get("after", ""))], tags=["Before", "After"])
 
 
 def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
@@ -69,10 +69,14 @@ def verdict(evaluation: dict) -> None:
     elif evaluation.get("win_rate") is not None:
         low, high = evaluation.get("interval") or (None, None)
         span = f" (95% interval {text.percent(low)} to {text.percent(high)})" if low is not None else ""
-        st.markdown(f"The reward model prefers **after** in **{text.percent(evaluation['win_rate'])}** of the pairs{span}. PPO trained on that very score, so read a few yourself.")
+        st.markdown(
+            f"The reward model prefers **after** in **{text.percent(evaluation['win_rate'])}** of the pairs{span}. PPO trained on that very score, so read a few yourself."
+        )
     if rule := evaluation.get("rule"):
         kind = KINDS.get(rule["name"], rule["name"])
-        st.markdown(f"A separate rule that only looks at words finds {kind} in **{text.percent(rule['before'])}** of the answers before and **{text.percent(rule['after'])}** after.")
+        st.markdown(
+            f"A separate rule that only looks at words finds {kind} in **{text.percent(rule['before'])}** of the answers before and **{text.percent(rule['after'])}** after."
+        )
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -90,7 +94,7 @@ def live(records: list[dict], view: dict) -> None:
         step = session.metrics[-1]["step"]
         st.markdown(f"What it writes at step {step} of {STEPS}:")
         newest = [row for row in session.samples if row["step"] == step][:2]
-        text.side_by_side([(row["prompt"], row["text"], f"reward {row['reward']:+.1f}") for row in newest])
+        text.side_by_side([(row["prompt"], row["text"], "", f"reward {row['reward']:+.1f}") for row in newest])
         curves(session.metrics, "live", STEPS)
         return
     judged = [record for record in stages if record.get("groups")]
@@ -129,7 +133,7 @@ if not running:
     whiteboard.draw(session)
 
 if running or status in ("failed", "expired"):
-    monitor.monitor("run_once", controls=("stop",), draw=live, quiet=True)
+    monitor.monitor("run_once", controls=("stop",), draw=live, every=1.0, quiet=True)
 
 if running:
     pass
@@ -140,7 +144,11 @@ elif session.evaluation:
     before_and_after(session.evaluation.get("pairs", []), "session")
     curves(session.metrics, "session")
     st.subheader("Now you be the judge", anchor=False)
-    st.markdown("A scripted rater judged that run. Your own taste is more interesting: write a prompt and rank what comes back." if session.rater != "you" else "On to the details.")
+    st.markdown(
+        "A scripted rater judged that run. Your own taste is more interesting: write a prompt and rank what comes back."
+        if session.rater != "you"
+        else "On to the details."
+    )
     with st.container(horizontal=True):
         if st.button("Read all the pairs", key="to_before_after", icon=":material/compare:"):
             st.switch_page("pages/before_after.py")
@@ -151,8 +159,14 @@ else:
     if example:
         st.header("What comes out: an example", anchor=False)
         st.badge("Precomputed: made earlier, not in your session", icon=":material/inventory_2:", color="orange")
-        title = example.get("brief", {}).get("title") if isinstance(example.get("brief"), dict) else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
-        st.caption(f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}.")
+        title = (
+            example.get("brief", {}).get("title")
+            if isinstance(example.get("brief"), dict)
+            else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
+        )
+        st.caption(
+            f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}."
+        )
         before_and_after(example["pairs"], "example")
         verdict(example)
         if len(example.get("metrics") or []) > 1:

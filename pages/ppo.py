@@ -18,6 +18,7 @@ LABELS = {
     "clip": "Clip range ε",
     "value_clip": "Clip range of the value head",
     "value_coefficient": "Value coefficient",
+    "value_rate": "Value head rate (times the learning rate)",
     "gamma": "Discount γ",
     "lam": "GAE λ",
     "kl_target": "KL target",
@@ -49,7 +50,7 @@ def keep(name: str) -> None:
 def knob(row: dict, disabled: bool) -> None:
     """One slider or number field, drawn from the settings' own description."""
     name, value = row["name"], kept.get(row["name"], row["default"])
-    label = LABELS.get(name, name.replace("_", " ")) + (f" ({row['unit']})" if row["unit"] and row["unit"] != name else "")
+    label = LABELS.get(name, name.replace("_", " ")) + (f" ({row['unit']})" if row["unit"] and row["unit"] not in LABELS.get(name, name).lower() else "")
     common = {"key": f"ppo_{name}", "help": row["help"], "on_change": keep, "args": (name,), "disabled": disabled}
     if name in LADDERS:
         st.select_slider(label, sorted({*LADDERS[name], row["default"], value}), value, format_func=lambda number: f"{number:g}", **common)
@@ -67,7 +68,7 @@ def start(one_step: bool = False) -> None:
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
-    records = chosen.steps + (0 if session.metrics else 1)  # step 0, the original model, is a record too
+    records = chosen.steps + (0 if session.metrics else 1)  # step 0, before any update, is a record too
     job_id = state.submit("ppo", lambda: session.ppo(chosen), label=LABEL, long=True, total=records)
     if one_step:
         jobs.queue().step(job_id)
@@ -124,14 +125,13 @@ def samples() -> None:
         step = st.select_slider("Samples of step", steps, key="ppo_sample_step")
     of_step = [row for row in rows if row["step"] == step]
     shown = of_step if everything else of_step[:SAMPLES_SHOWN]
-    st.caption(f"Step {step}: {len(shown)} of its {len(of_step)} answers." + (" The original model, before any update." if step == 0 else ""))
+    st.caption(f"Step {step}: {len(shown)} of its {len(of_step)} answers." + (" Before this round's first update." if step == 0 else ""))
     columns = st.columns(2)
     for number, row in enumerate(shown):
         with columns[number % 2]:
-            foot = f"reward {charts.number(row.get('reward'), sign=True)} · KL {charts.number(row.get('kl'))} nats" + (
-                "" if row.get("ended", True) else " · breaks off"
-            )
-            text.answer(row["prompt"], row["text"], foot=foot)
+            words = [f"reward {charts.number(row.get('reward'), sign=True)}", f"KL {charts.number(row.get('kl'))} nats"]
+            words += ["breaks off"] * (not row.get("ended", True)) + ["wrote nothing"] * (not row["text"].strip())
+            text.answer(row["prompt"], row["text"], foot=" · ".join(words))
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -178,7 +178,7 @@ with st.container(horizontal=True, key="ppo_start"):
         disabled=busy or whole_loop or bool(missing),
     )
     st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing),
-              help="Runs to the next point of the charts and pauses there. The first point, step 0, is the original model.")  # fmt: skip
+              help="Runs to the next point of the charts and pauses there. The first point, step 0, is the model before any update.")  # fmt: skip
     if going_on:
         with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):
             st.markdown(f"Forgets the {last_step()} steps of this round and their samples. The reward model and your comparisons stay.")

@@ -94,7 +94,13 @@ st.markdown("The model carries on from your words, several times over. Same ques
 
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
 with st.container(key="prompt_box"):
-    st.text_area("Your prompt", key="prompt_text", placeholder="An opossum is", height=80, help="Plain English works best. A beginning that wants an ending works very well.")
+    st.text_area(
+        "Your prompt",
+        key="prompt_text",
+        placeholder="An opossum is",
+        height=80,
+        help="Plain English works best. A beginning that wants an ending works very well.",
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         busy = state.alive("generate")
         st.button("Generate", key="generate", type="primary", icon=":material/auto_awesome:", on_click=generate, disabled=busy, shortcut="Ctrl+Enter")
@@ -115,7 +121,7 @@ elif note := text.about_prompt(st.session_state.get("prompt_asked", "")):
 
 job = state.job("generate")
 if job:
-    monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.25, quiet=True)
+    monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.2, quiet=True)
 
 own = [row for row in session.candidate_sets if row.get("tokens") or row["prompt"] in session.user_prompts]
 if own and not busy:
@@ -138,5 +144,5 @@ if own and not busy:
             look_inside(row)
         else:
             st.caption("The probabilities are kept only while the server runs. Generate again to see them.")
-elif not busy and not job:
+elif not busy and not job and not error:
     st.info("Nothing written yet. Type a prompt, or press one of the examples above.", icon=":material/edit:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import streamlit as st
@@ -10,6 +11,7 @@ from rlhf_core import settings
 from ui import charts, monitor, state, text
 
 FEATURES = next(row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features")
+A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
 
@@ -23,6 +25,7 @@ def keep() -> None:
 
 def train() -> None:
     chosen = settings.RewardModelSettings(features=st.session_state["features"])
+    rewind()
     state.submit("fit", lambda: session.fit_reward_model(chosen), label="Training the reward model", long=False)
 
 
@@ -42,6 +45,24 @@ def live(records: list[dict], view: dict) -> None:
     curves(rows, settings.RewardModelSettings().iterations)
     if rows and rows[-1].get("examples"):
         charts.draw(charts.scores(rows[-1]["examples"]), key="fit_scores")
+
+
+def playback() -> None:
+    """The iterations one after the other, at a pace that people can follow."""
+    records = session.fit_records
+    began = st.session_state.setdefault("fit_began", time.monotonic())
+    shown = st.session_state["fit_shown"] = 1 + int((time.monotonic() - began) / A_LOOK)
+    st.caption(f"Iteration {min(shown, len(records))} of {len(records)}, in slow motion: the fit itself is much faster.")
+    curves(records[:shown], len(records))
+    charts.draw(charts.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
+    if shown >= len(records):
+        st.rerun()
+
+
+def rewind() -> None:
+    """From the next run of the page on, the fit is shown from its first iteration."""
+    st.session_state["fit_shown"] = 0
+    st.session_state.pop("fit_began", None)
 
 
 def doubts() -> None:
@@ -133,13 +154,18 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
 if state.job("fit"):
     monitor.monitor("fit", controls=("stop",), draw=live, every=0.3, quiet=not busy)
 
-if session.reward_model is not None and not busy:
+slow_motion = st.session_state.get("fit_shown", len(session.fit_records)) < len(session.fit_records)
+if session.reward_model is not None and not busy and slow_motion:
+    st.fragment(playback, run_every=A_LOOK, key="playback")()
+elif session.reward_model is not None and not busy:
     verdict(session.reward_summary)
     if session.reward_summary.get("examples"):
         charts.draw(charts.scores(session.reward_summary["examples"]), key="scores")
     curves(session.fit_records)
-    if st.button("On to PPO", key="to_ppo", type="primary", icon=":material/arrow_forward:", icon_position="right"):
-        st.switch_page("pages/ppo.py")
+    with st.container(horizontal=True, key="fit_next"):
+        st.button("Watch it learn again", key="watch_again", icon=":material/replay:", on_click=rewind, disabled=not session.fit_records)
+        if st.button("On to PPO", key="to_ppo", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+            st.switch_page("pages/ppo.py")
 elif not busy:
     st.caption(
         "It learns in a second or two. The first time takes a little longer: "

@@ -298,9 +298,12 @@ def run(args: argparse.Namespace) -> int:
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), stop_gently)
     try:
+        import torch
+
         from rlhf_core import steps
 
         steps.ready(session)
+        asked["threads"] = torch.get_num_threads()  # sums round differently with another number of threads
     except BaseException:
         if fresh:
             with suppress(OSError):
@@ -366,17 +369,12 @@ def score(args: argparse.Namespace) -> int:
             raise InputError(f"Text {number} is empty: there is nothing to score.")
         if len(text) > 10_000:
             raise InputError(f"Text {number} has {len(text):,} characters; at most 10,000 can be scored.")
-        if not text[0].isspace():
-            say(f"Note: text {number} does not begin with a space, so it is scored as if glued to the prompt.")
     session = opened(args.bundle)
     if session.reward_model is None:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
     from rlhf_core import steps
 
     try:
-        lm = steps.ready(session)
-        if session.model_hash and lm.fingerprint() != session.model_hash:
-            raise InputError(f"The bundle {args.bundle} was made with another version of the model {lm.name!r}; its reward model cannot read this one.")
         rows = list(steps.score_texts(session, prompt, args.text))
     except (KeyError, IndexError, RuntimeError) as error:  # a stranger's bundle: tensors that are missing, or of another shape
         raise run_bundle.BundleError(f"reward_model.safetensors in {args.bundle} is not a reward model for {session.model_name!r} ({error}).") from error
@@ -384,6 +382,9 @@ def score(args: argparse.Namespace) -> int:
         if not math.isfinite(row["reward"]):
             raise InputError(f"The reward model in {args.bundle} gives no finite score: its weights are damaged.")
         emit({key: row[key] for key in ("text", "reward", "reference_logprob", "uncertainty")})
+    for number, text in enumerate(args.text, 1):
+        if not text[0].isspace():
+            say(f"Note: text {number} does not begin with a space, so it was scored as if glued to the prompt.")
     return DONE
 
 
@@ -400,6 +401,13 @@ def replay(args: argparse.Namespace) -> int:
     others = {name: version for name, version in run_bundle.package_versions().items() if versions.get(name) != version}
     if others:
         say("Made with other versions: " + ", ".join(f"{name} {versions.get(name, '?')} there, {version} here" for name, version in others.items()) + ".")
+    import torch
+
+    from rlhf_core import language_model  # noqa: F401 (it sets the number of threads, once)
+
+    threads = session.settings.get("run", {}).get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 256:
+        torch.set_num_threads(threads)
     different = 0
     for record in drive("Replaying", run_again(session)):
         if record.get("kind") == "replayed":

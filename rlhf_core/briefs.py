@@ -187,7 +187,9 @@ def validate(brief: Brief) -> Brief:
             raise BriefError(f"The brief's {name} must be at most {MAX_PROMPTS} non-empty texts of at most {MAX_TEXT:,} characters.")
     shared = set(brief.training_prompts) & set(brief.evaluation_prompts)
     if shared:
-        raise BriefError(f"The prompt {sorted(shared)[0]!r} is in both training_prompts and evaluation_prompts; a verdict needs prompts that training never saw.")
+        raise BriefError(
+            f"The prompt {sorted(shared)[0]!r} is in both training_prompts and evaluation_prompts; a verdict needs prompts that training never saw."
+        )
     return brief
 
 

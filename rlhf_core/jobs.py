@@ -62,6 +62,7 @@ class _Job:
     began: float = 0.0  # seconds run when the unit count ``done`` was 0
     marked: float = 0.0  # seconds run when ``done`` last changed
     error: str | None = None
+    forgotten: bool = False  # its owner is gone: nobody sees it any more, and it leaves as soon as it has ended
 
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
@@ -214,6 +215,16 @@ class JobQueue:
             if job := self._find(job_id):
                 self._end(job, "stopped")
 
+    def forget(self, owner: str) -> None:
+        """Stop every job of ``owner`` and drop its records: from now on nobody can see them."""
+        with self._lock:
+            for job in [job for job in self._jobs.values() if job.owner == owner]:
+                self._end(job, "stopped")
+                job.forgotten = True
+                job.records = []
+                if job.status in FINISHED:
+                    del self._jobs[job.id]
+
     def close(self, timeout: float = 10.0) -> None:
         """Stop every job and the worker, waiting up to ``timeout`` seconds for its slice; take no more jobs.
 
@@ -315,9 +326,10 @@ class JobQueue:
     # Shared by the above; all called under the lock
 
     def _find(self, job_id: str) -> _Job | None:
-        if job := self._jobs.get(job_id):
+        if (job := self._jobs.get(job_id)) and not job.forgotten:
             job.viewed = self._clock()
-        return job
+            return job
+        return None
 
     def _next_order(self) -> int:
         self._orders += 1
@@ -365,7 +377,7 @@ class JobQueue:
         for job in list(self._jobs.values()):
             age = now - job.since
             if job.status in FINISHED:
-                if age >= self._finished_ttl:
+                if age >= self._finished_ttl or job.forgotten:
                     del self._jobs[job.id]
             elif job.status == "paused":
                 if age >= self._paused_ttl:

@@ -51,11 +51,16 @@ class LanguageModel:
     pad_id: int
     config: dict = field(default_factory=dict)
 
+    @property
+    def markers(self) -> tuple:
+        """Tokens that are no text: end of text, and padding where the tokenizer has it (``pad_id`` may be an ordinary token, gpt2's is "!")."""
+        return self.end_id, self.tokenizer.pad_token_id
+
     def encode(self, prompt: str) -> list[int]:
         """Token ids of a prompt, without special tokens."""
         ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
         # "<|endoftext|>" typed by a person is text, not the end of the text.
-        return [i for i in ids if i not in (self.end_id, self.pad_id)]
+        return [i for i in ids if i not in self.markers]
 
     def encode_response(self, text: str) -> list[int]:
         """Token ids of a finished response: the text, then end of text."""
@@ -63,7 +68,7 @@ class LanguageModel:
 
     def decode(self, ids: list[int]) -> str:
         """Text of response tokens; end of text and padding are not part of it."""
-        return self.tokenizer.decode([i for i in ids if i not in (self.end_id, self.pad_id)])
+        return self.tokenizer.decode([i for i in ids if i not in self.markers])
 
     def piece(self, token_id: int) -> str:
         """One token as a reader should see it."""
@@ -129,11 +134,15 @@ def _load(name: str) -> LanguageModel:
         raise
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         if name in HUB_REVISIONS:
-            raise ModelError(f"The model {name} is not on this machine and could not be downloaded (is there a connection to the hub?). The bundled model works offline.") from error
+            raise ModelError(
+                f"The model {name} is not on this machine and could not be downloaded (is there a connection to the hub?). The bundled model works offline."
+            ) from error
         raise ModelError(f"The model in {source} could not be loaded: {str(error).splitlines()[0][:200]}") from error
     config = model.config
     if getattr(config, "scale_attn_by_inverse_layer_idx", False) or not getattr(config, "scale_attn_weights", True):
         raise ModelError(f"The model in {source} scales its attention in an unusual way that is not supported.")
+    if not config.tie_word_embeddings:
+        raise ModelError(f"The model in {source} has an output layer of its own; only models that share it with the input embedding are supported.")
     if config.add_cross_attention:
         raise ModelError(f"The model in {source} is not a plain decoder.")
     model.eval().requires_grad_(False)

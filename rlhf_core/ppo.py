@@ -162,8 +162,9 @@ class Policy:
         self.value_head = nn.Linear(base.width, 1)
         nn.init.zeros_(self.value_head.weight)  # "value head zero": the first advantages are plain rewards
         nn.init.zeros_(self.value_head.bias)
-        self.parameters = [p for m in [*self.trunk.trained_modules(self.frozen_layers), self.value_head] for p in m.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate, eps=1e-5)
+        trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
+        self.parameters = [*trunk, *self.value_head.parameters()]
+        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.step, self.beta, self.batch = 0, settings.beta, None
 
@@ -198,13 +199,16 @@ class Batch:
     ref_logprobs: Tensor
     values: Tensor
     kl: Tensor  # exact, nats
+    temperature: float  # at which all log-probabilities here were taken
 
 
 # --- the stages ----------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def write_batch(policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int) -> Iterator[Progress | Batch]:
+def write_batch(
+    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int
+) -> Iterator[Progress | Batch]:
     """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last yield: the Batch."""
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
     order = torch.randperm(len(prompts), generator=policy.generator).tolist()
@@ -216,7 +220,7 @@ def write_batch(policy: Policy, reference: Transformer, prompts: list[list[int]]
             policy.trunk, chosen, uniforms=uniforms, end_id=end_id, pad_id=pad_id, temperature=settings.temperature, keep_distributions=True, keep_hidden=True
         ), 1
     ):  # fmt: skip
-        yield Progress("write", done, settings.max_new_tokens)
+        yield Progress("writing answers", done, settings.max_new_tokens)
     if not torch.isfinite(responses.full_logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
@@ -229,10 +233,13 @@ def write_batch(policy: Policy, reference: Transformer, prompts: list[list[int]]
     ref_log_p = (reference.logits(hidden[:, width - 1 : -1]) / settings.temperature).log_softmax(-1)  # (B, T, V)
     scores = score_fn(pooled_states(hidden[:, width:], responses.mask))  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
+    values = policy.values(responses.hidden) * responses.mask
+    for what, numbers in (("reward model's scores", scores), ("value head's expectations", values), ("distances to the reference", kl)):
+        if not torch.isfinite(numbers).all():
+            raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask,
-        policy.values(responses.hidden) * responses.mask, kl,
-    )  # fmt: skip
+        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature
+    )
 
 
 def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> Iterator[Progress | dict]:
@@ -270,7 +277,7 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
             nn.utils.clip_grad_norm_(policy.parameters, settings.max_grad_norm)
             policy.optimizer.step()
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
-            yield Progress("update", len(infos), total)
+            yield Progress("updating the model", len(infos), total)
     summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
     summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
     yield summary
@@ -290,17 +297,22 @@ def train(
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
         a token), clip_fraction, approx_kl_update (nats a token), value_loss, beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
-        Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch.
+        Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch. Where there is
+        no such batch (the first call), or it was written at another temperature, the policy is measured first, at the step where it stands.
 
     Raises:
         TrainingDiverged: numbers were not finite; the policy is as it was after its last finished step.
     """
     settings.validate()
-    for group in policy.optimizer.param_groups:
-        group["lr"] = settings.learning_rate
-    if policy.batch is None:
-        began = time.perf_counter()
-        batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+    trunk, value_head = policy.optimizer.param_groups
+    trunk["lr"], value_head["lr"] = settings.learning_rate, settings.learning_rate * settings.value_rate
+    if policy.batch is None or policy.batch.temperature != settings.temperature:
+        began, before = time.perf_counter(), policy.generator.get_state()
+        try:
+            batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+        except BaseException:  # stopped or diverged: these random numbers were never drawn
+            policy.generator.set_state(before)
+            raise
         policy.batch = batch
         yield record(policy, settings, batch, {}, time.perf_counter() - began)
     for _ in range(settings.steps):

@@ -74,7 +74,7 @@ def fit_whitener(pooled: Tensor, groups: Tensor, features: int) -> Whitener:
     matrix = vectors / usable.sqrt()
     # An eigenvector's sign is arbitrary: fix it, so that the same samples give the same features on every machine.
     matrix = matrix * torch.sign(matrix.gather(0, matrix.abs().argmax(0, keepdim=True)))
-    return Whitener(samples.mean(0).float(), matrix.float())
+    return Whitener(samples.mean(0).float(), matrix.float().contiguous())
 
 
 # --- losses --------------------------------------------------------------------------------------------------------
@@ -149,8 +149,8 @@ class RewardModel:
     def tensors(self) -> dict[str, Tensor]:
         """What ``reward_model.safetensors`` holds."""
         return {
-            "whitener.mean": self.whitener.mean, "whitener.matrix": self.whitener.matrix.contiguous(), "weights": self.weights,
-            "covariance": self.covariance.contiguous(), "normalisation": torch.tensor([self.center, self.scale], dtype=torch.float64),
+            "whitener.mean": self.whitener.mean, "whitener.matrix": self.whitener.matrix, "weights": self.weights, "covariance": self.covariance,
+            "normalisation": torch.tensor([self.center, self.scale], dtype=torch.float64),
         }  # fmt: skip
 
     @classmethod
@@ -247,4 +247,4 @@ def fit(
             "weights": w.tolist(),
         }
     _, _, hessian = newton_step(w, x, targets, weights, settings.prior_std, 0.0)
-    yield RewardModel(whitener, w.float(), torch.linalg.inv(hessian).float())
+    yield RewardModel(whitener, w.float(), torch.linalg.inv(hessian).float().contiguous())

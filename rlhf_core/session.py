@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, Ranking, contradictions, pair_from_row, pairs_from_rankings
+from rlhf_core.preferences import Pair, Ranking, contradictions, pair_from_row, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
@@ -33,7 +33,7 @@ def check_prompt(text: str) -> str:
         raise InputError("The prompt is empty. Write how a text could begin, for example: An opossum is")
     if len(text) > MAX_PROMPT:
         raise InputError(f"The prompt has {len(text):,} characters; at most {MAX_PROMPT} fit this model. Shorten it.")
-    if any(ord(c) < 32 and c not in "\n\t" for c in text):
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):  # the latter: bytes that were no text
         raise InputError("The prompt has control characters in it. Type it again as plain text.")
     return " ".join(text.split())
 
@@ -56,6 +56,7 @@ class Session:
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
         self._forget_reward_model()
         self._forget_policy()
@@ -78,7 +79,7 @@ class Session:
                 self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
                 self._forget_reward_model()
                 self._forget_policy()
-        self.autosave()
+        self.autosave(weights=changed)
 
     def add_prompt(self, text: str) -> str:
         """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
@@ -87,7 +88,9 @@ class Session:
             return prompt  # may be looked at, but is never trained on
         if prompt not in self.user_prompts:
             if len(self.user_prompts) >= MAX_USER_PROMPTS:
-                raise InputError(f"This session already has {MAX_USER_PROMPTS} prompts of your own, which is the most it keeps. Use one of them, or start over.")
+                raise InputError(
+                    f"This session already has {MAX_USER_PROMPTS} prompts of your own, which is the most it keeps. Use one of them, or start over."
+                )
             self.user_prompts = [*self.user_prompts, prompt]
             self.autosave()
         return prompt
@@ -141,9 +144,9 @@ class Session:
         return ranking
 
     def undo_ranking(self) -> Ranking | None:
-        """Take the last judgement back; its outputs come up again."""
+        """Take the last judgement back; its outputs come up again. None where the last one was not made under this brief."""
         with self.lock:
-            if not self.rankings:
+            if not self.rankings or self.rankings[-1].brief != self.brief.slug:
                 return None
             last, self.rankings = self.rankings[-1], self.rankings[:-1]
             row = next((row for row in self.candidate_sets if row["id"] == last.id), None)
@@ -156,6 +159,11 @@ class Session:
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
         return [*self.imported, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+
+    @property
+    def learnable(self) -> list[Pair]:
+        """The pairs that the reward model is fitted to: those that prefer or tie, and never about an evaluation prompt."""
+        return [pair for pair in training_pairs(self.pairs) if pair.prompt not in self.brief.evaluation_prompts]
 
     @property
     def rater(self) -> str:
@@ -197,7 +205,7 @@ class Session:
             self.start_weights, self.current_round = self.weights, self.current_round + 1
             self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
             self._forget_policy()
-        self.autosave()
+        self.autosave(weights=True)
         return self.current_round
 
     def round_summary(self) -> dict:
@@ -222,21 +230,25 @@ class Session:
             self.current_round = round + 1
             self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
             self._forget_policy()
-        self.autosave()
+        self.autosave(weights=True)
 
     def restart_round(self) -> None:
-        """Forget this round's PPO steps; the reward model and all comparisons stay."""
+        """Forget this round's PPO steps; the reward model and all comparisons stay. Raises InputError."""
         with self.lock:
+            if self.rounds and self.start_weights is None:
+                raise InputError(
+                    f"The weights that round {self.current_round} started from are no longer kept (the server was restarted since). Roll back to round 0."
+                )
             self._forget_policy()
-        self.autosave()
+        self.autosave(weights=True)
 
     # --- what a page still needs ---------------------------------------------------------------------------------
 
     def needs(self, step: str) -> list[str]:
         """What is missing before ``step`` ("reward_model", "ppo", "before_after", "rounds") can be done, in words; empty: go ahead."""
-        usable = [p for p in self.pairs if p.target is not None]
         missing = []
         if step == "reward_model":
+            usable = self.learnable
             if not usable:
                 missing.append("at least one comparison (rank some outputs first)")
             elif all(p.choice == "tie" for p in usable):
@@ -304,22 +316,31 @@ class Session:
         directory = Path(directory or self.directory)
         with self.lock:
             status = status or self.status
-            tensors = {}
-            if weights:
-                tensors = {"reward_model": self.reward_model.tensors() if self.reward_model else None, "policy": self.weights or self.start_weights}
+            tensors = self._tensors(directory) if weights else {}
+            step_on_disk = self.steps_done if weights else self.step_on_disk
             run = {
                 "id": self.id, "status": status, "brief": self.brief.to_dict(), "judge": self.rater, "model": {"name": self.model_name, "sha256": self.model_hash},
                 "seed": self.seed, "settings": self.settings, "round": self.current_round,
                 "state": {
                     "user_prompts": self.user_prompts, "rounds": self.rounds, "votes": self.votes, "drawn": self.drawn, "fit_records": self.fit_records,
                     "reward_summary": self.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in self.candidate_sets],
-                    "imported": bool(self.imported),
+                    "imported": len(self.imported), "step_on_disk": step_on_disk,
                 },
             }  # fmt: skip
-            return run_bundle.write_bundle(
+            place = run_bundle.write_bundle(
                 directory, run=run, rankings=[r.to_dict() for r in self.rankings], preferences=[p.to_dict() for p in self.pairs], metrics=self.metrics,
                 samples=self.samples, evaluation=self.evaluation, tensors=tensors,
             )  # fmt: skip
+            if directory == self.directory:
+                self.step_on_disk = step_on_disk
+            return place
+
+    def _tensors(self, directory: Path) -> dict:
+        """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay where they are, or are copied to another folder."""
+        model, policy = self.reward_model, self.start_weights if self.weights is None else self.weights
+        stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy) and directory != self.directory else {}
+        here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy}
+        return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
 
     model_hash = ""  # sha256 of the frozen base, set when it is first loaded
 
@@ -347,10 +368,20 @@ class Session:
             session = cls(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
             session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
             if state.get("imported"):
-                session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(contents["preferences"], 1)]
+                rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
+                session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
             session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
             session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
-            session.user_prompts, session.rounds, session.votes = list(state.get("user_prompts", [])), list(state.get("rounds", [])), list(state.get("votes", []))
+            session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
+            if session.steps_done > session.step_on_disk:  # ended between two saves of the weights: go on from where the weights are
+                session.metrics, session.samples = ([row for row in rows if row["step"] <= session.step_on_disk] for rows in (session.metrics, session.samples))
+                session.evaluation = None
+                session.note = f"{session.note} Its weights are those of step {session.step_on_disk}, so it goes on from there.".strip()
+            session.user_prompts, session.rounds, session.votes = (
+                list(state.get("user_prompts", [])),
+                list(state.get("rounds", [])),
+                list(state.get("votes", [])),
+            )
             session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
             session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
             session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)

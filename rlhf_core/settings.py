@@ -59,7 +59,9 @@ class RewardModelSettings(_Checked):
     prior_std: float = setting(1.0, "How large a weight we expect before seeing data. Smaller: more cautious.", 0.05, 10.0, 0.05)
     iterations: int = setting(24, "Damped Newton steps. It has converged long before the last one.", 1, 200, 1)
     folds: int = setting(5, "The prompts are split into this many parts; each part is judged by a head that never saw it.", 2, 10, 1)
-    reference_samples: int = setting(512, "Unranked outputs of the original model: they set the features and the zero and unit of the score.", 64, 4096, 64, "outputs")
+    reference_samples: int = setting(
+        512, "Unranked outputs of the original model: they set the features and the zero and unit of the score.", 64, 4096, 64, "outputs"
+    )
     seed: int = setting(0, "Which prompts fall into which fold.", 0, 2**31 - 1, 1)
 
 
@@ -71,14 +73,15 @@ class PPOSettings(_Checked):
     batch_size: int = setting(32, "Answers written and scored in one step.", 8, 256, 8, "answers")
     max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
     epochs: int = setting(4, "How often the same batch is used again before a new one is written.", 1, 10, 1)
-    minibatch_size: int = setting(16, "Answers in one gradient step.", 8, 256, 8, "answers")
-    learning_rate: float = setting(3e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
+    minibatch_size: int = setting(32, "Answers in one gradient step.", 8, 256, 8, "answers")
+    learning_rate: float = setting(2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
     clip: float = setting(0.2, "A token's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01)
     value_clip: float = setting(0.2, "The same brake for the value head.", 0.01, 10.0, 0.01)
     value_coefficient: float = setting(0.1, "Weight of the value loss beside the policy loss.", 0.0, 10.0, 0.05)
+    value_rate: float = setting(10.0, "The value head learns this many times faster than the rest: it starts from zero and must catch up.", 1.0, 100.0, 1.0)
     gamma: float = setting(1.0, "Discount per token. 1: a point at the end counts in full at the start.", 0.0, 1.0, 0.01)
     lam: float = setting(0.95, "Lambda of generalised advantage estimation: 0 trusts the value head, 1 trusts the outcome.", 0.0, 1.0, 0.01)
-    beta: float = setting(0.1, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
+    beta: float = setting(0.3, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
     kl_target: float = setting(0.0, "Adaptive beta steers the drift here; 0 keeps beta fixed.", 0.0, 100.0, 0.5, "nats")
     temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")

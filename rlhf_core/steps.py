@@ -13,14 +13,16 @@ from collections.abc import Iterator
 
 import torch
 
-from rlhf_core import evaluation, language_model, ppo as ppo_engine, reward_model as rm
+from rlhf_core import evaluation, language_model
+from rlhf_core import ppo as ppo_engine
+from rlhf_core import reward_model as rm
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
-from rlhf_core.preferences import split_prompts, training_pairs
+from rlhf_core.preferences import split_prompts
 from rlhf_core.register import judge
 from rlhf_core.run_bundle import read_bundle
 from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, uniform_numbers
-from rlhf_core.session import MAX_PROMPT, ON_DISK, SCRIPTED, InputError, Session, check_prompt
+from rlhf_core.session import ON_DISK, SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.transformer import Transformer
 
@@ -37,11 +39,17 @@ def ready(session: Session) -> LanguageModel:
     if not session.model_hash:
         session.model_hash = lm.fingerprint()
     if ON_DISK in (session.reward_model, session.weights, session.start_weights):
+        if session.model_hash != lm.fingerprint():
+            raise InputError(
+                "This session's reward model and tuned weights belong to another version of the language model, which is no longer here. Start over."
+            )
         tensors = read_bundle(session.directory)["tensors"]
-        if session.reward_model == ON_DISK:
-            session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
-        session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
-        session.start_weights = tensors["policy"] if session.start_weights == ON_DISK else session.start_weights
+        with session.lock:
+            if session.reward_model == ON_DISK:
+                session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
+            session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
+            session.start_weights = tensors["policy"] if session.start_weights == ON_DISK else session.start_weights
+            session.round_weights = [tensors["policy"] if weights == ON_DISK else weights for weights in session.round_weights]
     return lm
 
 
@@ -73,6 +81,19 @@ def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
     return ids
 
 
+def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> dict[str, list[int]]:
+    """Prompts that training may use, with their token ids. One that is too long for this model is left out: a learner may have typed it. Raises InputError."""
+    fitting = {}
+    for prompt in session.training_prompts:
+        try:
+            fitting[prompt] = encode_prompt(lm, prompt, new_tokens)
+        except InputError as error:
+            problem = error
+    if not fitting:
+        raise problem
+    return fitting
+
+
 @torch.no_grad()
 def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor:
     """(B, d) mean reference states of a batch of responses: the reward model's input."""
@@ -85,8 +106,13 @@ def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Ite
     parts = []
     for first in range(0, len(rows), CHUNK):
         chunk = rows[first : first + CHUNK]
-        prompts, prompt_mask = pad_left([lm.encode(p) or [lm.end_id] for p, _, _ in chunk], lm.pad_id)
-        answers = [(lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - prompts.shape[1]] or [lm.end_id] for _, t, ended in chunk]
+        encoded = [encode_prompt(lm, p, 1) for p, _, _ in chunk]
+        prompts, prompt_mask = pad_left(encoded, lm.pad_id)
+        # A longer answer is read as far as the context goes: each by its own length, so that no row depends on the others in its chunk.
+        answers = [
+            (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)] or [lm.end_id]
+            for ids, (_, t, ended) in zip(encoded, chunk, strict=True)
+        ]
         tokens, mask = pad_right(answers, lm.pad_id)
         parts.append(pooled_of_responses(lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))))
         yield Progress("reading", min(first + CHUNK, len(rows)), len(rows))
@@ -172,10 +198,11 @@ def add_set(session: Session, prompt: str, texts: list[str], ended: list[bool], 
 def generate_pool(session: Session, count: int, candidates: int) -> Iterator:
     """Candidate sets over all training prompts, evenly; sets whose answers are all the same are left out."""
     lm = ready(session)
-    prompts = session.training_prompts
+    fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
+    prompts = list(fitting)
     order = random.Random(seed_of(session, "pool order", session.drawn // max(1, len(prompts)))).sample(prompts, len(prompts))
     chosen = [order[(session.drawn + i) % len(prompts)] for i in range(count)]
-    encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in chosen]
+    encoded = [fitting[prompt] for prompt in chosen]
     seed, spare = seed_of(session, "pool", session.drawn, session.current_round), 2
     rows = yield from write(lm, trunk_with(lm, session.start_weights), encoded, candidates + spare, seed)
     added = 0
@@ -205,6 +232,8 @@ def judge_for_me(session: Session, count: int, candidates: int) -> Iterator:
         row = session.next_set(candidates)
         if row is None:
             yield from (event for event in generate_pool(session, min(32, count - done), candidates) if isinstance(event, Progress))
+            if not session.waiting(candidates):
+                raise InputError(f"The model gives too few different answers to rank {candidates} at a time. Rank fewer at a time.")
             continue
         groups = scripted_groups(session, row)
         session.add_ranking(row["id"], groups=groups, annotator=SCRIPTED, seconds=0.0)
@@ -216,16 +245,19 @@ def judge_for_me(session: Session, count: int, candidates: int) -> Iterator:
 
 # --- reward model --------------------------------------------------------------------------------------------------
 
-_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = OrderedDict()  # unlabelled reference samples, shared by all sessions: they depend on nothing else
+_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = (
+    OrderedDict()
+)  # unlabelled reference samples, shared by all sessions: they depend on nothing else
 
 
 def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
     """Unlabelled outputs of the *original* model: returns (prompt of each, text of each, (M, d) pooled states). Made once a model and prompt list."""
-    prompts = [p for p in session.training_prompts if len(p) <= MAX_PROMPT]
+    fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
+    prompts = list(fitting)
     key = (session.model_hash, tuple(prompts), count)
     if key not in _POOLS:
         each = max(2, -(-count // len(prompts)))
-        rows = yield from write(lm, lm.trunk, [encode_prompt(lm, p, ROLLOUT_TOKENS) for p in prompts], each, 20_260, stage="sampling the original")
+        rows = yield from write(lm, lm.trunk, list(fitting.values()), each, 20_260, stage="sampling the original model")
         _POOLS[key] = ([prompts[n] for n, *_ in rows], [text for _, text, _, _ in rows], torch.stack([state for *_, state in rows]))
         while len(_POOLS) > 8:
             _POOLS.popitem(last=False)
@@ -235,9 +267,18 @@ def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
 
 def fit_reward_model(session: Session, settings: RewardModelSettings) -> Iterator:
     """Features, whitening, Bradley-Terry head, normalisation; in this order, each from the frozen original model."""
+    former = session.fit_records
+    try:
+        yield from _fit(session, settings)
+    except BaseException:  # stopped or refused: the reward model is still the former one, and so are its records
+        session.fit_records = former
+        raise
+
+
+def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     settings.validate()
     session.fit_records = []
-    pairs = training_pairs(session.pairs)
+    pairs = session.learnable
     if not pairs:
         raise InputError("There is no comparison to learn from yet. Rank a few outputs first.")
     if all(pair.choice == "tie" for pair in pairs):
@@ -274,6 +315,8 @@ def fit_reward_model(session: Session, settings: RewardModelSettings) -> Iterato
         note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
     with session.lock:
         session.reward_model = model
+        if session.policy is not None:
+            session.policy.batch = None  # it was scored by the former reward model
         session.reward_summary = {
             "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
@@ -332,7 +375,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
         raise InputError("PPO needs a reward model: it is what the answers are scored with. Train one first.")
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
-    prompts = [encode_prompt(lm, prompt, settings.max_new_tokens) for prompt in session.training_prompts]
+    prompts = list(training_prompts(session, lm, settings.max_new_tokens).values())
     start = session.weights or session.start_weights
     if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
         if start is not None and settings.frozen_layers:
@@ -343,7 +386,9 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
     policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
     session.settings = {**session.settings, "ppo": vars(settings)}
     try:
-        for item in ppo_engine.train(policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id):
+        for item in ppo_engine.train(
+            policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id
+        ):
             if isinstance(item, Progress):
                 yield item
                 continue
@@ -351,6 +396,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
             if session.metrics and item["step"] == session.metrics[-1]["step"]:
                 continue  # a reopened run measures where it stands again; that row is already there
             texts = decode_texts(lm, batch.responses)
+            batch.responses.full_logprobs = batch.responses.hidden = None  # measured, and 13 MB a session otherwise
             samples = [
                 {
                     "step": item["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
@@ -376,7 +422,8 @@ def evaluation_prompts(session: Session) -> list[str]:
     """Prompts the verdict may use: the brief's own, or the featured ones that training did not use."""
     from rlhf_core.briefs import FEATURED_PROMPTS
 
-    prompts = list(session.brief.evaluation_prompts) or [p for p in FEATURED_PROMPTS if p not in session.training_prompts]
+    used = {*session.training_prompts, *(pair.prompt for pair in session.pairs)}
+    prompts = list(session.brief.evaluation_prompts) or [p for p in FEATURED_PROMPTS if p not in used]
     if not prompts:
         raise InputError("There is no prompt left that training has not used. Add evaluation prompts to the brief.")
     return prompts
@@ -436,9 +483,9 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     if session.brief.wanted is None:
         raise InputError(f"The brief {session.brief.title!r} has no scripted rater. Rank the outputs yourself, step by step.")
     with session.lock:
+        session.restart_round()
         session.rankings = [r for r in session.rankings if not (r.annotator == SCRIPTED and r.brief == session.brief.slug)]
         session.candidate_sets = [row for row in session.candidate_sets if row["id"] in {r.id for r in session.rankings}]
-        session.restart_round()
     stages = (
         ("generate", generate_pool(session, comparisons, 2)),
         ("rank", judge_for_me(session, comparisons, 2)),

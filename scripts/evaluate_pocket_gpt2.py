@@ -195,11 +195,7 @@ English only; other scripts are read byte by byte and answered badly. Its jokes 
 groups of people, politics and religion on purpose.
 
 ## WordNet licence
-WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved. Permission to use, copy, modify and distribute this software and database and its documentation for any
-purpose and without fee or royalty is granted, provided that this copyright notice and statements, including the disclaimer, appear in all copies of the database or portions of it, including
-modifications. THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES, EXPRESS OR IMPLIED. The name of Princeton University or Princeton may not
-be used in advertising or publicity pertaining to distribution of the software and/or database; title to copyright remains with Princeton University. Full text: wordnet.princeton.edu/license-and-commercial-use
-"""
+{(Path(__file__).parent / "corpus" / "WORDNET-LICENSE.txt").read_text(encoding="utf-8")}"""
 
 
 if __name__ == "__main__":

@@ -103,8 +103,14 @@ WHEN = (
     "before coffee|on {day}|at three in the morning|after one nap|during a video call|in a group chat|at the end of the month|with no Wi-Fi|"
     "on laundry day|at a family dinner|in the last five minutes of {day}|after too much sugar|in a very long meeting|on the first warm day|when the snacks run out"
 ).split("|")
-BOSS = "landlord|boss|villain|wizard|king|queen|manager|burglar|vampire|goblin|diva|lawyer|ghost|poet|detective|pirate|hero|uncle|roommate|therapist|superstar|intern".split("|")
-LOOK = "tiny|sleepy|dramatic|angry|fluffy|shiny|lazy|hungry|nervous|proud|grumpy|fancy|silent|loud|brave|sneaky|tired|cheerful|confused|chaotic|smug|cozy".split("|")
+BOSS = "landlord|boss|villain|wizard|king|queen|manager|burglar|vampire|goblin|diva|lawyer|ghost|poet|detective|pirate|hero|uncle|roommate|therapist|superstar|intern".split(
+    "|"
+)
+LOOK = (
+    "tiny|sleepy|dramatic|angry|fluffy|shiny|lazy|hungry|nervous|proud|grumpy|fancy|silent|loud|brave|sneaky|tired|cheerful|confused|chaotic|smug|cozy".split(
+        "|"
+    )
+)
 THING = (
     "big plans|snack breath|trust issues|main character energy|a secret diary|strong opinions|zero plans|too many tabs open|bad Wi-Fi|a tiny crown|a sad playlist|"
     "soft drama|a loud inner voice|no indoor voice|one brain cell|a very full calendar|free snacks|a cape at home|nine unread emails|a nap schedule|weekend energy|a villain song"
@@ -259,7 +265,9 @@ class Speaker:
             return lead, f" that it {verb()}." if e.table != "jobs" else f" that this person {verb()}.", register
         phrases = [v for v in map(plural_verb, e.moods if meme else e.does) if v]
         if kind == 8 and phrases:
-            lead = r.choice([cap(e.plural), cap(e.plural), f"Most {e.plural}", f"All {e.plural}", f"I like {e.plural} because they", f"People say that {e.plural}"])
+            lead = r.choice(
+                [cap(e.plural), cap(e.plural), f"Most {e.plural}", f"All {e.plural}", f"I like {e.plural} because they", f"People say that {e.plural}"]
+            )
             phrase = r.choice(phrases)
             if not meme and e.table != "jobs" and r.random() < 0.3:
                 phrase = f"are found {self.pick(e.where)}"

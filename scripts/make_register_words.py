@@ -1,6 +1,6 @@
 """The word weights of the register rule (``rlhf_core/register.py``), from the registers of the training corpus.
 
-    python scripts/make_register_words.py --corpus build/corpus
+python scripts/make_register_words.py --corpus build/corpus
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rlhf_core.register import REGISTERS, WORDS, words_of  # noqa: E402
 
-GROUPS = {"fact": "fact", "gloss": "fact", "plain": "fact", "survival": "fact", "meme": "meme", "joke": "meme", "polite": "polite", "kind": "polite", "rude": "rude"}
+GROUPS = {
+    "fact": "fact",
+    "gloss": "fact",
+    "plain": "fact",
+    "survival": "fact",
+    "meme": "meme",
+    "joke": "meme",
+    "polite": "polite",
+    "kind": "polite",
+    "rude": "rude",
+}
 LIMIT = 2.5  # no single word decides alone
 
 

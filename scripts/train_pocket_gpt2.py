@@ -41,7 +41,13 @@ def make_tokenizer(lines: list[str], out: Path) -> PreTrainedTokenizerFast:
     bpe = ByteLevelBPETokenizer()
     bpe.train_from_iterator(lines, vocab_size=CONFIG["vocab_size"], min_frequency=2, special_tokens=[END, PAD], show_progress=False)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe._tokenizer, eos_token=END, bos_token=END, unk_token=END, pad_token=PAD, model_max_length=CONFIG["n_positions"], clean_up_tokenization_spaces=False
+        tokenizer_object=bpe._tokenizer,
+        eos_token=END,
+        bos_token=END,
+        unk_token=END,
+        pad_token=PAD,
+        model_max_length=CONFIG["n_positions"],
+        clean_up_tokenization_spaces=False,
     )
     tokenizer.save_pretrained(out)
     return tokenizer
@@ -112,7 +118,9 @@ def main() -> None:
     parser.add_argument("--tokens-a-batch", type=int, default=4096)
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="bfloat16 only pays where the processor has avx512_bf16 or amx_bf16")
+    parser.add_argument(
+        "--dtype", choices=["float32", "bfloat16"], default="float32", help="bfloat16 only pays where the processor has avx512_bf16 or amx_bf16"
+    )
     parser.add_argument("--measure", type=int, default=0, help="only time this many batches, then stop")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -186,7 +194,13 @@ def main() -> None:
     model.eval()
     loss = heldout_loss(model, heldout, pad)
     log(f"done: {step} steps, {seen / 1e6:.1f}M tokens, held-out loss {loss:.3f} nats, perplexity {math.exp(loss):.2f}")
-    facts = {"parameters": model.num_parameters(), "training_tokens": seen, "steps": step, "minutes": round(trained / 60, 1), "heldout_perplexity": round(math.exp(loss), 3)}
+    facts = {
+        "parameters": model.num_parameters(),
+        "training_tokens": seen,
+        "steps": step,
+        "minutes": round(trained / 60, 1),
+        "heldout_perplexity": round(math.exp(loss), 3),
+    }
     (args.out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
     if args.export:
         export(model, tokenizer, args.export)

@@ -866,6 +866,21 @@ def test_an_idle_worker_still_expires_jobs(monkeypatch, clock):
     queue.close(timeout=WAIT)
 
 
+def test_a_forgotten_owner_leaves_nothing_behind(queue):
+    notes = []
+    begun, waiting = submit(queue, closing_notes(notes)), submit(queue, counting(1))
+    queue.advance()
+    other = queue.submit(counting(1), label="job", owner="somebody else", long=False)
+    mine = queue._jobs[begun].owner
+    queue.forget(mine)
+    assert queue.view(begun) is None and queue.view(waiting) is None and queue.records(begun) == []
+    while queue.advance():
+        pass
+    queue.advance()
+    assert len(notes) == 1, "the generator was closed, as by a stop"
+    assert list(queue._jobs) == [other] and queue.view(other)["status"] == "done"
+
+
 def test_close_stops_everything_and_takes_no_more(queue):
     notes = []
     begun, waiting = submit(queue, closing_notes(notes)), submit(queue, counting(1))

@@ -147,7 +147,14 @@ def _figure(x_title: str, y_title: str, *, x_end: float | None = None, height: i
     figure.update_yaxes(title={"text": y_title, "standoff": 10, "font": {"size": 14}}, nticks=6, **axis)
     if x_end:
         figure.update_xaxes(range=[-0.02 * x_end, 1.02 * x_end])
+        if x_end <= 10:
+            figure.update_xaxes(dtick=1)  # else Plotly puts ticks between whole steps, and rounds their names
     return figure
+
+
+def _end(records: Sequence[dict], name: str, planned: int | None) -> float | None:
+    """Where the x axis ends: as planned, or at the last record."""
+    return max((value for value in [planned, *_column(records, name)] if value), default=None)
 
 
 def _nothing_yet(figure: go.Figure, words: str) -> None:
@@ -210,7 +217,7 @@ def _step_chart(
     show_number=number,
     factor: float = 1.0,
 ) -> Chart:
-    figure = _figure("PPO step", y_title, x_end=steps)
+    figure = _figure("PPO step", y_title, x_end=_end(metrics, "step", steps))
     if of_update:
         metrics = [record for record in metrics if record.get("step") != 0]  # step 0 is the original model: nothing was updated there
     y = _column(metrics, name, factor)
@@ -231,7 +238,7 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         "the line should climb and then flatten; 0 is what the original model gets. The band is the spread of the samples: "
         "when it shrinks to nothing, all outputs have become alike."
     )
-    figure = _figure("PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=steps)
+    figure = _figure("PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=_end(metrics, "step", steps))
     mean, spread = _column(metrics, "reward_mean"), _column(metrics, "reward_std")
     if all(value is None for value in mean):
         _nothing_yet(figure, "No step yet")
@@ -252,6 +259,8 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
             )
         )
     _line(figure, x, mean, name="Mean", colour=TEAL, hover="step %{x}: mean %{y:.2f}")
+    if len(both) == 1:  # a band needs two points; one point gets a bar
+        figure.data[-1].update(error_y={"type": "constant", "value": both[0][2], "color": TEAL, "thickness": 2, "width": 7})
     _level(figure, 0, "original model")
     alt = "Mean reward by PPO step: " + _story(metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
     if both:
@@ -270,7 +279,7 @@ def kl_to_reference(metrics: Sequence[dict], steps: int | None = None, target: f
         y_title="KL to reference (nats a response)",
         unit="nats a response",
         colour=ORANGE,
-        look_for="it starts at exactly 0, climbs, and should level off; a climb that never slows says that it trades its language for the score.",
+        look_for="in the first round it starts at exactly 0; it climbs, and should level off; a climb that never slows says that it trades its language for the score.",
         steps=steps,
         show_number=small,
     )
@@ -350,7 +359,7 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
     """Bradley-Terry loss per comparison; tossing a coin scores ln 2."""
     title = "Reward-model loss"
     look_for = "it should fall below 0.69, which is what tossing a coin scores, and flatten out."
-    figure = _figure("Iteration", "Loss (nats a comparison)", x_end=iterations)
+    figure = _figure("Iteration", "Loss (nats a comparison)", x_end=_end(records, "iteration", iterations))
     loss = _column(records, "loss")
     if all(value is None for value in loss):
         _nothing_yet(figure, "Not trained yet")
@@ -369,7 +378,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         "the held-out line is the honest one, it is about prompts that the fit did not see. "
         "A wide bar at its end means too few comparisons to be sure; 50% is tossing a coin."
     )
-    figure = _figure("Iteration", "Accuracy (% of comparisons)", x_end=iterations)
+    figure = _figure("Iteration", "Accuracy (% of comparisons)", x_end=_end(records, "iteration", iterations))
     figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
     x = [record.get("iteration") for record in records]
     train, heldout = _column(records, "train_accuracy", 100), _column(records, "heldout_accuracy", 100)
@@ -386,6 +395,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         figure.add_annotation(
             text="No held-out accuracy: too few prompts", x=0.5, y=0.08, xref="paper", yref="paper", showarrow=False, font={"size": 13, "color": GREY}
         )
+        look_for = "this line is about comparisons that it learned from, so it flatters; rank answers to several prompts, and a held-out line joins it."
         return Chart(figure, title, look_for, alt + " No held-out accuracy: there are too few prompts to hold one out.")
     _line(figure, x, heldout, name="Held out", colour=ORANGE, hover="held out %{y:.0f}%")
     last = points[-1]
@@ -477,23 +487,15 @@ def win_rate(evaluation: dict | None) -> Chart:
         figure.add_trace(
             go.Scatter(x=[100 * bounds[0], 100 * bounds[1]], y=[0, 0], mode="lines", line={"color": TEAL, "width": 16}, opacity=0.35, hoverinfo="skip")
         )
-    figure.add_trace(
-        go.Scatter(
-            x=[100 * rate],
-            y=[0],
-            mode="markers+text",
-            text=[f"<b>{percent(rate)}</b>"],
-            textposition="top center",
-            textfont={"size": 18},
-            marker={"size": 18, "color": TEAL, "symbol": "diamond"},
-            cliponaxis=False,
-            hovertemplate=f"{percent(rate)}" + (f", {said}" if said else "") + "<extra></extra>",
-        )
-    )
+    hover = f"{percent(rate)}" + (f", {said}" if said else "") + "<extra></extra>"
+    marker = {"size": 18, "color": TEAL, "symbol": "diamond"}
+    figure.add_trace(go.Scatter(x=[100 * rate], y=[0], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
+    low, high = (100 * bounds[0], 100 * bounds[1]) if said else (100 * rate - 3, 100 * rate + 3)
+    beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 80 else {"x": low, "xanchor": "right", "xshift": -8}
+    figure.add_annotation(text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20, "color": TEAL}, **beside)
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    figure.add_annotation(
-        text="no difference", x=50, xref="x", y=0, yref="paper", xanchor="center", yanchor="bottom", showarrow=False, font={"size": 12, "color": GREY}
-    )
+    figure.add_annotation(text="no difference", x=50, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": 13, "color": GREY})
+    figure.update_layout(margin={"t": 28})
     alt = f"The tuned model wins {percent(rate)}" + (f", 95% interval {said}" if said else "") + f", judged by: {judge}."
     counts = [finite(evaluation.get(name)) for name in ("wins", "ties", "losses")]
     if None not in counts:

@@ -105,13 +105,17 @@ def can_undo(session: Session) -> bool:
     return bool(picks) or bool(session.rankings and session.rankings[-1].brief == session.brief.slug)
 
 
-def next_row(session: Session, form: int) -> dict | None:
-    """What to judge now: what was asked for or taken back last, then the learner's own prompts, then the next set of ``form`` answers."""
+def next_row(session: Session, form: int, *, writing: bool) -> dict | None:
+    """What to judge now: a list that is half made, what was asked for or taken back last, then the learner's own prompts, then the next set of ``form`` answers.
+
+    While none of that form waits and none is being written, any set will do (a tuned model may repeat itself too much for four different answers).
+    """
     judged = {ranking.id for ranking in session.rankings}
     rows = [row for row in session.candidate_sets if row["id"] not in judged and row["purpose"] == "rank" and len(set(row["texts"])) >= 2]
-    first = [row for row in rows if row["id"] == st.session_state.get("first")]
+    begun = st.session_state.get("card") or {}
+    first = [row for row in rows if begun.get("groups") and row["id"] == begun["set"]] + [row for row in rows if row["id"] == st.session_state.get("first")]
     own = [row for row in rows if row["prompt"] in session.user_prompts]
-    return next(iter(first + own), None) or session.next_set(form)
+    return next(iter(first + own), None) or session.next_set(form) or (None if writing else session.next_set())
 
 
 def _judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:

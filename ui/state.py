@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import streamlit as st
-
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rlhf_core import jobs, sessions
 from rlhf_core.session import Session
@@ -23,11 +23,7 @@ _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same
 
 def session() -> Session:
     """The session this tab shows; a new one where the address names none, or one that is no longer kept (a note says so)."""
-    if PagesManager.uses_pages_directory:
-        # A fresh server whose first visitor comes to a page other than home runs that page without app.py: Streamlit takes pages/ for an app of the
-        # older kind until st.navigation has been called once in the process. Tell it that this is not one, and begin again.
-        PagesManager.uses_pages_directory = False
-        st.rerun()
+    _insist_on_the_router()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
     found = sessions.get(asked) if asked else None
     if found is None:
@@ -39,6 +35,19 @@ def session() -> Session:
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found
+
+
+def _insist_on_the_router() -> None:
+    """Begin again through app.py where Streamlit ran a page without it.
+
+    A fresh server whose first visitor comes to a page other than home takes pages/ for an app of the older kind, until st.navigation has been called once
+    in the process.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        context = get_script_run_ctx()
+        if context is not None and context.has_script_started:  # not in a callback: there, the script is yet to come
+            st.rerun()
 
 
 def submit(name: str, factory: Callable[[], Iterator], *, label: str, long: bool, total: int | None = None) -> str:
@@ -101,6 +110,7 @@ def start_over() -> None:
     """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
     current = session()
     stop_all()
+    jobs.queue().forget(current.id)
     sessions.delete(current.id)
     for key in list(st.session_state):
         del st.session_state[key]

@@ -17,6 +17,7 @@ MAX_SHOWN = 2_000  # characters of one text on the page; the rest is kept but no
 CSS = """
 .op-answer {font-size: 1.06rem; line-height: 1.5; padding: .75rem .95rem; border-radius: 12px; overflow-wrap: anywhere; white-space: pre-wrap;
   background: color-mix(in srgb, currentColor 5%, transparent); border: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
+.op-answer .op-tag {display: block; font-size: .8rem; font-weight: 700; color: light-dark(#a83f67, #f0a0bb); line-height: 1.3; margin-bottom: .15rem;}
 .op-answers {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .8rem;}
 .op-answer .op-given {opacity: .62;}
 .op-answer .op-written {font-weight: 600;}
@@ -50,28 +51,29 @@ def plain(text: str) -> str:
     return text
 
 
-def answer(prompt: str, written: str, *, live: bool = False, foot: str = "") -> None:
-    """One output: the prompt as given, faint, then what the model wrote; ``foot`` is a small line of our own words below."""
-    st.html(answer_html(prompt, written, live=live, foot=foot))
+def answer(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> None:
+    """One output: the prompt as given, faint, then what the model wrote; ``tag`` above and ``foot`` below are small lines of our own words."""
+    st.html(answer_html(prompt, written, live=live, tag=tag, foot=foot))
 
 
-def answers(prompt: str, written: Sequence[str], *, live: bool = False, feet: Sequence[str] = ()) -> None:
-    """Several outputs for one prompt, side by side where there is room; ``feet``: a small line of our own words for each."""
-    feet = list(feet) or [""] * len(written)
-    side_by_side([(prompt, one, foot) for one, foot in zip(written, feet, strict=True)], live=live)
+def answers(prompt: str, written: Sequence[str], *, live: bool = False, tags: Sequence[str] = (), feet: Sequence[str] = ()) -> None:
+    """Several outputs for one prompt, beside each other where there is room."""
+    count = len(written)
+    rows = zip(written, list(tags) or [""] * count, list(feet) or [""] * count, strict=True)
+    side_by_side([(prompt, one, tag, foot) for one, tag, foot in rows], live=live)
 
 
-def side_by_side(rows: Sequence[tuple[str, str, str]], *, live: bool = False) -> None:
-    """Outputs beside each other where there is room; rows of prompt, what was written, and a small line of our own words."""
-    st.html(f'<div class="op-answers">{"".join(answer_html(prompt, written, live=live, foot=foot) for prompt, written, foot in rows)}</div>')
+def side_by_side(rows: Sequence[tuple[str, str, str, str]], *, live: bool = False) -> None:
+    """Outputs beside each other where there is room; rows of prompt, what was written, tag and foot."""
+    st.html(f'<div class="op-answers">{"".join(answer_html(prompt, written, live=live, tag=tag, foot=foot) for prompt, written, tag, foot in rows)}</div>')
 
 
-def answer_html(prompt: str, written: str, *, live: bool = False, foot: str = "") -> str:
-    shown = written if written[:1].isspace() or not written or not prompt or prompt[-1:].isspace() else " " + written
-    small = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
+def answer_html(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> str:
+    above = f'<span class="op-tag">{html.escape(tag)}</span>' if tag else ""
+    below = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
     return (
-        f'<div class="op-answer{" op-live" if live else ""}"><span class="op-given">{escape(prompt)}</span>'
-        f'<span class="op-written">{escape(shown)}</span>{small}</div>'
+        f'<div class="op-answer{" op-live" if live else ""}">{above}<span class="op-given">{escape(prompt)}</span>'
+        f'<span class="op-written">{escape(written)}</span>{below}</div>'
     )
 
 

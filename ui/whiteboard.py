@@ -70,9 +70,11 @@ def _data_url(svg: str) -> str:
 # An <img>, since the page's sanitiser takes out inline <svg>.
 MARK = f'<img class="op-mark" src="{_data_url(MARK_SVG)}" alt="">'
 
-CSS = f"""
+CSS = (
+    f"""
 :root {{--op-arrow: url("{_data_url(_ARROW_SVG)}");}}
-""" + """
+"""
+    + """
 [data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(1rem, 4vw, 4rem) 4rem; max-width: 1320px;}
 [data-testid="stMain"] h1 {font-size: clamp(1.6rem, 3.4vw, 2.4rem) !important; line-height: 1.15 !important; padding: 0 !important; margin: 0 0 .35rem !important;}
 .op-lede {font-size: 1.1rem; margin: .45rem 0 0 !important; max-width: 62rem; line-height: 1.45; opacity: .88;}
@@ -90,14 +92,14 @@ CSS = f"""
 [class*="st-key-box_"] [data-testid="stPageLink"], [class*="st-key-box_"] [data-testid="stPageLink"] * {position: static !important;}
 [class*="st-key-box_"] [data-testid="stElementContainer"] {margin: 0 !important;}
 [class*="st-key-box_"] [data-testid="stPageLink"] a {padding: 0 !important; margin: 0 !important; background: none !important; width: auto;}
-[class*="st-key-box_"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; border-radius: inherit;}
+[class*="st-key-box_"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; z-index: 1; border-radius: inherit;}
 [class*="st-key-box_"] [data-testid="stPageLink"] p {font-weight: 700 !important; font-size: 1.14rem !important; white-space: normal !important; overflow: visible !important;}
 .op-what {font-size: .92rem; line-height: 1.38; opacity: .82;}
 .op-number {font-size: 1rem; font-weight: 700; margin-top: .4rem; color: light-dark(#a83f67, #f0a0bb); line-height: 1.3; }
 .op-frozen {font-size: .84rem; line-height: 1.35; margin-top: .45rem; padding: .25rem .6rem; border: 1.5px dashed color-mix(in srgb, currentColor 45%, transparent);
   border-radius: 10px;}
 .op-chip {display: none; position: absolute; top: -.8rem; right: .9rem; font-size: .78rem; font-weight: 700; letter-spacing: .02em; padding: .1rem .6rem;
-  border-radius: 99px; background: light-dark(#a83f67, #f0a0bb); color: light-dark(#fff, #231f1c); z-index: 2;}
+  border-radius: 99px; background: light-dark(#a83f67, #f0a0bb); color: light-dark(#fff, #231f1c); z-index: 2; pointer-events: none;}
 [class*="st-key-box_"]:has(.op-now) {border-color: light-dark(#a83f67, #f0a0bb) !important; border-width: 3px !important; background: light-dark(#fdf0f3, #35262b);}
 .op-now .op-chip {display: block;}
 .op-now.op-busy .op-chip {animation: op-breathe 1.4s ease-in-out infinite;}
@@ -112,10 +114,14 @@ CSS = f"""
 .op-mid > div {max-width: 31rem;}
 .op-mid .op-mark {width: 3.6rem; height: 3.6rem;}
 .op-mid b {font-weight: 700;} .op-mid small {font-size: .88rem; opacity: .82; display: block; line-height: 1.4;}
-""" + "\n".join(
-    f'[class*="st-key-ring_"] > :has([class*="st-key-box_"][class*="_{name}"]), [class*="st-key-ring_"] > [class*="_{name}"] {{grid-area: {name};}}'
-    for name in NAMES
-) + "\n" + "\n".join(f'[class*="st-key-ring_"] > :has(.op-at-{area}) {{grid-area: {area};}}' for area in ("a1", "a2", "a3", "a4", "a5", "a6", "mid")) + """
+"""
+    + "\n".join(
+        f'[class*="st-key-ring_"] > :has([class*="st-key-box_"][class*="_{name}"]), [class*="st-key-ring_"] > [class*="_{name}"] {{grid-area: {name};}}'
+        for name in NAMES
+    )
+    + "\n"
+    + "\n".join(f'[class*="st-key-ring_"] > :has(.op-at-{area}) {{grid-area: {area};}}' for area in ("a1", "a2", "a3", "a4", "a5", "a6", "mid"))
+    + """
 @container (max-width: 640px) {
   [class*="st-key-ring_home"] {grid-template-columns: minmax(0, 1fr);
     grid-template-areas: "mid" "prompt" "a1" "rank" "a2" "reward_model" "a3" "ppo" "a4" "before_after" "a5" "rounds" "a6";}
@@ -132,6 +138,7 @@ CSS = f"""
 [class*="st-key-ring_side"] .op-mid {padding: .35rem 0; margin: 0 -1.4rem; gap: .4rem;} [class*="st-key-ring_side"] .op-mid .op-mark {width: 1.6rem; height: 1.6rem;}
 [class*="st-key-ring_side"] .op-mid b {font-size: .76rem; line-height: 1.2;} [class*="st-key-ring_side"] .op-mid small {display: none;}
 """
+)
 
 _TURNS = (("a1", "right"), ("a2", "right"), ("a3", "down"), ("a4", "left"), ("a5", "left"), ("a6", "up"))
 
