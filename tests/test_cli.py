@@ -13,6 +13,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from rlhf_core.__main__ import main
 from rlhf_core.run_bundle import read_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,19 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of thi
 def opossum(*arguments, env=ENVIRONMENT, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "rlhf_core", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=240, env=env, **options)
+
+
+@pytest.fixture
+def here(capfd):
+    """The same command line inside this process, where torch is there already: for what needs a model but no process of its own."""
+
+    def call(*arguments) -> subprocess.CompletedProcess:
+        capfd.readouterr()
+        status = main(list(map(str, arguments)))
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, status, out, err)
+
+    return call
 
 
 def lines(result: subprocess.CompletedProcess) -> list[dict]:
@@ -77,9 +91,9 @@ def finished(tiny, judged, tmp_path_factory) -> tuple[Path, list[dict], str]:
 # --- generate and score --------------------------------------------------------------------------------------------
 
 
-def test_generate_gives_texts_with_their_exact_log_probability():
+def test_generate_gives_texts_with_their_exact_log_probability(here):
     arguments = ("generate", "--prompt", "An opossum is", "-n", 2, "--max-new-tokens", 12, "--seed", 7)
-    first, again = opossum(*arguments), opossum(*arguments)
+    first, again = opossum(*arguments), here(*arguments)
     rows = lines(first)
     assert first.stdout == again.stdout and len(rows) == 2 and rows[0]["text"] != rows[1]["text"]
     model = GPT2LMHeadModel.from_pretrained(BUNDLED, dtype=torch.float32).eval()
@@ -95,12 +109,12 @@ def test_generate_gives_texts_with_their_exact_log_probability():
         assert len(ids) <= 12 and "".join(token["token"] for token in row["tokens"] if token["token"] != "⏹ end") == row["text"]
 
 
-def test_scores_and_answers_of_a_bundle(finished, tiny):
+def test_scores_and_answers_of_a_bundle(finished, tiny, here):
     out, _, _ = finished
-    first = lines(opossum("score", "--bundle", out, "--prompt", "A fox is", "--text", " a mood.", "--text", " an animal."))
+    first = lines(here("score", "--bundle", out, "--prompt", "A fox is", "--text", " a mood.", "--text", " an animal."))
     assert [row["text"] for row in first] == [" a mood.", " an animal."] and {"reward", "reference_logprob"} <= set(first[0])
-    tuned = lines(opossum("generate", "--bundle", out, "--prompt", "A fox is", "-n", 1, "--max-new-tokens", 3))
-    original = lines(opossum("generate", "--model", tiny, "--prompt", "A fox is", "-n", 1, "--max-new-tokens", 3))
+    tuned = lines(here("generate", "--bundle", out, "--prompt", "A fox is", "-n", 1, "--max-new-tokens", 3))
+    original = lines(here("generate", "--model", tiny, "--prompt", "A fox is", "-n", 1, "--max-new-tokens", 3))
     assert tuned[0]["logprob"] != original[0]["logprob"]
 
 
@@ -168,7 +182,7 @@ def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path):
 
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_says_so_and_opens(tiny, judged, tmp_path, number):
+def test_a_stopped_run_says_so_and_opens(tiny, judged, tmp_path, here, number):
     out = tmp_path / "run"
     command = ["run", "--brief", "meme-bot", "--preferences", judged, "--steps", 200, "--model", tiny, "--out", out]
     process = subprocess.Popen(
@@ -199,7 +213,7 @@ def test_a_stopped_run_says_so_and_opens(tiny, judged, tmp_path, number):
         assert f"Interrupted. The bundle in {out} says so, and holds 7 comparisons, a reward model, {steps} of 200 PPO steps" in stderr
         assert "Traceback" not in stderr and bundle["tensors"]["policy"]
     if number == signal.SIGTERM:
-        result = opossum("replay", out)
+        result = here("replay", out)
         assert result.returncode == 0 and lines(result)[-1]["same"] and "This run was interrupted" in result.stderr
 
 
@@ -241,7 +255,6 @@ def test_a_reader_that_leaves_early_is_no_crash(tiny):
         (["generate", "--prompt", "x", "-n", "two"], ["-n", "'two' is not a whole number"]),
         (["generate", "--prompt", "x", "--max-new-tokens", "65"], ["--max-new-tokens", "between 1 and 64"]),
         (["generate", "--prompt", "x", "--seed", "-1"], ["--seed", "-1 is out of range"]),
-        (["generate", "--prompt", "x", "--model", "nobody/nothing"], ["no model called 'nobody/nothing'"]),
         (["generate", "--prompt", "x", "--bundle", "/does/not/exist"], ["no folder /does/not/exist"]),
         (["generate", "--prompt", "x", "--bundle", ".", "--model", "bundled"], ["--model", "not allowed with", "--bundle"]),
         (["score", "--bundle", "tests", "--prompt", "x", "--text", "y"], ["run.json is missing"]),
@@ -258,7 +271,6 @@ def test_a_reader_that_leaves_early_is_no_crash(tiny):
         (["run", "--brief", "meme-bot", "--out", "OUT", "--prompts", "missing.txt"], ["prompts file missing.txt cannot be read"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--preferences", "missing.jsonl"], ["preferences file missing.jsonl cannot be read"]),
         (["run", "--brief", "meme-bot", "--out", "README.md"], ["README.md"]),
-        (["run", "--brief", "meme-bot", "--out", "OUT", "--model", "nobody"], ["no model called 'nobody'"]),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path, arguments, words):
@@ -266,6 +278,12 @@ def test_bad_input_is_one_clear_line(tmp_path, arguments, words):
     arguments = [str(tmp_path / word) if word in ("OUT", "README.md") else word for word in arguments]
     refused(opossum(*arguments), *words)
     assert sorted(os.listdir(tmp_path)) == ["README.md"], "something was left behind"
+
+
+def test_an_unknown_model_is_one_clear_line(tmp_path, here):
+    refused(here("generate", "--prompt", "x", "--model", "nobody/nothing"), "no model called 'nobody/nothing'")
+    refused(opossum("run", "--brief", "meme-bot", "--out", tmp_path / "out", "--model", "nobody"), "no model called 'nobody'")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -312,20 +330,20 @@ def test_folders_in_use_are_left_alone(finished, tmp_path):
     assert os.listdir(tmp_path) == ["README.md"]
 
 
-def test_damaged_and_foreign_bundles(finished, tmp_path):
+def test_damaged_and_foreign_bundles(finished, tmp_path, here):
     out, _, _ = finished
     for path in out.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     run = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps({**run, "format_version": 99}))
-    refused(opossum("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "format version 99", "newer version")
+    refused(here("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "format version 99", "newer version")
     (tmp_path / "run.json").write_text(json.dumps({**run, "model": {"name": "bundled", "sha256": run["model"]["sha256"]}}))
-    refused(opossum("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "another version of the language model")
+    refused(here("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "another version of the language model")
     (tmp_path / "run.json").write_text(json.dumps({**run, "model": {"name": "bundled"}}))
-    refused(opossum("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "reward_model.safetensors", "is not a reward model for 'bundled'")
+    refused(here("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "reward_model.safetensors", "is not a reward model for 'bundled'")
     (tmp_path / "run.json").write_text(json.dumps(run))
     (tmp_path / "reward_model.safetensors").write_bytes(b"not this")
-    refused(opossum("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "reward_model.safetensors does not match its checksum")
+    refused(here("score", "--bundle", tmp_path, "--prompt", "x", "--text", " y"), "reward_model.safetensors does not match its checksum")
 
 
 def test_the_command_line_answers_before_torch_is_imported():

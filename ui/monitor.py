@@ -37,7 +37,7 @@ def monitor(
         controls: which of pause (and resume), step, stop to offer.
         draw: called as ``draw(records, view)`` on each refresh, also after the end; draws below the buttons.
         every: seconds between two looks.
-        quiet: leave the state line out while all is well (a job of a second or two).
+        quiet: leave the state line out while all is well (a job of a second or two, or one that ``draw`` speaks for).
     """
     key = name.replace(" ", "_")
     was_alive = state.alive(name)
@@ -47,7 +47,7 @@ def monitor(
         if view is None:
             st.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
-        if not quiet or view["status"] in ("paused", "failed", "expired"):
+        if not quiet or view["status"] in ("paused", "failed", "expired") or (view["status"] == "queued" and view["long"]):
             state_line(view)
         if controls and view["status"] in state.ALIVE:
             _buttons(key, view, controls)

@@ -23,7 +23,7 @@ CSS = """
 .op-brief li {margin: 0; padding: 0; font-size: inherit;} .op-brief li b {margin-right: .35em;}
 @media (max-width: 640px) {.op-brief {font-size: .88rem; padding: .45rem .7rem;} .op-brief ul {font-size: .85rem;} .op-brief .op-who, .op-brief .op-ties {display: none;}}
 .op-card-prompt {font-size: 1.25rem; line-height: 1.4; overflow-wrap: anywhere; margin-bottom: .2rem;}
-.op-card-prompt span {opacity: .62; font-size: .95rem;}
+.op-card-prompt span {opacity: .72; font-size: .95rem;}
 [class*="st-key-answer_"] .op-answer {padding: .5rem .8rem;}
 [class*="st-key-answer_"] button {min-width: 5.2rem;}
 @media (min-width: 641px) {[class*="st-key-pair_"] .op-answer {font-size: 1.2rem; min-height: 7.5rem;}}

@@ -19,10 +19,10 @@ CSS = """
   background: color-mix(in srgb, currentColor 5%, transparent); border: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
 .op-answer .op-tag {display: block; font-size: .8rem; font-weight: 700; color: light-dark(#a83f67, #f0a0bb); line-height: 1.3; margin-bottom: .15rem;}
 .op-answers {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .8rem;}
-.op-answer .op-given {opacity: .62;}
+.op-answer .op-given {opacity: .72;}
 .op-answer .op-written {font-weight: 600;}
 .op-answer.op-live .op-written::after {content: "\\258d"; margin-left: 1px; animation: op-blink 1s steps(2) infinite;}
-.op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .66; margin-top: .35rem;}
+.op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .75; margin-top: .35rem;}
 @keyframes op-blink {50% {opacity: 0;}}
 @media (prefers-reduced-motion: reduce) {.op-answer.op-live .op-written::after {animation: none;}}
 .op-tokens {line-height: 2.5; overflow-wrap: anywhere;}

@@ -1,0 +1,108 @@
+"""The learner's steps through the app, as a browser does them; shared by the journey, the interrupt tests and the page benchmark.
+
+Each function takes a Playwright page and returns when the page shows that the step is done. By keyboard where the name says so.
+"""
+
+from __future__ import annotations
+
+from conftest import settled
+
+SLOW = 120_000  # milliseconds; a busy machine is no reason to fail
+CARD_CHANGED = "before => { const card = document.querySelector('.st-key-rank_card'); return card !== null && card.innerText !== before }"
+
+
+def open_page(page, url: str, path: str = "", run: str | None = None) -> None:
+    """Load a page of the app, in the session ``run`` or in a fresh one."""
+    page.goto(f"{url}/{path}" + (f"?run={run}" if run else ""))
+    settled(page, SLOW)
+    page.get_by_role("heading").first.wait_for(timeout=SLOW)
+
+
+def run_id(page) -> str:
+    """The session that this tab shows, as its address says."""
+    return page.evaluate("new URLSearchParams(location.search).get('run')")
+
+
+def button(page, key: str):
+    """The button with this key, once the page has it."""
+    return page.locator(f".st-key-{key} button")
+
+
+def press(page, key: str) -> None:
+    """Reach a button by focus and press Enter: no mouse."""
+    button(page, key).wait_for(timeout=SLOW)
+    button(page, key).focus()
+    page.keyboard.press("Enter")
+
+
+def ask(page, prompt: str) -> None:
+    """On the prompt page: type a prompt, Ctrl+Enter, and wait for the finished answers."""
+    box = page.get_by_role("textbox", name="Your prompt")
+    box.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(prompt)
+    page.keyboard.press("Control+Enter")
+    page.locator(".op-answer:not(.op-live) .op-given").get_by_text(prompt, exact=True).first.wait_for(timeout=SLOW)
+
+
+def comparisons(page) -> int:
+    """On the rank page: how many comparisons the progress bar counts."""
+    return int(page.locator(".st-key-progress_row").inner_text().split()[0])
+
+
+def judge(page, keys: str) -> None:
+    """On the rank page: one verdict, a key after the other; returns when the next card is there."""
+    card = page.locator(".st-key-rank_card")
+    card.wait_for(timeout=SLOW)
+    for key in keys:
+        before = card.inner_text()
+        page.keyboard.press(key)
+        page.wait_for_function(CARD_CHANGED, arg=before, timeout=SLOW)
+    settled(page, SLOW)
+
+
+def keys_of_list(page) -> str:
+    """The number keys that put the list on the rank page in the order in which it stands there; "" where the card shows a pair."""
+    return "".join(str(number) for number in range(1, 9) if button(page, f"pick_{number}").count())
+
+
+def train_reward_model(page) -> None:
+    """On the reward model page: train, watch it in slow motion, and wait for the numbers."""
+    press(page, "fit")
+    page.locator(".st-key-fit_numbers").wait_for(timeout=SLOW)
+    settled(page, SLOW)
+
+
+def set_steps(page, key: str, times: int = 1) -> int:
+    """On the PPO page: press an arrow key (or Home, End) on the slider of steps; returns what it then says."""
+    slider = page.get_by_role("slider", name="Steps")
+    slider.focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+    page.wait_for_timeout(400)  # the slider waits a moment before it tells the server
+    settled(page, SLOW)
+    return int(slider.input_value())
+
+
+def step_shown(page) -> int | None:
+    """On the PPO page: the newest step that its numbers show."""
+    numbers = page.locator(".st-key-ppo_numbers [data-testid=stMetricValue]")
+    return int(numbers.first.inner_text()) if numbers.count() else None
+
+
+def wait_for_step(page, step: int) -> None:
+    """On the PPO page: until its numbers show ``step`` or a later one."""
+    page.wait_for_function(
+        "step => Number(document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]')?.innerText ?? -1) >= step", arg=step, timeout=SLOW
+    )
+
+
+def let_the_scripted_rater_judge(page) -> None:
+    """On the rank page: ten comparisons by the scripted rater."""
+    before = comparisons(page)
+    page.locator(".st-key-scripted_box summary").click()
+    button(page, "scripted").click()
+    page.wait_for_function(
+        "least => parseInt(document.querySelector('.st-key-progress_row')?.innerText ?? '0') >= least", arg=before + 10, timeout=SLOW
+    )  # fmt: skip
+    settled(page, SLOW)
