@@ -161,7 +161,8 @@ def blind() -> None:
     pairs = list(
         {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
     )  # one a prompt, and not those that Side by side shows first
-    votes = [row for row in session.votes if row.get("round", session.current_round) == session.current_round]
+    here = {"round": session.current_round, "step": session.steps_done}  # votes on an earlier model do not count for this one
+    votes = [row for row in session.votes if here.items() <= row.items()]
     if not pairs:
         st.markdown("You see two answers, A and B at random, and say which you like better. You learn which model wrote which only at the end.")
         if session.evaluation:

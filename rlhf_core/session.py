@@ -180,7 +180,7 @@ class Session:
         """A blind before/after vote: choice is "before", "after" or "tie". Raises InputError."""
         if choice not in ("before", "after", "tie"):
             raise InputError("A vote must be before, after or tie.")
-        self.votes = [*self.votes, {"prompt": prompt, "choice": choice, "round": self.current_round}]
+        self.votes = [*self.votes, {"prompt": prompt, "choice": choice, "round": self.current_round, "step": self.steps_done}]
         self.autosave()
 
     # --- rounds --------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ class Session:
 
         return steps.ppo(self, settings or PPOSettings(seed=self.seed))
 
-    def evaluate(self, count: int = 120, seed: int = 1) -> Iterator:
+    def evaluate(self, count: int = 200, seed: int = 1) -> Iterator:
         """Compare the original and the tuned model on prompts nobody trained on; one record, kept as ``evaluation``."""
         from rlhf_core import steps
 

@@ -491,7 +491,7 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
         ("rank", judge_for_me(session, comparisons, 2)),
         ("reward", fit_reward_model(session, RewardModelSettings(seed=session.seed))),
         ("ppo", ppo(session, PPOSettings(steps=steps, seed=session.seed))),
-        ("evaluate", evaluate(session, 120, 1)),
+        ("evaluate", evaluate(session, 200, 1)),
     )
     for stage, work in stages:
         yield {"kind": "stage", "stage": stage}

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-
-from conftest import App, settled
-from rlhf_core.run_bundle import read_bundle
 from test_screenshots import LOOKS, PAGES
 from walking import (
     SLOW,
@@ -31,6 +28,9 @@ from walking import (
     train_reward_model,
     wait_for_step,
 )
+
+from conftest import App, settled
+from rlhf_core.run_bundle import read_bundle
 
 STEPS = 5
 HARMFUL = ["<script>alert(1)</script>", "![](http://example.invalid/x.png)"]
@@ -214,7 +214,9 @@ def photograph(page, path) -> None:
 
 def serious(page) -> list[str]:
     """What axe finds serious or worse on the page and is not Streamlit's own, a line each."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the accessibility checks need axe-playwright-python: make test installs it").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="the accessibility checks need axe-playwright-python: make test installs it"
+    ).Axe()
     found = []
     for violation in axe.run(page).response["violations"]:
         if violation["impact"] not in ("serious", "critical"):

@@ -32,6 +32,8 @@ def session() -> Session:
             st.session_state["note"] = "That session is no longer kept (it ends a day after the last visit). Here is a fresh one."
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
+        if found.note:  # read back from disk: how far it had come
+            st.session_state["note"] = found.note
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found

@@ -77,7 +77,7 @@ CSS = (
     + """
 [data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(1rem, 4vw, 4rem) 4rem; max-width: 1320px;}
 [data-testid="stMain"] h1 {font-size: clamp(1.6rem, 3.4vw, 2.4rem) !important; line-height: 1.15 !important; padding: 0 !important; margin: 0 0 .35rem !important;}
-[data-testid="stCaptionContainer"] {color: light-dark(#665f59, #b5aca3) !important;}
+[data-testid="stCaptionContainer"] {opacity: .76 !important;}
 [data-testid="stApp"] button[data-selected="true"] p, [data-testid="stSliderThumbValue"] p {color: light-dark(#a83f67, #f0a0bb);}
 [data-testid="stApp"] button kbd {color: inherit; opacity: 1;}
 .op-lede {font-size: 1.1rem; margin: .45rem 0 0 !important; max-width: 62rem; line-height: 1.45; opacity: .88;}
