@@ -170,7 +170,7 @@ sloppy typing. It was trained from nothing by `scripts/train_pocket_gpt2.py`; `m
 
 About 4% of all lines are typed sloppily (lower case, no full stop). No line begins with an evaluation prompt of a brief.
 Trained for {trained}; each line its own sequence, never packed. This copy saw a first draft of the mix (58%, 31%, 7%, 4%; half the table lines memes, now 56%)
-for its first 82 minutes, most of them on one core beside other work, and the mix above for the last 12; its learning rate was brought to zero twice.
+for its first 82 minutes (most of them on one core, beside other work) and the mix above for the last 12; its learning rate was brought to zero twice.
 
 ## Measured
 By `scripts/evaluate_pocket_gpt2.py`: 500 samples from 40 prompts that the training never saw, temperature {TEMPERATURE}, at most {TOKENS} tokens.

@@ -38,7 +38,10 @@ def here(capfd):
         out, err = capfd.readouterr()
         return subprocess.CompletedProcess(arguments, status, out, err)
 
-    return call
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield call
+    torch.set_num_threads(threads)
 
 
 def lines(result: subprocess.CompletedProcess) -> list[dict]:
@@ -137,7 +140,7 @@ def test_a_run_on_recorded_judgements(finished, judged):
     assert "7 comparisons by unknown, as the imported file says" in card and "scripted" not in card
 
 
-def test_replay_of_recorded_judgements_and_of_a_forgery(finished, tmp_path):
+def test_replay_of_recorded_judgements_and_of_a_forgery(finished, tmp_path, here):
     out, _, _ = finished
     result = opossum("replay", out, env={**ENVIRONMENT, "OPOSSUM_THREADS": "2"})  # it goes by the number of threads in the record
     (row,) = lines(result)
@@ -159,13 +162,13 @@ def test_replay_of_recorded_judgements_and_of_a_forgery(finished, tmp_path):
     run = json.loads((forged / "run.json").read_text())
     run["files"]["metrics.csv"] = {"sha256": hashlib.sha256(changed.encode()).hexdigest(), "bytes": len(changed)}
     (forged / "run.json").write_text(json.dumps(run))
-    result = opossum("replay", forged)
+    result = here("replay", forged)
     rows = lines(result)
     assert result.returncode == 1 and [(row["where"], row["name"]) for row in rows[:-1]] == [("metrics.csv", "step 1.reward_mean")]
     assert rows[0]["saved"] == pytest.approx(rows[0]["now"] + 0.5) and rows[-1]["different"] == 1 and not rows[-1]["same"]
 
 
-def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path):
+def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path, here):
     out = tmp_path / "run"
     result = opossum("run", "--brief", "biology-homework", "--comparisons", 8, "--steps", 1, "--out", out)
     rows = lines(result)
@@ -173,7 +176,7 @@ def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path):
     assert "Judged by: a scripted rater (rule): a rule in the program, no person." in result.stderr
     assert "No person read these texts" in (out / "README.md").read_text(encoding="utf-8")
     assert {row["annotator"] for row in read_bundle(out, tensors=False)["preferences"]} == {"scripted rater (rule)"}
-    again = opossum("replay", out)
+    again = here("replay", out)
     assert again.returncode == 0 and lines(again)[-1]["judged_again"], again.stdout
 
 
