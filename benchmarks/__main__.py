@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from benchmarks import loop_figures, page_times, step_time
-
-PARTS = {"step": step_time.main, "loop": loop_figures.main, "page": page_times.main}
+PARTS = {"step": "benchmarks.step_time", "loop": "benchmarks.loop_figures", "page": "benchmarks.page_times"}
 
 
 def main() -> int:
     name, *rest = sys.argv[1:] or ["all"]
     if name == "all":
         for part in PARTS.values():
-            part([])
+            importlib.import_module(part).main([])
         return 0
     if name not in PARTS:
         print(f"There is no benchmark called {name!r}; choose one of {', '.join(PARTS)}.", file=sys.stderr)
         return 2
-    return PARTS[name](rest)
+    return importlib.import_module(PARTS[name]).main(rest)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, Ranking, contradictions, pair_from_row, pairs_from_rankings, training_pairs
+from rlhf_core.preferences import Pair, PreferenceError, Ranking, contradictions, pair_from_row, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
@@ -393,7 +393,9 @@ class Session:
                 session.weights = policy
             else:
                 session.start_weights = policy
-        except (KeyError, TypeError, AttributeError) as error:
+        except (briefs.BriefError, PreferenceError):
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise run_bundle.BundleError(f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json.") from error
         return session
 

@@ -450,7 +450,7 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
     result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
-    result["round"], result["step"], result["seen_in_training"] = session.current_round, session.steps_done, False
+    result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result
     session.autosave()

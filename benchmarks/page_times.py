@@ -1,0 +1,184 @@
+"""How quick the pages are, in a real Chromium: idle, and while another session trains PPO.
+
+    python -m benchmarks page [--repeats 9] [--starts 3]
+
+Times are taken inside the browser, from the key or click to the frame that holds what was waited for. The other session's tab is closed while it
+trains, as it would be on somebody else's computer; the browser that measures shares the cores with the app.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+START, WORD, PAIR = "app start to a usable page", "Generate to the first streamed word", "ranking key press to the next pair"
+TARGETS = {(START, "idle"): 5.0, (WORD, "idle"): 0.5, (WORD, "busy"): 1.5, (PAIR, "idle"): 0.5, (PAIR, "busy"): 0.5}  # seconds
+PROMPTS = (
+    "A lion is",
+    "A violin is",
+    "A baker is",
+    "Bread is",
+    "A desert is",
+    "An owl is",
+    "A bridge is",
+    "A teacher is",
+    "Rain is",
+    "A hammer is",
+    "A potato is",
+    "The moon is",
+)
+
+# Puts window.measured to the seconds between the next event of a kind and the first change of the page after which `done` holds.
+STOPWATCH = """([event, done]) => {
+  window.measured = null;
+  const holds = new Function('return ' + done);
+  document.addEventListener(event, () => {
+    const began = performance.now();
+    const look = () => {
+      if (window.measured === null && holds()) { window.measured = (performance.now() - began) / 1000; watcher.disconnect(); }
+    };
+    const watcher = new MutationObserver(look);
+    watcher.observe(document.body, {subtree: true, childList: true, characterData: true});
+  }, {capture: true, once: true});
+}"""
+
+
+def timed(page, event: str, done: str, act) -> float:
+    """Seconds from ``event``, which ``act`` causes, until the JavaScript expression ``done`` holds."""
+    page.evaluate(STOPWATCH, [event, done])
+    act()
+    page.wait_for_function("window.measured !== null", timeout=120_000)
+    return page.evaluate("window.measured")
+
+
+def first_words(page, prompts) -> list[float]:
+    """On the prompt page: one time a prompt, from the click on Generate to the first word under that very prompt."""
+    from conftest import settled
+    from walking import button
+
+    found = []
+    for prompt in prompts:
+        box = page.get_by_role("textbox", name="Your prompt")
+        box.fill(prompt)
+        box.blur()
+        settled(page)
+        page.wait_for_timeout(300)
+        done = f"[...document.querySelectorAll('.op-answer')].some(a => a.querySelector('.op-given').innerText === '{prompt}' && a.querySelector('.op-written').innerText.trim())"
+        found.append(timed(page, "click", done, button(page, "generate").click))
+        page.locator(".st-key-to_rank").wait_for(timeout=120_000)
+        settled(page, 120_000)
+    return found
+
+
+def next_pairs(page, repeats: int) -> list[float]:
+    """On the rank page: from a key to another pair on the card, where one was written ahead."""
+    from conftest import settled
+
+    found = []
+    page.locator(".st-key-pair_answers").wait_for(timeout=120_000)
+    for number in range(repeats):
+        settled(page, 120_000)
+        page.wait_for_timeout(800)  # people read first; the worker writes ahead meanwhile
+        page.evaluate("window.before = document.querySelector('.st-key-pair_answers').innerText")
+        done = "(document.querySelector('.st-key-pair_answers')?.innerText ?? window.before) !== window.before"
+        found.append(timed(page, "keydown", done, lambda number=number: page.keyboard.press("ab"[number % 2])))
+    return found
+
+
+def start_times(browser, repeats: int, folder: Path) -> list[float]:
+    """From the start of the process to a home page that can be used: its script has ended, its buttons work."""
+    from conftest import launch, settled
+    from walking import button
+
+    found = []
+    for number in range(repeats):
+        page = browser.new_page()
+        began = time.perf_counter()
+        app = launch(folder / f"start-{number}", folder / "app.log")
+        try:
+            page.goto(app.url)
+            settled(page, 120_000)
+            button(page, "run_once").wait_for()
+            found.append(time.perf_counter() - began)
+            assert button(page, "run_once").is_enabled()
+        finally:
+            page.close()
+            app.stop()
+    return found
+
+
+def train_elsewhere(browser, url: str) -> None:
+    """Another session begins a PPO run of 200 steps; returns when it is at work, its tab closed."""
+    from walking import button, let_the_scripted_rater_judge, open_page, press, run_id, set_steps, train_reward_model, wait_for_step
+
+    page = browser.new_page()
+    open_page(page, url, "rank")
+    page.locator(".st-key-rank_card").wait_for(timeout=120_000)
+    let_the_scripted_rater_judge(page)
+    open_page(page, url, "reward_model", run_id(page))
+    train_reward_model(page)
+    press(page, "to_ppo")
+    button(page, "ppo_play").wait_for(timeout=120_000)
+    set_steps(page, "End")
+    press(page, "ppo_play")
+    wait_for_step(page, 1)
+    page.close()
+
+
+def measure(browser, repeats: int, starts: int, folder: Path) -> dict[tuple[str, str], list[float]]:
+    from conftest import launch, settled
+    from walking import ask, open_page
+
+    found = {(START, "idle"): start_times(browser, starts, folder)}
+    app = launch(folder / "runs", folder / "app.log")
+    try:
+        prompts, ranks = browser.new_page(), browser.new_page()
+        open_page(prompts, app.url, "prompt")
+        ask(prompts, "An opossum is")  # the first one waits for torch to be imported; what follows is warm
+        open_page(ranks, app.url, "rank")
+        ranks.locator(".st-key-rank_card").wait_for(timeout=120_000)
+        settled(ranks)
+        for state in ("idle", "busy"):
+            if state == "busy":
+                train_elsewhere(browser, app.url)
+            found[WORD, state] = first_words(prompts, (PROMPTS * repeats)[:repeats])
+            found[PAIR, state] = next_pairs(ranks, repeats)
+    finally:
+        app.stop()
+    return found
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks page", description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9, help="measurements of each time on the pages")
+    parser.add_argument("--starts", type=int, default=3, help="starts of the app")
+    args = parser.parse_args(argv)
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    try:
+        from conftest import CHROMIUM_FLAGS, chromium_path
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        print(f"This part drives a browser and needs what the tests need ({error.name} is missing): pip install -r requirements-dev.txt", file=sys.stderr)
+        return 2
+    if chromium_path() is None:
+        print("There is no Chromium here: install one, or set OPOSSUM_CHROMIUM to its path.", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        found = measure(browser, args.repeats, args.starts, Path(folder))
+        browser.close()
+    print(f"{'seconds':<38} {'state':<5} {'median':>7} {'worst':>7} {'of':>4} {'target':>7}")
+    missed = 0
+    for (name, state), target in TARGETS.items():
+        times = found[name, state]
+        late = statistics.median(times) > target
+        missed += late
+        print(
+            f"{name:<38} {state:<5} {statistics.median(times):>7.2f} {max(times):>7.2f} {len(times):>4} {f'<= {target:g}':>7}" + ("   MISSED" if late else "")
+        )
+    print(f"{missed} targets missed" if missed else "every target reached, by the median")
+    return 0
