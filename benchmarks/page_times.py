@@ -57,8 +57,9 @@ def timed(page, event: str, done: str, act) -> float:
 
 def first_words(page, prompts) -> list[float]:
     """On the prompt page: one time a prompt, from the click on Generate to the first word under that very prompt."""
-    from conftest import settled
     from walking import button
+
+    from conftest import settled
 
     found = []
     for prompt in prompts:
@@ -91,8 +92,9 @@ def next_pairs(page, repeats: int) -> list[float]:
 
 def start_times(browser, repeats: int, folder: Path) -> list[float]:
     """From the start of the process to a home page that can be used: its script has ended, its buttons work."""
-    from conftest import launch, settled
     from walking import button
+
+    from conftest import launch, settled
 
     found = []
     for number in range(repeats):
@@ -130,8 +132,9 @@ def train_elsewhere(browser, url: str) -> None:
 
 
 def measure(browser, repeats: int, starts: int, folder: Path) -> dict[tuple[str, str], list[float]]:
-    from conftest import launch, settled
     from walking import ask, open_page
+
+    from conftest import launch, settled
 
     found = {(START, "idle"): start_times(browser, starts, folder)}
     app = launch(folder / "runs", folder / "app.log")
@@ -159,8 +162,9 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     try:
-        from conftest import CHROMIUM_FLAGS, chromium_path
         from playwright.sync_api import sync_playwright
+
+        from conftest import CHROMIUM_FLAGS, chromium_path
     except ImportError as error:
         print(f"This part drives a browser and needs what the tests need ({error.name} is missing): pip install -r requirements-dev.txt", file=sys.stderr)
         return 2

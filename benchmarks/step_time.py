@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     prompts = [lm.encode(p) for p in briefs.PRESETS["biology-homework"].training_prompts]
     runs = {}
     for frozen in (0, 2):
-        settings = PPOSettings(steps=args.steps + 2, frozen_layers=frozen, seed=0)
+        settings = PPOSettings(steps=args.steps + 2, batch_size=32, minibatch_size=16, frozen_layers=frozen, seed=0)
         policy = Policy(lm.trunk, settings)
         runs[frozen] = (
             policy,

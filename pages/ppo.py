@@ -23,6 +23,7 @@ LABELS = {
     "lam": "GAE λ",
     "kl_target": "KL target",
     "temperature": "Temperature",
+    "score_clip": "Highest score that counts",
     "missing_end_penalty": "Penalty for not ending",
     "frozen_layers": "Frozen layers",
     "max_grad_norm": "Longest gradient",

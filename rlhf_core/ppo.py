@@ -246,7 +246,9 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
-    scores = batch.scores - settings.missing_end_penalty * ~batch.ended
+    # A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only).
+    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
+    scores = scores - settings.missing_end_penalty * ~batch.ended
     rewards = token_rewards(scores, kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
 
     # 4. Advantages: was the rest better than the value head expected?

@@ -70,10 +70,10 @@ class PPOSettings(_Checked):
     """Proximal policy optimisation of a language model (Schulman et al. 2017; Ziegler et al. 2019)."""
 
     steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
-    batch_size: int = setting(32, "Answers written and scored in one step.", 8, 256, 8, "answers")
+    batch_size: int = setting(64, "Answers written and scored in one step.", 8, 256, 8, "answers")
     max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
     epochs: int = setting(4, "How often the same batch is used again before a new one is written.", 1, 10, 1)
-    minibatch_size: int = setting(32, "Answers in one gradient step.", 8, 256, 8, "answers")
+    minibatch_size: int = setting(64, "Answers in one gradient step.", 8, 256, 8, "answers")
     learning_rate: float = setting(2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
     clip: float = setting(0.2, "A token's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01)
     value_clip: float = setting(0.2, "The same brake for the value head.", 0.01, 10.0, 0.01)
@@ -84,6 +84,9 @@ class PPOSettings(_Checked):
     beta: float = setting(0.3, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
     kl_target: float = setting(0.0, "Adaptive beta steers the drift here; 0 keeps beta fixed.", 0.0, 100.0, 0.5, "nats")
     temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
+    score_clip: float = setting(
+        1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
+    )
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)

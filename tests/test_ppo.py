@@ -18,7 +18,9 @@ from rlhf_core.sampling import Responses
 from rlhf_core.settings import PPOSettings, SettingsError
 from rlhf_core.transformer import causal_mask, position_ids
 
-SMALL = PPOSettings(steps=2, batch_size=16, minibatch_size=8, max_new_tokens=5, epochs=2, learning_rate=1e-3, temperature=0.7, beta=0.1, value_rate=1.0)
+SMALL = PPOSettings(
+    steps=2, batch_size=16, minibatch_size=8, max_new_tokens=5, epochs=2, learning_rate=1e-3, temperature=0.7, beta=0.1, value_rate=1.0, score_clip=0.0
+)
 PROMPTS = random_prompts([3, 9, 1, 6, 4])
 
 

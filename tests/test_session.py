@@ -49,13 +49,18 @@ def learned(directory=None, **options) -> Session:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """The bundle of a session with judgements, a reward model and two PPO steps. Copied by each test, never changed."""
-    directory = tmp_path_factory.mktemp("session") / "run"
-    session = learned(directory, id="saved-session-16")
+def original(tmp_path_factory) -> Session:
+    """A session with judgements, a reward model and two PPO steps, saved. Never changed by a test."""
+    session = learned(tmp_path_factory.mktemp("session") / "run", id="saved-session-16")
     run(session.ppo(SHORT))
     session.save()
-    return directory
+    return session
+
+
+@pytest.fixture
+def saved(original):
+    """Its bundle. Never changed by a test."""
+    return original.directory
 
 
 @pytest.fixture
@@ -270,17 +275,23 @@ def test_contradictions_are_counted_in_the_note_and_one_prompt_alone_holds_nothi
     assert summary["train_accuracy"] == pytest.approx(2 / 3)
 
 
-def test_a_model_that_always_says_the_same_ends_the_rater_instead_of_keeping_it_busy():
+def says_only(lm, *tokens: int) -> dict:
+    """Weights of a model that draws from ``tokens``, evenly, whatever it has read."""
+    weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
+    for name, value in (("wte.weight", 0.0), ("ln_f.weight", 0.0), ("ln_f.bias", 0.0)):
+        weights[name].fill_(value)
+    weights["ln_f.bias"][0], weights["wte.weight"][list(tokens), 0] = 1.0, 30.0
+    return weights
+
+
+def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_busy_for_ever():
     session = Session()
     lm = steps.ready(session)
-    weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
-    for stubborn in (3.0, 100.0):  # nearly, and entirely, without a choice of tokens
-        weights["ln_f.weight"] = lm.trunk.ln_f.weight * stubborn
-        weights["ln_f.bias"] = lm.trunk.ln_f.bias * stubborn
-        session.start_weights = weights
+    for tokens, words in (([lm.encode("z")[0]], "same answer every time"), ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time")):
+        session.start_weights = says_only(lm, *tokens)
         work = session.judge_for_me(6, 8)
-        with pytest.raises(InputError, match="same answer every time|too few different answers to rank 8 at a time"):
-            for _ in range(3000):
+        with pytest.raises(InputError, match=words):
+            for _ in range(500):
                 next(work)
     assert session.rankings == []
 
@@ -409,39 +420,46 @@ def test_a_round_is_summed_up_in_numbers(tuned):
 
 def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
     lm = steps.ready(tuned)
-    stubborn = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
-    stubborn["ln_f.weight"], stubborn["ln_f.bias"] = lm.trunk.ln_f.weight * 100, lm.trunk.ln_f.bias * 100
-    tuned.weights = stubborn
+    tuned.weights = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
     tuned.start_next_round()
-    run(tuned.generate("An opossum is", SamplingSettings(candidates=6, temperature=1.0, max_new_tokens=6)))
-    assert len(tuned.candidate_sets[-1]["texts"]) == 1  # a model that always says the same
-    assert tuned.candidate_sets[-1]["round"] == 2
+    run(tuned.generate("An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
+    run(tuned.generate_pool(2))
+    new = [row for row in tuned.candidate_sets if row["round"] == 2]
+    assert len(new) == 3 and {letter for row in new for text in row["texts"] for letter in text} == {"y", "z"}
 
 
 # --- on disk -------------------------------------------------------------------------------------------------------
 
 
-def test_everything_comes_back(saved):
+def test_everything_comes_back(saved, original):
     session, bundle = Session.open(saved), read_bundle(saved)
     assert session.reward_model == session.weights == ON_DISK and session.start_weights is None and session.step_on_disk == 2
     steps.ready(session)
     assert same(session.weights, bundle["tensors"]["policy"]) and same(session.reward_model.tensors(), bundle["tensors"]["reward_model"])
-    fields = ("id", "brief", "model_name", "seed", "user_prompts", "rankings", "votes", "rounds", "metrics", "samples", "fit_records", "reward_summary", "drawn")
-    original = learned(id="saved-session-16")
-    run(original.ppo(SHORT))
+    fields = (
+        "id",
+        "brief",
+        "model_name",
+        "seed",
+        "user_prompts",
+        "rankings",
+        "votes",
+        "rounds",
+        "metrics",
+        "samples",
+        "fit_records",
+        "reward_summary",
+        "drawn",
+    )
+    assert same(session.weights, original.weights) and same(session.reward_model.tensors(), original.reward_model.tensors())
     for name in fields:
-        ours, theirs = getattr(session, name), getattr(original, name)
-        if name == "metrics":
-            ours, theirs = ([{k: v for k, v in row.items() if k != "seconds"} for row in rows] for rows in (ours, theirs))
-        assert ours == theirs, name
+        assert getattr(session, name) == getattr(original, name), name
     assert [{k: v for k, v in row.items() if k != "tokens"} for row in original.candidate_sets] == session.candidate_sets
 
 
 def test_tuned_weights_are_used_after_reopening(tuned):
     lm = steps.ready(tuned)
-    loud = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
-    loud["ln_f.bias"] = loud["ln_f.bias"] + 40 * lm.trunk.wte.weight[lm.encode("z")[0]]  # a model that loves one token
-    tuned.weights = loud
+    tuned.weights = says_only(lm, lm.encode("z")[0])
     tuned.save()
     again = Session.open(tuned.directory)
     (record,) = run(again.compare("An opossum is", seed=3))
@@ -607,7 +625,18 @@ def test_a_broken_bundle_in_the_runs_folder_is_no_session(runs):
 def test_path_tricks_reach_nothing(runs, saved):
     shutil.copytree(saved, runs.parent / "outside-session1")
     (runs / "inside").mkdir(parents=True)
-    for run_id in ("../outside-session1", "..", ".", "", None, "/etc/passwd", "a/../../outside1", "outside-session1\n", "outside-session1 ", "%2e%2e%2foutside"):
+    for run_id in (
+        "../outside-session1",
+        "..",
+        ".",
+        "",
+        None,
+        "/etc/passwd",
+        "a/../../outside1",
+        "outside-session1\n",
+        "outside-session1 ",
+        "%2e%2e%2foutside",
+    ):
         assert sessions.get(run_id) is None
         sessions.delete(run_id)
     assert (runs.parent / "outside-session1" / "run.json").is_file() and (runs / "inside").is_dir()
