@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 START, WORD, PAIR = "app start to a usable page", "Generate to the first streamed word", "ranking key press to the next pair"
@@ -131,12 +132,13 @@ def train_elsewhere(browser, url: str) -> None:
     page.close()
 
 
-def measure(browser, repeats: int, starts: int, folder: Path) -> dict[tuple[str, str], list[float]]:
+def measure(browser, repeats: int, starts: int, folder: Path) -> Iterator[tuple[str, str, list[float]]]:
+    """Yields (what, idle or busy, seconds of each measurement), as they come."""
     from walking import ask, open_page
 
     from conftest import launch, settled
 
-    found = {(START, "idle"): start_times(browser, starts, folder)}
+    yield START, "idle", start_times(browser, starts, folder)
     app = launch(folder / "runs", folder / "app.log")
     try:
         prompts, ranks = browser.new_page(), browser.new_page()
@@ -148,11 +150,10 @@ def measure(browser, repeats: int, starts: int, folder: Path) -> dict[tuple[str,
         for state in ("idle", "busy"):
             if state == "busy":
                 train_elsewhere(browser, app.url)
-            found[WORD, state] = first_words(prompts, (PROMPTS * repeats)[:repeats])
-            found[PAIR, state] = next_pairs(ranks, repeats)
+            yield WORD, state, first_words(prompts, (PROMPTS * repeats)[:repeats])
+            yield PAIR, state, next_pairs(ranks, repeats)
     finally:
         app.stop()
-    return found
 
 
 def main(argv: list[str]) -> int:
@@ -171,18 +172,15 @@ def main(argv: list[str]) -> int:
     if chromium_path() is None:
         print("There is no Chromium here: install one, or set OPOSSUM_CHROMIUM to its path.", file=sys.stderr)
         return 2
+    print(f"{'seconds':<38} {'state':<5} {'median':>7} {'worst':>7} {'of':>4} {'target':>7}", flush=True)
+    missed = 0
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
-        found = measure(browser, args.repeats, args.starts, Path(folder))
+        for name, state, times in measure(browser, args.repeats, args.starts, Path(folder)):
+            middle, target = statistics.median(times), TARGETS[name, state]
+            missed += middle > target
+            line = f"{name:<38} {state:<5} {middle:>7.2f} {max(times):>7.2f} {len(times):>4} {f'<= {target:g}':>7}"
+            print(line + ("   MISSED" if middle > target else ""), flush=True)
         browser.close()
-    print(f"{'seconds':<38} {'state':<5} {'median':>7} {'worst':>7} {'of':>4} {'target':>7}")
-    missed = 0
-    for (name, state), target in TARGETS.items():
-        times = found[name, state]
-        late = statistics.median(times) > target
-        missed += late
-        print(
-            f"{name:<38} {state:<5} {statistics.median(times):>7.2f} {max(times):>7.2f} {len(times):>4} {f'<= {target:g}':>7}" + ("   MISSED" if late else "")
-        )
     print(f"{missed} targets missed" if missed else "every target reached, by the median")
     return 0

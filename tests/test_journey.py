@@ -238,6 +238,9 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     open_page(first, app_url, "rank", walked.run)
     second = walked.watched.context.new_page()
     open_page(second, app_url, "rank", walked.run)
+    for tab in (first, second):
+        button(tab, "pick_skip").wait_for(timeout=SLOW)
+        settled(tab, SLOW)
     made = comparisons(first)
     assert first.locator(".st-key-rank_card").inner_text() == second.locator(".st-key-rank_card").inner_text()
     judge(first, "a")

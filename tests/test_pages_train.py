@@ -5,6 +5,7 @@ No test here needs torch: the long computations are stand-ins, and the queue onl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,6 +231,7 @@ def test_reward_model_trains_live(queue):
     finish(queue)
     app = again(app)
     assert "Iteration 1 of 2, in slow motion" in said(app) and "to_ppo" not in keys(app)
+    time.sleep(0.25)  # longer than one look of the slow motion
     app = again(app)
     assert [metric.value for metric in app.metric][:2] == ["75%", "90%"]
     assert "50% to 90%" in app.metric[0].delta
@@ -308,7 +310,7 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     for _ in range(4):
         queue.advance()
     app = again(app)
-    assert [metric.value for metric in app.metric] == ["1", "+0.10", "0.20", "0.10"]
+    assert [metric.value for metric in app.metric] == ["1", "+0.10", "0.20", f"{PPOSettings.beta:.2f}"]
     starts = ("Mean reward", "KL to reference", "Entropy", "Clip fraction", "Value loss", "Approx. KL this update")
     assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
     assert app.slider(key="ppo_steps").disabled
@@ -370,9 +372,9 @@ def test_a_second_learner_waits_in_line_and_is_told(queue):
 def test_impossible_settings_are_refused_in_words(queue):
     session = made("fitted")
     app = open_page("ppo", session)
-    app.slider(key="ppo_minibatch_size").set_value(64).run()
+    app.slider(key="ppo_minibatch_size").set_value(128).run()
     app = press(app, "ppo_play")
-    assert "minibatch size (64) is larger than the batch size (32)" in said(app) and "ppo" not in session.jobs
+    assert "minibatch size (128) is larger than the batch size (64)" in said(app) and "ppo" not in session.jobs
 
 
 def test_settings_survive_a_visit_elsewhere(queue):

@@ -345,6 +345,15 @@ def test_first_minibatch_finds_the_policy_where_the_batch_was_written():
             assert summary["first_ratio_error"] < 1e-4 < summary["largest_ratio_error"]
 
 
+def test_the_value_head_learns_at_its_own_rate():
+    """Adam's first step moves a weight by the learning rate, whatever its gradient."""
+    reference, settings = tiny_trunk(), changed(SMALL, steps=1, epochs=1, minibatch_size=16, value_rate=7.0, max_grad_norm=1000.0)
+    policy = Policy(reference, settings)
+    records(running(policy, reference, settings))
+    moved = [(p - q).abs().max().item() for p, q in zip(policy.parameters, Policy(reference, settings).parameters)]
+    assert max(moved[:-2]) == pytest.approx(settings.learning_rate, rel=0.05) and max(moved[-2:]) == pytest.approx(7 * settings.learning_rate, rel=0.05)
+
+
 def dirtied(batch, extra):
     """The same batch with other tokens and states under its padding, and ``extra`` more columns of padding on both sides."""
     r, source = batch.responses, torch.Generator().manual_seed(9)

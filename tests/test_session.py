@@ -6,6 +6,7 @@ The loop itself, run through on the bundled model, is in test_loop.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import time
@@ -581,8 +582,6 @@ def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
 
 @pytest.mark.parametrize("damage", [{"brief": None}, {"model": {}}, {"seed": None}, {"state": None}])
 def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
-    import json
-
     path = tuned.directory / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
     with pytest.raises((BundleError, ValueError)) as caught:

@@ -13,7 +13,7 @@ from rlhf_core.transformer import Transformer
 END, PAD = 0, 1
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Import it, and the file's tests use one core: tiny matrices gain nothing from a second one, and wait for it where the machine is busy."""
     threads = torch.get_num_threads()
