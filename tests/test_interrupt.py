@@ -21,6 +21,8 @@ from rlhf_core.session import Session
 from rlhf_core.settings import PPOSettings, RewardModelSettings
 from rlhf_core.steps import SAVE_WEIGHTS_EVERY
 
+pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
+
 RUN = "interrupted-run1"  # in the form of an id of ours
 
 

@@ -32,6 +32,8 @@ from walking import (
 from conftest import App, settled
 from rlhf_core.run_bundle import read_bundle
 
+pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
+
 STEPS = 5
 HARMFUL = ["<script>alert(1)</script>", "![](http://example.invalid/x.png)"]
 
