@@ -120,6 +120,11 @@ def kept_its_language(found: dict) -> None:
     st.markdown("\n".join(lines))
     st.caption(
         ("The first line is counted by a small rule written for this brief, not by a person and not by the reward model. " if rule else "")
+        + (
+            "It is the same rule that the scripted rater judged by: it says that the lesson was learned, not that people would agree. "
+            if rule and "scripted" in session.rater
+            else ""
+        )
         + "When distinct-2 falls a lot, it writes the same few things again and again."
     )
 

@@ -62,10 +62,11 @@ def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
             charts.draw(getattr(charts, name)(metrics, steps), key=f"{key}_{name}")
 
 
-def verdict(evaluation: dict) -> None:
-    """What the numbers say, and what they do not."""
+def verdict(evaluation: dict, rater: str) -> None:
+    """What the numbers say, and what they do not. ``rater``: who judged the comparisons; the scripted one judges by the very rule that counts here."""
+    scripted = "scripted" in rater
     if evaluation.get("sentence"):
-        st.markdown(text.plain(evaluation["sentence"]) + " PPO trained on that very score, so a second opinion helps:")
+        st.markdown(text.plain(evaluation["sentence"]) + " PPO trained on that very score, so read a few yourself.")
     elif evaluation.get("win_rate") is not None:
         low, high = evaluation.get("interval") or (None, None)
         span = f" (95% interval {text.percent(low)} to {text.percent(high)})" if low is not None else ""
@@ -75,7 +76,12 @@ def verdict(evaluation: dict) -> None:
     if rule := evaluation.get("rule"):
         kind = KINDS.get(rule["name"], rule["name"])
         st.markdown(
-            f"A separate rule that only looks at words finds {kind} in **{text.percent(rule['before'])}** of the answers before and **{text.percent(rule['after'])}** after."
+            (
+                "The rule that the scripted rater judged by, so the teacher's own yardstick and no second opinion,"
+                if scripted
+                else "A separate rule that only looks at words"
+            )
+            + f" finds {kind} in **{text.percent(rule['before'])}** of the answers before and **{text.percent(rule['after'])}** after."
         )
 
 
@@ -140,7 +146,7 @@ if running:
 elif session.evaluation:
     st.header("What changed", anchor=False)
     st.caption(f"Your session, round {session.current_round}. Judged by: {text.plain(session.rater)}.")
-    verdict(session.evaluation)
+    verdict(session.evaluation, session.rater)
     before_and_after(session.evaluation.get("pairs", []), "session")
     curves(session.metrics, "session")
     st.subheader("Now you be the judge", anchor=False)
@@ -168,6 +174,6 @@ else:
             f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}."
         )
         before_and_after(example["pairs"], "example")
-        verdict(example)
+        verdict(example, str(example.get("judge", "")))
         if len(example.get("metrics") or []) > 1:
             curves(example["metrics"], "example")

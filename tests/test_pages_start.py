@@ -421,3 +421,10 @@ def test_next_box_walks_the_loop():
     assert whiteboard.next_box(session) == "before_after"
     session.evaluation = {"win_rate": 0.6}
     assert whiteboard.next_box(session) == "rounds"
+
+
+def test_an_empty_prompt_box_gets_no_warning_about_its_words():
+    from ui import text
+
+    assert text.about_prompt("") is None and text.about_prompt("  \n") is None
+    assert "no words" in text.about_prompt("123 ?!")

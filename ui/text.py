@@ -110,6 +110,8 @@ def percent(share: float) -> str:
 
 def about_prompt(prompt: str) -> str | None:
     """What to expect from an unusual prompt, in one sentence; None where there is nothing to say."""
+    if not prompt.strip():
+        return None  # the page says itself that nothing is written yet
     if "<" in prompt and ">" in prompt:
         return "Your prompt looks like HTML. It is shown and sent as plain characters; nothing in it runs."
     if any(unicodedata.category(character) == "So" or ord(character) >= 0x1F000 for character in prompt):
