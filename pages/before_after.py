@@ -163,9 +163,8 @@ def vote(prompt: str, choice: str) -> None:
 
 def blind() -> None:
     found = (session.evaluation or {}).get("pairs", [])
-    pairs = list(
-        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
-    )  # one a prompt, and not those that Side by side shows first
+    # One a prompt, and not those that Side by side shows first.
+    pairs = list({pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values())
     here = {"round": session.current_round, "step": session.steps_done}  # votes on an earlier model do not count for this one
     votes = [row for row in session.votes if here.items() <= row.items()]
     if not pairs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core import jobs, settings
-from ui import charts, monitor, state, text
+from ui import charts, knobs, monitor, state, text
 
 LABELS = {
     "steps": "Steps",
@@ -49,16 +49,10 @@ def keep(name: str) -> None:
 
 
 def knob(row: dict, disabled: bool) -> None:
-    """One slider or number field, drawn from the settings' own description."""
-    name, value = row["name"], kept.get(row["name"], row["default"])
+    name = row["name"]
     label = LABELS.get(name, name.replace("_", " ")) + (f" ({row['unit']})" if row["unit"] and row["unit"] not in LABELS.get(name, name).lower() else "")
-    common = {"key": f"ppo_{name}", "help": row["help"], "on_change": keep, "args": (name,), "disabled": disabled}
-    if name in LADDERS:
-        st.select_slider(label, sorted({*LADDERS[name], row["default"], value}), value, format_func=lambda number: f"{number:g}", **common)
-    elif row["high"] > 1000:
-        st.number_input(label, row["low"], row["high"], value, row["step"], **common)
-    else:
-        st.slider(label, row["low"], row["high"], value, row["step"], **common)
+    value, ladder = kept.get(name, row["default"]), LADDERS.get(name, ())
+    knobs.knob(row, label=label, value=value, key=f"ppo_{name}", keep=keep, ladder=ladder, disabled=disabled)
 
 
 def start(one_step: bool = False) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core import briefs, settings
 from rlhf_core.session import InputError
-from ui import monitor, state, text
+from ui import knobs, monitor, state, text
 
 LABELS = {
     "candidates": "How many answers",
@@ -26,14 +26,9 @@ def keep(name: str) -> None:
 
 
 def control(row: dict) -> None:
-    """One slider or number field, drawn from the settings' own description."""
-    name, default = row["name"], row["default"]
-    common = dict(
-        key=f"sampling_{name}", min_value=row["low"], max_value=row["high"], value=st.session_state["sampling"].get(name, default), step=row["step"],
-        help=row["help"], on_change=keep, args=(name,),
-    )  # fmt: skip
+    name = row["name"]
     label = LABELS[name] + (f" ({row['unit']})" if row["unit"] else "")
-    (st.number_input if row["high"] > 1000 else st.slider)(label, **common)
+    knobs.knob(row, label=label, value=st.session_state["sampling"].get(name, row["default"]), key=f"sampling_{name}", keep=keep)
 
 
 def offer(prompt: str) -> None:

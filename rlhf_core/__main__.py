@@ -243,7 +243,7 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
 def generate(args: argparse.Namespace) -> int:
     prompt = check_prompt(typed(args.prompt, "The prompt"))
     session = opened(args.bundle) if args.bundle else Session(model_name=args.model)
-    if args.bundle and session.weights is None and session.start_weights is None:
+    if args.bundle and session.tuned_weights is None:
         raise InputError(f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step.")
     import torch
 
@@ -252,7 +252,7 @@ def generate(args: argparse.Namespace) -> int:
 
     lm = steps.ready(session)
     ids = steps.encode_prompt(lm, prompt, args.max_new_tokens)
-    trunk = steps.trunk_with(lm, session.weights if session.weights is not None else session.start_weights)
+    trunk = steps.trunk_with(lm, session.tuned_weights)
     uniforms = uniform_numbers(args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed))
     work = decode(trunk, [ids], uniforms=uniforms, end_id=lm.end_id, pad_id=lm.pad_id, samples=args.n, temperature=SamplingSettings().temperature)
     responses = None

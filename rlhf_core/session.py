@@ -111,16 +111,17 @@ class Session:
 
     def waiting(self, candidates: int | None = None) -> int:
         """How many candidate sets (of ``candidates`` texts) wait to be ranked."""
-        return sum(1 for _ in self._unranked(candidates))
+        return sum(1 for _ in self.unranked(candidates))
 
     def next_set(self, candidates: int | None = None) -> dict | None:
         """The next candidate set to rank, or None: have more written."""
-        return next(self._unranked(candidates), None)
+        return next(self.unranked(candidates), None)
 
-    def _unranked(self, candidates: int | None) -> Iterator[dict]:
+    def unranked(self, candidates: int | None = None) -> Iterator[dict]:
+        """The candidate sets (of ``candidates`` texts) that wait to be ranked, oldest first; a set of one text never does."""
         ranked = {ranking.id for ranking in self.rankings}
         for row in self.candidate_sets:
-            if row["id"] not in ranked and row["purpose"] == "rank" and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
+            if row["id"] not in ranked and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
                 yield row
 
     def add_ranking(
@@ -189,6 +190,11 @@ class Session:
     def steps_done(self) -> int:
         """PPO steps finished in this round."""
         return self.metrics[-1]["step"] if self.metrics else 0
+
+    @property
+    def tuned_weights(self) -> dict | str | None:
+        """The model as it stands: this round's weights, else what the round started from; None: the original."""
+        return self.start_weights if self.weights is None else self.weights
 
     def start_next_round(self) -> int:
         """Close this round; the next one samples from, and trains, the tuned model. Comparisons accumulate. Raises InputError.
@@ -337,7 +343,7 @@ class Session:
 
     def _tensors(self, directory: Path) -> dict:
         """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay where they are, or are copied to another folder."""
-        model, policy = self.reward_model, self.start_weights if self.weights is None else self.weights
+        model, policy = self.reward_model, self.tuned_weights
         stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy) and directory != self.directory else {}
         here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy}
         return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}

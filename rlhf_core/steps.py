@@ -16,12 +16,13 @@ import torch
 from rlhf_core import evaluation, language_model
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
+from rlhf_core.briefs import FEATURED_PROMPTS
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.preferences import split_prompts
 from rlhf_core.register import judge
 from rlhf_core.run_bundle import read_bundle
-from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, uniform_numbers
+from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, sample, uniform_numbers
 from rlhf_core.session import ON_DISK, SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.transformer import Transformer
@@ -150,8 +151,6 @@ def write(
 
 def generate(session: Session, prompt: str, settings: SamplingSettings) -> Iterator:
     """One prompt of the learner's: answers stream in, and every token keeps its probability and its rivals."""
-    from rlhf_core.sampling import sample
-
     settings.validate()
     lm = ready(session)
     prompt = check_prompt(prompt)
@@ -189,7 +188,7 @@ def add_set(session: Session, prompt: str, texts: list[str], ended: list[bool], 
         session.drawn += 1
         row = {
             "id": f"set-{session.drawn}", "prompt": prompt, "texts": [texts[i] for i in keep], "finished": [bool(ended[i]) for i in keep], "seed": seed,
-            "round": session.current_round, "drawn": len(texts), "purpose": "rank", "tokens": [tokens[i] for i in keep] if tokens else [],
+            "round": session.current_round, "drawn": len(texts), "tokens": [tokens[i] for i in keep] if tokens else [],
         }  # fmt: skip
         session.candidate_sets = [*session.candidate_sets, row]
     return row
@@ -245,9 +244,8 @@ def judge_for_me(session: Session, count: int, candidates: int) -> Iterator:
 
 # --- reward model --------------------------------------------------------------------------------------------------
 
-_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = (
-    OrderedDict()
-)  # unlabelled reference samples, shared by all sessions: they depend on nothing else
+# Unlabelled reference samples, shared by all sessions: they depend on nothing else.
+_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = OrderedDict()
 
 
 def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
@@ -376,7 +374,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
     prompts = list(training_prompts(session, lm, settings.max_new_tokens).values())
-    start = session.weights or session.start_weights
+    start = session.tuned_weights
     if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
         if start is not None and settings.frozen_layers:
             raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
@@ -420,8 +418,6 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
 
 def evaluation_prompts(session: Session) -> list[str]:
     """Prompts the verdict may use: the brief's own, or the featured ones that training did not use."""
-    from rlhf_core.briefs import FEATURED_PROMPTS
-
     used = {*session.training_prompts, *(pair.prompt for pair in session.pairs)}
     prompts = list(session.brief.evaluation_prompts) or [p for p in FEATURED_PROMPTS if p not in used]
     if not prompts:
@@ -432,7 +428,7 @@ def evaluation_prompts(session: Session) -> list[str]:
 def evaluate(session: Session, count: int, seed: int) -> Iterator:
     """The original and the tuned model on the same unseen prompts with the same random numbers; ``count`` pairs."""
     lm = ready(session)
-    weights = session.weights or session.start_weights
+    weights = session.tuned_weights
     if weights is None or session.reward_model is None:
         raise InputError("There is no tuned model yet. Run at least one PPO step first.")
     prompts = evaluation_prompts(session)
@@ -462,7 +458,7 @@ def compare(session: Session, prompt: str, seed: int, samples: int) -> Iterator:
     lm = ready(session)
     prompt = check_prompt(prompt)
     ids = encode_prompt(lm, prompt, ROLLOUT_TOKENS)
-    weights = session.weights or session.start_weights
+    weights = session.tuned_weights
     if weights is None:
         raise InputError("There is no tuned model yet. Run at least one PPO step first.")
     record: dict = {"kind": "compare", "prompt": prompt, "seed": seed}

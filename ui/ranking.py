@@ -110,8 +110,7 @@ def next_row(session: Session, form: int, *, writing: bool) -> dict | None:
 
     While none of that form waits and none is being written, any set will do (a tuned model may repeat itself too much for four different answers).
     """
-    judged = {ranking.id for ranking in session.rankings}
-    rows = [row for row in session.candidate_sets if row["id"] not in judged and row["purpose"] == "rank" and len(set(row["texts"])) >= 2]
+    rows = list(session.unranked())
     begun = st.session_state.get("card") or {}
     first = [row for row in rows if begun.get("groups") and row["id"] == begun["set"]] + [row for row in rows if row["id"] == st.session_state.get("first")]
     own = [row for row in rows if row["prompt"] in session.user_prompts]

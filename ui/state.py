@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rlhf_core import jobs, sessions
 from rlhf_core.session import Session
 
-ALIVE = ("queued", "running", "paused")  # a job in one of these has more to do
+ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 
 
@@ -111,7 +111,6 @@ def stop_all() -> None:
 def start_over() -> None:
     """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
     current = session()
-    stop_all()
     jobs.queue().forget(current.id)
     sessions.delete(current.id)
     for key in list(st.session_state):
