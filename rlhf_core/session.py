@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, PreferenceError, Ranking, contradictions, pair_from_row, pairs_from_rankings, training_pairs
+from rlhf_core.preferences import Pair, PreferenceError, Ranking, contradictions, nothing_to_learn, pair_from_row, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
@@ -138,6 +138,7 @@ class Session:
             ranking = Ranking(
                 id=row["id"], prompt=row["prompt"], candidates=list(row["texts"]), shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
                 groups=groups or [], verdict=verdict, seconds=seconds, annotator=annotator, brief=self.brief.slug, brief_version=self.brief.version, round=self.current_round,
+                finished=list(row["finished"]),
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
         if annotator == YOU:
@@ -192,6 +193,19 @@ class Session:
         return self.metrics[-1]["step"] if self.metrics else 0
 
     @property
+    def reward_gain(self) -> float | None:
+        """How far the mean reward has risen in this round, in reference standard deviations; None before the first step.
+
+        Where the reward model was trained anew meanwhile, earlier rewards are on its predecessor's scale: then the distance to the original
+        model's mean, which is 0 on every scale.
+        """
+        if len(self.metrics) < 2:
+            return None
+        first, last = self.metrics[0], self.metrics[-1]
+        same = first.get("reward_model") == last.get("reward_model")
+        return last["reward_mean"] - (first["reward_mean"] if same else 0.0)
+
+    @property
     def tuned_weights(self) -> dict | str | None:
         """The model as it stands: this round's weights, else what the round started from; None: the original."""
         return self.start_weights if self.weights is None else self.weights
@@ -206,6 +220,8 @@ class Session:
                 raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
             if self.current_round >= MAX_ROUNDS:
                 raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
+            if self.weights == ON_DISK:
+                self.weights = self._from_disk("policy")
             self.rounds = [*self.rounds, self.round_summary()]
             self.round_weights.append(self.weights)
             self.start_weights, self.current_round = self.weights, self.current_round + 1
@@ -220,7 +236,7 @@ class Session:
         return {
             "round": self.current_round, "comparisons": sum(r.verdict != "skip" for r in self.rankings if r.brief == self.brief.slug),
             "heldout_accuracy": self.reward_summary.get("heldout_accuracy"), "steps": self.steps_done,
-            "reward_gain": metrics[-1]["reward_mean"] - metrics[0]["reward_mean"] if metrics else 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
+            "reward_gain": self.reward_gain or 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
             "kl": metrics[-1]["kl_to_reference"] if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
         }  # fmt: skip
 
@@ -254,11 +270,11 @@ class Session:
         """What is missing before ``step`` ("reward_model", "ppo", "before_after", "rounds") can be done, in words; empty: go ahead."""
         missing = []
         if step == "reward_model":
-            usable = self.learnable
-            if not usable:
-                missing.append("at least one comparison (rank some outputs first)")
-            elif all(p.choice == "tie" for p in usable):
-                missing.append("a comparison that is not a tie: so far every pair is judged equally good")
+            reason = nothing_to_learn(self.learnable)
+            if reason:
+                missing.append(
+                    "at least one comparison (rank some outputs first)" if not self.learnable else f"a comparison that tells a taste: so far {reason}"
+                )
         if step == "ppo" and self.reward_model is None:
             missing.append("a trained reward model")
         if step in ("before_after", "rounds") and self.weights is None and not (step == "rounds" and self.rounds):
@@ -343,10 +359,16 @@ class Session:
 
     def _tensors(self, directory: Path) -> dict:
         """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay where they are, or are copied to another folder."""
-        model, policy = self.reward_model, self.tuned_weights
-        stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy) and directory != self.directory else {}
-        here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy}
+        model, policy, start = self.reward_model, self.tuned_weights, self.start_weights
+        if policy == ON_DISK and self.weights is None:  # a round that has no step yet stands where it started
+            policy = self._from_disk("round_start")
+        stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy, start) and directory != self.directory else {}
+        here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy, "round_start": start}
         return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
+
+    def _from_disk(self, name: str) -> dict | None:
+        """Weights of the last save. Imports torch."""
+        return run_bundle.read_bundle(self.directory)["tensors"][name]
 
     model_hash = ""  # sha256 of the frozen base, set when it is first loaded
 
@@ -365,8 +387,8 @@ class Session:
     def open(cls, directory: str | Path) -> Session:
         """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
 
-        Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; the
-        weights of earlier rounds are not on disk.
+        Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; of the
+        earlier rounds only the last one's weights are on disk: those that this round started from.
         """
         contents = run_bundle.read_bundle(directory, tensors=False)
         run, state = contents["run"], contents["run"].get("state", {})
@@ -394,11 +416,10 @@ class Session:
             session.model_hash = run["model"].get("sha256", "")
             files = run["files"]
             session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
-            policy = ON_DISK if "policy.safetensors" in files else None
-            if session.steps_done:
-                session.weights = policy
-            else:
-                session.start_weights = policy
+            session.weights = ON_DISK if session.steps_done and "policy.safetensors" in files else None
+            session.start_weights = ON_DISK if "round_start.safetensors" in files else None
+            if session.round_weights:
+                session.round_weights[-1] = session.start_weights
         except (briefs.BriefError, PreferenceError):
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
