@@ -167,6 +167,13 @@ class Session:
         """The pairs that the reward model is fitted to: those that prefer or tie, and never about an evaluation prompt."""
         return [pair for pair in training_pairs(self.pairs) if pair.prompt not in self.brief.evaluation_prompts]
 
+    def nothing_to_learn(self) -> str:
+        """Why the reward model cannot be fitted yet, in words; empty where it can."""
+        judged = [pair for pair in self.pairs if pair.prompt not in self.brief.evaluation_prompts]
+        if self.pairs and not judged:
+            return "every comparison so far is about a prompt that is kept for the verdict"
+        return nothing_to_learn(judged)
+
     @property
     def rater(self) -> str:
         """Who judged, in words."""
@@ -270,11 +277,9 @@ class Session:
         """What is missing before ``step`` ("reward_model", "ppo", "before_after", "rounds") can be done, in words; empty: go ahead."""
         missing = []
         if step == "reward_model":
-            reason = nothing_to_learn(self.learnable)
+            reason = self.nothing_to_learn()
             if reason:
-                missing.append(
-                    "at least one comparison (rank some outputs first)" if not self.learnable else f"a comparison that tells a taste: so far {reason}"
-                )
+                missing.append(f"a comparison that tells a taste: so far {reason}" if self.learnable else "at least one comparison (rank some outputs first)")
         if step == "ppo" and self.reward_model is None:
             missing.append("a trained reward model")
         if step in ("before_after", "rounds") and self.weights is None and not (step == "rounds" and self.rounds):

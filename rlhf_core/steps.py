@@ -19,7 +19,7 @@ from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
-from rlhf_core.preferences import nothing_to_learn, split_prompts
+from rlhf_core.preferences import split_prompts
 from rlhf_core.register import judge
 from rlhf_core.run_bundle import read_bundle
 from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, sample, uniform_numbers
@@ -284,9 +284,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     settings.validate()
     session.fit_records = []
     pairs = session.learnable
-    reason = nothing_to_learn(pairs)
-    if session.pairs and not pairs and any(pair.prompt in session.brief.evaluation_prompts for pair in session.pairs):
-        reason = "every comparison so far is about a prompt that is kept for the verdict"
+    reason = session.nothing_to_learn()
     if reason:
         raise InputError(f"There is nothing to learn from yet: {reason}. Rank some outputs, and prefer one at least once.")
     lm = ready(session)
