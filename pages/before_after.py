@@ -7,7 +7,7 @@ import secrets
 import streamlit as st
 
 from rlhf_core.session import InputError, check_prompt
-from ui import charts, monitor, state, text
+from ui import charts, charts_compare, monitor, state, text
 
 PAIRS_SHOWN = 6
 
@@ -140,7 +140,7 @@ def measured() -> None:
     if found.get("sentence"):
         with st.container(border=True, key="verdict"):
             st.markdown(f":material/gavel: **{text.plain(found['sentence'])}**")
-    charts.draw(charts.win_rate(found), key="win_rate")
+    charts.draw(charts_compare.win_rate(found), key="win_rate")
     judge = text.plain(str(found.get("judge", "not stated")))
     trained_on_it = (
         "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it. Vote blind to find out."

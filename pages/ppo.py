@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core import jobs, settings
-from ui import charts, knobs, monitor, state, text
+from ui import charts, charts_training, knobs, monitor, state, text
 
 LABELS = {
     "steps": "Steps",
@@ -76,11 +76,11 @@ def last_step() -> int | None:
 def gauges(end: int | None) -> None:
     """The live charts: what it is for, what it writes, and then how the training feels."""
     metrics, target = list(session.metrics), kept.get("kl_target") or None
-    side_by_side(charts.reward(metrics, end), charts.kl_to_reference(metrics, end, target=target))
+    side_by_side(charts_training.reward(metrics, end), charts_training.kl_to_reference(metrics, end, target=target))
     samples()
     st.subheader("How the training feels", anchor=False)
-    side_by_side(charts.entropy(metrics, end), charts.clip_fraction(metrics, end))
-    side_by_side(charts.value_loss(metrics, end), charts.approx_kl_update(metrics, end))
+    side_by_side(charts_training.entropy(metrics, end), charts_training.clip_fraction(metrics, end))
+    side_by_side(charts_training.value_loss(metrics, end), charts_training.approx_kl_update(metrics, end))
 
 
 def side_by_side(*row: charts.Chart) -> None:

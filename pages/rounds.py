@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.session import InputError
-from ui import charts, state, text
+from ui import charts, charts_compare, state, text
 
 session = state.session()
 
@@ -81,7 +81,7 @@ if busy:
     st.caption("A run is changing this session's model right now. Wait for it, or stop it, before you change rounds.")
 
 if finished or tuned:
-    charts.draw(charts.rounds_timeline([*finished, session.round_summary()] if tuned else finished), key="rounds_timeline")
+    charts.draw(charts_compare.rounds_timeline([*finished, session.round_summary()] if tuned else finished), key="rounds_timeline")
     if tuned:
         st.caption(f"The last point, round {session.current_round}, is the one you are in.")
 else:

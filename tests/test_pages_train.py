@@ -507,7 +507,10 @@ def test_rounds_wait_for_a_running_job(queue):
 # --- the house's walls -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["pages/reward_model.py", "pages/ppo.py", "pages/before_after.py", "pages/rounds.py", "ui/charts.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["pages/reward_model.py", "pages/ppo.py", "pages/before_after.py", "pages/rounds.py", "ui/charts.py", "ui/charts_training.py", "ui/charts_compare.py"],
+)
 def test_pages_hold_no_torch(name):
     source = (ROOT / name).read_text(encoding="utf-8")
     assert "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
