@@ -171,7 +171,7 @@ else:
             else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
         )
         st.caption(
-            f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}."
+            f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')).rstrip('. '))}."
         )
         before_and_after(example["pairs"], "example")
         verdict(example, str(example.get("judge", "")))

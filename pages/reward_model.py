@@ -16,7 +16,8 @@ LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
 
 session = state.session()
-st.session_state.setdefault("features", FEATURES["default"])  # our own key: a widget's value is lost when the page changes
+last = session.settings.get("reward_model", {}).get("features", FEATURES["default"])
+st.session_state.setdefault("features", min(LARGEST, last))  # our own key: a widget's value is lost when the page changes
 
 
 def keep() -> None:
@@ -56,7 +57,7 @@ def playback() -> None:
     curves(records[:shown], len(records))
     charts.draw(charts_training.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
     if shown >= len(records):
-        st.rerun()
+        state.rerun()
 
 
 def rewind() -> None:

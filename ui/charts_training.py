@@ -167,7 +167,8 @@ def value_loss(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         y_title="Value loss (squared reference s.d.)",
         unit="squared reference standard deviations",
         colour=RED,
-        look_for="it should fall as the value head learns which reward to expect; a jump says that the reward changed faster than it could follow.",
+        look_for="the value head guesses the reward to come, so in a long run this falls. In a run of 15 steps it may stay up or jump about: every step brings "
+        "new answers and a model that has changed. That alone is no failure; worry when it keeps growing.",
         steps=steps,
         show_number=small,
     )
