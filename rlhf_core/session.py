@@ -45,9 +45,10 @@ class Session:
         self.id = id or secrets.token_urlsafe(12)
         self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
         self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
+        self.under_way = 0  # trainings and measurements going on; the bundle of an app's session (status "done") says "running" only while there are any
         self.lock = threading.RLock()
         self.jobs: dict[str, str] = {}
-        self.settings: dict[str, dict] = {}  # the settings each stage last ran with
+        self.settings: dict[str, dict] = {}  # the settings each stage last ran with; "ppo_next" and the like: what a page chose for the next run
         self.user_prompts: list[str] = []
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
@@ -288,6 +289,21 @@ class Session:
 
     # --- work that takes time: generators, run by jobs or by the command line ------------------------------------
 
+    def _told(self, work: Iterator) -> Iterator:
+        """``work``, with a word on disk that it goes on: a server that is closed meanwhile leaves a bundle that was interrupted, an idle one does not."""
+        self._count(1)
+        try:
+            yield from work
+        finally:
+            if threading.main_thread().is_alive():  # else the process is ending, with this unfinished
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self.lock:
+            self.under_way += change
+        if self.status == "done":
+            self.autosave()
+
     def generate(self, prompt: str, sampling: SamplingSettings | None = None) -> Iterator:
         """Write answers to one prompt. Records {"kind": "tokens", "texts", "token"}, last {"kind": "done", "set_id"}."""
         from rlhf_core import steps
@@ -310,19 +326,19 @@ class Session:
         """Fit the reward model; a record an iteration, as in ``fit_records``."""
         from rlhf_core import steps
 
-        return steps.fit_reward_model(self, settings or RewardModelSettings(seed=self.seed))
+        return self._told(steps.fit_reward_model(self, settings or RewardModelSettings(seed=self.seed)))
 
     def ppo(self, settings: PPOSettings | None = None) -> Iterator:
         """Train the policy for ``settings.steps`` more steps; a record a step, as in ``metrics``."""
         from rlhf_core import steps
 
-        return steps.ppo(self, settings or PPOSettings(seed=self.seed))
+        return self._told(steps.ppo(self, settings or PPOSettings(seed=self.seed)))
 
     def evaluate(self, count: int = 200, seed: int = 1) -> Iterator:
         """Compare the original and the tuned model on prompts nobody trained on; one record, kept as ``evaluation``."""
         from rlhf_core import steps
 
-        return steps.evaluate(self, count, seed)
+        return self._told(steps.evaluate(self, count, seed))
 
     def compare(self, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
         """One prompt of the learner's, both models, the same random numbers. Record {"prompt", "before", "after", ...}."""
@@ -334,7 +350,7 @@ class Session:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""
         from rlhf_core import steps as work
 
-        return work.run_once(self, comparisons, steps)
+        return self._told(work.run_once(self, comparisons, steps))
 
     # --- on disk -------------------------------------------------------------------------------------------------
 
@@ -342,7 +358,7 @@ class Session:
         """Write the bundle. ``weights=False`` leaves the weight files as they are. Raises run_bundle.BundleError."""
         directory = Path(directory or self.directory)
         with self.lock:
-            status = status or self.status
+            status = status or ("running" if self.under_way and self.status == "done" else self.status)
             tensors = self._tensors(directory) if weights else {}
             step_on_disk = self.steps_done if weights else self.step_on_disk
             run = {

@@ -196,6 +196,7 @@ def add_set(session: Session, prompt: str, texts: list[str], ended: list[bool], 
         row = {
             "id": f"set-{session.drawn}", "prompt": prompt, "texts": [texts[i] for i in keep], "finished": [bool(ended[i]) for i in keep], "seed": seed,
             "round": session.current_round, "drawn": len(texts), "tokens": [tokens[i] for i in keep] if tokens else [],
+            "asked": tokens is not None,  # by a person, on the spot; not written ahead
         }  # fmt: skip
         session.candidate_sets = [*session.candidate_sets, row]
     return row
@@ -388,7 +389,8 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
         session.policy.step = session.steps_done
     policy, model, small = session.policy, session.reward_model, sum(p.numel() for p in lm.trunk.parameters()) < SMALL
     policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
-    session.settings = {**session.settings, "ppo": vars(settings)}
+    with session.lock:  # the run begins: what a page chose for it is what it runs with
+        session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
     try:
         for item in ppo_engine.train(
             policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id

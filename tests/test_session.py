@@ -629,6 +629,45 @@ def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
     assert sessions.get(session.id) is again
 
 
+def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
+    session = sessions.create(MEMES)
+    monkeypatch.setattr(steps, "evaluate", lambda *_: iter([{"kind": "evaluation"}, {"kind": "more"}]))
+
+    def after_a_crash() -> tuple[str, str]:
+        """What somebody finds who comes back to a server that was killed right now."""
+        folder = shutil.copytree(session.directory, runs.parent / "copy", dirs_exist_ok=True)
+        manifest = json.loads((folder / "run.json").read_text())
+        manifest["process"] = {"pid": 2**22 + 1, "mark": None}
+        (folder / "run.json").write_text(json.dumps(manifest))
+        return read_bundle(folder)["run"]["status"], Session.open(folder).note
+
+    session.add_prompt("A yak is")
+    assert after_a_crash() == ("done", ""), "nobody was interrupted in reading"
+    work = session.evaluate()
+    next(work)
+    assert after_a_crash()[0] == "interrupted"
+    session.add_prompt("A gnu is")  # saved by the page, while the worker works
+    assert after_a_crash()[0] == "interrupted" and "This run was interrupted" in after_a_crash()[1]
+    work.close()  # stopped by its button
+    assert after_a_crash() == ("done", "")
+    list(session.evaluate())
+    assert after_a_crash() == ("done", "")
+    work = session.evaluate()
+    next(work)
+    monkeypatch.setattr("threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})())
+    work.close()  # the queue closes it because the server is closed
+    assert after_a_crash()[0] == "interrupted"
+
+
+def test_a_run_that_begins_settles_what_was_chosen_for_it(tuned):
+    tuned.settings = {**tuned.settings, "ppo_next": {"beta": 1.0}}
+    work = tuned.ppo(dataclasses.replace(SHORT, beta=0.5))
+    while isinstance(next(work), Progress):
+        pass
+    assert "ppo_next" not in tuned.settings and tuned.settings["ppo"]["beta"] == 0.5
+    work.close()
+
+
 def test_a_broken_bundle_in_the_runs_folder_is_no_session(runs):
     folder = runs / ("x" * 16)
     folder.mkdir(parents=True)

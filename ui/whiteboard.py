@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from dataclasses import dataclass
 
 import streamlit as st
@@ -167,28 +168,52 @@ def next_box(session: Session) -> str:
 def numbers(session: Session) -> dict[str, tuple[str, str]]:
     """Each box's live number, in words for the big board and squeezed for the small one; empty where there is none yet."""
     found = dict.fromkeys(NAMES, ("", ""))
-    answers = sum(len(row["texts"]) for row in session.candidate_sets)
-    if answers:
-        found["prompt"] = (f"{answers} answers to {len(session.candidate_sets)} prompts", f"{answers}")
+    seen = seen_sets(session)
+    if seen:
+        answers, prompts = sum(len(row["texts"]) for row in seen), len({row["prompt"] for row in seen})
+        found["prompt"] = (f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged", f"{answers}")
     judged = comparisons(session)
     if judged:
         found["rank"] = (f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons", f"{judged}/{GOAL}")
     summary = session.reward_summary or {}
     accuracy = summary.get("heldout_accuracy")
-    if accuracy is not None:
+    if accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
+        pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
+        right = round(accuracy * pairs, 1)  # a tie may count half
+        found["reward_model"] = (
+            f"right on {right:g} of {pairs} unseen pairs ({text.percent(low).rstrip('%')}\N{EN DASH}{text.percent(high)})",
+            f"{right:g}/{pairs}",
+        )
+    elif accuracy is not None:
         found["reward_model"] = (f"right on {text.percent(accuracy)} of unseen pairs", text.percent(accuracy))
     elif session.reward_model is not None:
         found["reward_model"] = (f"trained on {summary.get('pairs_used', summary.get('pairs', 0))} pairs", "ready")
     if len(session.metrics) > 1:
-        first, last = session.metrics[0], session.metrics[-1]
-        gain = (last.get("reward_mean") or 0.0) - (first.get("reward_mean") or 0.0)
-        found["ppo"] = (f"step {last['step']}: reward {gain:+.2f} SD", f"{gain:+.1f} SD")
+        found["ppo"] = (f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}", gain(session, 1))
     if session.evaluation and session.evaluation.get("win_rate") is not None:
         share = session.evaluation["win_rate"]
         found["before_after"] = (f"after wins {text.percent(share)}", text.percent(share))
     if session.rounds or session.current_round > 1:
         found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
     return found
+
+
+def seen_sets(session: Session) -> list[dict]:
+    """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and all that were judged; not those written ahead."""
+    judged = {ranking.id for ranking in session.rankings}
+    return [row for row in session.candidate_sets if row.get("asked") or row["id"] in judged]
+
+
+def gain(session: Session, digits: int = 2) -> str:
+    """How much PPO has raised the mean reward since step 0 of this round, in reference standard deviations (SD); "no number" where a step has none."""
+    first, last = (row.get("reward_mean") for row in (session.metrics[0], session.metrics[-1]))
+    known = isinstance(first, int | float) and isinstance(last, int | float) and math.isfinite(last - first)
+    return (f"{round(last - first, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
+
+
+def since(session: Session) -> str:
+    """What ``gain`` is measured from, in words."""
+    return "over the original" if session.current_round == 1 else "since this round began"
 
 
 def drift(session: Session) -> str:
