@@ -253,7 +253,7 @@ def test_all_ties_teach_nothing_and_say_so(queue):
     session = made()
     rank(session, [[[0, 1]], [[0, 1]]])
     app = open_page("reward_model", session)
-    assert "not a tie" in said(app) and "fit" not in keys(app)
+    assert "every comparison is a tie" in said(app) and "fit" not in keys(app)
 
 
 def test_both_bad_and_skips_teach_nothing_and_say_so(queue):
