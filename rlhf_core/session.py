@@ -20,7 +20,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
-ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (steps.ready): reading them imports torch
+ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 
 class InputError(ValueError):

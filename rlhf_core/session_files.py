@@ -50,7 +50,7 @@ def tensors_to_write(session: Session, directory: Path) -> dict:
 def load(directory: str | Path) -> Session:
     """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
 
-    Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; of the
+    Weights are read when they are first needed (``workbench.ready``). The policy goes on with a fresh optimiser and value head; of the
     earlier rounds only the last one's weights are on disk: those that this round started from.
     """
     contents = run_bundle.read_bundle(directory, tensors=False)
