@@ -372,6 +372,7 @@ def score(args: argparse.Namespace) -> int:
     session = opened(args.bundle)
     if session.reward_model is None:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
+    from rlhf_core import steps
 
     try:
         rows = list(steps.score_texts(session, prompt, args.text))
