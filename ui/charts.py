@@ -132,7 +132,16 @@ def frame(x_title: str, y_title: str, *, x_end: float | None = None, height: int
         hovermode="x unified",
         dragmode=False,
         showlegend=False,
-        legend={"orientation": "h", "x": 0, "y": -0.26, "xanchor": "left", "yanchor": "top", "itemclick": False, "itemdoubleclick": False},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": -0.26,
+            "xanchor": "left",
+            "yanchor": "top",
+            "font": {"size": 13},
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
         uirevision="keep",
     )
     axis = {"fixedrange": True, "automargin": True, "zeroline": False, "tickfont": {"size": 13}}
