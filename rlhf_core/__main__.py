@@ -22,7 +22,7 @@ from pathlib import Path
 from rlhf_core import briefs, run_bundle
 from rlhf_core.bundle_card import holds
 from rlhf_core.events import Progress
-from rlhf_core.preferences import Pair, read_preferences
+from rlhf_core.preferences import Pair, nothing_to_learn, read_preferences
 from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
@@ -155,8 +155,8 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
     if args.comparisons and args.comparisons < len(kept):
         say(f"The first {args.comparisons} of {len(kept)} comparisons are used.")
         kept = kept[: args.comparisons]
-    if not any(pair.choice in ("a", "b") for pair in kept):
-        raise InputError(f"The preferences file {args.preferences} has no comparison that prefers one text, so there is no taste to learn.")
+    if reason := nothing_to_learn(kept):
+        raise InputError(f"There is no taste to learn from in {args.preferences}: {reason}.")
     return kept
 
 
@@ -393,11 +393,12 @@ def replay(args: argparse.Namespace) -> int:
 
     try:
         session = opened(args.bundle)
+        stored = run_bundle.read_bundle(args.bundle)  # with the weights, which are checked against their checksums
     except run_bundle.ChangedError as error:
         emit({"where": str(error).split()[0], "name": "checksum", "saved": "as run.json says", "now": "changed"})
         say(f"Not the same: {error}")
         return FAILED
-    versions = run_bundle.read_bundle(args.bundle, tensors=False)["run"].get("versions", {})
+    versions = stored["run"].get("versions", {})
     others = {name: version for name, version in run_bundle.package_versions().items() if versions.get(name) != version}
     if others:
         say("Made with other versions: " + ", ".join(f"{name} {versions.get(name, '?')} there, {version} here" for name, version in others.items()) + ".")
@@ -409,7 +410,7 @@ def replay(args: argparse.Namespace) -> int:
     if isinstance(threads, int) and 1 <= threads <= 256:
         torch.set_num_threads(threads)
     different = 0
-    for record in drive("Replaying", run_again(session)):
+    for record in drive("Replaying", run_again(session, stored["tensors"])):
         if record.get("kind") == "replayed":
             emit({"kind": "replayed", "same": not different, "compared": record["compared"], "different": different, "judged_again": record["judged_again"]})
             if not different:

@@ -20,6 +20,7 @@ _FILES = {
     "evaluation.json": "before and after, on prompts that no training saw",
     "reward_model.safetensors": "the reward model",
     "policy.safetensors": "the tuned language model",
+    "round_start.safetensors": "the model that this round started from (round 2 and later)",
 }
 
 

@@ -62,6 +62,7 @@ class Ranking:
         shown: indices into ``candidates`` in the order on screen (left to right, or top to bottom).
         groups: indices, best group first; several in a group are a tie. Empty where ``verdict`` is set.
         verdict: None, "both_bad" (none of them will do) or "skip".
+        finished: for each candidate, whether the model ended it itself; None: not known.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Ranking:
     brief: str = ""
     brief_version: int = 1
     round: int = 1
+    finished: list[bool] | None = None
 
     def __post_init__(self):
         if not isinstance(self.prompt, str) or not isinstance(self.candidates, list | tuple) or not all(isinstance(text, str) for text in self.candidates):
@@ -140,6 +142,26 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
 def training_pairs(pairs: list[Pair]) -> list[Pair]:
     """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts, nothing that weighs nothing."""
     return [pair for pair in pairs if pair.target is not None and pair.a != pair.b and pair.weight > 0]
+
+
+def nothing_to_learn(pairs: list[Pair]) -> str:
+    """Why no taste can be learned from ``pairs``, in words that follow "There is nothing to learn from: "; empty where one can."""
+    usable = training_pairs(pairs)
+    if not pairs:
+        return "no comparison was made yet"
+    if not usable:
+        return "no comparison prefers one of two different texts"
+    if all(pair.choice == "tie" for pair in usable):
+        return "every comparison is a tie"
+    balance: dict[tuple, float] = defaultdict(float)  # of each two texts: wins of the one less wins of the other
+    for pair in usable:
+        if pair.a < pair.b:
+            balance[pair.prompt, pair.a, pair.b] += pair.weight * (2 * pair.target - 1)
+        else:
+            balance[pair.prompt, pair.b, pair.a] -= pair.weight * (2 * pair.target - 1)
+    if all(abs(wins) < 1e-9 for wins in balance.values()):
+        return "every preference is taken back by its opposite"
+    return ""
 
 
 def contradictions(pairs: list[Pair]) -> list[dict]:
@@ -217,7 +239,7 @@ def read_preferences(path: str | Path) -> list[Pair]:
     for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028 and its like
         if not line.strip():
             continue
-        where = f"{Path(path).name} line {number}"
+        where = f"{path} line {number}"
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -34,8 +34,11 @@ def judges_again(saved: Session) -> bool:
     return bool(scripted and not saved.imported and saved.rankings[0].id == "set-1" and saved.candidate_sets)
 
 
-def replay(saved: Session) -> Iterator[Progress | dict]:
+def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | dict]:
     """Run ``saved`` again.
+
+    Args:
+        tensors: the weights in its bundle ("reward_model", "policy"), to be compared too.
 
     Yields:
         ``Progress``; a record {"where", "name", "saved", "now"} for each thing that differs; last {"kind": "replayed", "compared": how many were compared,
@@ -78,6 +81,10 @@ def replay(saved: Session) -> Iterator[Progress | dict]:
         compared += yield from differences("metrics.csv", saved.metrics, now.metrics)
         compared += yield from differences("samples.jsonl", saved.samples, now.samples)
 
+    for name, own in (("reward_model", now.reward_model and now.reward_model.tensors()), ("policy", now.weights)):
+        if own is not None and (tensors or {}).get(name) is not None:
+            compared += yield from weight_differences(f"{name}.safetensors", tensors[name], own)
+
     pairs = (saved.evaluation or {}).get("pairs")
     if pairs and saved.steps_done and saved.evaluation.get("step") == saved.steps_done:
         yield from _progress(now.evaluate(len(pairs), saved.evaluation.get("seed", 1)))
@@ -106,6 +113,19 @@ def differences(where: str, saved: object, now: object, name: str = "") -> Itera
     if not (math.isclose(saved, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE) if numbers else saved == now):
         yield {"where": where, "name": name, "saved": saved, "now": now}
     return 1
+
+
+def weight_differences(where: str, saved: dict, now: dict) -> Iterator[dict]:
+    """A record for each tensor that differs by more than rounding (its largest difference); returns how many were compared."""
+    for name in dict.fromkeys([*saved, *now]):
+        one, other = saved.get(name), now.get(name)
+        if one is None or other is None or one.shape != other.shape:
+            yield {"where": where, "name": name, "saved": None if one is None else list(one.shape), "now": None if other is None else list(other.shape)}
+            continue
+        gap = (one.double() - other.double()).abs().max().item()
+        if not gap <= 1e-4 * max(1.0, one.double().abs().max().item()):
+            yield {"where": where, "name": f"{name}: largest difference", "saved": 0.0, "now": gap}
+    return len(saved)
 
 
 def _settings(cls, values: dict):

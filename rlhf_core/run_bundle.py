@@ -30,7 +30,7 @@ FORMAT, FORMAT_VERSION = "opossum-run", 1
 STATUSES = ("running", "interrupted", "done")
 ROWS = {"rankings": "rankings.jsonl", "preferences": "preferences.jsonl", "samples": "samples.jsonl"}
 METRICS, EVALUATION, CARD, RUN = "metrics.csv", "evaluation.json", "README.md", "run.json"
-WEIGHTS = {"reward_model": "reward_model.safetensors", "policy": "policy.safetensors"}
+WEIGHTS = {"reward_model": "reward_model.safetensors", "policy": "policy.safetensors", "round_start": "round_start.safetensors"}
 NAMES = (*ROWS.values(), METRICS, EVALUATION, *WEIGHTS.values(), CARD)  # every file but run.json, in the order they are written
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 _WRITING = threading.Lock()
@@ -51,7 +51,7 @@ def write_bundle(
         rankings, preferences, samples: rows of JSON-able values, written as JSON lines.
         metrics: rows of numbers; the columns of METRIC_COLUMNS first, then any others. None and non-finite numbers become empty cells.
         evaluation: JSON-able, or None for a run without a verdict yet.
-        tensors: {"reward_model": {name: tensor} or None, "policy": likewise}. None: the run has no such weights. A key left out: whatever the former
+        tensors: {"reward_model": {name: tensor} or None, "policy" and "round_start": likewise}. None: the run has no such weights. A key left out: whatever the former
             save holds stays (nothing is read or hashed, which is the cheapest).
         only_changed: files whose content has not changed are not written again.
     Raises:

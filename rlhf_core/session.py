@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, PreferenceError, Ranking, contradictions, pair_from_row, pairs_from_rankings, training_pairs
+from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
@@ -57,6 +57,7 @@ class Session:
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
         self._forget_reward_model()
@@ -139,6 +140,7 @@ class Session:
             ranking = Ranking(
                 id=row["id"], prompt=row["prompt"], candidates=list(row["texts"]), shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
                 groups=groups or [], verdict=verdict, seconds=seconds, annotator=annotator, brief=self.brief.slug, brief_version=self.brief.version, round=self.current_round,
+                finished=list(row["finished"]),
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
         if annotator == YOU:
@@ -167,6 +169,13 @@ class Session:
         """The pairs that the reward model is fitted to: those that prefer or tie, and never about an evaluation prompt."""
         return [pair for pair in training_pairs(self.pairs) if pair.prompt not in self.brief.evaluation_prompts]
 
+    def nothing_to_learn(self) -> str:
+        """Why the reward model cannot be fitted yet, in words; empty where it can."""
+        judged = [pair for pair in self.pairs if pair.prompt not in self.brief.evaluation_prompts]
+        if self.pairs and not judged:
+            return "every comparison so far is about a prompt that is kept for the verdict"
+        return nothing_to_learn(judged)
+
     @property
     def rater(self) -> str:
         """Who judged, in words."""
@@ -193,6 +202,19 @@ class Session:
         return self.metrics[-1]["step"] if self.metrics else 0
 
     @property
+    def reward_gain(self) -> float | None:
+        """How far the mean reward has risen in this round, in reference standard deviations; None before the first step.
+
+        Where the reward model was trained anew meanwhile, earlier rewards are on its predecessor's scale: then the distance to the original
+        model's mean, which is 0 on every scale.
+        """
+        first, last = (self.metrics[0], self.metrics[-1]) if len(self.metrics) > 1 else ({}, {})
+        start = first.get("reward_mean") if first.get("reward_model") == last.get("reward_model") else 0.0
+        if start is None or last.get("reward_mean") is None:
+            return None
+        return last["reward_mean"] - start
+
+    @property
     def tuned_weights(self) -> dict | str | None:
         """The model as it stands: this round's weights, else what the round started from; None: the original."""
         return self.start_weights if self.weights is None else self.weights
@@ -207,6 +229,8 @@ class Session:
                 raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
             if self.current_round >= MAX_ROUNDS:
                 raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
+            if self.weights == ON_DISK:
+                self.weights = run_bundle.read_bundle(self.directory)["tensors"]["policy"]
             self.rounds = [*self.rounds, self.round_summary()]
             self.round_weights.append(self.weights)
             self.start_weights, self.current_round = self.weights, self.current_round + 1
@@ -221,7 +245,7 @@ class Session:
         return {
             "round": self.current_round, "comparisons": sum(r.verdict != "skip" for r in self.rankings if r.brief == self.brief.slug),
             "heldout_accuracy": self.reward_summary.get("heldout_accuracy"), "steps": self.steps_done,
-            "reward_gain": metrics[-1]["reward_mean"] - metrics[0]["reward_mean"] if metrics else 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
+            "reward_gain": self.reward_gain or 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
             "kl": metrics[-1]["kl_to_reference"] if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
         }  # fmt: skip
 
@@ -255,11 +279,9 @@ class Session:
         """What is missing before ``step`` ("reward_model", "ppo", "before_after", "rounds") can be done, in words; empty: go ahead."""
         missing = []
         if step == "reward_model":
-            usable = self.learnable
-            if not usable:
-                missing.append("at least one comparison (rank some outputs first)")
-            elif all(p.choice == "tie" for p in usable):
-                missing.append("a comparison that is not a tie: so far every pair is judged equally good")
+            reason = self.nothing_to_learn()
+            if reason:
+                missing.append(f"a comparison that tells a taste: so far {reason}" if self.learnable else "at least one comparison (rank some outputs first)")
         if step == "ppo" and self.reward_model is None:
             missing.append("a trained reward model")
         if step in ("before_after", "rounds") and self.weights is None and not (step == "rounds" and self.rounds):
@@ -331,40 +353,13 @@ class Session:
 
         return self._told(work.run_once(self, comparisons, steps))
 
-    # --- on disk -------------------------------------------------------------------------------------------------
+    # --- on disk: session_files ----------------------------------------------------------------------------------
 
     def save(self, directory: str | Path | None = None, *, status: str | None = None, weights: bool = True) -> Path:
         """Write the bundle. ``weights=False`` leaves the weight files as they are. Raises run_bundle.BundleError."""
-        directory = Path(directory or self.directory)
-        with self.lock:
-            status = status or ("running" if self.under_way and self.status == "done" else self.status)
-            tensors = self._tensors(directory) if weights else {}
-            step_on_disk = self.steps_done if weights else self.step_on_disk
-            run = {
-                "id": self.id, "status": status, "brief": self.brief.to_dict(), "judge": self.rater, "model": {"name": self.model_name, "sha256": self.model_hash},
-                "seed": self.seed, "settings": self.settings, "round": self.current_round,
-                "state": {
-                    "user_prompts": self.user_prompts, "rounds": self.rounds, "votes": self.votes, "drawn": self.drawn, "fit_records": self.fit_records,
-                    "reward_summary": self.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in self.candidate_sets],
-                    "imported": len(self.imported), "step_on_disk": step_on_disk,
-                },
-            }  # fmt: skip
-            place = run_bundle.write_bundle(
-                directory, run=run, rankings=[r.to_dict() for r in self.rankings], preferences=[p.to_dict() for p in self.pairs], metrics=self.metrics,
-                samples=self.samples, evaluation=self.evaluation, tensors=tensors,
-            )  # fmt: skip
-            if directory == self.directory:
-                self.step_on_disk = step_on_disk
-            return place
+        from rlhf_core import session_files
 
-    def _tensors(self, directory: Path) -> dict:
-        """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay where they are, or are copied to another folder."""
-        model, policy = self.reward_model, self.tuned_weights
-        stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy) and directory != self.directory else {}
-        here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy}
-        return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
-
-    model_hash = ""  # sha256 of the frozen base, set when it is first loaded
+        return session_files.save(self, Path(directory or self.directory), status=status, weights=weights)
 
     def autosave(self, weights: bool = False) -> None:
         """Save where the session lives on disk; a full disk is told, not raised: what is in memory goes on."""
@@ -379,47 +374,10 @@ class Session:
 
     @classmethod
     def open(cls, directory: str | Path) -> Session:
-        """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
+        """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence."""
+        from rlhf_core import session_files
 
-        Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; the
-        weights of earlier rounds are not on disk.
-        """
-        contents = run_bundle.read_bundle(directory, tensors=False)
-        run, state = contents["run"], contents["run"].get("state", {})
-        try:
-            session = cls(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
-            session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
-            if state.get("imported"):
-                rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
-                session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
-            session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
-            session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
-            session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
-            if session.steps_done > session.step_on_disk:  # ended between two saves of the weights: go on from where the weights are
-                session.metrics, session.samples = ([row for row in rows if row["step"] <= session.step_on_disk] for rows in (session.metrics, session.samples))
-                session.evaluation = None
-                session.note = f"{session.note} Its weights are those of step {session.step_on_disk}, so it goes on from there.".strip()
-            session.user_prompts, session.rounds, session.votes = (
-                list(state.get("user_prompts", [])),
-                list(state.get("rounds", [])),
-                list(state.get("votes", [])),
-            )
-            session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
-            session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
-            session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
-            session.model_hash = run["model"].get("sha256", "")
-            files = run["files"]
-            session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
-            policy = ON_DISK if "policy.safetensors" in files else None
-            if session.steps_done:
-                session.weights = policy
-            else:
-                session.start_weights = policy
-        except (briefs.BriefError, PreferenceError):
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise run_bundle.BundleError(f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json.") from error
-        return session
+        return session_files.load(directory)
 
     def delete(self) -> None:
         """Remove what the session has on disk; the object is not used again."""

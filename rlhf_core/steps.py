@@ -28,7 +28,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 from rlhf_core.transformer import Transformer
 
 ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSettings.temperature, 64
-SAVE_WEIGHTS_EVERY = 5  # PPO steps
+SAVE_WEIGHTS_EVERY, SMALL = 5, 8_000_000  # PPO steps between two saves of the weights; a model of fewer parameters is saved at every step
 
 
 # --- shared parts --------------------------------------------------------------------------------------------------
@@ -49,8 +49,8 @@ def ready(session: Session) -> LanguageModel:
             if session.reward_model == ON_DISK:
                 session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
             session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
-            session.start_weights = tensors["policy"] if session.start_weights == ON_DISK else session.start_weights
-            session.round_weights = [tensors["policy"] if weights == ON_DISK else weights for weights in session.round_weights]
+            session.start_weights = tensors["round_start"] if session.start_weights == ON_DISK else session.start_weights
+            session.round_weights = [tensors["round_start"] if weights == ON_DISK else weights for weights in session.round_weights]
     return lm
 
 
@@ -64,6 +64,13 @@ def trunk_with(lm: LanguageModel, weights: dict | None) -> Transformer:
         raise InputError("These tuned weights belong to another model.")
     trunk.load_state_dict(weights, strict=False)
     return trunk.requires_grad_(False)
+
+
+def same_below(lm: LanguageModel, weights: dict, layers: int) -> bool:
+    """Whether tuned weights still are the original's in the embeddings and the bottom ``layers`` blocks, so that those can be frozen and shared."""
+    below = ("wte.", "wpe.", *(f"h.{layer}." for layer in range(layers)))
+    own = lm.trunk.state_dict()
+    return layers == 0 or all(torch.equal(tensor, own[name]) for name, tensor in weights.items() if name.startswith(below))
 
 
 def policy_weights(policy: ppo_engine.Policy) -> dict[str, torch.Tensor]:
@@ -278,16 +285,15 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     settings.validate()
     session.fit_records = []
     pairs = session.learnable
-    if not pairs:
-        raise InputError("There is no comparison to learn from yet. Rank a few outputs first.")
-    if all(pair.choice == "tie" for pair in pairs):
-        raise InputError("Every comparison so far is a tie, so there is no taste to learn. Prefer one output at least once.")
+    reason = session.nothing_to_learn()
+    if reason:
+        raise InputError(f"There is nothing to learn from yet: {reason}. Rank some outputs, and prefer one at least once.")
     lm = ready(session)
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
     number = {prompt: i for i, prompt in enumerate(dict.fromkeys(names))}
     whitener = rm.fit_whitener(pool, torch.tensor([number[name] for name in names]), min(settings.features, pool.shape[1]))
 
-    ended = {(row["prompt"], text): end for row in session.candidate_sets for text, end in zip(row["texts"], row["finished"], strict=True)}
+    ended = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
     rows = list(dict.fromkeys((p.prompt, text, ended.get((p.prompt, text), True)) for p in pairs for text in (p.a, p.b)))
     states = yield from pooled_of_texts(lm, rows)
     place = {(prompt, text): i for i, (prompt, text, _) in enumerate(rows)}
@@ -319,7 +325,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         session.reward_summary = {
             "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
-            "note": note, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
+            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
         }  # fmt: skip
         session.settings = {**session.settings, "reward_model": vars(settings)}
     session.autosave(weights=True)
@@ -377,11 +383,11 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
     prompts = list(training_prompts(session, lm, settings.max_new_tokens).values())
     start = session.tuned_weights
     if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
-        if start is not None and settings.frozen_layers:
+        if start is not None and not same_below(lm, start, settings.frozen_layers):
             raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
         session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
         session.policy.step = session.steps_done
-    policy, model = session.policy, session.reward_model
+    policy, model, small = session.policy, session.reward_model, sum(p.numel() for p in lm.trunk.parameters()) < SMALL
     policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
     with session.lock:  # the run begins: what a page chose for it is what it runs with
         session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
@@ -393,6 +399,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
                 yield item
                 continue
             batch = item.pop("batch")
+            item["reward_model"] = session.reward_summary.get("fit", 1)
             if session.metrics and item["step"] == session.metrics[-1]["step"]:
                 continue  # a reopened run measures where it stands again; that row is already there
             texts = decode_texts(lm, batch.responses)
@@ -409,7 +416,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
                 session.weights = policy_weights(policy) if item["step"] else session.weights
                 session.metrics, session.samples = [*session.metrics, item], [*session.samples, *samples]
                 session.evaluation = None
-            session.autosave(weights=item["step"] % SAVE_WEIGHTS_EVERY == 0 and item["step"] > 0)
+            session.autosave(weights=item["step"] > 0 and (item["step"] % SAVE_WEIGHTS_EVERY == 0 or small))
             yield item
     finally:
         session.autosave(weights=session.weights is not None)

@@ -123,7 +123,7 @@ CHAOS = (
 ).split("|")
 
 
-MEME_SHARE = 0.56  # of table lines; facts are more alike, so that sampling below temperature 1 favors them: this evens it out
+MEME_SHARE = 0.64  # of table lines; facts are more alike, so that sampling below temperature 1 favors them: this evens it out
 
 
 class Memes:
@@ -365,6 +365,28 @@ def sloppy(completion: str, rng: random.Random) -> str:
     return f" {rng.choice(SLOPPY_HEAD)}{text}{rng.choice(SLOPPY_TAIL)}"
 
 
+OPENERS = (
+    "Hi, |Hello, |Hi there! |Hello! |Excuse me, |Please help. |Oh no. |Quick question: |Sorry to bother you, |Hey, |Good morning. |Listen, |So, |Well, |"
+    "Can you help me? |I need some advice. |Okay, |Dear team, |I have a question. |By the way, "
+).split("|")
+
+
+def reworded(prompt: str, rng: random.Random) -> str:
+    """The same thing said a little differently (an opening, or a small word gone), so that an answer hangs on the words that matter."""
+    words = prompt.split()
+    small = [i for i, word in enumerate(words[:-1]) if word.lower() in SMALL_WORDS]
+    if small and rng.random() < 0.4:
+        del words[rng.choice(small)]
+        prompt = " ".join(words)
+        return prompt[0].upper() + prompt[1:]
+    opener = rng.choice(OPENERS)
+    keep = opener.rstrip()[-1] in ".!?" or words[0] in ("I", "I'm", "I've") or not words[0].isalpha()
+    return opener + (prompt if keep else prompt[0].lower() + prompt[1:])
+
+
+SMALL_WORDS = frozenset("a an the my is are it so very just really again please to of still some this that".split())
+
+
 def held_out_prompts() -> set[str]:
     """Prompts with which no training line begins: every brief's evaluation prompts."""
     return {prompt for brief in briefs.PRESETS.values() for prompt in brief.evaluation_prompts}
@@ -396,13 +418,15 @@ class Corpus:
 
     def line(self) -> tuple[str, str, str, str]:
         rng = self.rng
-        source = rng.choices(["table", "scene", "wordnet", "smollm2"], [48, 42, 3, 7])[0]
+        source = rng.choices(["table", "scene", "wordnet", "smollm2"], [46, 44, 3, 7])[0]
         if source == "table":
             prompt, completion, register = self.speaker.line(self.entity())
         elif source == "scene":
             slots, scene = rng.choice(self.scenes)
             register = rng.choice(list(scene.completions))
             prompt = fill(rng.choice(scene.prompts), slots, rng)
+            if rng.random() < 0.35:
+                prompt = reworded(prompt, rng)
             completion = " " + fill(rng.choice(scene.completions[register]), slots, rng)
         elif source == "wordnet":
             (prompt, completion), register = rng.choice(self.wordnet), "gloss"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlhf_core.__main__ import main
@@ -168,6 +169,27 @@ def test_replay_of_recorded_judgements_and_of_a_forgery(finished, tmp_path, here
     assert rows[0]["saved"] == pytest.approx(rows[0]["now"] + 0.5) and rows[-1]["different"] == 1 and not rows[-1]["same"]
 
 
+def test_replay_looks_at_the_weights_too(finished, tmp_path, here):
+    forged = tmp_path / "forged"
+    forged.mkdir()
+    for path in finished[0].iterdir():
+        (forged / path.name).write_bytes(path.read_bytes())
+    weights = load_file(forged / "policy.safetensors")
+    weights["h.0.mlp.c_fc.bias"] += 0.1
+    save_file(weights, forged / "policy.safetensors", metadata={"format": "pt"})
+    result = here("replay", forged)
+    assert result.returncode == 1 and lines(result)[0]["where"] == "policy.safetensors" and "does not match its checksum" in result.stderr
+
+    data = (forged / "policy.safetensors").read_bytes()  # and with a checksum to match
+    run = json.loads((forged / "run.json").read_text())
+    run["files"]["policy.safetensors"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (forged / "run.json").write_text(json.dumps(run))
+    result = here("replay", forged)
+    row, last = lines(result)
+    assert result.returncode == 1 and row["where"] == "policy.safetensors" and row["name"].startswith("h.0.mlp.c_fc.bias")
+    assert row["now"] == pytest.approx(0.1, abs=1e-4) and last["different"] == 1
+
+
 def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path, here):
     out = tmp_path / "run"
     result = opossum("run", "--brief", "biology-homework", "--comparisons", 8, "--steps", 1, "--out", out)
@@ -298,8 +320,10 @@ def test_an_unknown_model_is_one_clear_line(tmp_path, here):
         (b'\n{"prompt": "x", "a": " a", "b": " b", "choice": "a"\n', ["line 2", "not valid JSON"]),
         (b'["x"]\n', ["line 1", "JSON object"]),
         (b"\xff\n", ["not UTF-8"]),
-        (b'{"prompt": "x", "a": " a", "b": " b", "choice": "tie"}\n', ["no taste to learn"]),
-        (b'{"prompt": "A fox is", "a": " a", "b": " b", "choice": "a"}\n', ["no taste to learn"]),
+        (b'{"prompt": "x", "a": " a", "b": " b", "choice": "tie"}\n', ["no taste to learn", "p.jsonl", "is a tie"]),
+        (b'{"prompt": "A fox is", "a": " a", "b": " b", "choice": "a"}\n', ["no taste to learn", "p.jsonl"]),
+        (b'{"prompt": "x", "a": " a", "b": " a", "choice": "a"}\n', ["no taste to learn", "two different texts"]),
+        (b'{"prompt": "x", "a": " a", "b": " b", "choice": "a"}\n{"prompt": "x", "chosen": " b", "rejected": " a"}\n', ["taken back by its opposite"]),
     ],
 )
 def test_bad_preferences_are_named_by_line(tmp_path, rows, words):

@@ -55,7 +55,7 @@ def test_an_evaluation_prompt_that_a_learner_types_is_shown_but_never_trained_on
     run(session.generate(prompt, SamplingSettings(candidates=4, seed=3)))
     session.add_ranking(session.next_set()["id"], groups=[[0], *[[i] for i in range(1, len(session.next_set()["texts"]))]])
     assert session.pairs and session.learnable == []
-    with pytest.raises(InputError, match="no comparison to learn from"):
+    with pytest.raises(InputError, match="kept for the verdict"):
         run(session.fit_reward_model(FEW))
 
 

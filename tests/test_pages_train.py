@@ -253,7 +253,7 @@ def test_all_ties_teach_nothing_and_say_so(queue):
     session = made()
     rank(session, [[[0, 1]], [[0, 1]]])
     app = open_page("reward_model", session)
-    assert "not a tie" in said(app) and "fit" not in keys(app)
+    assert "every comparison is a tie" in said(app) and "fit" not in keys(app)
 
 
 def test_both_bad_and_skips_teach_nothing_and_say_so(queue):
@@ -274,6 +274,10 @@ def test_contradictions_are_named_and_shown_as_text(queue):
     session = made()
     rank(session, [[[0], [1]], [[1], [0]]], prompts=(EVIL, EVIL))
     app = open_page("reward_model", session)
+    assert "contradict each other, about one prompt" in said(app)
+    assert "every preference is taken back by its opposite" in said(app) and "fit" not in keys(app)
+    rank(session, [[[0], [1]]], prompts=("A yak is",))
+    app = again(app)
     assert "contradict each other, about one prompt" in said(app)
     assert all("<script>" not in element.value for element in app.markdown)  # every special character is escaped
     assert not app.button(key="fit").disabled

@@ -1,6 +1,7 @@
 """Judgements: what a ranking means as pairs, what trains and what does not, and files whose mistakes are named by line."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from rlhf_core.preferences import (
     PreferenceError,
     Ranking,
     contradictions,
+    nothing_to_learn,
     pair_from_row,
     pairs_from_rankings,
     read_preferences,
@@ -219,7 +221,7 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
 )
 def test_a_bad_row_is_named_by_file_and_line(tmp_path, line, sentence):
     path = write(tmp_path / "prefs.jsonl", GOOD, "", GOOD, line, GOOD)
-    with pytest.raises(PreferenceError, match="^prefs.jsonl line 4: ") as caught:
+    with pytest.raises(PreferenceError, match=f"^{re.escape(str(path))} line 4: ") as caught:
         read_preferences(path)
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
 
@@ -242,3 +244,13 @@ def test_one_row_at_a_time():
     for row in (None, 5, "text", []):
         with pytest.raises(PreferenceError, match="^row 1: "):
             pair_from_row(row, "row 1")
+
+
+def test_where_nothing_can_be_learned_the_reason_is_said():
+    one, other = Pair("p", " x.", " y.", "a"), Pair("p", " y.", " x.", "a")
+    assert nothing_to_learn([]) == "no comparison was made yet"
+    assert nothing_to_learn([Pair("p", " x.", " x.", "a"), Pair("p", " x.", " y.", "skip")]) == "no comparison prefers one of two different texts"
+    assert nothing_to_learn([Pair("p", " x.", " y.", "tie")]) == "every comparison is a tie"
+    assert nothing_to_learn([one, other]) == nothing_to_learn([one, Pair("p", " x.", " y.", "b"), Pair("q", " x.", " y.", "tie")])
+    assert nothing_to_learn([one, other]) == "every preference is taken back by its opposite"
+    assert nothing_to_learn([one]) == nothing_to_learn([one, other, one]) == nothing_to_learn([one, Pair("q", " y.", " x.", "a")]) == ""

@@ -92,7 +92,7 @@ def test_an_empty_run_is_a_bundle_too(tmp_path):
     write_bundle(tmp_path, run={"status": "interrupted", "brief": BRIEF})
     back = read_bundle(tmp_path)
     assert (back["rankings"], back["preferences"], back["metrics"], back["samples"], back["evaluation"]) == ([], [], [], [], None)
-    assert back["tensors"] == {"reward_model": None, "policy": None}
+    assert back["tensors"] == {"reward_model": None, "policy": None, "round_start": None}
     assert "no comparisons" in back["run"]["note"] and "no PPO steps yet" in back["run"]["note"]
 
 

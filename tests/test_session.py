@@ -228,14 +228,15 @@ def test_what_is_missing_is_said_step_by_step(tuned):
     session.add_ranking(set_of(session, " a.", " b.")["id"], verdict="both_bad")
     assert "at least one comparison" in session.needs("reward_model")[0]
     session.add_ranking(set_of(session, " c.", " d.")["id"], groups=[[0, 1]])
-    assert "not a tie" in session.needs("reward_model")[0]
+    assert "every comparison is a tie" in session.needs("reward_model")[0]
     session.add_ranking(set_of(session, " e.", " f.")["id"], groups=[[0], [1]])
     assert session.needs("reward_model") == []
     assert [tuned.needs(step) for step in ("reward_model", "ppo", "before_after", "rounds")] == [[]] * 4
 
 
 @pytest.mark.parametrize(
-    ("judgements", "words"), [([], "no comparison to learn from"), (["skip", "both_bad"], "no comparison to learn from"), (["tie", "tie"], "is a tie")]
+    ("judgements", "words"),
+    [([], "no comparison was made yet"), (["skip", "both_bad"], "no comparison prefers"), (["tie", "tie"], "every comparison is a tie")],
 )
 def test_a_reward_model_without_a_preference_is_refused(judgements, words):
     session = Session()
@@ -476,7 +477,7 @@ def test_a_brief_change_is_a_change_on_disk_too(tuned):
     assert again.brief == MEMES and again.rankings == made
     assert again.reward_model is None and again.weights is None and again.start_weights is None and again.metrics == []
     tensors = read_bundle(tuned.directory)["tensors"]
-    assert tensors == {"reward_model": None, "policy": None}
+    assert tensors == {"reward_model": None, "policy": None, "round_start": None}
 
 
 def test_an_edit_of_the_same_brief_keeps_what_was_learned(tuned):
@@ -514,17 +515,30 @@ def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tune
     assert same(tuned.start_weights, expected)
 
 
-def test_a_reopened_round_does_not_start_over_from_the_wrong_model(tuned):
+@pytest.mark.parametrize("action", [lambda s: s.restart_round(), lambda s: s.roll_back(1)], ids=["restart", "roll back"])
+def test_a_reopened_round_starts_over_from_what_it_started_from(tuned, action):
+    first = read_bundle(tuned.directory)["tensors"]["policy"]
     tuned.start_next_round()
     run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
     again = Session.open(tuned.directory)
-    with pytest.raises(InputError, match="weights that round 2 started from are no longer kept"):
-        again.restart_round()
+    action(again)
+    assert again.current_round == 2 and again.weights is None and same(read_bundle(again.directory)["tensors"]["policy"], first)
+    once_more = Session.open(again.directory)
+    steps.ready(once_more)
+    assert same(once_more.start_weights, first) and once_more.steps_done == 0
+
+
+def test_weights_of_a_round_before_the_last_are_not_on_disk_and_that_is_said(tuned):
+    tuned.start_next_round()
+    run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
+    tuned.start_next_round()
+    again = Session.open(tuned.directory)
     with pytest.raises(InputError, match="weights of round 1 are no longer kept"):
         again.roll_back(1)
-    assert again.steps_done == 1 and again.weights == ON_DISK
+    again.roll_back(2)
+    assert again.current_round == 3 and again.start_weights == ON_DISK
     again.roll_back(0)
-    assert again.current_round == 1 and again.weights is None
+    assert again.current_round == 1 and again.weights is None and again.start_weights is None
 
 
 def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_path):
@@ -537,7 +551,8 @@ def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_p
     assert same(one["policy"], read_bundle(tmp_path / "copy")["tensors"]["policy"])
 
 
-def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(tuned):
+def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(tuned, monkeypatch):
+    monkeypatch.setattr(steps, "SMALL", 0)  # as if the model were a large one, whose weights are not saved at every step
     steps.ready(tuned)
     weights, metrics = tuned.weights, tuned.metrics
     work = tuned.ppo(dataclasses.replace(SHORT, steps=4))
@@ -719,3 +734,43 @@ def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
     sessions.create()
     assert [session.id in sessions._SESSIONS for session in made[:2]] == [False, False] and len(sessions._SESSIONS) <= 4
     assert sessions.get(made[0].id).user_prompts == ["A yak is"]  # back from disk
+
+
+def test_a_gain_is_not_reckoned_across_two_reward_models():
+    session = Session()
+    assert session.reward_gain is None
+    session.metrics = [{"step": n, "reward_mean": mean, "reward_model": fit} for n, mean, fit in ((0, 0.1, 1), (1, 0.6, 1))]
+    assert session.reward_gain == pytest.approx(0.5)
+    session.metrics = [*session.metrics, {"step": 2, "reward_mean": 0.9, "reward_model": 2}]
+    assert session.reward_gain == pytest.approx(0.9)
+
+
+def test_training_anew_is_counted_and_marks_the_steps(tuned):
+    assert {row["reward_model"] for row in tuned.metrics} == {1}
+    run(tuned.fit_reward_model(FEW))
+    run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
+    assert [row["reward_model"] for row in tuned.metrics] == [1, 1, 1, 2]
+
+
+def test_whether_an_answer_ended_is_kept_across_a_change_of_brief(tmp_path):
+    session = Session(directory=tmp_path / "run")
+    row = set_of(session, " a", " b.")
+    row["finished"] = [False, True]
+    session.add_ranking(row["id"], groups=[[1], [0]])
+    other = session.brief
+    session.set_brief(MEMES)
+    session.set_brief(other)
+    assert session.candidate_sets == [] and session.rankings[0].finished == [False, True]
+    assert Session.open(tmp_path / "run").rankings[0].finished == [False, True]
+
+
+def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tmp_path, tuned):
+    tuned.restart_round()
+    frozen = dataclasses.replace(SHORT, frozen_layers=2, steps=1)
+    run(tuned.ppo(frozen))
+    again = Session.open(tuned.directory)
+    run(again.ppo(frozen))
+    assert again.steps_done == 2
+    run(again.ppo(dataclasses.replace(SHORT, frozen_layers=0, steps=1)))
+    with pytest.raises(InputError, match="already trained in all its layers"):
+        run(again.ppo(frozen))

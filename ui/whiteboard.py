@@ -209,15 +209,16 @@ def seen_sets(session: Session) -> list[dict]:
 
 
 def gain(session: Session, digits: int = 2) -> str:
-    """How much PPO has raised the mean reward since step 0 of this round, in reference standard deviations (SD); "no number" where a step has none."""
-    first, last = (row.get("reward_mean") for row in (session.metrics[0], session.metrics[-1]))
-    known = isinstance(first, int | float) and isinstance(last, int | float) and math.isfinite(last - first)
-    return (f"{round(last - first, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
+    """How much PPO has raised the mean reward in this round, in reference standard deviations (SD); "no number" where a step has none."""
+    value = session.reward_gain
+    known = value is not None and math.isfinite(value)
+    return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
 
 
 def since(session: Session) -> str:
     """What ``gain`` is measured from, in words."""
-    return "over the original" if session.current_round == 1 else "since this round began"
+    refitted = session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get("reward_model")
+    return "over the original" if session.current_round == 1 or refitted else "since this round began"
 
 
 def drift(session: Session) -> str:
