@@ -29,7 +29,7 @@ def one_round(row: dict) -> None:
         f"| Comparisons | {row.get('comparisons', 0)} |",
         f"| Held-out accuracy of the reward model | {charts.percent(row['heldout_accuracy']) if row.get('heldout_accuracy') is not None else 'unknown'} |",
         f"| PPO steps | {row.get('steps', 0)} |",
-        f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) | {charts.number(row.get('reward'), sign=True)} |",
+        f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) | {charts.number(row.get('reward'), sign=True)} ({charts.number(row.get('reward_gain'), sign=True)} in this round) |",
         f"| KL to reference, in nats a response | {charts.number(row.get('kl'))} |",
         f"| Win rate against the original model | {win_rate} |",
     ]

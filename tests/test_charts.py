@@ -163,6 +163,21 @@ def test_scores_are_sorted_and_said_best_first():
     assert last.figure.layout.annotations[-1].text.startswith("no number") and "NaN" not in last.figure.to_json()
 
 
+def test_nothing_runs_through_the_names_of_lines_and_levels():
+    for chart, names in (
+        (charts_training.reward_model_loss(FIT), {"Loss", "Tossing a coin: 0.69"}),
+        (charts_training.accuracy(FIT), {"Training", "Held out", "Tossing a coin: 50%"}),
+        (charts_training.reward(METRICS), {"Mean", "Spread of the samples", "Original model"}),
+        (charts_training.kl_to_reference(METRICS, target=3.0), {"KL to reference", "Target"}),
+    ):
+        layout = chart.figure.layout
+        drawn = [item for item in (*chart.figure.data, *layout.shapes) if item.showlegend is not False]
+        assert {item.name for item in drawn} == names and layout.showlegend and not layout.annotations
+        assert layout.legend.y < 0 and layout.legend.yanchor == "top" and layout.height > charts.HEIGHT, "below the x axis, with room of its own"
+    scores = charts_training.scores(EXAMPLES).figure.layout
+    assert not scores.xaxis.zeroline and scores.xaxis.showgrid is False, "a line at 0 runs through the outputs' names"
+
+
 def test_labels_are_text_whatever_they_say():
     label = charts.label("<a href='http://x'>x</a> <script>\n$x^2$")
     assert "<" not in label and "$" not in label and "\n" not in label

@@ -232,7 +232,7 @@ def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
     from streamlit.runtime.pages_manager import PagesManager
 
     monkeypatch.setattr(PagesManager, "intended_page_script_hash", property(lambda self: ""))
-    for name, pages in (("nosuchpage", 1), ("a/b", 0), ("rank", 0), ("", 0), (None, 0)):
+    for name, pages in (("nosuchpage", 1), ("loop", 1), ("a/b", 0), ("rank", 0), ("", 0), (None, 0)):
         monkeypatch.setattr(PagesManager, "intended_page_name", property(lambda self, name=name: name))
 
         def script():

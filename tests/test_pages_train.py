@@ -399,7 +399,7 @@ def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
     assert "β = 0.50" in words and "ε = 0.10" in words and "of the last run" in words and "Next run" not in words
     app.select_slider(key="ppo_beta").set_value(1.0).run()
     words = said(app)
-    assert "β = 0.50" in words and "Next run:** β: price of drift 1." in words, "the formula is about what was run"
+    assert "β = 0.50" in words and "Next run:** β: price of drift 1 (last run: 0.5)." in words, "the formula is about what was run"
 
 
 def test_play_keeps_what_the_sliders_say_also_over_a_reload(queue):
@@ -582,7 +582,7 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     app = open_page("rounds", session)
     words = said(app)
     assert "original model" in words.replace("*", "") and "zero and unit" in words
-    assert "| Comparisons | 3 |" in words and alts(app) == [], "a chart of one point shows nothing"
+    assert "| Comparisons | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == [], "a chart of one point shows nothing"
     app = press(app, "next_round")
     assert session.current_round == 2 and session.start_weights == {"stand-in": 2}
     assert "You are in round 2" in said(app) and app.button(key="next_round").disabled

@@ -18,8 +18,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 TEAL, ORANGE, VIOLET, BLUE, RED, GREY = "#1E8C7E", "#C8641B", "#8E6BBF", "#3D7DC8", "#C9504A", "#80868B"
-INK = {"light": "#4A423C", "dark": "#D9D0C7"}  # axis words, 7:1 and better on the page's background
-HEIGHT = 320
+HEIGHT, LEGEND = 320, 48  # pixels of a chart, and of the names below it
 SHORT_LABEL = 44  # characters of an output that fit beside a score on a phone
 CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "responsive": True}
 STANDARD_DEVIATIONS = "reference standard deviations"
@@ -35,14 +34,10 @@ class Chart(NamedTuple):
 
 
 def show(figure: go.Figure, *, look_for: str, alt: str, title: str = "", key: str | None = None) -> None:
-    """Draws ``figure`` over the page's full width with its title above and what to look for below. Keep ``key`` the same from run to run."""
-    ink = INK.get(st.context.theme.type or "light", INK["light"])  # Streamlit's own axis grey is too faint for a projector
-    figure.update_xaxes(tickfont={"color": ink}, title={"font": {"color": ink}})
-    figure.update_yaxes(tickfont={"color": ink}, title={"font": {"color": ink}})
-    figure.update_layout(legend={"font": {"color": ink, "size": 13}})
-    for note in figure.layout.annotations:
-        if note.font.color is None:
-            note.font.color = ink
+    """Draws ``figure`` over the page's full width with its title above and what to look for below. Keep ``key`` the same from run to run.
+
+    The colour of its words is in the page's style sheet (``whiteboard.CSS``), so that it changes with the theme, also while the page is open.
+    """
     with st.container(gap="xxsmall"):
         if title:
             st.markdown(f"**{title}**")
@@ -137,7 +132,16 @@ def frame(x_title: str, y_title: str, *, x_end: float | None = None, height: int
         hovermode="x unified",
         dragmode=False,
         showlegend=False,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": -0.26,
+            "xanchor": "left",
+            "yanchor": "top",
+            "font": {"size": 13},
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
         uirevision="keep",
     )
     axis = {"fixedrange": True, "automargin": True, "zeroline": False, "tickfont": {"size": 13}}
@@ -156,7 +160,7 @@ def end_of(records: Sequence[dict], name: str, planned: int | None) -> float | N
 
 
 def nothing_yet(figure: go.Figure, words: str) -> None:
-    figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15, "color": GREY})
+    figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15})
     figure.update_xaxes(showticklabels=False, showgrid=False)
     figure.update_yaxes(showticklabels=False, showgrid=False)
 
@@ -179,9 +183,14 @@ def add_line(figure: go.Figure, x: Sequence, y: Sequence, *, name: str, colour: 
 
 
 def add_level(figure: go.Figure, y: float, words: str) -> None:
-    """A dashed line at a level that means something, named at its right end."""
-    figure.add_hline(y=y, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    figure.add_annotation(text=words, x=1, xref="paper", xanchor="right", y=y, yref="y", yanchor="bottom", showarrow=False, font={"size": 12, "color": GREY})
+    """A dashed line at a level that means something, named in the legend: beside the line, a curve would run through its name."""
+    figure.add_hline(y=y, line={"color": GREY, "width": 1.5, "dash": "dash"}, name=words, showlegend=True)
+    with_legend(figure)
+
+
+def with_legend(figure: go.Figure) -> None:
+    """Names the lines below the x axis, where nothing crosses them."""
+    figure.update_layout(showlegend=True, height=max(figure.layout.height, HEIGHT + LEGEND))
 
 
 def story(records: Sequence[dict], name: str, *, x: str, word: str, unit: str, show_number=number, factor: float = 1.0) -> str:

@@ -63,9 +63,9 @@ def win_rate(evaluation: dict | None) -> Chart:
     figure.add_trace(go.Scatter(x=[100 * rate], y=[0], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
     low, high = (100 * bounds[0], 100 * bounds[1]) if said else (100 * rate - 3, 100 * rate + 3)
     beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 80 else {"x": low, "xanchor": "right", "xshift": -8}
-    figure.add_annotation(text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20, "color": TEAL}, **beside)
+    figure.add_annotation(text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20}, **beside)
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    figure.add_annotation(text="no difference", x=50, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": 13, "color": GREY})
+    figure.add_annotation(text="no difference", x=50, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": 13})
     figure.update_layout(margin={"t": 28})
     alt = f"The tuned model wins {percent(rate)}" + (f", 95% interval {said}" if said else "") + f", judged by: {judge}."
     counts = [finite(evaluation.get(name)) for name in ("wins", "ties", "losses")]

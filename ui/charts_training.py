@@ -35,6 +35,7 @@ from ui.charts import (
     points_of_100,
     small,
     story,
+    with_legend,
 )
 
 # PPO
@@ -92,13 +93,13 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
                 line={"width": 0},
                 mode="lines",
                 hoverinfo="skip",
-                name="Spread of the samples (one standard deviation each way)",
+                name="Spread of the samples",
             )
         )
     add_line(figure, x, mean, name="Mean", colour=TEAL, hover="step %{x}: mean %{y:.2f}")
     if len(both) == 1:  # a band needs two points; one point gets a bar
         figure.data[-1].update(error_y={"type": "constant", "value": both[0][2], "color": TEAL, "thickness": 2, "width": 7})
-    add_level(figure, 0, "original model")
+    add_level(figure, 0, "Original model")
     alt = "Mean reward by PPO step: " + story(metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
     if both:
         alt += f" Spread of the samples: {number(both[0][2])} at step {both[0][0]}" + (
@@ -121,7 +122,7 @@ def kl_to_reference(metrics: Sequence[dict], steps: int | None = None, target: f
         show_number=small,
     )
     if finite(target):
-        add_level(chart.figure, float(target), "target")
+        add_level(chart.figure, float(target), "Target")
         return chart._replace(alt=f"{chart.alt} The target is {number(target)}.")
     return chart
 
@@ -203,7 +204,7 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
         nothing_yet(figure, "Not trained yet")
         return Chart(figure, title, look_for, "Reward-model loss: not trained yet, so the chart is empty.")
     add_line(figure, [r.get("iteration") for r in records], loss, name="Loss", colour=RED, hover="iteration %{x}: %{y:.3f}")
-    add_level(figure, math.log(2), "tossing a coin: 0.69")
+    add_level(figure, math.log(2), "Tossing a coin: 0.69")
     figure.update_yaxes(rangemode="tozero")
     said = story(records, "loss", x="iteration", word="iteration", unit="nats a comparison; tossing a coin scores 0.69")
     return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
@@ -223,16 +224,14 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
     if all(value is None for value in train + heldout):
         nothing_yet(figure, "Not trained yet")
         return Chart(figure, title, look_for, "Accuracy: not trained yet, so the chart is empty.")
-    figure.update_layout(showlegend=True)
+    with_legend(figure)
     add_line(figure, x, train, name="Training", colour=BLUE, dash="dot", symbol="square", hover="training %{y:.0f}%")
     alt = "Accuracy by iteration. Training: " + story(
         records, "train_accuracy", x="iteration", word="iteration", unit="of comparisons", show_number=points_of_100, factor=100
     )
     points = [record for record in records if finite(record.get("heldout_accuracy")) is not None]
     if not points:
-        figure.add_annotation(
-            text="No held-out accuracy: too few prompts", x=0.5, y=0.08, xref="paper", yref="paper", showarrow=False, font={"size": 13, "color": GREY}
-        )
+        figure.add_annotation(text="No held-out accuracy: too few prompts", x=0.5, y=0.08, xref="paper", yref="paper", showarrow=False, font={"size": 13})
         look_for = "this line is about comparisons that it learned from, so it flatters; rank answers to several prompts, and a held-out line joins it."
         return Chart(figure, title, look_for, alt + " No held-out accuracy: there are too few prompts to hold one out.")
     add_line(figure, x, heldout, name="Held out", colour=ORANGE, hover="held out %{y:.0f}%")
@@ -256,7 +255,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         alt += f" The last held-out value has the 95% interval {interval(bounds)}"
         pairs = finite(last.get("heldout_pairs"))
         alt += f", from {pairs:.0f} comparisons." if pairs else "."
-    add_level(figure, 50, "tossing a coin")
+    add_level(figure, 50, "Tossing a coin: 50%")
     return Chart(figure, title, look_for, alt)
 
 
@@ -271,8 +270,8 @@ def scores(examples: Sequence[dict]) -> Chart:
         return Chart(figure, title, look_for, "Scores of the outputs: not trained yet, so the chart is empty.")
     rows = list(range(len(ordered)))
     before, after = column(ordered, "before"), column(ordered, "after")
-    figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 44})
-    figure.update_xaxes(rangemode="normal", tickformat=None, zeroline=True, zerolinecolor=GREY, zerolinewidth=1)
+    figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 44}, legend={"y": 1.02, "yanchor": "bottom"})
+    figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False)  # the open circles mark 0; a line there would run through the labels
     figure.update_yaxes(autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False)
     for row, start, end in zip(rows, before, after, strict=True):
         if start is not None and end is not None:

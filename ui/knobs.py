@@ -50,9 +50,9 @@ class Knobs:
         return self._whole({**self.session.settings.get(self.stage, {}), **self.session.settings.get(self.next, {})})
 
     def changes(self) -> list[str]:
-        """Where the knobs differ from ``ran``, each in words ("Steps 20")."""
+        """Where the knobs differ from ``ran``, each in words ("Steps 20 (last run: 15)")."""
         ran, chosen = self.ran() or self.chosen(), self.chosen()
-        return [f"{self.labels[name]} {chosen[name]:g}" for name in self.rows if chosen[name] != ran[name]]
+        return [f"{self.labels[name]} {chosen[name]:g} (last run: {ran[name]:g})" for name in self.rows if chosen[name] != ran[name]]
 
     def keep(self, name: str | None = None) -> None:
         """Keep the moved knob ``name`` with the session, or what all of them say."""

@@ -18,7 +18,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rlhf_core import jobs, sessions
 from rlhf_core.session import Session
 
-ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")} - {"loop"}  # home's address is empty
+HOME = "the-loop"  # reserved for home, which answers at the empty address
+ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")} - {"loop"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 

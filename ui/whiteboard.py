@@ -80,6 +80,10 @@ CSS = (
 [data-testid="stMain"] h1 {font-size: clamp(1.6rem, 3.4vw, 2.4rem) !important; line-height: 1.15 !important; padding: 0 !important; margin: 0 0 .35rem !important;}
 [data-testid="stCaptionContainer"] {opacity: .76 !important;}
 [data-testid="stApp"] button[data-selected="true"] p, [data-testid="stSliderThumbValue"] p {color: light-dark(#a83f67, #f0a0bb);}
+[data-testid="stPlotlyChart"] :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .legend, .annotation, [class*="g-x"], [class*="g-y"]) text {
+  fill: light-dark(#4a423c, #d9d0c7) !important;}
+[data-testid="stSlider"] [data-testid="stWidgetLabel"] p {color: inherit;}
+[data-testid="stSlider"] [data-testid="stWidgetLabel"] {color: light-dark(#2b2622, #f3ede6);}
 [data-testid="stApp"] button kbd {color: inherit; opacity: 1;}
 .op-lede {font-size: 1.1rem; margin: .45rem 0 0 !important; max-width: 62rem; line-height: 1.45; opacity: .88;}
 .op-mark {width: 1em; height: 1em; vertical-align: -.12em; flex: none;}
