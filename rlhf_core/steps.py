@@ -376,7 +376,8 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     with session.lock:
         session.restart_round()
         session.rankings = [r for r in session.rankings if not (r.annotator == SCRIPTED and r.brief == session.brief.slug)]
-        session.candidate_sets = [row for row in session.candidate_sets if row["id"] in {r.id for r in session.rankings}]
+        judged = {r.id for r in session.rankings}
+        session.candidate_sets = [row for row in session.candidate_sets if row["id"] in judged or row.get("asked")]  # what a learner asked for stays
     stages = (
         ("generate", generate_pool(session, comparisons, 2)),
         ("rank", judge_for_me(session, comparisons, 2)),
