@@ -13,9 +13,11 @@ is a difference and no rounding.
 
 import copy
 import dataclasses
+import re
 import sys
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -473,3 +475,12 @@ def test_trls_row_is_the_batch_before_the_update_ours_the_one_after(tmp_path, mo
         states, _ = response_forward(policy.trunk, r.prompt_ids, r.prompt_mask, r.tokens, r.mask)
         again = token_logprobs((policy.trunk.logits(states) / SETTINGS.temperature).log_softmax(-1), r.tokens)
     close(again[r.mask], r.logprobs[r.mask], 1e-5)  # step 1's numbers are those of the policy that has moved
+
+
+def test_every_difference_in_the_document_names_tests_that_exist():
+    folder = Path(__file__).parent
+    known = set(re.findall(r"^def (test_\w+)", "".join(file.read_text(encoding="utf-8") for file in folder.glob("test_*.py")), re.MULTILINE))
+    rows = [line for line in (folder.parent / "docs" / "differences-from-trl.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    rows = [line for line in rows if not line.startswith("| where ")]
+    named = [re.findall(r"`(test_\w+)`", line) for line in rows]
+    assert len(rows) > 10 and all(named) and {name for names in named for name in names} <= known
