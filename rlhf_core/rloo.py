@@ -94,9 +94,11 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
         for part in torch.randperm(len(mask), generator=policy.generator).split(settings.minibatch_size):
             start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
             hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
-            log_p = (policy.trunk.logits(hidden) / settings.temperature).log_softmax(-1)  # (b, T, V)
-            log_p = log_p.gather(-1, responses.tokens[part][..., None]).squeeze(-1)  # (b, T)
-            loss, info = rloo_loss(log_p, responses.logprobs[part], advantages[part], mask[part], settings.clip)
+            real = mask[part]
+            taken = (policy.trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
+            taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
+            log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(real, taken)  # (b, T), 0 where masked
+            loss, info = rloo_loss(log_p, responses.logprobs[part], advantages[part], real, settings.clip)
             if not torch.isfinite(loss):
                 raise TrainingDiverged("The loss is no longer a finite number.")
             policy.optimizer.zero_grad(set_to_none=True)

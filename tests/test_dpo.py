@@ -16,6 +16,8 @@ from rlhf_core.ppo import Policy
 from rlhf_core.settings import DPOSettings
 from rlhf_core.transformer import Transformer
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # TRL stirs them up
+
 PROMPTS = random_prompts([3, 5, 1, 4])
 PAIRS = [
     TokenPair(PROMPTS[0], [5, 7, END], [9, 3]),

@@ -19,6 +19,8 @@ from rlhf_core.sampling import Responses, pad_left, pad_right, response_forward,
 from rlhf_core.settings import RLOOSettings, SettingsError
 from rlhf_core.transformer import Transformer
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # TRL stirs them up
+
 SMALL = RLOOSettings(
     steps=2, batch_size=16, minibatch_size=8, group=4, max_new_tokens=5, epochs=2, learning_rate=1e-3, temperature=0.7, beta=0.1, score_clip=0.0
 )

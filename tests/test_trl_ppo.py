@@ -36,6 +36,8 @@ with warnings.catch_warnings():
     from datasets import Dataset
     from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:var")  # TRL 1.12.0 stirs them up
+
 ROWS, TOKENS, VOCABULARY, WIDTH = 16, 6, 12, 16
 SIZES = dict(vocabulary=VOCABULARY, width=WIDTH)
 SETTINGS = PPOSettings(
