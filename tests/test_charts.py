@@ -232,3 +232,13 @@ def test_every_chart_says_what_to_look_for():
         charts_compare.rounds_timeline(ROUNDS),
     ]
     assert all(chart.look_for.endswith(".") and len(chart.look_for) > 40 and chart.title for chart in made)
+
+
+def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
+    rows = [{"step": n, "reward_mean": 0.1 * n, "reward_std": 1.0, "reward_model": 1 if n < 3 else 2} for n in range(6)]
+    chart = charts_training.reward(rows, 10)
+    (line,) = [shape for shape in chart.figure.layout.shapes if shape.name == "New reward model"]
+    assert line.x0 == line.x1 == 2.5
+    assert "before step 3" in chart.look_for and "From step 3 on" in chart.alt
+    plain = charts_training.reward([{**row, "reward_model": 1} for row in rows], 10)
+    assert all(shape.name != "New reward model" for shape in plain.figure.layout.shapes) and "anew" not in plain.look_for + plain.alt

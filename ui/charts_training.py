@@ -69,6 +69,11 @@ def _step_chart(
     )
 
 
+def refitted(metrics: Sequence[dict]) -> list[int]:
+    """The steps that were the first to be scored by a newly trained reward model."""
+    return [later["step"] for earlier, later in zip(metrics, metrics[1:]) if earlier.get("reward_model") != later.get("reward_model")]
+
+
 def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
     """Mean score of a step's samples and the band of one standard deviation of them, in reference standard deviations, no KL penalty in it."""
     title = "Reward"
@@ -101,6 +106,10 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         figure.data[-1].update(error_y={"type": "constant", "value": both[0][2], "color": TEAL, "thickness": 2, "width": 7})
     add_level(figure, 0, "Original model")
     alt = "Mean reward by PPO step: " + story(metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
+    for step in refitted(metrics):
+        figure.add_vline(x=step - 0.5, line={"color": GREY, "width": 1.5, "dash": "dot"}, name="New reward model", showlegend=step == refitted(metrics)[0])
+        look_for += f" The reward model was trained anew before step {step}: rewards on the two sides of the dotted line are on different scales."
+        alt += f" From step {step} on, a newly trained reward model gives the scores."
     if both:
         alt += f" Spread of the samples: {number(both[0][2])} at step {both[0][0]}" + (
             f", {number(both[-1][2])} at step {both[-1][0]}." if len(both) > 1 else "."
