@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.settings import SamplingSettings
-from rlhf_core.transformer import KeyValueCache, Transformer, causal_mask, position_ids
+from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
 
 @dataclass
@@ -116,7 +116,7 @@ def decode(
         raise ValueError(f"The prompt has {width} tokens; with {longest} tokens of answer it does not fit the model's {trunk.context}. Shorten it.")
 
     # 1. Read every prompt once, then give each of its samples a copy of the cache.
-    cache = KeyValueCache(trunk.layers, len(prompts), trunk.heads, width, trunk.width // trunk.heads)
+    cache = trunk.new_cache(len(prompts), width)
     hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[:, -1]  # (prompts, d)
     cache = cache.repeat(samples, width + longest)
     hidden = hidden.repeat_interleave(samples, 0)  # (B, d)
@@ -128,8 +128,7 @@ def decode(
     tokens = torch.full((rows, longest), pad_id)
     written = torch.zeros(rows, longest, dtype=torch.bool)
     logprobs = torch.zeros(rows, longest)
-    vocabulary = trunk.wte.num_embeddings
-    distributions = torch.empty(rows, longest, vocabulary) if keep_distributions else None
+    distributions = torch.empty(rows, longest, trunk.vocabulary) if keep_distributions else None
     states = torch.zeros(rows, longest, trunk.width) if keep_hidden else None
     alive = torch.ones(rows, dtype=torch.bool)
     for t in range(longest):
