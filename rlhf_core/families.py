@@ -45,7 +45,10 @@ class GPT2(Transformer):
         body, config = model.transformer, model.config
         unusual = config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights
         refuse((unusual, "it scales its attention in an unusual way"), (config.add_cross_attention, "it is not a plain decoder"))
-        return cls(wte=body.wte, wpe=body.wpe, h=body.h, ln_f=body.ln_f, heads=config.n_head, context=config.n_positions, lm_head=own_output(model))
+        trunk = cls(wte=body.wte, wpe=body.wpe, h=body.h, ln_f=body.ln_f, heads=config.n_head, context=config.n_positions, lm_head=own_output(model))
+        # transformers' "gelu_new" is this very function in eight steps, each through memory; torch has it in one.
+        trunk.bend = nn.GELU(approximate="tanh") if config.activation_function == "gelu_new" else body.h[0].mlp.act
+        return trunk
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         return self.wte(ids) + self.wpe(positions)
@@ -54,7 +57,7 @@ class GPT2(Transformer):
         qkv = block.attn.c_attn(block.ln_1(hidden))  # (B, T, 3d)
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, d/H) each
         hidden = hidden + block.attn.c_proj(self.attend(q, k, v, places, layer, cache))
-        return hidden + block.mlp.c_proj(block.mlp.act(block.mlp.c_fc(block.ln_2(hidden))))
+        return hidden + block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
 
 
 # --- OPT -----------------------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ class Policy:
         nn.init.zeros_(self.value_head.bias)
         trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
         self.parameters = [*trunk, *self.value_head.parameters()]
-        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.step, self.beta, self.batch = 0, settings.beta, None
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from rlhf_core.language_model import LanguageModel
+from rlhf_core.products import packed
 from rlhf_core.settings import SamplingSettings
 from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
@@ -131,9 +132,10 @@ def decode(
     distributions = torch.empty(rows, longest, trunk.vocabulary) if keep_distributions else None
     states = torch.zeros(rows, longest, trunk.width) if keep_hidden else None
     alive = torch.ones(rows, dtype=torch.bool)
+    writer = packed(trunk, rows)  # the same model, its weights laid out for a few rows at a time
     for t in range(longest):
         # 2. One distribution a row, one token a row.
-        scaled = trunk.logits(hidden) / temperature  # (B, V)
+        scaled = writer.logits(hidden) / temperature  # (B, V)
         log_p = scaled.log_softmax(-1)
         chosen = draw(keep_top(scaled, top_k, top_p), uniforms[:, t])  # (B,)
         tokens[:, t] = torch.where(alive, chosen, pad_id)
@@ -152,8 +154,8 @@ def decode(
         if not alive.any() or end == longest:
             return
         # 3. Feed the tokens back; finished rows go along and are ignored.
-        step = trunk.embed(tokens[:, t, None], positions[:, None])
-        hidden = trunk.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
+        step = writer.embed(tokens[:, t, None], positions[:, None])
+        hidden = writer.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
         positions = positions + 1
 
 

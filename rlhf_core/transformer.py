@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlhf_core.products import product
+
 
 class KeyValueCache:
     """Keys and values of all positions seen so far, (L, B, H, length, d/H) each, allocated once."""
@@ -161,4 +163,4 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., V)."""
-        return F.linear(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)
+        return product(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)
