@@ -49,7 +49,8 @@ class _Product(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad
-        return gradient @ weight if of_x else None, gradient.flatten(0, -2).T @ x.flatten(0, -2) if of_weight else None
+        rows, gradients = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
+        return gradient @ weight if of_x else None, gradients.T @ rows if of_weight else None
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
