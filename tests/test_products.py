@@ -67,7 +67,10 @@ def test_writing_with_packed_weights_writes_the_same(family, monkeypatch):
     torch.testing.assert_close(plain.full_logprobs, other.full_logprobs, atol=1e-4, rtol=0)
     torch.testing.assert_close(plain.hidden, other.hidden, atol=1e-4, rtol=1e-4)
     (writer,) = calls
-    assert not [name for name, layer in writer.named_modules() if isinstance(layer, nn.Linear)] and sum(isinstance(m, products.Packed) for m in writer.modules()) > 6
+    assert (
+        not [name for name, layer in writer.named_modules() if isinstance(layer, nn.Linear)]
+        and sum(isinstance(m, products.Packed) for m in writer.modules()) > 6
+    )
     assert language_model.fingerprint(trunk) == before and not any(isinstance(m, products.Packed) for m in trunk.modules())
 
 
