@@ -65,7 +65,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def teller(tell: Callable[[int, int], None]) -> type:
     """A progress bar class that draws nothing and calls ``tell``."""
-    from tqdm.auto import tqdm
+    from huggingface_hub.utils import tqdm
 
     class Teller(tqdm):
         def __init__(self, *arguments, **options):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,9 @@ class _Product(torch.autograd.Function):
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
     """x weight^T, with gradients. (..., d), (V, d) -> (..., V)."""
-    return _Product.apply(x, weight) if onednn() and x.dtype == torch.float32 else F.linear(x, weight)
+    if not onednn() or x.dtype != torch.float32:
+        return F.linear(x, weight)
+    return _Product.apply(x, weight) if torch.is_grad_enabled() else _onednn(x, weight, None)
 
 
 # Packs of weights that are not in training, kept with them: (version of the weights, rows, pack).
@@ -85,13 +88,28 @@ class Packed(nn.Module):
         return _onednn(x, self.packed, self.bias)
 
 
-def packed(trunk, rows: int):
-    """``trunk`` for writing ``rows`` tokens at a time: the same model with its linear layers packed, made for one use and then thrown away.
+# The same for whole models of which nothing is in training: (versions of all weights, rows, the packed model).
+_WRITERS: WeakKeyDictionary = WeakKeyDictionary()
 
-    Small models, and machines without the kernel, get ``trunk`` itself.
+
+def packed(trunk, rows: int):
+    """``trunk`` for writing ``rows`` tokens at a time: the same model with its linear layers packed.
+
+    A model in training is packed anew each time, so a pack is never older than its weights; where that costs more than it gains (small models), and on
+    machines without the kernel, one gets ``trunk`` itself.
     """
-    if not onednn() or sum(p.numel() for p in trunk.parameters()) * 4 < WORTH_PACKING:
+    if not onednn():
         return trunk
+    parameters = list(trunk.parameters())
+    if any(p.requires_grad for p in parameters):
+        return trunk if sum(p.numel() for p in parameters) * 4 < WORTH_PACKING else _pack_all(trunk, rows)
+    versions = [(id(p), p._version) for p in parameters]
+    if trunk not in _WRITERS or _WRITERS[trunk][:2] != (versions, rows):
+        _WRITERS[trunk] = (versions, rows, _pack_all(trunk, rows))
+    return _WRITERS[trunk][2]
+
+
+def _pack_all(trunk, rows: int):
     writer = copy.deepcopy(trunk, {id(p): p for p in (*trunk.parameters(), *trunk.buffers())})  # modules copied, weights shared
     for name, layer in list(writer.named_modules()):
         parent, _, own = name.rpartition(".")

@@ -135,7 +135,8 @@ def decode(
     writer = packed(trunk, rows)  # the same model, its weights laid out for a few rows at a time
     for t in range(longest):
         # 2. One distribution a row, one token a row.
-        scaled = writer.logits(hidden) / temperature  # (B, V)
+        with torch.inference_mode():
+            scaled = writer.logits(hidden) / temperature  # (B, V)
         log_p = scaled.log_softmax(-1)
         chosen = draw(keep_top(scaled, top_k, top_p), uniforms[:, t])  # (B,)
         tokens[:, t] = torch.where(alive, chosen, pad_id)
@@ -155,7 +156,8 @@ def decode(
             return
         # 3. Feed the tokens back; finished rows go along and are ignored.
         step = writer.embed(tokens[:, t, None], positions[:, None])
-        hidden = writer.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
+        with torch.inference_mode():
+            hidden = writer.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
         positions = positions + 1
 
 

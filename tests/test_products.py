@@ -1,6 +1,7 @@
 """The faster kernels against torch's own products, and what is put aside against a clone. Both may not change a number that matters."""
 
 import copy
+import gc
 
 import pytest
 import torch
@@ -58,15 +59,17 @@ def test_writing_with_packed_weights_writes_the_same(family, monkeypatch):
             decode(trunk, random_prompts([3, 9, 1]), uniforms=random_numbers(6, 10), end_id=END, pad_id=PAD, samples=2, keep_distributions=True, keep_hidden=True)
         )  # fmt: skip
 
+    monkeypatch.setattr(sampling, "packed", lambda trunk, rows: trunk)
     plain = written()
     monkeypatch.setattr(sampling, "packed", lambda *args: calls.append(products.packed(*args)) or calls[-1])
-    assert products.packed(trunk, 6) is trunk  # too small to be worth it
-    monkeypatch.setattr(products, "WORTH_PACKING", 0)
     other = written()
     assert torch.equal(plain.tokens, other.tokens)
     torch.testing.assert_close(plain.full_logprobs, other.full_logprobs, atol=1e-4, rtol=0)
     torch.testing.assert_close(plain.hidden, other.hidden, atol=1e-4, rtol=1e-4)
     (writer,) = calls
+    assert products.packed(trunk, 6) is writer and products.packed(trunk, 7) is not writer  # made once for so many rows
+    branch = trunk.trainable_copy()
+    assert products.packed(branch, 6) is branch  # small and in training: not worth it
     assert (
         not [name for name, layer in writer.named_modules() if isinstance(layer, nn.Linear)]
         and sum(isinstance(m, products.Packed) for m in writer.modules()) > 6
@@ -79,6 +82,7 @@ def test_a_pack_is_never_older_than_its_weights(monkeypatch):
     monkeypatch.setattr(products, "WORTH_PACKING", 0)
     base = language_model.language_model("tiny", tiny_model("gpt2"), byte_tokenizer(), where="It").trunk
     branch, x = base.trainable_copy(2), normal(4, 1, 32)
+    products.packed(base, 4)
 
     def through(trunk, layer):
         return products.packed(trunk, 4).h[layer].mlp.c_fc(x)
@@ -90,8 +94,14 @@ def test_a_pack_is_never_older_than_its_weights(monkeypatch):
         torch.testing.assert_close(through(branch, 2), branch.h[2].mlp.c_fc(x), atol=1e-4, rtol=1e-5)
         base.h[0].mlp.c_fc.weight.add_(1.0)  # nobody does this to a frozen model, but if somebody did
         torch.testing.assert_close(through(branch, 0), branch.h[0].mlp.c_fc(x), atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(through(base, 0), base.h[0].mlp.c_fc(x), atol=1e-4, rtol=1e-5)
     frozen = base.h[1].mlp.c_fc
     assert products.pack(frozen.weight, frozen.weight.T, 4) is products.pack(frozen.weight, frozen.weight.T, 4)  # made once
+    gc.collect()
+    before = len(products._WRITERS)
+    del base, branch, frozen
+    gc.collect()
+    assert len(products._WRITERS) == before - 1  # and gone with its model
 
 
 # --- put aside -----------------------------------------------------------------------------------------------------

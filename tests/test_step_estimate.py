@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_models import one_thread  # noqa: F401
 
-from rlhf_core import language_model, precision, ppo
+from rlhf_core import language_model, ppo, precision
 from rlhf_core.events import Progress
 from rlhf_core.precision import Measured, choose
 from rlhf_core.settings import PPOSettings
