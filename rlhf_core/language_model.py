@@ -165,10 +165,10 @@ def _load(name: str, folder: Path) -> LanguageModel:
     if found["missing_keys"]:  # transformers would fill them with random numbers
         missing = sorted(found["missing_keys"])
         raise ModelError(f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights, for example {missing[0]}.")
-    return language_model(name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}")
+    return assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}")
 
 
-def language_model(name: str, model, tokenizer, where: str) -> LanguageModel:
+def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
     """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as the sentence's subject."""
     try:
         trunk = Transformer.from_pretrained(model)

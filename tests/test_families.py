@@ -168,12 +168,12 @@ def test_ppo_starts_at_the_reference_moves_and_leaves_the_base_alone(pair, froze
 )
 def test_what_a_family_here_does_not_compute_is_refused_in_words(family, options, sentence):
     with pytest.raises(language_model.ModelError, match=sentence):
-        language_model.language_model("tiny", tiny_model(family, **options), byte_tokenizer(), where="This model")
+        language_model.assemble("tiny", tiny_model(family, **options), byte_tokenizer(), where="This model")
 
 
 def test_nudging_changes_every_layer_of_every_family():
     """The comparisons above would notice: a model with other weights gives other logits."""
     ids, mask = pad_left(PROMPTS, 1)
     for family in FAMILY_MODELS:
-        lm = language_model.language_model("tiny", tiny_model(family), byte_tokenizer(), where="This model")
+        lm = language_model.assemble("tiny", tiny_model(family), byte_tokenizer(), where="This model")
         assert (logits_of(nudged(lm.trunk, 0.01), ids, mask) - logits_of(lm.trunk, ids, mask)).abs()[mask].max() > 0.01

@@ -119,19 +119,19 @@ def test_a_missing_tokenizer_is_named_and_one_of_another_model_is_noticed(folder
     with pytest.raises(ModelError, match="holds no tokenizer"):
         language_model.load(str(copy))
     with pytest.raises(ModelError, match="knows 200 tokens, but its tokenizer gives numbers up to 256: they do not belong together"):
-        language_model.language_model("tiny", tiny_model("llama", vocab_size=200), byte_tokenizer(), where="This model")
+        language_model.assemble("tiny", tiny_model("llama", vocab_size=200), byte_tokenizer(), where="This model")
 
 
 def test_a_model_that_cannot_stop_is_refused():
     tokenizer, model = byte_tokenizer(), tiny_model("opt")
     tokenizer.eos_token, model.config.eos_token_id = None, None
     with pytest.raises(ModelError, match="has no end-of-text token, so it could never learn to stop"):
-        language_model.language_model("tiny", model, tokenizer, where="This model")
+        language_model.assemble("tiny", model, tokenizer, where="This model")
 
 
 def test_a_model_that_reads_too_little_is_refused_when_it_is_loaded_or_when_the_prompt_is_too_long(folder):
     with pytest.raises(ModelError, match="reads at most 16 tokens at once; a prompt and an answer take 32 at least"):
-        language_model.language_model("tiny", tiny_model("gpt2", n_positions=16), byte_tokenizer(), where="This model")
+        language_model.assemble("tiny", tiny_model("gpt2", n_positions=16), byte_tokenizer(), where="This model")
     lm = language_model.load(str(folder))
     with pytest.raises(InputError, match="The prompt is 30 tokens long; with 24 tokens of answer, this model reads at most 24"):
         steps.encode_prompt(lm, "x" * 30, 24)

@@ -43,7 +43,7 @@ def test_without_the_kernel_torchs_product_is_used(monkeypatch):
     monkeypatch.setattr(products, "onednn", lambda: False)
     x, weight = normal(4, 24), normal(11, 24, seed=1)
     assert torch.equal(products.product(x, weight), nn.functional.linear(x, weight))
-    trunk = language_model.language_model("tiny", tiny_model("gpt2"), byte_tokenizer(), where="It").trunk
+    trunk = language_model.assemble("tiny", tiny_model("gpt2"), byte_tokenizer(), where="It").trunk
     monkeypatch.setattr(products, "WORTH_PACKING", 0)
     assert products.packed(trunk, 4) is trunk
 
@@ -51,7 +51,7 @@ def test_without_the_kernel_torchs_product_is_used(monkeypatch):
 @with_kernel
 @pytest.mark.parametrize("family", FAMILY_MODELS)
 def test_writing_with_packed_weights_writes_the_same(family, monkeypatch):
-    trunk = language_model.language_model("tiny", tiny_model(family), byte_tokenizer(), where="It").trunk
+    trunk = language_model.assemble("tiny", tiny_model(family), byte_tokenizer(), where="It").trunk
     before, calls = language_model.fingerprint(trunk), []
 
     def written():
@@ -80,7 +80,7 @@ def test_writing_with_packed_weights_writes_the_same(family, monkeypatch):
 @with_kernel
 def test_a_pack_is_never_older_than_its_weights(monkeypatch):
     monkeypatch.setattr(products, "WORTH_PACKING", 0)
-    base = language_model.language_model("tiny", tiny_model("gpt2"), byte_tokenizer(), where="It").trunk
+    base = language_model.assemble("tiny", tiny_model("gpt2"), byte_tokenizer(), where="It").trunk
     branch, x = base.trainable_copy(2), normal(4, 1, 32)
     products.packed(base, 4)
 
