@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BATCH, EPOCHS, TEMPERATURE = 8, 4, 0.8
 # What is compared: the model, how many bottom layers we freeze, prompt and answer tokens, steps that count in a process, and what was aimed at.
 CASES = {
-    "full": dict(model="gpt2", frozen=0, prompt=4, answer=32, steps=1, title="GPT-2 124M shape, everything trained", aim=(2, None, 4.0)),
+    "full": dict(model="gpt2", frozen=0, prompt=4, answer=32, steps=3, title="GPT-2 124M shape, everything trained", aim=(2, None, 4.0)),
     "top2": dict(
-        model="gpt2", frozen=10, prompt=4, answer=32, steps=1, title="GPT-2 124M shape, ours trains the top 2 layers (TRL: everything)", aim=(4, 6, 3.0)
+        model="gpt2", frozen=10, prompt=4, answer=32, steps=3, title="GPT-2 124M shape, ours trains the top 2 layers (TRL: everything)", aim=(4, 6, 3.0)
     ),
     "bundled": dict(model="bundled", frozen=0, prompt=4, answer=32, steps=5, title="bundled model, everything trained", aim=(4, 6, None)),
 }
