@@ -66,6 +66,32 @@ class RewardModelSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class FineTunedSettings(_Checked):
+    """The slower reward model: top layers of the language model learn too, by TRL's ``RewardTrainer``."""
+
+    unfrozen_layers: int = setting(2, "How many of the top layers learn. More can be learned, and more can be learned by heart.", 1, 48, 1, "layers")
+    epochs: int = setting(6, "How often every comparison is seen.", 1, 50, 1)
+    learning_rate: float = setting(2e-4, "Size of a gradient step (AdamW), falling to 0 by the end.", 0.0, 0.01, 1e-5)
+    batch_size: int = setting(8, "Comparisons in one gradient step.", 1, 64, 1, "comparisons")
+    weight_decay: float = setting(0.01, "Pulls the weights towards 0.", 0.0, 1.0, 0.01)
+    folds: int = setting(5, "One part of so many, whole prompts, is held out and never trained on.", 2, 10, 1)
+    seed: int = setting(0, "Which prompts are held out, and the order of the comparisons.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class ScoringSettings(_Checked):
+    """How a trained reward model's score is used where it may be wrong."""
+
+    conservative: float = setting(
+        0.0,
+        "Taken off a score: this many of its own standard deviations of doubt. 0: the score as it is; 1: nothing is earned where nobody judged.",
+        0.0,
+        5.0,
+        0.1,
+    )
+
+
+@dataclass(frozen=True)
 class PPOSettings(_Checked):
     """Proximal policy optimisation of a language model (Schulman et al. 2017; Ziegler et al. 2019)."""
 
