@@ -1,11 +1,11 @@
-"""Measure the figures that the README gives: ``python -m benchmarks [loop | step | page] [options]``; nothing named runs all of them."""
+"""Measure the figures that the README gives: ``python -m benchmarks [loop | step | reward | page] [options]``; nothing named runs all of them."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-PARTS = {"step": "benchmarks.step_time", "loop": "benchmarks.loop_figures", "page": "benchmarks.page_times"}
+PARTS = {"step": "benchmarks.step_time", "reward": "benchmarks.reward_figures", "loop": "benchmarks.loop_figures", "page": "benchmarks.page_times"}
 
 
 def main() -> int:
