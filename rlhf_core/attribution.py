@@ -163,7 +163,7 @@ def surface_of(text: str) -> dict[str, float]:
     marks = sum(not c.isalnum() and not c.isspace() and c not in "'-" for c in text)
     return {
         "length": float(len(words)), "capitals": sum(c.isupper() for c in letters) / max(1, len(letters)), "punctuation": marks / max(1, len(words)),
-        "repetition": 1 - len(set(words)) / max(1, len(words)),
+        "repetition": 1 - len(set(words)) / len(words) if words else 0.0,
     }  # fmt: skip
 
 

@@ -9,10 +9,10 @@ Shapes: N comparisons, k features.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from rlhf_core.comparisons import Comparisons, solve_many
 from rlhf_core.reward_model import correct, prior_stds, wilson_interval
@@ -114,16 +114,44 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
     }  # fmt: skip
 
 
-def confidence_slope(margins: Tensor, targets: Tensor, weights: Tensor, spread: float = 1.0) -> float:
-    """By how much held-out margins must be stretched so that their sigmoid is the probability it claims to be.
+class Confidence(NamedTuple):
+    """From a margin to the probability that one output is preferred.
 
-    One number, the maximum of likelihood times a log-normal prior around 1 (``spread``: standard deviation of its logarithm), so that few votes leave it
-    near 1. Platt 1999; "temperature scaling", Guo et al. 2017 (arXiv 1706.04599), section 4.2.
+    Attributes:
+        slope: log-odds of the preference are ``slope`` times the margin.
+        noise: probability that a vote is a slip, recorded the wrong way round.
     """
-    grid = torch.linspace(math.log(0.1), math.log(30), 400, dtype=torch.float64)
-    m = grid.exp()[:, None] * margins.double()[None]
-    loss = (weights * (targets * F.softplus(-m) + (1 - targets) * F.softplus(m))).sum(1) + grid**2 / (2 * spread**2)
-    return grid[loss.argmin()].exp().item()
+
+    slope: float = 1.0
+    noise: float = 0.0
+
+    def preference(self, margins: Tensor) -> Tensor:
+        """Probability that a is what the rater prefers. (N,) -> (N,)."""
+        return torch.sigmoid(self.slope * margins.double())
+
+    def vote(self, margins: Tensor) -> Tensor:
+        """Probability that the rater's vote says a: slips included. (N,) -> (N,)."""
+        return self.noise + (1 - 2 * self.noise) * self.preference(margins)
+
+
+def confidence(margins: Tensor, targets: Tensor, weights: Tensor) -> Confidence:
+    """How held-out margins must be stretched, and how many slips there are, for the claimed probabilities to be true. (N,) each.
+
+    Maximum of likelihood times a log-normal prior on the slope (around 1, standard deviation of its logarithm 1) and a Beta(2, 10) prior on the noise, over a grid (noise to
+    20%): few votes leave them near 1 and 10%. Without the noise, one slip on an easy pair makes every confidence too small.
+    Sources: Platt 1999; "temperature scaling", Guo et al. 2017 (arXiv 1706.04599), section 4.2; a constant rate of slips: Christiano et al. 2017 (arXiv 1706.03741), section 2.2.3.
+    """
+    grid = torch.linspace(math.log(0.1), math.log(30), 200, dtype=torch.float64)
+    p = torch.sigmoid(grid.exp()[:, None] * margins.double())  # (slopes, N)
+    best, found = math.inf, Confidence()
+    for percent in range(1, 21):
+        noise = percent / 100
+        vote = noise + (1 - 2 * noise) * p
+        loss = -(weights * (targets * vote.log() + (1 - targets) * (1 - vote).log())).sum(1) + grid**2 / 2 - math.log(noise) - 9 * math.log(1 - noise)
+        place = int(loss.argmin())
+        if loss[place] < best:
+            best, found = loss[place].item(), Confidence(grid[place].exp().item(), noise)
+    return found
 
 
 def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
@@ -159,16 +187,20 @@ def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) 
 
 
 def diagnose(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
-    """Everything above for one fitted head. ``weights``: (k,). Returns {"histogram", "held_out", "calibration", "slope", "effective", "notes"}.
+    """Everything above for one fitted head. ``weights``: (k,).
 
-    Calibration is that of the held-out margins after ``slope`` (which is fitted on the same held-out votes: one number, so it flatters little).
+    Returns:
+        {"histogram", "held_out" (without "margins"), "calibration", "slope", "noise", "effective", "notes"}. Calibration is that of the held-out votes: does a vote that is
+        claimed with 80% fall that way in 80%? (``confidence`` was fitted on the same votes: two numbers, so it flatters little.)
     """
     held = leave_one_prompt_out(data, prior_std)
     margins = held.pop("margins")
-    slope = 1.0 if margins is None else confidence_slope(margins, data.targets, data.weights)
-    none = torch.zeros(0, dtype=torch.float64)
-    curve = calibration_curve(none, none) if margins is None else calibration_curve(slope * margins, data.targets)
+    if margins is None:
+        sure, curve = Confidence(), calibration_curve(torch.zeros(0), torch.zeros(0))
+    else:
+        sure = confidence(margins, data.targets, data.weights)
+        curve = calibration_curve(torch.logit(sure.vote(margins)), data.targets)
     return {
-        "histogram": margin_histogram(data.x @ weights.double(), data.targets), "held_out": held, "calibration": curve, "slope": slope,
+        "histogram": margin_histogram(data.x @ weights.double(), data.targets), "held_out": held, "calibration": curve, "slope": sure.slope, "noise": sure.noise,
         "effective": effective_comparisons(data, weights, prior_std), "notes": list(data.notes),
     }  # fmt: skip

@@ -56,7 +56,9 @@ class RewardModelSettings(_Checked):
     """A Bradley-Terry head on whitened features of the frozen reference."""
 
     features: int = setting(8, "How many whitened directions of the hidden states the head may weigh. Fewer need fewer comparisons.", 2, 64, 1)
-    prior_std: float = setting(1.0, "How large a weight we expect before seeing data. Smaller: more cautious.", 0.05, 10.0, 0.05)
+    prior_std: float = setting(
+        0.35, "How large a weight we expect before seeing data. Smaller: more cautious, and fewer comparisons go further.", 0.05, 10.0, 0.05
+    )
     iterations: int = setting(24, "Damped Newton steps. It has converged long before the last one.", 1, 200, 1)
     folds: int = setting(5, "The prompts are split into this many parts; each part is judged by a head that never saw it.", 2, 10, 1)
     reference_samples: int = setting(

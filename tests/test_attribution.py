@@ -129,7 +129,7 @@ def test_nearest_judged_outputs_and_how_they_fared():
 
 def test_surface_by_hand():
     assert surface_of("A CAT, a cat!") == {"length": 4.0, "capitals": 4 / 8, "punctuation": 2 / 4, "repetition": 0.5}
-    assert surface_of("") == {"length": 0.0, "capitals": 0.0, "punctuation": 0.0, "repetition": 0.0}
+    assert set(surface_of("").values()) == {0.0}
     x, y = normal(50), normal(50, seed=1)
     assert correlation(x, y) == pytest.approx(torch.corrcoef(torch.stack([x, y]))[0, 1].item()) and correlation(x, torch.ones(50)) == 0
 

@@ -9,7 +9,7 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core import comparisons
 from rlhf_core.preferences import Pair
-from rlhf_core.reward_diagnostics import calibration_curve, confidence_slope, diagnose, effective_comparisons, leave_one_prompt_out, margin_histogram
+from rlhf_core.reward_diagnostics import calibration_curve, confidence, diagnose, effective_comparisons, leave_one_prompt_out, margin_histogram
 
 
 def logit(p):
@@ -40,11 +40,23 @@ def test_a_calibrated_model_is_told_from_one_that_is_not(stretch, verdict):
     targets = (torch.rand(20_000, generator=torch.Generator().manual_seed(1)) < torch.sigmoid(margins)).double()
     curve = calibration_curve(stretch * margins, targets)
     assert verdict in curve["sentence"] and (curve["error"] < 0.02) == (stretch == 1.0)
-    assert confidence_slope(stretch * margins, targets, torch.ones(20_000)) == pytest.approx(1 / stretch, rel=0.05)
+    assert confidence(stretch * margins, targets, torch.ones(20_000)).slope == pytest.approx(1 / stretch, rel=0.1)
+
+
+@pytest.mark.parametrize("slips", [0.03, 0.15])
+def test_slips_are_told_from_doubt(slips):
+    """Votes drawn with a known slope and a known rate of slips give both back, and so the probability of the preference."""
+    margins, luck = 2 * normal(20_000), torch.rand(2, 20_000, generator=torch.Generator().manual_seed(1))
+    votes = (luck[0] < torch.sigmoid(1.7 * margins)) != (luck[1] < slips)
+    sure = confidence(margins, votes.double(), torch.ones(20_000))
+    assert sure.slope == pytest.approx(1.7, rel=0.1) and sure.noise == pytest.approx(slips, abs=0.015)
+    assert sure.preference(torch.tensor([1.0])).item() == pytest.approx(1 / (1 + math.exp(-sure.slope)))
+    assert sure.vote(torch.tensor([9.0])).item() == pytest.approx(1 - sure.noise, abs=1e-3)
 
 
 def test_few_votes_leave_the_confidence_as_it_is():
-    assert confidence_slope(torch.tensor([0.1]), torch.tensor([1.0]), torch.ones(1)) == pytest.approx(1, abs=0.1)
+    sure = confidence(torch.tensor([0.1]), torch.tensor([1.0]), torch.ones(1))
+    assert sure.slope == pytest.approx(1, abs=0.1) and sure.noise == pytest.approx(0.1, abs=0.02)
 
 
 def test_leave_one_prompt_out_is_a_refit_without_each_prompt():

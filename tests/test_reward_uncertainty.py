@@ -75,7 +75,7 @@ def test_information_gain_is_the_mutual_information():
     p = p.clamp(1e-12, 1 - 1e-12)
     torch.testing.assert_close(information_gain(weights, covariance, x), h(p.mean(0)) - h(p).mean(0), atol=4e-3, rtol=0)
     assert information_gain(weights, torch.zeros(k, k), x).abs().max() < 1e-6  # nothing is left to learn
-    assert (information_gain(0 * weights, 1e6 * torch.eye(k), 1e3 * x) < 1).all()  # a vote tells one bit at most
+    assert (information_gain(0 * weights, 1e6 * torch.eye(k), 1e3 * x) <= 1 + 1e-9).all()  # a vote tells one bit at most
 
 
 def test_active_choice_needs_fewer_comparisons_than_chance():

@@ -33,8 +33,8 @@ def test_the_scores_are_those_of_a_fit_to_the_changed_votes(change):
 
 
 def test_one_vote_can_decide_and_most_do_not():
-    data, _ = judged(3, k=4, choices=["a", "a", "a"])
-    best = data.x[0] / data.x[0].norm()
+    data, _ = judged(2, k=4, choices=["a", "a"])
+    best = data.x[0] - (data.x[0] @ data.x[1]) / (data.x[1] @ data.x[1]) * data.x[1]  # what only the first vote is about
     found = what_if(data, model_of(data), 0, "flip", torch.stack([best, -best]), REFERENCE, 1.0)
     assert (found["order_before"], found["order_after"], found["decides"], found["moved"]) == ([0, 1], [1, 0], True, 2) and "decides which output" in found[
         "sentence"
