@@ -26,7 +26,7 @@ from rlhf_core.register import judge
 from rlhf_core.reward_diagnostics import calibration_curve, confidence, leave_one_prompt_out
 from rlhf_core.reward_kinds import Reference
 from rlhf_core.reward_model import fit, prior_stds
-from rlhf_core.reward_uncertainty import information_gain
+from rlhf_core.reward_uncertainty import EXPLORE, information_gain
 from rlhf_core.settings import RewardModelSettings
 from rlhf_core.what_if import what_if
 
@@ -142,7 +142,7 @@ def choose(taste: Taste, seeds: int, prior_std: float, k: int, most: int = 60, o
     """Mean accuracy after 1 .. ``most`` comparisons, chosen at random and by information gain among ``offered`` fresh pairs each time."""
     whitener = taste.reference.whitener(k)
     x_test, y_test = tests_of(taste, whitener)
-    features, prior = whitener(taste.states).double(), prior_stds(whitener, prior_std)
+    features, prior, wide = whitener(taste.states).double(), prior_stds(whitener, prior_std), prior_stds(whitener, EXPLORE)
     i, j, first = (torch.tensor(column) for column in zip(*taste.train))
     x_all, y_all = features[i] - features[j], first.double()
     means = []
@@ -154,15 +154,18 @@ def choose(taste: Taste, seeds: int, prior_std: float, k: int, most: int = 60, o
             labels = torch.where(flips, 1 - y_all, y_all)
             order = torch.randperm(len(y_all), generator=generator).tolist()
             taken: list[int] = []
-            w, covariance = torch.zeros(k, dtype=torch.float64), torch.diag(prior**2)
+            score, w, covariance = torch.zeros(k, dtype=torch.float64), torch.zeros(k, dtype=torch.float64), torch.diag(wide**2)
             for step in range(most):
                 options = [order[(step * offered + n) % len(order)] for n in range(offered)] if active else order[step : step + 1]
                 options = [n for n in options if n not in taken]
                 best = options[int(information_gain(w, covariance, x_all[options]).argmax())] if active else options[0]
                 taken.append(best)
-                w, hessian = solve(x_all[taken], labels[taken], torch.ones(len(taken), dtype=torch.float64), prior, w)
-                covariance = torch.linalg.inv(hessian)
-                shares[seed, step] = accuracy(x_test @ w, y_test)
+                ones = torch.ones(len(taken), dtype=torch.float64)
+                score, _ = solve(x_all[taken], labels[taken], ones, prior, score)
+                if active:
+                    w, hessian = solve(x_all[taken], labels[taken], ones, wide, w)
+                    covariance = torch.linalg.inv(hessian)
+                shares[seed, step] = accuracy(x_test @ score, y_test)
         means.append(shares.mean(0).tolist())
     return means[0], means[1]
 

@@ -97,7 +97,8 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
 
     if not 1 <= unfrozen_layers <= lm.trunk.layers:
         raise RewardModelError(f"This model has {lm.trunk.layers} layers, so between 1 and {lm.trunk.layers} of them can learn.")
-    config = GPT2Config.from_dict({**lm.config, "num_labels": 1, "pad_token_id": lm.pad_id, "dtype": "float32"})
+    kept = {name: value for name, value in lm.config.items() if name not in ("id2label", "label2id")}
+    config = GPT2Config.from_dict({**kept, "num_labels": 1, "pad_token_id": lm.pad_id, "dtype": "float32"})
     with torch.random.fork_rng(), torch.device("meta"):
         model = GPT2ForSequenceClassification(config)
     body, trunk = model.transformer, lm.trunk
@@ -124,7 +125,7 @@ def reward_trainer(lm, model, train: list[tuple[Row, Row]], settings: FineTunedS
         output_dir=folder, per_device_train_batch_size=min(settings.batch_size, len(train)), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate,
         lr_scheduler_type="linear", weight_decay=settings.weight_decay, max_grad_norm=1.0, center_rewards_coefficient=0.01, bf16=False, use_cpu=True, report_to="none",
         save_strategy="no", eval_strategy="no", logging_strategy="no", disable_tqdm=True, seed=settings.seed, data_seed=settings.seed, max_length=None,
-        dataloader_pin_memory=False, gradient_checkpointing=False, remove_unused_columns=False,
+        dataloader_pin_memory=False, remove_unused_columns=False,
     )  # fmt: skip
     data = Dataset.from_list([{"chosen_ids": token_ids(lm, winner), "rejected_ids": token_ids(lm, loser)} for winner, loser in train])
     tokenizer = copy.deepcopy(lm.tokenizer)

@@ -79,7 +79,7 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
         scope = f"Drawn from {MOST_TESTED:,} of the comparisons. "
     else:
         scope = ""
-    sizes = sizes_up_to(math.floor((1 - HELD_OUT) * len(data)))
+    sizes = sizes_up_to(math.floor(0.6 * len(data)))  # a little less than what is left beside the third: prompts have their votes unevenly
     if len(data) < FEWEST or len(data.groups.unique()) < 3:
         need = f"at least {FEWEST} comparisons about 3 prompts; there are {len(data)} about {len(data.groups.unique())}"
         return {"points": [], "forecast": None, "sentence": f"A learning curve needs {need}."}

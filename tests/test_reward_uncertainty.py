@@ -1,15 +1,13 @@
 """Bootstrap, conservative score and information gain against simulation; the active choice against chance."""
 
-import math
-
 import pytest
 import torch
-from lab_data import general_optimum, judged, model_of, normal, plain
+from lab_data import general_optimum, judged, model_of, normal
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.comparisons import solve
-from rlhf_core.reward_model import RewardModel, RewardModelError
-from rlhf_core.reward_uncertainty import bootstrap_heads, conservative, information_gain, next_pair, score_with_uncertainty
+from rlhf_core.reward_model import RewardModelError
+from rlhf_core.reward_uncertainty import bootstrap_heads, conservative, exploring_posterior, information_gain, next_pair, score_with_uncertainty
 from rlhf_core.settings import ScoringSettings, SettingsError
 
 
@@ -104,16 +102,27 @@ def candidates():
 
 
 def test_the_next_pair_is_the_one_of_largest_gain_that_was_not_judged():
-    features = [torch.tensor([[0.0, 0], [0, 0.1], [0, 0]]), torch.tensor([[2.0, 0], [-2, 0]])]
-    model = RewardModel(plain(2), torch.zeros(2), torch.diag(torch.tensor([1.0, 1.0])))
-    found = next_pair(candidates(), features, set(), model)
+    features = [torch.tensor([[0.0, 0], [0, 0.5], [0, 0]]), torch.tensor([[2.0, 0], [-2, 0]])]
+    little, _ = judged(2, k=2, truth=[0.0, 1.0])
+    found = next_pair(candidates(), features, set(), little)
     assert (found["id"], found["a"], found["b"], found["texts"]) == ("s2", 0, 1, ["u", "v"])
-    assert found["bits"] == pytest.approx(information_gain(model.weights, model.covariance, torch.tensor([[4.0, 0]]).double()).item())
-    sure = RewardModel(plain(2), torch.tensor([9.0, 0]), torch.diag(torch.tensor([1e-6, 1.0])))
-    assert next_pair(candidates(), features, set(), sure)["id"] == "s1"  # the second pair's answer is known
-    assert next_pair(candidates(), features, {("q", "v", "u")}, model)["id"] == "s1"
+    assert found["bits"] == pytest.approx(information_gain(*exploring_posterior(little), torch.tensor([[4.0, 0]]).double()).item())
+    sure, _ = judged(300, k=2, truth=[9.0, 0.0])
+    sure.features[:, 1] = 0  # nothing was asked about the second feature, and the first is settled
+    assert next_pair(candidates(), features, set(), sure)["id"] == "s1"
+    assert next_pair(candidates(), features, {("q", "v", "u")}, little)["id"] == "s1"
     assert next_pair(candidates(), features, set(), None)["id"] == "s2" and next_pair(candidates(), features, set(), None)["bits"] is None
-    assert math.isfinite(found["bits"]) and f"{found['bits']:.2f} bits" in found["sentence"]
+    assert f"{found['bits']:.2f} bits" in found["sentence"]
+
+
+def test_the_next_pair_is_chosen_under_the_posterior_of_a_wide_prior():
+    data, _ = judged(30, k=3)
+    w, covariance = exploring_posterior(data)
+    torch.testing.assert_close(w, general_optimum(data.x, data.targets, data.weights, torch.ones(3, dtype=torch.float64)), atol=1e-5, rtol=0)
+    p = torch.sigmoid(data.x @ w)
+    torch.testing.assert_close(
+        torch.linalg.inv(covariance), (data.x * (p * (1 - p))[:, None]).T @ data.x + torch.eye(3, dtype=torch.float64), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_no_pair_left_is_said():
