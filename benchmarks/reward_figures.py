@@ -1,6 +1,7 @@
 """The reward model's figures, over seeds: accuracy, calibration, active choice, times.
 
     python -m benchmarks reward [--seeds 20] [--briefs biology-homework customer-reply] [--cache FOLDER]
+                               [--fine-tuned-seeds 3]
 
 The rater is the brief's rule, which reads words alone and shares nothing with the reward model's features; each training label is reversed with probability 0.1. A comparison is
 a pair of different answers to one training prompt between which the rule decides (where it would call a tie, the next pair is shown). The test is 500 fresh pairs from
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from rlhf_core import briefs, comparisons, language_model, steps
+from rlhf_core import briefs, comparisons, fine_tuned_reward, language_model, steps
 from rlhf_core.comparisons import Comparisons, solve, solve_many
 from rlhf_core.preferences import Pair
 from rlhf_core.register import judge
@@ -27,7 +28,7 @@ from rlhf_core.reward_diagnostics import calibration_curve, confidence, leave_on
 from rlhf_core.reward_kinds import Reference
 from rlhf_core.reward_model import fit, prior_stds
 from rlhf_core.reward_uncertainty import EXPLORE, information_gain
-from rlhf_core.settings import RewardModelSettings
+from rlhf_core.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.what_if import what_if
 
 NOISE, TESTS, SIZES, DIMENSIONS = 0.1, 500, (10, 20, 40, 60, 120), (8, 16, 32)
@@ -46,6 +47,7 @@ class Taste:
     rows: list
     states: torch.Tensor
     train: list[tuple[int, int, bool]]
+    test_rows: list
     test_states: torch.Tensor
     test: list[tuple[int, int, bool]]
     tie_share: float
@@ -95,7 +97,7 @@ def taste_of(slug: str, lm, cache: Path | None) -> Taste:
     train, ties = decided_pairs(sampled["train"][0], brief.wanted)
     test, _ = decided_pairs(sampled["test"][0], brief.wanted)
     test = random.Random(0).sample(test, min(TESTS, len(test)))
-    return Taste(slug, Reference(*sampled["pool"]), *sampled["train"], train, sampled["test"][1], test, ties)
+    return Taste(slug, Reference(*sampled["pool"]), *sampled["train"], train, *sampled["test"], test, ties)
 
 
 def drawn(taste: Taste, whitener, count: int, seed: int) -> Comparisons:
@@ -170,6 +172,17 @@ def choose(taste: Taste, seeds: int, prior_std: float, k: int, most: int = 60, o
     return means[0], means[1]
 
 
+def fine_tuned_accuracy(taste: Taste, lm, count: int, seed: int) -> tuple[float, float]:
+    """Accuracy of the fine-tuned reward model on the test pairs, and the seconds its training took."""
+    data = drawn(taste, taste.reference.whitener(8), count, seed)
+    began = time.perf_counter()
+    *_, scorer = fine_tuned_reward.fit(lm, data.pairs, taste.reference.rows[:64], FineTunedSettings(seed=seed))
+    seconds = time.perf_counter() - began
+    scores = scorer.score(taste.test_rows).double()
+    i, j = (torch.tensor([pair[side] for pair in taste.test]) for side in (0, 1))
+    return accuracy(scores[i] - scores[j], torch.tensor([float(first) for *_, first in taste.test])), seconds
+
+
 def milliseconds(work, repeats: int = 15) -> float:
     """The best of several: on a busy machine the others measure its other work."""
     times = []
@@ -219,6 +232,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--briefs", nargs="+", default=["biology-homework", "customer-reply"])
     parser.add_argument("--cache", type=Path, help="keep the sampled answers in this folder")
+    parser.add_argument("--fine-tuned-seeds", type=int, default=3, help="seeds of the fine-tuned reward model, seconds each; 0 leaves it out")
     parser.add_argument("--prior-std", type=float, default=RewardModelSettings.prior_std)
     args = parser.parse_args(argv)
     began, lm = time.perf_counter(), language_model.load()
@@ -240,6 +254,14 @@ def main(argv: list[str]) -> int:
         by_chance, by_gain = choose(taste, args.seeds, args.prior_std, settings.features)
         figures["active needs"] = next((n for n, share in enumerate(by_gain, 1) if share >= by_chance[39]), len(by_gain) + 1)
         print("  random / active after " + "; ".join(f"{n}: {by_chance[n - 1]:.3f} / {by_gain[n - 1]:.3f}" for n in (10, 20, 28, 40, 60)))
+        for count in (20, 60):
+            tuned = [fine_tuned_accuracy(taste, lm, count, seed) for seed in range(args.fine_tuned_seeds)]
+            if tuned:
+                shares, seconds = zip(*tuned)
+                print(
+                    f"  fine-tuned (TRL), {count}: {statistics.mean(shares):.3f} (from {min(shares):.2f} to {max(shares):.2f}, {len(shares)} seeds), {statistics.median(seconds):.1f} s",
+                    flush=True,
+                )
         figures |= times_of(taste, lm, settings)
         for name, value in figures.items():
             print(f"  {name}: {value:.3g}{verdict(name, value)}", flush=True)

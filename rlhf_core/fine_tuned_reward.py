@@ -21,6 +21,7 @@ import copy
 import math
 import random
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
     body.wte, body.wpe = trunk.wte, trunk.wpe
     body.h = torch.nn.ModuleList([block if i < frozen else copy.deepcopy(block) for i, block in enumerate(trunk.h)])
     body.ln_f = copy.deepcopy(trunk.ln_f)
-    model.score = torch.nn.Linear(trunk.width, 1, bias=False)
+    with torch.random.fork_rng():
+        model.score = torch.nn.Linear(trunk.width, 1, bias=False)
     generator = torch.Generator().manual_seed(seed)
     model.score.weight.data = torch.randn(1, trunk.width, generator=generator) / math.sqrt(trunk.width + 1)
     for module in (*body.h[frozen:], body.ln_f, model.score):
@@ -115,18 +117,25 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
     return model
 
 
+def _config(cls, settings: FineTunedSettings, pairs: int, folder: str):
+    """TRL's ``RewardConfig`` for a small machine."""
+    return cls(
+        output_dir=folder, per_device_train_batch_size=min(settings.batch_size, pairs), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear", weight_decay=settings.weight_decay, max_grad_norm=1.0, center_rewards_coefficient=0.01, bf16=False, use_cpu=True, report_to="none",
+        save_strategy="no", eval_strategy="no", logging_strategy="no", disable_tqdm=True, seed=settings.seed, data_seed=settings.seed, max_length=None,
+        dataloader_pin_memory=False, remove_unused_columns=False,
+    )  # fmt: skip
+
+
 def reward_trainer(lm, model, train: list[tuple[Row, Row]], settings: FineTunedSettings, folder: str, callbacks: list | None = None):
     """TRL's trainer on (winner, loser) rows in memory: nothing is reported, saved or downloaded. ``folder``: a temporary directory."""
     from transformers import PrinterCallback, ProgressCallback
     from trl import RewardConfig, RewardTrainer
     from trl.trainer.reward_trainer import Dataset
 
-    config = RewardConfig(
-        output_dir=folder, per_device_train_batch_size=min(settings.batch_size, len(train)), num_train_epochs=settings.epochs, learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear", weight_decay=settings.weight_decay, max_grad_norm=1.0, center_rewards_coefficient=0.01, bf16=False, use_cpu=True, report_to="none",
-        save_strategy="no", eval_strategy="no", logging_strategy="no", disable_tqdm=True, seed=settings.seed, data_seed=settings.seed, max_length=None,
-        dataloader_pin_memory=False, remove_unused_columns=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TRL's own default for a setting that transformers has renamed
+        config = _config(RewardConfig, settings, len(train), folder)
     data = Dataset.from_list([{"chosen_ids": token_ids(lm, winner), "rejected_ids": token_ids(lm, loser)} for winner, loser in train])
     tokenizer = copy.deepcopy(lm.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(lm.pad_id)  # else TRL pads with the end of text, and the head would never read that
@@ -167,7 +176,9 @@ def steps_of(trainer) -> Iterator[dict]:
     for epoch in range(state.num_train_epochs):
         if hasattr(loader, "set_epoch"):
             loader.set_epoch(epoch)
-        for batch in loader:
+        with torch.random.fork_rng():  # a loader draws a number from torch's global generator, to no end
+            batches = list(loader)
+        for batch in batches:
             trainer.control = handler.on_step_begin(args, state, trainer.control)
             loss = trainer.training_step(model, batch)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), args.max_grad_norm)

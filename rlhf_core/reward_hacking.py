@@ -20,8 +20,7 @@ from rlhf_core.preferences import Pair
 from rlhf_core.register import word_weights
 
 BEST_OF = 64
-UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares from which a text is nonsense
-UNLIKELY = -6.0  # nats a token, below which the frozen model finds a text absurd; its own answers: about -2 (guessing among 4,096 tokens: -8.3)
+UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense
 EXPLOIT = "you (exploit)"
 
 
@@ -31,29 +30,30 @@ def known_words() -> frozenset[str]:
     return frozenset(word for word in word_weights() if "_" not in word)
 
 
-def nonsense(text: str, logprob: float, tokens: int, unlikely: float = UNLIKELY) -> dict:
+def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
     """Is a text one that nobody would write?
 
     Args:
         logprob: its log-probability under the frozen model, nats; tokens: how many tokens that is over.
+        vocabulary: how many tokens the model knows: drawing blindly costs log(vocabulary) nats a token, 8.3 for 4,096. The model's own answers: about 0.5.
 
     Returns:
         {"unknown" (share of words that the list lacks; 1 without a word), "repeated" (share of words that stand there already), "logprob_per_token", "nonsense": bool,
-        "why": the reasons in words, or ""}.
+        "why": the reasons in words, or ""}. A rare honest word is no nonsense: most words must be unknown, and the text halfway to blind drawing.
     """
     words = re.findall(r"[a-z][a-z'-]*", text.lower())
     unknown = sum(word not in known_words() for word in words) / len(words) if words else 1.0
     repeated = 1 - len(set(words)) / len(words) if words else 0.0
-    each = logprob / max(1, tokens)
+    each, blind = logprob / max(1, tokens), -math.log(vocabulary)
     why = []
     if not words:
         why.append("it has no word in it")
-    elif unknown >= UNKNOWN_WORDS:
+    elif unknown > UNKNOWN_WORDS and each < blind / 2:
         why.append(f"{unknown:.0%} of its words are on no list")
     if len(words) >= 4 and repeated >= REPEATED_WORDS:
         why.append(f"{repeated:.0%} of its words were there before")
-    if each < unlikely:
-        why.append(f"the original model finds it absurd ({each:.1f} nats a token)")
+    if each < blind:
+        why.append(f"the original model finds it less likely than tokens drawn blindly ({each:.1f} nats a token; blindly {blind:.1f})")
     return {"unknown": unknown, "repeated": repeated, "logprob_per_token": each, "nonsense": bool(why), "why": " and ".join(why)}
 
 
@@ -73,6 +73,7 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
     for text in texts:
         if not text.strip():
             raise InputError("A text to score is empty.")
+        text = " " + text.strip()  # as the model's own answers begin; without the space it reads other tokens
         ids = lm.encode_response(text)
         if len(prompt_ids) + len(ids) > lm.trunk.context:
             raise InputError(f"A text to score has {len(ids)} tokens; with the prompt it does not fit the model's {lm.trunk.context}. Shorten it.")
@@ -83,7 +84,7 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
         doubt = scorer.uncertainty([row])
         yield {
             "prompt": prompt, "text": text, "score": scorer.score([row]).item(), "uncertainty": None if doubt is None else doubt.item(), "by": "you",
-            **nonsense(text, logprob, len(ids)),
+            **nonsense(text, logprob, len(ids), lm.trunk.wte.num_embeddings),
         }  # fmt: skip
 
 

@@ -32,14 +32,16 @@ def lm():
     ("text", "logprob", "tokens", "why"),
     [
         ("a small animal that lives in the forest.", -16.0, 8, ""),
-        ("zxq vrrp blort animal", -16.0, 8, "75% of its words are on no list"),
+        ("zxq vrrp blort animal", -40.0, 8, "75% of its words are on no list"),
+        ("zxq vrrp blort animal", -16.0, 8, ""),  # likely words that the list happens to lack
+        ("zxq vrrp small animal", -40.0, 8, ""),  # half of them is not most of them
         ("animal animal animal animal", -8.0, 4, "75% of its words were there before"),
-        ("small the forest in", -40.0, 4, "the original model finds it absurd (-10.0 nats a token)"),
+        ("small the forest in", -40.0, 4, "the original model finds it less likely than tokens drawn blindly (-10.0 nats a token; blindly -8.3)"),
         ("!!! ??", -5.0, 5, "it has no word in it"),
     ],
 )
 def test_nonsense(text, logprob, tokens, why):
-    found = nonsense(text, logprob, tokens)
+    found = nonsense(text, logprob, tokens, 4096)
     assert (found["why"], found["nonsense"]) == (why, bool(why))
 
 
@@ -48,11 +50,13 @@ def test_the_word_list_is_the_registers_and_has_words_alone():
 
 
 def test_typed_texts_are_scored_with_the_models_own_probability(lm):
-    row = next(score_typed(lm, Counts(), "w1 w2", ["w3 w4 w5"]))
+    row = next(score_typed(lm, Counts(), "w1 w2", ["w3 w4 w5 "]))
     ids = torch.tensor([[*lm.encode("w1 w2 w3 w4 w5"), END]])
     log_p = lm.trunk.logits(lm.trunk.hidden_states(ids, torch.ones_like(ids).bool())).log_softmax(-1)
     expected = sum(log_p[0, t - 1, ids[0, t]].item() for t in range(2, 6)) / 4
-    assert (row["score"], row["by"], row["uncertainty"]) == (3.0, "you", None) and row["logprob_per_token"] == pytest.approx(expected, abs=1e-4)
+    assert (row["text"], row["score"], row["by"], row["uncertainty"]) == (" w3 w4 w5", 3.0, "you", None) and row["logprob_per_token"] == pytest.approx(
+        expected, abs=1e-4
+    )
     with pytest.raises(InputError, match="A text to score is empty"):
         next(score_typed(lm, Counts(), "w1", [" "]))
     with pytest.raises(InputError, match="does not fit the model's 48"):
