@@ -15,7 +15,7 @@ st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
     {
-        "Learn": [st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True)],
+        "Learn": [st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME), *state.lost()],
         "Steps": [
             st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
@@ -55,7 +55,7 @@ with st.sidebar:
         ask_start_over()
     st.caption("Your work is kept for a day after your last visit, at this page's address. Anyone with the address can open it.")
 
-if note := st.session_state.pop("note", None):
+if note := state.note():
     st.info(note, icon=":material/info:")
 
 if session.save_problem:

@@ -29,13 +29,13 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
     import torch
 
-    from rlhf_core import steps
+    from rlhf_core import workbench
     from rlhf_core.register import judge
 
-    lm = steps.ready(session)
+    lm = workbench.ready(session)
     prompts = list(session.brief.evaluation_prompts)
     each = max(4, 1 + 1200 // len(prompts))
-    work = steps.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
+    work = workbench.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
     while True:
         try:
             next(work)

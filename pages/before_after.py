@@ -6,8 +6,9 @@ import secrets
 
 import streamlit as st
 
+from rlhf_core import evaluation
 from rlhf_core.session import InputError, check_prompt
-from ui import charts, monitor, state, text
+from ui import charts, charts_compare, monitor, state, text
 
 PAIRS_SHOWN = 6
 
@@ -35,14 +36,10 @@ def offer(prompt: str) -> None:
     compare()
 
 
-def both(prompt: str, before: str, after: str, *, heads: bool, foot_before: str = "", foot_after: str = "") -> None:
+def both(prompt: str, before: str, after: str, *, foot_before: str = "", foot_after: str = "") -> None:
     """One prompt, original left and tuned right (below it on a phone, so each says which it is)."""
-    for column, written, name, foot in zip(st.columns(2), (before, after), ("Before", "After"), (foot_before, foot_after), strict=True):
-        with column:
-            if heads:
-                st.markdown("**Before: the original**" if name == "Before" else "**After: the tuned model**")
-            words = [name.lower(), foot, "" if written.strip() else "wrote nothing"]
-            text.answer(prompt, written, foot=" · ".join(filter(None, words)))
+    feet = [" · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"])) for written, foot in ((before, foot_before), (after, foot_after))]
+    text.answers(prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet)
 
 
 def foot(row: dict, side: str, number: int) -> str:
@@ -56,7 +53,7 @@ def compared(records: list[dict], view: dict) -> None:
     if row is None:
         return
     for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
-        both(row["prompt"], before, after, heads=number == 0, foot_before=foot(row, "before", number), foot_after=foot(row, "after", number))
+        both(row["prompt"], before, after, foot_before=foot(row, "before", number), foot_after=foot(row, "after", number))
     if row["before"] == row["after"]:
         st.info("Word for word the same: with this prompt and this seed, the training changed nothing.", icon=":material/drag_handle:")
 
@@ -81,9 +78,9 @@ def side_by_side() -> None:
     if pairs:
         st.subheader("On prompts it never trained on", anchor=False)
         everything = len(pairs) <= PAIRS_SHOWN or st.toggle(f"Show all {len(pairs)} pairs", key="pairs_all")
-        for number, pair in enumerate(pairs if everything else pairs[:PAIRS_SHOWN]):
+        for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
             feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
-            both(pair["prompt"], pair["before"], pair["after"], heads=number == 0, foot_before=feet[0], foot_after=feet[1])
+            both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
 
 
 # The measured answer
@@ -140,7 +137,7 @@ def measured() -> None:
     if found.get("sentence"):
         with st.container(border=True, key="verdict"):
             st.markdown(f":material/gavel: **{text.plain(found['sentence'])}**")
-    charts.draw(charts.win_rate(found), key="win_rate")
+    charts.draw(charts_compare.win_rate(found), key="win_rate")
     judge = text.plain(str(found.get("judge", "not stated")))
     trained_on_it = (
         "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it. Vote blind to find out."
@@ -159,6 +156,18 @@ def vote(prompt: str, choice: str) -> None:
         session.add_vote(prompt, choice)
     except InputError as error:
         st.session_state["vote_error"] = str(error)
+
+
+def tally(after: int, before: int) -> str:
+    """What the decided votes say, with their interval."""
+    decided = after + before
+    if not decided:
+        return "No vote has decided for either side yet, so there is nothing to count."
+    low, high = evaluation.wilson_interval(after, decided)
+    words = f"After was preferred in **{after} of {decided}** decided votes ({charts.percent(after / decided)}, 95% interval {charts.interval([low, high])}). "
+    if low <= 0.5 <= high:
+        return words + "The interval includes one half: **too few to tell**."
+    return words + f"The interval lies wholly {'above' if low > 0.5 else 'below'} one half: chance alone hardly explains that."
 
 
 def blind() -> None:
@@ -186,9 +195,7 @@ def blind() -> None:
         st.caption(f"The brief: {text.plain(session.brief.prefer)}")
         for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
             with column:
-                text.answer(pair["prompt"], pair[side], foot=f"answer {name}")
-        for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
-            with column:
+                text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
                 st.button(f"{name} is better", key=f"vote_{name.lower()}", on_click=vote, args=(pair["prompt"], side), width="stretch")
         st.button("No difference", key="vote_tie", on_click=vote, args=(pair["prompt"], "tie"), width="stretch")
     with st.expander("Your count so far (opening it ends the blindness)" if waiting else "Your count", expanded=not waiting, key="vote_count"):
@@ -197,6 +204,7 @@ def blind() -> None:
             st.metric("After preferred", count["after"])
             st.metric("No difference", count["tie"])
             st.metric("Before preferred", count["before"])
+        st.markdown(tally(count["after"], count["before"]))
 
 
 st.title("Before and after", anchor=False)

@@ -55,11 +55,11 @@ def before_and_after(pairs: list[dict], key: str, limit: int = 4) -> None:
 
 def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
     """Reward and drift, side by side."""
-    from ui import charts  # plotly: only when there is something to draw
+    from ui import charts, charts_training  # plotly: only when there is something to draw
 
     for column, name in zip(st.columns(2), ("reward", "kl_to_reference"), strict=True):
         with column:
-            charts.draw(getattr(charts, name)(metrics, steps), key=f"{key}_{name}")
+            charts.draw(getattr(charts_training, name)(metrics, steps), key=f"{key}_{name}")
 
 
 def verdict(evaluation: dict, rater: str) -> None:
@@ -171,7 +171,7 @@ else:
             else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
         )
         st.caption(
-            f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')))}."
+            f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater. Made with: {text.plain(str(example.get('made_with', 'the bundled model')).rstrip('. '))}."
         )
         before_and_after(example["pairs"], "example")
         verdict(example, str(example.get("judge", "")))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core import jobs, settings
-from ui import charts, knobs, monitor, state, text
+from rlhf_core.session import InputError
+from ui import charts, charts_training, knobs, monitor, state, text, whiteboard
 
 LABELS = {
     "steps": "Steps",
@@ -41,32 +42,51 @@ LADDERS = {  # settings whose useful values spread over powers of ten
 SAMPLES_SHOWN = 6  # of a step, before "show all"
 
 session = state.session()
-kept = st.session_state.setdefault("ppo_settings", {})  # our own key: a widget's value is lost when the page changes
-
-
-def keep(name: str) -> None:
-    kept[name] = st.session_state[f"ppo_{name}"]
-
-
-def knob(row: dict, disabled: bool) -> None:
-    name = row["name"]
-    label = LABELS.get(name, name.replace("_", " ")) + (f" ({row['unit']})" if row["unit"] and row["unit"] not in LABELS.get(name, name).lower() else "")
-    value, ladder = kept.get(name, row["default"]), LADDERS.get(name, ())
-    knobs.knob(row, label=label, value=value, key=f"ppo_{name}", keep=keep, ladder=ladder, disabled=disabled)
+knob = knobs.Knobs(session, "ppo", settings.PPOSettings, labels=LABELS, ladders=LADDERS)
 
 
 def start(one_step: bool = False) -> None:
     """Hand the run to the worker; with ``one_step`` it pauses after its next record."""
     st.session_state.pop("ppo_error", None)
     try:
-        chosen = settings.PPOSettings(**kept).validate()
+        chosen = settings.PPOSettings(**knob.chosen()).validate()
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
+    knob.keep()
+    session.autosave()
     records = chosen.steps + (0 if session.metrics else 1)  # step 0, before any update, is a record too
     job_id = state.submit("ppo", lambda: session.ppo(chosen), label=LABEL, long=True, total=records)
     if one_step:
         jobs.queue().step(job_id)
+
+
+def restart() -> None:
+    st.session_state.pop("ppo_error", None)
+    try:
+        session.restart_round()
+    except InputError as error:
+        st.session_state["ppo_error"] = str(error)
+
+
+def formula() -> None:
+    """What PPO climbs, with the numbers of the run under way or of the last one; and what the next would change."""
+    if whole_loop:
+        shown, whose = vars(settings.PPOSettings()), "of the run under way"
+    elif busy:
+        shown, whose = knob.chosen(), "of this run"  # nobody can move the sliders meanwhile
+    elif session.metrics and knob.ran():
+        shown, whose = knob.ran(), "of the last run"
+    else:
+        shown, whose = knob.chosen(), "that the sliders say"
+    now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
+    steered = f", steered to {charts.small(now)} by now" if now is not None and now != shown["beta"] else ""
+    st.caption(
+        f"What PPO climbs = score − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
+        f"nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}. These are the numbers {whose}."
+    )
+    if session.metrics and not busy and (changes := knob.changes()):
+        st.caption(f"**Next run:** {text.plain(', '.join(changes))}.")
 
 
 def last_step() -> int | None:
@@ -75,12 +95,12 @@ def last_step() -> int | None:
 
 def gauges(end: int | None) -> None:
     """The live charts: what it is for, what it writes, and then how the training feels."""
-    metrics, target = list(session.metrics), kept.get("kl_target") or None
-    side_by_side(charts.reward(metrics, end), charts.kl_to_reference(metrics, end, target=target))
+    metrics, target = list(session.metrics), (knob.ran() or knob.chosen())["kl_target"] or None
+    side_by_side(charts_training.reward(metrics, end), charts_training.kl_to_reference(metrics, end, target=target))
     samples()
     st.subheader("How the training feels", anchor=False)
-    side_by_side(charts.entropy(metrics, end), charts.clip_fraction(metrics, end))
-    side_by_side(charts.value_loss(metrics, end), charts.approx_kl_update(metrics, end))
+    side_by_side(charts_training.entropy(metrics, end), charts_training.clip_fraction(metrics, end))
+    side_by_side(charts_training.value_loss(metrics, end), charts_training.approx_kl_update(metrics, end))
 
 
 def side_by_side(*row: charts.Chart) -> None:
@@ -95,9 +115,10 @@ def readings() -> None:
     with st.container(horizontal=True, key="ppo_numbers"):
         st.metric("Step", row["step"])
         st.metric(
-            "Reward",
-            charts.number(row.get("reward_mean"), sign=True),
-            help=f"Mean score of this step's answers, in {charts.STANDARD_DEVIATIONS}. 0 is the original model.",
+            f"Reward {whiteboard.since(session)}",
+            whiteboard.gain(session),
+            help=f"Mean score of the newest step's answers minus that of step 0, in {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the "
+            "original model typically differ. The chart below shows both scores.",
         )
         st.metric("KL to reference", charts.small(row.get("kl_to_reference")), help="Drift from the original model, exact, in nats a response.")
         st.metric("β", charts.small(row.get("beta")), help="What a nat of drift costs at this step.")
@@ -144,24 +165,18 @@ st.markdown(
     "The model writes answers, the reward model scores them, and PPO nudges the model towards what scored well. "
     "A frozen copy of the original pulls back: drifting away costs."
 )
-beta_now = session.metrics[-1].get("beta") if session.metrics else kept.get("beta", settings.PPOSettings().beta)
-st.caption(
-    f"What PPO climbs = score − β × KL to the original model, with β = {charts.small(beta_now)}. "
-    "Within one step, a token's probability earns nothing for moving beyond a factor of 1 ± ε."
-)
-
 missing = session.needs("ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
+formula()
 if missing and not busy and not session.metrics:
     with st.container(border=True, key="ppo_missing"):
         st.markdown("**Not yet.** PPO still needs " + " and ".join(text.plain(need) for need in missing) + ".")
         st.page_link("pages/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:")
     st.stop()
 
-rows = settings.describe(settings.PPOSettings)
-for column, row in zip(st.columns(len(FIRST)), sorted((row for row in rows if row["name"] in FIRST), key=lambda row: FIRST.index(row["name"])), strict=True):
+for column, name in zip(st.columns(len(FIRST)), FIRST, strict=True):
     with column:
-        knob(row, busy)
+        knob.draw(name, disabled=busy or whole_loop)
 with st.container(horizontal=True, key="ppo_start"):
     going_on = (last_step() or 0) > 0
     st.button(
@@ -177,11 +192,11 @@ with st.container(horizontal=True, key="ppo_start"):
     if going_on:
         with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):
             st.markdown(f"Forgets the {last_step()} steps of this round and their samples. The reward model and your comparisons stay.")
-            st.button("Yes, forget these steps", key="ppo_restart", on_click=session.restart_round)
+            st.button("Yes, forget these steps", key="ppo_restart", on_click=restart)
     with st.popover("All settings", icon=":material/tune:"):
-        for row in rows:
-            if row["name"] not in FIRST:
-                knob(row, busy)
+        for name in knob.rows:
+            if name not in FIRST:
+                knob.draw(name, disabled=busy or whole_loop)
 own = [prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts]
 with st.expander(f"Which prompts it trains on ({len(session.training_prompts)})", icon=":material/list:", key="ppo_prompts"):
     if own:

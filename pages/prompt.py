@@ -18,17 +18,7 @@ LABELS = {
 }
 
 session = state.session()
-st.session_state.setdefault("sampling", {})  # kept under our own key: a widget's value is lost when the page changes
-
-
-def keep(name: str) -> None:
-    st.session_state["sampling"][name] = st.session_state[f"sampling_{name}"]
-
-
-def control(row: dict) -> None:
-    name = row["name"]
-    label = LABELS[name] + (f" ({row['unit']})" if row["unit"] else "")
-    knobs.knob(row, label=label, value=st.session_state["sampling"].get(name, row["default"]), key=f"sampling_{name}", keep=keep)
+sampling = knobs.Knobs(session, "sampling", settings.SamplingSettings, labels=LABELS)
 
 
 def offer(prompt: str) -> None:
@@ -42,12 +32,12 @@ def generate() -> None:
     st.session_state.pop("prompt_error", None)
     try:
         prompt = session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
-        sampling = settings.SamplingSettings(**st.session_state["sampling"]).validate()
+        chosen = settings.SamplingSettings(**sampling.chosen()).validate()
     except (InputError, settings.SettingsError) as error:
         st.session_state["prompt_error"] = str(error)
         return
     st.session_state["prompt_asked"] = prompt
-    state.submit("generate", lambda: session.generate(prompt, sampling), label="Writing answers", long=False)
+    state.submit("generate", lambda: session.generate(prompt, chosen), label="Writing answers", long=False)
 
 
 def streaming(records: list[dict], view: dict) -> None:
@@ -56,7 +46,7 @@ def streaming(records: list[dict], view: dict) -> None:
     live = view["status"] in state.ALIVE
     if not live:
         return
-    texts = latest["texts"] if latest else [""] * st.session_state["sampling"].get("candidates", 4)
+    texts = latest["texts"] if latest else [""] * sampling.chosen()["candidates"]
     text.answers(st.session_state.get("prompt_asked", ""), texts, live=True)
 
 
@@ -92,7 +82,7 @@ with st.container(key="prompt_box"):
     st.text_area(
         "Your prompt",
         key="prompt_text",
-        placeholder="An opossum is",
+        placeholder="for example: An opossum is",
         height=80,
         help="Plain English works best. A beginning that wants an ending works very well.",
     )
@@ -101,8 +91,8 @@ with st.container(key="prompt_box"):
         st.button("Generate", key="generate", type="primary", icon=":material/auto_awesome:", on_click=generate, disabled=busy, shortcut="Ctrl+Enter")
         with st.popover("How it picks words", icon=":material/tune:"):
             st.caption("At every step the model gives each possible next token a probability, then one is drawn.")
-            for row in settings.describe(settings.SamplingSettings):
-                control(row)
+            for name in sampling.rows:
+                sampling.draw(name)
 
 with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
     st.caption("Or try:", width="content")
@@ -118,14 +108,15 @@ job = state.job("generate")
 if job:
     monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.2, quiet=True)
 
-own = [row for row in session.candidate_sets if row.get("tokens") or row["prompt"] in session.user_prompts]
+own = [row for row in session.candidate_sets if row.get("asked")]
 if own and not busy:
     row = own[-1]
     st.subheader(f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False)
     if len(row["texts"]) < row.get("drawn", 0):
         st.caption(f"{row['drawn']} were written; those that came out the same, word for word, are shown once.")
     finished = row.get("finished") or [True] * len(row["texts"])
-    text.answers(row["prompt"], row["texts"], feet=["" if done else "breaks off: it ran out of tokens" for done in finished])
+    tags = [f"Answer {number}" for number in range(1, len(row["texts"]) + 1)]  # as "Look inside" calls them
+    text.answers(row["prompt"], row["texts"], tags=tags, feet=["" if done else "breaks off: it ran out of tokens" for done in finished])
     if len(row["texts"]) < 2:
         st.info("One answer can't be ranked against itself. Ask for more answers or raise the temperature, under “How it picks words”.", icon=":material/info:")
     else:

@@ -37,7 +37,7 @@ def scripted() -> None:
 
 def look_for_set(records: list[dict], view: dict) -> None:
     if ranking.next_row(session, st.session_state["form"], writing=True):
-        st.rerun()
+        state.rerun()
     st.caption("The model is writing the next answers. A moment.")
 
 

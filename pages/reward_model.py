@@ -8,7 +8,7 @@ from collections import Counter
 import streamlit as st
 
 from rlhf_core import settings
-from ui import charts, monitor, state, text
+from ui import charts, charts_training, monitor, state, text
 
 FEATURES = next(row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features")
 A_LOOK = 0.2  # seconds for an iteration in slow motion
@@ -16,7 +16,8 @@ LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
 
 session = state.session()
-st.session_state.setdefault("features", FEATURES["default"])  # our own key: a widget's value is lost when the page changes
+last = session.settings.get("reward_model", {}).get("features", FEATURES["default"])
+st.session_state.setdefault("features", min(LARGEST, last))  # our own key: a widget's value is lost when the page changes
 
 
 def keep() -> None:
@@ -32,9 +33,9 @@ def train() -> None:
 def curves(records: list[dict], iterations: int | None = None) -> None:
     left, right = st.columns(2)
     with left:
-        charts.draw(charts.reward_model_loss(records, iterations), key="fit_loss")
+        charts.draw(charts_training.reward_model_loss(records, iterations), key="fit_loss")
     with right:
-        charts.draw(charts.accuracy(records, iterations), key="fit_accuracy")
+        charts.draw(charts_training.accuracy(records, iterations), key="fit_accuracy")
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -44,7 +45,7 @@ def live(records: list[dict], view: dict) -> None:
     rows = [record for record in records if "iteration" in record]
     curves(rows, settings.RewardModelSettings().iterations)
     if rows and rows[-1].get("examples"):
-        charts.draw(charts.scores(rows[-1]["examples"]), key="fit_scores")
+        charts.draw(charts_training.scores(rows[-1]["examples"]), key="fit_scores")
 
 
 def playback() -> None:
@@ -54,9 +55,9 @@ def playback() -> None:
     shown = st.session_state["fit_shown"] = 1 + int((time.monotonic() - began) / A_LOOK)
     st.caption(f"Iteration {min(shown, len(records))} of {len(records)}, in slow motion: the fit itself is much faster.")
     curves(records[:shown], len(records))
-    charts.draw(charts.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
+    charts.draw(charts_training.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
     if shown >= len(records):
-        st.rerun()
+        state.rerun()
 
 
 def rewind() -> None:
@@ -160,7 +161,7 @@ if session.reward_model is not None and not busy and slow_motion:
 elif session.reward_model is not None and not busy:
     verdict(session.reward_summary)
     if session.reward_summary.get("examples"):
-        charts.draw(charts.scores(session.reward_summary["examples"]), key="scores")
+        charts.draw(charts_training.scores(session.reward_summary["examples"]), key="scores")
     curves(session.fit_records)
     with st.container(horizontal=True, key="fit_next"):
         st.button("Watch it learn again", key="watch_again", icon=":material/replay:", on_click=rewind, disabled=not session.fit_records)

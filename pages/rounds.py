@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.session import InputError
-from ui import charts, state, text
+from ui import charts, charts_compare, state, text
 
 session = state.session()
 
@@ -17,6 +17,23 @@ def attempt(action, *args, done: str) -> None:
         st.session_state["rounds_note"] = ("success", done)
     except InputError as error:
         st.session_state["rounds_note"] = ("error", str(error))
+
+
+def one_round(row: dict) -> None:
+    """The only round so far, as a table: a chart of one point shows nothing."""
+    bounds = charts.interval(row.get("win_interval"))
+    win_rate = charts.percent(row["win_rate"]) + (f" ({bounds})" if bounds else "") if row.get("win_rate") is not None else "not measured"
+    lines = [
+        f"| | Round {row['round']} |",
+        "|:--|--:|",
+        f"| Comparisons | {row.get('comparisons', 0)} |",
+        f"| Held-out accuracy of the reward model | {charts.percent(row['heldout_accuracy']) if row.get('heldout_accuracy') is not None else 'unknown'} |",
+        f"| PPO steps | {row.get('steps', 0)} |",
+        f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) | {charts.number(row.get('reward'), sign=True)} ({charts.number(row.get('reward_gain'), sign=True)} in this round) |",
+        f"| KL to reference, in nats a response | {charts.number(row.get('kl'))} |",
+        f"| Win rate against the original model | {win_rate} |",
+    ]
+    st.markdown("\n".join(lines))
 
 
 def card(row: dict, last: bool) -> None:
@@ -81,8 +98,14 @@ if busy:
     st.caption("A run is changing this session's model right now. Wait for it, or stop it, before you change rounds.")
 
 if finished or tuned:
-    charts.draw(charts.rounds_timeline([*finished, session.round_summary()] if tuned else finished), key="rounds_timeline")
-    if tuned:
+    so_far = [*finished, session.round_summary()] if tuned else finished
+    if len(so_far) == 1:
+        if tuned:  # a finished one has its card below
+            one_round(so_far[0])
+        st.caption("From the second round on, a chart shows every line from round to round.")
+    else:
+        charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
+    if tuned and len(so_far) > 1:
         st.caption(f"The last point, round {session.current_round}, is the one you are in.")
 else:
     st.info("No round has trained anything yet. The timeline begins with the first PPO step.", icon=":material/timeline:")

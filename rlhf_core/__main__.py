@@ -247,12 +247,12 @@ def generate(args: argparse.Namespace) -> int:
         raise InputError(f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step.")
     import torch
 
-    from rlhf_core import steps
+    from rlhf_core import workbench
     from rlhf_core.sampling import decode, decode_texts, response_forward, token_logprobs, uniform_numbers
 
-    lm = steps.ready(session)
-    ids = steps.encode_prompt(lm, prompt, args.max_new_tokens)
-    trunk = steps.trunk_with(lm, session.tuned_weights)
+    lm = workbench.ready(session)
+    ids = workbench.encode_prompt(lm, prompt, args.max_new_tokens)
+    trunk = workbench.trunk_with(lm, session.tuned_weights)
     uniforms = uniform_numbers(args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed))
     work = decode(trunk, [ids], uniforms=uniforms, end_id=lm.end_id, pad_id=lm.pad_id, samples=args.n, temperature=SamplingSettings().temperature)
     responses = None
@@ -300,9 +300,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from rlhf_core import steps
+        from rlhf_core import workbench
 
-        steps.ready(session)
+        workbench.ready(session)
         asked["threads"] = torch.get_num_threads()  # sums round differently with another number of threads
     except BaseException:
         if fresh:

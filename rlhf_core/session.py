@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, PreferenceError, Ranking, contradictions, nothing_to_learn, pair_from_row, pairs_from_rankings, training_pairs
+from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
-ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (steps.ready): reading them imports torch
+ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 
 class InputError(ValueError):
@@ -45,9 +45,10 @@ class Session:
         self.id = id or secrets.token_urlsafe(12)
         self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
         self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
+        self.under_way = 0  # trainings and measurements going on; the bundle of an app's session (status "done") says "running" only while there are any
         self.lock = threading.RLock()
         self.jobs: dict[str, str] = {}
-        self.settings: dict[str, dict] = {}  # the settings each stage last ran with
+        self.settings: dict[str, dict] = {}  # the settings each stage last ran with; "ppo_next" and the like: what a page chose for the next run
         self.user_prompts: list[str] = []
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
@@ -56,6 +57,7 @@ class Session:
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
         self._forget_reward_model()
@@ -206,11 +208,11 @@ class Session:
         Where the reward model was trained anew meanwhile, earlier rewards are on its predecessor's scale: then the distance to the original
         model's mean, which is 0 on every scale.
         """
-        if len(self.metrics) < 2:
+        first, last = (self.metrics[0], self.metrics[-1]) if len(self.metrics) > 1 else ({}, {})
+        start = first.get("reward_mean") if first.get("reward_model") == last.get("reward_model") else 0.0
+        if start is None or last.get("reward_mean") is None:
             return None
-        first, last = self.metrics[0], self.metrics[-1]
-        same = first.get("reward_model") == last.get("reward_model")
-        return last["reward_mean"] - (first["reward_mean"] if same else 0.0)
+        return last["reward_mean"] - start
 
     @property
     def tuned_weights(self) -> dict | str | None:
@@ -228,7 +230,7 @@ class Session:
             if self.current_round >= MAX_ROUNDS:
                 raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
             if self.weights == ON_DISK:
-                self.weights = self._from_disk("policy")
+                self.weights = run_bundle.read_bundle(self.directory)["tensors"]["policy"]
             self.rounds = [*self.rounds, self.round_summary()]
             self.round_weights.append(self.weights)
             self.start_weights, self.current_round = self.weights, self.current_round + 1
@@ -288,6 +290,21 @@ class Session:
 
     # --- work that takes time: generators, run by jobs or by the command line ------------------------------------
 
+    def _told(self, work: Iterator) -> Iterator:
+        """``work``, with a word on disk that it goes on: a server that is closed meanwhile leaves a bundle that was interrupted, an idle one does not."""
+        self._count(1)
+        try:
+            yield from work
+        finally:
+            if threading.main_thread().is_alive():  # else the process is ending, with this unfinished
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self.lock:
+            self.under_way += change
+        if self.status == "done":
+            self.autosave()
+
     def generate(self, prompt: str, sampling: SamplingSettings | None = None) -> Iterator:
         """Write answers to one prompt. Records {"kind": "tokens", "texts", "token"}, last {"kind": "done", "set_id"}."""
         from rlhf_core import steps
@@ -310,19 +327,19 @@ class Session:
         """Fit the reward model; a record an iteration, as in ``fit_records``."""
         from rlhf_core import steps
 
-        return steps.fit_reward_model(self, settings or RewardModelSettings(seed=self.seed))
+        return self._told(steps.fit_reward_model(self, settings or RewardModelSettings(seed=self.seed)))
 
     def ppo(self, settings: PPOSettings | None = None) -> Iterator:
         """Train the policy for ``settings.steps`` more steps; a record a step, as in ``metrics``."""
         from rlhf_core import steps
 
-        return steps.ppo(self, settings or PPOSettings(seed=self.seed))
+        return self._told(steps.ppo(self, settings or PPOSettings(seed=self.seed)))
 
     def evaluate(self, count: int = 200, seed: int = 1) -> Iterator:
         """Compare the original and the tuned model on prompts nobody trained on; one record, kept as ``evaluation``."""
         from rlhf_core import steps
 
-        return steps.evaluate(self, count, seed)
+        return self._told(steps.evaluate(self, count, seed))
 
     def compare(self, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
         """One prompt of the learner's, both models, the same random numbers. Record {"prompt", "before", "after", ...}."""
@@ -334,48 +351,15 @@ class Session:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""
         from rlhf_core import steps as work
 
-        return work.run_once(self, comparisons, steps)
+        return self._told(work.run_once(self, comparisons, steps))
 
-    # --- on disk -------------------------------------------------------------------------------------------------
+    # --- on disk: session_files ----------------------------------------------------------------------------------
 
     def save(self, directory: str | Path | None = None, *, status: str | None = None, weights: bool = True) -> Path:
         """Write the bundle. ``weights=False`` leaves the weight files as they are. Raises run_bundle.BundleError."""
-        directory = Path(directory or self.directory)
-        with self.lock:
-            status = status or self.status
-            tensors = self._tensors(directory) if weights else {}
-            step_on_disk = self.steps_done if weights else self.step_on_disk
-            run = {
-                "id": self.id, "status": status, "brief": self.brief.to_dict(), "judge": self.rater, "model": {"name": self.model_name, "sha256": self.model_hash},
-                "seed": self.seed, "settings": self.settings, "round": self.current_round,
-                "state": {
-                    "user_prompts": self.user_prompts, "rounds": self.rounds, "votes": self.votes, "drawn": self.drawn, "fit_records": self.fit_records,
-                    "reward_summary": self.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in self.candidate_sets],
-                    "imported": len(self.imported), "step_on_disk": step_on_disk,
-                },
-            }  # fmt: skip
-            place = run_bundle.write_bundle(
-                directory, run=run, rankings=[r.to_dict() for r in self.rankings], preferences=[p.to_dict() for p in self.pairs], metrics=self.metrics,
-                samples=self.samples, evaluation=self.evaluation, tensors=tensors,
-            )  # fmt: skip
-            if directory == self.directory:
-                self.step_on_disk = step_on_disk
-            return place
+        from rlhf_core import session_files
 
-    def _tensors(self, directory: Path) -> dict:
-        """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay where they are, or are copied to another folder."""
-        model, policy, start = self.reward_model, self.tuned_weights, self.start_weights
-        if policy == ON_DISK and self.weights is None:  # a round that has no step yet stands where it started
-            policy = self._from_disk("round_start")
-        stored = run_bundle.read_bundle(self.directory)["tensors"] if ON_DISK in (model, policy, start) and directory != self.directory else {}
-        here = {"reward_model": model if model in (None, ON_DISK) else model.tensors(), "policy": policy, "round_start": start}
-        return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
-
-    def _from_disk(self, name: str) -> dict | None:
-        """Weights of the last save. Imports torch."""
-        return run_bundle.read_bundle(self.directory)["tensors"][name]
-
-    model_hash = ""  # sha256 of the frozen base, set when it is first loaded
+        return session_files.save(self, Path(directory or self.directory), status=status, weights=weights)
 
     def autosave(self, weights: bool = False) -> None:
         """Save where the session lives on disk; a full disk is told, not raised: what is in memory goes on."""
@@ -390,46 +374,10 @@ class Session:
 
     @classmethod
     def open(cls, directory: str | Path) -> Session:
-        """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
+        """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence."""
+        from rlhf_core import session_files
 
-        Weights are read when they are first needed (``steps.ready``). The policy goes on with a fresh optimiser and value head; of the
-        earlier rounds only the last one's weights are on disk: those that this round started from.
-        """
-        contents = run_bundle.read_bundle(directory, tensors=False)
-        run, state = contents["run"], contents["run"].get("state", {})
-        try:
-            session = cls(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
-            session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
-            if state.get("imported"):
-                rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
-                session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
-            session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
-            session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
-            session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
-            if session.steps_done > session.step_on_disk:  # ended between two saves of the weights: go on from where the weights are
-                session.metrics, session.samples = ([row for row in rows if row["step"] <= session.step_on_disk] for rows in (session.metrics, session.samples))
-                session.evaluation = None
-                session.note = f"{session.note} Its weights are those of step {session.step_on_disk}, so it goes on from there.".strip()
-            session.user_prompts, session.rounds, session.votes = (
-                list(state.get("user_prompts", [])),
-                list(state.get("rounds", [])),
-                list(state.get("votes", [])),
-            )
-            session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
-            session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
-            session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
-            session.model_hash = run["model"].get("sha256", "")
-            files = run["files"]
-            session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
-            session.weights = ON_DISK if session.steps_done and "policy.safetensors" in files else None
-            session.start_weights = ON_DISK if "round_start.safetensors" in files else None
-            if session.round_weights:
-                session.round_weights[-1] = session.start_weights
-        except (briefs.BriefError, PreferenceError):
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise run_bundle.BundleError(f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json.") from error
-        return session
+        return session_files.load(directory)
 
     def delete(self) -> None:
         """Remove what the session has on disk; the object is not used again."""

@@ -35,6 +35,7 @@ def is_id(run_id: str | None) -> bool:
 def create(brief: briefs.Brief | None = None) -> Session:
     """A fresh session; nothing is written before there is something to keep."""
     session = Session(brief)
+    session.status = "done"  # nothing is under way before something begins
     session.directory = folder() / session.id
     with _LOCK:
         _SESSIONS[session.id] = (session, time.time())
@@ -58,7 +59,7 @@ def get(run_id: str) -> Session | None:
             session = Session.open(directory)
         except (run_bundle.BundleError, ValueError):
             return None
-        session.status = "running"
+        session.status = "done"
         _SESSIONS[run_id] = (session, time.time())
         return session
 

@@ -125,3 +125,48 @@ class PPOSettings(_Checked):
         if self.minibatch_size > self.batch_size:
             raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
         return self
+
+
+@dataclass(frozen=True)
+class RLOOSettings(_Checked):
+    """REINFORCE with a leave-one-out baseline (Ahmadian et al. 2024)."""
+
+    steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
+    batch_size: int = setting(64, "Answers written and scored in one step.", 8, 256, 8, "answers")
+    group: int = setting(4, "At least so many answers to each prompt of a batch: each is compared with the others' mean.", 2, 8, 1, "answers")
+    max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
+    epochs: int = setting(1, "How often the same batch is used again before a new one is written.", 1, 10, 1)
+    minibatch_size: int = setting(16, "Answers in one gradient step.", 8, 256, 8, "answers")
+    learning_rate: float = setting(2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
+    clip: float = setting(0.2, "A whole answer's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01)
+    beta: float = setting(0.3, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
+    temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
+    score_clip: float = setting(
+        1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
+    )
+    missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
+    frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
+    max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
+    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
+
+    def validate(self):
+        super().validate()
+        if self.minibatch_size > self.batch_size:
+            raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
+        return self
+
+
+@dataclass(frozen=True)
+class DPOSettings(_Checked):
+    """Direct preference optimisation (Rafailov et al. 2023): no reward model, no rollouts to learn from."""
+
+    steps: int = setting(15, "How many times: go through all comparisons, then write a batch to see where the model stands.", 1, 200, 1, "steps")
+    batch_size: int = setting(64, "Answers written after a step. They measure the model; it does not learn from them.", 8, 256, 8, "answers")
+    max_new_tokens: int = setting(24, "Longest answer that is written.", 4, 64, 1, "tokens")
+    minibatch_size: int = setting(16, "Comparisons in one gradient step.", 1, 256, 1, "comparisons")
+    learning_rate: float = setting(1e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
+    beta: float = setting(0.1, "How strongly the original model holds it: the smaller, the further a comparison may move the model.", 0.001, 10.0, 0.01)
+    temperature: float = setting(0.8, "One temperature for the comparisons' probabilities and for what is written.", 0.1, 2.0, 0.05)
+    frozen_layers: int = setting(0, "Bottom layers that are not trained.", 0, 48, 1, "layers")
+    max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
+    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)

@@ -7,7 +7,7 @@ import math
 import plotly.graph_objects as go
 import pytest
 
-from ui import charts
+from ui import charts, charts_compare, charts_training
 
 FIELDS = ("step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "clip_fraction", "value_loss", "approx_kl_update")
 METRICS = [
@@ -69,7 +69,7 @@ def line(chart: charts.Chart) -> go.Scatter:
 @pytest.mark.parametrize("name", STEP_CHARTS)
 def test_step_charts_name_their_axes_with_units(name):
     title, _ = STEP_CHARTS[name]
-    assert axes(getattr(charts, name)(METRICS)) == ["PPO step", title]
+    assert axes(getattr(charts_training, name)(METRICS)) == ["PPO step", title]
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_step_charts_name_their_axes_with_units(name):
     ],
 )
 def test_text_alternatives_state_the_numbers(name, said):
-    alt = getattr(charts, name)(METRICS).alt
+    alt = getattr(charts_training, name)(METRICS).alt
     assert [part for part in said if part not in alt] == []
 
 
 @pytest.mark.parametrize("name", STEP_CHARTS)
 def test_step_charts_survive_nothing_one_row_and_nan(name):
-    chart, field = getattr(charts, name), STEP_CHARTS[name][1]
+    chart, field = getattr(charts_training, name), STEP_CHARTS[name][1]
     assert "no step has run yet" in chart([]).alt
     assert chart(METRICS[:1]).figure.to_json()
     broken = [METRICS[0], METRICS[1] | {field: math.nan}, METRICS[2] | {field: math.inf}, METRICS[2] | {"step": 3}]
@@ -102,40 +102,40 @@ def test_step_charts_survive_nothing_one_row_and_nan(name):
 
 
 def test_reward_band_is_one_standard_deviation_each_way():
-    band = charts.reward(METRICS).figure.data[0]
+    band = charts_training.reward(METRICS).figure.data[0]
     assert list(band.y) == pytest.approx([1.0, 1.3, 1.47, 0.27, -0.5, -1.0])
-    assert list(line(charts.reward(METRICS)).y) == [0.0, 0.4, 0.87]
-    assert line(charts.reward(METRICS[:1])).error_y.value == 1.0  # one point has no band, but its spread still shows
+    assert list(line(charts_training.reward(METRICS)).y) == [0.0, 0.4, 0.87]
+    assert line(charts_training.reward(METRICS[:1])).error_y.value == 1.0  # one point has no band, but its spread still shows
 
 
 def test_charts_of_an_update_leave_out_the_step_without_one():
     for name in ("clip_fraction", "value_loss", "approx_kl_update"):
-        assert list(line(getattr(charts, name)(METRICS)).x) == [1, 2]
-    assert list(line(charts.clip_fraction(METRICS)).y) == pytest.approx([12.0, 18.0])
+        assert list(line(getattr(charts_training, name)(METRICS)).x) == [1, 2]
+    assert list(line(charts_training.clip_fraction(METRICS)).y) == pytest.approx([12.0, 18.0])
 
 
 def test_the_two_kls_share_no_label():
-    drift, step = charts.kl_to_reference(METRICS), charts.approx_kl_update(METRICS)
+    drift, step = charts_training.kl_to_reference(METRICS), charts_training.approx_kl_update(METRICS)
     assert drift.title != step.title and not set(axes(drift)[1:]) & set(axes(step)[1:])
     assert "reference" not in axes(step)[1] and "update" not in axes(drift)[1]
 
 
 def test_kl_target_is_drawn_and_said():
-    chart = charts.kl_to_reference(METRICS, target=3.0)
+    chart = charts_training.kl_to_reference(METRICS, target=3.0)
     assert "target is 3.00" in chart.alt and [shape.y0 for shape in chart.figure.layout.shapes] == [3.0]
 
 
 def test_reward_model_loss():
-    chart = charts.reward_model_loss(FIT)
+    chart = charts_training.reward_model_loss(FIT)
     assert axes(chart) == ["Iteration", "Loss (nats a comparison)"]
     assert "0.66 at iteration 1" in chart.alt and "last 0.31 at iteration 2" in chart.alt
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2)])
-    assert "not trained yet" in charts.reward_model_loss([]).alt
-    assert "1 iteration has no number" in charts.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
+    assert "not trained yet" in charts_training.reward_model_loss([]).alt
+    assert "1 iteration has no number" in charts_training.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
 
 
 def test_accuracy_has_its_interval():
-    chart = charts.accuracy(FIT)
+    chart = charts_training.accuracy(FIT)
     assert axes(chart) == ["Iteration", "Accuracy (% of comparisons)"]
     assert "95% interval 58% to 92%" in chart.alt and "from 20 comparisons" in chart.alt
     bar = chart.figure.data[-1]
@@ -146,21 +146,36 @@ def test_accuracy_has_its_interval():
     "records", [[], FIT[:1], [{"iteration": 1, "loss": 0.7, "train_accuracy": 1.0, "heldout_accuracy": None}], [{"iteration": 1, "train_accuracy": math.nan}]]
 )
 def test_accuracy_survives_too_few(records):
-    chart = charts.accuracy(records)
+    chart = charts_training.accuracy(records)
     assert chart.figure.to_json()
     if records and records[0].get("train_accuracy") == 1.0:
         assert "too few prompts" in chart.alt and "100% at iteration 1" in chart.alt
 
 
 def test_scores_are_sorted_and_said_best_first():
-    chart = charts.scores(EXAMPLES)
+    chart = charts_training.scores(EXAMPLES)
     assert axes(chart) == ["Score (reference standard deviations)", "Outputs, best score first"]
     assert chart.alt.index("a marsupial.: +1.50") < chart.alt.index("a great character for memes.: \N{MINUS SIGN}1.25")
     labels = [note.text for note in chart.figure.layout.annotations]
     assert labels[0].endswith("An opossum is a marsupial.") and labels[1].endswith("An opossum is a great character for memes.")
-    assert "not trained yet" in charts.scores([]).alt
-    last = charts.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
+    assert "not trained yet" in charts_training.scores([]).alt
+    last = charts_training.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
     assert last.figure.layout.annotations[-1].text.startswith("no number") and "NaN" not in last.figure.to_json()
+
+
+def test_nothing_runs_through_the_names_of_lines_and_levels():
+    for chart, names in (
+        (charts_training.reward_model_loss(FIT), {"Loss", "Tossing a coin: 0.69"}),
+        (charts_training.accuracy(FIT), {"Training", "Held out", "Tossing a coin: 50%"}),
+        (charts_training.reward(METRICS), {"Mean", "Spread of the samples", "Original model"}),
+        (charts_training.kl_to_reference(METRICS, target=3.0), {"KL to reference", "Target"}),
+    ):
+        layout = chart.figure.layout
+        drawn = [item for item in (*chart.figure.data, *layout.shapes) if item.showlegend is not False]
+        assert {item.name for item in drawn} == names and layout.showlegend and not layout.annotations
+        assert layout.legend.y < 0 and layout.legend.yanchor == "top" and layout.height > charts.HEIGHT, "below the x axis, with room of its own"
+    scores = charts_training.scores(EXAMPLES).figure.layout
+    assert not scores.xaxis.zeroline and scores.xaxis.showgrid is False, "a line at 0 runs through the outputs' names"
 
 
 def test_labels_are_text_whatever_they_say():
@@ -170,7 +185,7 @@ def test_labels_are_text_whatever_they_say():
 
 
 def test_win_rate_has_its_interval_and_its_judge():
-    chart = charts.win_rate(EVALUATION)
+    chart = charts_compare.win_rate(EVALUATION)
     assert axes(chart) == ["Tuned model wins (% of pairs)", "Judged by"]
     assert all(part in chart.alt for part in ("86%", "74% to 93%", "reward model", "Wins 33, ties 2, losses 5"))
     bar, mark = chart.figure.data
@@ -181,23 +196,23 @@ def test_win_rate_has_its_interval_and_its_judge():
     "found", [None, {}, {"win_rate": math.nan}, {"win_rate": 0.5, "interval": None, "judge": "you"}, {"win_rate": 0.5, "interval": [0.4, math.nan]}]
 )
 def test_win_rate_survives_what_is_missing(found):
-    chart = charts.win_rate(found)
+    chart = charts_compare.win_rate(found)
     assert chart.figure.to_json()
     assert ("50%" in chart.alt) == bool(found and found.get("win_rate") == 0.5)
     assert "interval" not in chart.alt
 
 
 def test_rounds_timeline_has_a_panel_a_measure():
-    chart = charts.rounds_timeline(ROUNDS)
+    chart = charts_compare.rounds_timeline(ROUNDS)
     titles = axes(chart)
     assert [title for title in titles if title in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of pairs", "Round")]
     assert titles.count("Round") == 1 and len([title for title in titles if title]) == 6
     assert "Round 1: 30 comparisons, held-out accuracy 80%" in chart.alt and "95% interval 66% to 89%" in chart.alt
     assert "Round 2: 52 comparisons, held-out accuracy no number" in chart.alt
     assert "reward +1.05 reference standard deviations (this round +0.20)" in chart.alt
-    assert "no round is finished yet" in charts.rounds_timeline([]).alt
-    assert charts.rounds_timeline(ROUNDS[:1]).figure.to_json()
-    assert charts.rounds_timeline([{"round": 1, "kl": math.nan}]).figure.to_json()
+    assert "no round is finished yet" in charts_compare.rounds_timeline([]).alt
+    assert charts_compare.rounds_timeline(ROUNDS[:1]).figure.to_json()
+    assert charts_compare.rounds_timeline([{"round": 1, "kl": math.nan}]).figure.to_json()
 
 
 @pytest.mark.parametrize(
@@ -208,6 +223,22 @@ def test_numbers_for_people(number, said):
 
 
 def test_every_chart_says_what_to_look_for():
-    made = [getattr(charts, name)(METRICS) for name in STEP_CHARTS]
-    made += [charts.reward_model_loss(FIT), charts.accuracy(FIT), charts.scores(EXAMPLES), charts.win_rate(EVALUATION), charts.rounds_timeline(ROUNDS)]
+    made = [getattr(charts_training, name)(METRICS) for name in STEP_CHARTS]
+    made += [
+        charts_training.reward_model_loss(FIT),
+        charts_training.accuracy(FIT),
+        charts_training.scores(EXAMPLES),
+        charts_compare.win_rate(EVALUATION),
+        charts_compare.rounds_timeline(ROUNDS),
+    ]
     assert all(chart.look_for.endswith(".") and len(chart.look_for) > 40 and chart.title for chart in made)
+
+
+def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
+    rows = [{"step": n, "reward_mean": 0.1 * n, "reward_std": 1.0, "reward_model": 1 if n < 3 else 2} for n in range(6)]
+    chart = charts_training.reward(rows, 10)
+    (line,) = [shape for shape in chart.figure.layout.shapes if shape.name == "New reward model"]
+    assert line.x0 == line.x1 == 2.5
+    assert "before step 3" in chart.look_for and "From step 3 on" in chart.alt
+    plain = charts_training.reward([{**row, "reward_model": 1} for row in rows], 10)
+    assert all(shape.name != "New reward model" for shape in plain.figure.layout.shapes) and "anew" not in plain.look_for + plain.alt

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.utils.logging import disable_progress_bar
 
 from rlhf_core.__main__ import main
 from rlhf_core.run_bundle import read_bundle
@@ -41,6 +42,7 @@ def here(capfd):
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    disable_progress_bar()  # the command line asks for this before transformers is imported, which here is too late
     yield call
     torch.set_num_threads(threads)
 

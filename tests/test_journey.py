@@ -132,7 +132,7 @@ def walk(page, learner: Watched, url: str) -> Walk:
     press(page, "to_before_after")
 
     press(page, "compare")
-    page.get_by_text(re.compile(r"^after · reward")).first.wait_for(timeout=SLOW)
+    page.locator(".op-tag").get_by_text("After: the tuned model").first.wait_for(timeout=SLOW)
     page.get_by_role("tab", name="Win rate").focus()
     page.keyboard.press("Enter")
     press(page, "evaluate")

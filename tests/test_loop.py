@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rlhf_core import briefs, run_bundle, sessions, steps
+from rlhf_core import briefs, run_bundle, sessions, workbench
 from rlhf_core.events import Progress
 from rlhf_core.session import ON_DISK, SCRIPTED, InputError, Session
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
@@ -36,7 +36,7 @@ def same(a: dict, b: dict) -> bool:
 
 def test_the_whole_loop_says_who_judged_and_measures_on_unseen_prompts():
     session = Session(briefs.PRESETS["biology-homework"])
-    before = steps.ready(session).fingerprint()
+    before = workbench.ready(session).fingerprint()
     stages = [r["stage"] for r in run(session.run_once(comparisons=8, steps=1))]
     assert list(dict.fromkeys(stages)) == ["generate", "rank", "reward", "ppo", "evaluate"]
     assert session.rater == SCRIPTED and {r.annotator for r in session.rankings} == {SCRIPTED}
@@ -45,7 +45,7 @@ def test_the_whole_loop_says_who_judged_and_measures_on_unseen_prompts():
     assert asked <= set(session.brief.training_prompts)
     assert {pair["prompt"] for pair in session.evaluation["pairs"]} <= set(session.brief.evaluation_prompts)
     assert len(session.evaluation["pairs"]) == 200 and 0 <= session.evaluation["interval"][0] <= session.evaluation["interval"][1] <= 1
-    assert steps.ready(session).fingerprint() == before, "the frozen base is untouched"
+    assert workbench.ready(session).fingerprint() == before, "the frozen base is untouched"
 
 
 def test_an_evaluation_prompt_that_a_learner_types_is_shown_but_never_trained_on():

@@ -37,7 +37,7 @@ def finish(queue: jobs.JobQueue) -> None:
 def add_set(session: Session, texts: list[str], prompt: str = "An opossum is", tokens: list | None = None) -> dict:
     row = {
         "id": f"set-{len(session.candidate_sets) + 1}", "prompt": prompt, "texts": texts, "finished": [True] * len(texts), "seed": 0, "round": 1, "drawn": len(texts),
-        "purpose": "rank", "tokens": tokens or [],
+        "purpose": "rank", "tokens": tokens or [], "asked": tokens is not None,
     }  # fmt: skip
     session.candidate_sets = [*session.candidate_sets, row]
     return row
@@ -190,9 +190,88 @@ def test_unknown_run_gets_a_fresh_session_and_a_word_about_it(queue):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     app.query_params["run"] = "AAAAAAAAAAAAAAAA"
     app.run()
-    assert not app.exception and "no longer kept" in words_of(app)
+    assert not app.exception and "no longer kept" in words_of(app) and "another tab" in words_of(app)
     app.run()
     assert "no longer kept" not in words_of(app), "said once"
+
+
+def test_what_was_said_stays_while_the_page_only_runs_by_itself(queue, model):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app.query_params["run"] = "AAAAAAAAAAAAAAAA"
+    app.run()
+    app.query_params["run"] = "BBBBBBBBBBBBBBBB"
+    app.switch_page("pages/rank.py").run()
+    assert "no longer kept" in words_of(app)
+    finish(queue)  # the answers that the page waits for: the next look runs the whole page again
+    app.session_state["by_itself"] = True  # as state.rerun leaves it; AppTest has no timers
+    app.run()
+    assert "pick_a" in keys(app) and "no longer kept" in words_of(app)
+    app.toggle(key="keys_widget").set_value(False).run()
+    assert "no longer kept" not in words_of(app), "an action of the visitor's takes it away"
+
+
+def test_a_rerun_that_nobody_asked_for_keeps_the_note():
+    def script():
+        import streamlit as st
+
+        from ui import state
+
+        runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+        if runs == 1:
+            st.session_state["note"] = "Something to know."
+        st.text(f"note: {state.note()}")
+        if runs < 3:
+            state.rerun()
+
+    app = AppTest.from_function(script).run()
+    assert app.session_state["runs"] == 3 and app.text[0].value == "note: Something to know."
+    assert app.run().text[0].value == "note: None"
+
+
+def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
+    from streamlit.runtime.pages_manager import PagesManager
+
+    monkeypatch.setattr(PagesManager, "intended_page_script_hash", property(lambda self: ""))
+    for name, pages in (("nosuchpage", 1), ("loop", 1), ("a/b", 0), ("rank", 0), ("", 0), (None, 0)):
+        monkeypatch.setattr(PagesManager, "intended_page_name", property(lambda self, name=name: name))
+
+        def script():
+            import streamlit as st
+
+            from ui import state
+
+            found = state.lost()
+            st.session_state["addresses"] = [(page.url_path, page.visibility) for page in found]
+
+        app = AppTest.from_function(script).run()
+        assert not app.exception and app.session_state["addresses"] == [(name, "hidden")] * pages, name
+
+
+def test_the_board_counts_the_unseen_pairs_with_their_interval():
+    session = Session()
+    session.reward_model = object()
+    session.reward_summary = {"heldout_accuracy": 1.0, "heldout_pairs": 18, "heldout_interval": [0.824, 1.0]}
+    assert whiteboard.numbers(session)["reward_model"] == ("right on 18 of 18 unseen pairs (82\N{EN DASH}100%)", "18/18")
+    session.reward_summary = {"heldout_accuracy": 0.875, "heldout_pairs": 12, "heldout_interval": [0.5, 0.97]}  # a tie counts half
+    assert whiteboard.numbers(session)["reward_model"][0].startswith("right on 10.5 of 12")
+    session.reward_summary = {"heldout_accuracy": None, "heldout_pairs": 0, "heldout_interval": None, "pairs_used": 3}
+    assert whiteboard.numbers(session)["reward_model"] == ("trained on 3 pairs", "ready")
+
+
+def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_written_ahead(queue, model):
+    session = sessions.create()
+    for number in range(5):
+        add_set(session, [f" a{number}", f" b{number}"], f"Prompt {number}")  # written ahead
+    assert whiteboard.numbers(session)["prompt"] == ("", "")
+    add_set(session, [" w", " x", " y"], tokens=[[], [], []])
+    assert whiteboard.numbers(session)["prompt"] == ("3 answers to 1 prompt, yours or judged", "3")
+    session.add_ranking("set-1", groups=[[0], [1]])
+    assert whiteboard.numbers(session)["prompt"] == ("5 answers to 2 prompts, yours or judged", "5")
+
+
+def test_the_example_ends_in_one_full_stop(queue):
+    made = next(caption.value for caption in open_app().caption if "Made with" in caption.value)
+    assert made.endswith(".") and not made.replace("\\", "").endswith("..")
 
 
 # --- prompt --------------------------------------------------------------------------------------------------------
@@ -201,6 +280,14 @@ def test_unknown_run_gets_a_fresh_session_and_a_word_about_it(queue):
 def test_prompt_empty(queue):
     app = open_app("prompt")
     assert "Nothing written yet" in words_of(app) and "to_rank" not in keys(app)
+    assert app.text_area(key="prompt_text").placeholder == "for example: An opossum is"
+
+
+def test_answers_carry_the_numbers_that_look_inside_calls_them_by(queue, model):
+    app = press(open_app("prompt"), "offer_0")
+    finish(queue)
+    app.run()
+    assert [f"Answer {number}</span>" in html_of(app) for number in (1, 4, 5)] == [True, True, False]
 
 
 @pytest.mark.parametrize(("typed", "said"), [("", "empty"), ("   \n ", "empty"), ("x" * 10_000, "10,000 characters")])
@@ -256,6 +343,7 @@ def test_sampling_is_kept_over_a_page_switch(queue):
     app.switch_page("pages/loop.py").run()
     app.switch_page("pages/prompt.py").run()
     assert app.slider(key="sampling_candidates").value == 6
+    assert open_app("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, "also after a reload"
 
 
 # --- rank ----------------------------------------------------------------------------------------------------------
@@ -350,6 +438,19 @@ def test_rank_whole_list_with_a_tie(queue, model):
     press(app, "pick_2")
     assert session.rankings[-1].groups == [[shown[2]], [shown[0]], [shown[3]], [shown[1]]]
     assert whiteboard.comparisons(session) == 6
+
+
+def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model):
+    session = sessions.create()
+    session.add_prompt("An opossum is")
+    row = add_set(session, [" w", " x", " y", " z"])
+    app = press(open_app("rank", session), "pick_tie")
+    assert "Pick the best one first" in words_of(app) and session.rankings == []
+    for key in ("pick_1", "pick_2", "pick_3", "pick_4"):
+        press(app, key)
+        assert "Pick the best one first" not in words_of(app)
+    shown = ranking.order_on_screen(session, row)
+    assert session.rankings[-1].groups == [[index] for index in shown], "no tie is left over from the early press"
 
 
 def test_rank_keys_can_be_switched_off(queue, model):

@@ -17,7 +17,7 @@ from rlhf_core.events import Progress
 from rlhf_core.preferences import Ranking
 from rlhf_core.session import InputError, Session
 from rlhf_core.settings import PPOSettings, describe
-from ui import charts, state
+from ui import charts, state, whiteboard
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
@@ -35,7 +35,7 @@ TrainingDivergedHere.__module__ = "rlhf_core.ppo"
 
 
 def fake_fit(self: Session, settings=None) -> Iterator:
-    self.settings = {"reward_model": vars(settings)}
+    self.settings = {**self.settings, "reward_model": vars(settings)}
     yield Progress("sampling the original", 1, 2)
     self.fit_records = []
     for number in (1, 2):
@@ -67,6 +67,7 @@ def number_word(step: int) -> str:
 
 
 def fake_ppo(self: Session, settings=None) -> Iterator:
+    self.settings = {**{name: values for name, values in self.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}  # as steps.ppo does
     for _ in range(settings.steps + (0 if self.metrics else 1)):
         yield Progress("write", 1, 2)
         if settings.learning_rate >= 0.03 and self.steps_done == 1:
@@ -252,7 +253,7 @@ def test_all_ties_teach_nothing_and_say_so(queue):
     session = made()
     rank(session, [[[0, 1]], [[0, 1]]])
     app = open_page("reward_model", session)
-    assert "not a tie" in said(app) and "fit" not in keys(app)
+    assert "every comparison is a tie" in said(app) and "fit" not in keys(app)
 
 
 def test_both_bad_and_skips_teach_nothing_and_say_so(queue):
@@ -273,6 +274,10 @@ def test_contradictions_are_named_and_shown_as_text(queue):
     session = made()
     rank(session, [[[0], [1]], [[1], [0]]], prompts=(EVIL, EVIL))
     app = open_page("reward_model", session)
+    assert "contradict each other, about one prompt" in said(app)
+    assert "every preference is taken back by its opposite" in said(app) and "fit" not in keys(app)
+    rank(session, [[[0], [1]]], prompts=("A yak is",))
+    app = again(app)
     assert "contradict each other, about one prompt" in said(app)
     assert all("<script>" not in element.value for element in app.markdown)  # every special character is escaped
     assert not app.button(key="fit").disabled
@@ -310,7 +315,7 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     for _ in range(4):
         queue.advance()
     app = again(app)
-    assert [metric.value for metric in app.metric] == ["1", "+0.10", "0.20", f"{PPOSettings.beta:.2f}"]
+    assert [metric.value for metric in app.metric] == ["1", "+0.10 SD", "0.20", f"{PPOSettings.beta:.2f}"]
     starts = ("Mean reward", "KL to reference", "Entropy", "Clip fraction", "Value loss", "Approx. KL this update")
     assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
     assert app.slider(key="ppo_steps").disabled
@@ -385,6 +390,75 @@ def test_settings_survive_a_visit_elsewhere(queue):
     assert app.select_slider(key="ppo_beta").value == 0.5 and "β = 0.50" in said(app)
 
 
+def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
+    session = made("tuned")
+    session.settings = {"ppo": vars(PPOSettings(steps=7, beta=0.5, clip=0.1))}
+    app = open_page("ppo", session)
+    assert app.slider(key="ppo_steps").value == 7 and app.select_slider(key="ppo_beta").value == 0.5
+    words = said(app)
+    assert "β = 0.50" in words and "ε = 0.10" in words and "of the last run" in words and "Next run" not in words
+    app.select_slider(key="ppo_beta").set_value(1.0).run()
+    words = said(app)
+    assert "β = 0.50" in words and "Next run:** β: price of drift 1 (last run: 0.5)." in words, "the formula is about what was run"
+
+
+def test_play_keeps_what_the_sliders_say_also_over_a_reload(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.slider(key="ppo_steps").set_value(3).run()
+    app.select_slider(key="ppo_beta").set_value(0.5).run()
+    press(app, "ppo_play")
+    for moment in ("in line", "under way", "done"):
+        again = open_page("ppo", session)  # a new tab, which remembers nothing
+        assert (again.slider(key="ppo_steps").value, again.select_slider(key="ppo_beta").value) == (3, 0.5), moment
+        assert "β = 0.50" in said(again) and "Next run" not in said(again), moment
+        if moment == "in line":
+            for _ in range(3):
+                queue.advance()
+        else:
+            finish(queue)
+    assert session.settings["ppo"]["beta"] == 0.5 and "ppo_next" not in session.settings
+
+
+def test_a_run_that_began_elsewhere_moves_the_sliders(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.select_slider(key="ppo_beta").set_value(0.5).run()
+    list(session.ppo(PPOSettings(steps=2)))
+    assert again(app).select_slider(key="ppo_beta").value == PPOSettings.beta and app.slider(key="ppo_steps").value == 2
+
+
+@pytest.mark.parametrize("broken", [{"steps": 10**9, "beta": "x", "seed": None}, {"beta": float("nan"), "epochs": True}])
+def test_settings_that_cannot_be_are_drawn_as_the_defaults(queue, broken):
+    session = made("fitted")
+    session.settings = {"ppo": broken}
+    app = open_page("ppo", session)
+    assert app.slider(key="ppo_steps").value == PPOSettings.steps and app.select_slider(key="ppo_beta").value == PPOSettings.beta
+
+
+@pytest.mark.parametrize("round, since", [(1, "over the original"), (2, "since this round began")])
+def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
+    session = made("tuned")
+    session.current_round = round
+    session.metrics = [row | {"reward_mean": mean} for row, mean in zip(session.metrics, (0.25, 0.5, 1.23), strict=True)]
+    app = open_page("ppo", session)
+    assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
+    assert whiteboard.numbers(session)["ppo"] == (f"step 2: reward +0.98 SD {since}", "+1.0 SD")
+    assert "+1.0 SD" in said(app), "the small board in the sidebar"
+
+
+def test_a_round_that_cannot_be_started_again_says_why(queue):
+    session = made("tuned")
+    session.rounds, session.start_weights = [session.round_summary()], None
+    app = press(open_page("ppo", session), "ppo_restart")
+    assert "no longer kept" in said(app) and len(session.metrics) == 3
+
+
+def test_the_value_loss_is_explained_for_a_short_run(queue):
+    words = said(open_page("ppo", made("tuned")))
+    assert "In a run of 15 steps it may stay up" in words and "no failure" in words
+
+
 def test_ppo_names_its_prompts_and_never_the_evaluation_ones(queue):
     session = made("fitted")
     session.user_prompts = ["My cat is", EVIL]
@@ -455,12 +529,41 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
     session.evaluation = evaluation(changed=True)
     app = open_page("before_after", session)
     for _ in range(3):
-        answers = [element.proto.body for element in app.get("html") if "answer A" in element.proto.body or "answer B" in element.proto.body]
+        answers = [element.proto.body for element in app.get("html") if "Answer A" in element.proto.body or "Answer B" in element.proto.body]
         key = "vote_a" if "a marsupial" in answers[0] else "vote_b"  # the fact, wherever it is
         app = press(app, key)
     assert [row["choice"] for row in session.votes] == ["after"] * 3
     assert {row["prompt"] for row in session.votes} == {"A badger is", "A fox is", EVIL}
     assert not keys(app) & {"vote_a", "vote_b"} and [metric.value for metric in app.metric] == ["3", "0", "0"]
+
+
+def test_every_card_says_which_model_wrote_it(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    app = press(open_page("before_after", session), "compare")
+    finish(queue)
+    cards = [element.proto.body for element in again(app).get("html") if element.proto.body.startswith('<div class="op-answers"')]
+    assert len(cards) == 1 + 3
+    for card in cards:
+        before, after = card.split("</div><div")
+        assert "Before: the original</span>" in before and "After: the tuned model</span>" in after
+    assert "**Before" not in said(app), "a heading of a column stands in the wrong place on a phone"
+
+
+def test_blind_votes_come_with_an_interval_and_doubt(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    first = session.evaluation["pairs"][0]
+    session.evaluation["pairs"] = [first | {"prompt": f"Animal {number} is"} for number in range(9)]
+    for number in range(3):
+        session.add_vote(f"Animal {number} is", "after")
+    words = said(open_page("before_after", session))
+    assert "**3 of 3** decided votes (100%, 95% interval 44% to 100%)" in words and "too few to tell" in words
+    for number in range(3, 8):
+        session.add_vote(f"Animal {number} is", "after")
+    session.add_vote("Animal 8 is", "tie")
+    words = said(open_page("before_after", session))
+    assert "**8 of 8** decided votes (100%, 95% interval 68% to 100%)" in words and "too few" not in words
 
 
 def test_blind_vote_offers_no_identical_pairs(queue):
@@ -479,7 +582,7 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     app = open_page("rounds", session)
     words = said(app)
     assert "original model" in words.replace("*", "") and "zero and unit" in words
-    assert any("Round 1: 3 comparisons" in alt for alt in alts(app))
+    assert "| Comparisons | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == [], "a chart of one point shows nothing"
     app = press(app, "next_round")
     assert session.current_round == 2 and session.start_weights == {"stand-in": 2}
     assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
@@ -487,6 +590,13 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     assert session.current_round == 2 and "Back at the end of round 1" in said(app)
     app = press(app, "roll_back_0")
     assert session.current_round == 1 and session.start_weights is None and len(session.rankings) == 3
+
+
+def test_rounds_are_charted_from_the_second_on(queue):
+    session = made("tuned")
+    session.rounds, session.current_round = [session.round_summary()], 2
+    app = open_page("rounds", session)
+    assert any("Round 2: 3 comparisons" in alt for alt in alts(app)) and "| Comparisons |" not in said(app)
 
 
 def test_rounds_refusal_is_shown(queue):
@@ -507,7 +617,10 @@ def test_rounds_wait_for_a_running_job(queue):
 # --- the house's walls -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["pages/reward_model.py", "pages/ppo.py", "pages/before_after.py", "pages/rounds.py", "ui/charts.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["pages/reward_model.py", "pages/ppo.py", "pages/before_after.py", "pages/rounds.py", "ui/charts.py", "ui/charts_training.py", "ui/charts_compare.py"],
+)
 def test_pages_hold_no_torch(name):
     source = (ROOT / name).read_text(encoding="utf-8")
     assert "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
@@ -516,6 +629,8 @@ def test_pages_hold_no_torch(name):
 def test_every_chart_of_a_page_has_an_alternative(queue):
     session = made("tuned")
     session.evaluation = evaluation(changed=True)
+    session.rounds = [session.round_summary()]
+    session.current_round = 2
     for page in ("reward_model", "ppo", "before_after", "rounds"):
         found = alts(open_page(page, session))
         assert found and all(len(alt) > 20 for alt in found), page

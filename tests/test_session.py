@@ -15,7 +15,7 @@ import pytest
 import torch
 from tiny_models import one_thread, tiny_gpt2  # noqa: F401
 
-from rlhf_core import briefs, sessions, steps
+from rlhf_core import briefs, sessions, steps, workbench
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, PreferenceError
 from rlhf_core.run_bundle import BundleError, read_bundle
@@ -288,7 +288,7 @@ def says_only(lm, *tokens: int) -> dict:
 
 def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_busy_for_ever():
     session = Session()
-    lm = steps.ready(session)
+    lm = workbench.ready(session)
     for tokens, words in (([lm.encode("z")[0]], "same answer every time"), ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time")):
         session.start_weights = says_only(lm, *tokens)
         work = session.judge_for_me(6, 8)
@@ -302,7 +302,7 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
 
 
 def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
-    steps.ready(tuned)
+    workbench.ready(tuned)
     model, records, summary = tuned.reward_model, tuned.fit_records, tuned.reward_summary
     work = tuned.fit_reward_model(FEW)
     while isinstance(next(work), Progress):
@@ -324,7 +324,7 @@ def test_a_new_reward_model_scores_the_next_step():
     session.rankings = [dataclasses.replace(r, groups=list(reversed(r.groups))) for r in session.rankings]  # the opposite taste
     run(session.fit_reward_model(FEW))
     seen = []
-    lm, score = steps.ready(session), session.reward_model.score
+    lm, score = workbench.ready(session), session.reward_model.score
     session.reward_model.score = lambda pooled: seen.append(pooled) or score(pooled)
     run(session.ppo(dataclasses.replace(SHORT, steps=1)))
     assert len(seen) == 2 and [row["step"] for row in session.metrics] == [0, 1, 2]  # a fresh batch before the step and one after it
@@ -333,11 +333,11 @@ def test_a_new_reward_model_scores_the_next_step():
 
 
 def test_rewards_and_features_of_a_text_do_not_depend_on_its_neighbours(tuned):
-    lm = steps.ready(tuned)
+    lm = workbench.ready(tuned)
     short, long = ("A cat is", " tired.", True), ("Word " * 60, " and so it went on and on until the very end of the day.", False)
 
     def pooled(rows):
-        work = steps.pooled_of_texts(lm, rows)
+        work = workbench.pooled_of_texts(lm, rows)
         while True:
             try:
                 next(work)
@@ -357,7 +357,7 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
 
     from rlhf_core.language_model import BUNDLED
 
-    lm = steps.ready(tuned)
+    lm = workbench.ready(tuned)
     sample = next(row for row in tuned.samples if row["ended"] and row["text"].strip()) if any(r["ended"] for r in tuned.samples) else None
     text = sample["text"] if sample else " tired."
     prompt = sample["prompt"] if sample else "A cat is"
@@ -374,7 +374,7 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
 
 def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
     """Common random numbers: what differs between before and after is the model alone."""
-    lm = steps.ready(tuned)
+    lm = workbench.ready(tuned)
     tuned.weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
     (record,) = run(tuned.evaluate(count=6, seed=4))
     assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record["sentence"].startswith("No detectable change")
@@ -387,23 +387,23 @@ def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
 def test_layers_frozen_after_all_were_trained_are_refused(tuned):
     with pytest.raises(InputError, match="already trained in all its layers"):
         run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=1)))
-    with pytest.raises(InputError, match="at most 3 can be frozen" if steps.ready(tuned).trunk.layers == 4 else "can be frozen"):
+    with pytest.raises(InputError, match="at most 3 can be frozen" if workbench.ready(tuned).trunk.layers == 4 else "can be frozen"):
         run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=40)))
 
 
 def test_frozen_layers_train_the_top_alone():
     session = learned()
     run(session.ppo(dataclasses.replace(SHORT, steps=1, frozen_layers=2)))
-    base = steps.ready(session).trunk.state_dict()
+    base = workbench.ready(session).trunk.state_dict()
     changed = {name.split(".")[0] if not name.startswith("h.") else name[:3] for name, tensor in session.weights.items() if not torch.equal(tensor, base[name])}
-    assert changed == {f"h.{i}" for i in range(2, steps.ready(session).trunk.layers)} | {"ln_f"}
+    assert changed == {f"h.{i}" for i in range(2, workbench.ready(session).trunk.layers)} | {"ln_f"}
 
 
 # --- rounds --------------------------------------------------------------------------------------------------------
 
 
 def test_rounds_are_bounded(tuned):
-    steps.ready(tuned)
+    workbench.ready(tuned)
     tuned.current_round = MAX_ROUNDS
     with pytest.raises(InputError, match=f"at most {MAX_ROUNDS} rounds"):
         tuned.start_next_round()
@@ -421,7 +421,7 @@ def test_a_round_is_summed_up_in_numbers(tuned):
 
 
 def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
-    lm = steps.ready(tuned)
+    lm = workbench.ready(tuned)
     tuned.weights = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
     tuned.start_next_round()
     run(tuned.generate("An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
@@ -436,7 +436,7 @@ def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
 def test_everything_comes_back(saved, original):
     session, bundle = Session.open(saved), read_bundle(saved)
     assert session.reward_model == session.weights == ON_DISK and session.start_weights is None and session.step_on_disk == 2
-    steps.ready(session)
+    workbench.ready(session)
     assert same(session.weights, bundle["tensors"]["policy"]) and same(session.reward_model.tensors(), bundle["tensors"]["reward_model"])
     fields = (
         "id",
@@ -460,7 +460,7 @@ def test_everything_comes_back(saved, original):
 
 
 def test_tuned_weights_are_used_after_reopening(tuned):
-    lm = steps.ready(tuned)
+    lm = workbench.ready(tuned)
     tuned.weights = says_only(lm, lm.encode("z")[0])
     tuned.save()
     again = Session.open(tuned.directory)
@@ -490,7 +490,7 @@ def test_an_edit_of_the_same_brief_keeps_what_was_learned(tuned):
 @pytest.mark.parametrize("needed", [False, True])
 def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, needed):
     if needed:
-        steps.ready(tuned)
+        workbench.ready(tuned)
     action(tuned)
     again = Session.open(tuned.directory)
     assert again.metrics == [] and again.weights is None and again.start_weights is None and again.reward_model == ON_DISK
@@ -502,12 +502,12 @@ def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, neede
 def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tuned, needed):
     expected = read_bundle(tuned.directory)["tensors"]["policy"]
     if needed:
-        steps.ready(tuned)
+        workbench.ready(tuned)
     tuned.start_next_round()
     again = Session.open(tuned.directory)
     assert (again.current_round, len(again.rounds), again.steps_done) == (2, 1, 0)
     for session in (tuned, again):
-        steps.ready(session)
+        workbench.ready(session)
         assert same(session.start_weights, expected) and session.weights is None
     run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
     assert not same(tuned.weights, expected) and same(tuned.round_weights[0], expected)
@@ -524,7 +524,7 @@ def test_a_reopened_round_starts_over_from_what_it_started_from(tuned, action):
     action(again)
     assert again.current_round == 2 and again.weights is None and same(read_bundle(again.directory)["tensors"]["policy"], first)
     once_more = Session.open(again.directory)
-    steps.ready(once_more)
+    workbench.ready(once_more)
     assert same(once_more.start_weights, first) and once_more.steps_done == 0
 
 
@@ -553,7 +553,7 @@ def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_p
 
 def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(tuned, monkeypatch):
     monkeypatch.setattr(steps, "SMALL", 0)  # as if the model were a large one, whose weights are not saved at every step
-    steps.ready(tuned)
+    workbench.ready(tuned)
     weights, metrics = tuned.weights, tuned.metrics
     work = tuned.ppo(dataclasses.replace(SHORT, steps=4))
     while tuned.steps_done < 4:
@@ -561,7 +561,7 @@ def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weig
     killed = Session.open(shutil.copytree(tuned.directory, tuned.directory.with_name("killed")))  # what lies on disk at this moment
     work.close()
     assert killed.metrics == metrics and {row["step"] for row in killed.samples} == {0, 1, 2} and "weights are those of step 2" in killed.note
-    steps.ready(killed)
+    workbench.ready(killed)
     assert same(killed.weights, weights)
     run(killed.ppo(dataclasses.replace(SHORT, steps=1)))
     assert [row["step"] for row in killed.metrics] == [0, 1, 2, 3]
@@ -581,10 +581,10 @@ def test_imported_and_own_judgements_are_told_apart_after_reopening(tmp_path):
 def test_weights_of_another_model_are_not_laid_over_this_one(tuned):
     tuned.model_hash = "0" * 64
     with pytest.raises(InputError, match="belong to another version of the language model"):
-        steps.ready(tuned)
+        workbench.ready(tuned)
     other = tiny_gpt2().transformer.state_dict()
     with pytest.raises(InputError, match="belong to another model"):
-        steps.trunk_with(steps.ready(Session()), {"wte.weight": other["wte.weight"]})
+        workbench.trunk_with(workbench.ready(Session()), {"wte.weight": other["wte.weight"]})
 
 
 def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
@@ -627,6 +627,45 @@ def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
     again = sessions.get(session.id)
     assert again is not session and again.user_prompts == ["A yak is"] and again.brief == MEMES and again.directory == session.directory
     assert sessions.get(session.id) is again
+
+
+def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
+    session = sessions.create(MEMES)
+    monkeypatch.setattr(steps, "evaluate", lambda *_: iter([{"kind": "evaluation"}, {"kind": "more"}]))
+
+    def after_a_crash() -> tuple[str, str]:
+        """What somebody finds who comes back to a server that was killed right now."""
+        folder = shutil.copytree(session.directory, runs.parent / "copy", dirs_exist_ok=True)
+        manifest = json.loads((folder / "run.json").read_text())
+        manifest["process"] = {"pid": 2**22 + 1, "mark": None}
+        (folder / "run.json").write_text(json.dumps(manifest))
+        return read_bundle(folder)["run"]["status"], Session.open(folder).note
+
+    session.add_prompt("A yak is")
+    assert after_a_crash() == ("done", ""), "nobody was interrupted in reading"
+    work = session.evaluate()
+    next(work)
+    assert after_a_crash()[0] == "interrupted"
+    session.add_prompt("A gnu is")  # saved by the page, while the worker works
+    assert after_a_crash()[0] == "interrupted" and "This run was interrupted" in after_a_crash()[1]
+    work.close()  # stopped by its button
+    assert after_a_crash() == ("done", "")
+    list(session.evaluate())
+    assert after_a_crash() == ("done", "")
+    work = session.evaluate()
+    next(work)
+    monkeypatch.setattr("threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})())
+    work.close()  # the queue closes it because the server is closed
+    assert after_a_crash()[0] == "interrupted"
+
+
+def test_a_run_that_begins_settles_what_was_chosen_for_it(tuned):
+    tuned.settings = {**tuned.settings, "ppo_next": {"beta": 1.0}}
+    work = tuned.ppo(dataclasses.replace(SHORT, beta=0.5))
+    while isinstance(next(work), Progress):
+        pass
+    assert "ppo_next" not in tuned.settings and tuned.settings["ppo"]["beta"] == 0.5
+    work.close()
 
 
 def test_a_broken_bundle_in_the_runs_folder_is_no_session(runs):

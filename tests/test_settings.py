@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings, SettingsError, describe
+from rlhf_core.settings import DPOSettings, PPOSettings, RewardModelSettings, RLOOSettings, SamplingSettings, SettingsError, describe
 
-ALL = (SamplingSettings, RewardModelSettings, PPOSettings)
+ALL = (SamplingSettings, RewardModelSettings, PPOSettings, RLOOSettings, DPOSettings)
 
 
 @pytest.mark.parametrize("cls", ALL)
@@ -46,10 +46,11 @@ def test_a_number_too_large_for_any_machine_is_refused_like_any_other():
         SamplingSettings(seed=10**400).validate()
 
 
-def test_a_minibatch_larger_than_its_batch_is_refused():
+@pytest.mark.parametrize("cls", [PPOSettings, RLOOSettings])
+def test_a_minibatch_larger_than_its_batch_is_refused(cls):
     with pytest.raises(SettingsError, match=r"The minibatch size \(32\) is larger than the batch size \(16\)"):
-        PPOSettings(batch_size=16, minibatch_size=32).validate()
-    assert PPOSettings(batch_size=16, minibatch_size=16).validate()
+        cls(batch_size=16, minibatch_size=32).validate()
+    assert cls(batch_size=16, minibatch_size=16).validate()
 
 
 def test_settings_do_not_change_once_made():

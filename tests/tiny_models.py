@@ -54,3 +54,19 @@ def random_prompts(lengths: list[int], vocabulary: int = 40, seed: int = 0) -> l
 
 def random_numbers(rows: int, tokens: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(rows, tokens, generator=torch.Generator().manual_seed(seed))
+
+
+def tiny_tokenizer(vocabulary: int = 40):
+    """For code that insists on one: token i is the word "ti"; <end> and <pad> are END and PAD."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {"<end>": END, "<pad>": PAD} | {f"t{i}": i for i in range(2, vocabulary)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
+
+
+def as_words(tokens: list[int]) -> str:
+    """What ``tiny_tokenizer`` reads as these tokens."""
+    return "".join(f" t{i}" for i in tokens)

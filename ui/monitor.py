@@ -45,7 +45,7 @@ def monitor(
     def look() -> None:
         view = state.job(name)
         if view is None:
-            st.rerun() if was_alive else st.caption("That run is no longer kept.")
+            state.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
         if not quiet or view["status"] in ("paused", "failed", "expired") or (view["status"] == "queued" and view["long"]):
             state_line(view)
@@ -53,7 +53,7 @@ def monitor(
             _buttons(key, view, controls)
         draw(state.records(name), view)
         if was_alive and view["status"] not in state.ALIVE:
-            st.rerun()
+            state.rerun()
 
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
 

@@ -67,7 +67,9 @@ def _whole_list(row: dict, shown: list[int], keys: bool) -> None:
     place = {index: number for number, group in enumerate(work["groups"]) for index in group}
     st.html(f'<div class="op-card-prompt"><span>Prompt</span> {text.escape(row["prompt"])}</div>')
     left = len(shown) - len(place)
-    if not place:
+    if work.pop("tie_too_early", False):
+        st.markdown("**A tie with what?** Pick the best one first. Then T (or the button) says that your next pick is equally good.")
+    elif not place:
         st.markdown("**Which one is best?** Then the next best, down to the last.")
     elif work["tie"]:
         st.markdown(f"**Which one ties** with the {ORDINALS[len(work['groups']) - 1]}?")
@@ -80,7 +82,8 @@ def _whole_list(row: dict, shown: list[int], keys: bool) -> None:
             label = ORDINALS[place[index]] if index in place else "Pick"
             _button(label, str(position + 1), f"pick_{position + 1}", keys, _place, row, index, disabled=index in place)
     with st.container(horizontal=True, key="list_other"):
-        _button("Ties with the last pick", "T", "pick_tie", keys, _toggle_tie, disabled=not place, kind="primary" if work["tie"] else "secondary")
+        _button("Ties with the last pick", "T", "pick_tie", keys, _toggle_tie, kind="primary" if work["tie"] else "secondary",
+                help="First pick one. Then this says that the next pick is equally good.")  # fmt: skip
         _button("Clear", "Z", "pick_clear", keys, _clear, disabled=not place, help="Begin this list again.")
         _button("All bad", "X", "pick_bad", keys, _judge, row, [], "both_bad", help="None of them will do. Kept on record, does not train.")
         _button("Skip", "S", "pick_skip", keys, _judge, row, [], "skip", help="I can't say. Kept on record, does not train.")
@@ -148,6 +151,8 @@ def _toggle_tie() -> None:
     work = st.session_state.get("card")
     if work and work["groups"]:
         work["tie"] = not work["tie"]
+    elif work:
+        work["tie_too_early"] = True
 
 
 def _clear() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -17,6 +18,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rlhf_core import jobs, sessions
 from rlhf_core.session import Session
 
+HOME = "the-loop"  # reserved for home, which answers at the empty address
+ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")} - {"loop"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 
@@ -29,7 +32,9 @@ def session() -> Session:
     if found is None:
         found = sessions.create()
         if asked:
-            st.session_state["note"] = "That session is no longer kept (it ends a day after the last visit). Here is a fresh one."
+            st.session_state["note"] = (
+                "That session is no longer kept: it ends a day after the last visit, or perhaps it was started over in another tab. Here is a fresh one."
+            )
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
         if found.note:  # read back from disk: how far it had come
@@ -37,6 +42,40 @@ def session() -> Session:
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found
+
+
+def note() -> str | None:
+    """What there is to tell the visitor: a new note, or the one that stands since the last thing that the visitor did."""
+    by_itself = st.session_state.pop("by_itself", False)
+    if "note" in st.session_state:
+        st.session_state["note_shown"] = st.session_state.pop("note")
+    elif not by_itself:
+        st.session_state.pop("note_shown", None)
+    return st.session_state.get("note_shown")
+
+
+def lost() -> list[st.Page]:
+    """A hidden page for an address that names none of ours, which leads home and says so; empty where the address is fine.
+
+    Without it Streamlit puts up a dialog that speaks of files.
+    """
+    context = get_script_run_ctx()
+    manager = context.pages_manager if context is not None else None
+    asked = (manager.intended_page_name or "").strip("/") if manager and not manager.intended_page_script_hash else ""
+    if not asked.strip() or "/" in asked or asked in ADDRESSES:
+        return []
+
+    def lead_home() -> None:
+        st.session_state["note"] = "There is no page at that address. This is the home page; all pages are in the menu."
+        st.switch_page("pages/loop.py")
+
+    return [st.Page(lead_home, title="The loop", url_path=asked, visibility="hidden")]
+
+
+def rerun() -> None:
+    """Run the page again because something has changed, and not because the visitor did anything: what ``note`` tells stays."""
+    st.session_state["by_itself"] = True
+    st.rerun()
 
 
 def _insist_on_the_router() -> None:

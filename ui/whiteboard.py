@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from dataclasses import dataclass
 
 import streamlit as st
@@ -79,6 +80,10 @@ CSS = (
 [data-testid="stMain"] h1 {font-size: clamp(1.6rem, 3.4vw, 2.4rem) !important; line-height: 1.15 !important; padding: 0 !important; margin: 0 0 .35rem !important;}
 [data-testid="stCaptionContainer"] {opacity: .76 !important;}
 [data-testid="stApp"] button[data-selected="true"] p, [data-testid="stSliderThumbValue"] p {color: light-dark(#a83f67, #f0a0bb);}
+[data-testid="stPlotlyChart"] :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .legend, .annotation, [class*="g-x"], [class*="g-y"]) text {
+  fill: light-dark(#4a423c, #d9d0c7) !important;}
+[data-testid="stSlider"] [data-testid="stWidgetLabel"] p {color: inherit;}
+[data-testid="stSlider"] [data-testid="stWidgetLabel"] {color: light-dark(#2b2622, #f3ede6);}
 [data-testid="stApp"] button kbd {color: inherit; opacity: 1;}
 .op-lede {font-size: 1.1rem; margin: .45rem 0 0 !important; max-width: 62rem; line-height: 1.45; opacity: .88;}
 .op-mark {width: 1em; height: 1em; vertical-align: -.12em; flex: none;}
@@ -167,28 +172,53 @@ def next_box(session: Session) -> str:
 def numbers(session: Session) -> dict[str, tuple[str, str]]:
     """Each box's live number, in words for the big board and squeezed for the small one; empty where there is none yet."""
     found = dict.fromkeys(NAMES, ("", ""))
-    answers = sum(len(row["texts"]) for row in session.candidate_sets)
-    if answers:
-        found["prompt"] = (f"{answers} answers to {len(session.candidate_sets)} prompts", f"{answers}")
+    seen = seen_sets(session)
+    if seen:
+        answers, prompts = sum(len(row["texts"]) for row in seen), len({row["prompt"] for row in seen})
+        found["prompt"] = (f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged", f"{answers}")
     judged = comparisons(session)
     if judged:
         found["rank"] = (f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons", f"{judged}/{GOAL}")
     summary = session.reward_summary or {}
     accuracy = summary.get("heldout_accuracy")
-    if accuracy is not None:
+    if accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
+        pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
+        right = round(accuracy * pairs, 1)  # a tie may count half
+        found["reward_model"] = (
+            f"right on {right:g} of {pairs} unseen pairs ({text.percent(low).rstrip('%')}\N{EN DASH}{text.percent(high)})",
+            f"{right:g}/{pairs}",
+        )
+    elif accuracy is not None:
         found["reward_model"] = (f"right on {text.percent(accuracy)} of unseen pairs", text.percent(accuracy))
     elif session.reward_model is not None:
         found["reward_model"] = (f"trained on {summary.get('pairs_used', summary.get('pairs', 0))} pairs", "ready")
     if len(session.metrics) > 1:
-        first, last = session.metrics[0], session.metrics[-1]
-        gain = (last.get("reward_mean") or 0.0) - (first.get("reward_mean") or 0.0)
-        found["ppo"] = (f"step {last['step']}: reward {gain:+.2f} SD", f"{gain:+.1f} SD")
+        found["ppo"] = (f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}", gain(session, 1))
     if session.evaluation and session.evaluation.get("win_rate") is not None:
         share = session.evaluation["win_rate"]
         found["before_after"] = (f"after wins {text.percent(share)}", text.percent(share))
     if session.rounds or session.current_round > 1:
         found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
     return found
+
+
+def seen_sets(session: Session) -> list[dict]:
+    """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and all that were judged; not those written ahead."""
+    judged = {ranking.id for ranking in session.rankings}
+    return [row for row in session.candidate_sets if row.get("asked") or row["id"] in judged]
+
+
+def gain(session: Session, digits: int = 2) -> str:
+    """How much PPO has raised the mean reward in this round, in reference standard deviations (SD); "no number" where a step has none."""
+    value = session.reward_gain
+    known = value is not None and math.isfinite(value)
+    return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
+
+
+def since(session: Session) -> str:
+    """What ``gain`` is measured from, in words."""
+    refitted = session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get("reward_model")
+    return "over the original" if session.current_round == 1 or refitted else "since this round began"
 
 
 def drift(session: Session) -> str:

@@ -1,0 +1,130 @@
+"""Charts that compare: before with after, and round with round.
+
+Plain records in, a ``charts.Chart`` out; how it looks and reads is decided in ``ui.charts``.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ui.charts import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    STANDARD_DEVIATIONS,
+    TEAL,
+    VIOLET,
+    Chart,
+    add_line,
+    column,
+    error_bar,
+    finite,
+    frame,
+    interval,
+    label,
+    nothing_yet,
+    number,
+    percent,
+)
+
+# Before and after
+
+
+def win_rate(evaluation: dict | None) -> Chart:
+    """How often the tuned model's output was judged better than the original's (a tie counts half), with its interval."""
+    title = "Win rate of the tuned model"
+    look_for = (
+        "a bar wholly to the right of 50% is a difference that chance alone hardly explains; "
+        "a bar across 50% means that none could be shown. A tie counts half."
+    )
+    figure = frame("Tuned model wins (% of pairs)", "Judged by", height=190)
+    figure.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(range=[-0.6, 0.6], tickvals=[], showgrid=False, title={"standoff": 18})
+    rate = finite((evaluation or {}).get("win_rate"))
+    if rate is None:
+        nothing_yet(figure, "Not measured yet")
+        return Chart(figure, title, look_for, "Win rate: not measured yet, so the chart is empty.")
+    judge = str(evaluation.get("judge") or "judge not stated")
+    bounds = evaluation.get("interval")
+    said = interval(bounds)
+    figure.update_yaxes(tickvals=[0], ticktext=["<br>".join(label(part) for part in textwrap.wrap(judge, 12)[:3])])
+    figure.update_layout(hovermode="closest")
+    if said:
+        figure.add_trace(
+            go.Scatter(x=[100 * bounds[0], 100 * bounds[1]], y=[0, 0], mode="lines", line={"color": TEAL, "width": 16}, opacity=0.35, hoverinfo="skip")
+        )
+    hover = f"{percent(rate)}" + (f", {said}" if said else "") + "<extra></extra>"
+    marker = {"size": 18, "color": TEAL, "symbol": "diamond"}
+    figure.add_trace(go.Scatter(x=[100 * rate], y=[0], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
+    low, high = (100 * bounds[0], 100 * bounds[1]) if said else (100 * rate - 3, 100 * rate + 3)
+    beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 80 else {"x": low, "xanchor": "right", "xshift": -8}
+    figure.add_annotation(text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20}, **beside)
+    figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
+    figure.add_annotation(text="no difference", x=50, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": 13})
+    figure.update_layout(margin={"t": 28})
+    alt = f"The tuned model wins {percent(rate)}" + (f", 95% interval {said}" if said else "") + f", judged by: {judge}."
+    counts = [finite(evaluation.get(name)) for name in ("wins", "ties", "losses")]
+    if None not in counts:
+        alt += f" Wins {counts[0]:.0f}, ties {counts[1]:.0f}, losses {counts[2]:.0f}."
+    return Chart(figure, title, look_for, alt)
+
+
+# Rounds
+
+_ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
+    ("comparisons", "Comparisons so far", "count", 1.0, BLUE, 0),
+    ("heldout_accuracy", "Held-out accuracy of the reward model", "% of comparisons", 100.0, ORANGE, 0),
+    ("reward", "Reward (0: the original model)", "reference s.d.", 1.0, TEAL, 2),
+    ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
+    ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
+)
+
+
+def rounds_timeline(rounds: Sequence[dict]) -> Chart:
+    """One small panel a measure over the rounds; all are measured against the original model, so that they can be compared."""
+    title = "Round by round"
+    look_for = "reward and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
+    if not rounds:
+        figure = frame("Round", "Measures")
+        nothing_yet(figure, "No finished round yet")
+        return Chart(figure, title, look_for, "Rounds: no round is finished yet, so the chart is empty.")
+    figure = make_subplots(rows=len(_ROUND_PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=[panel[1] for panel in _ROUND_PANELS])
+    figure.update_annotations(x=0, xanchor="left", font={"size": 14})
+    height = 150 * len(_ROUND_PANELS) + 40
+    figure.update_layout(height=height, margin={"l": 8, "r": 20, "t": 30, "b": 8}, font={"size": 14}, showlegend=False, dragmode=False, hovermode="closest")
+    x = [record.get("round") for record in rounds]
+    for row, (name, panel, unit, factor, colour, digits) in enumerate(_ROUND_PANELS, start=1):
+        add_line(figure, x, column(rounds, name, factor), name=panel, colour=colour, hover=f"round %{{x}}: %{{y:.{digits}f}} {unit}", row=row, col=1)
+        if name == "win_rate":
+            bars = [error_bar(record.get("win_rate"), record.get("win_interval")) for record in rounds]
+            down, up = [bar[0] for bar in bars], [bar[1] for bar in bars]
+            figure.data[-1].update(error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 2, "width": 7})
+        axis = {
+            "title": {"text": unit, "font": {"size": 13}, "standoff": 10},
+            "fixedrange": True,
+            "automargin": True,
+            "zeroline": False,
+            "tickfont": {"size": 13},
+        }
+        scale = {"range": [0, 104], "tickvals": [0, 50, 100]} if factor == 100.0 else {"rangemode": "tozero", "nticks": 4}
+        figure.update_yaxes(**axis, **scale, row=row, col=1)
+    figure.update_xaxes(fixedrange=True, zeroline=False, tickvals=x, tickformat="d", tickfont={"size": 13})
+    known = [at for at in x if finite(at) is not None]
+    if known:
+        figure.update_xaxes(range=[min(known) - 0.3, max(known) + 0.3])
+    figure.update_xaxes(title={"text": "Round", "standoff": 8, "font": {"size": 14}}, row=len(_ROUND_PANELS), col=1)
+    said = []
+    for record in rounds:
+        bounds, gain = interval(record.get("win_interval")), number(record.get("reward_gain"), sign=True)
+        said.append(
+            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out accuracy {percent(record.get('heldout_accuracy'))}, "
+            f"reward {number(record.get('reward'), sign=True)} {STANDARD_DEVIATIONS} (this round {gain}), "
+            f"KL to reference {number(record.get('kl'))} nats a response, "
+            f"win rate {percent(record.get('win_rate'))}" + (f" (95% interval {bounds})." if bounds else ".")
+        )
+    return Chart(figure, title, look_for, " ".join(said))

@@ -1,0 +1,307 @@
+"""Charts of what is being trained: the reward model's fit, and PPO step by step.
+
+Plain records in, a ``charts.Chart`` out; how it looks and reads is decided in ``ui.charts``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from ui.charts import (
+    BLUE,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    RED,
+    STANDARD_DEVIATIONS,
+    TEAL,
+    VIOLET,
+    Chart,
+    add_level,
+    add_line,
+    column,
+    end_of,
+    error_bar,
+    finite,
+    frame,
+    interval,
+    label,
+    nothing_yet,
+    number,
+    one_line,
+    points_of_100,
+    small,
+    story,
+    with_legend,
+)
+
+# PPO
+
+
+def _step_chart(
+    metrics: Sequence[dict],
+    name: str,
+    *,
+    of_update: bool = False,
+    title: str,
+    y_title: str,
+    unit: str,
+    colour: str,
+    look_for: str,
+    steps: int | None,
+    show_number=number,
+    factor: float = 1.0,
+) -> Chart:
+    figure = frame("PPO step", y_title, x_end=end_of(metrics, "step", steps))
+    if of_update:
+        metrics = [record for record in metrics if record.get("step") != 0]  # step 0 is the original model: nothing was updated there
+    y = column(metrics, name, factor)
+    if all(value is None for value in y):
+        nothing_yet(figure, "No step yet")
+        return Chart(figure, title, look_for, f"{title}: no step has run yet, so the chart is empty.")
+    add_line(figure, [r.get("step") for r in metrics], y, name=title, colour=colour, hover=f"step %{{x}}: %{{y:.3~g}}{'%' if factor == 100 else ''} {unit}")
+    figure.update_yaxes(rangemode="tozero")
+    return Chart(
+        figure, title, look_for, f"{title} by PPO step: " + story(metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor)
+    )
+
+
+def refitted(metrics: Sequence[dict]) -> list[int]:
+    """The steps that were the first to be scored by a newly trained reward model."""
+    return [later["step"] for earlier, later in zip(metrics, metrics[1:]) if earlier.get("reward_model") != later.get("reward_model")]
+
+
+def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
+    """Mean score of a step's samples and the band of one standard deviation of them, in reference standard deviations, no KL penalty in it."""
+    title = "Reward"
+    look_for = (
+        "the line should climb and then flatten; 0 is what the original model gets. The band is the spread of the samples: "
+        "when it shrinks to nothing, all outputs have become alike."
+    )
+    figure = frame("PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=end_of(metrics, "step", steps))
+    mean, spread = column(metrics, "reward_mean"), column(metrics, "reward_std")
+    if all(value is None for value in mean):
+        nothing_yet(figure, "No step yet")
+        return Chart(figure, title, look_for, "Reward: no step has run yet, so the chart is empty.")
+    x = [record.get("step") for record in metrics]
+    both = [(at, m, s) for at, m, s in zip(x, mean, spread, strict=True) if m is not None and s is not None]
+    if both:
+        figure.add_trace(
+            go.Scatter(
+                x=[at for at, _, _ in both] + [at for at, _, _ in reversed(both)],
+                y=[m + s for _, m, s in both] + [m - s for _, m, s in reversed(both)],
+                fill="toself",
+                fillcolor="rgba(30, 140, 126, 0.18)",
+                line={"width": 0},
+                mode="lines",
+                hoverinfo="skip",
+                name="Spread of the samples",
+            )
+        )
+    add_line(figure, x, mean, name="Mean", colour=TEAL, hover="step %{x}: mean %{y:.2f}")
+    if len(both) == 1:  # a band needs two points; one point gets a bar
+        figure.data[-1].update(error_y={"type": "constant", "value": both[0][2], "color": TEAL, "thickness": 2, "width": 7})
+    add_level(figure, 0, "Original model")
+    alt = "Mean reward by PPO step: " + story(metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
+    for step in refitted(metrics):
+        figure.add_vline(x=step - 0.5, line={"color": GREY, "width": 1.5, "dash": "dot"}, name="New reward model", showlegend=step == refitted(metrics)[0])
+        look_for += f" The reward model was trained anew before step {step}: rewards on the two sides of the dotted line are on different scales."
+        alt += f" From step {step} on, a newly trained reward model gives the scores."
+    if both:
+        alt += f" Spread of the samples: {number(both[0][2])} at step {both[0][0]}" + (
+            f", {number(both[-1][2])} at step {both[-1][0]}." if len(both) > 1 else "."
+        )
+    return Chart(figure, title, look_for, alt)
+
+
+def kl_to_reference(metrics: Sequence[dict], steps: int | None = None, target: float | None = None) -> Chart:
+    """Exact KL of the policy to the frozen original, in nats a response: the drift that the penalty is paid for."""
+    chart = _step_chart(
+        metrics,
+        "kl_to_reference",
+        title="KL to reference",
+        y_title="KL to reference (nats a response)",
+        unit="nats a response",
+        colour=ORANGE,
+        look_for="in the first round it starts at exactly 0; it climbs, and should level off; a climb that never slows says that it trades its language for the score.",
+        steps=steps,
+        show_number=small,
+    )
+    if finite(target):
+        add_level(chart.figure, float(target), "Target")
+        return chart._replace(alt=f"{chart.alt} The target is {number(target)}.")
+    return chart
+
+
+def entropy(metrics: Sequence[dict], steps: int | None = None) -> Chart:
+    """How undecided the model is before each token, in nats a token."""
+    return _step_chart(
+        metrics,
+        "entropy",
+        title="Entropy",
+        y_title="Entropy (nats a token)",
+        unit="nats a token",
+        colour=VIOLET,
+        look_for="a gentle fall is normal, the model grows surer; a fall towards 0 means that it writes the same thing again and again.",
+        steps=steps,
+    )
+
+
+def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
+    """Share of tokens whose probability ratio left the clip range, in percent."""
+    return _step_chart(
+        metrics,
+        "clip_fraction",
+        of_update=True,
+        title="Clip fraction",
+        y_title="Clipped tokens (%)",
+        unit="of tokens",
+        colour=BLUE,
+        look_for="a rule of thumb is 5 to 30%; near 0 the steps are timid, far above 30% they are too big (lower the learning rate).",
+        steps=steps,
+        show_number=points_of_100,
+        factor=100,
+    )
+
+
+def value_loss(metrics: Sequence[dict], steps: int | None = None) -> Chart:
+    """Squared error of the value head's guess of the reward to come, in squared reference standard deviations."""
+    return _step_chart(
+        metrics,
+        "value_loss",
+        of_update=True,
+        title="Value loss",
+        y_title="Value loss (squared reference s.d.)",
+        unit="squared reference standard deviations",
+        colour=RED,
+        look_for="the value head guesses the reward to come, so in a long run this falls. In a run of 15 steps it may stay up or jump about: every step brings "
+        "new answers and a model that has changed. That alone is no failure; worry when it keeps growing.",
+        steps=steps,
+        show_number=small,
+    )
+
+
+def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart:
+    """How far one update moved the policy from itself a step before (an estimate): a step size, not the drift from the original."""
+    return _step_chart(
+        metrics,
+        "approx_kl_update",
+        of_update=True,
+        title="Approx. KL this update",
+        y_title="Approx. KL this update (nats a token)",
+        unit="nats a token",
+        colour=GREY,
+        look_for="how far this one step moved the model from where it stood just before; small and even is good, a spike is too big a step.",
+        steps=steps,
+        show_number=small,
+    )
+
+
+# Reward model
+
+
+def reward_model_loss(records: Sequence[dict], iterations: int | None = None) -> Chart:
+    """Bradley-Terry loss per comparison; tossing a coin scores ln 2."""
+    title = "Reward-model loss"
+    look_for = "it should fall below 0.69, which is what tossing a coin scores, and flatten out."
+    figure = frame("Iteration", "Loss (nats a comparison)", x_end=end_of(records, "iteration", iterations))
+    loss = column(records, "loss")
+    if all(value is None for value in loss):
+        nothing_yet(figure, "Not trained yet")
+        return Chart(figure, title, look_for, "Reward-model loss: not trained yet, so the chart is empty.")
+    add_line(figure, [r.get("iteration") for r in records], loss, name="Loss", colour=RED, hover="iteration %{x}: %{y:.3f}")
+    add_level(figure, math.log(2), "Tossing a coin: 0.69")
+    figure.update_yaxes(rangemode="tozero")
+    said = story(records, "loss", x="iteration", word="iteration", unit="nats a comparison; tossing a coin scores 0.69")
+    return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
+
+
+def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
+    """Accuracy on the comparisons it trains on and on held-out prompts, in percent; the last held-out point carries its interval."""
+    title = "Accuracy"
+    look_for = (
+        "the held-out line is the honest one, it is about prompts that the fit did not see. "
+        "A wide bar at its end means too few comparisons to be sure; 50% is tossing a coin."
+    )
+    figure = frame("Iteration", "Accuracy (% of comparisons)", x_end=end_of(records, "iteration", iterations))
+    figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
+    x = [record.get("iteration") for record in records]
+    train, heldout = column(records, "train_accuracy", 100), column(records, "heldout_accuracy", 100)
+    if all(value is None for value in train + heldout):
+        nothing_yet(figure, "Not trained yet")
+        return Chart(figure, title, look_for, "Accuracy: not trained yet, so the chart is empty.")
+    with_legend(figure)
+    add_line(figure, x, train, name="Training", colour=BLUE, dash="dot", symbol="square", hover="training %{y:.0f}%")
+    alt = "Accuracy by iteration. Training: " + story(
+        records, "train_accuracy", x="iteration", word="iteration", unit="of comparisons", show_number=points_of_100, factor=100
+    )
+    points = [record for record in records if finite(record.get("heldout_accuracy")) is not None]
+    if not points:
+        figure.add_annotation(text="No held-out accuracy: too few prompts", x=0.5, y=0.08, xref="paper", yref="paper", showarrow=False, font={"size": 13})
+        look_for = "this line is about comparisons that it learned from, so it flatters; rank answers to several prompts, and a held-out line joins it."
+        return Chart(figure, title, look_for, alt + " No held-out accuracy: there are too few prompts to hold one out.")
+    add_line(figure, x, heldout, name="Held out", colour=ORANGE, hover="held out %{y:.0f}%")
+    last = points[-1]
+    bounds = [last.get("heldout_low"), last.get("heldout_high")]
+    alt += " Held out: " + story(records, "heldout_accuracy", x="iteration", word="iteration", unit="of comparisons", show_number=points_of_100, factor=100)
+    if interval(bounds):
+        down, up = error_bar(last["heldout_accuracy"], bounds)
+        figure.add_trace(
+            go.Scatter(
+                x=[last.get("iteration")],
+                y=[100 * last["heldout_accuracy"]],
+                error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "color": ORANGE, "thickness": 2.5, "width": 9},
+                mode="markers",
+                marker={"color": ORANGE, "size": 9},
+                name="95% interval",
+                showlegend=False,
+                hovertemplate=f"held out: {interval(bounds)}<extra></extra>",
+            )
+        )
+        alt += f" The last held-out value has the 95% interval {interval(bounds)}"
+        pairs = finite(last.get("heldout_pairs"))
+        alt += f", from {pairs:.0f} comparisons." if pairs else "."
+    add_level(figure, 50, "Tossing a coin: 50%")
+    return Chart(figure, title, look_for, alt)
+
+
+def scores(examples: Sequence[dict]) -> Chart:
+    """Outputs sorted by what the trained reward model gives them (``after``), each with where it stood before training (``before``)."""
+    title = "Scores of the outputs, before and after training"
+    look_for = "before training every output has the same score; afterwards the kind of text you preferred should be at the top."
+    ordered = sorted(examples, key=lambda e: (finite(e.get("after")) is None, -(finite(e.get("after")) or 0.0)))
+    figure = frame(f"Score ({STANDARD_DEVIATIONS})", "Outputs, best score first", height=max(HEIGHT, 100 + 48 * len(ordered)))
+    if not ordered:
+        nothing_yet(figure, "Not trained yet")
+        return Chart(figure, title, look_for, "Scores of the outputs: not trained yet, so the chart is empty.")
+    rows = list(range(len(ordered)))
+    before, after = column(ordered, "before"), column(ordered, "after")
+    figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 44}, legend={"y": 1.02, "yanchor": "bottom"})
+    figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False)  # the open circles mark 0; a line there would run through the labels
+    figure.update_yaxes(autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False)
+    for row, start, end in zip(rows, before, after, strict=True):
+        if start is not None and end is not None:
+            figure.add_trace(
+                go.Scatter(x=[start, end], y=[row, row], mode="lines", line={"color": GREY, "width": 3}, hoverinfo="skip", showlegend=False, opacity=0.6)
+            )
+    for name, values, colour, symbol in (("Before", before, GREY, "circle-open"), ("After", after, TEAL, "circle")):
+        figure.add_trace(
+            go.Scatter(
+                x=values,
+                y=rows,
+                mode="markers",
+                name=name,
+                marker={"size": 13, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
+                hovertemplate=f"{name.lower()}: %{{x:.2f}}<extra></extra>",
+            )
+        )
+    for row, example in zip(rows, ordered, strict=True):
+        figure.add_annotation(
+            text=f"{number(example.get('after'), sign=True)}  {label(one_line(example))}",
+            x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
+        )  # fmt: skip
+    said = "; ".join(f"{one_line(e)}: {number(e.get('after'), sign=True)}, before {number(e.get('before'))}" for e in ordered)
+    return Chart(figure, title, look_for, f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.")
