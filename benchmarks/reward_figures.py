@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from rlhf_core import briefs, comparisons, fine_tuned_reward, language_model, steps
+from rlhf_core import briefs, comparisons, fine_tuned_reward, language_model, workbench
 from rlhf_core.comparisons import Comparisons, solve, solve_many
 from rlhf_core.preferences import Pair
 from rlhf_core.register import judge
@@ -89,7 +89,7 @@ def taste_of(slug: str, lm, cache: Path | None) -> Taste:
             ("pool", brief.training_prompts, 512, 20_260), ("train", brief.training_prompts, 1000, 77), ("test", brief.evaluation_prompts, 800, 987_654),
         ):  # fmt: skip
             each = -(-count // len(prompts))
-            rows = returned(steps.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, seed))
+            rows = returned(workbench.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, seed))
             sampled[part] = [(prompts[n], text, ended) for n, text, ended, _ in rows], torch.stack([state for *_, state in rows])
         if file:
             cache.mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def times_of(taste: Taste, lm, settings: RewardModelSettings) -> dict[str, float
         "leave one prompt out at 60, ms": milliseconds(lambda: leave_one_prompt_out(few, settings.prior_std)),
         "five bootstrap heads at 60, ms": milliseconds(lambda: solve_many(few.x, few.targets, few.weights * torch.rand(5, 60), prior)),
         "flip a vote, ms": milliseconds(lambda: what_if(few, model, 3, "flip", few.features, reference, settings.prior_std)),
-        "features of 64, ms": milliseconds(lambda: returned(steps.pooled_of_texts(lm, rows))),
+        "features of 64, ms": milliseconds(lambda: returned(workbench.pooled_of_texts(lm, rows))),
     }  # fmt: skip
 
 

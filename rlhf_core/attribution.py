@@ -17,6 +17,8 @@ from torch import Tensor
 
 from rlhf_core.comparisons import Comparisons, fit_head, solve
 from rlhf_core.reward_model import RewardModel, prior_stds
+from rlhf_core.sampling import Responses, pad_left, pad_right, response_forward
+from rlhf_core.workbench import encode_prompt, pooled_of_responses, pooled_of_texts
 
 EXACT = 12  # the votes of largest influence are refitted without, one by one
 FOLLOWS = 0.5  # a correlation from which the score is said to follow a surface feature
@@ -54,9 +56,6 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
         {"score", "baseline": 0.0, "words": rows {"word", "share", "without" (the score with this word left out), "effect" (score - without)}, "sentence"}.
         The shares sum to the score; the last row may be the end of the text, which the model reads too and which can't be left out (its effect is None).
     """
-    from rlhf_core.sampling import Responses, pad_left, pad_right, response_forward
-    from rlhf_core.steps import encode_prompt, pooled_of_responses
-
     prompt_ids = encode_prompt(lm, prompt, 1)
     end = [lm.end_id] if ended else []
     ids = (lm.encode(text) + end)[: lm.trunk.context - len(prompt_ids)] or [lm.end_id]
@@ -211,8 +210,6 @@ def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) ->
 
 def explain_score(lm, data: Comparisons, model: RewardModel, prompt: str, text: str, prior_std: float, ended: bool = True) -> Iterator:
     """Everything about one score, a part at a time: records {"kind": "words" | "votes" | "nearest", ...} for a page that fills up."""
-    from rlhf_core.steps import pooled_of_texts
-
     yield {"kind": "words", **explain_words(lm, model, prompt, text, ended)}
     pooled = yield from pooled_of_texts(lm, [(prompt, text, ended)])
     features = data.whitener(pooled[0]).double()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rlhf_core.preferences import Pair, nothing_to_learn, training_pairs
 from rlhf_core.reward_model import RewardModel, RewardModelError, Whitener, newton_step, prior_stds
+from rlhf_core.workbench import pooled_of_texts
 
 Row = tuple[str, str, bool]  # prompt, text, whether the model ended it itself
 
@@ -119,8 +120,6 @@ def from_states(whitener: Whitener, pairs: list[Pair], rows: list[Row], states: 
 
 def read(lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None) -> Iterator:
     """``from_states``, with the states read from the frozen model ``lm``; yields Progress, returns Comparisons."""
-    from rlhf_core.steps import pooled_of_texts
-
     rows = rows_of(usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)
     return from_states(whitener, pairs, rows, states)

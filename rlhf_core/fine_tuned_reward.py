@@ -33,6 +33,7 @@ from rlhf_core.comparisons import Row, usable
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, split_prompts
 from rlhf_core.reward_model import RewardModelError, wilson_interval
+from rlhf_core.sampling import pad_right
 from rlhf_core.settings import FineTunedSettings
 
 BATCH = 64  # texts read at once where nothing is trained
@@ -59,8 +60,6 @@ class FineTunedReward:
         return torch.cat([self._read([token_ids(self.lm, row) for row in rows[i : i + BATCH]]) for i in range(0, len(rows), BATCH)])
 
     def _read(self, sequences: list[list[int]]) -> Tensor:
-        from rlhf_core.sampling import pad_right
-
         ids, mask = pad_right(sequences, self.lm.pad_id)
         hidden = self.model.transformer(input_ids=ids, attention_mask=mask.long(), use_cache=False).last_hidden_state  # (B, T, d)
         return self.model.score(hidden[torch.arange(len(ids)), mask.sum(1) - 1]).squeeze(-1)  # the last token, found by the mask: a text may hold the pad token

@@ -11,6 +11,7 @@ Shapes: N comparisons, T training votes, H heads, k features.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -123,7 +124,5 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
 
 def _some(data: Comparisons, count: int, seed: int) -> Comparisons:
     """A seeded draw of ``count`` comparisons."""
-    from dataclasses import replace
-
     keep = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:count].sort().values
     return replace(data, pairs=[data.pairs[i] for i in keep.tolist()], a=data.a[keep], b=data.b[keep], targets=data.targets[keep], weights=data.weights[keep])

@@ -16,8 +16,13 @@ from functools import lru_cache
 
 import torch
 
+from rlhf_core.best_of_n import kl_bound
 from rlhf_core.preferences import Pair
 from rlhf_core.register import word_weights
+from rlhf_core.reward_model import RewardModelError
+from rlhf_core.sampling import pad_left, pad_right, response_forward
+from rlhf_core.session import InputError, check_prompt
+from rlhf_core.workbench import ROLLOUT_TOKENS, encode_prompt, write
 
 BEST_OF = 64
 UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense
@@ -64,10 +69,6 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
     Yields:
         {"prompt", "text", "score", "uncertainty" | None, "by": "you", and what ``nonsense`` says}.
     """
-    from rlhf_core.sampling import pad_left, pad_right, response_forward
-    from rlhf_core.session import InputError, check_prompt
-    from rlhf_core.steps import encode_prompt
-
     prompt = check_prompt(prompt)
     prompt_ids = encode_prompt(lm, prompt, 1)
     for text in texts:
@@ -88,16 +89,13 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
         }  # fmt: skip
 
 
-def best_of_n(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> Iterator:
+def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> Iterator:
     """The best of ``n`` answers of the original model by this score: the honest competitor. Yields Progress, last its record.
 
     Yields:
         {"prompt", "text", "score", "by": "best of 64", "n", "mean_score" of the n, "kl_bound": log n - (n-1)/n nats, at most this far from the model
         (Beirami et al. 2024, arXiv 2401.01879), "distinct"}.
     """
-    from rlhf_core.session import check_prompt
-    from rlhf_core.steps import ROLLOUT_TOKENS, encode_prompt, write
-
     prompt = check_prompt(prompt)
     rows = yield from write(lm, lm.trunk, [encode_prompt(lm, prompt, ROLLOUT_TOKENS)], n, seed, stage="writing the model's best")
     answers = [(prompt, text, ended) for _, text, ended, _ in rows]
@@ -105,7 +103,7 @@ def best_of_n(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> Itera
     best = int(scores.argmax())
     yield {
         "prompt": prompt, "text": answers[best][1], "score": scores[best].item(), "by": f"best of {n}", "n": n, "mean_score": scores.mean().item(),
-        "kl_bound": math.log(n) - (n - 1) / n, "distinct": len({text for _, text, _ in answers}),
+        "kl_bound": kl_bound(n), "distinct": len({text for _, text, _ in answers}),
     }  # fmt: skip
 
 
@@ -113,7 +111,7 @@ def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> d
     """The board of the session: what people typed beside the model's best, highest first; the same text once.
 
     Args:
-        entries: records of ``score_typed``, of one prompt; best: that of ``best_of_n``, or None.
+        entries: records of ``score_typed``, of one prompt; best: that of ``best_of_model``, or None.
 
     Returns:
         {"rows": entries and the best, each with "place" (from 1) and "exploit": bool (a nonsense text above every honest one), "exploits": how many, "sentence"}.
@@ -142,8 +140,6 @@ def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> l
     Raises:
         RewardModelError: there is no nonsense text on the board, or no honest one to prefer.
     """
-    from rlhf_core.reward_model import RewardModelError
-
     honest = [row for row in board["rows"] if not row.get("nonsense")]
     bad = [row for row in board["rows"] if row.get("nonsense")]
     if not bad:

@@ -19,6 +19,7 @@ from rlhf_core import reward_model as rm
 from rlhf_core.comparisons import Comparisons, Row
 from rlhf_core.preferences import Pair, split_prompts
 from rlhf_core.settings import FineTunedSettings, RewardModelSettings
+from rlhf_core.workbench import pooled_of_texts
 
 KINDS = {
     "head": "Instant: a few weights on the original model's own states. Milliseconds, an exact uncertainty, and it can be taken apart.",
@@ -54,8 +55,6 @@ class HeadScorer:
 
     def pooled(self, rows: list[Row]) -> Tensor:
         """(B, d) mean reference states."""
-        from rlhf_core.steps import pooled_of_texts
-
         return _returned(pooled_of_texts(self.lm, rows))
 
     def score(self, rows: list[Row]) -> Tensor:
@@ -97,8 +96,6 @@ def train(
 
 
 def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
-    from rlhf_core.steps import pooled_of_texts
-
     whitener = reference.whitener(settings.features)
     rows = comparisons.rows_of(comparisons.usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)

@@ -122,7 +122,7 @@ def test_a_taste_is_learned_held_out_by_prompt_and_the_base_is_untouched(lm):
 
 
 def test_both_kinds_speak_one_language(lm):
-    from rlhf_core.steps import pooled_of_texts
+    from rlhf_core.workbench import pooled_of_texts
 
     pairs = taste(count=20)
     rows = [row for pair in rows_of_pairs(taste(count=20, seed=9)) for row in pair]

@@ -8,7 +8,7 @@ from test_attribution import FakeLM
 from tiny_models import END, PAD, one_thread, tiny_trunk  # noqa: F401
 
 from rlhf_core.events import Progress
-from rlhf_core.reward_hacking import best_of_n, best_of_n_board, exploits_to_pairs, hole_closing, known_words, nonsense, score_typed
+from rlhf_core.reward_hacking import best_of_model, best_of_n_board, exploits_to_pairs, hole_closing, known_words, nonsense, score_typed
 from rlhf_core.reward_model import RewardModelError
 from rlhf_core.session import InputError
 
@@ -64,10 +64,10 @@ def test_typed_texts_are_scored_with_the_models_own_probability(lm):
 
 
 def test_best_of_n_is_the_best_of_the_same_n_answers(lm):
-    *progress, record = best_of_n(lm, Counts(), "w1 w2", n=16, seed=3)
+    *progress, record = best_of_model(lm, Counts(), "w1 w2", n=16, seed=3)
     assert all(isinstance(item, Progress) for item in progress) and record["n"] == 16
-    *_, again = best_of_n(lm, Counts(), "w1 w2", n=16, seed=3)
-    *_, more = best_of_n(lm, Counts(), "w1 w2", n=64, seed=3)
+    *_, again = best_of_model(lm, Counts(), "w1 w2", n=16, seed=3)
+    *_, more = best_of_model(lm, Counts(), "w1 w2", n=64, seed=3)
     assert again == record and more["score"] >= record["score"] >= record["mean_score"] and record["score"] == len(record["text"].split())
     assert record["kl_bound"] == pytest.approx(math.log(16) - 15 / 16)
 
