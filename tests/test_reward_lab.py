@@ -3,7 +3,7 @@
 import pytest
 from tiny_models import one_thread  # noqa: F401
 
-from rlhf_core import briefs, reward_lab
+from rlhf_core import briefs, reward_lab, steps
 from rlhf_core.events import Progress
 from rlhf_core.reward_hacking import best_of_n_board, exploits_to_pairs
 from rlhf_core.reward_model import RewardModelError
@@ -29,7 +29,7 @@ def session():
 def test_scores_are_the_sessions_own_with_their_uncertainty(session):
     texts = [" a small animal that lives in the forest.", " a mood."]
     (record,) = records(reward_lab.scores(session, PROMPT, texts))
-    own = records(session.score_texts(PROMPT, texts))
+    own = records(steps.score_texts(session, PROMPT, texts))
     for row, expected in zip(record["rows"], own):
         assert row["score"] == pytest.approx(expected["reward"], abs=1e-3) and row["laplace"] == pytest.approx(expected["uncertainty"], abs=1e-3)
         assert row["lowest"] <= row["highest"] and row["conservative"] < row["score"]
