@@ -73,7 +73,7 @@ class FineTunedSettings(_Checked):
 
     unfrozen_layers: int = setting(2, "How many of the top layers learn. More can be learned, and more can be learned by heart.", 1, 48, 1, "layers")
     epochs: int = setting(6, "How often every comparison is seen.", 1, 50, 1)
-    learning_rate: float = setting(2e-4, "Size of a gradient step (AdamW), falling to 0 by the end.", 0.0, 0.01, 1e-5)
+    learning_rate: float = setting(1e-3, "Size of a gradient step (AdamW), falling to 0 by the end.", 0.0, 0.01, 1e-5)
     batch_size: int = setting(8, "Comparisons in one gradient step.", 1, 64, 1, "comparisons")
     weight_decay: float = setting(0.01, "Pulls the weights towards 0.", 0.0, 1.0, 0.01)
     folds: int = setting(5, "One part of so many, whole prompts, is held out and never trained on.", 2, 10, 1)
