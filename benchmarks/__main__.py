@@ -1,23 +1,45 @@
-"""Measure the figures that the README gives: ``python -m benchmarks [loop | step | reward | page] [options]``; nothing named runs all of them."""
+"""Measure the figures that the README gives: ``python -m benchmarks [PART] [options]``; nothing named runs all of them.
+
+``python -m rlhf_core benchmark`` is the same, without the pages. Each part has its own --help.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-PARTS = {"step": "benchmarks.step_time", "reward": "benchmarks.reward_figures", "loop": "benchmarks.loop_figures", "page": "benchmarks.page_times"}
+PARTS = {
+    "machine": ("benchmarks.machine", "what this processor can do, and the number format that follows"),
+    "step": ("benchmarks.step_time", "a PPO step of the bundled model"),
+    "trl": ("benchmarks.versus_trl", "our PPO step, memory and sampling beside TRL's and transformers'"),
+    "scaling": ("benchmarks.scaling", "how a step grows with batch, tokens, layers"),
+    "reward": ("benchmarks.reward_figures", "the reward model's accuracy, calibration, active choice and times, over seeds"),
+    "loop": ("benchmarks.loop_figures", "the whole loop, over seeds"),
+    "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
+}
+QUICK = {"machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"]}
+
+
+def run(name: str | None, rest: list[str], quick: bool = False) -> int:
+    """One part with its own options, or all but the pages. ``quick``: whether they run, not what they measure."""
+    if name is not None and name not in PARTS:
+        print(f"There is no benchmark called {name!r}; choose one of {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
+    names = [name] if name else [part for part in (QUICK if quick else PARTS) if part != "page"]
+    for number, part in enumerate(names):
+        module, words = PARTS[part]
+        if len(names) > 1:
+            print(f"{chr(10) * bool(number)}== {part}: {words}", flush=True)
+        options = [*rest, *(QUICK.get(part, []) if quick else [])]
+        if status := importlib.import_module(module).main(options):
+            return status
+    return 0
 
 
 def main() -> int:
-    name, *rest = sys.argv[1:] or ["all"]
-    if name == "all":
-        for part in PARTS.values():
-            importlib.import_module(part).main([])
-        return 0
-    if name not in PARTS:
-        print(f"There is no benchmark called {name!r}; choose one of {', '.join(PARTS)}.", file=sys.stderr)
-        return 2
-    return importlib.import_module(PARTS[name]).main(rest)
+    if len(sys.argv) > 1:
+        return run(sys.argv[1], sys.argv[2:])
+    return run(None, []) or run("page", [])
 
 
 if __name__ == "__main__":

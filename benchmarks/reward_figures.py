@@ -77,8 +77,8 @@ def returned(work):
             return end.value
 
 
-def taste_of(slug: str, lm, cache: Path | None) -> Taste:
-    """Answers of the original model to a brief's prompts, judged by its rule."""
+def taste_of(slug: str, lm, cache: Path | None, share: float = 1.0) -> Taste:
+    """Answers of the original model to a brief's prompts, judged by its rule. ``share``: of the usual number of answers."""
     brief = briefs.PRESETS[slug]
     file = cache / f"{slug}-{lm.fingerprint()[:12]}.pt" if cache else None
     if file and file.is_file():
@@ -88,7 +88,7 @@ def taste_of(slug: str, lm, cache: Path | None) -> Taste:
         for part, prompts, count, seed in (
             ("pool", brief.training_prompts, 512, 20_260), ("train", brief.training_prompts, 1000, 77), ("test", brief.evaluation_prompts, 800, 987_654),
         ):  # fmt: skip
-            each = -(-count // len(prompts))
+            each = -(-int(share * count) // len(prompts))
             rows = returned(workbench.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, seed))
             sampled[part] = [(prompts[n], text, ended) for n, text, ended, _ in rows], torch.stack([state for *_, state in rows])
         if file:
@@ -234,11 +234,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cache", type=Path, help="keep the sampled answers in this folder")
     parser.add_argument("--fine-tuned-seeds", type=int, default=3, help="seeds of the fine-tuned reward model, seconds each; 0 leaves it out")
     parser.add_argument("--prior-std", type=float, default=RewardModelSettings.prior_std)
+    parser.add_argument("--quick", action="store_true", help="one seed of one brief, few answers: whether it runs, not what it measures")
     args = parser.parse_args(argv)
+    if args.quick:
+        args.seeds, args.briefs, args.fine_tuned_seeds = 1, args.briefs[:1], 0
     began, lm = time.perf_counter(), language_model.load()
     settings = RewardModelSettings(prior_std=args.prior_std)
     for slug in args.briefs:
-        taste = taste_of(slug, lm, args.cache)
+        taste = taste_of(slug, lm, *((None, 0.25) if args.quick else (args.cache, 1.0)))
         print(
             f"{slug} ({briefs.PRESETS[slug].wanted}): {len(taste.test)} test pairs; the rule calls {taste.tie_share:.0%} of the training pairs a tie; {args.seeds} seeds"
         )

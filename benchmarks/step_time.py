@@ -10,25 +10,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 
 import torch
 
+from benchmarks.machine import matmul_peak, threads
 from rlhf_core import briefs, language_model
 from rlhf_core.events import Progress
 from rlhf_core.ppo import Policy, train
 from rlhf_core.settings import PPOSettings
-
-
-def matmul_peak(size: int = 1024, repeats: int = 20) -> float:
-    """GFLOP/s of a float32 matrix product: the best of several."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    best = 0.0
-    for _ in range(repeats):
-        began = time.perf_counter()
-        a @ b
-        best = max(best, 2 * size**3 / (time.perf_counter() - began) / 1e9)
-    return best
 
 
 def floor_gflop(trunk, batch, frozen: int, epochs: int) -> float:
@@ -47,7 +36,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks step", description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=9, help="counted steps of each setting, after two that warm up")
     args = parser.parse_args(argv)
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads())
     lm = language_model.load()
     prompts = [lm.encode(p) for p in briefs.PRESETS["biology-homework"].training_prompts]
     runs = {}
@@ -68,7 +57,7 @@ def main(argv: list[str]) -> int:
                         seconds[frozen].append(item["seconds"])
                         floors[frozen].append(floor_gflop(lm.trunk, item["batch"], frozen, 4))
                     break
-    peak = matmul_peak()
+    peak = matmul_peak() / 1e9
     print(f"float32 matrix product: {peak:.0f} GFLOP/s; {torch.get_num_threads()} threads")
     for frozen, bound in ((0, 1.4), (2, 1.0)):
         middle, floor = statistics.median(seconds[frozen]), statistics.median(floors[frozen]) / peak

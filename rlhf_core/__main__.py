@@ -1,4 +1,4 @@
-"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay``.
+"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay | benchmark``.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0 done; 1 it did not come out as asked (a replay that differs,
 a training that broke, a full disk); 2 bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions of its own: what is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -27,6 +28,7 @@ from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+MODEL_HELP = "bundled (default), distilgpt2, gpt2 or another model on the list, or a folder in Hugging Face layout"
 MOST_COMPARISONS, MOST_ANSWERS, MOST_FILE_BYTES = 5_000, 256, 1_000_000
 
 
@@ -75,8 +77,10 @@ def finite(text: str) -> float:
 
 
 def parser() -> Parser:
-    top = Parser(prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small GPT-2, without a browser.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", required=True, metavar="generate | run | score | replay")
+    top = Parser(
+        prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small language model, without a browser.", allow_abbrev=False
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="generate | run | score | replay | benchmark")
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
     generate = commands.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
@@ -85,7 +89,7 @@ def parser() -> Parser:
     generate.add_argument("--max-new-tokens", type=whole(1, 64), default=sampling.max_new_tokens, metavar="N", help="longest answer (default %(default)s)")
     generate.add_argument("--seed", type=seed, default=0, help="same seed, same answers (default 0)")
     writer = generate.add_mutually_exclusive_group()
-    writer.add_argument("--model", default="bundled", help="bundled (default), gpt2, distilgpt2, or a folder in Hugging Face layout")
+    writer.add_argument("--model", default="bundled", help=MODEL_HELP)
     writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")
 
     run = commands.add_parser("run", help="the whole loop: write, judge, reward model, PPO, before and after", allow_abbrev=False)
@@ -95,7 +99,7 @@ def parser() -> Parser:
     run.add_argument("--steps", type=whole(1, 200), default=ppo.steps, metavar="N", help="PPO steps (default %(default)s)")
     run.add_argument("--beta", type=finite, default=ppo.beta, help="price of drift from the original model (default %(default)s)")
     run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
-    run.add_argument("--model", default="bundled", help="bundled (default), gpt2, distilgpt2, or a folder in Hugging Face layout")
+    run.add_argument("--model", default="bundled", help=MODEL_HELP)
     run.add_argument(
         "--preferences", metavar="FILE.jsonl", help="judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt, chosen, rejected"
     )
@@ -108,6 +112,11 @@ def parser() -> Parser:
 
     again = commands.add_parser("replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False)
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+
+    bench = commands.add_parser("benchmark", help="how fast it is on this machine, beside TRL and beside what the processor can do", allow_abbrev=False)
+    bench.add_argument("--quick", action="store_true", help="tiny models, one round: whether it runs, not what it measures")
+    bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, reward, loop or page (default: all but page); an hour in all")
+    bench.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the part; see benchmark PART --help")
     return top
 
 
@@ -204,6 +213,13 @@ class Bar:
 
 
 BAR = Bar()
+
+
+def downloading(done: int, total: int) -> None:
+    """A file is coming from the hub."""
+    BAR.show("Downloading", done, total, f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+
 _asked_to_stop = False
 
 
@@ -247,9 +263,10 @@ def generate(args: argparse.Namespace) -> int:
         raise InputError(f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step.")
     import torch
 
-    from rlhf_core import workbench
+    from rlhf_core import language_model, workbench
     from rlhf_core.sampling import decode, decode_texts, response_forward, token_logprobs, uniform_numbers
 
+    language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
     ids = workbench.encode_prompt(lm, prompt, args.max_new_tokens)
     trunk = workbench.trunk_with(lm, session.tuned_weights)
@@ -300,8 +317,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from rlhf_core import workbench
+        from rlhf_core import language_model, workbench
 
+        language_model.load(args.model, downloading)
         workbench.ready(session)
         asked["threads"] = torch.get_num_threads()  # sums round differently with another number of threads
     except BaseException:
@@ -424,6 +442,16 @@ def replay(args: argparse.Namespace) -> int:
     return FAILED if different else DONE
 
 
+def benchmark(args: argparse.Namespace) -> int:
+    try:
+        benchmarks = importlib.import_module("benchmarks.__main__")
+    except ModuleNotFoundError as error:
+        raise InputError("The benchmarks stand beside rlhf_core, in the folder benchmarks; run this in Opossum's own folder.") from error
+    if args.part is not None and args.part not in benchmarks.PARTS:
+        raise InputError(f"There is no benchmark called {args.part[:40]!r}; choose one of {', '.join(benchmarks.PARTS)}.")
+    return benchmarks.run(args.part, args.options, args.quick)
+
+
 def opened(directory: str) -> Session:
     """A session from a bundle. BundleError names the folder."""
     session = Session.open(typed(directory, "The name of the bundle"))
@@ -441,7 +469,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     args = parser().parse_args(arguments)
     try:
-        return {"generate": generate, "run": run, "score": score, "replay": replay}[args.command](args)
+        return {"generate": generate, "run": run, "score": score, "replay": replay, "benchmark": benchmark}[args.command](args)
     except (KeyboardInterrupt, Interrupted):
         say("Interrupted.")
         return INTERRUPTED

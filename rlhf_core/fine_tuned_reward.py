@@ -95,6 +95,10 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
     """
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
+    if lm.config.get("model_type") != "gpt2":
+        raise RewardModelError(
+            f"Fine-tuning is built for the GPT-2 family; this model is of type {lm.config.get('model_type')!r}. The instant reward model works with it."
+        )
     if not 1 <= unfrozen_layers <= lm.trunk.layers:
         raise RewardModelError(f"This model has {lm.trunk.layers} layers, so between 1 and {lm.trunk.layers} of them can learn.")
     kept = {name: value for name, value in lm.config.items() if name not in ("id2label", "label2id")}

@@ -1,7 +1,7 @@
-"""Load a language model: the bundled pocket GPT-2, a pinned GPT-2 from the hub, or a local folder.
+"""Load a language model: the bundled pocket GPT-2, a pinned one from the hub, or a local folder of a family in ``families.py``.
 
 The loaded model is the *frozen base*: shared by every session, never trained, provably untouched (``fingerprint``). Knows nothing about prompts
-or rewards. Weights are safetensors only: no pickle, no remote code.
+or rewards. Weights are one safetensors file: no pickle, no remote code. float32 throughout; why, says ``precision.py``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
+from rlhf_core.download import DownloadError, download
+from rlhf_core.families import FAMILIES, Unsupported
 from rlhf_core.transformer import Transformer
 
 # Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the same on a laptop and on a server, so that a
@@ -22,11 +25,15 @@ from rlhf_core.transformer import Transformer
 torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "pocket-gpt2"
-# Hub models on the allow-list, each at a revision that has safetensors.
+# Hub models on the allow-list, each at a revision that has safetensors. Raw web text was in the training of all of them.
 HUB_REVISIONS = {
-    "gpt2": "607a30d783dfa663caf39e06633721c8d4cfcd7e",
     "distilgpt2": "2290a62682d06624634c1f46a6ad5be0f47f38aa",
+    "gpt2": "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+    "HuggingFaceTB/SmolLM2-135M": "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
+    "EleutherAI/pythia-70m": "a39f36b100fe8a5377810d56c3f4789b9c53ac42",
 }
+SMALLEST_CONTEXT = 32  # tokens: a few words of prompt and an answer of 24
+MOST_BYTES = 4_000_000_000  # of weights; training needs several times that in memory
 
 
 class ModelError(ValueError):
@@ -88,68 +95,95 @@ def fingerprint(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _check_folder(folder: Path) -> dict:
-    """The folder's config where it can be loaded. Raises ModelError."""
+# --- what can be loaded --------------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises ModelError where the folder cannot be a model of ours, before anything big is read."""
     if not (folder / "config.json").is_file():
         raise ModelError(f"The folder {folder} holds no config.json, so it is no model in Hugging Face layout.")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        kind = config.get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"The file {folder / 'config.json'} cannot be read: {error}.") from error
-    if config.get("model_type") != "gpt2":
-        raise ModelError(f"The model in {folder} is of type {config.get('model_type')!r}; the GPT-2 family (gpt2) is supported.")
-    if not (folder / "model.safetensors").is_file():
-        others = [f.name for f in folder.iterdir() if f.suffix in (".bin", ".pt", ".pth") or ".safetensors" in f.name]
-        found = f" (found {others[0]})" if others else ""
-        raise ModelError(f"The folder {folder} holds no model.safetensors{found}; weights are read from a single safetensors file only.")
+    if kind not in FAMILIES:
+        raise ModelError(f"The model in {folder} is of type {kind!r}; supported are {', '.join(FAMILIES)}.")
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"The folder {folder} holds no model.safetensors; {_instead(folder)}")
+    if weights.stat().st_size > MOST_BYTES:
+        raise ModelError(f"The model in {folder} has {weights.stat().st_size / 1e9:.1f} GB of weights; at most {MOST_BYTES / 1e9:.0f} GB can be trained here.")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise ModelError(f"The folder {folder} holds no tokenizer (tokenizer.json, or vocab.json with merges.txt).")
-    return config
 
 
-def load(name: str = "bundled") -> LanguageModel:
-    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a process. Raises ModelError."""
-    return _load(name or "bundled")
+def _instead(folder: Path) -> str:
+    """What a folder without model.safetensors has in its place, and what to do about it."""
+    names = sorted(file.name for file in folder.iterdir())
+    if "model.safetensors.index.json" in names or any(name.startswith("model-") and name.endswith(".safetensors") for name in names):
+        return "its weights are split into several files. Save it again as one: model.save_pretrained(folder, max_shard_size='100GB')."
+    pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth"))]
+    if pickles:
+        return (
+            f"its weights ({pickles[0]}) are a pickle, which can run code when it is read. Save it again with a current transformers, which writes safetensors."
+        )
+    return "weights are read from a single safetensors file only."
+
+
+def load(name: str = "bundled", tell: Callable[[int, int], None] | None = None) -> LanguageModel:
+    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a process. Raises ModelError.
+
+    Args:
+        tell: called with (bytes done, bytes in all) while a file comes from the hub.
+    """
+    name = name or "bundled"
+    if name == "bundled":
+        folder = BUNDLED
+    elif name in HUB_REVISIONS:
+        try:
+            folder = download(name, HUB_REVISIONS[name], tell)
+        except DownloadError as error:
+            raise ModelError(str(error)) from error
+    elif Path(name).is_dir():
+        folder = Path(name)
+    else:
+        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(HUB_REVISIONS)}, or a folder in Hugging Face layout.")
+    return _load(name, folder)
 
 
 @lru_cache(maxsize=3)
-def _load(name: str) -> LanguageModel:
-    from transformers import AutoTokenizer, GPT2LMHeadModel
+def _load(name: str, folder: Path) -> LanguageModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    options: dict = {"dtype": torch.float32, "use_safetensors": True}
-    if name == "bundled":
-        source, revision = str(BUNDLED), {}
-        _check_folder(BUNDLED)
-    elif name in HUB_REVISIONS:
-        source, revision = name, {"revision": HUB_REVISIONS[name]}
-    elif Path(name).is_dir():
-        source, revision = name, {}
-        _check_folder(Path(name))
-    else:
-        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(HUB_REVISIONS)}, or a folder in Hugging Face layout.")
+    _check_folder(folder)
     try:
-        model = GPT2LMHeadModel.from_pretrained(source, **options, **revision)
-        tokenizer = AutoTokenizer.from_pretrained(source, **revision)
-    except ModelError:
-        raise
+        model, found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
-        if name in HUB_REVISIONS:
-            raise ModelError(
-                f"The model {name} is not on this machine and could not be downloaded (is there a connection to the hub?). The bundled model works offline."
-            ) from error
-        raise ModelError(f"The model in {source} could not be loaded: {str(error).splitlines()[0][:200]}") from error
-    config = model.config
-    if getattr(config, "scale_attn_by_inverse_layer_idx", False) or not getattr(config, "scale_attn_weights", True):
-        raise ModelError(f"The model in {source} scales its attention in an unusual way that is not supported.")
-    if not config.tie_word_embeddings:
-        raise ModelError(f"The model in {source} has an output layer of its own; only models that share it with the input embedding are supported.")
-    if config.add_cross_attention:
-        raise ModelError(f"The model in {source} is not a plain decoder.")
-    model.eval().requires_grad_(False)
-    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else config.eos_token_id
-    if end is None or not 0 <= end < config.vocab_size:
-        raise ModelError(f"The model in {source} has no end-of-text token, so it could never learn to stop.")
+        raise ModelError(f"The model in {folder} could not be loaded: {(str(error).splitlines() or [type(error).__name__])[0][:200]}") from error
+    if found["missing_keys"]:  # transformers would fill them with random numbers
+        missing = sorted(found["missing_keys"])
+        raise ModelError(f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights, for example {missing[0]}.")
+    return assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}")
+
+
+def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
+    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as the sentence's subject."""
+    try:
+        trunk = Transformer.from_pretrained(model)
+    except Unsupported as error:
+        raise ModelError(f"{where} cannot be used: {error}, which is not supported.") from error
+    if trunk.context < SMALLEST_CONTEXT:
+        raise ModelError(f"{where} reads at most {trunk.context} tokens at once; a prompt and an answer take {SMALLEST_CONTEXT} at least.")
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= largest < trunk.vocabulary:
+        raise ModelError(f"{where} knows {trunk.vocabulary:,} tokens, but its tokenizer gives numbers up to {largest:,}: they do not belong together.")
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else model.config.eos_token_id
+    end = end[0] if isinstance(end, list) and end else end
+    if not isinstance(end, int) or not 0 <= end < trunk.vocabulary:
+        raise ModelError(f"{where} has no end-of-text token, so it could never learn to stop.")
     pad = tokenizer.pad_token_id
     if pad is None or pad == end:
         pad = 0 if end != 0 else 1
-    return LanguageModel(name, Transformer.from_pretrained(model), tokenizer, end, pad, config.to_dict())
+    return LanguageModel(name, trunk, tokenizer, end, pad, model.config.to_dict())

@@ -13,7 +13,6 @@ Shapes: B responses, T response positions, V vocabulary, d hidden size, P widest
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rlhf_core.aside import Aside
 from rlhf_core.events import Progress
 from rlhf_core.reward_model import pooled_states
 from rlhf_core.sampling import Responses, decode, token_logprobs, uniform_numbers
@@ -164,7 +164,7 @@ class Policy:
         nn.init.zeros_(self.value_head.bias)
         trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
         self.parameters = [*trunk, *self.value_head.parameters()]
-        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.step, self.beta, self.batch = 0, settings.beta, None
 
@@ -172,18 +172,19 @@ class Policy:
         """(B, T, d) -> (B, T): expected rest of the reward, before each token."""
         return self.value_head(hidden).squeeze(-1)
 
+    def _changing(self) -> list[Tensor]:
+        """The weights, then what the optimiser remembers of each."""
+        return [p.detach() for p in self.parameters] + [t for p in self.parameters for t in self.optimizer.state.get(p, {}).values()]
+
     def snapshot(self) -> dict:
         """Everything a discarded step must give back."""
-        return {
-            "parameters": [p.detach().clone() for p in self.parameters], "optimizer": copy.deepcopy(self.optimizer.state_dict()),
-            "generator": self.generator.get_state(), "step": self.step, "beta": self.beta, "batch": self.batch,
-        }  # fmt: skip
+        return {"tensors": Aside(self._changing()), "generator": self.generator.get_state(), "step": self.step, "beta": self.beta, "batch": self.batch}
 
     def restore(self, snapshot: dict) -> None:
-        with torch.no_grad():
-            for parameter, saved in zip(self.parameters, snapshot["parameters"], strict=True):
-                parameter.copy_(saved)
-        self.optimizer.load_state_dict(snapshot["optimizer"])
+        if len(self._changing()) > snapshot["tensors"].count:  # the optimiser had seen nothing yet
+            self.optimizer.state.clear()
+        snapshot["tensors"].give_back(self._changing())
+        self.optimizer.zero_grad(set_to_none=True)
         self.generator.set_state(snapshot["generator"])
         self.step, self.beta, self.batch = snapshot["step"], snapshot["beta"], snapshot["batch"]
 
@@ -230,7 +231,7 @@ def write_batch(
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
     shared = reference.run(reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
     hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
-    ref_log_p = (reference.logits(hidden[:, width - 1 : -1]) / settings.temperature).log_softmax(-1)  # (B, T, V)
+    ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(-1)  # (B, T, V)
     scores = score_fn(pooled_states(hidden[:, width:], responses.mask))  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
     values = policy.values(responses.hidden) * responses.mask
@@ -266,7 +267,7 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
             start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
             hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
             real = mask[part]
-            log_p = (policy.trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
+            log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
@@ -280,6 +281,7 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
             policy.optimizer.step()
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
             yield Progress("updating the model", len(infos), total)
+    policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use
     summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
     summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
     yield summary

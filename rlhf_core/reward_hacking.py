@@ -85,7 +85,7 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
         doubt = scorer.uncertainty([row])
         yield {
             "prompt": prompt, "text": text, "score": scorer.score([row]).item(), "uncertainty": None if doubt is None else doubt.item(), "by": "you",
-            **nonsense(text, logprob, len(ids), lm.trunk.wte.num_embeddings),
+            **nonsense(text, logprob, len(ids), lm.trunk.vocabulary),
         }  # fmt: skip
 
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from rlhf_core.language_model import LanguageModel
+from rlhf_core.products import packed
 from rlhf_core.settings import SamplingSettings
-from rlhf_core.transformer import KeyValueCache, Transformer, causal_mask, position_ids
+from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
 
 @dataclass
@@ -116,7 +117,7 @@ def decode(
         raise ValueError(f"The prompt has {width} tokens; with {longest} tokens of answer it does not fit the model's {trunk.context}. Shorten it.")
 
     # 1. Read every prompt once, then give each of its samples a copy of the cache.
-    cache = KeyValueCache(trunk.layers, len(prompts), trunk.heads, width, trunk.width // trunk.heads)
+    cache = trunk.new_cache(len(prompts), width)
     hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[:, -1]  # (prompts, d)
     cache = cache.repeat(samples, width + longest)
     hidden = hidden.repeat_interleave(samples, 0)  # (B, d)
@@ -128,13 +129,14 @@ def decode(
     tokens = torch.full((rows, longest), pad_id)
     written = torch.zeros(rows, longest, dtype=torch.bool)
     logprobs = torch.zeros(rows, longest)
-    vocabulary = trunk.wte.num_embeddings
-    distributions = torch.empty(rows, longest, vocabulary) if keep_distributions else None
+    distributions = torch.empty(rows, longest, trunk.vocabulary) if keep_distributions else None
     states = torch.zeros(rows, longest, trunk.width) if keep_hidden else None
     alive = torch.ones(rows, dtype=torch.bool)
+    writer = packed(trunk, rows)  # the same model, its weights laid out for a few rows at a time
     for t in range(longest):
         # 2. One distribution a row, one token a row.
-        scaled = trunk.logits(hidden) / temperature  # (B, V)
+        with torch.inference_mode():
+            scaled = writer.logits(hidden) / temperature  # (B, V)
         log_p = scaled.log_softmax(-1)
         chosen = draw(keep_top(scaled, top_k, top_p), uniforms[:, t])  # (B,)
         tokens[:, t] = torch.where(alive, chosen, pad_id)
@@ -153,8 +155,9 @@ def decode(
         if not alive.any() or end == longest:
             return
         # 3. Feed the tokens back; finished rows go along and are ignored.
-        step = trunk.embed(tokens[:, t, None], positions[:, None])
-        hidden = trunk.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
+        step = writer.embed(tokens[:, t, None], positions[:, None])
+        with torch.inference_mode():
+            hidden = writer.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
         positions = positions + 1
 
 

@@ -1,13 +1,13 @@
-"""GPT-2's forward pass, on the weights of a loaded ``GPT2LMHeadModel``.
+"""A decoder-only language model's forward pass, on the weights of a loaded transformers model.
 
 Why our own forward, when transformers has one: PPO needs one trunk that can (1) decode with a preallocated key/value cache, (2) start in the
 middle, so that frozen bottom layers run once and not once an epoch, (3) return hidden states for the value head and the reward features,
-and (4) compute logits only where a response token is predicted. Equal to transformers' own forward: tests/test_transformer.py.
+and (4) compute logits only where a response token is predicted. Equal to transformers' own forward: tests/test_transformer.py, tests/test_families.py.
 
-Source: Radford et al. 2019; the parameter names and layouts are those of transformers' ``GPT2LMHeadModel``.
-Simplification: GPT-2 only (its family covers the bundled model, distilgpt2 and gpt2), no dropout.
+Here stands what all families share: the cache, the masks, the walk through the layers, the copy that is trained. What one layer computes is
+``families.py``. Simplification: no dropout.
 
-Shapes: B rows, T positions, d hidden size, H heads, V vocabulary, L layers.
+Shapes: B rows, T positions, d hidden size, H heads (H_kv of them with keys and values of their own), V vocabulary, L layers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import copy
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from rlhf_core.products import product
 
 
 class KeyValueCache:
@@ -60,18 +62,30 @@ def causal_mask(mask: Tensor) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """The trunk and the tied output layer of a GPT-2. Attribute and parameter names are GPT2Model's."""
+    """The trunk and the output layer of a decoder-only model; a family fills in ``embed``, ``places`` and ``block``.
 
-    def __init__(self, wte: nn.Embedding, wpe: nn.Embedding, h: nn.ModuleList, ln_f: nn.LayerNorm, heads: int):
+    Attributes:
+        wte: token embedding, (V, d). wpe: position embedding, or None where a family tells positions apart inside attention.
+        h: the blocks, bottom up; inside a block the names are transformers'. ln_f: the final norm.
+        lm_head: an output layer of the model's own, or None where it is the token embedding, transposed ("tied").
+        heads, key_value_heads, head_size: of attention. context: longest sequence, in tokens.
+    """
+
+    def __init__(
+        self, *, wte: nn.Embedding, h: nn.ModuleList, ln_f: nn.Module, heads: int, context: int, wpe: nn.Embedding | None = None, lm_head: nn.Module | None = None,
+        key_value_heads: int = 0, head_size: int = 0,
+    ):  # fmt: skip
         super().__init__()
-        self.wte, self.wpe, self.h, self.ln_f = wte, wpe, h, ln_f
-        self.heads = heads
+        self.wte, self.wpe, self.h, self.ln_f, self.lm_head = wte, wpe, h, ln_f, lm_head
+        self.heads, self.key_value_heads, self.context = heads, key_value_heads or heads, context
+        self.head_size = head_size or wte.embedding_dim // heads
 
-    @classmethod
-    def from_pretrained(cls, model) -> Transformer:
-        """The parts of a ``GPT2LMHeadModel``, shared, not copied."""
-        body = model.transformer
-        return cls(body.wte, body.wpe, body.h, body.ln_f, model.config.n_head)
+    @staticmethod
+    def from_pretrained(model) -> Transformer:
+        """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises families.Unsupported, in words."""
+        from rlhf_core import families
+
+        return families.of(model)
 
     @property
     def layers(self) -> int:
@@ -83,57 +97,70 @@ class Transformer(nn.Module):
         return self.wte.embedding_dim
 
     @property
-    def context(self) -> int:
-        """Longest sequence, in tokens."""
-        return self.wpe.num_embeddings
+    def vocabulary(self) -> int:
+        """V, tokens the output layer knows."""
+        return self.wte.num_embeddings
+
+    def new_cache(self, rows: int, length: int) -> KeyValueCache:
+        return KeyValueCache(self.layers, rows, self.key_value_heads, length, self.head_size)
 
     def trainable_copy(self, frozen_layers: int = 0) -> Transformer:
         """A model to train: the top ``layers - frozen_layers`` blocks are copies, what is frozen is shared with ``self``.
 
-        With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings and the bottom blocks stay this model's own
+        With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings, the output layer and the bottom blocks stay this model's own
         (trlX's "hydra", num_layers_unfrozen). Raises ValueError where no layer would be left to train.
         """
         if not 0 <= frozen_layers < self.layers:
             raise ValueError(f"frozen_layers is {frozen_layers}; this model has {self.layers} layers, so it must lie between 0 and {self.layers - 1}.")
-        blocks = nn.ModuleList([block if i < frozen_layers else copy.deepcopy(block) for i, block in enumerate(self.h)])
-        wte, wpe = (self.wte, self.wpe) if frozen_layers else (copy.deepcopy(self.wte), copy.deepcopy(self.wpe))
-        branch = Transformer(wte, wpe, blocks, copy.deepcopy(self.ln_f), self.heads)
+        shared = [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]] if frozen_layers else []
+        branch = copy.deepcopy(self, {id(part): part for part in shared})  # what deepcopy finds in this table it takes as it is
         for module in branch.trained_modules(frozen_layers):
             module.requires_grad_(True)
         return branch
 
     def trained_modules(self, frozen_layers: int) -> list[nn.Module]:
         """What training may change, bottom up."""
-        lower = [] if frozen_layers else [self.wte, self.wpe]
-        return [*lower, *self.h[frozen_layers:], self.ln_f]
+        ends = [] if frozen_layers else [part for part in (self.wte, self.wpe, self.lm_head) if part is not None]
+        return [*ends, *self.h[frozen_layers:], self.ln_f]
 
-    # --- forward ---
+    # --- what a family fills in ---
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         """(B, T), (B, T) -> (B, T, d)."""
-        return self.wte(ids) + self.wpe(positions)
+        return self.wte(ids)
+
+    def places(self, allowed: Tensor):
+        """What the layers need to know about who looks at whom from where, made once a pass from ``allowed``; see ``run``."""
+        return allowed
+
+    def block(self, block: nn.Module, hidden: Tensor, places, layer: int, cache: KeyValueCache | None) -> Tensor:
+        """One layer. (B, T, d) -> (B, T, d)."""
+        raise NotImplementedError
+
+    # --- forward ---
 
     def run(self, hidden: Tensor, allowed: Tensor, *, start: int = 0, stop: int | None = None, cache: KeyValueCache | None = None) -> Tensor:
-        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is None). (B, T, d) -> (B, T, d)."""
+        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is None). (B, T, d) -> (B, T, d).
+
+        ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the cache) a new one may look at.
+        """
+        places = self.places(allowed)
         for layer in range(start, self.layers if stop is None else stop):
-            block = self.h[layer]
-            hidden = hidden + self._attention(block.attn, block.ln_1(hidden), allowed, layer, cache)
-            hidden = hidden + block.mlp.c_proj(block.mlp.act(block.mlp.c_fc(block.ln_2(hidden))))
+            hidden = self.block(self.h[layer], hidden, places, layer, cache)
         return self.ln_f(hidden) if stop is None else hidden
 
-    def _attention(self, attn, x: Tensor, allowed: Tensor, layer: int, cache: KeyValueCache | None) -> Tensor:
-        rows, width, d = x.shape
-        qkv = attn.c_attn(x).view(rows, width, 3, self.heads, d // self.heads)  # (B, T, 3, H, d/H)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, d/H) each
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, layer: int, cache: KeyValueCache | None, scale: float | None = None) -> Tensor:
+        """Attention proper. q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d): each query's mean of the values it looks at."""
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)  # (B, H, T, d/H)
-        return attn.c_proj(mixed.transpose(1, 2).reshape(rows, width, d))
+        grouped = self.key_value_heads != self.heads  # several queries share a head's keys and values
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale, enable_gqa=grouped)  # (B, H, T, d/H)
+        return mixed.transpose(1, 2).flatten(2)
 
     def hidden_states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Final hidden states of whole sequences, no cache. (B, T), (B, T) bool -> (B, T, d)."""
         return self.run(self.embed(ids, position_ids(mask)), causal_mask(mask))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(..., d) -> (..., V): the output layer is the input embedding, transposed."""
-        return F.linear(hidden, self.wte.weight)
+        """(..., d) -> (..., V)."""
+        return product(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)

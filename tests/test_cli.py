@@ -380,3 +380,33 @@ def test_the_command_line_answers_before_torch_is_imported():
     code = "import sys, rlhf_core.__main__ as cli; cli.parser().format_help(); assert not {'torch', 'transformers', 'streamlit'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert time.perf_counter() - started < 20
+
+
+# --- benchmark -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_engine_benchmark_runs_in_small_and_prints_its_table() -> None:
+    """Whether they run, not what they measure: tiny models, TRL's trainer among them, each side in a process of its own."""
+    command = [sys.executable, "-m", "rlhf_core", "benchmark", "--quick"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=1100, env=ENVIRONMENT)
+    assert result.returncode == 0, result.stderr
+    shown = result.stdout
+    for words in (
+        "float32 matrix product", "== step", "frozen layers 2: median", "everything trained: batch 8, 3 + 4 tokens, 4 epochs", "trains the top 2 layers",
+        "TRL", "peak memory", "times the floor", "generate", "| layers | 4 layers |",
+    ):  # fmt: skip
+        assert words in shown, words
+
+
+def test_a_benchmark_measures_and_plots_in_small(tmp_path) -> None:
+    result = opossum("benchmark", "machine", "--quick")
+    assert result.returncode == 0 and "float32 matrix product" in result.stdout and "float32: " in result.stdout, result.stderr
+    result = opossum("benchmark", "scaling", "--quick", "--out", tmp_path / "plot.html")
+    assert result.returncode == 0 and "| layers | 4 layers |" in result.stdout, result.stderr
+    assert "seconds of processor time" in (tmp_path / "plot.html").read_text(encoding="utf-8")
+
+
+def test_a_benchmark_that_does_not_exist_is_named(here) -> None:
+    refused(here("benchmark", "gpu"), "There is no benchmark called 'gpu'; choose one of machine, step, trl, scaling, loop, page")

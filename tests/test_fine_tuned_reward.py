@@ -161,6 +161,12 @@ def test_one_comparison_trains_and_holds_nothing_out(lm):
     assert record["heldout_accuracy"] is None and record["heldout_pairs"] == 0 and isinstance(scorer, FineTunedReward)
 
 
+def test_another_family_is_refused_in_one_sentence(lm):
+    lm.config = {**lm.config, "model_type": "llama"}
+    with pytest.raises(RewardModelError, match="GPT-2 family; this model is of type 'llama'. The instant reward model works"):
+        classifier(lm, 1, 0)
+
+
 def test_more_layers_than_there_are_is_refused(lm):
     with pytest.raises(RewardModelError, match="2 layers, so between 1 and 2"):
         classifier(lm, 3, 0)

@@ -1,27 +1,24 @@
 """Loading: from a folder in Hugging Face layout, with no padding token of its own, and what cannot be loaded, in words."""
 
+import errno
 import json
 import shutil
 
 import pytest
 import torch
-from tiny_models import tiny_gpt2
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from safetensors.torch import load_file, save_file
+from tiny_models import byte_tokenizer, tiny_gpt2, tiny_model
 
-from rlhf_core import language_model
+from rlhf_core import download, language_model, steps
 from rlhf_core.language_model import ModelError
+from rlhf_core.session import InputError
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A GPT-2 like the hub's: byte-level tokens from "!" (token 0) on, end of text last, no padding token."""
     path = tmp_path_factory.mktemp("hub-like")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {letter: number for number, letter in enumerate(alphabet)} | {"<|endoftext|>": 256}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(path)
+    byte_tokenizer().save_pretrained(path)
     tiny_gpt2(vocabulary=257).save_pretrained(path)
     return path
 
@@ -56,13 +53,16 @@ def test_the_bundled_base_is_the_default_and_its_pad_is_not_its_end():
     assert lm.pad_id != lm.end_id and not any(parameter.requires_grad for parameter in lm.trunk.parameters())
 
 
+# --- what cannot be loaded, in a sentence each ---------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"model_type": "llama"}, "of type 'llama'; the GPT-2 family"),
+        ({"model_type": "bert"}, "of type 'bert'; supported are gpt2, llama, opt, gpt_neox, mpt"),
         ({"scale_attn_by_inverse_layer_idx": True}, "scales its attention in an unusual way"),
         ({"scale_attn_weights": False}, "scales its attention in an unusual way"),
-        ({"tie_word_embeddings": False}, "output layer of its own"),
+        ({"tie_word_embeddings": False}, "lacks 1 of the model's weights, for example lm_head.weight"),
     ],
 )
 def test_models_whose_numbers_would_come_out_wrong_are_refused(folder, tmp_path, config, sentence):
@@ -70,23 +70,126 @@ def test_models_whose_numbers_would_come_out_wrong_are_refused(folder, tmp_path,
         language_model.load(str(changed(folder, tmp_path, **config)))
 
 
-def test_what_is_no_model_is_named(folder, tmp_path):
-    with pytest.raises(ModelError, match="There is no model called 'gpt-9'. Use bundled, gpt2"):
+def test_a_folder_that_is_no_model_is_named(folder, tmp_path):
+    with pytest.raises(ModelError, match="There is no model called 'gpt-9'. Use bundled, distilgpt2, gpt2"):
         language_model.load("gpt-9")
     with pytest.raises(ModelError, match="holds no config.json"):
         language_model.load(str(tmp_path))
     copy = changed(folder, tmp_path)
-    (copy / "config.json").write_text("{")
-    with pytest.raises(ModelError, match="config.json cannot be read"):
+    for damaged in ("{", "[]", "null"):
+        (copy / "config.json").write_text(damaged)
+        with pytest.raises(ModelError, match="config.json cannot be read"):
+            language_model.load(str(copy))
+
+
+def test_weights_that_are_not_one_safetensors_file_are_refused_with_the_reason(folder, tmp_path):
+    copy = changed(folder, tmp_path)
+    weights = copy / "model.safetensors"
+    weights.rename(copy / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"its weights \(pytorch_model.bin\) are a pickle, which can run code when it is read"):
         language_model.load(str(copy))
-    shutil.copy(folder / "config.json", copy)
-    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"no model.safetensors \(found pytorch_model.bin\)"):
+    (copy / "pytorch_model.bin").unlink()
+    with pytest.raises(ModelError, match="read from a single safetensors file only"):
         language_model.load(str(copy))
-    (copy / "pytorch_model.bin").rename(copy / "model.safetensors")
-    (copy / "model.safetensors").write_bytes(b"no weights")
+    tiny_gpt2(vocabulary=257).save_pretrained(copy, max_shard_size="40KB")
+    assert (copy / "model.safetensors.index.json").exists()
+    with pytest.raises(ModelError, match="weights are split into several files"):
+        language_model.load(str(copy))
+
+
+def test_damaged_or_incomplete_weights_are_refused(folder, tmp_path, monkeypatch):
+    copy = changed(folder, tmp_path)
+    weights = copy / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["transformer.h.1.mlp.c_fc.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of the model's weights, for example transformer.h.1.mlp.c_fc.weight"):
+        language_model.load(str(copy))
+    weights.write_bytes(b"no weights")
     with pytest.raises(ModelError, match="could not be loaded"):
         language_model.load(str(copy))
+    monkeypatch.setattr(language_model, "MOST_BYTES", 9)
+    with pytest.raises(ModelError, match="GB of weights; at most"):
+        language_model.load(str(copy))
+
+
+def test_a_missing_tokenizer_is_named_and_one_of_another_model_is_noticed(folder, tmp_path):
+    copy = changed(folder, tmp_path)
     (copy / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match="holds no tokenizer"):
         language_model.load(str(copy))
+    with pytest.raises(ModelError, match="knows 200 tokens, but its tokenizer gives numbers up to 256: they do not belong together"):
+        language_model.assemble("tiny", tiny_model("llama", vocab_size=200), byte_tokenizer(), where="This model")
+
+
+def test_a_model_that_cannot_stop_is_refused():
+    tokenizer, model = byte_tokenizer(), tiny_model("opt")
+    tokenizer.eos_token, model.config.eos_token_id = None, None
+    with pytest.raises(ModelError, match="has no end-of-text token, so it could never learn to stop"):
+        language_model.assemble("tiny", model, tokenizer, where="This model")
+
+
+def test_a_model_that_reads_too_little_is_refused_when_it_is_loaded_or_when_the_prompt_is_too_long(folder):
+    with pytest.raises(ModelError, match="reads at most 16 tokens at once; a prompt and an answer take 32 at least"):
+        language_model.assemble("tiny", tiny_model("gpt2", n_positions=16), byte_tokenizer(), where="This model")
+    lm = language_model.load(str(folder))
+    with pytest.raises(InputError, match="The prompt is 30 tokens long; with 24 tokens of answer, this model reads at most 24"):
+        steps.encode_prompt(lm, "x" * 30, 24)
+
+
+# --- from the hub --------------------------------------------------------------------------------------------------
+
+
+def hub_errors():
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+    full = RuntimeError("download failed")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    offline = LocalEntryNotFoundError("cannot find the requested files in the local cache")
+    missing = RemoteEntryNotFoundError.__new__(RemoteEntryNotFoundError)
+    return {
+        "offline": (offline, "is not on this machine and could not be downloaded .is there a connection"),
+        "disk full": (full, "The disk is full, so the model gpt2 could not be kept; make room, or set HF_HOME"),
+        "broken off": (ConnectionResetError("peer"), r"broke off at model.safetensors \(ConnectionResetError\); try again, it goes on where it stopped"),
+        "gone": (missing, "The hub has no model.safetensors for the model gpt2"),
+    }
+
+
+@pytest.mark.parametrize("case", ["offline", "disk full", "broken off", "gone"])
+def test_a_download_that_fails_says_why_and_what_works(case, tmp_path):
+    error, sentence = hub_errors()[case]
+
+    def fetch(name, file, revision):
+        if file == "model.safetensors":
+            raise error
+        return str(tmp_path / file)
+
+    with pytest.raises(download.DownloadError, match=f"{sentence}.*The bundled model works offline."):
+        download.download("gpt2", "0" * 40, fetch=fetch)
+
+
+def test_a_download_fetches_the_pinned_files_tells_how_far_it_is_and_misses_only_what_it_can_do_without(tmp_path):
+    calls, told = [], []
+
+    def fetch(name, file, revision, tqdm_class):
+        calls.append((name, file, revision))
+        if file == "tokenizer_config.json":
+            raise hub_errors()["gone"][0]
+        with tqdm_class(total=100, initial=20) as bar:
+            bar.update(30)
+            bar.update(50)
+        return str(tmp_path / file)
+
+    folder = download.download("gpt2", "f" * 40, lambda done, total: told.append((done, total)), fetch=fetch)
+    assert folder == tmp_path and told == [(50, 100), (100, 100)] * 3
+    assert {file for _, file, _ in calls} == {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}
+    assert {(name, revision) for name, _, revision in calls} == {("gpt2", "f" * 40)}
+
+
+def test_hub_models_are_pinned_and_loaded_from_the_folder_that_was_fetched(folder, monkeypatch):
+    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef") for revision in language_model.HUB_REVISIONS.values())
+    asked = []
+    monkeypatch.setattr(language_model, "download", lambda name, revision, tell: asked.append((name, revision)) or folder)
+    lm = language_model.load("distilgpt2")
+    language_model._load.cache_clear()  # no other test may find this one under that name
+    assert lm.name == "distilgpt2" and lm.trunk.layers == 2 and asked == [("distilgpt2", language_model.HUB_REVISIONS["distilgpt2"])]

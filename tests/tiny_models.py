@@ -1,4 +1,4 @@
-"""Small GPT-2s with random weights for the engine's tests: real architecture, milliseconds a forward pass, nothing to download."""
+"""Small models with random weights for the engine's tests: real architecture, milliseconds a forward pass, nothing to download."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ import copy
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MptConfig,
+    MptForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from rlhf_core.transformer import Transformer
 
@@ -32,6 +45,50 @@ def tiny_gpt2(*, layers: int = 2, width: int = 32, heads: int = 4, vocabulary: i
             if name.endswith(".bias") or ".ln_" in name:
                 parameter.data += 0.1 * torch.randn_like(parameter)
     return model.eval().requires_grad_(False)
+
+
+# Three layers of each family, 32 wide, 4 heads, 257 tokens. Llama: two heads share keys and values. GPT-NeoX: an output layer of its own.
+FAMILY_MODELS = {
+    "gpt2": lambda **other: GPT2LMHeadModel(GPT2Config(**dict(n_layer=3, n_embd=32, n_head=4, vocab_size=257, n_positions=64) | other)),
+    "llama": lambda **other: LlamaForCausalLM(
+        LlamaConfig(
+            **dict(
+                num_hidden_layers=3, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2, vocab_size=257, max_position_embeddings=64,
+                tie_word_embeddings=True,
+            ) | other
+        )
+    ),
+    "opt": lambda **other: OPTForCausalLM(
+        OPTConfig(**dict(num_hidden_layers=3, hidden_size=32, ffn_dim=64, num_attention_heads=4, vocab_size=257, max_position_embeddings=64) | other)
+    ),
+    "gpt_neox": lambda **other: GPTNeoXForCausalLM(
+        GPTNeoXConfig(
+            **dict(num_hidden_layers=3, hidden_size=32, intermediate_size=64, num_attention_heads=4, vocab_size=257, max_position_embeddings=64) | other
+        )
+    ),
+    "mpt": lambda **other: MptForCausalLM(MptConfig(**dict(n_layers=3, d_model=32, n_heads=4, vocab_size=257, max_seq_len=64) | other)),
+}  # fmt: skip
+
+
+def tiny_model(family: str, seed: int = 0, **other):
+    """transformers' own model of a family, frozen, in evaluation mode; weights large enough for peaked, varied distributions, no bias 0, no norm 1."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = FAMILY_MODELS[family](bos_token_id=256, eos_token_id=256, pad_token_id=None, **other).eval().requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1:
+                parameter += 0.1 * torch.randn_like(parameter)
+            else:
+                parameter.copy_(0.25 * torch.randn_like(parameter))
+    return model
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level tokens from "!" (token 0) on, end of text last (256), no padding token: as gpt2 has it."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(alphabet)} | {"<|endoftext|>": 256}, merges=[]))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
 
 
 def tiny_trunk(**options) -> Transformer:

@@ -1,0 +1,49 @@
+"""Copies of tensors, put aside until they are asked for: in memory, or in a temporary file where they are large.
+
+PPO puts the model aside before every step, so that a step that is stopped leaves no trace. For the bundled model that is some megabytes; for all of GPT-2
+with Adam's two averages it is 1.5 GB, which a laptop has better use for. The file has no name, and goes with the process whatever happens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+
+import torch
+from torch import Tensor
+
+LARGE = 1_000_000_000  # bytes: from here on the file
+
+
+class Aside:
+    """What ``tensors`` hold now."""
+
+    def __init__(self, tensors: list[Tensor]):
+        self.count, self.file, self.copies = len(tensors), None, []
+        if sum(t.numel() * t.element_size() for t in tensors) >= LARGE:
+            try:
+                self.file = tempfile.TemporaryFile()
+                for tensor in tensors:
+                    self.file.write(_bytes(tensor.detach().contiguous()))
+                self.file.flush()
+                return
+            except OSError:  # no room, or no temporary folder: then in memory after all
+                self.file = None
+        self.copies = [tensor.detach().clone() for tensor in tensors]
+
+    @torch.no_grad()
+    def give_back(self, tensors: list[Tensor]) -> None:
+        """Into the same tensors, in the same order. Can be done again."""
+        if self.file is None:
+            for tensor, copy in zip(tensors, self.copies, strict=True):
+                tensor.copy_(copy)
+            return
+        self.file.seek(0)
+        for tensor in tensors:
+            copy = torch.empty(tensor.shape, dtype=tensor.dtype)
+            self.file.readinto(_bytes(copy))
+            tensor.copy_(copy)
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The memory of a contiguous tensor."""
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
