@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import byte_tokenizer, tiny_gpt2, tiny_model
 
-from rlhf_core import download, language_model, steps
+from rlhf_core import download, language_model, workbench
 from rlhf_core.language_model import ModelError
 from rlhf_core.session import InputError
 
@@ -134,7 +134,7 @@ def test_a_model_that_reads_too_little_is_refused_when_it_is_loaded_or_when_the_
         language_model.assemble("tiny", tiny_model("gpt2", n_positions=16), byte_tokenizer(), where="This model")
     lm = language_model.load(str(folder))
     with pytest.raises(InputError, match="The prompt is 30 tokens long; with 24 tokens of answer, this model reads at most 24"):
-        steps.encode_prompt(lm, "x" * 30, 24)
+        workbench.encode_prompt(lm, "x" * 30, 24)
 
 
 # --- from the hub --------------------------------------------------------------------------------------------------
