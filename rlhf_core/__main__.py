@@ -115,7 +115,7 @@ def parser() -> Parser:
 
     bench = commands.add_parser("benchmark", help="how fast it is on this machine, beside TRL and beside what the processor can do", allow_abbrev=False)
     bench.add_argument("--quick", action="store_true", help="tiny models, one round: whether it runs, not what it measures")
-    bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, loop or page (default: all but page); an hour in all")
+    bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, reward, loop or page (default: all but page); an hour in all")
     bench.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the part; see benchmark PART --help")
     return top
 

@@ -56,13 +56,41 @@ class RewardModelSettings(_Checked):
     """A Bradley-Terry head on whitened features of the frozen reference."""
 
     features: int = setting(8, "How many whitened directions of the hidden states the head may weigh. Fewer need fewer comparisons.", 2, 64, 1)
-    prior_std: float = setting(1.0, "How large a weight we expect before seeing data. Smaller: more cautious.", 0.05, 10.0, 0.05)
+    prior_std: float = setting(
+        0.35, "How large a weight we expect before seeing data. Smaller: more cautious, and fewer comparisons go further.", 0.05, 10.0, 0.05
+    )
     iterations: int = setting(24, "Damped Newton steps. It has converged long before the last one.", 1, 200, 1)
     folds: int = setting(5, "The prompts are split into this many parts; each part is judged by a head that never saw it.", 2, 10, 1)
     reference_samples: int = setting(
         512, "Unranked outputs of the original model: they set the features and the zero and unit of the score.", 64, 4096, 64, "outputs"
     )
     seed: int = setting(0, "Which prompts fall into which fold.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class FineTunedSettings(_Checked):
+    """The slower reward model: top layers of the language model learn too, by TRL's ``RewardTrainer``."""
+
+    unfrozen_layers: int = setting(2, "How many of the top layers learn. More can be learned, and more can be learned by heart.", 1, 48, 1, "layers")
+    epochs: int = setting(6, "How often every comparison is seen.", 1, 50, 1)
+    learning_rate: float = setting(1e-3, "Size of a gradient step (AdamW), falling to 0 by the end.", 0.0, 0.01, 1e-5)
+    batch_size: int = setting(8, "Comparisons in one gradient step.", 1, 64, 1, "comparisons")
+    weight_decay: float = setting(0.01, "Pulls the weights towards 0.", 0.0, 1.0, 0.01)
+    folds: int = setting(5, "One part of so many, whole prompts, is held out and never trained on.", 2, 10, 1)
+    seed: int = setting(0, "Which prompts are held out, and the order of the comparisons.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class ScoringSettings(_Checked):
+    """How a trained reward model's score is used where it may be wrong."""
+
+    conservative: float = setting(
+        0.0,
+        "Taken off a score: this many of its own standard deviations of doubt. 0: the score as it is; 1: nothing is earned where nobody judged.",
+        0.0,
+        5.0,
+        0.1,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""The reward lab over a ``Session``: each tool as a generator for the worker thread, ``Progress`` and then records that a page can draw.
+
+What the tools compute is in their own modules; here is what they need from a session, read once and kept until its votes, settings or model change. Nothing here changes the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from rlhf_core import attribution, comparisons, reward_hacking
+from rlhf_core.comparisons import Comparisons
+from rlhf_core.learning_curve import learning_curve
+from rlhf_core.reward_diagnostics import diagnose
+from rlhf_core.reward_kinds import HeadScorer, Reference
+from rlhf_core.reward_model import RewardModel
+from rlhf_core.reward_uncertainty import bootstrap_heads, next_pair, score_with_uncertainty
+from rlhf_core.session import InputError, Session, check_prompt
+from rlhf_core.settings import RewardModelSettings
+from rlhf_core.steps import reference_pool
+from rlhf_core.what_if import what_if
+from rlhf_core.workbench import pooled_of_texts, ready
+
+
+@dataclass
+class Lab:
+    """What the tools work on.
+
+    Attributes:
+        model: the head fitted to ``data`` as it is now, normalised on ``reference``; the session's own may be older than its last votes.
+        finished: whether the model ended (prompt, text) itself.
+        pool_features: (M, k) of the reference samples.
+    """
+
+    lm: object
+    settings: RewardModelSettings
+    reference: Reference
+    data: Comparisons
+    model: RewardModel
+    finished: dict[tuple[str, str], bool]
+    pool_features: Tensor
+
+
+_LABS: WeakKeyDictionary[Session, tuple[tuple, Lab]] = WeakKeyDictionary()
+
+
+def open_lab(session: Session) -> Iterator:
+    """Returns the Lab; yields Progress while features are read. Raises RewardModelError where nothing can be learned from the votes, InputError."""
+    pairs = session.learnable
+    settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
+    finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
+    key = (tuple(pairs), settings, tuple(session.training_prompts))
+    if session in _LABS and _LABS[session][0] == key:
+        return _LABS[session][1]
+    comparisons.usable(pairs)  # says at once what is wrong
+    lm, reference, whitener = yield from _features(session, settings)
+    data = yield from comparisons.read(lm, pairs, whitener, finished)
+    model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states)
+    lab = Lab(lm, settings, reference, data, model, finished, whitener(reference.states))
+    _LABS[session] = key, lab
+    return lab
+
+
+def _features(session: Session, settings: RewardModelSettings) -> Iterator:
+    """Returns (language model, Reference, Whitener): what needs no vote."""
+    lm = ready(session)
+    names, texts, states = yield from reference_pool(session, lm, settings.reference_samples)
+    reference = Reference([(name, text, True) for name, text in zip(names, texts)], states)
+    return lm, reference, reference.whitener(settings.features)
+
+
+def report(session: Session) -> Iterator:
+    """How far it can be trusted, and what it follows: records "diagnosis" (``diagnose``), "surface" (``surface_correlations``), "curve" (``learning_curve``)."""
+    lab = yield from open_lab(session)
+    yield {"kind": "diagnosis", **diagnose(lab.data, lab.model.weights, lab.settings.prior_std)}
+    texts = [text for _, text, _ in lab.reference.rows]
+    yield {"kind": "surface", **attribution.surface_correlations(texts, lab.model.score(lab.reference.states), lab.data)}
+    yield {"kind": "curve", **learning_curve(lab.data, lab.settings.prior_std)}
+
+
+def scores(session: Session, prompt: str, texts: list[str], conservative: float = 1.0) -> Iterator:
+    """Scores with both uncertainties: one record {"kind": "scores", "rows": ``score_with_uncertainty`` and "text"}."""
+    lab = yield from open_lab(session)
+    pooled = yield from pooled_of_texts(lab.lm, _rows(lab, prompt, texts))
+    heads = bootstrap_heads(lab.data, lab.settings.prior_std, seed=session.seed)
+    rows = score_with_uncertainty(lab.model, heads, pooled, conservative)
+    yield {"kind": "scores", "rows": [{"text": text, **row} for text, row in zip(texts, rows)]}
+
+
+def explain(session: Session, prompt: str, text: str) -> Iterator:
+    """What made one score: records "words", "votes", "nearest" (``attribution.explain_score``)."""
+    lab = yield from open_lab(session)
+    ((_, _, ended),) = _rows(lab, prompt, [text])
+    yield from attribution.explain_score(lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended)
+
+
+def votes(session: Session) -> Iterator:
+    """The votes as they can be flipped: one record {"kind": "votes", "rows": {"index", "prompt", "a", "b", "choice", "margin" (log-odds of a), "agrees"}}."""
+    lab = yield from open_lab(session)
+    margins = (lab.data.x @ lab.model.weights.double()).tolist()
+    rows = [
+        {
+            "index": i, "prompt": p.prompt, "a": p.a, "b": p.b, "choice": p.choice, "margin": m, "agrees": None if p.choice == "tie" else (m > 0) == (p.choice == "a"),
+        }
+        for i, (p, m) in enumerate(zip(lab.data.pairs, margins))
+    ]  # fmt: skip
+    yield {"kind": "votes", "rows": rows}
+
+
+def flip(session: Session, index: int, change: str = "flip", prompt: str | None = None, texts: list[str] | None = None) -> Iterator:
+    """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompt", "texts", ...``what_if``}.
+
+    The outputs shown are ``texts`` of ``prompt``, or all judged outputs of the vote's own prompt.
+    """
+    lab = yield from open_lab(session)
+    vote = lab.data.pairs[index] if 0 <= index < len(lab.data) else None
+    if texts:
+        features = lab.data.whitener((yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts))))
+    else:
+        prompt = vote.prompt if vote else ""
+        own = [i for i, row in enumerate(lab.data.rows) if row[0] == prompt]
+        texts, features = [lab.data.rows[i][1] for i in own], lab.data.features[own]
+    yield {
+        "kind": "what_if",
+        "prompt": prompt,
+        "texts": texts,
+        **what_if(lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std),
+    }
+
+
+def ask_next(session: Session, most: int = 64) -> Iterator:
+    """Which two of the outputs that wait to be ranked the model would learn most from: one record {"kind": "next", ...``next_pair``}.
+
+    Before anything can be learned it asks about the two that differ most.
+    """
+    waiting = list(session.unranked())[:most]
+    if not waiting:
+        raise InputError("No outputs wait to be judged. Have some written first.")
+    settings, data = RewardModelSettings(**session.settings.get("reward_model", {})), None
+    lm, _, whitener = yield from _features(session, settings)
+    if not session.nothing_to_learn():
+        lab = yield from open_lab(session)
+        data, whitener = lab.data, lab.data.whitener
+    rows = [(row["prompt"], text, bool(end)) for row in waiting for text, end in zip(row["texts"], row["finished"])]
+    features = whitener((yield from pooled_of_texts(lm, rows)))
+    parts = torch.split(features, [len(row["texts"]) for row in waiting])
+    judged = {(p.prompt, p.a, p.b) for p in session.pairs}
+    yield {"kind": "next", **next_pair(waiting, list(parts), judged, data)}
+
+
+def typed(session: Session, prompt: str, texts: list[str]) -> Iterator:
+    """Entries for the board: records of ``reward_hacking.score_typed``."""
+    lab = yield from open_lab(session)
+    yield from reward_hacking.score_typed(lab.lm, HeadScorer(lab.lm, lab.model), prompt, texts)
+
+
+def models_best(session: Session, prompt: str, n: int = reward_hacking.BEST_OF) -> Iterator:
+    """The honest competitor on the board: ``reward_hacking.best_of_model``."""
+    lab = yield from open_lab(session)
+    yield from reward_hacking.best_of_model(lab.lm, HeadScorer(lab.lm, lab.model), prompt, n, session.seed)
+
+
+def _rows(lab: Lab, prompt: str, texts: list[str]) -> list[comparisons.Row]:
+    """Rows to read. Raises InputError: an empty prompt or text."""
+    prompt = check_prompt(prompt)
+    if not texts or not all(text.strip() for text in texts):
+        raise InputError("A text to score is empty.")
+    return [(prompt, text, lab.finished.get((prompt, text), True)) for text in texts]
