@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.settings import RewardModelSettings
 
 
@@ -180,16 +181,6 @@ def correct(margins: Tensor, targets: Tensor) -> Tensor:
     """(N,) bool over the pairs that are no tie: does the sign of the margin agree? A margin of 0 counts as wrong."""
     decided = targets != 0.5
     return (margins[decided] > 0) == (targets[decided] > 0.5)
-
-
-def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """95% interval of a share. Source: Wilson 1927; Brown, Cai & DasGupta 2001, section 3.1.1."""
-    if count == 0:
-        return 0.0, 1.0
-    share = successes / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def fit(
