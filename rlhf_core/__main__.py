@@ -1,4 +1,4 @@
-"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay``.
+"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay``, and ``exchange``'s commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0 done; 1 it did not come out as asked (a replay that differs,
 a training that broke, a full disk); 2 bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions of its own: what is
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, exchange, run_bundle
 from rlhf_core.bundle_card import holds
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, nothing_to_learn, read_preferences
@@ -76,7 +76,7 @@ def finite(text: str) -> float:
 
 def parser() -> Parser:
     top = Parser(prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small GPT-2, without a browser.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", required=True, metavar="generate | run | score | replay")
+    commands = top.add_subparsers(dest="command", required=True, metavar=" | ".join(("generate", "run", "score", "replay", *exchange.COMMANDS)))
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
     generate = commands.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
@@ -108,6 +108,7 @@ def parser() -> Parser:
 
     again = commands.add_parser("replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False)
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    exchange.add_parsers(commands)
     return top
 
 
@@ -441,6 +442,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     args = parser().parse_args(arguments)
     try:
+        if args.command in exchange.COMMANDS:
+            return exchange.run_command(args, emit, say)
         return {"generate": generate, "run": run, "score": score, "replay": replay}[args.command](args)
     except (KeyboardInterrupt, Interrupted):
         say("Interrupted.")

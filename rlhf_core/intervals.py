@@ -1,4 +1,4 @@
-"""How far a number may be off: the interval of a share (Wilson) and of anything else (bootstrap, seeded).
+"""How far a number may be off: the interval of a share (Wilson), of a difference (Newcombe), of anything else (bootstrap, seeded).
 
 Knows nothing about what the numbers mean. Imports no torch, so that a page can show an interval before the engine is loaded.
 """
@@ -19,6 +19,15 @@ def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[floa
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def difference_interval(successes: float, count: int, other_successes: float, other_count: int) -> tuple[float, float]:
+    """95% interval of one share less another, of two separate samples. Source: Newcombe 1998 (Statistics in Medicine 17:873), method 10."""
+    if not count or not other_count:
+        return -1.0, 1.0
+    share, other = successes / count, other_successes / other_count
+    (low, high), (other_low, other_high) = wilson_interval(successes, count), wilson_interval(other_successes, other_count)
+    return share - other - math.hypot(share - low, other_high - other), share - other + math.hypot(high - share, other - other_low)
 
 
 def bootstrap_interval(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rlhf_core.choices import read_choice
 from rlhf_core.imports import ImportReport, column_name
 from rlhf_core.preferences import Pair, Ranking, pairs_from_rankings
-from rlhf_core.spreadsheets import FIELD_OF, RowRefused, read_number, read_row
+from rlhf_core.spreadsheets import FIELD_OF, RowRefused, check_text, clean_name, read_number, read_row
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
@@ -137,15 +137,15 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
             texts = {name: text for name, text in texts.items() if name in placed}
     elif verdict == "tie":
         groups, verdict = [list(texts)], None
-    if len(set(texts.values())) < 2 or any(not text.strip() for text in texts.values()):
-        raise RowRefused("fewer than two different texts were ranked, or one is empty")
+    if len(set(texts.values())) < 2:
+        raise RowRefused("fewer than two different texts were ranked")
     index = {name: number for number, name in enumerate(texts)}
-    prompt = answer.data.get("prompt")
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise RowRefused("the prompt is missing or empty")
+    prompt = check_text("prompt", answer.data.get("prompt"))
+    for name, text in texts.items():
+        check_text(f"text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
     return Ranking(
         id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}", prompt=prompt, candidates=list(texts.values()), shown=list(range(len(texts))),
-        groups=[[index[name] for name in group] for group in groups], verdict=verdict, seconds=seconds, annotator=answer.annotator,
-        brief=str(common["brief"] or ""), brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
+        groups=[[index[name] for name in group] for group in groups], verdict=verdict, seconds=seconds, annotator=clean_name(answer.annotator),
+        brief=clean_name(common["brief"]) if common["brief"] else "", brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
     )  # fmt: skip

@@ -51,6 +51,8 @@ def import_preferences(data: bytes, filename: str) -> ImportReport:
     rows = records(data, report, KNOWN)
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
+    if any("annotations" in row.value or "annotation_id" in row.value for row in objects):
+        raise ImportRefused(f"{filename} is a Label Studio export, which holds tasks and not rows: use import-label-studio.")
     question = _argilla_question(objects)
     fields = _fields([name for name in names if name not in _ARGILLA] if question else list(names), report, question)
     if question:
@@ -132,12 +134,7 @@ def read_row(values: dict[str, object], report: ImportReport) -> tuple[Pair, lis
         prompt, a, b = values.get("prompt"), values.get("a"), values.get("b")
         choice, said = read_choice(values.get("choice"), a if isinstance(a, str) else "", b if isinstance(b, str) else "")
     for name, text in (("prompt", prompt), ("a", a), ("b", b)):
-        if not isinstance(text, str) or not text.strip():
-            raise RowRefused(f"the {name} is empty" if text is None or isinstance(text, str) else f"the {name} is no text")
-        if len(text) > MAX_TEXT:
-            raise RowRefused(f"the {name} has {len(text):,} characters; at most {MAX_TEXT:,} fit")
-        if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
-            raise RowRefused(f"the {name} has control characters in it")
+        check_text(name, text)
     if choice is None:
         raise RowRefused(said)
     if a == b:
@@ -146,11 +143,26 @@ def read_row(values: dict[str, object], report: ImportReport) -> tuple[Pair, lis
     seconds = read_number(values.get("seconds"), "seconds", None, repairs)
     weight = read_number(values.get("weight"), "weight", 1.0, repairs)
     version = read_number(values.get("brief_version"), "brief_version", 1, repairs)
-    annotator = str(values.get("annotator") if values.get("annotator") is not None else "").strip() or "unknown"
     return Pair(
-        prompt, a, b, choice, weight=weight, seconds=seconds, annotator=annotator[:80], brief=str(values.get("brief") or "").strip()[:80],
+        prompt, a, b, choice, weight=weight, seconds=seconds, annotator=clean_name(values.get("annotator")), brief=clean_name(values.get("brief")) if values.get("brief") else "",
         brief_version=max(1, int(version)),
     ), repairs  # fmt: skip
+
+
+def check_text(name: str, text: object) -> str:
+    """``text`` where a judgement can hold it. Raises RowRefused."""
+    if not isinstance(text, str) or not text.strip():
+        raise RowRefused(f"the {name} is empty" if text is None or isinstance(text, str) else f"the {name} is no text")
+    if len(text) > MAX_TEXT:
+        raise RowRefused(f"the {name} has {len(text):,} characters; at most {MAX_TEXT:,} fit")
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise RowRefused(f"the {name} has control characters in it")
+    return text
+
+
+def clean_name(name: object) -> str:
+    """Who judged, on one line and cut to 80 characters; "unknown" where nobody says."""
+    return " ".join(("" if name is None else str(name)).encode("utf-8", "replace").decode().split())[:80] or "unknown"
 
 
 def read_number(value: object, name: str, default: float | None, repairs: list[str]) -> float | None:
@@ -294,11 +306,13 @@ def _take_argilla_ranking(row: Record, inner: dict, answer: dict, judged: list |
         groups = [[next(index) for _ in places[rank]] for rank in sorted(places)]
         made = Ranking(
             id=f"argilla-{row.row}-{report.read}", prompt=prompt, candidates=texts, shown=list(range(len(texts))), groups=groups,
-            annotator=str(answer.get("user_id") or "unknown"),
+            annotator=clean_name(answer.get("user_id")),
         )  # fmt: skip
-        if len(set(texts)) < 2 or not str(prompt).strip():
-            raise PreferenceError("a ranking needs a prompt and two different texts")
-    except PreferenceError as error:
+        for name, text in (("prompt", prompt), *((f"text {n}", text) for n, text in enumerate(texts, 1))):
+            check_text(name, text)
+        if len(set(texts)) < 2:
+            raise RowRefused("fewer than two different texts were ranked")
+    except (PreferenceError, RowRefused) as error:
         report.leave_out(row.row, answer, str(error).rstrip("."))
         return
     report.say("lost", "Rankings: the file gives them best first and not in the order on screen, so nothing can be said about position bias.")
