@@ -14,7 +14,11 @@ from rlhf_core.preferences import CHOICES, Pair, Ranking, read_preferences, writ
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER = {"from_name": "comparison", "to_name": "comparison", "type": "pairwise", "value": {"selected": "left"}}
-TASK = {"id": 1, "data": {"prompt": "Ein Käuzchen ist", "answer1": " „x“.", "answer2": " y."}, "annotations": [{"id": 1, "completed_by": 3, "result": [ANSWER], "lead_time": 2.5}]}
+TASK = {
+    "id": 1,
+    "data": {"prompt": "Ein Käuzchen ist", "answer1": " „x“.", "answer2": " y."},
+    "annotations": [{"id": 1, "completed_by": 3, "result": [ANSWER], "lead_time": 2.5}],
+}
 EMPTY = {**TASK, "id": 2, "annotations": [{"id": 2, "completed_by": 3, "result": []}]}
 
 
@@ -77,7 +81,11 @@ def test_rankings_go_out_and_come_back(call):
 def test_spreadsheets_and_unusual_names(call):
     Path("sheet.csv").write_bytes("Prompt;Response A;Response B;Winner\nCafé; x; y;left \np; x; y;?\n".encode("cp1252"))
     status, report, said = call("import", "sheet.csv", "--out", "p.jsonl")
-    assert status == 0 and (report["used"], len(report["repaired"]), len(report["left_out"])) == (1, 1, 1) and any("separated by semicolons" in line for line in said)
+    assert (
+        status == 0
+        and (report["used"], len(report["repaired"]), len(report["left_out"])) == (1, 1, 1)
+        and any("separated by semicolons" in line for line in said)
+    )
     Path("odd.json").write_text(json.dumps([{**TASK, "data": {"q": "p", "one": " x", "two": " y"}}]))
     refused(call("import-label-studio", "odd.json", "--out", "o.jsonl"), "no field for prompt and a and b")
     assert call("import-label-studio", "odd.json", "--out", "o.jsonl", "--fields", "q, one,two")[0] == 0
