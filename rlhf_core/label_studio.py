@@ -143,12 +143,12 @@ def import_annotations(data: bytes, filename: str, *, fields: Sequence[str] = ()
     latest: dict[tuple, int] = {}  # (who, which task) -> index of the last answer
     first: dict[tuple, int] = {}  # (which annotation) -> index of its first copy
     for index, (answer, judgement, *_) in enumerate(judged):
-        if first.setdefault(_copy_key(answer, judgement, index), index) == index:
+        if first.setdefault(_copy_key(answer, index), index) == index:
             key = _person_key(answer, judgement, index)
             if key not in latest or answer.when >= judged[latest[key]][0].when:
                 latest[key] = index
     for index, (answer, judgement, pairs, repairs) in enumerate(judged):
-        if first[_copy_key(answer, judgement, index)] != index:
+        if first[_copy_key(answer, index)] != index:
             report.leave_out(answer.row, answer.shown, f"the annotation {answer.id} stands in the file twice")
         elif latest[_person_key(answer, judgement, index)] != index:
             report.leave_out(answer.row, answer.shown, f"{judgement.annotator} answered this task more than once; the last answer counts")
@@ -157,18 +157,18 @@ def import_annotations(data: bytes, filename: str, *, fields: Sequence[str] = ()
     return report
 
 
-def _about(answer: Answer, judgement: Pair | Ranking) -> tuple:
+def _about(answer: Answer) -> tuple:
     """Which task: its number alone does not say, where exports of two projects were put together."""
-    return (answer.task, judgement.prompt, *((judgement.a, judgement.b) if isinstance(judgement, Pair) else judgement.candidates))
+    return (answer.task, json.dumps(answer.data, sort_keys=True, default=str))
 
 
-def _copy_key(answer: Answer, judgement: Pair | Ranking, index: int) -> tuple:
-    return (index,) if answer.id is None else (answer.id, _about(answer, judgement))
+def _copy_key(answer: Answer, index: int) -> tuple:
+    return (index,) if answer.id is None else (answer.id, _about(answer))
 
 
 def _person_key(answer: Answer, judgement: Pair | Ranking, index: int) -> tuple:
     """The same for two answers of one known person to one task."""
-    return (index,) if answer.task is None or judgement.annotator == "unknown" else (judgement.annotator, _about(answer, judgement))
+    return (index,) if answer.task is None or judgement.annotator == "unknown" else (judgement.annotator, _about(answer))
 
 
 def import_any(data: bytes, filename: str) -> ImportReport:

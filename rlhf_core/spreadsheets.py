@@ -267,7 +267,7 @@ def _take_argilla(row: Record, fields: dict[str, str], question: str, report: Im
         answers = [{"value": v, "user_id": user, "status": status} for v, user, status in zip(*padded)]
     else:
         answers = value.get(question) or []
-    texts = {field: inner.get(name) for field, name in fields.items() if field in ("prompt", "a", "b")}
+    texts = {field: inner.get(name) for field, name in fields.items() if field in ("prompt", "a", "b", "brief", "brief_version")}
     if not answers:
         report.unjudged.append({"prompt": texts.get("prompt"), "texts": [texts.get("a"), texts.get("b")]})
     for answer in answers:
