@@ -23,6 +23,7 @@ from rlhf_core.preferences import Pair, PreferenceError, Ranking
 from rlhf_core.spreadsheets import FIELD_OF, RowRefused, import_preferences
 
 _OURS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history"}  # columns of JSON-MIN and CSV beside the data
+_VALUES = {"selected": "pairwise", "ranker": "ranker", "choices": "choices"}  # by which key a value in JSON-MIN and CSV, which drop its type, is known
 COLUMNS = frozenset({"prompt", "answer1", "answer2", "items", "comparison", "rank", "verdict", "annotation_id", "lead_time", *FIELD_OF})
 
 
@@ -223,9 +224,10 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
                 items = json.loads(item)
             except (ValueError, RecursionError):
                 items = item
-        kinds = [part for part in items if isinstance(part, dict) and isinstance(part.get("type"), str)] if isinstance(items, list) else []
-        if kinds and {"Pairwise", "Ranker", "Choices"} & {part["type"] for part in kinds}:
-            results += [(name, part["type"].lower(), {k: v for k, v in part.items() if k != "type"}) for part in kinds]
+        parts = [part for part in items if isinstance(part, dict)] if isinstance(items, list) else []
+        kinds = [next((kind for key, kind in _VALUES.items() if key in part), "") for part in parts]
+        if kinds and all(kinds):
+            results += [(name, kind, {k: v for k, v in part.items() if k != "type"}) for kind, part in zip(kinds, parts)]
         elif name == "verdict" and isinstance(item, str) and item.strip():
             results.append((name, "choices", {"choices": [item]}))
         elif name in ("comparison", "verdict", "rank"):

@@ -167,7 +167,7 @@ def test_jsonl_and_other_alphabets_and_markup():
 MIN = {
     **DATA,
     "id": 1,
-    "comparison": [{"selected": "left", "type": "Pairwise"}],
+    "comparison": [{"selected": "left"}],
     "annotator": 2,
     "annotation_id": 5,
     "created_at": "2024",
@@ -183,12 +183,12 @@ def test_json_min_and_csv_as_label_studios_converter_writes_them():
     report = read([MIN, tie, empty, nobody])
     assert kept(report) == [("a", "user 2", 2.5), ("tie", "user 3", 2.5)] and "nothing was chosen" in report.left_out[0].why and len(report.unjudged) == 1
     assert report.format == "Label Studio JSON-MIN, Pairwise" and any("leaves skipped tasks out" in sentence for sentence in report.lost)
-    table = 'annotation_id,annotator,answer1,answer2,comparison,created_at,id,lead_time,prompt,updated_at,verdict\n5,"2"," a pet."," a king.","[{""selected"": ""left"", ""type"": ""Pairwise""}]","2024",1,2.5,"A cat is","2024",\n6,"ada@x.org"," a pet."," a king.",,"2024",1,,"A cat is","2024","Tie"\n'  # fmt: skip
+    table = 'annotation_id,annotator,answer1,answer2,comparison,created_at,id,lead_time,prompt,updated_at,verdict\n5,"2"," a pet."," a king.","[{""selected"": ""left""}]","2024",1,2.5,"A cat is","2024",\n6,"ada@x.org"," a pet."," a king.",,"2024",1,,"A cat is","2024","Tie"\n'  # fmt: skip
     report = import_annotations(table.encode(), "x.csv")
     assert kept(report) == [("a", "user 2", 2.5), ("tie", "ada@x.org", None)] and report.format == "Label Studio CSV, Pairwise" and report.counted == "row"
     tabs = (
         "\t".join(["annotation_id", "annotator", "answer1", "answer2", "comparison", "id", "prompt"])
-        + '\n5\t2\t x\t y\t"[{""selected"": ""right"", ""type"": ""Pairwise""}]"\t1\tp\n'
+        + '\n5\t2\t x\t y\t"[{""selected"": ""right""}]"\t1\tp\n'
     )
     assert kept(import_annotations(tabs.encode(), "x.tsv")) == [("b", "user 2", None)]
     plain = import_annotations(b"annotation_id,annotator,prompt,answer1,answer2,comparison\n1,2,p, x, y,left\n2,2,q, x, y,middle\n", "x.csv")
