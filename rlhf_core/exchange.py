@@ -19,6 +19,7 @@ from rlhf_core import briefs
 from rlhf_core.bundle_formats import BundleError, from_lines, to_json, to_lines
 from rlhf_core.imports import ImportRefused, ImportReport
 from rlhf_core.label_studio import export_tasks, import_annotations, labelling_config
+from rlhf_core.label_studio_answers import PLACES
 from rlhf_core.preferences import MAX_BYTES, PreferenceError, Ranking, read_preferences
 from rlhf_core.spreadsheets import import_preferences
 
@@ -100,7 +101,8 @@ def _export(args: argparse.Namespace, emit: Callable[[dict], None], say: Callabl
         lost.append("Judgements of the same texts by one person are tasks of their own: Label Studio has one answer a person and task.")
     _write(args.out, to_json(tasks))
     if args.config:
-        _write(args.config, labelling_config(kind, brief).encode())
+        places = max(len(item.candidates) for item in items) if kind == "ranker" else 0
+        _write(args.config, labelling_config(kind, brief, places=min(places, len(PLACES))).encode())
     judgements = sum(len(task.get("annotations", ())) for task in tasks)
     emit({"file": args.out, "format": f"Label Studio JSON, {kind.capitalize()}", "tasks": len(tasks), "annotations": judgements, "lost": lost})
     say(f"{args.out}: {len(tasks):,} tasks with {judgements:,} judgements. In Label Studio: create a project, paste the labelling config, press Import.")

@@ -30,13 +30,14 @@ COLUMNS = frozenset({"prompt", "answer1", "answer2", "items", "comparison", "ran
 # --- out -----------------------------------------------------------------------------------------------------------
 
 
-def labelling_config(kind: str, brief: Brief | None = None, places: int = len(PLACES)) -> str:
+def labelling_config(kind: str, brief: Brief | None = None, places: int = 4) -> str:
     """The XML for Label Studio's Labeling Interface.
 
     Args:
         kind: "pairwise" or "ranker".
         brief: its instructions stand above the texts.
-        places: buckets of the Ranker, "place_1" the best; several outputs in one bucket are a tie. 0: a plain list, which can hold no tie.
+        places: buckets of the Ranker, as many as a task has outputs, at most 8; "place_1" is the best, several outputs in one are a tie. 0: a plain list,
+            which can hold no tie.
     """
     headers = []
     if brief:

@@ -187,12 +187,71 @@ def test_json_min_and_csv_as_label_studios_converter_writes_them():
     report = import_annotations(table.encode(), "x.csv")
     assert kept(report) == [("a", "user 2", 2.5), ("tie", "ada@x.org", None)] and report.format == "Label Studio CSV, Pairwise" and report.counted == "row"
     tabs = (
-        "\t".join(["annotation_id", "annotator", "answer1", "answer2", "comparison", "id", "prompt"])
-        + '\n5\t2\t x\t y\t"[{""selected"": ""right""}]"\t1\tp\n'
+        "\t".join(["annotation_id", "annotator", "answer1", "answer2", "comparison", "id", "prompt"]) + '\n5\t2\t x\t y\t"[{""selected"": ""right""}]"\t1\tp\n'
     )
     assert kept(import_annotations(tabs.encode(), "x.tsv")) == [("b", "user 2", None)]
     plain = import_annotations(b"annotation_id,annotator,prompt,answer1,answer2,comparison\n1,2,p, x, y,left\n2,2,q, x, y,middle\n", "x.csv")
     assert kept(plain) == [("a", "user 2", None)] and "selected is 'middle'" in plain.left_out[0].why
+
+
+# --- exports of a real server, kept by tests/test_label_studio_server.py ---------------------------------------------
+
+ADA, KIM, IMPORTER = "user 4", "user 5", "user 1"
+
+
+def fixture(name: str) -> ImportReport:
+    report = import_annotations((FIXTURES / name).read_bytes(), name)
+    assert report.used + len(report.left_out) == report.read and not report.repaired or name.startswith("ranker")
+    return report
+
+
+def test_a_real_servers_json_export_holds_everything_that_was_done():
+    report = fixture("pairwise.json")
+    assert {(p.prompt, p.choice, p.annotator, p.seconds) for p in report.pairs} == {
+        ("An opossum is", "a", ADA, 3.5), ("An opossum is", "b", KIM, 2.25), ("Ein Käuzchen ist", "tie", ADA, 4.0), ("一只猫是", "both_bad", KIM, 1.5),
+        ("A cat is", "skip", ADA, 9.75), ("A dog is", "skip", KIM, 2.0), ("A bee is", "b", ADA, 6.0),
+        ("A wolf is", "a", "Bo", 1.25), ("A wolf is", "b", "Cy", 2.5), ("A fox is", "tie", "Bo", None), ("A fox is", "both_bad", "Bo", 4.0), ("A fox is", "skip", "Cy", 0.5),
+    }  # fmt: skip
+    assert len(report.left_out) == 2 and len(report.unjudged) == 1 and report.lost == []
+    assert {(p.a, p.b, p.brief, p.brief_version) for p in report.pairs if p.prompt == "A cat is"} == {
+        (" <b>bold</b> & proud.", ' "quoted", with\nlines.', "meme-bot", 3)
+    }
+
+
+@pytest.mark.parametrize("name", ["pairwise.min.json", "pairwise.csv"])
+def test_a_real_servers_smaller_exports_lack_what_is_said(name):
+    report = fixture(name)
+    assert {(p.prompt, p.choice, p.annotator, p.seconds) for p in report.pairs} == {
+        ("An opossum is", "a", ADA, 3.5), ("An opossum is", "b", KIM, 2.25), ("Ein Käuzchen ist", "tie", ADA, 4.0), ("一只猫是", "both_bad", KIM, 1.5),
+        ("A dog is", "skip", KIM, 2.0), ("A bee is", "b", ADA, 6.0), ("A wolf is", "b", IMPORTER, 2.5), ("A fox is", "tie", IMPORTER, None), ("A fox is", "both_bad", IMPORTER, 4.0),
+    }  # fmt: skip
+    assert any("leaves skipped tasks out" in sentence for sentence in report.lost) and {row.why.split(" answered")[0] for row in report.left_out} >= {
+        IMPORTER,
+        ADA,
+    }
+
+
+def test_what_the_buttons_and_keys_of_label_studios_own_page_leave_behind():
+    """A click on the left text; the key t; a click on Both bad; the Skip button; the fifth task was not opened."""
+    report = fixture("pairwise-by-hand.json")
+    assert (
+        kept(report) == [("a", IMPORTER, 4.565), ("tie", IMPORTER, 2.42), ("both_bad", IMPORTER, 4.676), ("skip", IMPORTER, 4.233)]
+        and len(report.unjudged) == 1
+    )
+
+
+@pytest.mark.parametrize("name", ["ranker.json", "ranker.min.json", "ranker.csv"])
+def test_a_real_servers_rankings(name):
+    report = fixture(name)
+    told = {(r.prompt, r.annotator, r.seconds, r.verdict, tuple(tuple(sorted(r.candidates[i] for i in group)) for group in r.groups)) for r in report.rankings}
+    bo = "Bo" if name == "ranker.json" else IMPORTER
+    assert told == {
+        ("An opossum is", ADA, 8.0, None, ((" a mood.",), (" a marsupial.", " ein Tier – „schön“."))),
+        ("An opossum is", KIM, 3.0, None, ((" ein Tier – „schön“.",), (" a marsupial.",))),
+        ("A cat is", KIM, 2.0, "both_bad", ()), ("A dog is", bo, 7.5, None, ((" one.", " two."), (" three.",))),
+    }  # fmt: skip
+    assert [row.why for row in report.repaired] == ["1 of 3 outputs were not placed; the ranking is of the others"]
+    assert [r.groups for r in fixture("plain-ranker.json").rankings] == [[[2], [0], [1]]]
 
 
 # --- ranker --------------------------------------------------------------------------------------------------------
