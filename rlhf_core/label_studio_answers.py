@@ -59,6 +59,8 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
     if any(len(values) > 1 for values in by_kind.values()):
         raise RowRefused("it says two different things about the same texts")
     verdict = _verdict(by_kind.pop("choices")[0], repairs) if "choices" in by_kind else None
+    if "ranker" in by_kind and (_nothing_placed(by_kind["ranker"][0]) or (verdict and _as_listed(by_kind["ranker"][0], answer.data))):
+        del by_kind["ranker"]  # Label Studio's page hands in a Ranker that nobody touched, too
     if answer.cancelled:
         verdict, by_kind = "skip", {}
     if verdict and by_kind:
@@ -71,6 +73,11 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
         if not verdict and order is None:
             raise RowRefused("it holds no ranking")
         made = _ranking(answer, order, verdict, common, buckets, repairs)
+        if not verdict and _as_listed(order, answer.data):
+            report.say(
+                "notes",
+                f"Look at {report.counted} {answer.row}: its ranking is the order in which the page lists the outputs, as it also is where nobody moved anything.",
+            )
         return made, pairs_from_rankings([made]), repairs
     choice = verdict
     if not choice:
@@ -106,6 +113,30 @@ def _verdict(value: object, repairs: list[str]) -> str:
     return verdict
 
 
+def _order(value: object) -> dict:
+    """Bucket -> items of a Ranker's value; a bare list is one bucket."""
+    inner = value.get("ranker", value) if isinstance(value, dict) else value
+    inner = {"rank": inner} if isinstance(inner, list) else inner
+    if not isinstance(inner, dict) or not all(isinstance(group, list) for group in inner.values()):
+        raise RowRefused("the ranking is no list of items")
+    return inner
+
+
+def _nothing_placed(value: object) -> bool:
+    return not any(group for name, group in _order(value).items() if name != "_")
+
+
+def _as_listed(value: object, data: dict) -> bool:
+    """Is it the very order in which the page lists the items, in one list? Then it may be that nobody touched it."""
+    lists, items = list(_order(value).items()), data.get("items")
+    return (
+        len(lists) == 1
+        and not lists[0][0].startswith("place_")
+        and isinstance(items, list)
+        and [str(i.get("id")) for i in items if isinstance(i, dict)] == list(map(str, lists[0][1]))
+    )
+
+
 def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, buckets: Sequence[str], repairs: list[str]) -> Ranking:
     """A Ranking from a Ranker's answer. Raises RowRefused, PreferenceError."""
     items = answer.data["items"]
@@ -116,10 +147,7 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
         raise RowRefused("two items of the task have the same id")
     groups: list[list[str]] = []
     if not verdict:
-        inner = order.get("ranker", order) if isinstance(order, dict) else order
-        inner = {"rank": inner} if isinstance(inner, list) else inner
-        if not isinstance(inner, dict) or not all(isinstance(group, list) for group in inner.values()):
-            raise RowRefused("the ranking is no list of items")
+        inner = _order(order)
         named = [name for name in inner if name != "_"]
         if len(named) == 1 and named[0] not in buckets and not named[0].startswith("place_"):
             groups = [[str(item)] for item in inner[named[0]]]
@@ -132,6 +160,8 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
         placed = [item for group in groups for item in group]
         if len(placed) != len(set(placed)) or not set(placed) <= set(texts):
             raise RowRefused("the ranking names an item twice, or one that the task does not have")
+        if len(placed) == 1:
+            raise RowRefused("only one output was placed")
         if len(placed) < len(texts):
             repairs.append(f"{len(texts) - len(placed)} of {len(texts)} outputs were not placed; the ranking is of the others")
             texts = {name: text for name, text in texts.items() if name in placed}

@@ -254,6 +254,18 @@ def test_a_real_servers_rankings(name):
     assert [r.groups for r in fixture("plain-ranker.json").rankings] == [[[2], [0], [1]]]
 
 
+def test_what_dragging_on_label_studios_own_page_leaves_behind():
+    """The second output into the 1st bucket, the first into the 2nd, the third left; in a plain list: Submit at once, then the last moved to the top."""
+    report = fixture("ranker-by-hand.json")
+    assert [(r.candidates, r.groups, r.seconds) for r in report.rankings] == [([" a marsupial.", " a mood."], [[1], [0]], 11.342)]
+    report = fixture("plain-ranker-by-hand.json")
+    assert [r.groups for r in report.rankings] == [[[0], [1], [2]], [[2], [0], [1]]]
+    for name, left_out in (("ranker-untouched-by-hand.json", 1), ("plain-ranker-untouched-by-hand.json", 0)):
+        untouched = fixture(name)  # Both bad, and Submit, without a touch of the Ranker: it is handed in all the same
+        assert untouched.rankings[0].verdict == "both_bad" and (len(untouched.left_out), len(untouched.notes)) == (left_out, 1 - left_out)
+    assert len(report.notes) == 1 and report.notes[0].startswith("Look at task 1: its ranking is the order in which the page lists the outputs")
+
+
 # --- ranker --------------------------------------------------------------------------------------------------------
 
 ITEMS = {
@@ -297,6 +309,17 @@ def test_items_that_were_not_placed_are_reported_and_impossible_rankings_left_ou
     assert not ranked({"rank": ["a", "b"]}, data={"prompt": "p", "items": [{"id": "a", "body": " x"}, {"id": "a", "body": " y"}]}).rankings
     assert not ranked({"rank": ["a", "b"]}, data={"prompt": "p", "items": "a,b"}).rankings
     assert "the ranking is" not in json.dumps(ranked({"rank": ["a", "b", "c"]}).to_dict()["repaired"])
+
+
+def test_a_ranker_that_nobody_touched_is_no_ranking_beside_a_verdict():
+    def answer(value, *more):
+        return [task({"result": [{"from_name": "rank", "to_name": "answers", "type": "ranker", "value": {"ranker": value}}, *more]}, data=ITEMS)]
+
+    untouched = {"_": ["a", "b", "c"], "place_1": [], "place_2": []}
+    assert "nothing was chosen" in read(answer(untouched)).left_out[0].why
+    for value in (untouched, {"rank": ["a", "b", "c"]}):
+        assert read(answer(value, verdict("Both bad"))).rankings[0].verdict == "both_bad"
+    assert "also says both_bad" in read(answer({"rank": ["b", "a", "c"]}, verdict("Both bad"))).left_out[0].why
 
 
 @pytest.mark.parametrize(("which", "expected"), [("Both bad", "both_bad"), ("Skip", "skip"), ("Tie", None)])

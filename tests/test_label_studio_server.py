@@ -211,3 +211,52 @@ def test_ranker_there_and_back(server, people):
     server.annotate(found[0], ada, 1.0, rank(rank=["c", "a", "b"]))
     report = import_annotations(keep("plain-ranker.json", server.export(plain, "JSON")), "plain-ranker.json")
     assert [r.groups for r in report.rankings] == [[[2], [0], [1]]] and report.unjudged[0]["prompt"] == "A cat is"
+
+
+def test_by_hand_on_label_studios_own_page(server, chromium):
+    """What its page hands in is not what its API takes: a Ranker that nobody touched comes along with every answer."""
+    if os.environ.get("OPOSSUM_LABEL_STUDIO_URL"):
+        pytest.skip("this needs the password of the server's account")
+    blank, _ = export_tasks([Pair(*texts, "a") for texts in TEXTS[:5]], judged=False)
+    sets, _ = export_tasks([{"prompt": "An opossum is", "texts": [" a marsupial.", " a mood."]}, {"prompt": "A cat is", "texts": [" x.", " y."]}])
+    pairwise, _ = server.project("by hand", labelling_config("pairwise"), blank)
+    ranker, _ = server.project("by hand", labelling_config("ranker", places=2), sets)
+    page = chromium.new_page()
+    page.set_default_timeout(240_000)
+
+    def hand_in(button: str, *, then: str) -> None:
+        page.click(f"button:has-text('{button}')")
+        if then:
+            page.wait_for_selector(f"text={then}")
+        else:
+            page.wait_for_timeout(5_000)
+
+    try:
+        page.goto(f"{server.url}/user/login/")
+        page.fill("input[name=email]", "opossum@example.org")
+        page.fill("input[name=password]", "opossum-pass-1")
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "login" not in url)
+        page.goto(f"{server.url}/projects/{pairwise}/data?labeling=1")
+        page.click("text=a marsupial.")
+        hand_in("Submit", then=TEXTS[1][1].strip())
+        page.keyboard.press("t")
+        hand_in("Submit", then=TEXTS[2][1].strip())
+        page.click("text=Both bad")
+        hand_in("Submit", then="proud")
+        hand_in("Skip", then="loyal")
+        page.goto(f"{server.url}/projects/{ranker}/data?labeling=1")
+        page.click("text=Both bad")
+        hand_in("Submit", then="A cat is")
+        page.focus("[data-rfd-drag-handle-draggable-id=b], [data-rbd-drag-handle-draggable-id=b]")
+        for key in ("Space", "ArrowRight", "Space"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(1_000)
+        hand_in("Submit", then="")
+    finally:
+        page.close()
+    report = import_annotations(server.export(pairwise, "JSON"), "pairwise.json")
+    assert [(p.choice, p.seconds is not None) for p in report.pairs] == [("a", True), ("tie", True), ("both_bad", True), ("skip", True)] and not report.left_out
+    report = import_annotations(server.export(ranker, "JSON"), "ranker.json")
+    assert [(r.verdict, len(r.candidates)) for r in report.rankings] == [("both_bad", 2)]
+    assert [row.why for row in report.left_out] == ["only one output was placed"]
