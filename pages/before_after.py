@@ -6,7 +6,7 @@ import secrets
 
 import streamlit as st
 
-from rlhf_core import evaluation
+from rlhf_core import intervals
 from rlhf_core.session import InputError, check_prompt
 from ui import charts, charts_compare, monitor, state, text
 
@@ -163,7 +163,7 @@ def tally(after: int, before: int) -> str:
     decided = after + before
     if not decided:
         return "No vote has decided for either side yet, so there is nothing to count."
-    low, high = evaluation.wilson_interval(after, decided)
+    low, high = intervals.wilson_interval(after, decided)
     words = f"After was preferred in **{after} of {decided}** decided votes ({charts.percent(after / decided)}, 95% interval {charts.interval([low, high])}). "
     if low <= 0.5 <= high:
         return words + "The interval includes one half: **too few to tell**."

@@ -1,4 +1,4 @@
-"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay | benchmark``.
+"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay | benchmark``, and ``exchange``'s commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0 done; 1 it did not come out as asked (a replay that differs,
 a training that broke, a full disk); 2 bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions of its own: what is
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, exchange, run_bundle
 from rlhf_core.bundle_card import holds
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, nothing_to_learn, read_preferences
@@ -80,7 +80,7 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small language model, without a browser.", allow_abbrev=False
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="generate | run | score | replay | benchmark")
+    commands = top.add_subparsers(dest="command", required=True, metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *exchange.COMMANDS)))
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
     generate = commands.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
@@ -117,6 +117,7 @@ def parser() -> Parser:
     bench.add_argument("--quick", action="store_true", help="tiny models, one round: whether it runs, not what it measures")
     bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, reward, loop or page (default: all but page); an hour in all")
     bench.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the part; see benchmark PART --help")
+    exchange.add_parsers(commands)
     return top
 
 
@@ -469,6 +470,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     args = parser().parse_args(arguments)
     try:
+        if args.command in exchange.COMMANDS:
+            return exchange.run_command(args, emit, say)
         return {"generate": generate, "run": run, "score": score, "replay": replay, "benchmark": benchmark}[args.command](args)
     except (KeyboardInterrupt, Interrupted):
         say("Interrupted.")

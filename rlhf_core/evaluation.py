@@ -5,12 +5,12 @@ Knows nothing about training, imports no torch. Every share carries an interval;
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.register import is_full_sentence, share
 
 
@@ -26,16 +26,6 @@ def distinct_n(texts: Sequence[str], n: int = 2) -> float:
 def mean_words(texts: Sequence[str]) -> float:
     """Words a text, on average."""
     return sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
-
-
-def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """95% interval of a share. Source: Wilson 1927; Brown, Cai & DasGupta 2001, section 3.1.1."""
-    if count == 0:
-        return 0.0, 1.0
-    share = successes / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000) -> tuple[float, tuple[float, float]]:

@@ -31,8 +31,9 @@ from torch import Tensor
 
 from rlhf_core.comparisons import Row, usable
 from rlhf_core.events import Progress
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.preferences import Pair, split_prompts
-from rlhf_core.reward_model import RewardModelError, wilson_interval
+from rlhf_core.reward_model import RewardModelError
 from rlhf_core.sampling import pad_right
 from rlhf_core.settings import FineTunedSettings
 

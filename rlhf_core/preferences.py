@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -168,8 +168,8 @@ def contradictions(pairs: list[Pair]) -> list[dict]:
     """Where the judgements of one prompt go round in a circle, or a pair was judged both ways.
 
     Returns:
-        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. One row a circle of length 2 or 3. That is enough where all pairs
-        of a prompt were judged (a tournament with a cycle has one of length 3); a longer circle of single comparisons is not looked for.
+        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. Every circle of 2 or 3 is a row; a longer one is where it takes
+        in a text that no shorter circle does (where all pairs of a prompt were judged there is always one of 3).
     """
     beats: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for pair in pairs:
@@ -177,14 +177,37 @@ def contradictions(pairs: list[Pair]) -> list[dict]:
             beats[pair.prompt].add((pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a))
     rows = []
     for prompt, edges in beats.items():
+        after: dict[str, list[str]] = defaultdict(list)
         for x, y in sorted(edges):
-            if x < y and (y, x) in edges:
-                rows.append({"prompt": prompt, "texts": [x, y]})
-        for x, y in sorted(edges):
-            for other, z in sorted(edges):
-                if other == y and z != x and (z, x) in edges and x < y and x < z:
-                    rows.append({"prompt": prompt, "texts": [x, y, z]})
+            after[x].append(y)
+        circles = [[x, y] for x, y in sorted(edges) if x < y and (y, x) in edges]
+        circles += [[x, y, z] for x, y in sorted(edges) for z in after.get(y, ()) if x < y and x < z and z != x and (z, x) in edges]
+        within = {text for circle in circles for text in circle}
+        for text in sorted(after):
+            if text not in within and (circle := _way_back(after, text)):
+                first = circle.index(min(circle))
+                circles.append(circle[first:] + circle[:first])
+                within.update(circle)
+        rows += [{"prompt": prompt, "texts": circle} for circle in circles]
     return rows
+
+
+def _way_back(after: dict[str, list[str]], start: str) -> list[str]:
+    """A shortest way from ``start`` to itself, breadth first; empty where there is none."""
+    came_from: dict[str, str] = {}
+    waiting = deque([start])
+    while waiting:
+        text = waiting.popleft()
+        for other in after.get(text, ()):
+            if other == start:
+                way = [text]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return way[::-1]
+            if other not in came_from:
+                came_from[other] = text
+                waiting.append(other)
+    return []
 
 
 def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from rlhf_core.comparisons import Comparisons, solve_many
-from rlhf_core.reward_model import correct, prior_stds, wilson_interval
+from rlhf_core.intervals import wilson_interval
+from rlhf_core.reward_model import correct, prior_stds
 
 MOST_FITS = 40  # more prompts than this are left out in groups
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rlhf_core.evaluation import wilson_interval
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.settings import RewardModelSettings
 
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from rlhf_core.evaluation import distinct_n, mean_words, sentence, summarise, win_rate
-from rlhf_core.reward_model import wilson_interval
+from rlhf_core.intervals import wilson_interval
 
 # --- diversity and length ------------------------------------------------------------------------------------------
 
