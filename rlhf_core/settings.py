@@ -109,7 +109,7 @@ class PPOSettings(_Checked):
     value_rate: float = setting(10.0, "The value head learns this many times faster than the rest: it starts from zero and must catch up.", 1.0, 100.0, 1.0)
     gamma: float = setting(1.0, "Discount per token. 1: a point at the end counts in full at the start.", 0.0, 1.0, 0.01)
     lam: float = setting(0.95, "Lambda of generalised advantage estimation: 0 trusts the value head, 1 trusts the outcome.", 0.0, 1.0, 0.01)
-    beta: float = setting(0.2, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
+    beta: float = setting(0.25, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
     kl_target: float = setting(0.0, "Adaptive beta steers the drift here; 0 keeps beta fixed.", 0.0, 100.0, 0.5, "nats")
     temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
     score_clip: float = setting(
@@ -139,7 +139,7 @@ class RLOOSettings(_Checked):
     minibatch_size: int = setting(16, "Answers in one gradient step.", 8, 256, 8, "answers")
     learning_rate: float = setting(2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5)
     clip: float = setting(0.2, "A whole answer's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01)
-    beta: float = setting(0.2, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
+    beta: float = setting(0.25, "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.", 0.0, 10.0, 0.01)
     temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
     score_clip: float = setting(
         1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
