@@ -61,6 +61,8 @@ def desk() -> None:
         refill()
     row = ranking.next_row(session, form, writing=state.alive("pool") and st.session_state.get("in_vain") != form)
     if row:
+        if len(row["texts"]) != form:
+            st.caption("These were written on the Prompt page, so they come first, all at once. After them it goes on as chosen below.")
         with st.container(border=True, key="rank_card"):
             ranking.card(session, row, keys=st.session_state["keys"])
     elif state.alive("pool"):

@@ -78,7 +78,7 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
     """Mean score of a step's samples and the band of one standard deviation of them, in reference standard deviations, no KL penalty in it."""
     title = "Reward"
     look_for = (
-        "the line should climb and then flatten; 0 is what the original model gets. The band is the spread of the samples: "
+        "the line should climb and then flatten; 0 is the original model's mean, and step 0, a small sample of it, lies near that. The band is the spread of the samples: "
         "when it shrinks to nothing, all outputs have become alike."
     )
     figure = frame("PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=end_of(metrics, "step", steps))

@@ -196,7 +196,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
         found["ppo"] = (f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}", gain(session, 1))
     if session.evaluation and session.evaluation.get("win_rate") is not None:
         share = session.evaluation["win_rate"]
-        found["before_after"] = (f"after wins {text.percent(share)}", text.percent(share))
+        found["before_after"] = (f"after wins {text.percent(share)}, says the reward model", text.percent(share))
     if session.rounds or session.current_round > 1:
         found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
     return found
