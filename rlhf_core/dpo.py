@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlhf_core import step_loop
 from rlhf_core.events import Progress
-from rlhf_core.ppo import Policy, TrainingDiverged, write_batch
+from rlhf_core.ppo import Policy, write_batch
 from rlhf_core.reward_model import correct, pairwise_loss
 from rlhf_core.sampling import pad_left, pad_right, response_forward
 from rlhf_core.settings import DPOSettings
@@ -101,13 +101,8 @@ def update(policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: 
         log_p = both_logprobs(policy.trunk, [pairs[i] for i in part.tolist()], pad_id, settings.temperature)  # (2, b)
         # 3. Bradley-Terry on the implicit rewards.
         loss, info = dpo_loss(log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta)
-        if not torch.isfinite(loss):
-            raise TrainingDiverged("The loss is no longer a finite number.")
         # 4. Update.
-        policy.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(policy.parameters, settings.max_grad_norm)
-        policy.optimizer.step()
+        policy.descend(loss, settings.max_grad_norm)
         infos.append(info)
         yield Progress("updating the model", len(infos), total)
     kept = {name: [info[name] for info in infos if info[name] is not None] for name in infos[0]}

@@ -25,7 +25,7 @@ from rlhf_core.aside import Aside
 from rlhf_core.events import Progress
 from rlhf_core.reward_model import pooled_states
 from rlhf_core.sampling import Responses, decode, token_logprobs, uniform_numbers
-from rlhf_core.settings import PPOSettings
+from rlhf_core.settings import PPOSettings, RLOOSettings
 from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
 
@@ -176,6 +176,15 @@ class Policy:
         """The weights, then what the optimiser remembers of each."""
         return [p.detach() for p in self.parameters] + [t for p in self.parameters for t in self.optimizer.state.get(p, {}).values()]
 
+    def descend(self, loss: Tensor, max_grad_norm: float) -> None:
+        """One gradient step, its length limited. Raises TrainingDiverged where the loss is no number."""
+        if not torch.isfinite(loss):
+            raise TrainingDiverged("The loss is no longer a finite number.")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, max_grad_norm)
+        self.optimizer.step()
+
     def snapshot(self) -> dict:
         """Everything a discarded step must give back."""
         return {"tensors": Aside(self._changing()), "generator": self.generator.get_state(), "step": self.step, "beta": self.beta, "batch": self.batch}
@@ -243,14 +252,20 @@ def write_batch(
     )
 
 
+def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
+    """What each answer earns: its score up to a limit, less where it never ended. (B,).
+
+    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only).
+    """
+    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
+    return scores - settings.missing_end_penalty * ~batch.ended
+
+
 def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> Iterator[Progress | dict]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
-    # A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only).
-    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
-    scores = scores - settings.missing_end_penalty * ~batch.ended
-    rewards = token_rewards(scores, kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
+    rewards = token_rewards(earned_scores(batch, settings), kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
 
     # 4. Advantages: was the rest better than the value head expected?
     advantages, returns = advantages_and_returns(rewards, batch.values, mask, settings.gamma, settings.lam)
@@ -273,12 +288,7 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
             loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
             loss_v = value_loss(policy.values(hidden)[real], batch.values[part][real], returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
-            if not torch.isfinite(loss):
-                raise TrainingDiverged("The loss is no longer a finite number.")
-            policy.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(policy.parameters, settings.max_grad_norm)
-            policy.optimizer.step()
+            policy.descend(loss, settings.max_grad_norm)
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
             yield Progress("updating the model", len(infos), total)
     policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use
@@ -313,7 +323,7 @@ def train(
     if policy.batch is None or policy.batch.temperature != settings.temperature:
         began, before = time.perf_counter(), policy.generator.get_state()
         try:
-            batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
         except BaseException:  # stopped or diverged: these random numbers were never drawn
             policy.generator.set_state(before)
             raise
@@ -322,8 +332,8 @@ def train(
     for _ in range(settings.steps):
         began, before = time.perf_counter(), policy.snapshot()
         try:
-            summary = yield from _last(update(policy, policy.batch, settings, end_id))
-            batch = yield from _last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            summary = yield from last(update(policy, policy.batch, settings, end_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
             if isinstance(error, TrainingDiverged):
@@ -357,7 +367,7 @@ def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, s
     }
 
 
-def _last(steps: Iterator) -> Iterator:
+def last(steps: Iterator) -> Iterator:
     """Pass every ``Progress`` on; return the one value that is not."""
     result = None
     for result in steps:

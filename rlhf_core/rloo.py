@@ -17,11 +17,11 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlhf_core import step_loop
 from rlhf_core.events import Progress
-from rlhf_core.ppo import Batch, Policy, TrainingDiverged, kl_k1, masked_mean, write_batch
+from rlhf_core.ppo import Batch, Policy, earned_scores, kl_k1, masked_mean, write_batch
 from rlhf_core.sampling import Responses
 from rlhf_core.settings import RLOOSettings
 from rlhf_core.transformer import Transformer, causal_mask, position_ids
@@ -78,9 +78,7 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. Reward: each answer earns its score and pays for its drift.
-    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
-    scores = scores - settings.missing_end_penalty * ~batch.ended
-    rewards = answer_rewards(scores, kl_k1(responses.logprobs, batch.ref_logprobs), mask, settings.beta)
+    rewards = answer_rewards(earned_scores(batch, settings), kl_k1(responses.logprobs, batch.ref_logprobs), mask, settings.beta)
 
     # 4. Advantage: was it better than the other answers to its prompt?
     advantages = rloo_advantages(rewards, same_prompt(responses))
@@ -99,12 +97,7 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
             taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
             log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(real, taken)  # (b, T), 0 where masked
             loss, info = rloo_loss(log_p, responses.logprobs[part], advantages[part], real, settings.clip)
-            if not torch.isfinite(loss):
-                raise TrainingDiverged("The loss is no longer a finite number.")
-            policy.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(policy.parameters, settings.max_grad_norm)
-            policy.optimizer.step()
+            policy.descend(loss, settings.max_grad_norm)
             infos.append(info)
             yield Progress("updating the model", len(infos), total)
     yield {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}

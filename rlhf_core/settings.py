@@ -93,8 +93,18 @@ class ScoringSettings(_Checked):
     )
 
 
+class _Rollout(_Checked):
+    """Settings of what learns from batches that it writes itself."""
+
+    def validate(self):
+        super().validate()
+        if self.minibatch_size > self.batch_size:
+            raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
+        return self
+
+
 @dataclass(frozen=True)
-class PPOSettings(_Checked):
+class PPOSettings(_Rollout):
     """Proximal policy optimisation of a language model (Schulman et al. 2017; Ziegler et al. 2019)."""
 
     steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
@@ -120,15 +130,9 @@ class PPOSettings(_Checked):
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
     seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
 
-    def validate(self):
-        super().validate()
-        if self.minibatch_size > self.batch_size:
-            raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
-        return self
-
 
 @dataclass(frozen=True)
-class RLOOSettings(_Checked):
+class RLOOSettings(_Rollout):
     """REINFORCE with a leave-one-out baseline (Ahmadian et al. 2024)."""
 
     steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
@@ -148,12 +152,6 @@ class RLOOSettings(_Checked):
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
     seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
-
-    def validate(self):
-        super().validate()
-        if self.minibatch_size > self.batch_size:
-            raise SettingsError(f"The minibatch size ({self.minibatch_size}) is larger than the batch size ({self.batch_size}); make it smaller.")
-        return self
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 
 from rlhf_core.events import Progress
-from rlhf_core.ppo import Batch, Policy, TrainingDiverged, record
+from rlhf_core.ppo import Batch, Policy, TrainingDiverged, last, record
 from rlhf_core.settings import DPOSettings, RLOOSettings
 
 SHARED = ("step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "beta", "learning_rate", "seconds", "batch")
-
-
-def last(steps: Iterator) -> Iterator:
-    """Pass every ``Progress`` on; return the one value that is not."""
-    result = None
-    for result in steps:
-        if isinstance(result, Progress):
-            yield result
-    return result
 
 
 def run(
