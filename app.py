@@ -24,6 +24,10 @@ page = st.navigation(
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
+        "Labs": [
+            st.Page("pages/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
+            st.Page("pages/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
+        ],
     },
     expanded=True,
 )

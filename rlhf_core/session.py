@@ -16,7 +16,7 @@ from pathlib import Path
 from rlhf_core import briefs, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.settings import AlgorithmsSettings, GoodhartSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
@@ -54,6 +54,7 @@ class Session:
         self.rankings: list[Ranking] = []
         self.imported: list[Pair] = []
         self.votes: list[dict] = []
+        self.experiments: dict[str, dict] = {}  # what labs that train models of their own have found, by lab ("goodhart", "algorithms"); no weights
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
@@ -352,6 +353,20 @@ class Session:
         from rlhf_core import steps as work
 
         return self._told(work.run_once(self, comparisons, steps))
+
+    # --- labs with models of their own: nothing above is touched ---------------------------------------------------
+
+    def goodhart(self, settings: GoodhartSettings) -> Iterator:
+        """How a reward stops measuring what it should; a record a measured point, kept in ``experiments["goodhart"]``."""
+        from rlhf_core import goodhart
+
+        return self._told(goodhart.run(self, settings))
+
+    def algorithms(self, settings: AlgorithmsSettings, own: bool = False) -> Iterator:
+        """Best-of-n, PPO, RLOO and DPO from the same comparisons (``own``: the learner's); a record a measured point, kept in ``experiments["algorithms"]``."""
+        from rlhf_core import algorithms
+
+        return self._told(algorithms.run(self, settings, own))
 
     # --- on disk: session_files ----------------------------------------------------------------------------------
 
