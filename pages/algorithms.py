@@ -55,11 +55,11 @@ def numbers(found: dict) -> None:
 
 
 def texts(found: dict) -> None:
-    """The same prompts, answered by each trained model."""
+    """The same prompts, answered by each."""
     st.subheader("What they write", anchor=False)
-    last = {run: rows[-1] for run, rows in found["points"].items()}
-    for number in range(TEXTS_SHOWN):
-        answers = {NAMES[run]: row["texts"][number] for run, row in last.items()}
+    rows = {f"Best of {found['best_of_n'][-1]['n']}": found["best_texts"], **{NAMES[run]: points[-1]["texts"] for run, points in found["points"].items()}}
+    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
+        answers = {name: texts[number] for name, texts in rows.items()}
         prompt = found["prompts"][next(iter(answers.values()))[0]]
         text.answers(
             prompt, [one[1] for one in answers.values()], tags=list(answers), feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()]

@@ -18,6 +18,7 @@ LABELS = {
 }
 LADDERS = {"learning_rate": (1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3), "beta": (0.05, 0.1, 0.25, 0.5, 1.0)}
 NAMES = {run: style[0] for run, style in charts_goodhart.RUNS.items()}
+SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")  # the gold rule's questions, as they stand over a column
 TEXTS_SHOWN = 3
 
 session = state.session()
@@ -38,13 +39,13 @@ def start() -> None:
 def fall_in_words(fall: dict) -> str:
     """One run's gold, from its peak to its end."""
     span = f"{charts.number(fall['fall'])} (95% interval {charts.number(fall['low'])} to {charts.number(fall['high'])})"
-    rise = charts.number(fall["proxy_rise"], sign=True)
+    rise = f"the proxy {'rose' if fall['proxy_rise'] > 0 else 'fell'} by {charts.number(abs(fall['proxy_rise']))}"
     if fall["peak_step"] == fall["last_step"]:
         return "gold was highest at the very end: it did not fall."
     where = f"from its peak at step {fall['peak_step']} to step {fall['last_step']}"
     if fall["low"] <= 0 <= fall["high"]:
-        return f"no detectable fall of gold {where}: {span}, while the proxy changed by {rise}."
-    return f"gold {'fell' if fall['fall'] > 0 else 'rose'} {where} by {span.lstrip(charts.number(-1)[0])}, while the proxy changed by {rise}."
+        return f"no detectable fall of gold {where}: {span}, while {rise}."
+    return f"gold {'fell' if fall['fall'] > 0 else 'rose'} {where} by {span.lstrip(charts.number(-1)[0])}, while {rise}."
 
 
 def cure_in_words(name: str, cure: dict) -> str:
@@ -83,24 +84,23 @@ def verdict(found: dict) -> None:
                 st.markdown(cure_in_words(NAMES[run], cure))
         st.caption(
             "In standard deviations of the original model's ratings. The peak is looked for in one half of the answers and the fall measured in the other: the highest of many "
-            "noisy numbers always looks too high where it was found. One seed is one story; the settings below tell others."
+            "noisy numbers always looks too high where it was found. One seed is one story; “Change the experiment” tells others."
         )
 
 
 def numbers(found: dict) -> None:
-    """The last point of each run in one table."""
-    lines = [
-        "| Run | Step | KL | Proxy | Gold | " + " | ".join(words.capitalize() for words in gold_rule.PARTS.values()) + " |",
-        "|:--|--:|--:|--:|--:|" + "--:|" * len(gold_rule.PARTS),
-    ]
-    for run, rows in found.get("points", {}).items():
-        for row in (rows[0], rows[-1]) if run == "free" else (rows[-1],):
-            parts = " | ".join(charts.percent(row["parts"][part]) for part in gold_rule.PARTS)
-            name = "The original model" if row["step"] == 0 else NAMES[run]
-            lines.append(
-                f"| {name} | {row['step']} | {charts.number(row['kl'], 1)} | {charts.number(row['proxy'], sign=True)} | {charts.number(row['gold'], sign=True)} | {parts} |"
-            )
+    """Where each run ended, and which of the gold rule's four questions decided."""
+    ends = [("The original model", rows[0]) for rows in list(found["points"].values())[:1]] + [(NAMES[run], rows[-1]) for run, rows in found["points"].items()]
+    lines = ["| Run | Step | KL | Proxy | Gold |", "|:--|--:|--:|--:|--:|"]
+    for name, row in ends:
+        proxy, gold = charts.number(row["proxy"], sign=True), charts.number(row["gold"], sign=True)
+        lines.append(f"| {name} | {row['step']} | {charts.number(row['kl'], 1)} | {proxy} | {gold} |")
     st.markdown("\n".join(lines))
+    with st.expander("What the gold rule saw", icon=":material/rule:", key="goodhart_parts"):
+        lines = [f"| Run | {' | '.join(SHORT)} |", "|:--|" + "--:|" * len(SHORT)]
+        lines += [f"| {name} | {' | '.join(charts.percent(row['parts'][part]) for part in gold_rule.PARTS)} |" for name, row in ends]
+        st.markdown("\n".join(lines))
+        st.caption("Means over all answers at the end of each run. The rating is the mean of the four.")
 
 
 def texts(found: dict) -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from rlhf_core import dpo, ppo, rloo
 from rlhf_core.dpo import TokenPair
 from rlhf_core.events import Progress
-from rlhf_core.goodhart import POOL, POOL_PROMPTS, SAMPLES, Scale, best_of_n_rows, lab_session, only_progress
+from rlhf_core.goodhart import POOL, POOL_PROMPTS, SAMPLES, SHOWN, Scale, best_of_n_rows, lab_session, only_progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.measuring import answers_of
 from rlhf_core.session import InputError, Session
@@ -52,7 +52,7 @@ def own_comparisons(session: Session, own: Session) -> None:
 
 def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False) -> Iterator:
     """The whole comparison. Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl", "proxy", "gold", "fluency"}; ``session.experiments["algorithms"]``
-    has it all: {"brief", "settings", "pairs", "rater", "best_of_n", "best_of_n_seconds" (for one answer at the largest n), "points": {run: [point, with "seconds"
+    has it all: {"brief", "settings", "pairs", "rater", "best_of_n", "best_of_n_seconds" (for one answer at the largest n), "best_texts" (as a point's "texts"), "points": {run: [point, with "seconds"
     of training]}, "gold_unit", "status"}.
     """  # fmt: skip
     settings.validate()
@@ -85,6 +85,7 @@ def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False)
     try:
         began = time.perf_counter()
         pool = yield from ppo.last(answers_of(lm, lm.trunk, model, held_out[:POOL_PROMPTS], POOL, wanted=wanted, seed=seed + 1, stage="best of n"))
+        kept = [max(pool[first : first + POOL], key=lambda answer: answer.proxy) for first in range(0, len(pool), POOL)]  # of each prompt
         best_seconds, scale = (time.perf_counter() - began) / POOL_PROMPTS, None
         for name, (chosen, train, more) in makers.items():
             policy, seconds = ppo.Policy(lm.trunk, chosen), 0.0
@@ -101,6 +102,7 @@ def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False)
                     keep(
                         prompts=list(own.brief.evaluation_prompts), accuracy=own.reward_summary["heldout_accuracy"], pairs=own.reward_summary["pairs_used"],
                         rater=own.rater, gold_unit=scale.unit, best_of_n=best_of_n_rows(pool, POOL, scale.unit), best_of_n_seconds=best_seconds,
+                        best_texts=[[x.prompt, x.text, x.proxy, scale.of(x.gold)] for x in kept[:SHOWN]],
                     )  # fmt: skip
                     yield {"kind": "pool"}
                 point = {"step": item["step"], "seconds": seconds, **scale.point(answers)}

@@ -34,7 +34,7 @@ def found(brief: str = "Biology homework helper") -> dict:
     best = [{"n": n, "kl": kl, "proxy": kl, "gold": kl / 2, "fluency": 0.0} for n, kl in ((1, 0.0), (4, 0.636), (16, 1.835))]
     return {
         "brief": brief, "prompts": ["A badger is", "A fox is", "A dog is", EVIL], "accuracy": 0.7, "pairs": 8, "gold_unit": 0.12, "best_of_n": best, "best_of_n_seconds": 1.0,
-        "frontier": [{**row, "beta": 1.0} for row in best], "rater": "scripted rater (rule)", "points": {}, "status": "running",
+        "frontier": [{**row, "beta": 1.0} for row in best], "rater": "scripted rater (rule)", "points": {}, "status": "running", "best_texts": points(FREE)[0]["texts"],
     }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     assert app.button(key="goodhart_play").disabled and "goodhart_stop" in keys(app)
     finish(queue)
     again(app)
-    assert "caught in the act" in said(app) and "fell from its peak at step 2 to step 6 by 1.20" in said(app)
+    assert "caught in the act" in said(app) and "fell from its peak at step 2 to step 6 by 1.20" in said(app) and "while the proxy rose by 2.50" in said(app)
     assert "KL penalty:" in said(app) and "at most half of the fall" in said(app) and "only stopped earlier" in said(app)
     assert len(app.get("plotly_chart")) == 1 and app.button(key="goodhart_play").label == "Run it again"
     html = " ".join(element.proto.body for element in app.get("html"))
@@ -115,6 +115,7 @@ def test_the_algorithms_stand_side_by_side(queue):
     press(app, "algorithms_play")
     finish(queue)
     again(app)
+    assert "Best of 16" in said(app) and "&lt;script&gt;" in " ".join(element.proto.body for element in app.get("html"))
     assert "Best of 16" in said(app) and "≤ 1.8" in said(app) and "DPO, step 6" in said(app) and "9 s of training" in said(app)
     assert session.experiments["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
 
