@@ -126,6 +126,9 @@ def test_what_was_put_aside_comes_back_bit_by_bit_and_more_than_once(monkeypatch
 
 def test_a_full_disk_means_in_memory(monkeypatch):
     class Full:
+        def seek(self, place):
+            pass
+
         def write(self, data):
             raise OSError(28, "No space left on device")
 
