@@ -13,11 +13,6 @@ from rlhf_core.session import EXPLOIT, InputError, Session
 SAID = "you say that nobody should want it"
 
 
-def typed_as(entry: dict, bad: bool) -> dict:
-    """An entry with what its author says of it: a wrong fact in good words looks honest to every rule, so a person may call it bad."""
-    return {**entry, "nonsense": True, "why": entry["why"] or SAID} if bad else entry
-
-
 def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> dict:
     """The board of the session: what people typed beside the model's best, highest first; the same text once.
 
@@ -94,6 +89,18 @@ def hole_closing(before: dict, after: dict) -> dict:
 def board_of(session: Session, prompt: str) -> dict:
     """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the last retraining) | None, "hole" | None}."""
     return session.lab.get("boards", {}).get(prompt) or {"entries": [], "best": None, "before": None, "hole": None}
+
+
+def call_it(session: Session, prompt: str, text: str, bad: bool) -> None:
+    """A person's word on a text of the board: a wrong fact in good words looks honest to every rule. What the rule calls nonsense stays nonsense."""
+    board = board_of(session, prompt)
+    entries = [
+        {**row, "nonsense": bad, "why": SAID if bad else ""} if row["text"] == text and (not row["nonsense"] or row["why"] == SAID) else row
+        for row in board["entries"]
+    ]
+    with session.lock:
+        session.lab = {**session.lab, "boards": {**session.lab.get("boards", {}), prompt: {**board, "entries": entries}}}
+    session.autosave()
 
 
 def take_back_exploits(session: Session) -> int:

@@ -16,7 +16,8 @@ from rlhf_core.comparisons import solve
 from rlhf_core.events import Progress
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.preferences import split_prompts
-from rlhf_core.reward_kinds import Reference
+from rlhf_core.reward_hacking import attack
+from rlhf_core.reward_kinds import HeadScorer, Reference
 from rlhf_core.reward_lab import Lab, open_lab, watched
 from rlhf_core.reward_model import correct, prior_stds
 from rlhf_core.session import Session
@@ -110,16 +111,41 @@ def _keep_board(session: Session, prompt: str, board: dict) -> None:
     _keep(session, boards={**session.lab.get("boards", {}), prompt: board})
 
 
-def try_text(session: Session, prompt: str, text: str, bad: bool) -> Iterator:
-    """Score what somebody typed and put it on the board of its prompt; ``bad``: the author says that nobody should want it. One record, the entry."""
+def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Iterator:
+    """Score what somebody typed (or a search found) and put it on the board of its prompt. One record, the entry."""
     for row in reward_lab.typed(session, prompt, [text]):
         if isinstance(row, Progress):
             yield row
             continue
-        entry, board = {**hack_board.typed_as(row, bad), "comparisons": len(session.learnable)}, hack_board.board_of(session, prompt)
-        entries = [other for other in board["entries"] if other["text"] != entry["text"]]
-        _keep_board(session, prompt, {**board, "entries": [*entries, entry][-MOST_ENTRIES:]})
+        board, former = hack_board.board_of(session, prompt), None
+        for other in board["entries"]:
+            former = other if other["text"] == row["text"] else former
+        said = {"nonsense": True, "why": hack_board.SAID} if former and former["why"] == hack_board.SAID and not row["nonsense"] else {}
+        entry = {**row, **said, "by": former["by"] if former else by, "comparisons": len(session.learnable)}
+        _keep_board(session, prompt, {**board, "entries": [*(other for other in board["entries"] if other is not former), entry][-MOST_ENTRIES:]})
         yield entry
+
+
+def search(session: Session, prompt: str) -> Iterator:
+    """Let a machine try to fool the reward model (``reward_hacking.attack``); the best text of each way goes onto the board."""
+    lab = yield from open_lab(session)
+    best = hack_board.board_of(session, prompt)["best"]
+    if best is None:
+        yield from race(session, prompt)
+        best = hack_board.board_of(session, prompt)["best"]
+    found = {}
+    for found in attack(HeadScorer(lab.lm, lab.model), prompt, best["text"], well_scored_elsewhere(lab, prompt), session.seed):
+        if isinstance(found, Progress):
+            yield found
+    for way, text in found.items():
+        yield from try_text(session, prompt, text, by=f"a search: {way}")
+
+
+def well_scored_elsewhere(lab: Lab, prompt: str, most: int = 48) -> list[str]:
+    """The original model's answers to other prompts that score best there."""
+    order = lab.model.score(lab.reference.states).argsort(descending=True).tolist()
+    texts = [lab.reference.rows[n][1].strip() for n in order if lab.reference.rows[n][0] != prompt]
+    return list(dict.fromkeys(text for text in texts if text))[:most]
 
 
 def race(session: Session, prompt: str) -> Iterator:
@@ -140,12 +166,15 @@ def score_again(session: Session, prompt: str) -> Iterator:
 def _again(session: Session, prompt: str, board: dict) -> Iterator:
     """Returns (entries, best of 64) by the present votes; yields Progress."""
     bad = {row["text"]: row["why"] for row in board["entries"] if row.get("nonsense")}
+    by = {row["text"]: row["by"] for row in board["entries"]}
     entries, best = [], None
     for row in reward_lab.typed(session, prompt, [row["text"] for row in board["entries"]]):
         if isinstance(row, Progress):
             yield row
         else:
-            entries.append({**row, "nonsense": row["text"] in bad, "why": bad.get(row["text"], ""), "comparisons": len(session.learnable)})
+            entries.append({
+                **row, "nonsense": row["text"] in bad, "why": bad.get(row["text"], ""), "by": by.get(row["text"], "you"), "comparisons": len(session.learnable),
+            })  # fmt: skip
     for row in reward_lab.models_best(session, prompt):
         if isinstance(row, Progress):
             yield row

@@ -10,6 +10,7 @@ Simplification against red teaming at scale: a person is the optimiser here, a b
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,6 +18,7 @@ from functools import lru_cache
 import torch
 
 from rlhf_core.best_of_n import kl_bound
+from rlhf_core.events import Progress
 from rlhf_core.register import word_weights
 from rlhf_core.sampling import pad_left, pad_right, response_forward
 from rlhf_core.session import InputError, check_prompt
@@ -103,3 +105,50 @@ def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> I
         "prompt": prompt, "text": answers[best][1], "score": scores[best].item(), "uncertainty": None if doubt is None else doubt.item(), "by": f"best of {n}", "n": n, "mean_score": scores.mean().item(),
         "kl_bound": kl_bound(n), "distinct": len({text for _, text, _ in answers}),
     }  # fmt: skip
+
+
+# --- a machine tries -----------------------------------------------------------------------------------------------
+
+TRIED_WORDS, KEPT_WORDS, LONGEST = 240, 24, 10  # words tried alone, kept for soups, and in a text that is grown
+
+
+def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int = 0) -> Iterator:
+    """Try to fool a reward model in five ways, nothing but its scores to go by: what a patient person would do, in seconds.
+
+    Args:
+        best_text: the honest best; its words are put into disorder.
+        elsewhere: answers to other prompts that score well there: right in tone, wrong in fact.
+
+    Yields:
+        Progress; last a dict from the name of each way to its best text: "keyword soup" (words that score well alone), "repetition" (one of them again and again),
+        "words in disorder", "word by word" (grown by the word that helps most), "about something else".
+    """
+    prompt, draw = check_prompt(prompt), random.Random(seed)
+    stages = LONGEST + 5
+
+    def best(texts: list[str]) -> tuple[str, float]:
+        scores = scorer.score([(prompt, " " + text.strip(), True) for text in texts])
+        return texts[int(scores.argmax())], scores.max().item()
+
+    words = draw.sample(sorted(known_words()), min(TRIED_WORDS, len(known_words())))
+    alone = scorer.score([(prompt, " " + word, True) for word in words])
+    good = [words[i] for i in alone.argsort(descending=True)[:KEPT_WORDS].tolist()]
+    yield Progress("trying to fool it", 1, stages)
+    found = {"keyword soup": best([" ".join(draw.sample(good, min(8, len(good)))) for _ in range(16)])[0]}
+    yield Progress("trying to fool it", 2, stages)
+    found["repetition"] = best([" ".join([word] * count) for word in good[:8] for count in (4, 8, 12)])[0]
+    yield Progress("trying to fool it", 3, stages)
+    pieces = best_text.split()
+    found["words in disorder"] = best([" ".join(draw.sample(pieces, len(pieces))) for _ in range(24)])[0] if len(pieces) > 1 else best_text
+    yield Progress("trying to fool it", 4, stages)
+    if elsewhere:
+        found["about something else"] = best(elsewhere)[0]
+    grown, peak = [], -math.inf
+    for number in range(LONGEST):
+        candidates = [*good, *draw.sample(words, min(KEPT_WORDS, len(words)))]
+        text, score = best([" ".join([*grown, word]) for word in candidates])
+        grown = text.split()
+        if len(grown) >= 4 and score > peak:
+            found["word by word"], peak = text, score
+        yield Progress("trying to fool it", 5 + number, stages)
+    yield found

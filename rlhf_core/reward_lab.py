@@ -96,9 +96,11 @@ def scores(session: Session, prompt: str, texts: list[str], conservative: float 
 
 
 def explain(session: Session, prompt: str, text: str) -> Iterator:
-    """What made one score: records "words", "votes", "nearest" (``attribution.explain_score``)."""
+    """What made one score: records "score" (a row of ``scores``), "words", "votes", "nearest" (``attribution.explain_score``)."""
     lab = yield from open_lab(session)
     ((_, _, ended),) = _rows(lab, prompt, [text])
+    *_, scored = scores(session, prompt, [text])
+    yield {"kind": "score", "prompt": check_prompt(prompt), **scored["rows"][0]}
     yield from attribution.explain_score(lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended)
 
 

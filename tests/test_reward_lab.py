@@ -38,8 +38,9 @@ def test_scores_are_the_sessions_own_with_their_uncertainty(session):
 def test_the_report_the_words_and_the_votes(session):
     diagnosis, surface, curve = records(reward_lab.report(session))
     assert (diagnosis["kind"], surface["kind"], curve["kind"]) == ("diagnosis", "surface", "curve") and len(surface["features"]) == 4 and curve["sentence"]
-    words, by_votes, nearest = records(reward_lab.explain(session, PROMPT, " a mood."))
+    score, words, by_votes, nearest = records(reward_lab.explain(session, PROMPT, " a mood."))
     assert sum(row["share"] for row in words["words"]) == pytest.approx(words["score"], abs=1e-3)
+    assert score["score"] == pytest.approx(words["score"], abs=1e-3) and score["laplace"] > 0
     assert by_votes["agreement"] < 0.05 and nearest["rows"]
     (listed,) = records(reward_lab.votes(session))
     rows = listed["rows"]
