@@ -28,6 +28,12 @@ page = st.navigation(
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
+        "Labs": [
+            st.Page("pages/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
+            st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
+            st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
+            st.Page("pages/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
+        ],
     },
     expanded=True,
 )

@@ -25,6 +25,7 @@ LABELS = {
     "kl_target": "KL target",
     "temperature": "Temperature",
     "score_clip": "Highest score that counts",
+    "conservative": "Doubt taken off a score",
     "missing_end_penalty": "Penalty for not ending",
     "frozen_layers": "Frozen layers",
     "max_grad_norm": "Longest gradient",
@@ -81,8 +82,9 @@ def formula() -> None:
         shown, whose = knob.chosen(), "that the sliders say"
     now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
     steered = f", steered to {charts.small(now)} by now" if now is not None and now != shown["beta"] else ""
+    doubt = f" − {charts.small(shown['conservative'])} × the reward model's doubt" if shown["conservative"] else ""
     st.caption(
-        f"What PPO climbs = score − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
+        f"What PPO climbs = score{doubt} − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
         f"nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}. These are the numbers {whose}."
     )
     if session.metrics and not busy and (changes := knob.changes()):

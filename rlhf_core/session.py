@@ -20,6 +20,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
+EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 
@@ -53,6 +54,7 @@ class Session:
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
         self.imported: list[Pair] = []
+        self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
@@ -66,6 +68,7 @@ class Session:
 
     def _forget_reward_model(self) -> None:
         self.reward_model, self.fit_records, self.reward_summary = None, [], {}
+        self.lab: dict = {}  # what the reward lab keeps: {"fine_tuned": its summary, "boards": {prompt: board of the hacking game}} (reward_lab)
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
@@ -178,7 +181,8 @@ class Session:
     @property
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
-        return [*self.imported, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+        exploits = [pair for pair in self.exploits if pair.brief == self.brief.slug]
+        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
 
     @property
     def learnable(self) -> list[Pair]:
@@ -198,6 +202,8 @@ class Session:
         names = list(dict.fromkeys(r.annotator for r in self.rankings if r.brief == self.brief.slug and r.verdict != "skip"))
         if self.imported:
             names.append(IMPORTED)
+        if any(pair.brief == self.brief.slug for pair in self.exploits):
+            names.append(EXPLOIT)
         return " and ".join(names) or "nobody yet"
 
     def contradictions(self) -> list[dict]:

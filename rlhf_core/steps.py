@@ -282,7 +282,14 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
         session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
     try:
         for item in ppo_engine.train(
-            policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id
+            policy=policy,
+            reference=lm.trunk,
+            prompts=prompts,
+            score_fn=model.score,
+            settings=settings,
+            end_id=lm.end_id,
+            pad_id=lm.pad_id,
+            doubt_fn=model.uncertainty,
         ):
             if isinstance(item, Progress):
                 yield item
