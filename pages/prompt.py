@@ -76,6 +76,7 @@ def look_inside(row: dict) -> None:
 
 st.title("Write a prompt", anchor=False)
 st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
+st.page_link("pages/briefs.py", label=f"Brief: {text.plain(session.brief.title)}", icon=":material/assignment:")
 
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
 with st.container(key="prompt_box"):
