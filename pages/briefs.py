@@ -115,11 +115,15 @@ st.title("The brief", anchor=False)
 st.markdown(
     "The instructions for whoever judges. Same model, same answers: change the brief and the other answer wins. **The preference lives here, not in the text.**"
 )
+st.session_state["brief_choice"] = session.brief.slug  # also after a brief was written below, or in another tab
 st.selectbox(
-    "Which brief", list(known()), format_func=lambda slug: known()[slug].title, index=list(known()).index(session.brief.slug) if session.brief.slug in known() else None,
-    key="brief_choice", on_change=choose,
+    "Which brief",
+    list(known()),
+    format_func=lambda slug: known()[slug].title,
+    key="brief_choice",
+    on_change=choose,
     help="Choosing another brief puts the reward model and the tuned model of this one away. Judgements are kept, each under its own brief.",
-)  # fmt: skip
+)
 words(session.brief)
 if session.brief.wanted:
     st.caption(

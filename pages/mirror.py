@@ -12,8 +12,8 @@ EXPLAINED = {
     "gold_accuracy": "Of the pairs that have a reference answer, written by the brief's author: how often you said the same.",
     "position_bias": "Of all pairs in which you preferred one: how often it was the one on the left. Sides are drawn by lot, so a half is even.",
     "length_bias": "Of all pairs in which you preferred one and the lengths differ: how often it was the longer one.",
-    "care_against_speed": "Your slower half against your quicker half: how much more often it was right (pairs that came twice, and reference answers).",
-    "drift_of_correctness": "The second half of your session against the first: how much more often it was right.",
+    "care_against_speed": "Your slower half against your quicker half: how much more often it was right, in percentage points (pairs that came twice, and reference answers).",
+    "drift_of_correctness": "The second half of your session against the first: how much more often it was right, in percentage points.",
     "drift_of_pace": "The median seconds of the second half, divided by those of the first half.",
 }
 
@@ -45,14 +45,14 @@ def circle(row: dict, number: int) -> None:
     with st.container(border=True, key=f"circle_{number}"):
         st.markdown(f"**{text.plain(row['words'])}**")
         text.answers(row["prompt"], row["texts"], tags=[chr(65 + place) for place in range(len(row["texts"]))])
-        count = len(row["rankings"])
-        if st.button(
-            f"Look at {'these' if count > 1 else 'this'} {count if count > 1 else ''} again".replace("  ", " "),
-            key=f"reconsider_{number}",
-            icon=":material/undo:",
-        ):
-            ranking.look_again(row["rankings"])
-            st.switch_page("pages/rank.py")
+        again(row["rankings"], f"reconsider_{number}")
+
+
+def again(ranking_ids: list[str], key: str) -> None:
+    """The button that leads back to judgements, to make them again."""
+    words = "Look at it again" if len(ranking_ids) == 1 else f"Look at these {len(ranking_ids)} again"
+    if st.button(words, key=key, icon=":material/undo:", on_click=ranking.look_again, args=(ranking_ids,)):
+        st.switch_page("pages/rank.py")
 
 
 st.title("What kind of labeller am I?", anchor=False)
@@ -98,9 +98,7 @@ if differing := desk.differing(session):
         with st.container(border=True, key=f"differing_{place}"):
             text.answers(row["item"].prompt, [row["item"].better, row["item"].worse], tags=["The author's choice", "The other one"])
             st.caption(f"Why, says the author: {text.plain(row['item'].why)}.")
-            if st.button("Look at it again", key=f"differing_again_{place}", icon=":material/undo:"):
-                ranking.look_again([row["ranking"]])
-                st.switch_page("pages/rank.py")
+            again([row["ranking"]], f"differing_again_{place}")
 
 from ui import charts, charts_mirror  # noqa: E402  plotly: only when there is something to draw
 

@@ -18,7 +18,7 @@ from rlhf_core.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
 from rlhf_core.session import YOU, Session
 
-REPEATS, GOLD, FIRST_CHECK = 0.2, 0.15, 4  # shares of the pairs that are checks, from the judgement after this many on
+REPEATS, GOLD, FIRST_CHECK = 0.25, 0.2, 4  # chances of a check where the last pair was none, from the judgement after this many on
 BY_LOT = f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own guesses do not decide all that it gets to see"
 
 
@@ -37,7 +37,8 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
     Args:
         checks: mix hidden checks in (pairs only).
     """
-    if form == 2 and checks and (row := _check(session)):
+    checks = checks and form == 2
+    if checks and (row := _check(session)):
         return Asked(row, row["check"], by_lot(session, checks))
     rows = list(session.unranked(form))
     if not rows:
@@ -105,7 +106,7 @@ def _check(session: Session) -> dict | None:
         return waiting
     mine = [r for r in own_judgements(session) if r.brief_version == session.brief.version]
     number = len(mine)
-    if number < FIRST_CHECK:
+    if number < FIRST_CHECK or mine[-1].asked in ("repeat", "gold"):
         return None
     draw = random.Random(f"{session.id}/check/{number}")
     lot = draw.random()

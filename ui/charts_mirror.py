@@ -59,6 +59,7 @@ def seconds_against(points: Sequence[dict]) -> Chart:
     title = "Seconds against correctness"
     look_for = "wrong ones that gather on the left say that haste costs; the same spread in both rows says that taking longer changes little."
     figure = frame("Seconds until the verdict", "")
+    figure.update_xaxes(tickformat="~g")  # quick people differ by tenths
     rows = [point for point in points if finite(point["seconds"]) is not None]
     if not rows:
         nothing_yet(figure, "No pair came twice yet, and none with a reference answer")

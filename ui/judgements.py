@@ -64,7 +64,7 @@ def one(session: Session, number: int, row: Ranking) -> None:
             else ("✓ preferred" if place[index] == 0 and len(row.groups) > 1 else "tie" if len(row.groups) == 1 else f"place {place[index] + 1}")
         )
         feet.append(foot)
-    notes = [f"No. {number}", f"brief version {row.brief_version}", f"by {text.plain(row.annotator)}"]
+    notes = [f"No. {number}", f"brief version {row.brief_version}", f"by {row.annotator}"]
     notes += [VERDICTS[row.verdict]] if row.verdict else []
     notes += [f"{row.seconds:.0f} s" if row.seconds >= 1 else "under 1 s"] if row.seconds else []
     notes += ["changed later"] if row.first else []
@@ -74,7 +74,8 @@ def one(session: Session, number: int, row: Ranking) -> None:
         if row.ideal:
             text.answer(row.prompt, row.ideal, tag="The ideal answer, written by the annotator")
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(" · ".join(notes) + (f". Why: {text.plain(row.reason)}" if row.reason else ""), width="stretch")
+            why = f"<br>Why: {text.escape(row.reason)}" if row.reason else ""
+            st.html(f'<div class="op-why">{text.escape(" · ".join(notes))}{why}</div>', width="stretch")
             if row.annotator == YOU:
                 st.button("Change", key=f"change_{row.id}", icon=":material/edit:", on_click=ranking.look_again, args=([row.id],))
 
