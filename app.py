@@ -21,8 +21,10 @@ page = st.navigation(
             *state.lost(),
         ],
         "Steps": [
+            st.Page("pages/briefs.py", title="Brief", icon=":material/assignment:"),
             st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
+            st.Page("pages/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
             st.Page("pages/reward_model.py", title="Reward model", icon=":material/favorite:"),
             st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
@@ -38,6 +40,8 @@ page = st.navigation(
     expanded=True,
 )
 session = state.session()
+if page.title != "Rank":
+    ranking.pause_clock()
 
 
 def small_board() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rlhf_core import briefs, models, run_bundle
@@ -18,7 +19,8 @@ from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
-MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
+MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
+MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
@@ -39,6 +41,17 @@ def check_prompt(text: str) -> str:
     return " ".join(text.split())
 
 
+def check_note(text: str, what: str, most: int) -> str:
+    """A reason or an ideal answer as it is kept; empty where nothing was written. ``what`` begins the sentence of an InputError."""
+    text = text if isinstance(text, str) else ""
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise InputError(f"{what} has control characters in it. Type it again as plain text.")
+    text = " ".join(text.split())
+    if len(text) > most:
+        raise InputError(f"{what} has {len(text):,} characters; at most {most} fit. Shorten it; your judgement waits.")
+    return text
+
+
 class Session:
     """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
 
@@ -53,6 +66,8 @@ class Session:
         self.user_prompts: list[str] = []
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
+        self.briefs: list[Brief] = [self.brief]  # every version that was ever in force here, oldest first
+        self.older_count = True  # do judgements under an older version of the brief count?
         self.imported: list[Pair] = []
         self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
         self.votes: list[dict] = []
@@ -69,6 +84,7 @@ class Session:
     def _forget_reward_model(self) -> None:
         self.reward_model, self.fit_records, self.reward_summary = None, [], {}
         self.lab: dict = {}  # what the reward lab keeps: {"fine_tuned": its summary, "boards": {prompt: board of the hacking game}} (reward_lab)
+        self.asking: dict = {}  # what the next pair is chosen by (asking.prepare); plain arrays, not saved
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
@@ -80,6 +96,14 @@ class Session:
         with self.lock:
             changed = brief.slug != self.brief.slug
             self.brief = briefs.validate(brief)
+            if not any((known.slug, known.version) == (brief.slug, brief.version) for known in self.briefs):
+                self.briefs = [*self.briefs, brief]
+            if not changed:  # a new version: what waits to be ranked must still be asked for
+                judged = {ranking.id for ranking in self.rankings}
+                prompts = {*brief.training_prompts, *self.user_prompts, *(pair.prompt for pair in self.imported)}
+                self.candidate_sets = [
+                    row for row in self.candidate_sets if row["id"] in judged or (row["prompt"] in prompts and row["prompt"] not in brief.evaluation_prompts)
+                ]
             if changed:
                 self.candidate_sets = []
                 self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
@@ -101,6 +125,27 @@ class Session:
             self._forget_policy()
             self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
         self.autosave(weights=True)
+
+    def brief_called(self, slug: str) -> Brief:
+        """The newest version of a brief here; a preset as it ships where it was never changed. Raises KeyError."""
+        return next((brief for brief in reversed(self.briefs) if brief.slug == slug), None) or briefs.PRESETS[slug]
+
+    def write_brief(self, fields: dict, *, new: bool = False) -> Brief:
+        """Put a new version of the brief into force, or (``new``) a brief of the learner's own. Raises BriefError."""
+        if len(self.briefs) >= MAX_BRIEFS:
+            raise briefs.BriefError(f"This session already keeps {MAX_BRIEFS} versions of briefs, which is the most. Use one of them, or start over.")
+        brief = briefs.own(fields, {known.slug for known in self.briefs}) if new else briefs.revised(self.brief, fields)
+        self.set_brief(brief)
+        return brief
+
+    def counts(self, ranking: Ranking) -> bool:
+        """Does this judgement count under the brief in force?"""
+        return ranking.brief == self.brief.slug and (self.older_count or ranking.brief_version == self.brief.version)
+
+    def let_older_count(self, yes: bool) -> None:
+        """Whether judgements under an older version of the brief count; they are kept either way."""
+        self.older_count = yes
+        self.autosave()
 
     def add_prompt(self, text: str) -> str:
         """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
@@ -142,29 +187,56 @@ class Session:
         """The candidate sets (of ``candidates`` texts) that wait to be ranked, oldest first; a set of one text never does."""
         ranked = {ranking.id for ranking in self.rankings}
         for row in self.candidate_sets:
-            if row["id"] not in ranked and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
+            if row["id"] not in ranked and not row.get("check") and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
                 yield row
 
     def add_ranking(
         self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
-        seconds: float | None = None, annotator: str = YOU,
+        seconds: float | None = None, annotator: str = YOU, reason: str = "", ideal: str = "", asked: str = "",
     ) -> Ranking:  # fmt: skip
-        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set), PreferenceError (impossible ranking)."""
+        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError."""
         with self.lock:
             row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
             if row is None:
                 raise InputError("These outputs are no longer part of the session. Take the next ones.")
             if any(ranking.id == candidate_set_id for ranking in self.rankings):
                 raise InputError("These outputs were already judged, perhaps in another tab. Take the next ones.")
+            reason, ideal = self._notes(reason, ideal, row["texts"])
             ranking = Ranking(
                 id=row["id"], prompt=row["prompt"], candidates=list(row["texts"]), shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
                 groups=groups or [], verdict=verdict, seconds=seconds, annotator=annotator, brief=self.brief.slug, brief_version=self.brief.version, round=self.current_round,
-                finished=list(row["finished"]),
+                finished=list(row["finished"]), reason=reason, ideal=ideal, asked=row.get("check") or asked,
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
         if annotator == YOU:
             self.autosave()
         return ranking
+
+    def change_ranking(
+        self, ranking_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, seconds: float | None = None, reason: str = "", ideal: str = "",
+    ) -> Ranking:  # fmt: skip
+        """Judge again what was judged before, under the brief as it now is; what was said first stays on record. Raises InputError, PreferenceError."""
+        with self.lock:
+            place = next((i for i, ranking in enumerate(self.rankings) if ranking.id == ranking_id and ranking.brief == self.brief.slug), None)
+            if place is None:
+                raise InputError("That judgement is no longer there; perhaps it was taken back in another tab.")
+            old = self.rankings[place]
+            if old.annotator != YOU:
+                raise InputError(f"That judgement was made by: {old.annotator}. Only your own can be changed.")
+            reason, ideal = self._notes(reason, ideal, old.candidates)
+            said = {"groups": groups or [], "verdict": verdict}
+            other = said != {"groups": old.groups, "verdict": old.verdict}
+            first = old.first or ({"groups": old.groups, "verdict": old.verdict, "seconds": old.seconds} if other else None)
+            new = replace(old, **said, first=first, seconds=seconds if other else old.seconds, reason=reason, ideal=ideal, brief_version=self.brief.version)
+            self.rankings = [*self.rankings[:place], new, *self.rankings[place + 1 :]]
+        self.autosave()
+        return new
+
+    def _notes(self, reason: str, ideal: str, texts: list[str]) -> tuple[str, str]:
+        reason, ideal = check_note(reason, "The reason", MAX_REASON), check_note(ideal, "The ideal answer", MAX_IDEAL)
+        if ideal in {" ".join(text.split()) for text in texts}:
+            raise InputError("Your ideal answer is one of those shown, word for word. Say that it is better, or change a word.")
+        return reason, ideal if not ideal or ideal[0] in ",.;:!?'’" else f" {ideal}"  # as the model's own answers begin
 
     def undo_ranking(self) -> Ranking | None:
         """Take the last judgement back; its outputs come up again. None where the last one was not made under this brief."""
@@ -182,7 +254,7 @@ class Session:
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
         exploits = [pair for pair in self.exploits if pair.brief == self.brief.slug]
-        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if self.counts(r)])]
 
     @property
     def learnable(self) -> list[Pair]:
@@ -199,7 +271,7 @@ class Session:
     @property
     def rater(self) -> str:
         """Who judged, in words."""
-        names = list(dict.fromkeys(r.annotator for r in self.rankings if r.brief == self.brief.slug and r.verdict != "skip"))
+        names = list(dict.fromkeys(r.annotator for r in self.rankings if self.counts(r) and r.verdict != "skip"))
         if self.imported:
             names.append(IMPORTED)
         if any(pair.brief == self.brief.slug for pair in self.exploits):

@@ -27,6 +27,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
                 "imported": len(session.imported), "step_on_disk": step_on_disk,
                 "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
+                "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -59,6 +60,8 @@ def load(directory: str | Path) -> Session:
     try:
         session = Session(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
         session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
+        session.briefs = [briefs.from_dict(row) for row in state.get("briefs", [])] or session.briefs
+        session.older_count = bool(state.get("older_count", True))
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
