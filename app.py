@@ -24,6 +24,9 @@ page = st.navigation(
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
+        "Share": [
+            st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
+        ],
     },
     expanded=True,
 )

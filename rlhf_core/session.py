@@ -19,6 +19,7 @@ from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_lear
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
+MAX_IMPORTED_PROMPTS = 100  # of an imported file; the model writes several texts to each, which would take hours for a file of thousands
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
@@ -53,6 +54,7 @@ class Session:
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
         self.imported: list[Pair] = []
+        self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
@@ -99,12 +101,10 @@ class Session:
 
     @property
     def training_prompts(self) -> list[str]:
-        """The brief's training prompts and the learner's own; never an evaluation prompt. Raises InputError where there are none."""
+        """The brief's training prompts, the learner's own, and the first hundred imported ones; never an evaluation prompt. Raises InputError where there are none."""
         own = [p for p in self.user_prompts if p not in self.brief.evaluation_prompts and p not in self.brief.training_prompts]
-        prompts = [*self.brief.training_prompts, *own]
-        for pair in self.imported:
-            if pair.prompt not in prompts and pair.prompt not in self.brief.evaluation_prompts:
-                prompts.append(pair.prompt)
+        prompts, known = [*self.brief.training_prompts, *own], {*self.brief.training_prompts, *own, *self.brief.evaluation_prompts}
+        prompts += [prompt for prompt in dict.fromkeys(pair.prompt for pair in self.imported) if prompt not in known][:MAX_IMPORTED_PROMPTS]
         if not prompts:
             raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
         return prompts
@@ -128,9 +128,10 @@ class Session:
 
     def add_ranking(
         self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
-        seconds: float | None = None, annotator: str = YOU,
+        seconds: float | None = None, annotator: str | None = None,
     ) -> Ranking:  # fmt: skip
-        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set), PreferenceError (impossible ranking)."""
+        """Record a judgement of a candidate set; by whoever is sitting here where ``annotator`` names nobody. Raises InputError (unknown or already judged set), PreferenceError (impossible ranking)."""
+        annotator = annotator or self.annotation.get("sitting") or YOU
         with self.lock:
             row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
             if row is None:
@@ -143,7 +144,7 @@ class Session:
                 finished=list(row["finished"]),
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
-        if annotator == YOU:
+        if annotator != SCRIPTED:
             self.autosave()
         return ranking
 

@@ -26,6 +26,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "user_prompts": session.user_prompts, "rounds": session.rounds, "votes": session.votes, "drawn": session.drawn, "fit_records": session.fit_records,
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
                 "imported": len(session.imported), "step_on_disk": step_on_disk,
+                "annotation": session.annotation,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -61,6 +62,7 @@ def load(directory: str | Path) -> Session:
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
+        session.annotation = dict(state.get("annotation", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
