@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import ranking, state, text, whiteboard
+from ui import lab_card, ranking, state, text, whiteboard
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}{lab_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -35,6 +35,12 @@ page = st.navigation(
             st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
             st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
             st.Page("pages/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
+            st.Page("pages/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
+            st.Page("pages/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
+            st.Page("pages/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
+        ],
+        "Share": [
+            st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
         ],
     },
     expanded=True,

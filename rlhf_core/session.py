@@ -21,6 +21,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
 MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
+MAX_IMPORTED_PROMPTS = 100  # of an imported file; the model writes several texts to each, which would take hours for a file of thousands
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
@@ -70,6 +71,7 @@ class Session:
         self.older_count = True  # do judgements under an older version of the brief count?
         self.imported: list[Pair] = []
         self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
+        self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
@@ -163,12 +165,10 @@ class Session:
 
     @property
     def training_prompts(self) -> list[str]:
-        """The brief's training prompts and the learner's own; never an evaluation prompt. Raises InputError where there are none."""
+        """The brief's training prompts, the learner's own, and the first hundred imported ones; never an evaluation prompt. Raises InputError where there are none."""
         own = [p for p in self.user_prompts if p not in self.brief.evaluation_prompts and p not in self.brief.training_prompts]
-        prompts = [*self.brief.training_prompts, *own]
-        for pair in self.imported:
-            if pair.prompt not in prompts and pair.prompt not in self.brief.evaluation_prompts:
-                prompts.append(pair.prompt)
+        prompts, known = [*self.brief.training_prompts, *own], {*self.brief.training_prompts, *own, *self.brief.evaluation_prompts}
+        prompts += [prompt for prompt in dict.fromkeys(pair.prompt for pair in self.imported) if prompt not in known][:MAX_IMPORTED_PROMPTS]
         if not prompts:
             raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
         return prompts
@@ -190,11 +190,20 @@ class Session:
             if row["id"] not in ranked and not row.get("check") and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
                 yield row
 
+    @property
+    def sitting(self) -> str:
+        """Who is judging now (``people``)."""
+        return self.annotation.get("sitting") or YOU
+
     def add_ranking(
         self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
-        seconds: float | None = None, annotator: str = YOU, reason: str = "", ideal: str = "", asked: str = "",
+        seconds: float | None = None, annotator: str | None = None, reason: str = "", ideal: str = "", asked: str = "",
     ) -> Ranking:  # fmt: skip
-        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError."""
+        """Record a judgement of a candidate set; by whoever is sitting here where ``annotator`` names nobody.
+
+        Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError (impossible ranking).
+        """
+        annotator = annotator or self.sitting
         with self.lock:
             row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
             if row is None:
@@ -208,7 +217,7 @@ class Session:
                 finished=list(row["finished"]), reason=reason, ideal=ideal, asked=row.get("check") or asked,
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
-        if annotator == YOU:
+        if annotator != SCRIPTED:
             self.autosave()
         return ranking
 
@@ -221,7 +230,7 @@ class Session:
             if place is None:
                 raise InputError("That judgement is no longer there; perhaps it was taken back in another tab.")
             old = self.rankings[place]
-            if old.annotator != YOU:
+            if old.annotator != self.sitting:
                 raise InputError(f"That judgement was made by: {old.annotator}. Only your own can be changed.")
             reason, ideal = self._notes(reason, ideal, old.candidates)
             said = {"groups": groups or [], "verdict": verdict}

@@ -28,6 +28,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "imported": len(session.imported), "step_on_disk": step_on_disk,
                 "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
                 "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
+                "annotation": session.annotation,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -67,6 +68,7 @@ def load(directory: str | Path) -> Session:
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
         session.exploits = [pair_from_row(row, f"run.json exploit {i}") for i, row in enumerate(state.get("exploits", []), 1)]
         session.lab = dict(state.get("lab", {}))
+        session.annotation = dict(state.get("annotation", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
