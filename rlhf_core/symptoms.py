@@ -10,13 +10,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from rlhf_core.presets import SAFE
 from rlhf_core.settings import PPOSettings
 
 KL_FAR, KL_JUMP = 12.0, 5.0  # nats a response: far from the original; in one step
 SAME, LOOP, UNSURE = 0.3, 0.35, 0.2  # share of equal answers; of repeated word pairs in an answer; of the entropy at the start that is left
-CLIPPED, FLAT_STEPS, VALUE_STEPS = 0.4, 8, 12  # share of tokens; steps before a verdict on the reward; on the value loss
+CLIPPED, FLAT_STEPS, VALUE_STEPS = 0.4, 8, 9  # share of tokens; steps before a verdict on the reward; on the value loss
+NEAR_THE_TOP = 0.8  # of the highest score that counts
 SERIOUS, WATCH, NOTE = "serious", "watch", "note"
 
 
@@ -137,7 +139,7 @@ def entropy_gone(rows: Sequence[dict], texts: dict, settings: dict) -> dict | No
 def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     """A large share of tokens hits the clip range."""
     updates = [(i, row["clip_fraction"]) for i, row in enumerate(rows) if row["step"] and _finite(row.get("clip_fraction"))]
-    if len(updates) < 2 or sum(share for _, share in updates[-2:]) / 2 <= CLIPPED:
+    if len(updates) < 3 or sum(share for _, share in updates[-3:]) / 3 <= CLIPPED:
         return None
     onset = next(i for i, share in updates if share > CLIPPED)
     return _finding(
@@ -156,12 +158,14 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
     answers = max(1, len(texts.get(rows[-1]["step"], ())) or settings["batch_size"])
     error = math.sqrt(sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last)) / 9 / answers)
     gain = sum(row["reward_mean"] for row in last) / 3 - sum(row["reward_mean"] for row in first) / 3
-    if gain > max(2 * error, 0.1):
-        return None
+    if gain > max(2 * error, 0.1) or sum(row["reward_mean"] for row in first) / 3 > NEAR_THE_TOP * (settings["score_clip"] or math.inf):
+        return None  # the latter: it began where nothing is left to gain
     timid = rows[-1]["kl_to_reference"] < 1.0
-    rate, beta = settings["learning_rate"], settings["beta"]
-    if timid and beta > SAFE["beta"].high:
-        knob, retry = "β (too large)", {"beta": PPOSettings.beta}
+    rate, beta = settings["learning_rate"], _beta(rows, settings)
+    if beta > SAFE["beta"].high:
+        knob, retry = "β (too large)", {"beta": PPOSettings.beta, "kl_target": 0.0}
+    elif timid and rate >= SAFE["learning_rate"].high:
+        knob, retry = "β (too large for what there is to gain)", {"beta": max(SAFE["beta"].low, beta / 2)}
     elif timid:
         knob, retry = (
             "learning rate (too small)",
@@ -170,32 +174,34 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
     else:
         knob, retry = "learning rate (too large): it moves, and gets nowhere", calmer(settings)
     return _finding(
-        "reward_flat", WATCH, "The reward is flat", f"{gain:+.2f} SD over {len(rows) - 1} steps, which is within chance (± {2 * error:.2f}).".replace("-", "\N{MINUS SIGN}"),
+        "reward_flat", WATCH, "The reward does not rise", f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}.".replace("-", "\N{MINUS SIGN}"),
         "Nothing was learned so far: " + ("the model has hardly moved from the original." if timid else "the model moves, but not towards a better score."),
         knob, rows[0]["step"], {name: value for name, value in retry.items() if value != settings[name]},
     )  # fmt: skip
 
 
 def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
-    """The value head guesses no better than at the start."""
+    """The value head guesses worse than at the start. That it guesses no better is usual in a short run."""
     losses = [row["value_loss"] for row in rows if row["step"] and _finite(row.get("value_loss")) and row.get("reward_model") == rows[-1].get("reward_model")]
     if len(losses) < VALUE_STEPS:
         return None
     third = len(losses) // 3
-    first, last = sum(losses[:third]) / third, sum(losses[-third:]) / third
-    if last <= 1.25 * first:
+    first, last = median(losses[:third]), median(losses[-third:])  # one odd answer makes a spike, which says nothing
+    if last <= 2 * first:
         return None
+    dear = _beta(rows, settings) > SAFE["beta"].high
     return _finding(
         "value_loss", WATCH, "The value loss is not falling", f"{first:.3g} in the first third of the run, {last:.3g} in the last.",
         "The value head should learn to guess the reward to come. It does not keep up, so the advantages are noisier than they need be: learning is slower, not wrong.",
-        "learning rate: the answers change faster than the value head learns", rows[0]["step"], calmer(settings),
+        "β (too large): its price shakes the rewards" if dear else "learning rate: the answers change faster than the value head learns", rows[0]["step"],
+        {"beta": PPOSettings.beta, "kl_target": 0.0} if dear else calmer(settings),
     )  # fmt: skip
 
 
 def negative_k1(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     """The estimate of the drift that is paid for came out below zero."""
     row = rows[-1]
-    if not _finite(row.get("kl_k1")) or row["kl_k1"] >= -1e-3:
+    if not _finite(row.get("kl_k1")) or row["kl_k1"] >= -0.02:
         return None
     answers = len(texts.get(row["step"], ())) or settings["batch_size"]
     return _finding(
@@ -232,6 +238,12 @@ def _finding(name: str, severity: str, title: str, seen: str, means: str, knob: 
 
 def _finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _beta(rows: Sequence[dict], settings: dict) -> float:
+    """The price of drift as it was last paid: adaptive KL moves it."""
+    beta = rows[-1].get("beta")
+    return beta if _finite(beta) else settings["beta"]
 
 
 def _far_smaller(rate: float) -> float:

@@ -224,7 +224,7 @@ def reward_against_drift(metrics: Sequence[dict]) -> Chart:
     for at, mean, step in {rows[0], rows[-1]}:
         figure.add_annotation(text=f"step {step}", x=at, y=mean, showarrow=False, yshift=14, font={"size": 13})
     ends = [f"step {step}: reward {number(mean, sign=True)} at √KL {number(at)}" for at, mean, step in (rows[0], *([rows[-1]] if len(rows) > 1 else []))]
-    return Chart(figure, title, look_for, f"Reward ({STANDARD_DEVIATIONS}) against the square root of the KL: {', then '.join(ends)}.")
+    return Chart(figure, title, look_for, f"Reward against drift, in {STANDARD_DEVIATIONS} by the square root of the KL: {', then '.join(ends)}.")
 
 
 # Reward model
