@@ -28,6 +28,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
                 "imported": len(session.imported), "step_on_disk": step_on_disk, "branches": session.branches, "predictions": session.predictions,
                 "ppo_run": session.ppo_run, "ppo_log": session.ppo_log,
+                "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -69,6 +70,8 @@ def load(directory: str | Path) -> Session:
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
+        session.exploits = [pair_from_row(row, f"run.json exploit {i}") for i, row in enumerate(state.get("exploits", []), 1)]
+        session.lab = dict(state.get("lab", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))

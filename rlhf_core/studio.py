@@ -94,7 +94,7 @@ def training(lm: LanguageModel, policy: Policy, model: rm.RewardModel, prompts: 
     """``ppo.train`` of a session's policy for ``steps`` steps."""
     return train(
         policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=dataclasses.replace(settings, steps=steps), end_id=lm.end_id,
-        pad_id=lm.pad_id,
+        pad_id=lm.pad_id, doubt_fn=model.uncertainty,
     )  # fmt: skip
 
 

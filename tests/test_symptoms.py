@@ -5,7 +5,6 @@ Tiny random models in the quick tests; what the bundled model does under the sam
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
