@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rlhf_core import briefs, models, run_bundle
+from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
@@ -75,11 +75,14 @@ class Session:
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
-        self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.held: dict[str, dict] = {}  # weights of rounds and branches that are not on disk, by name (rounds)
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
         self.step_times: dict[str, dict] = {}  # what was measured of the model here, by the settings it was measured for (model_choice)
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
+        self.branches: list[dict] = []  # futures that were rolled back (rounds)
+        self.predictions: list[dict] = []  # what the learner guessed before runs (predictions)
+        self.restartable = False  # whether checkpoints are kept in ``directory``: the app does, the command line does not
         self._forget_reward_model()
         self._forget_policy()
 
@@ -90,6 +93,11 @@ class Session:
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
+        self.ppo_run, self.ppo_log = secrets.token_hex(4), []  # a name for this round's run, and under which conditions it ran from which step on (studio)
+        self.traces, self.broke = {}, None  # tokens of the newest steps (token_view); {"step", "sentence"} where the last run broke
+
+    def _forget_rounds(self) -> None:
+        self.rounds, self.branches, self.held, self.start_weights, self.current_round = [], [], {}, None, 1
 
     # --- what is asked -------------------------------------------------------------------------------------------
 
@@ -108,7 +116,7 @@ class Session:
                 ]
             if changed:
                 self.candidate_sets = []
-                self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+                self._forget_rounds()
                 self._forget_reward_model()
                 self._forget_policy()
         self.autosave(weights=changed)
@@ -122,7 +130,7 @@ class Session:
             judged = {ranking.id for ranking in self.rankings}
             self.model_name, self.model_hash = name, ""
             self.candidate_sets = [row for row in self.candidate_sets if row["id"] in judged]
-            self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+            self._forget_rounds()
             self._forget_reward_model()
             self._forget_policy()
             self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
@@ -327,44 +335,36 @@ class Session:
 
         The KL reference and the reward's zero and unit stay the original model's, so that numbers of different rounds can be compared.
         """
-        with self.lock:
-            if self.weights is None or self.steps_done < 1:
-                raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
-            if self.current_round >= MAX_ROUNDS:
-                raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
-            if self.weights == ON_DISK:
-                self.weights = run_bundle.read_bundle(self.directory)["tensors"]["policy"]
-            self.rounds = [*self.rounds, self.round_summary()]
-            self.round_weights.append(self.weights)
-            self.start_weights, self.current_round = self.weights, self.current_round + 1
-            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
-            self._forget_policy()
-        self.autosave(weights=True)
-        return self.current_round
+        from rlhf_core import rounds
+
+        return rounds.start_next(self)
 
     def round_summary(self) -> dict:
         """This round in one row: what the timeline shows."""
-        evaluation, metrics = self.evaluation or {}, self.metrics
-        return {
-            "round": self.current_round, "comparisons": sum(r.verdict != "skip" for r in self.rankings if r.brief == self.brief.slug),
-            "heldout_accuracy": self.reward_summary.get("heldout_accuracy"), "steps": self.steps_done,
-            "reward_gain": self.reward_gain or 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
-            "kl": metrics[-1]["kl_to_reference"] if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
-        }  # fmt: skip
+        from rlhf_core import rounds
 
-    def roll_back(self, round: int) -> None:
-        """Go on from the model as it was at the end of ``round`` (0: the original). Later rounds go, comparisons stay. Raises InputError."""
-        with self.lock:
-            if not 0 <= round <= len(self.rounds):
-                raise InputError(f"There is no finished round {round} to roll back to.")
-            if round and self.round_weights[round - 1] is None:
-                raise InputError(f"The weights of round {round} are no longer kept (the server was restarted since). Roll back to round 0, the original model.")
-            self.rounds, self.round_weights = self.rounds[:round], self.round_weights[:round]
-            self.start_weights = self.round_weights[-1] if self.round_weights else None
-            self.current_round = round + 1
-            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
-            self._forget_policy()
-        self.autosave(weights=True)
+        return rounds.summary(self)
+
+    def roll_back(self, round: int, name: str = "") -> str:
+        """Go on from the model as it was at the end of ``round`` (0: the original); comparisons stay. Raises InputError.
+
+        What came after is kept as a branch called ``name``; returns that name, "" where nothing came after.
+        """
+        from rlhf_core import rounds
+
+        return rounds.roll_back(self, round, name)
+
+    def return_to(self, branch: str) -> str:
+        """Go on where ``branch`` was left; returns the name of the branch that the present became, or "". Raises InputError."""
+        from rlhf_core import rounds
+
+        return rounds.return_to(self, branch)
+
+    def forget_branch(self, branch: str) -> None:
+        """Delete a branch for good."""
+        from rlhf_core import rounds
+
+        rounds.forget_branch(self, branch)
 
     def restart_round(self) -> None:
         """Forget this round's PPO steps; the reward model and all comparisons stay. Raises InputError."""
@@ -374,7 +374,32 @@ class Session:
                     f"The weights that round {self.current_round} started from are no longer kept (the server was restarted since). Roll back to round 0."
                 )
             self._forget_policy()
+            if self.directory:
+                checkpoints.clear_others(self.directory / "checkpoints", {self.ppo_run})
         self.autosave(weights=True)
+
+    # --- going back to a step ------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint_folder(self) -> Path | None:
+        """Where this round's checkpoints are; None where none are kept."""
+        return self.directory / "checkpoints" / self.ppo_run if self.restartable and self.directory and not self.deleted else None
+
+    def steps_again(self, step: int) -> int:
+        """How many PPO steps have to be made again before the round stands at ``step``."""
+        return step - (checkpoints.nearest(self.checkpoint_folder, step) or 0 if self.checkpoint_folder else 0)
+
+    def restart_from(self, step: int) -> Iterator:
+        """Take back the steps after ``step``. Last record {"kind": "restarted", "step", "exact"}."""
+        from rlhf_core import studio
+
+        return self._told(studio.restart_from(self, step))
+
+    def retry(self, step: int, settings: PPOSettings) -> Iterator:
+        """Back to ``step``, then ``settings.steps`` steps with other settings."""
+        from rlhf_core import studio
+
+        return self._told(studio.retry(self, step, settings))
 
     # --- what a page still needs ---------------------------------------------------------------------------------
 

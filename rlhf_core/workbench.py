@@ -40,7 +40,6 @@ def ready(session: Session) -> LanguageModel:
                 session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
             session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
             session.start_weights = tensors["round_start"] if session.start_weights == ON_DISK else session.start_weights
-            session.round_weights = [tensors["round_start"] if weights == ON_DISK else weights for weights in session.round_weights]
     return lm
 
 
