@@ -29,6 +29,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    make_room,
     policy_weights,
     pooled_of_texts,
     ready,
@@ -270,6 +271,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
     prompts = training_prompts(session, lm, settings.max_new_tokens)
+    make_room(session, lm)
     policy, fresh = yield from policy_at_hand(session, lm, settings)
     small, former, last_fit = sum(p.numel() for p in lm.trunk.parameters()) < SMALL, session.settings.get("ppo", {}).get("beta"), None
     with session.lock:  # the run begins: what a page chose for it is what it runs with
