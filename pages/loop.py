@@ -142,6 +142,11 @@ if not running:
     if session.model_name != models.BUNDLED:
         st.caption(f"With the model **{text.plain(models.title(session.model_name))}**, {how_long.replace('this model', 'it')}. The page Models changes it.")
     whiteboard.draw(session)
+    if len(session.metrics) > 1:
+        st.caption(
+            "SD is one standard deviation of the original model's scores: how much two of its answers typically differ. KL says how far the choice of words has "
+            "drifted from the original's, in nats: 0 is no drift, 3 a clear change of style, 10 a different model."
+        )
 
 if running or status in ("failed", "expired"):
     monitor.monitor("run_once", controls=("stop",), draw=live, every=1.0, quiet=True)
