@@ -92,5 +92,12 @@ def prompts(session: Session) -> list[str]:
 
 
 def judged(session: Session, prompt: str) -> list[str]:
-    """The outputs of ``prompt`` that were judged, each once."""
+    """The outputs of ``prompt`` that were judged, each once, without the space before them."""
     return list(dict.fromkeys(one.strip() for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b)))
+
+
+def as_written(session: Session, prompt: str, typed: str) -> str:
+    """What was typed, as the model would have written it: the judged output it is, or with a space before it (without one it reads other tokens)."""
+    typed = typed.strip()
+    outputs = (one for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b))
+    return next((one for one in outputs if one.strip() == typed), " " + typed)
