@@ -15,7 +15,11 @@ st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
     {
-        "Learn": [st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME), *state.lost()],
+        "Learn": [
+            st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME),
+            st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            *state.lost(),
+        ],
         "Steps": [
             st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),

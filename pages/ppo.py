@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core import jobs, settings
 from rlhf_core.session import InputError
-from ui import charts, charts_training, knobs, monitor, state, text, whiteboard
+from ui import charts, charts_training, knobs, monitor, state, step_time, text, whiteboard
 
 LABELS = {
     "steps": "Steps",
@@ -179,6 +179,7 @@ if missing and not busy and not session.metrics:
 for column, name in zip(st.columns(len(FIRST)), FIRST, strict=True):
     with column:
         knob.draw(name, disabled=busy or whole_loop)
+timed = step_time.panel(session, knob.chosen(), busy=busy or whole_loop) if not (busy or whole_loop) else True
 with st.container(horizontal=True, key="ppo_start"):
     going_on = (last_step() or 0) > 0
     st.button(
@@ -187,9 +188,9 @@ with st.container(horizontal=True, key="ppo_start"):
         type="primary",
         icon=":material/play_arrow:",
         on_click=start,
-        disabled=busy or whole_loop or bool(missing),
+        disabled=busy or whole_loop or bool(missing) or not timed,
     )
-    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing),
+    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing) or not timed,
               help="Runs to the next point of the charts and pauses there. The first point, step 0, is the model before any update.")  # fmt: skip
     if going_on:
         with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):

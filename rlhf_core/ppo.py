@@ -293,15 +293,15 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
     advantages = whiten(advantages, mask)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    everything = torch.cat([responses.prompt_mask, mask], 1)
+    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]  # what follows the last token is not asked: (B, P + T - 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1), position_ids(everything)
+    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1], position_ids(everything)
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
+            start = batch.shared[part, :-1] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
+            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 :]  # (b, T, d)
             real = mask[part]
             log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
@@ -368,6 +368,7 @@ def train(
         row = record(policy, settings, batch, summary, time.perf_counter() - began)
         if settings.kl_target > 0:
             policy.beta = next_beta(policy.beta, row["kl_to_reference"], settings.kl_target)
+        del before  # the next one takes its place
         yield row
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
@@ -42,7 +42,7 @@ def check_prompt(text: str) -> str:
 class Session:
     """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
 
-    def __init__(self, brief: Brief | None = None, *, model_name: str = "bundled", seed: int = 0, id: str | None = None, directory: Path | None = None):
+    def __init__(self, brief: Brief | None = None, *, model_name: str = models.BUNDLED, seed: int = 0, id: str | None = None, directory: Path | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
         self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
@@ -61,6 +61,7 @@ class Session:
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
+        self.step_times: dict[str, dict] = {}  # what was measured of the model here, by the settings it was measured for (model_choice)
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
         self._forget_reward_model()
         self._forget_policy()
@@ -85,6 +86,21 @@ class Session:
                 self._forget_reward_model()
                 self._forget_policy()
         self.autosave(weights=changed)
+
+    def set_model(self, name: str) -> None:
+        """Change which language model writes and is trained. Comparisons are kept: they are about texts, whoever wrote them. What was learned on, or
+        written by, the former model is put away."""
+        with self.lock:
+            if name == self.model_name:
+                return
+            judged = {ranking.id for ranking in self.rankings}
+            self.model_name, self.model_hash = name, ""
+            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in judged]
+            self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+            self._forget_reward_model()
+            self._forget_policy()
+            self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
+        self.autosave(weights=True)
 
     def add_prompt(self, text: str) -> str:
         """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
@@ -352,6 +368,18 @@ class Session:
         from rlhf_core import steps
 
         return steps.compare(self, prompt, seed, samples)
+
+    def choose_model(self, name: str) -> Iterator:
+        """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
+        from rlhf_core import model_choice
+
+        return model_choice.choose(self, name)
+
+    def time_a_step(self, settings: PPOSettings) -> Iterator:
+        """Measure how long a PPO step takes here under ``settings``, and look for settings that fit a workshop; kept as ``step_times``."""
+        from rlhf_core import model_choice
+
+        return model_choice.time_a_step(self, settings)
 
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""

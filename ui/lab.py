@@ -26,7 +26,7 @@ def tool(session: Session, name: str, *args, module: str = "reward_lab", **more)
 def learned_from(session: Session) -> int:
     """One number for everything that the lab's results depend on: two of them differ where the results may."""
     settings = tuple(sorted(session.settings.get("reward_model", {}).items()))
-    return hash((tuple(session.learnable), settings, tuple(session.training_prompts), session.brief.slug))
+    return hash((tuple(session.learnable), settings, tuple(session.training_prompts), session.brief.slug, session.model_name))
 
 
 def door(session: Session) -> None:
