@@ -15,6 +15,7 @@ PARTS = {
     "memory": ("benchmarks.in_line", "the memory of a server with three GPT-2 runs in line"),
     "scaling": ("benchmarks.scaling", "how a step grows with batch, tokens, layers"),
     "reward": ("benchmarks.reward_figures", "the reward model's accuracy, calibration, active choice and times, over seeds"),
+    "hack": ("benchmarks.hack_figures", "whether the reward model can be fooled, and whether rejecting the exploits helps"),
     "loop": ("benchmarks.loop_figures", "the whole loop, over seeds"),
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }

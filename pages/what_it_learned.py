@@ -111,6 +111,7 @@ def one_text() -> None:
     if not written:
         st.info("Write a text, or take one that you judged.", icon=":material/edit:")
         return
+    written = lab.as_written(session, prompt, written)
     found = lab.fresh("lab_explain", lab.tool(session, "explain", prompt, written), (lab.learned_from(session), prompt, written), label="Taking it apart")
     if not found:
         return

@@ -45,6 +45,8 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
         "heldout_interval", "heldout_pairs", "head_accuracy" (the head's, on the same held-out votes) | None, "seconds"}, kept as ``session.lab["fine_tuned"]``.
     """
     lab = yield from open_lab(session)
+    with session.lock:
+        session.settings = {**{name: values for name, values in session.settings.items() if name != "fine_tuned_next"}, "fine_tuned": vars(settings)}
     yield Progress("waking TRL", 0, 1)
     began, numbers, rows = time.perf_counter(), watched(lab), lab.reference.rows
     step = max(1, len(rows) // YARDSTICK)

@@ -57,7 +57,7 @@ def open_lab(session: Session) -> Iterator:
     pairs = session.learnable
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
-    key = (tuple(pairs), settings, tuple(session.training_prompts))
+    key = (tuple(pairs), settings, tuple(session.training_prompts), session.model_name)
     if session in _LABS and _LABS[session][0] == key:
         return _LABS[session][1]
     comparisons.usable(pairs)  # says at once what is wrong

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from rlhf_core import evaluation, models, studio
+from rlhf_core import comparisons, evaluation, models, studio
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
@@ -23,6 +23,7 @@ from rlhf_core.model_choice import time_a_step
 from rlhf_core.ppo import last
 from rlhf_core.preferences import split_prompts
 from rlhf_core.register import judge
+from rlhf_core.reward_uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
 from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
@@ -200,6 +201,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
             yield item
         else:
             model = item.normalised_on(pool)
+    heads = bootstrap_heads(comparisons.from_states(whitener, pairs, rows, states), settings.prior_std, seed=settings.seed)
     last, held_pairs = session.fit_records[-1], session.fit_records[-1]["heldout_pairs"]
     prompts = len(fold_of)
     note = "" if prompts > 1 else "All comparisons are about one prompt, so nothing could be held out: there is no telling how it does on others."
@@ -215,23 +217,32 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         session.reward_summary = {
             "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
-            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
+            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
+            "examples": example_scores(model, pool, names, texts, heads),
         }  # fmt: skip
         session.settings = {**session.settings, "reward_model": vars(settings)}
     session.autosave(weights=True)
 
 
-def example_scores(model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], prompts: int = 3, each: int = 4) -> list[dict]:
-    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns."""
+def example_scores(
+    model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], heads: torch.Tensor | None = None, prompts: int = 3, each: int = 4
+) -> list[dict]:
+    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns.
+
+    With the bootstrap ``heads`` of a fitted model, (H, k), each also has its doubt: "laplace" and "bootstrap", both standard deviations.
+    """
     raw = model.raw(pool)
     scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    doubts = score_with_uncertainty(model, heads, pool) if heads is not None else None
     rows = []
     for prompt in list(dict.fromkeys(names))[:prompts]:
         seen: dict[str, int] = {}
         for i, (name, text) in enumerate(zip(names, texts, strict=True)):
             if name == prompt and text not in seen and len(seen) < each:
                 seen[text] = i
-        rows += [{"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item()} for text, i in seen.items()]
+        for text, i in seen.items():
+            doubt = {name: doubts[i][name] for name in ("laplace", "bootstrap")} if doubts else {}
+            rows.append({"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item(), **doubt})
     return rows
 
 
