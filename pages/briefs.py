@@ -42,20 +42,30 @@ def choose() -> None:
         session.set_brief(session.brief_called(chosen))
 
 
-def save(new: bool) -> None:
-    """Take what the form holds; what cannot be used is refused in a sentence, and stays in the form."""
-    where = "new" if new else f"v{session.brief.version}_{session.brief.slug}"
-    fields = {name: st.session_state[f"{where}_{name}"] for name in briefs.FIELDS}
-    try:
-        if new:
-            state.stop_all()
-        made = session.write_brief(fields, new=new)
-    except BriefError as error:
-        st.session_state[f"error_{'new' if new else 'edit'}"] = str(error)
+def save(where: str, brief: Brief | None) -> None:
+    """Take what the form ``where`` holds, drawn for ``brief``; what cannot be used is refused in a sentence, and stays in the form."""
+    error, fields = "error_new" if brief is None else "error_edit", {name: st.session_state[f"{where}_{name}"] for name in briefs.FIELDS}
+    if brief not in (None, session.brief):
+        st.session_state[error] = (
+            f"The brief in force is now “{session.brief.title}”, version {session.brief.version}: it was changed in another tab. Yours is not saved; here it is."
+        )
+        for name, value in fields.items() if brief.slug == session.brief.slug else ():
+            st.session_state[f"{form_of(session.brief)}_{name}"] = value
         return
-    st.session_state["note"] = f"“{made.title}”, version {made.version}, is now in force. Judgements from here on are recorded under it."
-    for name in briefs.FIELDS if new else ():
+    try:
+        made = session.draft_brief(fields, new=brief is None)
+    except BriefError as problem:
+        st.session_state[error] = str(problem)
+        return
+    state.stop_all() if brief is None else state.stop("pool")  # whatever is being written was meant for the old one
+    session.set_brief(made)
+    st.session_state["note"] = f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here on are recorded under it."
+    for name in briefs.FIELDS if brief is None else ():
         del st.session_state[f"{where}_{name}"]
+
+
+def form_of(brief: Brief) -> str:
+    return f"v{brief.version}_{brief.slug}"
 
 
 def as_text(value: str | tuple[str, ...]) -> str:
@@ -77,7 +87,7 @@ def form(where: str, brief: Brief | None) -> None:
                 help=HELP.get(name),
                 **more,
             )
-        st.form_submit_button("Start this brief" if new else f"Save as version {brief.version + 1}", type="primary", on_click=save, args=(new,))
+        st.form_submit_button("Start this brief" if new else f"Save as version {brief.version + 1}", type="primary", on_click=save, args=(where, brief))
     if error := st.session_state.pop(f"error_{'new' if new else 'edit'}", None):
         st.error(text.plain(error), icon=":material/error:")
 
@@ -145,7 +155,7 @@ with st.container(horizontal=True):
 change, own, history = st.tabs(["Change it", "Write my own", "Versions"])
 with change:
     st.markdown("Saving makes a **new version**. What you judged before is kept, marked with the version it was made under.")
-    form(f"v{session.brief.version}_{session.brief.slug}", session.brief)
+    form(form_of(session.brief), session.brief)
 with own:
     st.markdown("A brief of your own, with prompts of your own. Ten training prompts or more work best with this small model, and short ones like “A fox is”.")
     form("new", None)

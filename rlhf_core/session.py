@@ -140,13 +140,11 @@ class Session:
         """The newest version of a brief here; a preset as it ships where it was never changed. Raises KeyError."""
         return next((brief for brief in reversed(self.briefs) if brief.slug == slug), None) or briefs.PRESETS[slug]
 
-    def write_brief(self, fields: dict, *, new: bool = False) -> Brief:
-        """Put a new version of the brief into force, or (``new``) a brief of the learner's own. Raises BriefError."""
+    def draft_brief(self, fields: dict, *, new: bool = False) -> Brief:
+        """The next version of the brief, or (``new``) a brief of the learner's own, not yet in force. Raises BriefError."""
         if len(self.briefs) >= MAX_BRIEFS:
             raise briefs.BriefError(f"This session already keeps {MAX_BRIEFS} versions of briefs, which is the most. Use one of them, or start over.")
-        brief = briefs.own(fields, {known.slug for known in self.briefs}) if new else briefs.revised(self.brief, fields)
-        self.set_brief(brief)
-        return brief
+        return briefs.own(fields, {known.slug for known in self.briefs}) if new else briefs.revised(self.brief, fields)
 
     def counts(self, ranking: Ranking) -> bool:
         """Does this judgement count under the brief in force?"""

@@ -25,6 +25,11 @@ def add(session: Session, number: int, texts=(" a", " b"), prompt: str | None = 
     return row
 
 
+def revise(session: Session, fields: dict) -> briefs.Brief:
+    session.set_brief(session.draft_brief(fields))
+    return session.brief
+
+
 # --- briefs --------------------------------------------------------------------------------------------------------
 
 
@@ -81,7 +86,7 @@ def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_say
     session = Session(BIOLOGY, directory=tmp_path / "run")
     session.add_ranking(add(session, 1)["id"], groups=[[0], [1]])
     stays, goes = add(session, 2), add(session, 3)
-    brief = session.write_brief({"prefer": "Rhymes.", "training_prompts": "\n".join(p for p in BIOLOGY.training_prompts if p != goes["prompt"])})
+    brief = revise(session, {"prefer": "Rhymes.", "training_prompts": "\n".join(p for p in BIOLOGY.training_prompts if p != goes["prompt"])})
     assert brief.version == 2 and session.brief == brief and session.rankings[0].brief_version == 1 and len(session.pairs) == 1
     assert [row["id"] for row in session.unranked()] == [stays["id"]], "what waits must still be a training prompt"
     session.add_ranking(stays["id"], groups=[[1], [0]])
@@ -111,9 +116,9 @@ def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypat
 def test_no_more_versions_than_a_session_keeps(monkeypatch):
     session = Session(BIOLOGY)
     monkeypatch.setattr("rlhf_core.session.MAX_BRIEFS", 2)
-    session.write_brief({"title": "x"})
+    revise(session, {"title": "x"})
     with pytest.raises(BriefError, match="keeps 2 versions"):
-        session.write_brief({"title": "y"})
+        revise(session, {"title": "y"})
     assert session.brief.version == 2
 
 
@@ -158,7 +163,7 @@ def test_a_changed_judgement_keeps_its_place_and_what_was_said_first():
     session = Session(BIOLOGY)
     for number in (1, 2):
         session.add_ranking(add(session, number)["id"], groups=[[0], [1]], seconds=float(number))
-    session.write_brief({"prefer": "Rhymes."})
+    revise(session, {"prefer": "Rhymes."})
     session.change_ranking("set-1", groups=[[1], [0]], seconds=9.0, ideal="better")
     session.change_ranking("set-1", verdict="skip", seconds=8.0)
     changed = session.rankings[0]
@@ -219,7 +224,7 @@ def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
 def test_a_brief_whose_words_changed_has_no_reference_answers_and_asks_again_only_what_was_judged_under_them():
     session = Session(BIOLOGY, id="session-1")
     judged(session, 12, checks=True)
-    session.write_brief({"prefer": "Rhymes."})
+    revise(session, {"prefer": "Rhymes."})
     assert desk.reference_answers(session) == () and len(gold_items(BIOLOGY.slug)) == 12
     for one in judged(session, 30, checks=True):
         assert one.how != "gold"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from test_desk import revise
 from test_pages_start import EVIL, add_set, finish, html_of, keys, open_app, press, queue, text_without_escapes, words_of  # noqa: F401
 
 from rlhf_core import briefs, sessions
@@ -91,9 +92,21 @@ def test_a_brief_of_ones_own_is_written_chosen_again_and_offered_on_the_home_pag
     assert "\\*Bedtime\\* stories" in app.button_group(key="brief_pick").options
 
 
+def test_a_form_that_was_drawn_for_an_older_version_overwrites_nothing():
+    app = open_app("briefs")
+    session = sessions.get(app.session_state["run_id"])
+    fill(app, EDIT, ties="Mine")
+    revise(session, {"ties": "From the other tab"})
+    submit(app, "Save as version 2")
+    assert session.brief.ties == "From the other tab" and session.brief.version == 2 and "changed in another tab" in words_of(app)
+    assert app.text_area(key="v2_biology-homework_ties").value == "Mine"
+    submit(app, "Save as version 3")
+    assert session.brief.ties == "Mine" and session.brief.version == 3
+
+
 def test_picking_a_changed_preset_at_home_brings_the_changed_one_back():
     session = sessions.create()
-    session.write_brief({"title": "Biology, mine"})
+    revise(session, {"title": "Biology, mine"})
     app = open_app(None, session)
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     app.button_group(key="brief_pick").set_value(BIOLOGY.slug).run()
@@ -166,7 +179,7 @@ def test_a_brief_that_changes_in_the_middle_of_a_pair_voids_the_press():
     session = sessions.create()
     add_set(session, [" first", " second"])
     app = open_app("rank", session)
-    session.write_brief({"prefer": "Rhymes."})
+    revise(session, {"prefer": "Rhymes."})
     press(app, "pick_a")
     assert session.rankings == [] and "The brief has changed" in words_of(app) and "Rhymes." in html_of(app)
     press(app, "pick_a")

@@ -30,6 +30,12 @@ CSS = """
 .op-why {font-size: .9rem; opacity: .8; line-height: 1.4;}
 .op-again {border-left: 4px solid light-dark(#a83f67, #f0a0bb); padding: .1rem .8rem; line-height: 1.45;}
 .st-key-rank_card .st-key-clock {display: none;}
+@media (max-height: 620px) and (min-width: 641px) {
+  .op-brief {font-size: .95rem; padding: .4rem .8rem; line-height: 1.3;} .op-brief .op-who, .op-brief .op-ties {display: none;} .op-brief ul {font-size: .9rem; margin: 0;}
+  [data-testid="stMainBlockContainer"]:has(.st-key-rank_card) h1 {font-size: 1.2rem !important;}
+  [data-testid="stMainBlockContainer"]:has(.st-key-brief_bar) [data-testid="stVerticalBlock"] {gap: .5rem;}
+  [class*="st-key-pair_"] .op-answer {min-height: 0 !important; font-size: 1.1rem !important; line-height: 1.35;}
+}
 @media (max-width: 640px) {.op-brief {font-size: .88rem; padding: .45rem .7rem;} .op-brief ul {font-size: .85rem;} .op-brief .op-who, .op-brief .op-ties {display: none;}}
 .op-card-prompt {font-size: 1.25rem; line-height: 1.4; overflow-wrap: anywhere; margin-bottom: .2rem;}
 .op-card-prompt span {opacity: .72; font-size: .95rem;}
