@@ -43,7 +43,7 @@ page = st.navigation(
             st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
         ],
     },
-    expanded=True,
+    expanded=10,  # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard stays in sight
 )
 session = state.session()
 if page.title != "Rank":
