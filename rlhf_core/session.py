@@ -55,6 +55,7 @@ class Session:
         self.imported: list[Pair] = []
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
+        self.labs: dict[str, dict] = {}  # results of the labs (goodhart, context_flip, algorithms), each with models of its own; plain data
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded

@@ -25,7 +25,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
             "state": {
                 "user_prompts": session.user_prompts, "rounds": session.rounds, "votes": session.votes, "drawn": session.drawn, "fit_records": session.fit_records,
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
-                "imported": len(session.imported), "step_on_disk": step_on_disk,
+                "imported": len(session.imported), "step_on_disk": step_on_disk, "labs": session.labs,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -76,6 +76,7 @@ def load(directory: str | Path) -> Session:
         session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
         session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
         session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
+        session.labs = dict(state.get("labs", {}))
         session.model_hash = run["model"].get("sha256", "")
         files = run["files"]
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
