@@ -15,7 +15,11 @@ st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
     {
-        "Learn": [st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME), *state.lost()],
+        "Learn": [
+            st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME),
+            st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            *state.lost(),
+        ],
         "Steps": [
             st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
@@ -23,6 +27,12 @@ page = st.navigation(
             st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
+        ],
+        "Labs": [
+            st.Page("pages/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
+            st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
+            st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
+            st.Page("pages/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
         ],
     },
     expanded=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from rlhf_core import briefs
+from rlhf_core import briefs, models
 from ui import monitor, state, text, whiteboard
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
@@ -133,9 +133,12 @@ if not running:
     )
     with st.container(horizontal=True, key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
-        st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, help="The whole loop, live, in about a minute.")
+        how_long = "in about a minute" if session.model_name == models.BUNDLED else "in several minutes with this model, with settings that fit a workshop"
+        st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, help=f"The whole loop, live, {how_long}.")
         if st.button("Do it myself: write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"):
             st.switch_page("pages/prompt.py")
+    if session.model_name != models.BUNDLED:
+        st.caption(f"With the model **{text.plain(models.title(session.model_name))}**, {how_long.replace('this model', 'it')}. The page Models changes it.")
     whiteboard.draw(session)
 
 if running or status in ("failed", "expired"):

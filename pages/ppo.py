@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core import jobs, settings
 from rlhf_core.session import InputError
-from ui import charts, charts_training, knobs, monitor, state, text, whiteboard
+from ui import charts, charts_training, knobs, monitor, state, step_time, text, whiteboard
 
 LABELS = {
     "steps": "Steps",
@@ -25,6 +25,7 @@ LABELS = {
     "kl_target": "KL target",
     "temperature": "Temperature",
     "score_clip": "Highest score that counts",
+    "conservative": "Doubt taken off a score",
     "missing_end_penalty": "Penalty for not ending",
     "frozen_layers": "Frozen layers",
     "max_grad_norm": "Longest gradient",
@@ -81,8 +82,9 @@ def formula() -> None:
         shown, whose = knob.chosen(), "that the sliders say"
     now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
     steered = f", steered to {charts.small(now)} by now" if now is not None and now != shown["beta"] else ""
+    doubt = f" − {charts.small(shown['conservative'])} × the reward model's doubt" if shown["conservative"] else ""
     st.caption(
-        f"What PPO climbs = score − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
+        f"What PPO climbs = score{doubt} − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
         f"nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}. These are the numbers {whose}."
     )
     if session.metrics and not busy and (changes := knob.changes()):
@@ -177,6 +179,7 @@ if missing and not busy and not session.metrics:
 for column, name in zip(st.columns(len(FIRST)), FIRST, strict=True):
     with column:
         knob.draw(name, disabled=busy or whole_loop)
+timed = step_time.panel(session, knob.chosen(), busy=busy or whole_loop) if not (busy or whole_loop) else True
 with st.container(horizontal=True, key="ppo_start"):
     going_on = (last_step() or 0) > 0
     st.button(
@@ -185,9 +188,9 @@ with st.container(horizontal=True, key="ppo_start"):
         type="primary",
         icon=":material/play_arrow:",
         on_click=start,
-        disabled=busy or whole_loop or bool(missing),
+        disabled=busy or whole_loop or bool(missing) or not timed,
     )
-    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing),
+    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing) or not timed,
               help="Runs to the next point of the charts and pauses there. The first point, step 0, is the model before any update.")  # fmt: skip
     if going_on:
         with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):

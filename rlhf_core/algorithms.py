@@ -4,7 +4,7 @@ All learn from (or pick by) the same comparisons, start from the same model, get
 held-out prompts: gold rating against exact KL. Best-of-n trains nothing; its KL can't be measured from samples, so it stands at its upper bound, and is labelled so.
 
 PPO, RLOO and DPO are this project's own, because a page has to be able to stop them at any token; the tests hold their losses against TRL's trainers.
-Knows nothing about pages. Results, plain data, are in ``session.labs["algorithms"]``.
+Knows nothing about pages. Results, plain data, are in ``session.experiments["algorithms"]``.
 """
 
 from __future__ import annotations

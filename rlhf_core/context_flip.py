@@ -3,7 +3,7 @@
 Nothing differs between the two sides but what was asked for: the texts, the prompts, the seeds and all settings are the same. So where the two reward models
 give one sentence scores of opposite sign, the preference sits in the brief and not in the text. Who judges is the scripted rater of each brief, and says so.
 
-Knows nothing about pages. The lab works in sessions of its own (``lab_bench``); only plain results go into ``session.labs["context_flip"]``.
+Knows nothing about pages. The lab works in sessions of its own (``lab_bench``); only plain results go into ``session.experiments["context_flip"]``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def records_expected(settings: ContextFlipSettings) -> int:
 
 
 def run(session: Session, settings: ContextFlipSettings) -> Iterator:
-    """The whole lab. Records {"kind": "outputs" | "reward_model" | "scores" | "step" | "answers"}; what it has so far is in ``session.labs``."""
+    """The whole lab. Records {"kind": "outputs" | "reward_model" | "scores" | "step" | "answers"}; what it has so far is in ``session.experiments``."""
     settings.validate()
     seed = seed_of(session, "context flip", settings.seed)
     own = [lab_bench.bench(session, briefs.PRESETS[slug], seed) for slug in SIDES]

@@ -1,7 +1,7 @@
 """What the labs share: a bench of their own to work on, and a place for what they find.
 
 A lab never touches the session's comparisons, reward model or policy: it works in a ``Session`` that nobody else sees (``bench``), and only its results, plain
-data, go into ``session.labs``. Knows nothing about pages. Runs on the worker thread; imports torch.
+data, go into ``session.experiments``. Knows nothing about pages. Runs on the worker thread; imports torch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def teach(own: Session, comparisons: int, settings: RewardModelSettings) -> Iter
 def keep(session: Session, lab: str, result: dict) -> None:
     """Put a lab's results, finished or not, where a reload finds them."""
     with session.lock:
-        session.labs = {**session.labs, lab: result}
+        session.experiments = {**session.experiments, lab: result}
 
 
 def mean_and_error(values: Sequence[float], prompts: Sequence[int]) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from rlhf_core.aside import Aside
 from rlhf_core.events import Progress
 from rlhf_core.reward_model import pooled_states
 from rlhf_core.sampling import Responses, decode, token_logprobs, uniform_numbers
-from rlhf_core.settings import PPOSettings, RLOOSettings
+from rlhf_core.settings import PPOSettings, RLOOSettings, SettingsError
 from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
 
@@ -210,6 +210,7 @@ class Batch:
     values: Tensor
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
+    doubt: Tensor | None = None  # (B,) the reward model's standard deviation of each score, where it knows one
 
 
 # --- the stages ----------------------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class Batch:
 
 @torch.no_grad()
 def write_batch(
-    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int
+    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int, doubt_fn=None
 ) -> Iterator[Progress | Batch]:
     """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last yield: the Batch."""
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
@@ -241,23 +242,43 @@ def write_batch(
     shared = reference.run(reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
     hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
     ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(-1)  # (B, T, V)
-    scores = score_fn(pooled_states(hidden[:, width:], responses.mask))  # (B,)
+    pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
+    scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
     values = policy.values(responses.hidden) * responses.mask
-    for what, numbers in (("reward model's scores", scores), ("value head's expectations", values), ("distances to the reference", kl)):
-        if not torch.isfinite(numbers).all():
+    for what, numbers in (
+        ("reward model's scores", scores), ("reward model's doubts", doubt), ("value head's expectations", values), ("distances to the reference", kl)
+    ):  # fmt: skip
+        if numbers is not None and not torch.isfinite(numbers).all():
             raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature
+        responses,
+        shared,
+        scores,
+        responses.ended(end_id),
+        token_logprobs(ref_log_p, responses.tokens) * responses.mask,
+        values,
+        kl,
+        settings.temperature,
+        doubt,
     )
 
 
 def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
-    """What each answer earns: its score up to a limit, less where it never ended. (B,).
+    """What each answer earns: its score, less the doubt about it, up to a limit, less where it never ended. (B,).
 
-    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only).
+    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only). mu - k sigma, where k > 0, keeps the policy
+    from earning where nobody has judged; batch.scores and the records stay plain, so that runs with different k can be compared.
+    Source: Coste et al. 2024 (arXiv 2310.02743), section 3, "uncertainty-weighted", with a standard deviation; Yang et al. 2024 (arXiv 2402.13210).
+
+    Raises SettingsError: k > 0, and the reward model knows no doubt.
     """
-    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
+    scores = batch.scores
+    if settings.conservative > 0:
+        if batch.doubt is None:
+            raise SettingsError("This reward model cannot say how unsure it is, so the setting conservative must be 0.")
+        scores = scores - settings.conservative * batch.doubt
+    scores = scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else scores
     return scores - settings.missing_end_penalty * ~batch.ended
 
 
@@ -272,15 +293,15 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
     advantages = whiten(advantages, mask)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    everything = torch.cat([responses.prompt_mask, mask], 1)
+    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]  # what follows the last token is not asked: (B, P + T - 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1), position_ids(everything)
+    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1], position_ids(everything)
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
+            start = batch.shared[part, :-1] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
+            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 :]  # (b, T, d)
             real = mask[part]
             log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
@@ -298,8 +319,9 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
 
 
 def train(
-    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int
-) -> Iterator[Progress | dict]:
+    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int,
+    doubt_fn: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Progress | dict]:  # fmt: skip
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
@@ -307,6 +329,7 @@ def train(
         reference: the frozen original model.
         prompts: token lists; every batch goes through them evenly, in random order.
         score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard deviations.
+        doubt_fn: the same -> (B,) standard deviation of that reward; needed where ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
 
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
@@ -323,7 +346,7 @@ def train(
     if policy.batch is None or policy.batch.temperature != settings.temperature:
         began, before = time.perf_counter(), policy.generator.get_state()
         try:
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
         except BaseException:  # stopped or diverged: these random numbers were never drawn
             policy.generator.set_state(before)
             raise
@@ -333,7 +356,7 @@ def train(
         began, before = time.perf_counter(), policy.snapshot()
         try:
             summary = yield from last(update(policy, policy.batch, settings, end_id))
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
             if isinstance(error, TrainingDiverged):
@@ -345,12 +368,14 @@ def train(
         row = record(policy, settings, batch, summary, time.perf_counter() - began)
         if settings.kl_target > 0:
             policy.beta = next_beta(policy.beta, row["kl_to_reference"], settings.kl_target)
+        del before  # the next one takes its place
         yield row
 
 
 def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float) -> dict:
     """The numbers of one finished step (see ``train``)."""
     mask = batch.responses.mask
+    doubted = batch.doubt is not None and settings.conservative > 0
     return {
         "step": policy.step,
         "reward_mean": batch.scores.mean().item(),
@@ -364,7 +389,7 @@ def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, s
         "learning_rate": settings.learning_rate if summary else 0.0,
         "seconds": seconds,
         "batch": batch,
-    }
+    } | ({"doubt_mean": batch.doubt.mean().item()} if doubted else {})
 
 
 def last(steps: Iterator) -> Iterator:

@@ -48,7 +48,7 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
     from rlhf_core import language_model
 
     now = Session(saved.brief, model_name=saved.model_name, seed=saved.seed)
-    now.user_prompts = list(saved.user_prompts)
+    now.user_prompts, now.exploits = list(saved.user_prompts), list(saved.exploits)
     settings, compared = saved.settings, 0
     model_hash = language_model.load(saved.model_name).fingerprint()
     if saved.model_hash and saved.model_hash != model_hash:  # nothing that follows could be the same

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
+EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 
@@ -41,7 +42,7 @@ def check_prompt(text: str) -> str:
 class Session:
     """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
 
-    def __init__(self, brief: Brief | None = None, *, model_name: str = "bundled", seed: int = 0, id: str | None = None, directory: Path | None = None):
+    def __init__(self, brief: Brief | None = None, *, model_name: str = models.BUNDLED, seed: int = 0, id: str | None = None, directory: Path | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
         self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
@@ -53,19 +54,22 @@ class Session:
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
         self.imported: list[Pair] = []
+        self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
-        self.labs: dict[str, dict] = {}  # results of the labs (goodhart, context_flip, algorithms), each with models of its own; plain data
+        self.experiments: dict[str, dict] = {}  # what labs with models of their own found (context_flip, algorithms): plain data, see lab_bench
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.round_weights: list[dict | None] = []  # policy weights at the end of each round
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
+        self.step_times: dict[str, dict] = {}  # what was measured of the model here, by the settings it was measured for (model_choice)
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
         self._forget_reward_model()
         self._forget_policy()
 
     def _forget_reward_model(self) -> None:
         self.reward_model, self.fit_records, self.reward_summary = None, [], {}
+        self.lab: dict = {}  # what the reward lab keeps: {"fine_tuned": its summary, "boards": {prompt: board of the hacking game}} (reward_lab)
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
@@ -83,6 +87,21 @@ class Session:
                 self._forget_reward_model()
                 self._forget_policy()
         self.autosave(weights=changed)
+
+    def set_model(self, name: str) -> None:
+        """Change which language model writes and is trained. Comparisons are kept: they are about texts, whoever wrote them. What was learned on, or
+        written by, the former model is put away."""
+        with self.lock:
+            if name == self.model_name:
+                return
+            judged = {ranking.id for ranking in self.rankings}
+            self.model_name, self.model_hash = name, ""
+            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in judged]
+            self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+            self._forget_reward_model()
+            self._forget_policy()
+            self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
+        self.autosave(weights=True)
 
     def add_prompt(self, text: str) -> str:
         """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
@@ -163,7 +182,8 @@ class Session:
     @property
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
-        return [*self.imported, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+        exploits = [pair for pair in self.exploits if pair.brief == self.brief.slug]
+        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
 
     @property
     def learnable(self) -> list[Pair]:
@@ -183,6 +203,8 @@ class Session:
         names = list(dict.fromkeys(r.annotator for r in self.rankings if r.brief == self.brief.slug and r.verdict != "skip"))
         if self.imported:
             names.append(IMPORTED)
+        if any(pair.brief == self.brief.slug for pair in self.exploits):
+            names.append(EXPLOIT)
         return " and ".join(names) or "nobody yet"
 
     def contradictions(self) -> list[dict]:
@@ -347,6 +369,18 @@ class Session:
         from rlhf_core import steps
 
         return steps.compare(self, prompt, seed, samples)
+
+    def choose_model(self, name: str) -> Iterator:
+        """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
+        from rlhf_core import model_choice
+
+        return model_choice.choose(self, name)
+
+    def time_a_step(self, settings: PPOSettings) -> Iterator:
+        """Measure how long a PPO step takes here under ``settings``, and look for settings that fit a workshop; kept as ``step_times``."""
+        from rlhf_core import model_choice
+
+        return model_choice.time_a_step(self, settings)
 
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""

@@ -25,7 +25,8 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
             "state": {
                 "user_prompts": session.user_prompts, "rounds": session.rounds, "votes": session.votes, "drawn": session.drawn, "fit_records": session.fit_records,
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
-                "imported": len(session.imported), "step_on_disk": step_on_disk, "labs": session.labs,
+                "imported": len(session.imported), "step_on_disk": step_on_disk,
+                "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab, "experiments": session.experiments,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -61,6 +62,8 @@ def load(directory: str | Path) -> Session:
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
+        session.exploits = [pair_from_row(row, f"run.json exploit {i}") for i, row in enumerate(state.get("exploits", []), 1)]
+        session.lab = dict(state.get("lab", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
@@ -76,7 +79,7 @@ def load(directory: str | Path) -> Session:
         session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
         session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
         session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
-        session.labs = dict(state.get("labs", {}))
+        session.experiments = dict(state.get("experiments", {}))
         session.model_hash = run["model"].get("sha256", "")
         files = run["files"]
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None

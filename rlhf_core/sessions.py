@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, models, run_bundle
 from rlhf_core.session import Session
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
@@ -34,7 +34,7 @@ def is_id(run_id: str | None) -> bool:
 
 def create(brief: briefs.Brief | None = None) -> Session:
     """A fresh session; nothing is written before there is something to keep."""
-    session = Session(brief)
+    session = Session(brief, model_name=models.default())
     session.status = "done"  # nothing is under way before something begins
     session.directory = folder() / session.id
     with _LOCK:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
-from rlhf_core import evaluation
+from rlhf_core import evaluation, models
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
+from rlhf_core.model_choice import time_a_step
+from rlhf_core.ppo import last
 from rlhf_core.preferences import split_prompts
 from rlhf_core.register import judge
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
@@ -279,7 +282,14 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
         session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
     try:
         for item in ppo_engine.train(
-            policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id
+            policy=policy,
+            reference=lm.trunk,
+            prompts=prompts,
+            score_fn=model.score,
+            settings=settings,
+            end_id=lm.end_id,
+            pad_id=lm.pad_id,
+            doubt_fn=model.uncertainty,
         ):
             if isinstance(item, Progress):
                 yield item
@@ -373,6 +383,12 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     """Everything once with the scripted rater: its earlier judgements under this brief are replaced, a person's are kept and used too."""
     if session.brief.wanted is None:
         raise InputError(f"The brief {session.brief.title!r} has no scripted rater. Rank the outputs yourself, step by step.")
+    # A model that is not ours may be slow here: then with settings that fit, measured now.
+    tuning, reading, pairs = PPOSettings(steps=steps, seed=session.seed), RewardModelSettings(seed=session.seed), 200
+    if session.model_name != models.BUNDLED:
+        offer = (yield from last(time_a_step(session, tuning)))["workshop"]
+        if offer:
+            tuning, reading, pairs = replace(tuning, **offer["settings"]), replace(reading, reference_samples=128), 60
     with session.lock:
         session.restart_round()
         session.rankings = [r for r in session.rankings if not (r.annotator == SCRIPTED and r.brief == session.brief.slug)]
@@ -381,9 +397,9 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     stages = (
         ("generate", generate_pool(session, comparisons, 2)),
         ("rank", judge_for_me(session, comparisons, 2)),
-        ("reward", fit_reward_model(session, RewardModelSettings(seed=session.seed))),
-        ("ppo", ppo(session, PPOSettings(steps=steps, seed=session.seed))),
-        ("evaluate", evaluate(session, 200, 1)),
+        ("reward", fit_reward_model(session, reading)),
+        ("ppo", ppo(session, tuning)),
+        ("evaluate", evaluate(session, pairs, 1)),
     )
     for stage, work in stages:
         yield {"kind": "stage", "stage": stage}

@@ -26,7 +26,7 @@ ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSett
 
 def ready(session: Session) -> LanguageModel:
     """The session's frozen base; also reads a reopened session's weights from disk. Raises ModelError, BundleError."""
-    lm = language_model.load(session.model_name)
+    lm = language_model.load(session.model_name, fetch=False)  # a download takes minutes: model_choice and the command line see to it
     if not session.model_hash:
         session.model_hash = lm.fingerprint()
     if ON_DISK in (session.reward_model, session.weights, session.start_weights):

@@ -18,6 +18,7 @@ from tiny_models import one_thread, tiny_gpt2  # noqa: F401
 from rlhf_core import briefs, sessions, steps, workbench
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, PreferenceError
+from rlhf_core.replay import replay
 from rlhf_core.run_bundle import BundleError, read_bundle
 from rlhf_core.session import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings, SettingsError
@@ -457,6 +458,19 @@ def test_everything_comes_back(saved, original):
     for name in fields:
         assert getattr(session, name) == getattr(original, name), name
     assert [{k: v for k, v in row.items() if k != "tokens"} for row in original.candidate_sets] == session.candidate_sets
+
+
+def test_a_conservative_run_is_kept_and_replays(tmp_path):
+    session = learned(tmp_path / "run")
+    run(session.ppo(dataclasses.replace(SHORT, conservative=1.0)))
+    session.status = "done"
+    session.save()
+    reopened, tensors = Session.open(tmp_path / "run"), read_bundle(tmp_path / "run")["tensors"]
+    assert reopened.settings["ppo"]["conservative"] == 1.0 and all(row["doubt_mean"] > 0 for row in reopened.metrics)
+    *different, last = run(replay(reopened, tensors))
+    assert different == [] and last["compared"] > 100
+    reopened.settings = {**reopened.settings, "ppo": {**reopened.settings["ppo"], "conservative": 0.0}}
+    assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, tensors))), "the doubt was part of what was learned"
 
 
 def test_tuned_weights_are_used_after_reopening(tuned):
