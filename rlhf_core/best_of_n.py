@@ -51,8 +51,8 @@ def distribution(probabilities: Tensor, scores: Tensor, n: int) -> Tensor:
     return ((at_most**n - below**n) / mass)[level] * probabilities
 
 
-def expected_of_best(scores: Tensor, values: Tensor, n: int) -> Tensor:
-    """Expected ``values`` of the answer with the best of n scores, from N >= n answers to each prompt: the mean over every choice of n. (P, N) twice -> (P,).
+def expected_best(scores: Tensor, n: int) -> Tensor:
+    """Expected score of the best of n, from N >= n answers to each prompt: the mean over every choice of n among them. (P, N) -> (P,).
 
     The i-th smallest of N is the best of C(i - 1, n - 1) of the C(N, n) choices. One pool of answers so serves every n without bias.
 
@@ -61,13 +61,8 @@ def expected_of_best(scores: Tensor, values: Tensor, n: int) -> Tensor:
     pool = scores.shape[1]
     if not 1 <= n <= pool:
         raise ValueError(f"The best of {n} cannot be told from {pool} answers.")
-    shares = torch.tensor([math.comb(i, n - 1) / math.comb(pool, n) for i in range(pool)], dtype=values.dtype)  # i answers lie below
-    return values.gather(1, scores.argsort(1)) @ shares
-
-
-def expected_best(scores: Tensor, n: int) -> Tensor:
-    """Expected score of the best of n: ``expected_of_best`` of the scores themselves. (P, N) -> (P,)."""
-    return expected_of_best(scores, scores, n)
+    shares = torch.tensor([math.comb(i, n - 1) / math.comb(pool, n) for i in range(pool)], dtype=scores.dtype)  # i answers lie below
+    return scores.sort(1).values @ shares
 
 
 @torch.no_grad()

@@ -176,20 +176,11 @@ class ContextFlipSettings(_Checked):
     """The context flip lab: one set of outputs, two briefs."""
 
     comparisons: int = setting(30, "Pairs of outputs, judged once under each brief.", 4, 200, 1, "comparisons")
-    steps: int = setting(10, "PPO steps for each brief.", 1, 100, 1, "steps")
+    steps: int = setting(12, "PPO steps for each brief.", 1, 100, 1, "steps")
     prompts: int = setting(8, "Held-out prompts that all three models answer at the end.", 1, 40, 1, "prompts")
     seed: int = setting(0, "Same seed, same lab.", 0, 2**31 - 1, 1)
 
-
-@dataclass(frozen=True)
-class AlgorithmsSettings(_Checked):
-    """Best-of-n, PPO, RLOO and DPO from the same comparisons and with the same number of steps."""
-
-    comparisons: int = setting(40, "Comparisons that all of them learn from.", 4, 200, 1, "comparisons")
-    steps: int = setting(12, "Steps of each: a batch written and learned from, or for DPO a pass through all comparisons.", 1, 100, 1, "steps")
-    every: int = setting(3, "A point of the curves every so many steps.", 1, 50, 1, "steps")
-    batch_size: int = setting(64, "Answers written in one step.", 8, 256, 8, "answers")
-    prompts: int = setting(40, "Held-out prompts that every point is measured on.", 2, 200, 1, "prompts")
-    samples: int = setting(2, "Answers to each of them.", 1, 16, 1, "answers")
-    pool: int = setting(16, "Answers to a prompt from which best-of-n picks.", 2, 64, 1, "answers")
-    seed: int = setting(0, "Same seed, same lab.", 0, 2**31 - 1, 1)
+    @property
+    def records(self) -> int:
+        """How many records the lab yields: outputs, two reward models, scores, step 0 and the steps of two runs, answers."""
+        return 5 + 2 * (self.steps + 1)
