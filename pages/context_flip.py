@@ -115,8 +115,8 @@ def answers(found: dict, names: list[str]) -> None:
     picked = st.selectbox("Prompt, held out from all training", prompts, key="flip_pick")
     for row in (row for row in rows if row["prompt"] == picked):
         feet = [" · ".join(f"{name} {charts.number(score, sign=True)}" for name, score in zip(names, scores, strict=True)) for scores in row["scores"]]
-        tags = ["The original", *(f"Tuned for: {name}" for name in names)]
-        text.answers(row["prompt"], [row["original"], *row["texts"]], tags=tags, feet=["", *feet])
+        text.answer(row["prompt"], row["original"], tag="The original")
+        text.answers(row["prompt"], row["texts"], tags=[f"Tuned for: {name}" for name in names], feet=feet)
     kinds = [KINDS.get(brief["wanted"], brief["wanted"]) for brief in found["briefs"]]
     lines = [f"| Share of its answers that the word rule counts as | {text.plain(kinds[0])} | {text.plain(kinds[1])} |", "|:--|--:|--:|"]
     for who, shares in zip(("The original", *(f"Tuned for: {name}" for name in names)), found["shares"], strict=True):

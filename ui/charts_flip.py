@@ -42,7 +42,7 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
     figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 70}, legend={"y": 1.02, "yanchor": "bottom"})
     figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False, nticks=5)
     figure.update_yaxes(autorange=False, range=[len(sentences) - 0.4, -0.75], tickvals=[], showgrid=False)
-    figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dash"}, layer="below")
+    figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, layer="below")
     rows = list(range(len(sentences)))
     for y, row in zip(rows, sentences, strict=True):
         figure.add_trace(go.Scatter(x=row["scores"], y=[y, y], mode="lines", line={"color": GREY, "width": 3}, opacity=0.6, hoverinfo="skip", showlegend=False))
