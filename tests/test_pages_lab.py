@@ -48,7 +48,8 @@ def twelve() -> Session:
     session = made()
     prompts = session.brief.training_prompts[:4]
     session.imported = [
-        Pair(prompts[n % 4], a, b, "a") for n, (a, b) in enumerate([(FACT, MEME), (" an animal of the forest.", " a mood."), (" a small mammal.", " so me.")] * 4)
+        Pair(prompts[n % 4], a, b, "a")
+        for n, (a, b) in enumerate([(FACT, MEME), (" an animal of the forest.", " a mood."), (" a small mammal.", " so me.")] * 4)
     ]
     return session
 
@@ -259,7 +260,16 @@ def forged(session: Session, *, score: float) -> str:
     """A board with a repeated text of a made-up score beside the model's real best: what the page makes of it must not depend on luck."""
     prompt = session.brief.training_prompts[0]
     best = {"prompt": prompt, "text": FACT, "score": 1.0, "uncertainty": 0.3, "by": "best of 64", "n": 64}
-    entry = {"prompt": prompt, "text": " tail" * 6, "score": score, "uncertainty": 0.5, "by": "you", "nonsense": True, "why": "83% of its words were there before", "comparisons": 12}
+    entry = {
+        "prompt": prompt,
+        "text": " tail" * 6,
+        "score": score,
+        "uncertainty": 0.5,
+        "by": "you",
+        "nonsense": True,
+        "why": "83% of its words were there before",
+        "comparisons": 12,
+    }
     session.lab = {"boards": {prompt: {"entries": [entry], "best": best, "before": None, "hole": None}}}
     return prompt
 
@@ -274,7 +284,11 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     finish(queue)
     app = run(app)
     (pair,) = session.exploits
-    assert (pair.b, pair.a, pair.choice, pair.annotator) == (" tail" * 6, FACT, "a", "you (exploit)") and pair in session.pairs and "you (exploit)" in session.rater
+    assert (
+        (pair.b, pair.a, pair.choice, pair.annotator) == (" tail" * 6, FACT, "a", "you (exploit)")
+        and pair in session.pairs
+        and "you (exploit)" in session.rater
+    )
     assert session.reward_summary["pairs_used"] == 13
     hole = hack_board.board_of(session, prompt)["hole"]
     assert hole["rows"][0]["before"] == 9.0 and hole["sentence"] in said(app) and any(alt.startswith("The board before and after") for alt in alts(app))
