@@ -74,9 +74,7 @@ class Session:
         self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
-        self.experiments: dict[
-            str, dict
-        ] = {}  # what labs that train models of their own have found, by lab ("goodhart", "algorithms", "context_flip"); no weights
+        self.experiments: dict[str, dict] = {}  # what labs that train models of their own found, by lab ("goodhart", "algorithms", "context_flip"); no weights
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.held: dict[str, dict] = {}  # weights of rounds and branches that are not on disk, by name (rounds)
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
