@@ -347,6 +347,12 @@ class Session:
 
         return steps.compare(self, prompt, seed, samples)
 
+    def token_changes(self, pair: dict) -> Iterator:
+        """What training did to each token of a pair of answers. One record, see ``token_changes``."""
+        from rlhf_core import token_changes
+
+        return token_changes.token_changes(self, pair)
+
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""
         from rlhf_core import steps as work
