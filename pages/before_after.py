@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core import verdict as engine
 from rlhf_core.session import InputError, check_prompt
-from ui import charts, monitor, state, text, verdict
+from ui import charts, monitor, state, text, token_changes, verdict
 
 PAIRS_SHOWN = 6
 
@@ -81,6 +81,45 @@ def side_by_side() -> None:
         for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
             feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
             both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
+
+
+def closely() -> None:
+    """One pair under the lens: the words that differ, and what training did to every token."""
+    pairs = [pair for record in state.records("compare") if "before" in record for pair in singles(record)] + list((session.evaluation or {}).get("pairs", []))
+    if not pairs:
+        return
+    st.subheader("One pair, closely", anchor=False)
+    number = st.selectbox(
+        "Which pair?",
+        range(len(pairs)),
+        format_func=lambda at: f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90] if at < len(pairs) else "",
+        key="changes_pair",
+        help="The pairs above: first those that you asked for, then those of the measurement. Named by what the tuned model wrote.",
+    )
+    pair = pairs[min(number or 0, len(pairs) - 1)]
+    busy = state.alive("token_changes") or session.tuned_weights is None
+    st.button("Show what training moved", key="token_changes", icon=":material/difference:", on_click=look_into, args=(pair,), disabled=busy)
+    if state.job("token_changes"):
+        monitor.monitor("token_changes", controls=("stop",), draw=lambda records, view: looked_into(records, pair), every=0.3, quiet=True)
+
+
+def singles(record: dict) -> list[dict]:
+    """The pairs of one comparison that the learner asked for."""
+    sides = ("before", "after", "ended_before", "ended_after")
+    return [{"prompt": record["prompt"], **dict(zip(sides, row, strict=True))} for row in zip(*(record[side] for side in sides), strict=True)]
+
+
+def look_into(pair: dict) -> None:
+    state.submit("token_changes", lambda: session.token_changes(pair), label="Both models read both answers", long=False)
+
+
+def looked_into(records: list[dict], pair: dict) -> None:
+    record = next((record for record in reversed(records) if record.get("kind") == "token_changes"), None)
+    if record is None:
+        return
+    if any(record[name] != pair[name] for name in ("before", "after")):
+        st.caption("You chose another pair; below is the one that was looked into last.")
+    token_changes.draw(record)
 
 
 # The measured answer
@@ -187,6 +226,7 @@ if missing and not session.evaluation:
 see, vote_tab, verdict_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/gavel: Verdict"])
 with see:
     side_by_side()
+    closely()
 with vote_tab:
     st.fragment(blind)()
 with verdict_tab:

@@ -86,7 +86,7 @@ def judges(rows: Sequence[dict]) -> Chart:
     """The win rate by each judge: interval, and behind it the band that shuffled labels give, which is what luck alone would do."""
     title = "Win rate of the tuned model, by judge"
     look_for = (
-        "a coloured bar that lies wholly outside the grey band is more than luck; one that touches it is not shown to be. The grey band is the control: "
+        "a diamond outside the grey band, its bar clear of the dashed line, is more than luck; otherwise nothing is shown. The grey band is the control: "
         "the same pairs with the labels “before” and “after” shuffled. A tie counts half."
     )
     rows = [row for row in rows if row.get("pairs")]
