@@ -474,6 +474,12 @@ class Session:
 
         return steps.compare(self, prompt, seed, samples)
 
+    def token_changes(self, pair: dict) -> Iterator:
+        """What training did to each token of a pair of answers. One record, see ``token_changes``."""
+        from rlhf_core import token_changes
+
+        return token_changes.token_changes(self, pair)
+
     def choose_model(self, name: str) -> Iterator:
         """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
         from rlhf_core import model_choice
