@@ -15,7 +15,7 @@ MOST_PEOPLE, LONGEST_NAME = 40, 30
 
 def sitting(session: Session) -> str:
     """Whose judgements are recorded now."""
-    return session.annotation.get("sitting") or YOU
+    return session.sitting
 
 
 def people(session: Session) -> list[str]:

@@ -80,19 +80,6 @@ class FineTunedSettings(_Checked):
     seed: int = setting(0, "Which prompts are held out, and the order of the comparisons.", 0, 2**31 - 1, 1)
 
 
-@dataclass(frozen=True)
-class ScoringSettings(_Checked):
-    """How a trained reward model's score is used where it may be wrong."""
-
-    conservative: float = setting(
-        0.0,
-        "Taken off a score: this many of its own standard deviations of doubt. 0: the score as it is; 1: nothing is earned where nobody judged.",
-        0.0,
-        5.0,
-        0.1,
-    )
-
-
 class _Rollout(_Checked):
     """Settings of what learns from batches that it writes itself."""
 
@@ -125,6 +112,13 @@ class PPOSettings(_Rollout):
     score_clip: float = setting(
         1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
     )
+    conservative: float = setting(
+        0.0,
+        "Taken off each score: so many times the reward model's own doubt about it. It then earns less where nobody has judged. 0: as it is.",
+        0.0,
+        5.0,
+        0.1,
+    )
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
@@ -147,6 +141,13 @@ class RLOOSettings(_Rollout):
     temperature: float = setting(0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05)
     score_clip: float = setting(
         1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
+    )
+    conservative: float = setting(
+        0.0,
+        "Taken off each score: so many times the reward model's own doubt about it. It then earns less where nobody has judged. 0: as it is.",
+        0.0,
+        5.0,
+        0.1,
     )
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")

@@ -8,8 +8,8 @@ from test_attribution import FakeLM
 from tiny_models import END, PAD, one_thread, tiny_trunk  # noqa: F401
 
 from rlhf_core.events import Progress
-from rlhf_core.reward_hacking import best_of_model, best_of_n_board, exploits_to_pairs, hole_closing, known_words, nonsense, score_typed
-from rlhf_core.reward_model import RewardModelError
+from rlhf_core.hack_board import best_of_n_board, exploits_to_pairs, hole_closing
+from rlhf_core.reward_hacking import best_of_model, known_words, nonsense, score_typed
 from rlhf_core.session import InputError
 
 
@@ -105,9 +105,9 @@ def test_exploits_become_the_losers_of_comparisons():
         "meme-bot",
         2,
     )
-    with pytest.raises(RewardModelError, match="no nonsense text"):
+    with pytest.raises(InputError, match="no nonsense text"):
         exploits_to_pairs(best_of_n_board([entry("fine", 1.0)], BEST))
-    with pytest.raises(RewardModelError, match="no honest text on the board"):
+    with pytest.raises(InputError, match="no honest text on the board"):
         exploits_to_pairs(best_of_n_board([entry("!!!", 3.0, True)], None))
 
 
