@@ -10,11 +10,12 @@ import torch
 from lab_data import normal, plain
 from tiny_models import one_thread  # noqa: F401
 
-from rlhf_core import briefs, comparisons, whose
+from rlhf_core import asking, briefs, comparisons, reward_lab, whose
 from rlhf_core.events import Progress
 from rlhf_core.gold import gold_items
 from rlhf_core.preferences import Pair
 from rlhf_core.session import InputError, Session
+from rlhf_core.settings import RewardModelSettings
 
 
 def votes_of(who: str, taste: list[float], states: torch.Tensor) -> list[Pair]:
@@ -82,6 +83,9 @@ def test_on_the_bundled_model_also_with_a_prompt_that_is_too_long_for_it():
     votes = [Pair(g.prompt, g.better, g.worse, "a" if who != "Cleo" else "b", annotator=who) for who in ("Ada", "Ben", "Cleo") for g in gold]
     session.imported = [*votes, Pair("mot " * 900, " x.", " y.", "a", annotator="Ada")]
     session.settings = {"reward_model": {"reference_samples": 64}}
+    for work in (session.fit_reward_model(RewardModelSettings(reference_samples=64)), reward_lab.report(session), asking.prepare(session)):
+        list(work)  # one row that can't be read is no reason to refuse the others
+    assert "Left out, because the prompt is too long for this model: 1 of 37 comparisons" in session.reward_summary["note"]
     (record,) = [item for item in whose.compare_people(session) if not isinstance(item, Progress)]
     assert record["models"] == [whose.MAJORITY, "Ada", "Ben", "Cleo"] and record["people"] == ["Ada", "Ben", "Cleo"]
     assert record["table"]["Ada"] == record["table"]["Ben"], "the same votes make the same model"
