@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import ranking, state, text, whiteboard
+from ui import lab_card, ranking, state, text, whiteboard
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}{lab_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -21,8 +21,10 @@ page = st.navigation(
             *state.lost(),
         ],
         "Steps": [
+            st.Page("pages/briefs.py", title="Brief", icon=":material/assignment:"),
             st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
+            st.Page("pages/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
             st.Page("pages/reward_model.py", title="Reward model", icon=":material/favorite:"),
             st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
             st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
@@ -33,11 +35,19 @@ page = st.navigation(
             st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
             st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
             st.Page("pages/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
+            st.Page("pages/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
+            st.Page("pages/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
+            st.Page("pages/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
+        ],
+        "Share": [
+            st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
         ],
     },
     expanded=True,
 )
 session = state.session()
+if page.title != "Rank":
+    ranking.pause_clock()
 
 
 def small_board() -> None:

@@ -211,9 +211,17 @@ class Batch:
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
     doubt: Tensor | None = None  # (B,) the reward model's standard deviation of each score, where it knows one
+    # For a closer look only (token_view); no number above depends on them.
+    ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) the reference's whole distributions, of the first rows
+    rewards: Tensor | None = None  # what each token paid and earned; this and the two below are known once the update has come to them
+    advantages: Tensor | None = None  # whitened
+    last_logprobs: Tensor | None = None  # of the tokens, in the last pass over the batch
 
 
 # --- the stages ----------------------------------------------------------------------------------------------------
+
+STAGES = ("writing answers", "scoring", "pricing the drift", "judging each token", "updating the model")  # what ``Progress`` calls the five
+LOOK = 16  # answers of a batch whose tokens can be looked at more closely
 
 
 @torch.no_grad()
@@ -231,11 +239,12 @@ def write_batch(
             policy.trunk, chosen, uniforms=uniforms, end_id=end_id, pad_id=pad_id, temperature=settings.temperature, keep_distributions=True, keep_hidden=True
         ), 1
     ):  # fmt: skip
-        yield Progress("writing answers", done, settings.max_new_tokens)
+        yield Progress(STAGES[0], done, settings.max_new_tokens)
     if not torch.isfinite(responses.full_logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
     # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's features.
+    yield Progress(STAGES[1], 0, 1)
     ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, responses.mask], 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
@@ -252,16 +261,9 @@ def write_batch(
         if numbers is not None and not torch.isfinite(numbers).all():
             raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses,
-        shared,
-        scores,
-        responses.ended(end_id),
-        token_logprobs(ref_log_p, responses.tokens) * responses.mask,
-        values,
-        kl,
-        settings.temperature,
-        doubt,
-    )
+        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature, doubt,
+        ref_full_logprobs=ref_log_p[:LOOK].clone(),
+    )  # fmt: skip
 
 
 def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
@@ -286,11 +288,14 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
+    yield Progress(STAGES[2], 0, 1)
     rewards = token_rewards(earned_scores(batch, settings), kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
 
     # 4. Advantages: was the rest better than the value head expected?
+    yield Progress(STAGES[3], 0, 1)
     advantages, returns = advantages_and_returns(rewards, batch.values, mask, settings.gamma, settings.lam)
     advantages = whiten(advantages, mask)
+    batch.rewards, batch.advantages, batch.last_logprobs = rewards, advantages, torch.zeros_like(responses.logprobs)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
     everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]  # what follows the last token is not asked: (B, P + T - 1)
@@ -305,13 +310,14 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
             real = mask[part]
             log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
+            batch.last_logprobs[part] = torch.zeros(real.shape).masked_scatter(real, log_p.detach())
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
             loss_v = value_loss(policy.values(hidden)[real], batch.values[part][real], returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
             policy.descend(loss, settings.max_grad_norm)
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
-            yield Progress("updating the model", len(infos), total)
+            yield Progress(STAGES[4], len(infos), total)
     policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use
     summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
     summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
@@ -333,7 +339,8 @@ def train(
 
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
-        a token), clip_fraction, approx_kl_update (nats a token), value_loss, beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
+        a token), clip_fraction, approx_kl_update (nats a token), value_loss, policy_loss, kl_k1 (nats a response, the estimate that is paid for: may be
+        negative), beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
         Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch. Where there is
         no such batch (the first call), or it was written at another temperature, the policy is measured first, at the step where it stands.
 
@@ -385,6 +392,8 @@ def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, s
         "clip_fraction": summary.get("clip_fraction", 0.0),
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),
+        "policy_loss": summary.get("policy_loss", 0.0),
+        "kl_k1": kl_k1(batch.responses.logprobs, batch.ref_logprobs).sum(1).mean().item(),  # both are 0 where masked
         "beta": policy.beta,
         "learning_rate": settings.learning_rate if summary else 0.0,
         "seconds": seconds,

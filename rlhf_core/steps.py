@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from rlhf_core import comparisons, evaluation, models
+from rlhf_core import comparisons, evaluation, models, studio
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
@@ -30,6 +30,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    make_room,
     policy_weights,
     pooled_of_texts,
     ready,
@@ -273,60 +274,83 @@ def score_texts(session: Session, prompt: str, texts: list[str]) -> Iterator:
 
 
 def ppo(session: Session, settings: PPOSettings) -> Iterator:
-    """Train for ``settings.steps`` more steps, from where this round stands."""
+    """Train for ``settings.steps`` more steps, from where this round stands; knobs that are moved meanwhile count from the next step on."""
     settings.validate()
     lm = ready(session)
     if session.reward_model is None:
         raise InputError("PPO needs a reward model: it is what the answers are scored with. Train one first.")
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
-    prompts = list(training_prompts(session, lm, settings.max_new_tokens).values())
-    start = session.tuned_weights
-    if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
-        if start is not None and not same_below(lm, start, settings.frozen_layers):
-            raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
-        session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
-        session.policy.step = session.steps_done
-    policy, model, small = session.policy, session.reward_model, sum(p.numel() for p in lm.trunk.parameters()) < SMALL
-    policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
+    prompts = training_prompts(session, lm, settings.max_new_tokens)
+    make_room(session, lm)
+    policy, fresh = yield from policy_at_hand(session, lm, settings)
+    small, former, last_fit = sum(p.numel() for p in lm.trunk.parameters()) < SMALL, session.settings.get("ppo", {}).get("beta"), None
     with session.lock:  # the run begins: what a page chose for it is what it runs with
         session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
+        session.broke = None
     try:
-        for item in ppo_engine.train(
-            policy=policy,
-            reference=lm.trunk,
-            prompts=prompts,
-            score_fn=model.score,
-            settings=settings,
-            end_id=lm.end_id,
-            pad_id=lm.pad_id,
-            doubt_fn=model.uncertainty,
-        ):
-            if isinstance(item, Progress):
-                yield item
-                continue
-            batch = item.pop("batch")
-            item["reward_model"] = session.reward_summary.get("fit", 1)
-            if session.metrics and item["step"] == session.metrics[-1]["step"]:
-                continue  # a reopened run measures where it stands again; that row is already there
-            texts = decode_texts(lm, batch.responses)
-            batch.responses.full_logprobs = batch.responses.hidden = None  # measured, and 13 MB a session otherwise
-            samples = [
-                {
-                    "step": item["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
-                }
-                for ids, keep, text, reward, kl, ended in zip(
-                    batch.responses.prompt_ids, batch.responses.prompt_mask, texts, batch.scores.tolist(), batch.kl.sum(1).tolist(), batch.ended.tolist(), strict=True
-                )
-            ]  # fmt: skip
+        for number in range(settings.steps):
+            settings = studio.settled(session, settings)
             with session.lock:
-                session.weights = policy_weights(policy) if item["step"] else session.weights
-                session.metrics, session.samples = [*session.metrics, item], [*session.samples, *samples]
-                session.evaluation = None
-            session.autosave(weights=item["step"] > 0 and (item["step"] % SAVE_WEIGHTS_EVERY == 0 or small))
-            yield item
+                model, fit = session.reward_model, session.reward_summary.get("fit", 1)
+            if fit != last_fit and number:  # trained anew meanwhile: the batch was scored by its predecessor
+                policy.batch = None
+            if studio.steered_anew(settings, former):
+                policy.beta = settings.beta
+            former, last_fit, before = settings.beta, fit, policy.batch
+            studio.note_segment(session, policy, settings, fit, model, list(prompts), fresh=fresh and number == 0)
+            for item in studio.training(lm, policy, model, list(prompts.values()), settings, steps=1):
+                if isinstance(item, Progress):
+                    yield item
+                    continue
+                batch = item.pop("batch")
+                session.traces = studio.traced(session.traces, lm, item, batch, before, settings)
+                before = batch
+                batch.responses.full_logprobs = batch.responses.hidden = batch.ref_full_logprobs = None  # measured, and 20 MB a session otherwise
+                if session.metrics and item["step"] == session.metrics[-1]["step"]:
+                    continue  # measured again at another temperature or by another reward model; that row is already there
+                item["reward_model"] = fit
+                keep_step(session, lm, policy, item, batch)
+                session.autosave(weights=item["step"] > 0 and (item["step"] % SAVE_WEIGHTS_EVERY == 0 or small))
+                studio.keep(session, policy)
+                yield item
+    except ppo_engine.TrainingDiverged as error:
+        session.broke = {"step": session.steps_done + 1, "sentence": str(error)}
+        raise
     finally:
         session.autosave(weights=session.weights is not None)
+
+
+def policy_at_hand(session: Session, lm: LanguageModel, settings: PPOSettings) -> Iterator:
+    """The policy that training goes on with; returns (policy, whether its optimiser is a fresh one). Yields Progress where a reopened run is made whole first."""
+    start = session.tuned_weights
+    if session.policy is not None and session.policy.frozen_layers == settings.frozen_layers:
+        return session.policy, False
+    if studio.can_be_taken_up(session, settings):
+        session.policy, *_ = yield from studio.reach(session, lm, session.steps_done)
+        return session.policy, False
+    if start is not None and not same_below(lm, start, settings.frozen_layers):
+        raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
+    session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
+    session.policy.step = session.steps_done
+    return session.policy, True
+
+
+def keep_step(session: Session, lm: LanguageModel, policy: ppo_engine.Policy, row: dict, batch: ppo_engine.Batch) -> None:
+    """A finished step's numbers, texts and weights, for everybody to see."""
+    asked, texts = batch.responses, decode_texts(lm, batch.responses)
+    samples = [
+        {
+            "step": row["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
+        }
+        for ids, keep, text, reward, kl, ended in zip(
+            asked.prompt_ids, asked.prompt_mask, texts, batch.scores.tolist(), batch.kl.sum(1).tolist(), batch.ended.tolist(), strict=True
+        )
+    ]  # fmt: skip
+    with session.lock:
+        session.weights = policy_weights(policy) if row["step"] else session.weights
+        session.metrics, session.samples = [*session.metrics, row], [*session.samples, *samples]
+        session.evaluation = None
 
 
 # --- before and after ----------------------------------------------------------------------------------------------

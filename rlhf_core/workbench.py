@@ -6,6 +6,7 @@ What every step of the loop (``steps``) and the command line do with a language 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Iterator
 
 import torch
@@ -21,6 +22,7 @@ from rlhf_core.session import ON_DISK, InputError, Session
 from rlhf_core.settings import PPOSettings
 from rlhf_core.transformer import Transformer
 
+LARGE, MOST_HELD = 200_000_000, 2  # bytes of a model's weights; policies of such models that idle sessions may keep in memory
 ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSettings.temperature, 64
 
 
@@ -40,7 +42,6 @@ def ready(session: Session) -> LanguageModel:
                 session.reward_model = rm.RewardModel.from_tensors(tensors["reward_model"])
             session.weights = tensors["policy"] if session.weights == ON_DISK else session.weights
             session.start_weights = tensors["round_start"] if session.start_weights == ON_DISK else session.start_weights
-            session.round_weights = [tensors["round_start"] if weights == ON_DISK else weights for weights in session.round_weights]
     return lm
 
 
@@ -66,6 +67,28 @@ def same_below(lm: LanguageModel, weights: dict, layers: int) -> bool:
 def policy_weights(policy: ppo_engine.Policy) -> dict[str, torch.Tensor]:
     """A copy of everything training may have changed, by transformers' names without the "transformer." prefix."""
     return {name: tensor.detach().clone() for name, tensor in policy.trunk.state_dict().items()}
+
+
+# Sessions whose policy takes much memory, the longest idle first.
+_LARGE: list[weakref.ref] = []
+
+
+def make_room(session: Session, lm: LanguageModel) -> None:
+    """Before ``session`` trains a large model: put away what other sessions that train nothing now keep of theirs, but for the last one or two.
+
+    GPT-2 with its optimiser takes two gigabytes a session. The weights go to the session's bundle and are read when they are next needed; training goes on from
+    them, where no checkpoint is small enough to be kept with a fresh optimiser.
+    """
+    if sum(p.numel() * p.element_size() for p in lm.trunk.parameters()) < LARGE:
+        return
+    held = [other for reference in _LARGE if (other := reference()) is not None and other is not session and other.policy is not None]
+    _LARGE[:] = [weakref.ref(other) for other in (*held, session)]
+    idle = [other for other in held if not other.under_way and other.directory is not None]
+    for other in idle[: max(0, len(held) - MOST_HELD)]:
+        with other.lock:
+            other.autosave(weights=True)
+            if not other.save_problem and other.step_on_disk == other.steps_done:
+                other.policy, other.weights = None, other.weights and ON_DISK
 
 
 def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:

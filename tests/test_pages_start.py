@@ -106,7 +106,7 @@ def test_home_is_drawn_without_torch():
     code = (
         "import sys; from rlhf_core import jobs; still = jobs.JobQueue(threaded=False); jobs.queue = lambda: still;"
         "from streamlit.testing.v1 import AppTest; app = AppTest.from_file('app.py', default_timeout=60).run(); assert not app.exception, app.exception;"
-        "[app.switch_page(f'pages/{p}.py').run() for p in ('prompt', 'rank', 'reward_model', 'ppo', 'before_after', 'rounds')];"
+        "[app.switch_page(f'pages/{p}.py').run() for p in ('briefs', 'prompt', 'rank', 'mirror', 'reward_model', 'ppo', 'before_after', 'rounds')];"
         "assert not app.exception, app.exception; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -34,6 +34,13 @@ TrainingDivergedHere.__module__ = "rlhf_core.ppo"
 # --- stand-ins ---------------------------------------------------------------------------------------------------
 
 
+class StandInReward:
+    """A reward model with nothing to keep."""
+
+    def tensors(self) -> dict:
+        return {}
+
+
 def fake_fit(self: Session, settings=None) -> Iterator:
     self.settings = {**self.settings, "reward_model": vars(settings)}
     yield Progress("sampling the original", 1, 2)
@@ -43,7 +50,7 @@ def fake_fit(self: Session, settings=None) -> Iterator:
         heldout = {"heldout_accuracy": 0.75, "heldout_low": 0.5, "heldout_high": 0.9, "heldout_pairs": 12}
         self.fit_records = [*self.fit_records, {"iteration": number, "loss": 0.6 / number, "train_accuracy": 0.9, **heldout, "examples": examples}]
         yield self.fit_records[-1]
-    self.reward_model = object()
+    self.reward_model = StandInReward()
     self.reward_summary = {
         "pairs": len(self.pairs), "pairs_used": len(self.pairs), "train_accuracy": 0.9, "heldout_accuracy": 0.75, "heldout_interval": [0.5, 0.9],
         "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.", "features": 8, "examples": examples,
@@ -316,7 +323,7 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
         queue.advance()
     app = again(app)
     assert [metric.value for metric in app.metric] == ["1", "+0.10 SD", "0.20", f"{PPOSettings.beta:.2f}"]
-    starts = ("Mean reward", "KL to reference", "Entropy", "Clip fraction", "Value loss", "Approx. KL this update")
+    starts = ("Mean reward", "KL to reference", "Reward against drift", "Entropy", "Clip fraction", "Approx. KL this update", "Value loss")
     assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
     assert app.slider(key="ppo_steps").disabled
     finish(queue)

@@ -15,8 +15,10 @@ COLOURS = """selector => [...document.querySelectorAll(selector)].map(word => ge
 
 PAGES = {
     "home": "",
+    "briefs": "briefs",
     "prompt": "prompt",
     "rank": "rank",
+    "mirror": "mirror",
     "reward-model": "reward_model",
     "ppo": "ppo",
     "before-after": "before_after",

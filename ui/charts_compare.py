@@ -85,10 +85,23 @@ _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
 )
 
 
+def _half(record: dict) -> float | None:
+    """Half of the interval of a round's mean reward, or None."""
+    bounds = record.get("reward_interval")
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2 or None in (finite(bounds[0]), finite(bounds[1])):
+        return None
+    return (bounds[1] - bounds[0]) / 2
+
+
+def _give_or_take(record: dict) -> str:
+    half = _half(record)
+    return "" if half is None else f", give or take {number(half)}"
+
+
 def rounds_timeline(rounds: Sequence[dict]) -> Chart:
     """One small panel a measure over the rounds; all are measured against the original model, so that they can be compared."""
     title = "Round by round"
-    look_for = "reward and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
+    look_for = "bars are 95% intervals: where those of two rounds overlap widely, nothing can be told from them. Reward and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
     if not rounds:
         figure = frame("Round", "Measures")
         nothing_yet(figure, "No finished round yet")
@@ -104,6 +117,9 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
             bars = [error_bar(record.get("win_rate"), record.get("win_interval")) for record in rounds]
             down, up = [bar[0] for bar in bars], [bar[1] for bar in bars]
             figure.data[-1].update(error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 2, "width": 7})
+        if name == "reward":
+            halves = [_half(record) for record in rounds]
+            figure.data[-1].update(error_y={"type": "data", "array": halves, "color": colour, "thickness": 2, "width": 7})
         axis = {
             "title": {"text": unit, "font": {"size": 13}, "standoff": 10},
             "fixedrange": True,
@@ -123,7 +139,7 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
         bounds, gain = interval(record.get("win_interval")), number(record.get("reward_gain"), sign=True)
         said.append(
             f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out accuracy {percent(record.get('heldout_accuracy'))}, "
-            f"reward {number(record.get('reward'), sign=True)} {STANDARD_DEVIATIONS} (this round {gain}), "
+            f"reward {number(record.get('reward'), sign=True)} {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), "
             f"KL to reference {number(record.get('kl'))} nats a response, "
             f"win rate {percent(record.get('win_rate'))}" + (f" (95% interval {bounds})." if bounds else ".")
         )
