@@ -15,12 +15,15 @@ COLOURS = """selector => [...document.querySelectorAll(selector)].map(word => ge
 
 PAGES = {
     "home": "",
+    "briefs": "briefs",
     "prompt": "prompt",
     "rank": "rank",
+    "mirror": "mirror",
     "reward-model": "reward_model",
     "ppo": "ppo",
     "before-after": "before_after",
     "rounds": "rounds",
+    "context-flip": "context_flip",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

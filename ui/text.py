@@ -23,6 +23,11 @@ CSS = """
 .op-answer .op-written {font-weight: 600;}
 .op-answer.op-live .op-written::after {content: "\\258d"; margin-left: 1px; animation: op-blink 1s steps(2) infinite;}
 .op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .75; margin-top: .35rem;}
+.op-measure b {font-size: 1.5rem;} .op-measure span {opacity: .8; font-size: .92rem;}
+.op-change {display: grid; gap: .15rem; line-height: 1.45; overflow-wrap: anywhere; margin-bottom: .3rem;}
+.op-change del {text-decoration: none; opacity: .8; border-left: 4px solid light-dark(#b3433f, #e08a86); padding-left: .6rem;}
+.op-change del::before {content: "before: ";} .op-change ins::before {content: "after: ";}
+.op-change ins {text-decoration: none; border-left: 4px solid light-dark(#1e7d6f, #58c79b); padding-left: .6rem;}
 @keyframes op-blink {50% {opacity: 0;}}
 @media (prefers-reduced-motion: reduce) {.op-answer.op-live .op-written::after {animation: none;}}
 .op-tokens {line-height: 2.5; overflow-wrap: anywhere;}
@@ -35,17 +40,19 @@ CSS = """
   font-size: .82rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre;
   box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
 .op-token:hover .op-tip, .op-token:focus .op-tip {display: block;}
+.op-token.op-up {background: color-mix(in srgb, light-dark(#3f9f8f, #2b8577) calc(var(--p) * 70%), transparent); border-bottom: 3px solid light-dark(#1b7468, #58c7b7);}
+.op-token.op-down {background: color-mix(in srgb, light-dark(#e08a55, #a8551f) calc(var(--p) * 70%), transparent); border-bottom: 3px dashed light-dark(#a8551f, #f0a578);}
 """
 
 
 def escape(text: str) -> str:
     """``text`` for our own HTML: no tags, no attributes, no entities of its own, and not endless."""
-    return html.escape(_short(text), quote=True)
+    return html.escape(short(text), quote=True)
 
 
 def plain(text: str) -> str:
     """``text`` for a label or message that reads markdown: every special character loses its power."""
-    text = " ".join(_short(text).split())
+    text = " ".join(short(text).split())
     for character in "\\`*_[]<>$:#~!|{}()-+.":
         text = text.replace(character, "\\" + character)
     return text
@@ -94,6 +101,24 @@ def tokens_html(rows: Sequence[dict]) -> str:
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
 
+def shares(rows: Sequence[dict]) -> None:
+    """A text word by word: what raises its score on green over a solid line, what lowers it on orange over a dashed one; the stronger, the deeper."""
+    st.html(shares_html(rows))
+
+
+def shares_html(rows: Sequence[dict]) -> str:
+    strongest = max((abs(row["share"]) for row in rows), default=0.0) or 1.0
+    chips = []
+    for row in rows:
+        way = "op-up" if row["share"] >= 0 else "op-down"
+        tip = f"share of the score {row['share']:+.2f}" + (f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else "")
+        chips.append(
+            f'<span class="op-token {way}" tabindex="0" style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}'
+            f'<span class="op-tip">{escape(tip)}</span></span>'
+        )
+    return f'<div class="op-tokens">{"".join(chips)}</div>'
+
+
 def visible(token: str) -> str:
     """A token so that its spaces and line breaks can be seen."""
     if not token:
@@ -124,5 +149,6 @@ def about_prompt(prompt: str) -> str | None:
     return None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """``text`` as far as the page shows it; for places that set it as text."""
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + f"… ({len(text):,} characters)"
