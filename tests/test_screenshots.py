@@ -24,6 +24,8 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "context-flip": "context_flip",
+    "goodhart": "goodhart",
+    "algorithms": "algorithms",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
