@@ -201,8 +201,6 @@ def test_trust_shows_each_figure_with_its_alternative(queue):
 def test_the_conservative_score_follows_the_slider(queue):
     app = open_page("trust_it", twelve())
     app.slider(key="unsure_k_widget").set_value(0.0).run()
-    row = alts(app)[-1].split(": ", 2)[1]
-    assert "conservative" in alts(app)[-1] and row
     plain = [part.split(", ")[0] for part in alts(app)[-1].split(": ")[1:]]
     careful = [part.rsplit("conservative ", 1)[1] for part in alts(app)[-1].split(";")]
     assert [value.rstrip(".") for value in careful] == plain, "nothing taken off: both are the score"
@@ -280,7 +278,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
     app = open_page("hack_reward_model", session)
-    assert "You broke it!" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
+    assert "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)

@@ -23,6 +23,10 @@ PAGES = {
     "ppo": "ppo",
     "before-after": "before_after",
     "rounds": "rounds",
+    "what-it-learned": "what_it_learned",
+    "trust-it": "trust_it",
+    "flip-a-vote": "flip_a_vote",
+    "hack": "hack_reward_model",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
