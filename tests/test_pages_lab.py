@@ -414,7 +414,7 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
     app = open_page("reward_model", session)
     app.segmented_control(key="kind_widget").set_value("fine-tuned").run()
     words = said(app)
-    assert "PPO climbs the instant one" in words and "for your 12 comparisons" in words and "fit" not in keys(app)
+    assert "PPO climbs the instant one" in words and "For your 12 comparisons" in words and "fit" not in keys(app)
     app.slider(key="fine_tuned_epochs").set_value(4).run()
     app = press(app, "fine_tune")
     assert app.button(key="fine_tune").disabled and jobs.queue().view(session.jobs["fine_tune"])["long"]
