@@ -16,6 +16,7 @@ from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
+from rlhf_core.preferences import Pair
 from rlhf_core.run_bundle import read_bundle
 from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, uniform_numbers
 from rlhf_core.session import ON_DISK, InputError, Session
@@ -113,6 +114,19 @@ def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> di
     if not fitting:
         raise problem
     return fitting
+
+
+def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
+    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others (an imported file may have longer ones); empty where there are none."""
+    fits = {}
+    for prompt in {pair.prompt for pair in pairs}:
+        try:
+            fits[prompt] = bool(encode_prompt(lm, prompt, 1))
+        except InputError:
+            fits[prompt] = False
+    kept = [pair for pair in pairs if fits[pair.prompt]]
+    left_out = len(pairs) - len(kept)
+    return kept, f"Left out, because the prompt is too long for this model: {left_out:,} of {len(pairs):,} comparisons." if left_out else ""
 
 
 @torch.no_grad()
