@@ -99,7 +99,7 @@ def leaderboard(reveal: bool) -> None:
 def outcome(run: dict) -> None:
     """What a finished run shows."""
     found = speed_accuracy.results(run)
-    st.subheader(f"What hurry did to {picker.label(run['who'])}" if run["who"] != "you" else "What hurry did", anchor=False)
+    st.subheader(f"What hurry did to {text.plain(run['who'])}" if run["who"] != "you" else "What hurry did", anchor=False)
     with st.container(horizontal=True, key="speed_numbers"):
         for name in speed_accuracy.BLOCKS:
             part = found[name]

@@ -76,7 +76,7 @@ def agreement(pairs: list[Pair]) -> None:
         named = [{"name": " & ".join(map(people.label, row["annotators"])), "share": row["share"], "low": row["low"], "high": row["high"]} for row in rows[:15]]
         chart = charts_labs.accuracies(
             named, title="How often two people say the same", x_title="Same answer (% of the pairs both judged)", chance=None,
-            look_for="intervals that don't overlap: those two really agree more than these two. Long bars mean few shared pairs.",
+            look_for="bars that don't overlap: there, two people agree more than two others do, and not by chance alone. Long bars mean few shared pairs.",
         )  # fmt: skip
         charts.draw(chart, key="agreement")
 
@@ -115,7 +115,7 @@ def models() -> None:
             for model in record["models"]
         ]
         chart = charts_labs.accuracies(
-            rows, title=f"Whose model knows what {charts.label(people.label(person), 30)} prefers?", x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
+            rows, title=f"Whose model knows the taste of: {text.plain(people.label(person))}", x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
             look_for="the person's own model far to the right of the majority's: then the majority does not speak for them. Bars across 50% know nothing yet.",
         )  # fmt: skip
         charts.draw(chart, key=f"whose_{record['people'].index(person)}")

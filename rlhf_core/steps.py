@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from rlhf_core import comparisons, evaluation, models, studio
+from rlhf_core import comparisons, evaluation, models, studio, verdict
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
@@ -21,7 +21,7 @@ from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.model_choice import time_a_step
 from rlhf_core.ppo import last
-from rlhf_core.preferences import split_prompts
+from rlhf_core.preferences import nothing_to_learn, split_prompts
 from rlhf_core.register import judge
 from rlhf_core.reward_uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
@@ -30,9 +30,11 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    fluency_of_texts,
     make_room,
     policy_weights,
     pooled_of_texts,
+    readable,
     ready,
     same_below,
     seed_of,
@@ -180,6 +182,9 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     if reason:
         raise InputError(f"There is nothing to learn from yet: {reason}. Rank some outputs, and prefer one at least once.")
     lm = ready(session)
+    pairs, too_long = readable(lm, pairs)
+    if too_long and (reason := nothing_to_learn(pairs)):
+        raise InputError(f"There is nothing to learn from: {reason}. {too_long}")
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
     number = {prompt: i for i, prompt in enumerate(dict.fromkeys(names))}
     whitener = rm.fit_whitener(pool, torch.tensor([number[name] for name in names]), min(settings.features, pool.shape[1]))
@@ -207,6 +212,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     note = "" if prompts > 1 else "All comparisons are about one prompt, so nothing could be held out: there is no telling how it does on others."
     if not note and held_pairs < 12:
         note = f"Only {held_pairs} comparisons could be held out: the accuracy is a rough guess, as its interval says."
+    note = f"{note} {too_long}".strip()
     contradicting = len(session.contradictions())
     if contradicting:
         note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
@@ -386,6 +392,13 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
     result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    fluency = {}
+    for side in ("before", "after"):
+        rows = [(p["prompt"], p[side], p[f"ended_{side}"]) for p in pairs]
+        fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
+    result |= verdict.verdict(
+        pairs, wanted=session.brief.wanted, scripted="scripted" in session.rater, fluency=fluency, seed=seed_of(session, "shuffled labels", seed)
+    )
     result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result

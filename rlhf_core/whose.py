@@ -22,7 +22,7 @@ from rlhf_core.reward_model import prior_stds
 from rlhf_core.session import InputError, Session
 from rlhf_core.settings import RewardModelSettings
 from rlhf_core.steps import reference_pool
-from rlhf_core.workbench import encode_prompt, pooled_of_texts, ready
+from rlhf_core.workbench import pooled_of_texts, readable, ready
 
 MAJORITY, LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = "the majority", 6, 3, 8
 
@@ -35,17 +35,15 @@ def compare_people(session: Session) -> Iterator:
 
     Raises InputError where fewer than two people have enough votes.
     """
-    settings, pairs = RewardModelSettings(**session.settings.get("reward_model", {})).validate(), session.learnable
+    settings, lm = RewardModelSettings(**session.settings.get("reward_model", {})).validate(), ready(session)
+    pairs, too_long = readable(lm, session.learnable)
     voters, left_out = sift(pairs)
     if len(voters) < 2:
         why = "; ".join(f"{row['who']}: {row['why']}" for row in left_out) or "nobody has voted yet"
         raise InputError(f"Two people or more are needed, each with {LEAST_VOTES} votes on {LEAST_PROMPTS} prompts ({why}).")
-    lm = ready(session)
-    fits = {prompt for prompt in {pair.prompt for pair in pairs} if _fits(lm, prompt)}
-    notes = [f"{count} votes are about prompts that are too long for this model: left out."] if (count := sum(p.prompt not in fits for p in pairs)) else []
+    notes = [too_long] if too_long else []
     majority, split = majority_pairs([pair for votes in voters.values() for pair in votes])
     sources = {MAJORITY: training_pairs(majority), **voters}
-    sources = {name: [pair for pair in votes if pair.prompt in fits] for name, votes in sources.items()}
     if nothing_to_learn(sources[MAJORITY]):
         left_out.append({"who": MAJORITY, "why": "too few pairs were judged by two people, or they never agree"})
         del sources[MAJORITY]
@@ -128,10 +126,3 @@ def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
 def _share(right: list[bool]) -> dict:
     low, high = wilson_interval(sum(right), len(right))
     return {"right": sum(right), "of": len(right), "share": sum(right) / len(right) if right else None, "low": low, "high": high}
-
-
-def _fits(lm, prompt: str) -> bool:
-    try:
-        return bool(encode_prompt(lm, prompt, 1))
-    except InputError:
-        return False

@@ -27,6 +27,7 @@ PAGES = {
     "trust-it": "trust_it",
     "flip-a-vote": "flip_a_vote",
     "hack": "hack_reward_model",
+    "context-flip": "context_flip",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

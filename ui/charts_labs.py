@@ -134,4 +134,5 @@ def splits(rows: Sequence[dict]) -> Chart:
     figure.update_yaxes(tickvals=places, ticktext=[f"{n}. {label(row['prompt'], 20)}" for n, row in enumerate(rows, 1)], showgrid=False)
     figure.update_xaxes(dtick=1 if max(row["of"] for row in rows) <= 10 else None)
     with_legend(figure)
+    figure.update_layout(legend={"traceorder": "normal"})
     return Chart(figure, title, look_for, f"{title}. " + "; ".join(f"{n}. {row['prompt']}: {row['words']}" for n, row in enumerate(rows, 1)) + ".")
