@@ -135,9 +135,12 @@ under_way()
 
 board = hack_board.best_of_n_board(kept["entries"], kept["best"])
 st.subheader("The board", anchor=False)
-if not board["rows"]:
+if kept["best"] is None and not busy:
+    st.caption("The model has not written its 64 answers to this prompt yet: the best of them is the honest one to beat.")
+    st.button("Let the model write them", key="hack_race", icon=":material/edit:", on_click=start, args=("hack_race", "race", "The model writes 64 answers"))
+elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
-else:
+if board["rows"]:
     celebrate(board)
     stale = sum(row.get("comparisons") not in (None, len(session.learnable)) for row in kept["entries"])
     if stale and not busy:
