@@ -23,7 +23,14 @@ PAGES = {
     "ppo": "ppo",
     "before-after": "before_after",
     "rounds": "rounds",
+<<<<<<< HEAD
     "context-flip": "context_flip",
+=======
+    "what-it-learned": "what_it_learned",
+    "trust-it": "trust_it",
+    "flip-a-vote": "flip_a_vote",
+    "hack": "hack_reward_model",
+>>>>>>> lab7
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
