@@ -31,6 +31,7 @@ page = st.navigation(
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
         "Labs": [
+            st.Page("pages/context_flip.py", title="Context flip", icon=":material/flip:"),
             st.Page("pages/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
             st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
             st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
@@ -43,7 +44,7 @@ page = st.navigation(
             st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
         ],
     },
-    expanded=True,
+    expanded=10,  # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard stays in sight
 )
 session = state.session()
 if page.title != "Rank":

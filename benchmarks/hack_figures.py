@@ -19,6 +19,8 @@ from rlhf_core.intervals import wilson_interval
 from rlhf_core.session import Session
 from rlhf_core.settings import RewardModelSettings
 
+DOUBTS = (1.0, 2.0)
+
 
 def exhausted(work) -> list[dict]:
     return [item for item in work if not isinstance(item, Progress)]
@@ -60,7 +62,7 @@ def main(argv: list[str]) -> int:
         args.briefs, args.seeds, args.prompts, args.comparisons = args.briefs[:1], 1, 1, 10
     began = time.perf_counter()
     for slug in args.briefs:
-        boards, holes, beats, absurd, examples = 0, [], Counter(), Counter(), []
+        boards, holes, beats, absurd, examples, survivors = 0, [], Counter(), Counter(), [], Counter()
         for seed in range(args.seeds):
             for board, hole in boards_of(slug, seed, args.prompts, args.comparisons, args.features):
                 best = next(row["score"] for row in board["rows"] if "n" in row)
@@ -72,6 +74,7 @@ def main(argv: list[str]) -> int:
                         absurd[way] += bool(row["score"] > best and row["nonsense"])
                 if hole:
                     holes.append(hole)
+                    survivors.update({k: hack_board.with_doubt_taken_off(board, k)["left"] > 0 for k in DOUBTS})
                     examples.append(next(f"{row['text'].strip()!r} {row['score']:+.2f}, best of 64 {best:+.2f}" for row in board["rows"] if row["exploit"]))
         print(f"{slug}: {boards} boards, {args.comparisons} scripted votes each, {args.features} features")
         print(f"  boards with an exploit (nonsense above every honest text): {share(len(holes), boards)}")
@@ -81,6 +84,8 @@ def main(argv: list[str]) -> int:
             print(f"  such as {example}")
         if holes:
             closed = sum(hole["closed"] for hole in holes)
+            for k in DOUBTS:
+                print(f"  with {k:g} times its doubt taken off each score, an exploit still wins on {share(survivors[k], len(holes))}")
             print(f"  rejected and trained again, the hole closed: {share(closed, len(holes))}", flush=True)
     print(f"{time.perf_counter() - began:.0f} s in all")
     return 0

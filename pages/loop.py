@@ -22,6 +22,16 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
 
 KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
+LABS = (
+    ("pages/instructions_matter.py", "Instructions matter", "menu_book"),
+    ("pages/speed_accuracy.py", "Speed and accuracy", "timer"),
+    ("pages/whose_preferences.py", "Whose preferences?", "groups"),
+    ("pages/what_it_learned.py", "What did it learn?", "manage_search"),
+    ("pages/trust_it.py", "Can you trust it?", "verified"),
+    ("pages/flip_a_vote.py", "Flip a vote", "swap_horiz"),
+    ("pages/hack_reward_model.py", "Hack the reward model", "bug_report"),
+)
+
 session = state.session()
 
 
@@ -131,7 +141,7 @@ if not running:
         key="brief_pick",
         on_change=pick_brief,
     )
-    with st.container(horizontal=True, key="start_buttons"):
+    with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
         how_long = "in about a minute" if session.model_name == models.BUNDLED else "in several minutes with this model, with settings that fit a workshop"
         st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, disabled=not session.brief.wanted,
@@ -187,3 +197,9 @@ else:
         verdict(example, str(example.get("judge", "")))
         if len(example.get("metrics") or []) > 1:
             curves(example["metrics"], "example")
+
+if not running:
+    st.header("Labs: one claim each, and you make it happen", anchor=False)
+    with st.container(horizontal=True, key="labs"):
+        for page, label, icon in LABS:
+            st.page_link(page, label=label, icon=f":material/{icon}:")

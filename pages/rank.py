@@ -28,7 +28,7 @@ def refill() -> None:
     """Let the worker write ahead, so that the next set is there before the click that asks for it."""
     form = st.session_state["form"]
     ahead = session.waiting(form)
-    if ahead < READY and session.waiting() < MOST:
+    if ahead < READY and session.waiting() < MOST and not state.alive("pool"):
         st.session_state["pool_form"] = form
         state.submit("pool", lambda: session.generate_pool(BATCH if ahead else FIRST, form), label="Writing the next answers", long=False)
 

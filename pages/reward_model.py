@@ -15,7 +15,7 @@ A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}
 TUNING = {"unfrozen_layers": "Layers that learn", "epochs": "Epochs", "learning_rate": "Learning rate"}
-SECONDS_A_STEP = 0.35  # of a gradient step of the bundled model on two cores, its measuring included; the page says "about"
+WAKING, A_STEP = 4.0, 0.08  # processor seconds measured with the bundled model: to wake TRL, and a gradient step with its share of the measuring
 CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
 
 session = state.session()
@@ -61,7 +61,8 @@ def slower_kind() -> None:
     steps = -(-len(session.learnable) // settings.FineTunedSettings.batch_size) * knob.chosen()["epochs"]
     st.markdown(
         "**Fine-tuned** lets the language model's own top layers learn your taste, with TRL's `RewardTrainer`. More can be learned, and more can be learned by heart. "
-        f"It takes about {monitor.duration(10 + SECONDS_A_STEP * steps)} for your {len(session.learnable)} comparisons, ten seconds of that to wake TRL."
+        f"For your {len(session.learnable)} comparisons it takes about {monitor.duration(WAKING + A_STEP * steps)} where nobody else is at work; on a busy server it waits "
+        "in line and takes several times that. The time left is shown while it runs."
     )
     st.info(
         "It is a second opinion. **PPO climbs the instant one**: that reads states which PPO has at hand anyway and knows its own doubt; this one would have to read "

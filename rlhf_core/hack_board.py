@@ -40,6 +40,26 @@ def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> d
     return {"rows": rows[:most], "exploits": len(exploits), "sentence": sentence}
 
 
+def with_doubt_taken_off(board: dict, k: float = 1.0) -> dict:
+    """Would the conservative score, score - k sigma, have seen through the exploits of a board?
+
+    Returns:
+        {"exploits", "left" (those that still beat every honest text), "sentence" ("" where there is no exploit, or a score without doubt)}.
+    """
+    exploits, honest = [row for row in board["rows"] if row["exploit"]], [row for row in board["rows"] if not row.get("nonsense")]
+    if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *honest]):
+        return {"exploits": len(exploits), "left": len(exploits), "sentence": ""}
+    ceiling = max((row["score"] - k * row["uncertainty"] for row in honest), default=-math.inf)
+    left = sum(row["score"] - k * row["uncertainty"] > ceiling for row in exploits)
+    if not left:
+        told = "none would win: it was unsure of just these texts"
+    elif left == len(exploits):
+        told = "they would still win: it is wrong and sure of it" if left > 1 else "it would still win: it is wrong and sure of it"
+    else:
+        told = f"{left} of the {len(exploits)} would still win"
+    return {"exploits": len(exploits), "left": left, "sentence": f"With {k:g} times its doubt taken off each score, {told}."}
+
+
 def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> list[Pair]:
     """Each nonsense text of a board as the loser of a comparison with the best honest text for its prompt: rejected examples for the next training.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.settings import ContextFlipSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
 MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
@@ -74,6 +74,7 @@ class Session:
         self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
+        self.experiments: dict[str, dict] = {}  # what labs that train models of their own found, by lab ("goodhart", "algorithms", "context_flip"); no weights
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.held: dict[str, dict] = {}  # weights of rounds and branches that are not on disk, by name (rounds)
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
@@ -473,6 +474,12 @@ class Session:
 
         return steps.compare(self, prompt, seed, samples)
 
+    def token_changes(self, pair: dict) -> Iterator:
+        """What training did to each token of a pair of answers. One record, see ``token_changes``."""
+        from rlhf_core import token_changes
+
+        return token_changes.token_changes(self, pair)
+
     def choose_model(self, name: str) -> Iterator:
         """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
         from rlhf_core import model_choice
@@ -484,6 +491,18 @@ class Session:
         from rlhf_core import model_choice
 
         return model_choice.time_a_step(self, settings)
+
+    def context_flip(self, settings: ContextFlipSettings | None = None) -> Iterator:
+        """One set of outputs, two briefs, two reward models, two tuned models; kept in ``experiments["context_flip"]``. Touches nothing else of the session."""
+        from rlhf_core import context_flip
+
+        return context_flip.run(self, settings or ContextFlipSettings())
+
+    def context_flip_own(self, prompt: str, text: str) -> Iterator:
+        """A sentence of the learner's, scored under both briefs of the last context flip. Record {"prompt", "text", "scores"}."""
+        from rlhf_core import context_flip
+
+        return context_flip.score_own(self, prompt, text)
 
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""

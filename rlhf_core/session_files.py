@@ -30,7 +30,7 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "ppo_run": session.ppo_run, "ppo_log": session.ppo_log,
                 "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
                 "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
-                "annotation": session.annotation,
+                "annotation": session.annotation, "experiments": session.experiments,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -97,6 +97,7 @@ def load(directory: str | Path) -> Session:
             run_name(state.get("ppo_run")) or session.ppo_run,
             [s for s in state.get("ppo_log", []) if s["step"] <= session.steps_done],
         )
+        session.experiments = dict(state.get("experiments", {}))
         session.model_hash = run["model"].get("sha256", "")
         files = run["files"]
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None

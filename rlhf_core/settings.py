@@ -169,3 +169,18 @@ class DPOSettings(_Checked):
     frozen_layers: int = setting(0, "Bottom layers that are not trained.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
     seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class ContextFlipSettings(_Checked):
+    """The context flip lab: one set of outputs, two briefs."""
+
+    comparisons: int = setting(30, "Pairs of outputs, judged once under each brief.", 4, 200, 1, "comparisons")
+    steps: int = setting(12, "PPO steps for each brief.", 1, 100, 1, "steps")
+    prompts: int = setting(8, "Held-out prompts that all three models answer at the end.", 1, 40, 1, "prompts")
+    seed: int = setting(0, "Same seed, same lab.", 0, 2**31 - 1, 1)
+
+    @property
+    def records(self) -> int:
+        """How many records the lab yields: outputs, two reward models, scores, step 0 and the steps of two runs, answers."""
+        return 5 + 2 * (self.steps + 1)

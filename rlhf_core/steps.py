@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from rlhf_core import comparisons, evaluation, models, studio
+from rlhf_core import comparisons, evaluation, models, studio, verdict
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
@@ -30,6 +30,7 @@ from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSetting
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    fluency_of_texts,
     make_room,
     policy_weights,
     pooled_of_texts,
@@ -391,6 +392,13 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
     result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    fluency = {}
+    for side in ("before", "after"):
+        rows = [(p["prompt"], p[side], p[f"ended_{side}"]) for p in pairs]
+        fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
+    result |= verdict.verdict(
+        pairs, wanted=session.brief.wanted, scripted="scripted" in session.rater, fluency=fluency, seed=seed_of(session, "shuffled labels", seed)
+    )
     result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result

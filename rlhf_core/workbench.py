@@ -136,22 +136,40 @@ def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor
     return rm.pooled_states(at, responses.mask)
 
 
+def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
+    """(prompt, text, ended) rows as tokens, to be read. A longer answer is cut where the context ends: each by its own length, so that no row depends on another."""
+    encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
+    prompts, prompt_mask = pad_left(encoded, lm.pad_id)
+    answers = [
+        (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)] or [lm.end_id] for ids, (_, t, ended) in zip(encoded, rows, strict=True)
+    ]
+    tokens, mask = pad_right(answers, lm.pad_id)
+    return Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
+
+
 def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
     """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress, returns the tensor."""
     parts = []
     for first in range(0, len(rows), CHUNK):
         chunk = rows[first : first + CHUNK]
-        encoded = [encode_prompt(lm, p, 1) for p, _, _ in chunk]
-        prompts, prompt_mask = pad_left(encoded, lm.pad_id)
-        # A longer answer is read as far as the context goes: each by its own length, so that no row depends on the others in its chunk.
-        answers = [
-            (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)] or [lm.end_id]
-            for ids, (_, t, ended) in zip(encoded, chunk, strict=True)
-        ]
-        tokens, mask = pad_right(answers, lm.pad_id)
-        parts.append(pooled_of_responses(lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))))
+        parts.append(pooled_of_responses(lm, responses_of_texts(lm, chunk)))
         yield Progress("reading", min(first + CHUNK, len(rows)), len(rows))
     return torch.cat(parts)
+
+
+@torch.no_grad()
+def fluency_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading") -> Iterator:
+    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token (its end of text counts as one); yields Progress, returns [floats]."""
+    found = []
+    for first in range(0, len(rows), CHUNK):
+        responses = responses_of_texts(lm, rows[first : first + CHUNK])
+        before, _ = response_forward(lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask)
+        real = responses.mask
+        log_p = torch.zeros(real.shape)
+        log_p[real] = lm.trunk.logits(before[real]).log_softmax(-1).gather(-1, responses.tokens[real][:, None]).squeeze(1)  # (real tokens,)
+        found += (log_p.sum(1) / real.sum(1)).tolist()
+        yield Progress(stage, min(first + CHUNK, len(rows)), len(rows))
+    return found
 
 
 def seed_of(session: Session, *parts) -> int:

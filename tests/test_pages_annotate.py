@@ -240,6 +240,24 @@ def test_a_list_can_be_dragged_into_order():
     assert not app.exception and "pick_1" not in keys(app) and {"pick_bad", "pick_skip"} <= keys(app) and "Put the best on top" in words_of(app)
 
 
+def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(queue, monkeypatch):  # noqa: F811
+    asked = []
+
+    def pool(self, count, candidates=2):
+        asked.append(candidates)
+        yield {"kind": "set", "set_id": add_set(self, [f" {len(asked)}{name}" for name in "abcd"[:candidates]])["id"]}
+
+    monkeypatch.setattr(Session, "generate_pool", pool)
+    app = open_app("rank")
+    queue.advance()  # under way, for pairs
+    app.button_group(key="form_widget").set_value(4).run()
+    finish(queue)
+    app.run()
+    finish(queue)
+    app.run()
+    assert asked[:2] == [2, 4] and "pick_4" in keys(app)
+
+
 def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
     monkeypatch.setattr("rlhf_core.desk.REPEATS", 1.0)
     session = sessions.create()

@@ -280,7 +280,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
     app = open_page("hack_reward_model", session)
-    assert "You broke it!" in said(app) and "EXPLOIT" in said(app)
+    assert "You broke it!" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)
