@@ -131,7 +131,7 @@ if not running:
         key="brief_pick",
         on_change=pick_brief,
     )
-    with st.container(horizontal=True, key="start_buttons"):
+    with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
         st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, disabled=not session.brief.wanted,
                   help="The whole loop, live, in about a minute." if session.brief.wanted else "This brief has no scripted rater, so nobody could judge for you.")  # fmt: skip
