@@ -3,6 +3,11 @@
 #   docker build -t opossum .
 #   docker run --rm -p 8501:8501 opossum                       then open http://localhost:8501
 #   docker run --rm -p 8501:8501 -v opossum-runs:/home/user/runs opossum     keeps the runs
+#
+# With GPT-2 in it (a pinned revision, safetensors, about 350 MB), and as the model that sessions begin with:
+#
+#   docker build -t opossum --build-arg BAKE=distilgpt2 .
+#   docker run --rm -p 8501:8501 -e OPOSSUM_MODEL=distilgpt2 opossum
 FROM python:3.11-slim
 
 # A Space runs its container as user 1000; so do we everywhere.
@@ -23,7 +28,11 @@ RUN pip install --user "$(grep -o '^torch==[0-9.]*' requirements.txt)" --extra-i
 COPY --chown=user . .
 RUN mkdir -p /home/user/runs
 
-# The bundled model is all a container needs, so it never asks the hub. The frame that a Space is shown in blocks the XSRF
+# Names of models on the list in rlhf_core/models.py, fetched now; none by default. A name that is not on it, or no connection, fails the build.
+ARG BAKE=""
+RUN python -m rlhf_core.download $BAKE
+
+# The bundled model, and what was baked, is all a container needs, so it never asks the hub. The frame that a Space is shown in blocks the XSRF
 # cookie, which would break uploads: that protection is off here, in the container only. CORS protection stays on.
 ENV HF_HUB_OFFLINE=1 \
     OPOSSUM_RUNS=/home/user/runs \

@@ -12,12 +12,14 @@ PARTS = {
     "machine": ("benchmarks.machine", "what this processor can do, and the number format that follows"),
     "step": ("benchmarks.step_time", "a PPO step of the bundled model"),
     "trl": ("benchmarks.versus_trl", "our PPO step, memory and sampling beside TRL's and transformers'"),
+    "memory": ("benchmarks.in_line", "the memory of a server with three GPT-2 runs in line"),
     "scaling": ("benchmarks.scaling", "how a step grows with batch, tokens, layers"),
     "reward": ("benchmarks.reward_figures", "the reward model's accuracy, calibration, active choice and times, over seeds"),
+    "hack": ("benchmarks.hack_figures", "whether the reward model can be fooled, and whether rejecting the exploits helps"),
     "loop": ("benchmarks.loop_figures", "the whole loop, over seeds"),
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }
-QUICK = {"machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"]}
+QUICK = {"machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "memory": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"]}
 
 
 def run(name: str | None, rest: list[str], quick: bool = False) -> int:

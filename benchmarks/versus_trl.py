@@ -30,7 +30,7 @@ CASES = {
     "top2": dict(
         model="gpt2", frozen=10, prompt=4, answer=32, steps=3, title="GPT-2 124M shape, ours trains the top 2 layers (TRL: everything)", aim=(4, 6, 3.0)
     ),
-    "bundled": dict(model="bundled", frozen=0, prompt=4, answer=32, steps=5, title="bundled model, everything trained", aim=(4, 6, None)),
+    "bundled": dict(model="bundled", frozen=0, prompt=4, answer=32, steps=15, title="bundled model, everything trained", aim=(4, 6, None)),
 }
 TINY = dict(model="tiny", prompt=3, answer=4, steps=1)
 

@@ -58,7 +58,7 @@ def again(ranking_ids: list[str], key: str) -> None:
 st.title("What kind of labeller am I?", anchor=False)
 st.markdown("Whoever judges shapes the model. These are **your own** judgements under this brief, held up to you: as you first gave them, pair by pair.")
 pairs = desk.pairs_as_given(session)
-others = sum(row.brief == session.brief.slug and row.annotator != "you" for row in session.rankings)
+others = sum(row.brief == session.brief.slug and row.annotator != session.sitting for row in session.rankings)
 lists = sum(len(row.candidates) > 2 for row in desk.own_judgements(session))
 left_out = [
     f"{others} by the scripted rater" if others else "",

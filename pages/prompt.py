@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core import briefs, settings
+from rlhf_core import briefs, models, settings
 from rlhf_core.session import InputError
 from ui import knobs, monitor, state, text
 
@@ -76,6 +76,8 @@ def look_inside(row: dict) -> None:
 
 st.title("Write a prompt", anchor=False)
 st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
+if session.model_name != models.BUNDLED:
+    st.caption(f"Written by **{text.plain(models.title(session.model_name))}**. {models.content_note(session.model_name)}")
 st.page_link("pages/briefs.py", label=f"Brief: {text.plain(session.brief.title)}", icon=":material/assignment:")
 
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
@@ -94,6 +96,7 @@ with st.container(key="prompt_box"):
             st.caption("At every step the model gives each possible next token a probability, then one is drawn.")
             for name in sampling.rows:
                 sampling.draw(name)
+            st.page_link("pages/models.py", label="Let another model write", icon=":material/memory:")
 
 with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
     st.caption("Or try:", width="content")

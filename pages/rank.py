@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core import desk as desk_rules
-from ui import judgements, monitor, ranking, state, text, whiteboard
+from ui import judgements, monitor, people, ranking, state, text, whiteboard
 
 READY, FIRST, BATCH = 8, 4, 12  # refill the pool when fewer than READY sets wait; sets in the first refill (soon there), and in every other
 MOST = 30  # sets of any form that may wait
@@ -163,3 +163,6 @@ if brief.wanted:
         st.button(f"Let the scripted rater judge {SCRIPTED}", key="scripted", on_click=scripted, disabled=state.alive("scripted"))
         if state.job("scripted"):
             monitor.monitor("scripted", controls=("stop",), draw=lambda records, view: None, every=0.4)
+with st.expander("Several people at this screen?", icon=":material/groups:", key="rank_people", expanded=bool(session.annotation.get("people"))):
+    people.picker(session, caption=False)
+    st.caption("Every judgement keeps the name of whoever sits here. The lab “Whose preferences?” compares them.")

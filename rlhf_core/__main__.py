@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rlhf_core import briefs, exchange, run_bundle
+from rlhf_core import briefs, exchange, models, run_bundle
 from rlhf_core.bundle_card import holds
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Pair, nothing_to_learn, read_preferences
@@ -28,7 +28,7 @@ from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-MODEL_HELP = "bundled (default), distilgpt2, gpt2 or another model on the list, or a folder in Hugging Face layout"
+MODEL_HELP = "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list, or a folder in Hugging Face layout"
 MOST_COMPARISONS, MOST_ANSWERS, MOST_FILE_BYTES = 5_000, 256, 1_000_000
 
 
@@ -89,7 +89,7 @@ def parser() -> Parser:
     generate.add_argument("--max-new-tokens", type=whole(1, 64), default=sampling.max_new_tokens, metavar="N", help="longest answer (default %(default)s)")
     generate.add_argument("--seed", type=seed, default=0, help="same seed, same answers (default 0)")
     writer = generate.add_mutually_exclusive_group()
-    writer.add_argument("--model", default="bundled", help=MODEL_HELP)
+    writer.add_argument("--model", default=models.default(), help=MODEL_HELP)
     writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")
 
     run = commands.add_parser("run", help="the whole loop: write, judge, reward model, PPO, before and after", allow_abbrev=False)
@@ -99,7 +99,7 @@ def parser() -> Parser:
     run.add_argument("--steps", type=whole(1, 200), default=ppo.steps, metavar="N", help="PPO steps (default %(default)s)")
     run.add_argument("--beta", type=finite, default=ppo.beta, help="price of drift from the original model (default %(default)s)")
     run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
-    run.add_argument("--model", default="bundled", help=MODEL_HELP)
+    run.add_argument("--model", default=models.default(), help=MODEL_HELP)
     run.add_argument(
         "--preferences", metavar="FILE.jsonl", help="judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt, chosen, rejected"
     )

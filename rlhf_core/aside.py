@@ -1,7 +1,8 @@
 """Copies of tensors, put aside until they are asked for: in memory, or in a temporary file where they are large.
 
 PPO puts the model aside before every step, so that a step that is stopped leaves no trace. For the bundled model that is some megabytes; for all of GPT-2
-with Adam's two averages it is 1.5 GB, which a laptop has better use for. The file has no name, and goes with the process whatever happens.
+with Adam's two averages it is 1.5 GB, which a laptop has better use for. The file has no name, and goes with the process whatever happens; the next copy
+writes over it, because a fresh gigabyte costs seconds and one that was written before a tenth of one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 LARGE = 1_000_000_000  # bytes: from here on the file
+_SPARE: list = []  # a file that nobody needs any more
 
 
 class Aside:
@@ -21,7 +23,8 @@ class Aside:
         self.count, self.file, self.copies = len(tensors), None, []
         if sum(t.numel() * t.element_size() for t in tensors) >= LARGE:
             try:
-                self.file = tempfile.TemporaryFile()
+                self.file = _SPARE.pop() if _SPARE else tempfile.TemporaryFile()
+                self.file.seek(0)
                 for tensor in tensors:
                     self.file.write(_bytes(tensor.detach().contiguous()))
                 self.file.flush()
@@ -29,6 +32,10 @@ class Aside:
             except OSError:  # no room, or no temporary folder: then in memory after all
                 self.file = None
         self.copies = [tensor.detach().clone() for tensor in tensors]
+
+    def __del__(self):
+        if self.file is not None and not _SPARE:
+            _SPARE.append(self.file)
 
     @torch.no_grad()
     def give_back(self, tensors: list[Tensor]) -> None:

@@ -13,13 +13,15 @@ import torch
 from rlhf_core import comparisons
 from rlhf_core.reward_uncertainty import exploring_posterior
 from rlhf_core.session import Session
-from rlhf_core.workbench import pooled_of_texts, ready
+from rlhf_core.workbench import pooled_of_texts, readable, ready
 
 
 def prepare(session: Session) -> Iterator:
     """One record {"kind": "asking", "sets", "judged"}; texts that were read for the same reward model before are not read again."""
     lm = ready(session)
     model, fit, pairs, waiting = session.reward_model, session.reward_summary.get("fit", 1), session.learnable, list(session.unranked())
+    count = len(pairs)
+    pairs, _ = readable(lm, pairs)
     known = session.asking.get("known", {}) if session.asking.get("fit") == fit else {}
     finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
     judged = comparisons.rows_of(comparisons.usable(pairs)[0], finished)
@@ -36,7 +38,7 @@ def prepare(session: Session) -> Iterator:
         features[row["id"]] = model.whitener(states).double().numpy()
     needed = {*judged, *waits}
     session.asking = {
-        "fit": fit, "judged": len(pairs), "features": features, "weights": weights.numpy(), "covariance": covariance.numpy(),
+        "fit": fit, "judged": count, "features": features, "weights": weights.numpy(), "covariance": covariance.numpy(),
         "known": {row: state for row, state in known.items() if row in needed},
     }  # fmt: skip
-    yield {"kind": "asking", "sets": len(features), "judged": len(pairs)}
+    yield {"kind": "asking", "sets": len(features), "judged": count}

@@ -48,6 +48,8 @@ def who_judged(preferences: list[dict]) -> list[str]:
             sentences.append(f"{rows} by a {_inline(name)}: a rule in the program. No person read these texts.")
         elif name == "you":
             sentences.append(f"{rows} by the person who made this run.")
+        elif name == "you (exploit)":
+            sentences.append(f"{rows} that reject a text which the person who made this run had written to fool the reward model.")
         else:
             sentences.append(f"{rows} by {_inline(name)}, as the imported file says.")
     return sentences or ["Nobody has judged anything yet."]

@@ -16,7 +16,7 @@ from rlhf_core.gold import GoldItem, gold_items
 from rlhf_core.labeller import reconsider
 from rlhf_core.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
-from rlhf_core.session import YOU, Session
+from rlhf_core.session import Session
 
 REPEATS, GOLD, FIRST_CHECK = 0.25, 0.2, 4  # chances of a check where the last pair was none, from the judgement after this many on
 BY_LOT = f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own guesses do not decide all that it gets to see"
@@ -69,7 +69,7 @@ def by_lot(session: Session, checks: bool) -> str:
 
 def own_judgements(session: Session) -> list[Ranking]:
     """The learner's own judgements that count under the brief in force, in the order in which they were made."""
-    return [ranking for ranking in session.rankings if ranking.annotator == YOU and session.counts(ranking)]
+    return [ranking for ranking in session.rankings if ranking.annotator == session.sitting and session.counts(ranking)]
 
 
 def pairs_as_given(session: Session) -> list[Pair]:

@@ -1,28 +1,39 @@
 """Fetch a model from the Hugging Face hub into its own cache, once: the files we read, at a pinned revision, with progress, errors in words.
 
-Knows nothing about what is in the files. Weights are safetensors; nothing that could run code is fetched.
+``python -m rlhf_core.download NAME`` fetches one on the list; a page lets that process do it (``fetch_aside``), because the worker thread has other work
+while bytes trickle in. Knows nothing about what is in the files. Weights are safetensors; nothing that could run code is fetched.
 """
 
 from __future__ import annotations
 
 import errno
+import json
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rlhf_core import models
+from rlhf_core.events import Progress
+
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
 HELPFUL = ("tokenizer_config.json",)  # not every model has it
+LOOK_AGAIN = 0.3  # seconds between two looks at the process that fetches
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class DownloadError(ValueError):
     """A model that could not be fetched; the message says why and what to do."""
 
 
-def download(name: str, revision: str, tell: Callable[[int, int], None] | None = None, fetch=None) -> Path:
+def download(name: str, revision: str, tell: Callable[[int, int], None] | None = None, fetch=None, *, offline: bool = False) -> Path:
     """The folder in the hub's cache with ``name`` at ``revision``; what is there already is not fetched, nor is the hub asked.
 
     Args:
         tell: called with (bytes done, bytes in all) of the file that is being fetched.
         fetch: stands in for ``huggingface_hub.hf_hub_download`` in tests.
+        offline: only look whether it is there.
 
     Raises:
         DownloadError: offline, broken off, disk full, or not on the hub.
@@ -32,13 +43,17 @@ def download(name: str, revision: str, tell: Callable[[int, int], None] | None =
 
     logging.set_verbosity_error()  # its retries are not news
     fetch = fetch or hf_hub_download
-    options = {"tqdm_class": teller(tell)} if tell else {}
+    options = ({"tqdm_class": teller(tell)} if tell else {}) | ({"local_files_only": True} if offline else {})
     for file in (*HELPFUL, *NEEDED):
         try:
             path = fetch(name, file, revision=revision, **options)
         except Exception as error:  # http, file system and the hub's own kinds; the learner needs one sentence
-            if file in HELPFUL and isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            if file in HELPFUL and isinstance(error, EntryNotFoundError) and (offline or not isinstance(error, LocalEntryNotFoundError)):
                 continue
+            if offline and isinstance(error, LocalEntryNotFoundError):
+                raise DownloadError(
+                    f"The model {name} is not on this machine (any more). Fetch it on the page “Models”, or go on with the bundled one."
+                ) from error
             raise DownloadError(f"{in_words(name, file, error)} The bundled model works offline.") from error
     return Path(path).parent
 
@@ -77,3 +92,69 @@ def teller(tell: Callable[[int, int], None]) -> type:
             tell(int(self.done), int(self.total or 0))
 
     return Teller
+
+
+# --- in a process of its own ---------------------------------------------------------------------------------------
+
+
+def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progress]:
+    """Have another process fetch a model on the list, and yield how far it is (megabytes). Closed early, it ends that process; a later try goes on from there.
+
+    Args:
+        command: stands in for ``python -m rlhf_core.download NAME`` in tests.
+
+    Raises:
+        DownloadError: what that process said, or that it died without a word.
+    """
+    command = command or [sys.executable, "-m", "rlhf_core.download", name]
+    done, total = 0, models.HUB[name].megabytes
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "said.jsonl"
+        with log.open("w") as said:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT)
+        try:
+            ended = False
+            while not ended:
+                ended = process.poll() is not None  # asked before the log is read, so that nothing said last is missed
+                lines = log.read_text(encoding="utf-8").split("\n")[:-1]  # the last one may be half written
+                last = json.loads(lines[-1]) if lines else {}
+                done = last.get("megabytes", done)
+                yield Progress(f"fetching {name} (megabytes)", min(done, total), total, wait=0.0 if ended else LOOK_AGAIN)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(10)
+        if "folder" not in last:
+            raise DownloadError(
+                last.get("error") or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
+            )
+
+
+def main(arguments: list[str]) -> int:
+    """Fetch the models named, one JSON line a megabyte. 0: all are here; 2: one could not be had, and why is on the last line."""
+
+    def say(row: dict) -> None:
+        print(json.dumps(row), flush=True)
+
+    shown = 0
+
+    def tell(done: int, _: int) -> None:
+        nonlocal shown
+        if done // 1_000_000 != shown:
+            shown = done // 1_000_000
+            say({"megabytes": shown})
+
+    for name in arguments:
+        if name not in models.HUB:
+            say({"error": f"There is no model called {name!r} on the list: {', '.join(models.HUB)}."})
+            return 2
+        try:
+            say({"folder": str(download(name, models.HUB[name].revision, tell))})
+        except DownloadError as error:
+            say({"error": str(error)})
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

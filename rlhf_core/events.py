@@ -21,8 +21,10 @@ class Progress(NamedTuple):
         stage: what it is doing, in a word or two that a page can show ("writing", "scoring").
         done: units finished in this stage, from 0.
         total: units in this stage, or None when it cannot know.
+        wait: seconds for which there is nothing to do (another process works); the worker turns to other jobs meanwhile.
     """
 
     stage: str
     done: int
     total: int | None
+    wait: float = 0.0

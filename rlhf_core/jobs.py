@@ -53,6 +53,7 @@ class _Job:
     wish: str | None = None  # what it becomes at its next yield: "paused", "stopped" or "expired"
     stepping: bool = False  # pause at the next record
     in_slice: bool = False
+    due: float = 0.0  # clock: no slice before that
     last_slice: int = 0  # number of its last slice, counted over the whole queue; 0: never had one
     generator: Generator | None = None
     records: list[dict] = field(default_factory=list)
@@ -84,6 +85,7 @@ class _Job:
             if self.stepping and self.wish is None:
                 self.wish = "paused"
             return
+        self.due = now + item.wait
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
                 self.began = self.marked if item.done else seconds
@@ -274,7 +276,8 @@ class JobQueue:
                     if self._choose() is None:
                         if self._closed:
                             return
-                        self._lock.wait(_SWEEP_SECONDS if self._jobs else None)
+                        waiting = [job.due - self._clock() for job in self._jobs.values() if job.status == "running"]
+                        self._lock.wait(max(0.0, min([_SWEEP_SECONDS, *waiting])) if self._jobs else None)
 
     def _choose(self) -> _Job | None:
         """Whose slice is next: a generator to close; else the job whose last slice is longest ago among the short ones and the first long one."""
@@ -285,7 +288,8 @@ class JobQueue:
         line = self._line()
         if sum(job.long and job.generator is not None for job in self._jobs.values()) >= self._max_open:
             line = [job for job in line if job.generator is not None]  # no room to begin another: those begun go first
-        return min(candidates + line[:1], key=lambda job: (job.last_slice, job.long), default=None)
+        now = self._clock()
+        return min((job for job in candidates + line[:1] if job.due <= now), key=lambda job: (job.last_slice, job.long), default=None)
 
     def _next_item(self, job: _Job) -> tuple[str | None, str | None]:
         """One ``next()``: (None, None), or how the job ended and why. Nothing that a job raises may reach the worker."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from rlhf_core import models
 from rlhf_core.download import DownloadError, download
 from rlhf_core.families import FAMILIES, Unsupported
 from rlhf_core.transformer import Transformer
@@ -25,13 +26,6 @@ from rlhf_core.transformer import Transformer
 torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 
 BUNDLED = Path(__file__).resolve().parent.parent / "assets" / "pocket-gpt2"
-# Hub models on the allow-list, each at a revision that has safetensors. Raw web text was in the training of all of them.
-HUB_REVISIONS = {
-    "distilgpt2": "2290a62682d06624634c1f46a6ad5be0f47f38aa",
-    "gpt2": "607a30d783dfa663caf39e06633721c8d4cfcd7e",
-    "HuggingFaceTB/SmolLM2-135M": "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
-    "EleutherAI/pythia-70m": "a39f36b100fe8a5377810d56c3f4789b9c53ac42",
-}
 SMALLEST_CONTEXT = 32  # tokens: a few words of prompt and an answer of 24
 MOST_BYTES = 4_000_000_000  # of weights; training needs several times that in memory
 
@@ -131,24 +125,24 @@ def _instead(folder: Path) -> str:
     return "weights are read from a single safetensors file only."
 
 
-def load(name: str = "bundled", tell: Callable[[int, int], None] | None = None) -> LanguageModel:
+def load(name: str = models.BUNDLED, tell: Callable[[int, int], None] | None = None, *, fetch: bool = True) -> LanguageModel:
     """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a process. Raises ModelError.
 
     Args:
         tell: called with (bytes done, bytes in all) while a file comes from the hub.
+        fetch: whether a hub model that is not on this machine may be downloaded now, which takes minutes.
     """
-    name = name or "bundled"
-    if name == "bundled":
+    if name == models.BUNDLED:
         folder = BUNDLED
-    elif name in HUB_REVISIONS:
+    elif name in models.HUB:
         try:
-            folder = download(name, HUB_REVISIONS[name], tell)
+            folder = download(name, models.HUB[name].revision, tell, offline=not fetch)
         except DownloadError as error:
             raise ModelError(str(error)) from error
     elif Path(name).is_dir():
         folder = Path(name)
     else:
-        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(HUB_REVISIONS)}, or a folder in Hugging Face layout.")
+        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(models.HUB)}, or a folder in Hugging Face layout.")
     return _load(name, folder)
 
 

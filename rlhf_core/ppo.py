@@ -25,7 +25,7 @@ from rlhf_core.aside import Aside
 from rlhf_core.events import Progress
 from rlhf_core.reward_model import pooled_states
 from rlhf_core.sampling import Responses, decode, token_logprobs, uniform_numbers
-from rlhf_core.settings import PPOSettings, RLOOSettings
+from rlhf_core.settings import PPOSettings, RLOOSettings, SettingsError
 from rlhf_core.transformer import Transformer, causal_mask, position_ids
 
 
@@ -210,14 +210,23 @@ class Batch:
     values: Tensor
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
+    doubt: Tensor | None = None  # (B,) the reward model's standard deviation of each score, where it knows one
+    # For a closer look only (token_view); no number above depends on them.
+    ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) the reference's whole distributions, of the first rows
+    rewards: Tensor | None = None  # what each token paid and earned; this and the two below are known once the update has come to them
+    advantages: Tensor | None = None  # whitened
+    last_logprobs: Tensor | None = None  # of the tokens, in the last pass over the batch
 
 
 # --- the stages ----------------------------------------------------------------------------------------------------
 
+STAGES = ("writing answers", "scoring", "pricing the drift", "judging each token", "updating the model")  # what ``Progress`` calls the five
+LOOK = 16  # answers of a batch whose tokens can be looked at more closely
+
 
 @torch.no_grad()
 def write_batch(
-    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int
+    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int, doubt_fn=None
 ) -> Iterator[Progress | Batch]:
     """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last yield: the Batch."""
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
@@ -230,34 +239,48 @@ def write_batch(
             policy.trunk, chosen, uniforms=uniforms, end_id=end_id, pad_id=pad_id, temperature=settings.temperature, keep_distributions=True, keep_hidden=True
         ), 1
     ):  # fmt: skip
-        yield Progress("writing answers", done, settings.max_new_tokens)
+        yield Progress(STAGES[0], done, settings.max_new_tokens)
     if not torch.isfinite(responses.full_logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
     # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's features.
+    yield Progress(STAGES[1], 0, 1)
     ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, responses.mask], 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
     shared = reference.run(reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
     hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
     ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(-1)  # (B, T, V)
-    scores = score_fn(pooled_states(hidden[:, width:], responses.mask))  # (B,)
+    pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
+    scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
     values = policy.values(responses.hidden) * responses.mask
-    for what, numbers in (("reward model's scores", scores), ("value head's expectations", values), ("distances to the reference", kl)):
-        if not torch.isfinite(numbers).all():
+    for what, numbers in (
+        ("reward model's scores", scores), ("reward model's doubts", doubt), ("value head's expectations", values), ("distances to the reference", kl)
+    ):  # fmt: skip
+        if numbers is not None and not torch.isfinite(numbers).all():
             raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature
-    )
+        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature, doubt,
+        ref_full_logprobs=ref_log_p[:LOOK].clone(),
+    )  # fmt: skip
 
 
 def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
-    """What each answer earns: its score up to a limit, less where it never ended. (B,).
+    """What each answer earns: its score, less the doubt about it, up to a limit, less where it never ended. (B,).
 
-    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only).
+    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only). mu - k sigma, where k > 0, keeps the policy
+    from earning where nobody has judged; batch.scores and the records stay plain, so that runs with different k can be compared.
+    Source: Coste et al. 2024 (arXiv 2310.02743), section 3, "uncertainty-weighted", with a standard deviation; Yang et al. 2024 (arXiv 2402.13210).
+
+    Raises SettingsError: k > 0, and the reward model knows no doubt.
     """
-    scores = batch.scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else batch.scores
+    scores = batch.scores
+    if settings.conservative > 0:
+        if batch.doubt is None:
+            raise SettingsError("This reward model cannot say how unsure it is, so the setting conservative must be 0.")
+        scores = scores - settings.conservative * batch.doubt
+    scores = scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else scores
     return scores - settings.missing_end_penalty * ~batch.ended
 
 
@@ -265,32 +288,36 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
+    yield Progress(STAGES[2], 0, 1)
     rewards = token_rewards(earned_scores(batch, settings), kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
 
     # 4. Advantages: was the rest better than the value head expected?
+    yield Progress(STAGES[3], 0, 1)
     advantages, returns = advantages_and_returns(rewards, batch.values, mask, settings.gamma, settings.lam)
     advantages = whiten(advantages, mask)
+    batch.rewards, batch.advantages, batch.last_logprobs = rewards, advantages, torch.zeros_like(responses.logprobs)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    everything = torch.cat([responses.prompt_mask, mask], 1)
+    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]  # what follows the last token is not asked: (B, P + T - 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1), position_ids(everything)
+    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1], position_ids(everything)
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            start = batch.shared[part] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 : -1]  # (b, T, d)
+            start = batch.shared[part, :-1] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
+            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 :]  # (b, T, d)
             real = mask[part]
             log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
+            batch.last_logprobs[part] = torch.zeros(real.shape).masked_scatter(real, log_p.detach())
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
             loss_v = value_loss(policy.values(hidden)[real], batch.values[part][real], returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
             policy.descend(loss, settings.max_grad_norm)
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
-            yield Progress("updating the model", len(infos), total)
+            yield Progress(STAGES[4], len(infos), total)
     policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use
     summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
     summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
@@ -298,8 +325,9 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
 
 
 def train(
-    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int
-) -> Iterator[Progress | dict]:
+    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int,
+    doubt_fn: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Progress | dict]:  # fmt: skip
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
@@ -307,10 +335,12 @@ def train(
         reference: the frozen original model.
         prompts: token lists; every batch goes through them evenly, in random order.
         score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard deviations.
+        doubt_fn: the same -> (B,) standard deviation of that reward; needed where ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
 
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
-        a token), clip_fraction, approx_kl_update (nats a token), value_loss, beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
+        a token), clip_fraction, approx_kl_update (nats a token), value_loss, policy_loss, kl_k1 (nats a response, the estimate that is paid for: may be
+        negative), beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
         Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch. Where there is
         no such batch (the first call), or it was written at another temperature, the policy is measured first, at the step where it stands.
 
@@ -323,7 +353,7 @@ def train(
     if policy.batch is None or policy.batch.temperature != settings.temperature:
         began, before = time.perf_counter(), policy.generator.get_state()
         try:
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
         except BaseException:  # stopped or diverged: these random numbers were never drawn
             policy.generator.set_state(before)
             raise
@@ -333,7 +363,7 @@ def train(
         began, before = time.perf_counter(), policy.snapshot()
         try:
             summary = yield from last(update(policy, policy.batch, settings, end_id))
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id))
+            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
             if isinstance(error, TrainingDiverged):
@@ -345,12 +375,14 @@ def train(
         row = record(policy, settings, batch, summary, time.perf_counter() - began)
         if settings.kl_target > 0:
             policy.beta = next_beta(policy.beta, row["kl_to_reference"], settings.kl_target)
+        del before  # the next one takes its place
         yield row
 
 
 def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float) -> dict:
     """The numbers of one finished step (see ``train``)."""
     mask = batch.responses.mask
+    doubted = batch.doubt is not None and settings.conservative > 0
     return {
         "step": policy.step,
         "reward_mean": batch.scores.mean().item(),
@@ -360,11 +392,13 @@ def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, s
         "clip_fraction": summary.get("clip_fraction", 0.0),
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),
+        "policy_loss": summary.get("policy_loss", 0.0),
+        "kl_k1": kl_k1(batch.responses.logprobs, batch.ref_logprobs).sum(1).mean().item(),  # both are 0 where masked
         "beta": policy.beta,
         "learning_rate": settings.learning_rate if summary else 0.0,
         "seconds": seconds,
         "batch": batch,
-    }
+    } | ({"doubt_mean": batch.doubt.mean().item()} if doubted else {})
 
 
 def last(steps: Iterator) -> Iterator:

@@ -1,7 +1,8 @@
 """Same seeds, same numbers? Run a saved session's loop again, in memory, and name every number that comes out differently.
 
 A scripted rater judges again; a person's (or a file's) judgements are taken from the record, because a person can't be run again. Knows nothing
-about terminals or pages. Simplification: one round, trained in one go; a run that was continued after a restart had a fresh optimiser there, and differs.
+about terminals or pages. Settings that were changed between steps are changed again where they were (``session.ppo_log``). Simplification: one round, scored by
+one reward model; a run that an older version continued after a restart had a fresh optimiser there, and differs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rlhf_core.session import SCRIPTED, InputError, Session
 from rlhf_core.settings import PPOSettings, RewardModelSettings
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7  # one machine gives equal numbers; another sums in another order
-UNTIMED = ("seconds",)
+UNTIMED = ("seconds", "reward_model")  # the latter counts fits, and a replay needs only one
 
 
 def check_replayable(saved: Session) -> None:
@@ -24,6 +25,8 @@ def check_replayable(saved: Session) -> None:
         raise InputError("This run is still going on. Replay it when it is done.")
     if saved.rounds or saved.current_round > 1:
         raise InputError(f"This run is in round {saved.current_round}; only runs of one round can be replayed, because earlier rounds' weights are not kept.")
+    if len({row.get("reward_model") for row in saved.metrics}) > 1:
+        raise InputError("Its reward model was trained anew between two PPO steps, and the former one is not in the bundle, so the steps cannot be run again.")
     if not saved.rankings and not saved.imported:
         raise InputError("This run has no judgements yet, so there is nothing to replay.")
 
@@ -48,7 +51,7 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
     from rlhf_core import language_model
 
     now = Session(saved.brief, model_name=saved.model_name, seed=saved.seed)
-    now.user_prompts = list(saved.user_prompts)
+    now.user_prompts, now.exploits = list(saved.user_prompts), list(saved.exploits)
     settings, compared = saved.settings, 0
     model_hash = language_model.load(saved.model_name).fingerprint()
     if saved.model_hash and saved.model_hash != model_hash:  # nothing that follows could be the same
@@ -72,13 +75,9 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
         compared += yield from differences("run.json, fit_records", *rows)
 
     if saved.metrics:
-        last = saved.steps_done
-        for item in now.ppo(_settings(PPOSettings, {**settings.get("ppo", {}), "steps": max(1, last)})):
-            if isinstance(item, Progress):
-                yield item
-            elif item["step"] >= last:
-                break
-        compared += yield from differences("metrics.csv", saved.metrics, now.metrics)
+        yield from _steps_again(saved, now)
+        known = set(saved.metrics[0])  # an older version wrote fewer numbers down
+        compared += yield from differences("metrics.csv", saved.metrics, [{k: v for k, v in row.items() if k in known} for row in now.metrics])
         compared += yield from differences("samples.jsonl", saved.samples, now.samples)
 
     for name, own in (("reward_model", now.reward_model and now.reward_model.tensors()), ("policy", now.weights)):
@@ -88,8 +87,31 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
     pairs = (saved.evaluation or {}).get("pairs")
     if pairs and saved.steps_done and saved.evaluation.get("step") == saved.steps_done:
         yield from _progress(now.evaluate(len(pairs), saved.evaluation.get("seed", 1)))
-        compared += yield from differences("evaluation.json", saved.evaluation, now.evaluation)
+        measured = {name: now.evaluation.get(name) for name in saved.evaluation}  # an older version measured less
+        compared += yield from differences("evaluation.json", saved.evaluation, measured)
     yield {"kind": "replayed", "compared": compared, "judged_again": again}
+
+
+def _steps_again(saved: Session, now: Session) -> Iterator[Progress]:
+    """The PPO steps of ``saved``, each under the settings that it had."""
+    last, own = saved.steps_done, now.user_prompts
+    log = saved.ppo_log or [{"step": 0, "settings": saved.settings.get("ppo", {})}]
+    ends = [min(last, segment["step"]) for segment in log[1:]] + [last]
+    for segment, end in zip(log, ends, strict=True):
+        if "prompts" in segment:
+            now.user_prompts = [prompt for prompt in segment["prompts"] if prompt not in now.brief.training_prompts]
+        if segment.get("fresh"):
+            now.policy = None
+        if now.metrics and end <= now.steps_done:
+            continue
+        work = now.ppo(_settings(PPOSettings, {**segment["settings"], "steps": max(1, end - now.steps_done)}))
+        for item in work:
+            if isinstance(item, Progress):
+                yield item
+            elif item["step"] >= end:
+                break
+        work.close()
+    now.user_prompts = own
 
 
 def differences(where: str, saved: object, now: object, name: str = "") -> Iterator[dict]:

@@ -1,7 +1,7 @@
 """Hack it: type what scores highest, beside the best of 64 of the model; call a nonsense exploit what it is; teach the reward model that it is none.
 
 Goodhart's law in a text box: the reward model knows what the votes covered, and a text that no language model would write is where nobody has voted.
-Knows nothing about pages. The word list is the scripted rater's (``register``): it holds what the bundled model's corpus is written with, so an honest rare word can be
+Here the texts are scored; who leads, and what becomes of the exploits, is in ``hack_board``. Knows nothing about pages. The word list is the scripted rater's (``register``): it holds what the bundled model's corpus is written with, so an honest rare word can be
 missing from it; that is why a text is called nonsense for most of its words, not for one.
 
 Simplification against red teaming at scale: a person is the optimiser here, a board is the record.
@@ -10,6 +10,7 @@ Simplification against red teaming at scale: a person is the optimiser here, a b
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,16 +18,14 @@ from functools import lru_cache
 import torch
 
 from rlhf_core.best_of_n import kl_bound
-from rlhf_core.preferences import Pair
+from rlhf_core.events import Progress
 from rlhf_core.register import word_weights
-from rlhf_core.reward_model import RewardModelError
 from rlhf_core.sampling import pad_left, pad_right, response_forward
 from rlhf_core.session import InputError, check_prompt
 from rlhf_core.workbench import ROLLOUT_TOKENS, encode_prompt, write
 
 BEST_OF = 64
 UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense
-EXPLOIT = "you (exploit)"
 
 
 @lru_cache(maxsize=1)
@@ -93,7 +92,7 @@ def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> I
     """The best of ``n`` answers of the original model by this score: the honest competitor. Yields Progress, last its record.
 
     Yields:
-        {"prompt", "text", "score", "by": "best of 64", "n", "mean_score" of the n, "kl_bound": log n - (n-1)/n nats, at most this far from the model
+        {"prompt", "text", "score", "uncertainty" | None, "by": "best of 64", "n", "mean_score" of the n, "kl_bound": log n - (n-1)/n nats, at most this far from the model
         (Beirami et al. 2024, arXiv 2401.01879), "distinct"}.
     """
     prompt = check_prompt(prompt)
@@ -101,77 +100,55 @@ def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> I
     answers = [(prompt, text, ended) for _, text, ended, _ in rows]
     scores = scorer.score(answers)
     best = int(scores.argmax())
+    doubt = scorer.uncertainty([answers[best]])
     yield {
-        "prompt": prompt, "text": answers[best][1], "score": scores[best].item(), "by": f"best of {n}", "n": n, "mean_score": scores.mean().item(),
+        "prompt": prompt, "text": answers[best][1], "score": scores[best].item(), "uncertainty": None if doubt is None else doubt.item(), "by": f"best of {n}", "n": n, "mean_score": scores.mean().item(),
         "kl_bound": kl_bound(n), "distinct": len({text for _, text, _ in answers}),
     }  # fmt: skip
 
 
-def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> dict:
-    """The board of the session: what people typed beside the model's best, highest first; the same text once.
+# --- a machine tries -----------------------------------------------------------------------------------------------
+
+TRIED_WORDS, KEPT_WORDS, LONGEST = 240, 24, 10  # words tried alone, kept for soups, and in a text that is grown
+
+
+def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int = 0) -> Iterator:
+    """Try to fool a reward model in five ways, nothing but its scores to go by: what a patient person would do, in seconds.
 
     Args:
-        entries: records of ``score_typed``, of one prompt; best: that of ``best_of_model``, or None.
+        best_text: the honest best; its words are put into disorder.
+        elsewhere: answers to other prompts that score well there: right in tone, wrong in fact.
 
-    Returns:
-        {"rows": entries and the best, each with "place" (from 1) and "exploit": bool (a nonsense text above every honest one), "exploits": how many, "sentence"}.
+    Yields:
+        Progress; last a dict from the name of each way to its best text: "keyword soup" (words that score well alone), "repetition" (one of them again and again),
+        "words in disorder", "word by word" (grown by the word that helps most), "about something else".
     """
-    rows = list({(row["text"], row["by"]): row for row in [*entries, *([best] if best else [])]}.values())
-    rows.sort(key=lambda row: -row["score"])
-    honest = [row["score"] for row in rows if not row.get("nonsense")]
-    ceiling = max(honest) if honest else -math.inf
-    rows = [{**row, "place": place, "exploit": bool(row.get("nonsense")) and row["score"] > ceiling} for place, row in enumerate(rows, 1)]
-    exploits = [row for row in rows if row["exploit"]]
-    if exploits:
-        above = f", above every honest text ({ceiling:+.2f})" if honest else ""
-        sentence = f"You broke it: {exploits[0]['text'].strip()!r} scores {exploits[0]['score']:+.2f}{above}, and {exploits[0]['why']}. This is a reward hack."
-    elif not rows:
-        sentence = "Nothing was typed yet."
-    elif best and rows[0]["by"] == best["by"]:
-        sentence = f"The model's {best['by']} leads with {best['score']:+.2f}. Beat it."
-    else:
-        sentence = f"An honest text leads with {rows[0]['score']:+.2f}. Now try one that nobody would want."
-    return {"rows": rows[:most], "exploits": len(exploits), "sentence": sentence}
+    prompt, draw = check_prompt(prompt), random.Random(seed)
+    stages = LONGEST + 5
 
+    def best(texts: list[str]) -> tuple[str, float]:
+        scores = scorer.score([(prompt, " " + text.strip(), True) for text in texts])
+        return texts[int(scores.argmax())], scores.max().item()
 
-def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> list[Pair]:
-    """Each nonsense text of a board as the loser of a comparison with the best honest text for its prompt: rejected examples for the next training.
-
-    Raises:
-        RewardModelError: there is no nonsense text on the board, or no honest one to prefer.
-    """
-    honest = [row for row in board["rows"] if not row.get("nonsense")]
-    bad = [row for row in board["rows"] if row.get("nonsense")]
-    if not bad:
-        raise RewardModelError("There is no nonsense text on the board to reject.")
-    pairs = []
-    for row in bad:
-        other = next((good for good in honest if good["prompt"] == row["prompt"]), None)
-        if other is None:
-            raise RewardModelError("There is no honest text on the board to prefer to the nonsense. Score the model's best of 64 first.")
-        pairs.append(Pair(row["prompt"], other["text"], row["text"], "a", annotator=EXPLOIT, brief=brief, brief_version=brief_version))
-    return pairs
-
-
-def hole_closing(before: dict, after: dict) -> dict:
-    """Two boards, the same texts scored before and after the retraining: did the hole close?
-
-    Returns:
-        {"closed": bool (no exploit is left), "rows": {"text", "before", "after"} of the exploits of ``before``, "sentence"}.
-    """
-    new = {row["text"]: row for row in after["rows"]}
-    rows = [
-        {"text": row["text"], "before": row["score"], "after": new[row["text"]]["score"]} for row in before["rows"] if row["exploit"] and row["text"] in new
-    ]
-    left = sum(bool(new[row["text"]]["exploit"]) for row in rows)
-    if not rows:
-        return {"closed": True, "rows": [], "sentence": "There was no hole to close."}
-    fall = sum(row["before"] - row["after"] for row in rows) / len(rows)
-    moved = f"{'fell' if fall >= 0 else 'rose'} by {abs(fall):.2f} on average"
-    if not left:
-        sentence = f"The hole closed: the rejected texts {moved}, below the best honest one. Another wording may open it again: try."
-    else:
-        sentence = (
-            f"The hole is still open: the rejected texts {moved}, but {left} of {len(rows)} still beat every honest one. A few weights can't tell them apart."
-        )
-    return {"closed": not left, "rows": rows, "sentence": sentence}
+    words = draw.sample(sorted(known_words()), min(TRIED_WORDS, len(known_words())))
+    alone = scorer.score([(prompt, " " + word, True) for word in words])
+    good = [words[i] for i in alone.argsort(descending=True)[:KEPT_WORDS].tolist()]
+    yield Progress("trying to fool it", 1, stages)
+    found = {"keyword soup": best([" ".join(draw.sample(good, min(8, len(good)))) for _ in range(16)])[0]}
+    yield Progress("trying to fool it", 2, stages)
+    found["repetition"] = best([" ".join([word] * count) for word in good[:8] for count in (4, 8, 12)])[0]
+    yield Progress("trying to fool it", 3, stages)
+    pieces = best_text.split()
+    found["words in disorder"] = best([" ".join(draw.sample(pieces, len(pieces))) for _ in range(24)])[0] if len(pieces) > 1 else best_text
+    yield Progress("trying to fool it", 4, stages)
+    if elsewhere:
+        found["about something else"] = best(elsewhere)[0]
+    grown, peak = [], -math.inf
+    for number in range(LONGEST):
+        candidates = [*good, *draw.sample(words, min(KEPT_WORDS, len(words)))]
+        text, score = best([" ".join([*grown, word]) for word in candidates])
+        grown = text.split()
+        if len(grown) >= 4 and score > peak:
+            found["word by word"], peak = text, score
+        yield Progress("trying to fool it", 5 + number, stages)
+    yield found

@@ -1,6 +1,7 @@
 """The reward lab over a ``Session``: each tool as a generator for the worker thread, ``Progress`` and then records that a page can draw.
 
-What the tools compute is in their own modules; here is what they need from a session, read once and kept until its votes, settings or model change. Nothing here changes the session.
+What the tools compute is in their own modules; here is what they need from a session, read once and kept until its votes, settings or model change. Nothing in this module changes the
+session; the tools that do are in ``lab_work``.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from torch import Tensor
 
 from rlhf_core import attribution, comparisons, reward_hacking
 from rlhf_core.comparisons import Comparisons
+from rlhf_core.events import Progress
 from rlhf_core.learning_curve import learning_curve
 from rlhf_core.reward_diagnostics import diagnose
 from rlhf_core.reward_kinds import HeadScorer, Reference
-from rlhf_core.reward_model import RewardModel
+from rlhf_core.reward_model import RewardModel, RewardModelError
 from rlhf_core.reward_uncertainty import bootstrap_heads, next_pair, score_with_uncertainty
 from rlhf_core.session import InputError, Session, check_prompt
 from rlhf_core.settings import RewardModelSettings
 from rlhf_core.steps import reference_pool
 from rlhf_core.what_if import what_if
-from rlhf_core.workbench import pooled_of_texts, ready
+from rlhf_core.workbench import pooled_of_texts, readable, ready
+
+MOST_LISTED = 60  # votes whose effect is refitted one by one
 
 
 @dataclass
@@ -53,10 +57,12 @@ def open_lab(session: Session) -> Iterator:
     pairs = session.learnable
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
-    key = (tuple(pairs), settings, tuple(session.training_prompts))
+    key = (tuple(pairs), settings, tuple(session.training_prompts), session.model_name)
     if session in _LABS and _LABS[session][0] == key:
         return _LABS[session][1]
     comparisons.usable(pairs)  # says at once what is wrong
+    pairs, _ = readable(ready(session), pairs)
+    comparisons.usable(pairs)
     lm, reference, whitener = yield from _features(session, settings)
     data = yield from comparisons.read(lm, pairs, whitener, finished)
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states)
@@ -78,7 +84,7 @@ def report(session: Session) -> Iterator:
     lab = yield from open_lab(session)
     yield {"kind": "diagnosis", **diagnose(lab.data, lab.model.weights, lab.settings.prior_std)}
     texts = [text for _, text, _ in lab.reference.rows]
-    yield {"kind": "surface", **attribution.surface_correlations(texts, lab.model.score(lab.reference.states), lab.data)}
+    yield {"kind": "surface", "outputs": len(texts), **attribution.surface_correlations(texts, lab.model.score(lab.reference.states), lab.data)}
     yield {"kind": "curve", **learning_curve(lab.data, lab.settings.prior_std)}
 
 
@@ -92,44 +98,73 @@ def scores(session: Session, prompt: str, texts: list[str], conservative: float 
 
 
 def explain(session: Session, prompt: str, text: str) -> Iterator:
-    """What made one score: records "words", "votes", "nearest" (``attribution.explain_score``)."""
+    """What made one score: records "score" (a row of ``scores``), "words", "votes", "nearest" (``attribution.explain_score``)."""
     lab = yield from open_lab(session)
     ((_, _, ended),) = _rows(lab, prompt, [text])
+    *_, scored = scores(session, prompt, [text])
+    yield {"kind": "score", "prompt": check_prompt(prompt), **scored["rows"][0]}
     yield from attribution.explain_score(lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended)
 
 
+def watched(lab: Lab, prompts: int = 3, each: int = 4) -> list[int]:
+    """Numbers of a few unlabelled outputs, the first different ones of the first prompts: what the lab re-sorts."""
+    rows, seen = lab.reference.rows, set()
+    names = list(dict.fromkeys(prompt for prompt, _, _ in rows))[:prompts]
+    chosen: dict[str, list[int]] = {name: [] for name in names}
+    for number, (prompt, text, _) in enumerate(rows):
+        if prompt in chosen and (prompt, text) not in seen and len(chosen[prompt]) < each:
+            seen.add((prompt, text))
+            chosen[prompt].append(number)
+    return [number for name in names for number in chosen[name]]
+
+
 def votes(session: Session) -> Iterator:
-    """The votes as they can be flipped: one record {"kind": "votes", "rows": {"index", "prompt", "a", "b", "choice", "margin" (log-odds of a), "agrees"}}."""
+    """The votes as they can be flipped, those that move the watched outputs most first.
+
+    Yields:
+        Progress, then one record {"kind": "votes", "count", "rows": {"index", "prompt", "a", "b", "choice", "margin" (log-odds of a), "agrees" (None: a tie), "largest" (largest
+        move of a watched output if it is reversed, reference standard deviations; None: it is the only vote that prefers anything), "moved" (places that change), "decides"}}.
+        At most ``MOST_LISTED``: the influence of each vote is estimated, and those at the top are refitted.
+    """
     lab = yield from open_lab(session)
-    margins = (lab.data.x @ lab.model.weights.double()).tolist()
-    rows = [
-        {
-            "index": i, "prompt": p.prompt, "a": p.a, "b": p.b, "choice": p.choice, "margin": m, "agrees": None if p.choice == "tie" else (m > 0) == (p.choice == "a"),
-        }
-        for i, (p, m) in enumerate(zip(lab.data.pairs, margins))
-    ]  # fmt: skip
-    yield {"kind": "votes", "rows": rows}
+    data, features, prior = lab.data, lab.pool_features[watched(lab)], lab.settings.prior_std
+    margins = data.x @ lab.model.weights.double()
+    estimate = (attribution.influences(data, lab.model.weights, prior) @ features.double().T).abs().amax(1)
+    order = estimate.argsort(descending=True, stable=True)[:MOST_LISTED].tolist()
+    rows = []
+    for done, index in enumerate(order, 1):
+        pair, margin = data.pairs[index], margins[index].item()
+        try:
+            found = what_if(data, lab.model, index, "flip", features, lab.pool_features, prior)
+            effect = {"largest": max(abs(b - a) for b, a in zip(found["before"], found["after"])), "moved": found["moved"], "decides": found["decides"]}
+        except RewardModelError:  # without it there is nothing to learn from
+            effect = {"largest": None, "moved": len(features), "decides": True}
+        agrees = None if pair.choice == "tie" else (margin > 0) == (pair.choice == "a")
+        rows.append({"index": index, "prompt": pair.prompt, "a": pair.a, "b": pair.b, "choice": pair.choice, "margin": margin, "agrees": agrees, **effect})
+        yield Progress("turning each vote round", done, len(order))
+    yield {"kind": "votes", "count": len(data), "rows": sorted(rows, key=lambda row: (row["largest"] is not None, -(row["largest"] or 0.0)))}
 
 
-def flip(session: Session, index: int, change: str = "flip", prompt: str | None = None, texts: list[str] | None = None) -> Iterator:
-    """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompt", "texts", ...``what_if``}.
+def flip(session: Session, index: int, change: str = "flip", prompt: str | None = None, texts: list[str] | None = None, watch: bool = False) -> Iterator:
+    """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompts", "texts", "index", "change", ...``what_if``}.
 
-    The outputs shown are ``texts`` of ``prompt``, or all judged outputs of the vote's own prompt.
+    The outputs shown are the ``watched`` ones, or ``texts`` of ``prompt``, or all judged outputs of the vote's own prompt.
     """
     lab = yield from open_lab(session)
     vote = lab.data.pairs[index] if 0 <= index < len(lab.data) else None
-    if texts:
-        features = lab.data.whitener((yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts))))
+    if watch:
+        numbers = watched(lab)
+        prompts, texts, _ = map(list, zip(*(lab.reference.rows[n] for n in numbers)))
+        features = lab.pool_features[numbers]
+    elif texts:
+        prompts, features = [prompt or ""] * len(texts), lab.data.whitener((yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts))))
     else:
-        prompt = vote.prompt if vote else ""
-        own = [i for i, row in enumerate(lab.data.rows) if row[0] == prompt]
-        texts, features = [lab.data.rows[i][1] for i in own], lab.data.features[own]
+        own = [i for i, row in enumerate(lab.data.rows) if row[0] == (vote.prompt if vote else "")]
+        prompts, texts, features = [lab.data.rows[i][0] for i in own], [lab.data.rows[i][1] for i in own], lab.data.features[own]
     yield {
-        "kind": "what_if",
-        "prompt": prompt,
-        "texts": texts,
+        "kind": "what_if", "prompts": prompts, "texts": texts, "index": index, "change": change,
         **what_if(lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std),
-    }
+    }  # fmt: skip
 
 
 def ask_next(session: Session, most: int = 64) -> Iterator:

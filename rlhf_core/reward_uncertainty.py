@@ -1,10 +1,9 @@
 """How sure is a score, and which question would teach the most?
 
 Two independent answers to the first: the Laplace posterior of the head (exact curvature at the optimum), and five heads, each fitted to the votes drawn
-with replacement. One answer to the second: the pair whose vote is expected to tell the most about the weights. A conservative score, mu - k sigma,
-keeps PPO from earning where nobody has judged.
+with replacement. One answer to the second: the pair whose vote is expected to tell the most about the weights.
 
-Knows nothing about pages and PPO: ``conservative`` returns a ``score_fn`` like ``RewardModel.score``.
+Knows nothing about pages and PPO, whose conservative score takes the first kind off (``ppo.earned_scores``).
 
 Shapes: N comparisons, B outputs, C candidate pairs, k features, H heads, d hidden size.
 """
@@ -12,14 +11,12 @@ Shapes: N comparisons, B outputs, C candidate pairs, k features, H heads, d hidd
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from rlhf_core.comparisons import Comparisons, solve, solve_many
 from rlhf_core.reward_model import RewardModel, RewardModelError, prior_stds
-from rlhf_core.settings import ScoringSettings
 
 HEADS = 5
 EXPLORE = 1.0  # prior standard deviation under which the next pair is chosen; see ``exploring_posterior``
@@ -56,18 +53,6 @@ def score_with_uncertainty(model: RewardModel, heads: Tensor, pooled: Tensor, co
         }
         for score, sigma, row in zip(scores.tolist(), laplace.tolist(), each)
     ]  # fmt: skip
-
-
-def conservative(model: RewardModel, settings: ScoringSettings) -> Callable[[Tensor], Tensor]:
-    """``score_fn`` for PPO: mu - k sigma, (B, d) -> (B,); ``settings.conservative`` = 0 is ``model.score`` itself. Raises SettingsError.
-
-    sigma is 0 for an average output of the original model and grows with the distance from it in directions that no vote has settled, so the farther an
-    output goes where nobody judged, the less it earns. Source: Coste et al. 2024 (arXiv 2310.02743), "uncertainty-weighted"; Yang et al. 2024 (arXiv 2402.13210).
-    """
-    settings.validate()
-    if settings.conservative == 0:
-        return model.score
-    return lambda pooled: model.score(pooled) - settings.conservative * model.uncertainty(pooled)
 
 
 # --- which pair next -----------------------------------------------------------------------------------------------

@@ -104,12 +104,13 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
 
 
 def train(
-    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: RLOOSettings, end_id: int, pad_id: int
-) -> Iterator[Progress | dict]:
+    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: RLOOSettings, end_id: int, pad_id: int,
+    doubt_fn: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Progress | dict]:  # fmt: skip
     """Train ``policy`` (made with the same settings; its value head stays as it is) for ``settings.steps`` more steps.
 
     Args:
-        reference, score_fn: as in ``ppo.train``.
+        reference, score_fn, doubt_fn: as in ``ppo.train``.
         prompts: token lists. A batch holds as many of them, drawn afresh, as leave ``settings.group`` answers for each.
 
     Yields:
@@ -119,7 +120,7 @@ def train(
     def write():
         # 1. and 2.: PPO's. A batch goes through its prompts evenly, so that each has at least ``group`` answers.
         few = torch.randperm(len(prompts), generator=policy.generator)[: settings.batch_size // settings.group].tolist()
-        yield from write_batch(policy, reference, [prompts[i] for i in few], score_fn, settings, end_id, pad_id)
+        yield from write_batch(policy, reference, [prompts[i] for i in few], score_fn, settings, end_id, pad_id, doubt_fn)
 
     yield from step_loop.run(
         policy, settings, write=write, update=lambda batch: update(policy, batch, settings), nothing={"clip_fraction": 0.0, "approx_kl_update": 0.0}

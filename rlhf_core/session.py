@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.settings import ContextFlipSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
 MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
+MAX_IMPORTED_PROMPTS = 100  # of an imported file; the model writes several texts to each, which would take hours for a file of thousands
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
+EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 
@@ -54,7 +56,7 @@ def check_note(text: str, what: str, most: int) -> str:
 class Session:
     """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
 
-    def __init__(self, brief: Brief | None = None, *, model_name: str = "bundled", seed: int = 0, id: str | None = None, directory: Path | None = None):
+    def __init__(self, brief: Brief | None = None, *, model_name: str = models.BUNDLED, seed: int = 0, id: str | None = None, directory: Path | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.brief, self.model_name, self.seed, self.directory = brief or briefs.PRESETS["biology-homework"], model_name, seed, directory
         self.status, self.save_problem, self.note, self.deleted = "running", "", "", False
@@ -68,22 +70,35 @@ class Session:
         self.briefs: list[Brief] = [self.brief]  # every version that was ever in force here, oldest first
         self.older_count = True  # do judgements under an older version of the brief count?
         self.imported: list[Pair] = []
+        self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
+        self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
+        self.experiments: dict[str, dict] = {}  # what labs that train models of their own found, by lab ("goodhart", "algorithms", "context_flip"); no weights
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
-        self.round_weights: list[dict | None] = []  # policy weights at the end of each round
+        self.held: dict[str, dict] = {}  # weights of rounds and branches that are not on disk, by name (rounds)
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
         self.step_on_disk = 0  # the PPO step of this round whose weights the bundle holds
+        self.step_times: dict[str, dict] = {}  # what was measured of the model here, by the settings it was measured for (model_choice)
         self.start_weights: dict | None = None  # what this round's policy starts from; None: the original model
+        self.branches: list[dict] = []  # futures that were rolled back (rounds)
+        self.predictions: list[dict] = []  # what the learner guessed before runs (predictions)
+        self.restartable = False  # whether checkpoints are kept in ``directory``: the app does, the command line does not
         self._forget_reward_model()
         self._forget_policy()
 
     def _forget_reward_model(self) -> None:
         self.reward_model, self.fit_records, self.reward_summary = None, [], {}
+        self.lab: dict = {}  # what the reward lab keeps: {"fine_tuned": its summary, "boards": {prompt: board of the hacking game}} (reward_lab)
         self.asking: dict = {}  # what the next pair is chosen by (asking.prepare); plain arrays, not saved
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
+        self.ppo_run, self.ppo_log = secrets.token_hex(4), []  # a name for this round's run, and under which conditions it ran from which step on (studio)
+        self.traces, self.broke = {}, None  # tokens of the newest steps (token_view); {"step", "sentence"} where the last run broke
+
+    def _forget_rounds(self) -> None:
+        self.rounds, self.branches, self.held, self.start_weights, self.current_round = [], [], {}, None, 1
 
     # --- what is asked -------------------------------------------------------------------------------------------
 
@@ -102,10 +117,25 @@ class Session:
                 ]
             if changed:
                 self.candidate_sets = []
-                self.rounds, self.round_weights, self.start_weights, self.current_round = [], [], None, 1
+                self._forget_rounds()
                 self._forget_reward_model()
                 self._forget_policy()
         self.autosave(weights=changed)
+
+    def set_model(self, name: str) -> None:
+        """Change which language model writes and is trained. Comparisons are kept: they are about texts, whoever wrote them. What was learned on, or
+        written by, the former model is put away."""
+        with self.lock:
+            if name == self.model_name:
+                return
+            judged = {ranking.id for ranking in self.rankings}
+            self.model_name, self.model_hash = name, ""
+            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in judged]
+            self._forget_rounds()
+            self._forget_reward_model()
+            self._forget_policy()
+            self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
+        self.autosave(weights=True)
 
     def brief_called(self, slug: str) -> Brief:
         """The newest version of a brief here; a preset as it ships where it was never changed. Raises KeyError."""
@@ -142,12 +172,10 @@ class Session:
 
     @property
     def training_prompts(self) -> list[str]:
-        """The brief's training prompts and the learner's own; never an evaluation prompt. Raises InputError where there are none."""
+        """The brief's training prompts, the learner's own, and the first hundred imported ones; never an evaluation prompt. Raises InputError where there are none."""
         own = [p for p in self.user_prompts if p not in self.brief.evaluation_prompts and p not in self.brief.training_prompts]
-        prompts = [*self.brief.training_prompts, *own]
-        for pair in self.imported:
-            if pair.prompt not in prompts and pair.prompt not in self.brief.evaluation_prompts:
-                prompts.append(pair.prompt)
+        prompts, known = [*self.brief.training_prompts, *own], {*self.brief.training_prompts, *own, *self.brief.evaluation_prompts}
+        prompts += [prompt for prompt in dict.fromkeys(pair.prompt for pair in self.imported) if prompt not in known][:MAX_IMPORTED_PROMPTS]
         if not prompts:
             raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
         return prompts
@@ -169,11 +197,20 @@ class Session:
             if row["id"] not in ranked and not row.get("check") and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
                 yield row
 
+    @property
+    def sitting(self) -> str:
+        """Who is judging now (``people``)."""
+        return self.annotation.get("sitting") or YOU
+
     def add_ranking(
         self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
-        seconds: float | None = None, annotator: str = YOU, reason: str = "", ideal: str = "", asked: str = "",
+        seconds: float | None = None, annotator: str | None = None, reason: str = "", ideal: str = "", asked: str = "",
     ) -> Ranking:  # fmt: skip
-        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError."""
+        """Record a judgement of a candidate set; by whoever is sitting here where ``annotator`` names nobody.
+
+        Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError (impossible ranking).
+        """
+        annotator = annotator or self.sitting
         with self.lock:
             row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
             if row is None:
@@ -187,7 +224,7 @@ class Session:
                 finished=list(row["finished"]), reason=reason, ideal=ideal, asked=row.get("check") or asked,
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
-        if annotator == YOU:
+        if annotator != SCRIPTED:
             self.autosave()
         return ranking
 
@@ -200,7 +237,7 @@ class Session:
             if place is None:
                 raise InputError("That judgement is no longer there; perhaps it was taken back in another tab.")
             old = self.rankings[place]
-            if old.annotator != YOU:
+            if old.annotator != self.sitting:
                 raise InputError(f"That judgement was made by: {old.annotator}. Only your own can be changed.")
             reason, ideal = self._notes(reason, ideal, old.candidates)
             said = {"groups": groups or [], "verdict": verdict}
@@ -232,7 +269,8 @@ class Session:
     @property
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
-        return [*self.imported, *pairs_from_rankings([r for r in self.rankings if self.counts(r)])]
+        exploits = [pair for pair in self.exploits if pair.brief == self.brief.slug]
+        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if self.counts(r)])]
 
     @property
     def learnable(self) -> list[Pair]:
@@ -252,6 +290,8 @@ class Session:
         names = list(dict.fromkeys(r.annotator for r in self.rankings if self.counts(r) and r.verdict != "skip"))
         if self.imported:
             names.append(IMPORTED)
+        if any(pair.brief == self.brief.slug for pair in self.exploits):
+            names.append(EXPLOIT)
         return " and ".join(names) or "nobody yet"
 
     def contradictions(self) -> list[dict]:
@@ -294,44 +334,36 @@ class Session:
 
         The KL reference and the reward's zero and unit stay the original model's, so that numbers of different rounds can be compared.
         """
-        with self.lock:
-            if self.weights is None or self.steps_done < 1:
-                raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
-            if self.current_round >= MAX_ROUNDS:
-                raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
-            if self.weights == ON_DISK:
-                self.weights = run_bundle.read_bundle(self.directory)["tensors"]["policy"]
-            self.rounds = [*self.rounds, self.round_summary()]
-            self.round_weights.append(self.weights)
-            self.start_weights, self.current_round = self.weights, self.current_round + 1
-            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
-            self._forget_policy()
-        self.autosave(weights=True)
-        return self.current_round
+        from rlhf_core import rounds
+
+        return rounds.start_next(self)
 
     def round_summary(self) -> dict:
         """This round in one row: what the timeline shows."""
-        evaluation, metrics = self.evaluation or {}, self.metrics
-        return {
-            "round": self.current_round, "comparisons": sum(r.verdict != "skip" for r in self.rankings if r.brief == self.brief.slug),
-            "heldout_accuracy": self.reward_summary.get("heldout_accuracy"), "steps": self.steps_done,
-            "reward_gain": self.reward_gain or 0.0, "reward": metrics[-1]["reward_mean"] if metrics else 0.0,
-            "kl": metrics[-1]["kl_to_reference"] if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
-        }  # fmt: skip
+        from rlhf_core import rounds
 
-    def roll_back(self, round: int) -> None:
-        """Go on from the model as it was at the end of ``round`` (0: the original). Later rounds go, comparisons stay. Raises InputError."""
-        with self.lock:
-            if not 0 <= round <= len(self.rounds):
-                raise InputError(f"There is no finished round {round} to roll back to.")
-            if round and self.round_weights[round - 1] is None:
-                raise InputError(f"The weights of round {round} are no longer kept (the server was restarted since). Roll back to round 0, the original model.")
-            self.rounds, self.round_weights = self.rounds[:round], self.round_weights[:round]
-            self.start_weights = self.round_weights[-1] if self.round_weights else None
-            self.current_round = round + 1
-            self.candidate_sets = [row for row in self.candidate_sets if row["id"] in {r.id for r in self.rankings}]
-            self._forget_policy()
-        self.autosave(weights=True)
+        return rounds.summary(self)
+
+    def roll_back(self, round: int, name: str = "") -> str:
+        """Go on from the model as it was at the end of ``round`` (0: the original); comparisons stay. Raises InputError.
+
+        What came after is kept as a branch called ``name``; returns that name, "" where nothing came after.
+        """
+        from rlhf_core import rounds
+
+        return rounds.roll_back(self, round, name)
+
+    def return_to(self, branch: str) -> str:
+        """Go on where ``branch`` was left; returns the name of the branch that the present became, or "". Raises InputError."""
+        from rlhf_core import rounds
+
+        return rounds.return_to(self, branch)
+
+    def forget_branch(self, branch: str) -> None:
+        """Delete a branch for good."""
+        from rlhf_core import rounds
+
+        rounds.forget_branch(self, branch)
 
     def restart_round(self) -> None:
         """Forget this round's PPO steps; the reward model and all comparisons stay. Raises InputError."""
@@ -341,7 +373,32 @@ class Session:
                     f"The weights that round {self.current_round} started from are no longer kept (the server was restarted since). Roll back to round 0."
                 )
             self._forget_policy()
+            if self.directory:
+                checkpoints.clear_others(self.directory / "checkpoints", {self.ppo_run})
         self.autosave(weights=True)
+
+    # --- going back to a step ------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint_folder(self) -> Path | None:
+        """Where this round's checkpoints are; None where none are kept."""
+        return self.directory / "checkpoints" / self.ppo_run if self.restartable and self.directory and not self.deleted else None
+
+    def steps_again(self, step: int) -> int:
+        """How many PPO steps have to be made again before the round stands at ``step``."""
+        return step - (checkpoints.nearest(self.checkpoint_folder, step) or 0 if self.checkpoint_folder else 0)
+
+    def restart_from(self, step: int) -> Iterator:
+        """Take back the steps after ``step``. Last record {"kind": "restarted", "step", "exact"}."""
+        from rlhf_core import studio
+
+        return self._told(studio.restart_from(self, step))
+
+    def retry(self, step: int, settings: PPOSettings) -> Iterator:
+        """Back to ``step``, then ``settings.steps`` steps with other settings."""
+        from rlhf_core import studio
+
+        return self._told(studio.retry(self, step, settings))
 
     # --- what a page still needs ---------------------------------------------------------------------------------
 
@@ -416,6 +473,36 @@ class Session:
         from rlhf_core import steps
 
         return steps.compare(self, prompt, seed, samples)
+
+    def token_changes(self, pair: dict) -> Iterator:
+        """What training did to each token of a pair of answers. One record, see ``token_changes``."""
+        from rlhf_core import token_changes
+
+        return token_changes.token_changes(self, pair)
+
+    def choose_model(self, name: str) -> Iterator:
+        """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
+        from rlhf_core import model_choice
+
+        return model_choice.choose(self, name)
+
+    def time_a_step(self, settings: PPOSettings) -> Iterator:
+        """Measure how long a PPO step takes here under ``settings``, and look for settings that fit a workshop; kept as ``step_times``."""
+        from rlhf_core import model_choice
+
+        return model_choice.time_a_step(self, settings)
+
+    def context_flip(self, settings: ContextFlipSettings | None = None) -> Iterator:
+        """One set of outputs, two briefs, two reward models, two tuned models; kept in ``experiments["context_flip"]``. Touches nothing else of the session."""
+        from rlhf_core import context_flip
+
+        return context_flip.run(self, settings or ContextFlipSettings())
+
+    def context_flip_own(self, prompt: str, text: str) -> Iterator:
+        """A sentence of the learner's, scored under both briefs of the last context flip. Record {"prompt", "text", "scores"}."""
+        from rlhf_core import context_flip
+
+        return context_flip.score_own(self, prompt, text)
 
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""

@@ -6,6 +6,7 @@ safely (``run_bundle``) or what the values mean.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
@@ -25,7 +26,11 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
             "state": {
                 "user_prompts": session.user_prompts, "rounds": session.rounds, "votes": session.votes, "drawn": session.drawn, "fit_records": session.fit_records,
                 "reward_summary": session.reward_summary, "candidate_sets": [{k: v for k, v in row.items() if k != "tokens"} for row in session.candidate_sets],
-                "imported": len(session.imported), "step_on_disk": step_on_disk, "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
+                "imported": len(session.imported), "step_on_disk": step_on_disk, "branches": session.branches, "predictions": session.predictions,
+                "ppo_run": session.ppo_run, "ppo_log": session.ppo_log,
+                "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
+                "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
+                "annotation": session.annotation, "experiments": session.experiments,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -47,11 +52,17 @@ def tensors_to_write(session: Session, directory: Path) -> dict:
     return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
 
 
+def run_name(name: object) -> str | None:
+    """The name of a run's folder of checkpoints, from a file: nothing that could lead elsewhere."""
+    return name if isinstance(name, str) and re.fullmatch("[0-9a-f]{8}", name) else None
+
+
 def load(directory: str | Path) -> Session:
     """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one sentence.
 
-    Weights are read when they are first needed (``workbench.ready``). The policy goes on with a fresh optimiser and value head; of the
-    earlier rounds only the last one's weights are on disk: those that this round started from.
+    Weights are read when they are first needed (``workbench.ready``). The policy goes on as if never closed where its checkpoints are at hand (``studio``), else
+    with a fresh optimiser and value head. A bundle holds the weights of the last round, those that this round started from; the earlier ones' and the
+    branches' lie in the session's folder (``rounds``).
     """
     contents = run_bundle.read_bundle(directory, tensors=False)
     run, state = contents["run"], contents["run"].get("state", {})
@@ -63,6 +74,9 @@ def load(directory: str | Path) -> Session:
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
+        session.exploits = [pair_from_row(row, f"run.json exploit {i}") for i, row in enumerate(state.get("exploits", []), 1)]
+        session.lab = dict(state.get("lab", {}))
+        session.annotation = dict(state.get("annotation", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
@@ -77,14 +91,18 @@ def load(directory: str | Path) -> Session:
         )
         session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
         session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
-        session.current_round, session.round_weights = int(run.get("round", 1)), [None] * len(session.rounds)
+        session.current_round = int(run.get("round", 1))
+        session.branches, session.predictions = list(state.get("branches", [])), list(state.get("predictions", []))
+        session.ppo_run, session.ppo_log = (
+            run_name(state.get("ppo_run")) or session.ppo_run,
+            [s for s in state.get("ppo_log", []) if s["step"] <= session.steps_done],
+        )
+        session.experiments = dict(state.get("experiments", {}))
         session.model_hash = run["model"].get("sha256", "")
         files = run["files"]
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
         session.weights = ON_DISK if session.steps_done and "policy.safetensors" in files else None
         session.start_weights = ON_DISK if "round_start.safetensors" in files else None
-        if session.round_weights:
-            session.round_weights[-1] = session.start_weights
     except (briefs.BriefError, PreferenceError):
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from rlhf_core import briefs, run_bundle
+from rlhf_core import briefs, models, run_bundle
 from rlhf_core.session import Session
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
@@ -34,9 +34,9 @@ def is_id(run_id: str | None) -> bool:
 
 def create(brief: briefs.Brief | None = None) -> Session:
     """A fresh session; nothing is written before there is something to keep."""
-    session = Session(brief)
+    session = Session(brief, model_name=models.default())
     session.status = "done"  # nothing is under way before something begins
-    session.directory = folder() / session.id
+    session.directory, session.restartable = folder() / session.id, True
     with _LOCK:
         _SESSIONS[session.id] = (session, time.time())
     _sweep()
@@ -59,7 +59,7 @@ def get(run_id: str) -> Session | None:
             session = Session.open(directory)
         except (run_bundle.BundleError, ValueError):
             return None
-        session.status = "done"
+        session.status, session.restartable = "done", True
         _SESSIONS[run_id] = (session, time.time())
         return session
 

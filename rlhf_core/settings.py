@@ -80,19 +80,6 @@ class FineTunedSettings(_Checked):
     seed: int = setting(0, "Which prompts are held out, and the order of the comparisons.", 0, 2**31 - 1, 1)
 
 
-@dataclass(frozen=True)
-class ScoringSettings(_Checked):
-    """How a trained reward model's score is used where it may be wrong."""
-
-    conservative: float = setting(
-        0.0,
-        "Taken off a score: this many of its own standard deviations of doubt. 0: the score as it is; 1: nothing is earned where nobody judged.",
-        0.0,
-        5.0,
-        0.1,
-    )
-
-
 class _Rollout(_Checked):
     """Settings of what learns from batches that it writes itself."""
 
@@ -125,6 +112,13 @@ class PPOSettings(_Rollout):
     score_clip: float = setting(
         1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
     )
+    conservative: float = setting(
+        0.0,
+        "Taken off each score: so many times the reward model's own doubt about it. It then earns less where nobody has judged. 0: as it is.",
+        0.0,
+        5.0,
+        0.1,
+    )
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
@@ -148,6 +142,13 @@ class RLOOSettings(_Rollout):
     score_clip: float = setting(
         1.0, "No answer earns more than this: further out, the reward model has seen nothing. 0 switches it off.", 0.0, 100.0, 0.5, "reference SD"
     )
+    conservative: float = setting(
+        0.0,
+        "Taken off each score: so many times the reward model's own doubt about it. It then earns less where nobody has judged. 0: as it is.",
+        0.0,
+        5.0,
+        0.1,
+    )
     missing_end_penalty: float = setting(1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD")
     frozen_layers: int = setting(0, "Bottom layers that are not trained; their activations are kept, so a step is faster.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
@@ -168,3 +169,18 @@ class DPOSettings(_Checked):
     frozen_layers: int = setting(0, "Bottom layers that are not trained.", 0, 48, 1, "layers")
     max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1)
     seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
+
+
+@dataclass(frozen=True)
+class ContextFlipSettings(_Checked):
+    """The context flip lab: one set of outputs, two briefs."""
+
+    comparisons: int = setting(30, "Pairs of outputs, judged once under each brief.", 4, 200, 1, "comparisons")
+    steps: int = setting(12, "PPO steps for each brief.", 1, 100, 1, "steps")
+    prompts: int = setting(8, "Held-out prompts that all three models answer at the end.", 1, 40, 1, "prompts")
+    seed: int = setting(0, "Same seed, same lab.", 0, 2**31 - 1, 1)
+
+    @property
+    def records(self) -> int:
+        """How many records the lab yields: outputs, two reward models, scores, step 0 and the steps of two runs, answers."""
+        return 5 + 2 * (self.steps + 1)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 
 import torch
 
+from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.ppo import Batch, Policy, update
 from rlhf_core.sampling import Responses, decode, uniform_numbers
@@ -25,17 +27,24 @@ def estimated_step_seconds(lm: LanguageModel, settings: PPOSettings, *, prompt_t
 
     Raises ValueError where no layer is left to train, or prompt and answer do not fit the model's context.
     """
-    parts = step_parts(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
-    return sum(parts.values())
+    return sum(step_parts(lm, settings, prompt_tokens=prompt_tokens, clock=clock).values())
 
 
 def step_parts(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter) -> dict[str, float]:
     """Seconds by stage: "writing", "scoring", "updating", "putting aside"."""
+    *_, parts = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
+    return parts
+
+
+def timed_step(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter) -> Iterator[Progress | dict[str, float]]:
+    """As ``step_parts``, which is the last that it yields: a generator for the worker, which has others to serve between two measurements."""
     rows = min(4 if lm.trunk.vocabulary * lm.trunk.width > 4_000_000 else 16, settings.minibatch_size // 2)
     policy, generator = Policy(lm.trunk, settings), torch.Generator().manual_seed(0)
     ids = torch.randint(0, lm.trunk.vocabulary, (settings.batch_size, prompt_tokens + settings.max_new_tokens), generator=generator)
+    here = (Progress("timing a step", done, 5) for done in range(6))  # what is measured never has a yield in it: others' work would count
 
     # Writing depends on the number of rows in no simple way, so it is timed at full width: the start, then some tokens.
+    yield next(here)
     uniforms = uniform_numbers(settings.batch_size, settings.max_new_tokens, generator)
     prompts = ids[:, :prompt_tokens].tolist()
     marks = [clock()]
@@ -48,6 +57,7 @@ def step_parts(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int =
     # Scoring and updating take time in proportion to the rows, updating also a part of its own for each optimiser step.
     scoring, updates = {}, {}
     for count in (rows, rows, 2 * rows):  # the first one warms up
+        yield next(here)
         began = clock()
         batch = made_up(lm, policy, ids[:count], prompt_tokens)
         scoring[count] = clock() - began
@@ -58,11 +68,13 @@ def step_parts(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int =
         updates[count] = clock() - began
     a_row = max((updates[2 * rows] - updates[rows]) / rows, updates[2 * rows] / rows / 8)
     a_step = max(0.0, updates[rows] - rows * a_row)
+    yield next(here)
     began = clock()
     policy.snapshot()
     aside = clock() - began
     steps = math.ceil(settings.batch_size / settings.minibatch_size)
-    return {
+    yield next(here)
+    yield {
         "writing": start + each * (settings.max_new_tokens - 1),
         "scoring": scoring[2 * rows] / (2 * rows) * settings.batch_size,
         "updating": settings.epochs * (settings.batch_size * a_row + steps * a_step),

@@ -52,6 +52,7 @@ def run(
                     f"Training broke in step {policy.step + 1}: {error} The model of step {policy.step} is kept. Try a smaller learning rate or a larger beta."
                 ) from error
             raise
+        del before  # the next one takes its place
         policy.step, policy.batch = policy.step + learns, batch
         row = record(policy, settings, batch, numbers if learns else {}, time.perf_counter() - began)
         yield {name: row[name] for name in SHARED} | numbers

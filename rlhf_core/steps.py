@@ -9,25 +9,32 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
-from rlhf_core import evaluation
+from rlhf_core import comparisons, evaluation, models, studio, verdict
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
-from rlhf_core.preferences import split_prompts
+from rlhf_core.model_choice import time_a_step
+from rlhf_core.ppo import last
+from rlhf_core.preferences import nothing_to_learn, split_prompts
 from rlhf_core.register import judge
+from rlhf_core.reward_uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
 from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    fluency_of_texts,
+    make_room,
     policy_weights,
     pooled_of_texts,
+    readable,
     ready,
     same_below,
     seed_of,
@@ -175,6 +182,9 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     if reason:
         raise InputError(f"There is nothing to learn from yet: {reason}. Rank some outputs, and prefer one at least once.")
     lm = ready(session)
+    pairs, too_long = readable(lm, pairs)
+    if too_long and (reason := nothing_to_learn(pairs)):
+        raise InputError(f"There is nothing to learn from: {reason}. {too_long}")
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
     number = {prompt: i for i, prompt in enumerate(dict.fromkeys(names))}
     whitener = rm.fit_whitener(pool, torch.tensor([number[name] for name in names]), min(settings.features, pool.shape[1]))
@@ -196,11 +206,13 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
             yield item
         else:
             model = item.normalised_on(pool)
+    heads = bootstrap_heads(comparisons.from_states(whitener, pairs, rows, states), settings.prior_std, seed=settings.seed)
     last, held_pairs = session.fit_records[-1], session.fit_records[-1]["heldout_pairs"]
     prompts = len(fold_of)
     note = "" if prompts > 1 else "All comparisons are about one prompt, so nothing could be held out: there is no telling how it does on others."
     if not note and held_pairs < 12:
         note = f"Only {held_pairs} comparisons could be held out: the accuracy is a rough guess, as its interval says."
+    note = f"{note} {too_long}".strip()
     contradicting = len(session.contradictions())
     if contradicting:
         note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
@@ -211,23 +223,32 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         session.reward_summary = {
             "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
-            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
+            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
+            "examples": example_scores(model, pool, names, texts, heads),
         }  # fmt: skip
         session.settings = {**session.settings, "reward_model": vars(settings)}
     session.autosave(weights=True)
 
 
-def example_scores(model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], prompts: int = 3, each: int = 4) -> list[dict]:
-    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns."""
+def example_scores(
+    model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], heads: torch.Tensor | None = None, prompts: int = 3, each: int = 4
+) -> list[dict]:
+    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns.
+
+    With the bootstrap ``heads`` of a fitted model, (H, k), each also has its doubt: "laplace" and "bootstrap", both standard deviations.
+    """
     raw = model.raw(pool)
     scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    doubts = score_with_uncertainty(model, heads, pool) if heads is not None else None
     rows = []
     for prompt in list(dict.fromkeys(names))[:prompts]:
         seen: dict[str, int] = {}
         for i, (name, text) in enumerate(zip(names, texts, strict=True)):
             if name == prompt and text not in seen and len(seen) < each:
                 seen[text] = i
-        rows += [{"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item()} for text, i in seen.items()]
+        for text, i in seen.items():
+            doubt = {name: doubts[i][name] for name in ("laplace", "bootstrap")} if doubts else {}
+            rows.append({"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item(), **doubt})
     return rows
 
 
@@ -259,53 +280,83 @@ def score_texts(session: Session, prompt: str, texts: list[str]) -> Iterator:
 
 
 def ppo(session: Session, settings: PPOSettings) -> Iterator:
-    """Train for ``settings.steps`` more steps, from where this round stands."""
+    """Train for ``settings.steps`` more steps, from where this round stands; knobs that are moved meanwhile count from the next step on."""
     settings.validate()
     lm = ready(session)
     if session.reward_model is None:
         raise InputError("PPO needs a reward model: it is what the answers are scored with. Train one first.")
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
-    prompts = list(training_prompts(session, lm, settings.max_new_tokens).values())
-    start = session.tuned_weights
-    if session.policy is None or session.policy.frozen_layers != settings.frozen_layers:
-        if start is not None and not same_below(lm, start, settings.frozen_layers):
-            raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
-        session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
-        session.policy.step = session.steps_done
-    policy, model, small = session.policy, session.reward_model, sum(p.numel() for p in lm.trunk.parameters()) < SMALL
-    policy.beta = settings.beta if settings.kl_target == 0 or settings.beta != session.settings.get("ppo", {}).get("beta") else policy.beta
+    prompts = training_prompts(session, lm, settings.max_new_tokens)
+    make_room(session, lm)
+    policy, fresh = yield from policy_at_hand(session, lm, settings)
+    small, former, last_fit = sum(p.numel() for p in lm.trunk.parameters()) < SMALL, session.settings.get("ppo", {}).get("beta"), None
     with session.lock:  # the run begins: what a page chose for it is what it runs with
         session.settings = {**{name: values for name, values in session.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}
+        session.broke = None
     try:
-        for item in ppo_engine.train(
-            policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, settings=settings, end_id=lm.end_id, pad_id=lm.pad_id
-        ):
-            if isinstance(item, Progress):
-                yield item
-                continue
-            batch = item.pop("batch")
-            item["reward_model"] = session.reward_summary.get("fit", 1)
-            if session.metrics and item["step"] == session.metrics[-1]["step"]:
-                continue  # a reopened run measures where it stands again; that row is already there
-            texts = decode_texts(lm, batch.responses)
-            batch.responses.full_logprobs = batch.responses.hidden = None  # measured, and 13 MB a session otherwise
-            samples = [
-                {
-                    "step": item["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
-                }
-                for ids, keep, text, reward, kl, ended in zip(
-                    batch.responses.prompt_ids, batch.responses.prompt_mask, texts, batch.scores.tolist(), batch.kl.sum(1).tolist(), batch.ended.tolist(), strict=True
-                )
-            ]  # fmt: skip
+        for number in range(settings.steps):
+            settings = studio.settled(session, settings)
             with session.lock:
-                session.weights = policy_weights(policy) if item["step"] else session.weights
-                session.metrics, session.samples = [*session.metrics, item], [*session.samples, *samples]
-                session.evaluation = None
-            session.autosave(weights=item["step"] > 0 and (item["step"] % SAVE_WEIGHTS_EVERY == 0 or small))
-            yield item
+                model, fit = session.reward_model, session.reward_summary.get("fit", 1)
+            if fit != last_fit and number:  # trained anew meanwhile: the batch was scored by its predecessor
+                policy.batch = None
+            if studio.steered_anew(settings, former):
+                policy.beta = settings.beta
+            former, last_fit, before = settings.beta, fit, policy.batch
+            studio.note_segment(session, policy, settings, fit, model, list(prompts), fresh=fresh and number == 0)
+            for item in studio.training(lm, policy, model, list(prompts.values()), settings, steps=1):
+                if isinstance(item, Progress):
+                    yield item
+                    continue
+                batch = item.pop("batch")
+                session.traces = studio.traced(session.traces, lm, item, batch, before, settings)
+                before = batch
+                batch.responses.full_logprobs = batch.responses.hidden = batch.ref_full_logprobs = None  # measured, and 20 MB a session otherwise
+                if session.metrics and item["step"] == session.metrics[-1]["step"]:
+                    continue  # measured again at another temperature or by another reward model; that row is already there
+                item["reward_model"] = fit
+                keep_step(session, lm, policy, item, batch)
+                session.autosave(weights=item["step"] > 0 and (item["step"] % SAVE_WEIGHTS_EVERY == 0 or small))
+                studio.keep(session, policy)
+                yield item
+    except ppo_engine.TrainingDiverged as error:
+        session.broke = {"step": session.steps_done + 1, "sentence": str(error)}
+        raise
     finally:
         session.autosave(weights=session.weights is not None)
+
+
+def policy_at_hand(session: Session, lm: LanguageModel, settings: PPOSettings) -> Iterator:
+    """The policy that training goes on with; returns (policy, whether its optimiser is a fresh one). Yields Progress where a reopened run is made whole first."""
+    start = session.tuned_weights
+    if session.policy is not None and session.policy.frozen_layers == settings.frozen_layers:
+        return session.policy, False
+    if studio.can_be_taken_up(session, settings):
+        session.policy, *_ = yield from studio.reach(session, lm, session.steps_done)
+        return session.policy, False
+    if start is not None and not same_below(lm, start, settings.frozen_layers):
+        raise InputError("This model was already trained in all its layers, so none can be frozen now. Set frozen layers to 0, or restart the round.")
+    session.policy = ppo_engine.Policy(trunk_with(lm, start), settings)
+    session.policy.step = session.steps_done
+    return session.policy, True
+
+
+def keep_step(session: Session, lm: LanguageModel, policy: ppo_engine.Policy, row: dict, batch: ppo_engine.Batch) -> None:
+    """A finished step's numbers, texts and weights, for everybody to see."""
+    asked, texts = batch.responses, decode_texts(lm, batch.responses)
+    samples = [
+        {
+            "step": row["step"], "prompt": lm.decode(ids[keep].tolist()), "text": text, "reward": reward, "kl": kl, "ended": ended,
+        }
+        for ids, keep, text, reward, kl, ended in zip(
+            asked.prompt_ids, asked.prompt_mask, texts, batch.scores.tolist(), batch.kl.sum(1).tolist(), batch.ended.tolist(), strict=True
+        )
+    ]  # fmt: skip
+    with session.lock:
+        session.weights = policy_weights(policy) if row["step"] else session.weights
+        session.metrics, session.samples = [*session.metrics, row], [*session.samples, *samples]
+        session.evaluation = None
 
 
 # --- before and after ----------------------------------------------------------------------------------------------
@@ -341,6 +392,13 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
     result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    fluency = {}
+    for side in ("before", "after"):
+        rows = [(p["prompt"], p[side], p[f"ended_{side}"]) for p in pairs]
+        fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
+    result |= verdict.verdict(
+        pairs, wanted=session.brief.wanted, scripted="scripted" in session.rater, fluency=fluency, seed=seed_of(session, "shuffled labels", seed)
+    )
     result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result
@@ -373,6 +431,12 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     """Everything once with the scripted rater: its earlier judgements under this brief are replaced, a person's are kept and used too."""
     if session.brief.wanted is None:
         raise InputError(f"The brief {session.brief.title!r} has no scripted rater. Rank the outputs yourself, step by step.")
+    # A model that is not ours may be slow here: then with settings that fit, measured now.
+    tuning, reading, pairs = PPOSettings(steps=steps, seed=session.seed), RewardModelSettings(seed=session.seed), 200
+    if session.model_name != models.BUNDLED:
+        offer = (yield from last(time_a_step(session, tuning)))["workshop"]
+        if offer:
+            tuning, reading, pairs = replace(tuning, **offer["settings"]), replace(reading, reference_samples=128), 60
     with session.lock:
         session.restart_round()
         session.rankings = [r for r in session.rankings if not (r.annotator == SCRIPTED and r.brief == session.brief.slug)]
@@ -381,9 +445,9 @@ def run_once(session: Session, comparisons: int, steps: int) -> Iterator:
     stages = (
         ("generate", generate_pool(session, comparisons, 2)),
         ("rank", judge_for_me(session, comparisons, 2)),
-        ("reward", fit_reward_model(session, RewardModelSettings(seed=session.seed))),
-        ("ppo", ppo(session, PPOSettings(steps=steps, seed=session.seed))),
-        ("evaluate", evaluate(session, 200, 1)),
+        ("reward", fit_reward_model(session, reading)),
+        ("ppo", ppo(session, tuning)),
+        ("evaluate", evaluate(session, pairs, 1)),
     )
     for stage, work in stages:
         yield {"kind": "stage", "stage": stage}

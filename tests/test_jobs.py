@@ -916,3 +916,44 @@ def test_importing_jobs_imports_no_heavy_library():
     code = "import sys, rlhf_core.jobs; print([name for name in ('torch', 'streamlit', 'pandas', 'plotly') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+# --- jobs that wait for something else -----------------------------------------------------------------------------
+
+
+def waiting(times: int, seconds: float):
+    def run():
+        for _ in range(times):
+            yield Progress("fetching", 1, 2, wait=seconds)
+        yield {"kind": "here"}
+
+    return run
+
+
+def test_a_job_that_waits_lets_the_others_work_and_comes_back_when_it_is_due(queue, clock):
+    fetch, work = submit(queue, waiting(2, 5.0), long=False), submit(queue, counting(3))
+    assert drive(queue).count(fetch) == 1 and queue.view(work)["status"] == "done"
+    clock.now += 4.9
+    assert queue.advance() is None
+    clock.now += 0.1
+    assert drive(queue) == [fetch]
+    clock.now += 5.0
+    drive(queue)
+    assert queue.records(fetch) == [{"kind": "here"}]
+
+
+def test_a_waiting_job_is_stopped_at_once(queue):
+    fetch = submit(queue, waiting(1, 1000.0), long=False)
+    drive(queue)
+    queue.stop(fetch)
+    assert drive(queue) == [fetch] and queue.view(fetch)["status"] == "stopped"
+
+
+def test_the_worker_wakes_by_itself_when_a_waiting_job_is_due(threaded_queue):
+    began = threading.Event()
+    fetch = submit(threaded_queue, waiting(3, 0.05), long=False)
+    for _ in range(WAIT * 20):
+        if threaded_queue.view(fetch)["status"] == "done":
+            break
+        began.wait(0.05)
+    assert threaded_queue.records(fetch) == [{"kind": "here"}]

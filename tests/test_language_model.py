@@ -3,13 +3,15 @@
 import errno
 import json
 import shutil
+import sys
+import time
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import byte_tokenizer, tiny_gpt2, tiny_model
 
-from rlhf_core import download, language_model, workbench
+from rlhf_core import download, language_model, models, workbench
 from rlhf_core.language_model import ModelError
 from rlhf_core.session import InputError
 
@@ -187,9 +189,66 @@ def test_a_download_fetches_the_pinned_files_tells_how_far_it_is_and_misses_only
 
 
 def test_hub_models_are_pinned_and_loaded_from_the_folder_that_was_fetched(folder, monkeypatch):
-    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef") for revision in language_model.HUB_REVISIONS.values())
+    assert all(len(known.revision) == 40 and set(known.revision) <= set("0123456789abcdef") for known in models.HUB.values())
     asked = []
-    monkeypatch.setattr(language_model, "download", lambda name, revision, tell: asked.append((name, revision)) or folder)
+    monkeypatch.setattr(language_model, "download", lambda name, revision, tell, offline: asked.append((name, revision, offline)) or folder)
     lm = language_model.load("distilgpt2")
+    language_model.load("distilgpt2", fetch=False)
     language_model._load.cache_clear()  # no other test may find this one under that name
-    assert lm.name == "distilgpt2" and lm.trunk.layers == 2 and asked == [("distilgpt2", language_model.HUB_REVISIONS["distilgpt2"])]
+    assert lm.name == "distilgpt2" and lm.trunk.layers == 2
+    assert asked == [("distilgpt2", models.HUB["distilgpt2"].revision, offline) for offline in (False, True)]
+
+
+def test_where_nothing_may_be_fetched_a_model_that_is_not_here_is_refused_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(language_model.ModelError, match="distilgpt2 is not on this machine"):
+        language_model.load("distilgpt2", fetch=False)
+
+
+# --- by a process of its own ---------------------------------------------------------------------------------------
+
+
+def saying(*lines: str, last: str = "") -> list[str]:
+    """A command that says these lines, then does what ``last`` says."""
+    return [sys.executable, "-c", "\n".join([f"print({line!r}, flush=True)" for line in lines] + [last])]
+
+
+def test_a_model_is_fetched_by_another_process_and_its_progress_arrives():
+    command = saying('{"megabytes": 10}', '{"megabytes": 353}', last="""import time; time.sleep(0.5); print('{"folder": "x"}')""")
+    marks = list(download.fetch_aside("distilgpt2", command))
+    assert 353 in [mark.done for mark in marks] and {mark.total for mark in marks} == {353}
+    assert sorted(mark.done for mark in marks) == [mark.done for mark in marks]
+    assert all(mark.stage == "fetching distilgpt2 (megabytes)" for mark in marks)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (saying('{"megabytes": 5}', '{"error": "The disk is full."}', last="raise SystemExit(2)"), "The disk is full."),
+        (saying('{"megabytes": 5}', last="import os; os._exit(9)"), "ended without a word"),
+    ],
+)
+def test_a_process_that_fails_says_why(command, sentence):
+    with pytest.raises(download.DownloadError, match=sentence):
+        list(download.fetch_aside("distilgpt2", command))
+
+
+def test_a_fetch_that_is_stopped_takes_its_process_along(tmp_path):
+    done = tmp_path / "done"
+    work = download.fetch_aside("gpt2", saying('{"megabytes": 1}', last=f"import time; time.sleep(3); open({str(done)!r}, 'w')"))
+    assert next(work).wait == download.LOOK_AGAIN
+    began = time.monotonic()
+    work.close()
+    assert time.monotonic() - began < 3 and not done.exists()
+
+
+def test_the_fetching_process_refuses_what_is_not_on_the_list(capsys):
+    assert download.main(["bert"]) == 2
+    assert "no model called 'bert'" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_default_model_is_what_the_environment_says(monkeypatch):
+    monkeypatch.delenv("OPOSSUM_MODEL", raising=False)
+    assert models.default() == "bundled"
+    monkeypatch.setenv("OPOSSUM_MODEL", " distilgpt2 ")
+    assert models.default() == "distilgpt2" and models.from_the_web(models.default()) and not models.from_the_web("bundled")

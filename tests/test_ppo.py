@@ -49,9 +49,9 @@ class Score:
         return pooled @ self.direction / self.direction.norm()
 
 
-def running(policy, reference, settings=SMALL, score=None, prompts=PROMPTS):
+def running(policy, reference, settings=SMALL, score=None, prompts=PROMPTS, doubt=None):
     return train(
-        policy=policy, reference=reference, prompts=prompts, score_fn=score or Score(reference), settings=settings, end_id=END, pad_id=PAD
+        policy=policy, reference=reference, prompts=prompts, score_fn=score or Score(reference), settings=settings, end_id=END, pad_id=PAD, doubt_fn=doubt
     )  # fmt: skip
 
 
@@ -498,6 +498,57 @@ def test_records_are_the_means_of_their_batch():
     assert all(row["learning_rate"] == SMALL.learning_rate and row["value_loss"] > 0 and row["approx_kl_update"] > 0 for row in rows[1:])
 
 
+def test_doubt_is_taken_off_before_the_limit_and_the_record_stays_plain():
+    reference = tiny_trunk()
+    batch = batch_of(Policy(reference, SMALL), reference)
+    ended, scores = torch.tensor([True, True, False, True]), torch.tensor([3.0, 3.0, 0.5, -1.0])
+    batch = dataclasses.replace(batch, scores=scores, ended=ended, doubt=torch.tensor([0.5, 2.0, 0.0, 1.0]))
+    settings = changed(SMALL, conservative=2.0, score_clip=1.5, missing_end_penalty=1.0)
+    assert ppo.earned_scores(batch, settings).tolist() == [1.5, -1.0, -0.5, -3.0]
+    assert ppo.earned_scores(batch, changed(settings, conservative=0.0)).tolist() == [1.5, 1.5, -0.5, -1.0]
+    row = ppo.record(Policy(reference, settings), settings, batch_of(Policy(reference, SMALL), reference), {}, 0.0)
+    assert "doubt_mean" not in row, "a reward model that knows no doubt has no mean of it"
+
+
+def test_no_doubt_taken_off_is_exactly_the_run_that_knows_none():
+    reference = tiny_trunk()
+    without, knowing, taken = Policy(reference, SMALL), Policy(reference, SMALL), Policy(reference, SMALL)
+    doubt = lambda pooled: pooled[:, 0].abs()  # noqa: E731
+    rows = list(map(plain, records(running(without, reference))))
+    assert rows == list(map(plain, records(running(knowing, reference, doubt=doubt))))
+    assert [p.tolist() for p in without.parameters] == [p.tolist() for p in knowing.parameters]
+    other = records(running(taken, reference, changed(SMALL, conservative=1.0), doubt=doubt))
+    assert [p.tolist() for p in without.parameters] != [p.tolist() for p in taken.parameters]
+    assert other[0]["reward_mean"] == rows[0]["reward_mean"], "the score in the record is the plain one"
+    assert all(row["doubt_mean"] == pytest.approx(row["batch"].doubt.mean().item()) and row["doubt_mean"] > 0 for row in other)
+
+
+def test_a_conservative_score_keeps_the_policy_from_where_it_is_unsure():
+    """Doubt that grows twice as fast as the score: above 0 every further step costs, so there is no reason to go there."""
+    reference = tiny_trunk()
+    score, settings, ends = Score(reference), changed(SMALL, steps=8, batch_size=32, beta=0.0, missing_end_penalty=0.0), {}
+    for k in (0.0, 1.0):
+        chosen = changed(settings, conservative=k)
+        ends[k] = records(running(Policy(reference, chosen), reference, chosen, score, doubt=lambda pooled: 2 * score(pooled).clamp(min=0)))
+    gains = {k: rows[-1]["reward_mean"] - rows[0]["reward_mean"] for k, rows in ends.items()}
+    assert gains[0.0] > 0.3 and gains[1.0] < 0.6 * gains[0.0], gains
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_doubts_that_are_no_numbers_end_the_run(value):
+    reference = tiny_trunk()
+    with pytest.raises(TrainingDiverged, match="reward model's doubts are no longer finite"):
+        records(running(Policy(reference, SMALL), reference, doubt=lambda pooled: torch.full((len(pooled),), value)))
+
+
+def test_a_reward_model_that_knows_no_doubt_cannot_be_scored_conservatively():
+    reference = tiny_trunk()
+    policy = Policy(reference, SMALL)
+    with pytest.raises(SettingsError, match="cannot say how unsure it is, so the setting conservative must be 0"):
+        records(running(policy, reference, changed(SMALL, conservative=0.5)))
+    assert policy.step == 0
+
+
 def test_every_batch_goes_through_the_prompts_evenly():
     reference = tiny_trunk()
     (row,) = records(running(Policy(reference, SMALL), reference, changed(SMALL, steps=1)))[:1]
@@ -568,7 +619,7 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
         if kinds[-1] == "record":
             rows.append(plain(item))
         finished.append(state_of(whole) if kinds[-1] == "record" else finished[-1])
-    assert set(kinds) == {"writing answers", "updating the model", "record"} and kinds.count("record") == 3
+    assert set(kinds) == {*ppo.STAGES, "record"} and kinds.count("record") == 3
     end = state_of(whole)
 
     for stop in range(1, len(kinds) + 1):

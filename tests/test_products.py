@@ -126,10 +126,14 @@ def test_what_was_put_aside_comes_back_bit_by_bit_and_more_than_once(monkeypatch
 
 def test_a_full_disk_means_in_memory(monkeypatch):
     class Full:
+        def seek(self, place):
+            pass
+
         def write(self, data):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(aside, "LARGE", 0)
+    monkeypatch.setattr(aside, "_SPARE", [])
     monkeypatch.setattr(aside.tempfile, "TemporaryFile", Full)
     tensors = things()
     kept = Aside(tensors)
@@ -137,3 +141,19 @@ def test_a_full_disk_means_in_memory(monkeypatch):
     tensors[0].zero_()
     kept.give_back(tensors)
     assert torch.equal(tensors[0], normal(5, 7))
+
+
+def test_the_next_copy_writes_over_the_file_of_the_last(monkeypatch):
+    monkeypatch.setattr(aside, "LARGE", 0)
+    monkeypatch.setattr(aside, "_SPARE", [])
+    first = Aside(things())
+    file = first.file
+    other = Aside([torch.full_like(tensor, 7.0) for tensor in things()])  # the first is still needed: another file
+    assert other.file is not file
+    del first
+    again = [tensor + 1.0 for tensor in things()]
+    third = Aside(again)
+    assert third.file is file
+    back = [torch.zeros_like(tensor) for tensor in again]
+    third.give_back(back)
+    assert all(torch.equal(a, b) for a, b in zip(again, back, strict=True))

@@ -8,8 +8,8 @@ from test_attribution import FakeLM
 from tiny_models import END, PAD, one_thread, tiny_trunk  # noqa: F401
 
 from rlhf_core.events import Progress
-from rlhf_core.reward_hacking import best_of_model, best_of_n_board, exploits_to_pairs, hole_closing, known_words, nonsense, score_typed
-from rlhf_core.reward_model import RewardModelError
+from rlhf_core.hack_board import best_of_n_board, exploits_to_pairs, hole_closing, with_doubt_taken_off
+from rlhf_core.reward_hacking import best_of_model, known_words, nonsense, score_typed
 from rlhf_core.session import InputError
 
 
@@ -105,9 +105,9 @@ def test_exploits_become_the_losers_of_comparisons():
         "meme-bot",
         2,
     )
-    with pytest.raises(RewardModelError, match="no nonsense text"):
+    with pytest.raises(InputError, match="no nonsense text"):
         exploits_to_pairs(best_of_n_board([entry("fine", 1.0)], BEST))
-    with pytest.raises(RewardModelError, match="no honest text on the board"):
+    with pytest.raises(InputError, match="no honest text on the board"):
         exploits_to_pairs(best_of_n_board([entry("!!!", 3.0, True)], None))
 
 
@@ -122,3 +122,14 @@ def test_the_hole_closes_or_does_not():
     still = hole_closing(before, best_of_n_board([entry("!!!", 2.5, True)], BEST))
     assert not still["closed"] and "still open" in still["sentence"] and "1 of 1 still beat" in still["sentence"]
     assert hole_closing(best_of_n_board([], BEST), before)["sentence"] == "There was no hole to close."
+
+
+def test_doubt_taken_off_sees_through_an_exploit_or_does_not():
+    best, sure, unsure = {**BEST, "uncertainty": 0.5}, {**entry("!!!", 3.0, True), "uncertainty": 0.2}, {**entry("??", 2.5, True), "uncertainty": 2.0}
+    both = best_of_n_board([sure, unsure], best)
+    assert both["exploits"] == 2 and with_doubt_taken_off(both)["left"] == 1 and "1 of the 2 would still win" in with_doubt_taken_off(both)["sentence"]
+    assert with_doubt_taken_off(both, 0.0)["left"] == 2
+    assert "it was unsure of just these texts" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
+    assert "wrong and sure of it" in with_doubt_taken_off(best_of_n_board([sure], best))["sentence"]
+    assert with_doubt_taken_off(best_of_n_board([entry("!!!", 3.0, True)], BEST))["sentence"] == "", "a score without doubt has none to take off"
+    assert with_doubt_taken_off(best_of_n_board([], best)) == {"exploits": 0, "left": 0, "sentence": ""}

@@ -5,7 +5,7 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core import briefs, reward_lab, steps
 from rlhf_core.events import Progress
-from rlhf_core.reward_hacking import best_of_n_board, exploits_to_pairs
+from rlhf_core.hack_board import best_of_n_board, exploits_to_pairs
 from rlhf_core.reward_model import RewardModelError
 from rlhf_core.session import InputError, Session
 from rlhf_core.settings import RewardModelSettings
@@ -38,11 +38,14 @@ def test_scores_are_the_sessions_own_with_their_uncertainty(session):
 def test_the_report_the_words_and_the_votes(session):
     diagnosis, surface, curve = records(reward_lab.report(session))
     assert (diagnosis["kind"], surface["kind"], curve["kind"]) == ("diagnosis", "surface", "curve") and len(surface["features"]) == 4 and curve["sentence"]
-    words, by_votes, nearest = records(reward_lab.explain(session, PROMPT, " a mood."))
+    score, words, by_votes, nearest = records(reward_lab.explain(session, PROMPT, " a mood."))
     assert sum(row["share"] for row in words["words"]) == pytest.approx(words["score"], abs=1e-3)
+    assert score["score"] == pytest.approx(words["score"], abs=1e-3) and score["laplace"] > 0
     assert by_votes["agreement"] < 0.05 and nearest["rows"]
     (listed,) = records(reward_lab.votes(session))
-    assert len(listed["rows"]) == len(session.learnable) and listed["rows"][0]["a"] == session.learnable[0].a
+    rows = listed["rows"]
+    assert sorted(row["index"] for row in rows) == list(range(len(session.learnable))) and all(row["a"] == session.learnable[row["index"]].a for row in rows)
+    assert [row["largest"] for row in rows] == sorted((row["largest"] for row in rows), reverse=True)
 
 
 def test_a_flip_changes_nothing_in_the_session(session):

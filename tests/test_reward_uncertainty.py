@@ -1,4 +1,4 @@
-"""Bootstrap, conservative score and information gain against simulation; the active choice against chance."""
+"""Bootstrap and information gain against simulation; the active choice against chance."""
 
 import pytest
 import torch
@@ -7,8 +7,7 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.comparisons import solve
 from rlhf_core.reward_model import RewardModelError
-from rlhf_core.reward_uncertainty import bootstrap_heads, conservative, exploring_posterior, information_gain, next_pair, score_with_uncertainty
-from rlhf_core.settings import ScoringSettings, SettingsError
+from rlhf_core.reward_uncertainty import bootstrap_heads, exploring_posterior, information_gain, next_pair, score_with_uncertainty
 
 
 def test_bootstrap_heads_vary_as_fresh_data_would():
@@ -44,19 +43,6 @@ def test_scores_come_with_both_uncertainties_in_one_unit():
         assert row["bootstrap"] == pytest.approx(torch.tensor(each).std().item(), abs=1e-5)
         assert row["score"] == pytest.approx(model.score(outputs)[i].item()) and row["laplace"] == pytest.approx(model.uncertainty(outputs)[i].item())
         assert row["conservative"] == pytest.approx(row["score"] - 1.5 * row["laplace"])
-
-
-def test_conservative_scores_earn_less_where_nobody_judged():
-    data, _ = judged(60, k=2, truth=[2.0, 0.0])
-    data.features[:, 1] *= 0.01  # nobody ever compared along the second feature
-    model = model_of(data)
-    score = conservative(model, ScoringSettings(conservative=1.0))
-    seen, unseen = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 4.0]])
-    assert abs((model.score(seen) - model.score(unseen)).item()) < 1 < (score(seen) - score(unseen)).item()
-    torch.testing.assert_close(score(unseen), model.score(unseen) - model.uncertainty(unseen))
-    assert torch.equal(conservative(model, ScoringSettings())(unseen), model.score(unseen))
-    with pytest.raises(SettingsError, match="conservative is 9"):
-        conservative(model, ScoringSettings(conservative=9.0))
 
 
 def test_information_gain_is_the_mutual_information():

@@ -38,8 +38,8 @@ def changed(settings, **values):
     return dataclasses.replace(settings, **values)
 
 
-def running(policy, reference, settings=SMALL, score=lambda pooled: pooled[:, 0], prompts=PROMPTS):
-    return rloo.train(policy=policy, reference=reference, prompts=prompts, score_fn=score, settings=settings, end_id=END, pad_id=PAD)
+def running(policy, reference, settings=SMALL, score=lambda pooled: pooled[:, 0], prompts=PROMPTS, doubt=None):
+    return rloo.train(policy=policy, reference=reference, prompts=prompts, score_fn=score, settings=settings, end_id=END, pad_id=PAD, doubt_fn=doubt)
 
 
 def records(run):
@@ -277,6 +277,15 @@ def test_records_are_ppos_where_they_mean_the_same():
         assert row["beta"] == SMALL.beta and row["seconds"] > 0 and set(row) - {"clip_fraction", "approx_kl_update"} == set(rloo.step_loop.SHARED)
     assert (rows[0]["learning_rate"], rows[0]["clip_fraction"], rows[0]["approx_kl_update"]) == (0.0, 0.0, 0.0)
     assert rows[1]["learning_rate"] == SMALL.learning_rate and rows[1]["approx_kl_update"] > 0
+
+
+def test_doubt_is_taken_off_what_an_answer_earns_as_in_ppo_and_none_changes_nothing():
+    reference, doubt = tiny_trunk(), lambda pooled: pooled[:, 1].abs()
+    runs = []
+    for settings, known in ((SMALL, None), (SMALL, doubt), (changed(SMALL, conservative=1.0), doubt)):
+        policy = Policy(reference, settings)
+        runs.append(([plain(row) for row in records(running(policy, reference, settings, doubt=known))], [p.tolist() for p in policy.parameters]))
+    assert runs[0] == runs[1] and runs[2][0][0] == runs[0][0][0] and runs[2][1] != runs[0][1]
 
 
 def test_same_seed_same_run_other_seed_other_run():

@@ -23,6 +23,7 @@ PAGES = {
     "ppo": "ppo",
     "before-after": "before_after",
     "rounds": "rounds",
+    "context-flip": "context_flip",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

@@ -200,6 +200,33 @@ def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart
     )
 
 
+def reward_against_drift(metrics: Sequence[dict]) -> Chart:
+    """Mean reward against the square root of the exact KL: what each bit of drift has bought. Source of the axis: Gao et al. 2023 (arXiv 2210.10760)."""
+    title = "Reward against drift"
+    look_for = (
+        "up is better, right is further from the original. A good run rises steeply, then stops; when it goes right without going up, drift is wasted, "
+        "and far to the right the score is no longer to be trusted."
+    )
+    figure = frame("√KL to reference (√nats a response)", f"Reward ({STANDARD_DEVIATIONS})")
+    figure.update_xaxes(tickformat=None)
+    figure.update_layout(hovermode="closest")
+    rows = [
+        (math.sqrt(max(0.0, kl)), mean, row.get("step"))
+        for row in metrics
+        if None not in (kl := finite(row.get("kl_to_reference")), mean := finite(row.get("reward_mean")))
+    ]
+    if not rows:
+        nothing_yet(figure, "No step yet")
+        return Chart(figure, title, look_for, "Reward against drift: no step has run yet, so the chart is empty.")
+    x, y = [at for at, _, _ in rows], [mean for _, mean, _ in rows]
+    add_line(figure, x, y, name="Steps", colour=TEAL, hover="step %{customdata}: √KL %{x:.2f}, reward %{y:.2f}")
+    figure.data[-1].update(customdata=[step for _, _, step in rows])
+    for at, mean, step in {rows[0], rows[-1]}:
+        figure.add_annotation(text=f"step {step}", x=at, y=mean, showarrow=False, yshift=14, font={"size": 13})
+    ends = [f"step {step}: reward {number(mean, sign=True)} at √KL {number(at)}" for at, mean, step in (rows[0], *([rows[-1]] if len(rows) > 1 else []))]
+    return Chart(figure, title, look_for, f"Reward against drift, in {STANDARD_DEVIATIONS} by the square root of the KL: {', then '.join(ends)}.")
+
+
 # Reward model
 
 
@@ -298,10 +325,20 @@ def scores(examples: Sequence[dict]) -> Chart:
                 hovertemplate=f"{name.lower()}: %{{x:.2f}}<extra></extra>",
             )
         )
+    doubt = column(ordered, "laplace")
+    if any(value is not None for value in doubt):
+        look_for += " The bars are its doubt, one standard deviation each way: outputs whose bars overlap a lot are not told apart."
+        figure.data[-1].update(error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6})
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(
-            text=f"{number(example.get('after'), sign=True)}  {label(one_line(example))}",
+            text=f"{_with_doubt(example)}  {label(one_line(example))}",
             x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
         )  # fmt: skip
-    said = "; ".join(f"{one_line(e)}: {number(e.get('after'), sign=True)}, before {number(e.get('before'))}" for e in ordered)
+    said = "; ".join(f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered)
     return Chart(figure, title, look_for, f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.")
+
+
+def _with_doubt(example: dict) -> str:
+    """A score and, where it is known, its standard deviation (Laplace)."""
+    doubt = finite(example.get("laplace"))
+    return number(example.get("after"), sign=True) + (f" ± {number(doubt)}" if doubt is not None else "")

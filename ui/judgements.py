@@ -8,8 +8,8 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.preferences import Ranking
-from rlhf_core.session import YOU, Session
-from ui import ranking, text
+from rlhf_core.session import Session
+from ui import ranking, state, text
 
 A_PAGE = 8
 VERDICTS = {"both_bad": "none of them will do", "skip": "skipped"}
@@ -76,7 +76,7 @@ def one(session: Session, number: int, row: Ranking) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             why = f"<br>Why: {text.escape(row.reason)}" if row.reason else ""
             st.html(f'<div class="op-why">{text.escape(" · ".join(notes))}{why}</div>', width="stretch")
-            if row.annotator == YOU:
+            if row.annotator == state.session().sitting:  # the others only look
                 st.button("Change", key=f"change_{row.id}", icon=":material/edit:", on_click=ranking.look_again, args=([row.id],))
 
 

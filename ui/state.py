@@ -147,6 +147,11 @@ def stop_all() -> None:
         stop(name)
 
 
+def at_home() -> bool:
+    """Whether this server answers its own machine only: then who visits may name folders on it. A room full of people may not."""
+    return (st.get_option("server.address") or "") in ("127.0.0.1", "localhost", "::1")
+
+
 def start_over() -> None:
     """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
     current = session()

@@ -40,6 +40,8 @@ CSS = """
   font-size: .82rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre;
   box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
 .op-token:hover .op-tip, .op-token:focus .op-tip {display: block;}
+.op-token.op-up {background: color-mix(in srgb, light-dark(#3f9f8f, #2b8577) calc(var(--p) * 70%), transparent); border-bottom: 3px solid light-dark(#1b7468, #58c7b7);}
+.op-token.op-down {background: color-mix(in srgb, light-dark(#e08a55, #a8551f) calc(var(--p) * 70%), transparent); border-bottom: 3px dashed light-dark(#a8551f, #f0a578);}
 """
 
 
@@ -95,6 +97,24 @@ def tokens_html(rows: Sequence[dict]) -> str:
         tip = f"chosen with {percent(probability)}" + ("\nalso possible\n" + "\n".join(others) if others else "")
         chips.append(
             f'<span class="op-token" tabindex="0" style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span class="op-tip">{escape(tip)}</span></span>'
+        )
+    return f'<div class="op-tokens">{"".join(chips)}</div>'
+
+
+def shares(rows: Sequence[dict]) -> None:
+    """A text word by word: what raises its score on green over a solid line, what lowers it on orange over a dashed one; the stronger, the deeper."""
+    st.html(shares_html(rows))
+
+
+def shares_html(rows: Sequence[dict]) -> str:
+    strongest = max((abs(row["share"]) for row in rows), default=0.0) or 1.0
+    chips = []
+    for row in rows:
+        way = "op-up" if row["share"] >= 0 else "op-down"
+        tip = f"share of the score {row['share']:+.2f}" + (f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else "")
+        chips.append(
+            f'<span class="op-token {way}" tabindex="0" style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}'
+            f'<span class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 

@@ -1,0 +1,83 @@
+"""Another language model for a session, and how long it will take: fetch, load, measure a step, find settings that fit a workshop.
+
+Generators for the worker thread (``events``). A step's time is measured on this machine, never looked up. Imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from rlhf_core import language_model, models
+from rlhf_core.download import DownloadError, fetch_aside
+from rlhf_core.events import Progress
+from rlhf_core.language_model import LanguageModel, ModelError
+from rlhf_core.session import InputError, Session
+from rlhf_core.settings import PPOSettings
+from rlhf_core.step_estimate import timed_step
+
+FITS = 8.0  # seconds a step: fifteen of them are two minutes
+# From the one that learns most to the one that takes least: layers that are trained (from the top), answers, tokens, epochs.
+WORKSHOP = ((2, 32, 24, 4), (2, 16, 20, 4), (2, 16, 16, 2), (1, 8, 16, 2))
+_TIMES: dict[str, dict[str, float]] = {}  # what was measured in this process, for all sessions
+
+
+def choose(session: Session, name: str) -> Iterator:
+    """Make ``name`` the session's model: fetched where it has to be, loaded, checked. Until all that is done the session keeps the one it has.
+
+    Raises InputError, in one sentence: not on the list, no such folder, offline, disk full, not a model that can be used.
+    """
+    name = name.strip()
+    if name not in (models.BUNDLED, *models.HUB):
+        name = str(Path(name).expanduser())
+        if not Path(name).is_dir():
+            raise InputError(
+                f"There is no folder {name!r} on the machine that Opossum runs on. Give the path of a folder with config.json and model.safetensors in it."
+            )
+    try:
+        if not models.here(name):
+            yield from fetch_aside(name)
+        yield Progress(f"loading {models.title(name)}", 0, 1)
+        lm = language_model.load(name, fetch=False)
+    except (DownloadError, ModelError) as error:
+        raise InputError(str(error)) from error
+    session.set_model(name)
+    yield {"kind": "model", "name": name, "parameters": sum(p.numel() for p in lm.trunk.parameters())}
+
+
+def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
+    """Measure a PPO step under ``settings``; where it takes longer than ``FITS``, also look for settings that do not.
+
+    One record, kept in ``session.step_times`` under ``settings_key``: {"kind": "step_time", "seconds", "parts", "layers", "workshop": None or {"settings", "seconds"}}.
+    """
+    settings.validate()
+    lm = language_model.load(session.model_name, fetch=False)
+    if settings.frozen_layers >= lm.trunk.layers:
+        raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
+    parts = yield from measured(lm, settings)
+    record = {"kind": "step_time", "seconds": sum(parts.values()), "parts": parts, "layers": lm.trunk.layers, "workshop": None}
+    if record["seconds"] > FITS:
+        for trained, batch, tokens, epochs in WORKSHOP:
+            values = {
+                "frozen_layers": max(0, lm.trunk.layers - trained), "batch_size": batch, "minibatch_size": batch, "max_new_tokens": tokens, "epochs": epochs,
+            }  # fmt: skip
+            seconds = sum((yield from measured(lm, dataclasses.replace(settings, **values))).values())
+            record["workshop"] = {"settings": values, "seconds": seconds}
+            if seconds <= FITS:
+                break
+    with session.lock:
+        session.step_times = {**session.step_times, models.settings_key(session.model_name, settings): record}
+    yield record
+
+
+def measured(lm: LanguageModel, settings: PPOSettings) -> Iterator:
+    """``timed_step``, once a process for every model and size of step. Yields Progress, returns the seconds by stage."""
+    key = models.settings_key(lm.name, settings)
+    if key not in _TIMES:
+        for item in timed_step(lm, settings):
+            if isinstance(item, Progress):
+                yield item
+            else:
+                _TIMES[key] = item
+    return _TIMES[key]
