@@ -24,8 +24,6 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "models": "models",
-    "briefs": "briefs",
-    "mirror": "mirror",
     "goodhart": "goodhart",
     "context-flip": "context_flip",
     "algorithms": "algorithms",
