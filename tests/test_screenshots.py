@@ -24,6 +24,10 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "context-flip": "context_flip",
+    "instructions-matter": "instructions_matter",
+    "speed-accuracy": "speed_accuracy",
+    "whose-preferences": "whose_preferences",
+    "import-export": "import_export",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
