@@ -36,6 +36,7 @@ def desk(name: str) -> None:
         )
         if not session.pairs:
             st.page_link("pages/rank.py", label="Rank some answers", icon=":material/arrow_forward:")
+            return
     else:
         row = waiting[0]
         card = f"whose/{name}/{row['prompt']}/{'/'.join(row['texts'])}"
