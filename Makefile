@@ -19,7 +19,7 @@ help: ## Say what can be made
 
 run: venv ## Start Opossum and open it in your browser
 	@echo "Starting Opossum. Your browser opens at it; if it does not, open the address below."
-	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in ./runs. Ctrl-C stops it."
+	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in $${OPOSSUM_RUNS:-./runs}. Ctrl-C stops it."
 	@$(STREAMLIT)
 
 test: venv-dev ## Check style and run every test but the slow ones (ARGS="-k ppo" for some)

@@ -6,9 +6,9 @@ import secrets
 
 import streamlit as st
 
-from rlhf_core import intervals
+from rlhf_core import verdict as engine
 from rlhf_core.session import InputError, check_prompt
-from ui import charts, charts_compare, monitor, state, text
+from ui import charts, monitor, state, text, token_changes, verdict
 
 PAIRS_SHOWN = 6
 
@@ -83,12 +83,52 @@ def side_by_side() -> None:
             both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
 
 
+def closely() -> None:
+    """One pair under the lens: the words that differ, and what training did to every token."""
+    pairs = [pair for record in state.records("compare") if "before" in record for pair in singles(record)] + list((session.evaluation or {}).get("pairs", []))
+    if not pairs:
+        return
+    st.subheader("One pair, closely", anchor=False)
+    number = st.selectbox(
+        "Which pair?",
+        range(len(pairs)),
+        format_func=lambda at: f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90] if at < len(pairs) else "",
+        key="changes_pair",
+        help="The pairs above: first those that you asked for, then those of the measurement. Named by what the tuned model wrote.",
+    )
+    pair = pairs[min(number or 0, len(pairs) - 1)]
+    busy = state.alive("token_changes") or session.tuned_weights is None
+    st.button("Show what training moved", key="token_changes", icon=":material/difference:", on_click=look_into, args=(pair,), disabled=busy)
+    if state.job("token_changes"):
+        monitor.monitor("token_changes", controls=("stop",), draw=lambda records, view: looked_into(records, pair), every=0.3, quiet=True)
+
+
+def singles(record: dict) -> list[dict]:
+    """The pairs of one comparison that the learner asked for."""
+    sides = ("before", "after", "ended_before", "ended_after")
+    return [{"prompt": record["prompt"], **dict(zip(sides, row, strict=True))} for row in zip(*(record[side] for side in sides), strict=True)]
+
+
+def look_into(pair: dict) -> None:
+    state.submit("token_changes", lambda: session.token_changes(pair), label="Both models read both answers", long=False)
+
+
+def looked_into(records: list[dict], pair: dict) -> None:
+    record = next((record for record in reversed(records) if record.get("kind") == "token_changes"), None)
+    if record is None:
+        return
+    if any(record[name] != pair[name] for name in ("before", "after")):
+        st.caption("You chose another pair; below is the one that was looked into last.")
+    token_changes.draw(record)
+
+
 # The measured answer
 
 
 def measure() -> None:
     st.session_state["vote_sides"] = {}
-    state.submit("evaluate", session.evaluate, label="Measuring before and after", long=False)
+    seed = (session.evaluation or {}).get("seed", 0) + 1  # again: fresh answers, not the same count once more
+    state.submit("evaluate", lambda: session.evaluate(seed=seed), label="Measuring before and after", long=False)
 
 
 def measure_button(key: str, label: str, primary: bool = True) -> None:
@@ -98,54 +138,15 @@ def measure_button(key: str, label: str, primary: bool = True) -> None:
     )
 
 
-def kept_its_language(found: dict) -> None:
-    """Before and after in one small table: what the rule counts, and whether the language survived."""
-    lines = ["| | Before | After |", "|:--|--:|--:|"]
-    rule = found.get("rule")
-    if rule:
-        name = text.plain(str(rule.get("name", "wanted")))
-        lines.append(f"| Counted as “{name}” by a rule | {charts.percent(rule.get('before'))} | {charts.percent(rule.get('after'))} |")
-    for name, words, show in (
-        ("full_sentences", "Ends in a full sentence", charts.percent),
-        ("distinct_2", "Different word pairs (distinct-2)", charts.number),
-        ("mean_words", "Words an answer", lambda value: charts.number(value, 1)),
-    ):
-        row = found.get(name)
-        if row:
-            lines.append(f"| {words} | {show(row.get('before'))} | {show(row.get('after'))} |")
-    st.markdown("**Did it keep its language?**")
-    st.markdown("\n".join(lines))
-    st.caption(
-        ("The first line is counted by a small rule written for this brief, not by a person and not by the reward model. " if rule else "")
-        + (
-            "It is the same rule that the scripted rater judged by: it says that the lesson was learned, not that people would agree. "
-            if rule and "scripted" in session.rater
-            else ""
-        )
-        + "When distinct-2 falls a lot, it writes the same few things again and again."
-    )
-
-
 def measured() -> None:
-    found = session.evaluation
     if state.job("evaluate"):
         monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
-    if not found:
+    if not session.evaluation:
         st.markdown("Both models answer prompts that no training ever saw, with the same seeds. Then every pair is judged and counted.")
         measure_button("evaluate", "Measure it")
         return
-    if found.get("sentence"):
-        with st.container(border=True, key="verdict"):
-            st.markdown(f":material/gavel: **{text.plain(found['sentence'])}**")
-    charts.draw(charts_compare.win_rate(found), key="win_rate")
-    judge = text.plain(str(found.get("judge", "not stated")))
-    trained_on_it = (
-        "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it. Vote blind to find out."
-    )
-    where = f", at step {found['step']} of round {found.get('round', session.current_round)}" if "step" in found else ""
-    st.caption(f"Judged by: **{judge}**{where}. " + (trained_on_it if "reward model" in judge else ""))
-    kept_its_language(found)
-    measure_button("evaluate_again", "Measure again", primary=False)
+    verdict.draw(session, votes_here())
+    measure_button("evaluate_again", "Measure again, with fresh answers", primary=False)
 
 
 # The blind vote
@@ -158,24 +159,29 @@ def vote(prompt: str, choice: str) -> None:
         st.session_state["vote_error"] = str(error)
 
 
-def tally(after: int, before: int) -> str:
-    """What the decided votes say, with their interval."""
-    decided = after + before
-    if not decided:
-        return "No vote has decided for either side yet, so there is nothing to count."
-    low, high = intervals.wilson_interval(after, decided)
-    words = f"After was preferred in **{after} of {decided}** decided votes ({charts.percent(after / decided)}, 95% interval {charts.interval([low, high])}). "
-    if low <= 0.5 <= high:
-        return words + "The interval includes one half: **too few to tell**."
-    return words + f"The interval lies wholly {'above' if low > 0.5 else 'below'} one half: chance alone hardly explains that."
+def votes_here() -> list[dict]:
+    """The blind votes on the model as it stands; those on an earlier one do not count for it."""
+    here = {"round": session.current_round, "step": session.steps_done}
+    return [row for row in session.votes if here.items() <= row.items()]
+
+
+def tally(votes: list[dict]) -> str:
+    """What the votes say, with their interval."""
+    if not votes:
+        return "No vote yet, so there is nothing to count."
+    row = engine.by_votes(votes, seed=session.seed)
+    words = f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95% interval {charts.interval(row['interval'])}), a tie counting half. "
+    way = engine.direction(row)
+    if not way:
+        return words + "Luck alone could give that: **too few to tell**."
+    return words + f"That lies wholly {'above' if way > 0 else 'below'} one half: chance alone hardly explains it."
 
 
 def blind() -> None:
     found = (session.evaluation or {}).get("pairs", [])
     # One a prompt, and not those that Side by side shows first.
     pairs = list({pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values())
-    here = {"round": session.current_round, "step": session.steps_done}  # votes on an earlier model do not count for this one
-    votes = [row for row in session.votes if here.items() <= row.items()]
+    votes = votes_here()
     if not pairs:
         st.markdown("You see two answers, A and B at random, and say which you like better. You learn which model wrote which only at the end.")
         if session.evaluation:
@@ -204,7 +210,7 @@ def blind() -> None:
             st.metric("After preferred", count["after"])
             st.metric("No difference", count["tie"])
             st.metric("Before preferred", count["before"])
-        st.markdown(tally(count["after"], count["before"]))
+        st.markdown(tally(votes))
 
 
 st.title("Before and after", anchor=False)
@@ -217,12 +223,13 @@ if missing and not session.evaluation:
         st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
     st.stop()
 
-see, vote_tab, count_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/query_stats: Win rate"])
+see, vote_tab, verdict_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/gavel: Verdict"])
 with see:
     side_by_side()
+    closely()
 with vote_tab:
     st.fragment(blind)()
-with count_tab:
+with verdict_tab:
     measured()
 
 if session.evaluation and st.button("On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"):

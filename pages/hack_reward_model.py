@@ -8,6 +8,7 @@ from rlhf_core import hack_board
 from ui import charts, charts_lab, lab, monitor, state, text
 
 MOST_TEXT = 1_000
+FINE = 32  # features: with so many, rejected exploits of the bundled model lost their lead (python -m benchmarks hack --features 32)
 
 session = state.session()
 
@@ -59,7 +60,7 @@ def board_rows(board: dict, busy: bool) -> None:
             said = row.get("why") == hack_board.SAID
             if said or not row.get("nonsense"):
                 st.button(
-                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", type="tertiary", on_click=call, disabled=busy,
+                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", icon=":material/thumb_down:", type="tertiary", on_click=call, disabled=busy,
                     args=(row["text"], not said), help="Wrong facts in good words look honest to every rule, so this is for you to say.",
                 )  # fmt: skip
 
@@ -67,11 +68,12 @@ def board_rows(board: dict, busy: bool) -> None:
 def celebrate(board: dict) -> None:
     """An exploit is the point of the game."""
     if board["exploits"]:
-        st.success(f"**You broke it!** {text.plain(board['sentence'])}", icon=":material/celebration:")
+        st.success(text.plain(board["sentence"]), icon=":material/celebration:")
         winners = tuple(row["text"] for row in board["rows"] if row["exploit"])
         if st.session_state.get("hack_cheered") != winners:
             st.session_state["hack_cheered"] = winners
             st.balloons()
+        st.caption(text.plain(hack_board.with_doubt_taken_off(board)["sentence"]) + " PPO can be told to do that: “Doubt taken off a score” in its settings.")
     else:
         st.info(text.plain(board["sentence"]), icon=":material/leaderboard:")
 
@@ -83,6 +85,13 @@ def hole(kept: dict) -> None:
         return
     st.subheader("Did the hole close?", anchor=False)
     (st.success if found["closed"] else st.warning)(text.plain(found["sentence"]), icon=":material/healing:" if found["closed"] else ":material/report:")
+    features = session.reward_summary.get("features", 0)
+    if not found["closed"] and 0 < features < FINE:
+        st.markdown(
+            f"It looks at {features} features of a text, and in those the nonsense looks like the real thing. Give it {FINE} under “How fine a taste” on the Reward model page, "
+            "train it there, and score and reject here again."
+        )
+        st.page_link("pages/reward_model.py", label="To the Reward model page", icon=":material/arrow_forward:")
     after = {row["text"]: row["score"] for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]}
     rows = [
         {"prompt": row["prompt"], "text": row["text"], "before": row["score"], "after": after[row["text"]]} for row in kept["before"] if row["text"] in after

@@ -22,6 +22,19 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
 
 KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
+LABS = (
+    ("pages/goodhart.py", "Goodhart", "show_chart"),
+    ("pages/context_flip.py", "Context flip", "flip"),
+    ("pages/algorithms.py", "Algorithms side by side", "stacked_line_chart"),
+    ("pages/instructions_matter.py", "Instructions matter", "menu_book"),
+    ("pages/speed_accuracy.py", "Speed and accuracy", "timer"),
+    ("pages/whose_preferences.py", "Whose preferences?", "groups"),
+    ("pages/what_it_learned.py", "What did it learn?", "manage_search"),
+    ("pages/trust_it.py", "Can you trust it?", "verified"),
+    ("pages/flip_a_vote.py", "Flip a vote", "swap_horiz"),
+    ("pages/hack_reward_model.py", "Hack the reward model", "bug_report"),
+)
+
 session = state.session()
 
 
@@ -39,7 +52,7 @@ def pick_brief() -> None:
     chosen = st.session_state.get("brief_pick")
     if chosen and chosen != session.brief.slug:
         state.stop_all()  # whatever runs was meant for the old brief
-        session.set_brief(briefs.PRESETS[chosen])
+        session.set_brief(session.brief_called(chosen))
 
 
 def run_once() -> None:
@@ -124,22 +137,29 @@ if not running:
         st.info("Stopped. What was finished is kept; every page shows its part of it.", icon=":material/stop_circle:")
     st.pills(
         "Who is the model writing for? The answer is called the brief, and it decides what counts as better.",
-        list(briefs.PRESETS),
-        format_func=lambda slug: briefs.PRESETS[slug].title,
-        default=session.brief.slug if session.brief.slug in briefs.PRESETS else None,
-        required=session.brief.slug in briefs.PRESETS,
+        list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.briefs)])),
+        format_func=lambda slug: text.plain(session.brief_called(slug).title),
+        default=session.brief.slug,
+        required=True,
         key="brief_pick",
         on_change=pick_brief,
     )
-    with st.container(horizontal=True, key="start_buttons"):
+    with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
         how_long = "in about a minute" if session.model_name == models.BUNDLED else "in several minutes with this model, with settings that fit a workshop"
-        st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, help=f"The whole loop, live, {how_long}.")
+        st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, disabled=not session.brief.wanted,
+                  help=f"The whole loop, live, {how_long}." if session.brief.wanted else "This brief has no scripted rater, so nobody could judge for you.")  # fmt: skip
         if st.button("Do it myself: write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"):
             st.switch_page("pages/prompt.py")
+        st.page_link("pages/briefs.py", label="Change the brief, or write your own", icon=":material/assignment:")
     if session.model_name != models.BUNDLED:
         st.caption(f"With the model **{text.plain(models.title(session.model_name))}**, {how_long.replace('this model', 'it')}. The page Models changes it.")
     whiteboard.draw(session)
+    if len(session.metrics) > 1:
+        st.caption(
+            "SD is one standard deviation of the original model's scores: how much two of its answers typically differ. KL says how far the choice of words has "
+            "drifted from the original's, in nats: 0 is no drift, 3 a clear change of style, 10 a different model."
+        )
 
 if running or status in ("failed", "expired"):
     monitor.monitor("run_once", controls=("stop",), draw=live, every=1.0, quiet=True)
@@ -180,3 +200,9 @@ else:
         verdict(example, str(example.get("judge", "")))
         if len(example.get("metrics") or []) > 1:
             curves(example["metrics"], "example")
+
+if not running:
+    st.header("Labs: one claim each, and you make it happen", anchor=False)
+    with st.container(horizontal=True, key="labs"):
+        for page, label, icon in LABS:
+            st.page_link(page, label=label, icon=f":material/{icon}:")

@@ -78,6 +78,7 @@ st.title("Write a prompt", anchor=False)
 st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
 if session.model_name != models.BUNDLED:
     st.caption(f"Written by **{text.plain(models.title(session.model_name))}**. {models.content_note(session.model_name)}")
+st.page_link("pages/briefs.py", label=f"Brief: {text.plain(session.brief.title)}", icon=":material/assignment:")
 
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
 with st.container(key="prompt_box"):

@@ -8,20 +8,92 @@ from collections import Counter
 import streamlit as st
 
 from rlhf_core import settings
-from ui import charts, charts_training, monitor, state, text
+from ui import charts, charts_lab, charts_training, knobs, lab, monitor, state, text
 
 FEATURES = next(row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features")
 A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
+KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}
+TUNING = {"unfrozen_layers": "Layers that learn", "epochs": "Epochs", "learning_rate": "Learning rate"}
+WAKING, A_STEP = 4.0, 0.08  # processor seconds measured with the bundled model: to wake TRL, and a gradient step with its share of the measuring
 CHOICES = {"a": "left better", "b": "right better", "tie": "ties", "both_bad": "both bad", "skip": "skipped"}
 
 session = state.session()
 last = session.settings.get("reward_model", {}).get("features", FEATURES["default"])
 st.session_state.setdefault("features", min(LARGEST, last))  # our own key: a widget's value is lost when the page changes
+st.session_state.setdefault("kind", "fine-tuned" if state.alive("fine_tune") else "head")
+knob = knobs.Knobs(session, "fine_tuned", settings.FineTunedSettings, labels=TUNING, ladders={"learning_rate": (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)})
 
 
 def keep() -> None:
     st.session_state["features"] = st.session_state["features_widget"]
+
+
+def keep_kind() -> None:
+    st.session_state["kind"] = st.session_state["kind_widget"]
+
+
+def fine_tune() -> None:
+    chosen = settings.FineTunedSettings(**knob.chosen())
+    knob.keep()
+    state.submit("fine_tune", lab.tool(session, "fine_tune", chosen, module="lab_work"), label="Fine-tuning a reward model", long=True)
+
+
+def tuning(records: list[dict], view: dict) -> None:
+    """While the slower kind learns: its curves, and the outputs as it sorts them."""
+    if view["status"] not in state.ALIVE:
+        return
+    rows = [record for record in records if "iteration" in record]
+    if rows:
+        curves(rows, knob.chosen()["epochs"], key="tune")
+        charts.draw(second_opinion(rows[-1]["examples"], "So far (its own unit)"), key="tune_scores")
+
+
+def second_opinion(examples: list[dict], now: str) -> charts.Chart:
+    return charts_lab.moves(
+        examples, title="The same outputs, two reward models", before="Instant", after=now,
+        look_for="where the two dots of an output lie far apart, the two kinds disagree: read that output yourself.",
+    )  # fmt: skip
+
+
+def slower_kind() -> None:
+    """Train the fine-tuned kind, and compare it with the instant one on votes that neither saw."""
+    steps = -(-len(session.learnable) // settings.FineTunedSettings.batch_size) * knob.chosen()["epochs"]
+    st.markdown(
+        "**Fine-tuned** lets the language model's own top layers learn your taste, with TRL's `RewardTrainer`. More can be learned, and more can be learned by heart. "
+        f"For your {len(session.learnable)} comparisons it takes about {monitor.duration(WAKING + A_STEP * steps)} where nobody else is at work; on a busy server it waits "
+        "in line and takes several times that. The time left is shown while it runs."
+    )
+    st.info(
+        "It is a second opinion. **PPO climbs the instant one**: that reads states which PPO has at hand anyway and knows its own doubt; this one would have to read "
+        "every answer a second time.",
+        icon=":material/info:",
+    )
+    tuning_now = state.alive("fine_tune")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tune_box"):
+        found = session.lab.get("fine_tuned")
+        st.button("Fine-tune it again" if found else "Fine-tune a reward model", key="fine_tune", type="primary", icon=":material/model_training:", on_click=fine_tune,
+                  disabled=tuning_now or bool(missing))  # fmt: skip
+        with st.popover("Settings", icon=":material/tune:"):
+            for name in TUNING:
+                knob.draw(name, disabled=tuning_now)
+    if state.job("fine_tune"):
+        monitor.monitor("fine_tune", controls=("stop",), draw=tuning, every=0.6, quiet=not tuning_now)
+    if not found or tuning_now:
+        return
+    with st.container(horizontal=True, key="tune_numbers"):
+        st.metric(
+            "Fine-tuned, on held-out prompts", charts.percent(found["heldout_accuracy"]) if found["heldout_pairs"] else "unknown",
+            delta=f"95% interval {charts.interval(found['heldout_interval'])}" if found["heldout_pairs"] else None, delta_color="off", delta_arrow="off",
+            help="One part of the prompts was held out and never trained on. Few votes: a wide interval.",
+        )  # fmt: skip
+        st.metric("Instant, on the same votes", charts.percent(found["head_accuracy"]) if found["head_accuracy"] is not None else "unknown")
+        st.metric("Comparisons", found["comparisons"])
+    st.markdown(text.plain(found["sentence"]))
+    if found["comparisons"] != len(session.learnable):
+        st.caption(f"Made from {found['comparisons']} comparisons; there are {len(session.learnable)} now.")
+    charts.draw(second_opinion(found["examples"], "Fine-tuned"), key="tune_scores")
+    curves(found["records"], key="tune")
 
 
 def train() -> None:
@@ -30,12 +102,12 @@ def train() -> None:
     state.submit("fit", lambda: session.fit_reward_model(chosen), label="Training the reward model", long=False)
 
 
-def curves(records: list[dict], iterations: int | None = None) -> None:
+def curves(records: list[dict], iterations: int | None = None, key: str = "fit") -> None:
     left, right = st.columns(2)
     with left:
-        charts.draw(charts_training.reward_model_loss(records, iterations), key="fit_loss")
+        charts.draw(charts_training.reward_model_loss(records, iterations), key=f"{key}_loss")
     with right:
-        charts.draw(charts_training.accuracy(records, iterations), key="fit_accuracy")
+        charts.draw(charts_training.accuracy(records, iterations), key=f"{key}_accuracy")
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -135,6 +207,13 @@ if session.pairs:
     made = Counter(pair.choice for pair in session.pairs)
     st.caption(f"It learns from {sum(made.values())} pairs: " + ", ".join(f"{made[choice]} {words}" for choice, words in CHOICES.items() if made[choice]) + ".")
 doubts()
+st.segmented_control(
+    "Which kind", list(KINDS), format_func=KINDS.get, default=st.session_state["kind"], required=True, key="kind_widget", on_change=keep_kind,
+    help="Instant: a few weights on what the original model already sees, in a second. Fine-tuned: slower, a second opinion.",
+)  # fmt: skip
+if st.session_state["kind"] == "fine-tuned":
+    slower_kind()
+    st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
     label = "Train it again" if session.reward_model is not None else "Train the reward model"
@@ -163,6 +242,11 @@ elif session.reward_model is not None and not busy:
     if session.reward_summary.get("examples"):
         charts.draw(charts_training.scores(session.reward_summary["examples"]), key="scores")
     curves(session.fit_records)
+    with st.container(horizontal=True, key="fit_labs"):
+        st.page_link("pages/trust_it.py", label="Can you trust it?", icon=":material/verified:")
+        st.page_link("pages/what_it_learned.py", label="What did it learn?", icon=":material/manage_search:")
+        st.page_link("pages/flip_a_vote.py", label="Flip a vote", icon=":material/swap_horiz:")
+        st.page_link("pages/hack_reward_model.py", label="Hack it", icon=":material/bug_report:")
     with st.container(horizontal=True, key="fit_next"):
         st.button("Watch it learn again", key="watch_again", icon=":material/replay:", on_click=rewind, disabled=not session.fit_records)
         if st.button("On to PPO", key="to_ppo", type="primary", icon=":material/arrow_forward:", icon_position="right"):

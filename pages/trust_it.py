@@ -89,7 +89,7 @@ def unsure() -> None:
     except InputError as error:
         st.error(text.plain(str(error)), icon=":material/error:")
         return
-    lines = tuple(dict.fromkeys(" " + line for line in lines[:MOST_TEXTS]))  # as the model's own answers begin
+    lines = tuple(dict.fromkeys(lab.as_written(session, prompt, line) for line in lines[:MOST_TEXTS]))
     made = lab.fresh("lab_scores", lab.tool(session, "scores", prompt, list(lines)), (lab.learned_from(session), prompt, lines), label="Scoring with doubt")
     found = lab.of_kind(made, "scores")
     if not found:

@@ -14,7 +14,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-MAX_TITLE, MAX_TEXT, MAX_PROMPTS = 80, 2_000, 500
+MAX_TITLE, MAX_TEXT, MAX_PROMPTS, MAX_PROMPT = 80, 2_000, 500, 400
+LEAST_PROMPTS = 2  # one to learn from, one to check on
 
 
 class BriefError(ValueError):
@@ -229,3 +230,74 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
     if not isinstance(fields["slug"], str):
         raise BriefError("The brief's slug must be text.")
     return validate(Brief(**fields))
+
+
+# --- briefs that people write and change ---------------------------------------------------------------------------
+
+FIELDS = {
+    "title": "title", "audience": "audience", "prefer": "what to prefer", "avoid": "what to avoid", "ties": "how to treat ties",
+    "training_prompts": "training prompts", "evaluation_prompts": "evaluation prompts",
+}  # fmt: skip
+
+
+def own(fields: dict, taken: set[str]) -> Brief:
+    """A new brief of somebody's own, from what was typed (``FIELDS``); its slug is none of ``taken`` and no preset's. Raises BriefError."""
+    typed = {name: _typed(name, value) for name, value in fields.items()}
+    stem = "my-" + "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in typed.get("title", "").lower()).split())[:40].strip("-")
+    slug, number = stem.rstrip("-") or "my-brief", 1
+    while slug in taken or slug in PRESETS:
+        number += 1
+        slug = f"{stem.rstrip('-')}-{number}"
+    return _enough_prompts(validate(Brief(slug=slug, **{"audience": "", "prefer": "", "avoid": "", "ties": "", **typed})))
+
+
+def revised(brief: Brief, fields: dict) -> Brief:
+    """The next version of ``brief`` with what was typed. Raises BriefError: nothing changed, or it cannot be used.
+
+    The scripted rater stays only while what to prefer and what to avoid are word for word what its rule was made for: a rule does not read instructions.
+    """
+    new = replace(brief, **{name: _typed(name, value) for name, value in fields.items()})
+    if new == brief:
+        raise BriefError("Nothing was changed, so there is no new version.")
+    preset = PRESETS.get(brief.slug)
+    kept = next((old.wanted for old in (preset, brief) if old and (old.prefer, old.avoid) == (new.prefer, new.avoid)), None)
+    return _enough_prompts(validate(replace(new, wanted=kept, version=brief.version + 1)))
+
+
+def as_shipped(brief: Brief) -> bool:
+    """Does what to prefer and avoid still stand as the preset had it, so that its scripted rater and its gold items mean this brief?"""
+    preset = PRESETS.get(brief.slug)
+    return preset is not None and (brief.prefer, brief.avoid) == (preset.prefer, preset.avoid)
+
+
+def differences(old: Brief, new: Brief) -> list[tuple[str, str, str]]:
+    """What changed from one version to another: (field in words, before, after); prompts as what left and what came."""
+    rows = []
+    for name, words in FIELDS.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before == after:
+            continue
+        if isinstance(before, tuple):
+            before, after = (" · ".join(p for p in one if p not in other) for one, other in ((before, after), (after, before)))
+        rows.append((words, before, after))
+    return rows
+
+
+def _typed(name: str, value: str) -> str | tuple[str, ...]:
+    """One field as somebody typed it: spaces tidied, prompts one a line, each once. Raises BriefError."""
+    words = FIELDS[name]
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise BriefError(f"The brief's {words} {'have' if words.endswith('s') else 'has'} control characters in it. Type it again as plain text.")
+    if not name.endswith("_prompts"):
+        return " ".join(value.split())
+    prompts = tuple(dict.fromkeys(filter(None, (" ".join(line.split()) for line in value.splitlines()))))
+    for prompt in prompts:
+        if len(prompt) > MAX_PROMPT:
+            raise BriefError(f"The prompt “{prompt[:40]}…” under {words} has {len(prompt):,} characters; at most {MAX_PROMPT} fit this model. Shorten it.")
+    return prompts
+
+
+def _enough_prompts(brief: Brief) -> Brief:
+    if len(brief.training_prompts) < LEAST_PROMPTS:
+        raise BriefError(f"The brief needs at least {LEAST_PROMPTS} training prompts, one a line: the model writes answers to them.")
+    return brief

@@ -14,13 +14,21 @@ from rlhf_core.intervals import wilson_interval
 from rlhf_core.register import is_full_sentence, share
 
 
+def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
+    """A text's runs of ``n`` words, lower case, punctuation left out."""
+    words = re.findall(r"[\w'-]+", text.lower())
+    return list(zip(*(words[i:] for i in range(n))))
+
+
+def distinct_share(grams: Sequence[list[tuple]]) -> float:
+    """Different n-grams over all n-grams, of all texts together."""
+    total = sum(map(len, grams))
+    return len(set().union(*grams)) / total if total else 0.0
+
+
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv 1510.03055), section 5.3."""
-    grams = []
-    for text in texts:
-        words = re.findall(r"[\w'-]+", text.lower())
-        grams += list(zip(*(words[i:] for i in range(n))))
-    return len(set(grams)) / len(grams) if grams else 0.0
+    return distinct_share([ngrams(text, n) for text in texts])
 
 
 def mean_words(texts: Sequence[str]) -> float:
@@ -53,6 +61,13 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     return rate, (means[int(0.025 * draws)], means[int(0.975 * draws) - 1])
 
 
+def by_reward(pairs: Sequence[dict]) -> list[float]:
+    """The reward model on each pair: the higher score wins (1: after), equal texts and equal scores tie."""
+    return [
+        0.5 if p["before"] == p["after"] or abs(p["reward_after"] - p["reward_before"]) < 1e-6 else float(p["reward_after"] > p["reward_before"]) for p in pairs
+    ]
+
+
 def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 0) -> dict:
     """The verdict on pairs of answers.
 
@@ -64,9 +79,7 @@ def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 
     Returns:
         JSON-able: pairs, win_rate, interval, wins, ties, losses, judge, rule, full_sentences, distinct_2, mean_words, sentence.
     """
-    outcomes = [
-        0.5 if p["before"] == p["after"] or abs(p["reward_after"] - p["reward_before"]) < 1e-6 else float(p["reward_after"] > p["reward_before"]) for p in pairs
-    ]
+    outcomes = by_reward(pairs)
     rate, (low, high) = win_rate(outcomes, [p["prompt"] for p in pairs], seed=seed)
     texts = {side: [p[side] for p in pairs] for side in ("before", "after")}
     return {

@@ -45,6 +45,8 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
         "heldout_interval", "heldout_pairs", "head_accuracy" (the head's, on the same held-out votes) | None, "seconds"}, kept as ``session.lab["fine_tuned"]``.
     """
     lab = yield from open_lab(session)
+    with session.lock:
+        session.settings = {**{name: values for name, values in session.settings.items() if name != "fine_tuned_next"}, "fine_tuned": vars(settings)}
     yield Progress("waking TRL", 0, 1)
     began, numbers, rows = time.perf_counter(), watched(lab), lab.reference.rows
     step = max(1, len(rows) // YARDSTICK)
@@ -138,7 +140,7 @@ def search(session: Session, prompt: str) -> Iterator:
         if isinstance(found, Progress):
             yield found
     for way, text in found.items():
-        yield from try_text(session, prompt, text, by=f"a search: {way}")
+        yield from try_text(session, prompt, text, by=f"{hack_board.SEARCH}{way}")
 
 
 def well_scored_elsewhere(lab: Lab, prompt: str, most: int = 48) -> list[str]:

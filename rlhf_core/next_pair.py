@@ -86,9 +86,9 @@ def choose_pair(differences, weights=None, covariance=None, *, seed: int, random
     guess = (
         "cannot say which you would prefer"
         if 0.4 <= chance <= 0.6
-        else f"guesses {'the first' if chance > 0.5 else 'the second'} at {max(chance, 1 - chance):.0%}"
+        else f"has a guess ({max(chance, 1 - chance):.0%}; which of the two it keeps to itself, so as not to sway you), and is unsure of it"
     )
-    why = f"Of {count:,} pairs, this one is expected to teach most ({gains[index]:.2f} of at most 1 bit): the reward model {guess}, and is unsure of that."
+    why = f"Of {count:,} pairs, this one is expected to teach most ({gains[index]:.2f} of at most 1 bit): the reward model {guess}."
     return Chosen(index, "informative", float(gains[index]), chance, why)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -63,6 +63,10 @@ class Ranking:
         groups: indices, best group first; several in a group are a tie. Empty where ``verdict`` is set.
         verdict: None, "both_bad" (none of them will do) or "skip".
         finished: for each candidate, whether the model ended it itself; None: not known.
+        reason: why, in the annotator's own words; may be empty.
+        ideal: an answer that the annotator wrote, better than every candidate; may be empty. It was never on screen as a candidate.
+        asked: why these came up: "own", "informative", "lot", "repeat" (judged before, sides swapped), "gold"; empty: not known.
+        first: {"groups", "verdict", "seconds"} as first given, where the annotator changed it later.
     """
 
     id: str
@@ -77,6 +81,10 @@ class Ranking:
     brief_version: int = 1
     round: int = 1
     finished: list[bool] | None = None
+    reason: str = ""
+    ideal: str = ""
+    asked: str = ""
+    first: dict | None = None
 
     def __post_init__(self):
         if not isinstance(self.prompt, str) or not isinstance(self.candidates, list | tuple) or not all(isinstance(text, str) for text in self.candidates):
@@ -95,6 +103,8 @@ class Ranking:
             raise PreferenceError("A skipped or rejected set has no ranking.")
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
             raise PreferenceError("The seconds of a ranking must be a number from 0.")
+        if not all(isinstance(text, str) for text in (self.reason, self.ideal, self.asked)) or not isinstance(self.first, dict | None):
+            raise PreferenceError("The reason, the ideal answer and why a ranking was asked for must be texts, and its first answer an object.")
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -117,7 +127,8 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
     """Every pair of every ranking, left and right as displayed; each ranking's pairs weigh 1 in total.
 
     Identical texts are one candidate: a pair of equal texts says nothing and is left out. A both-bad or skipped set gives one row with that choice
-    (first two texts on screen), so that the paper trail keeps it; such rows do not train.
+    (first two texts on screen), so that the paper trail keeps it; such rows do not train. An ideal answer that the annotator wrote stands as ``a`` and
+    beats every candidate.
     """
     pairs = []
     for ranking in rankings:
@@ -125,9 +136,11 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
         common = dict(
             prompt=ranking.prompt, seconds=ranking.seconds, annotator=ranking.annotator, brief=ranking.brief, brief_version=ranking.brief_version
         )  # fmt: skip
+        ideal = [{"a": ranking.ideal, "b": text, "choice": "a"} for text in dict.fromkeys(ranking.candidates) if ranking.ideal]
         if ranking.verdict is not None:
             left, right = ranking.shown[:2]
             pairs.append(Pair(a=ranking.candidates[left], b=ranking.candidates[right], choice=ranking.verdict, **common))
+            pairs += [Pair(weight=1 / len(ideal), **row, **common) for row in ideal]
             continue
         found = []
         for left, right in combinations(ranking.shown, 2):
@@ -135,8 +148,14 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
             if a != b:
                 choice = "tie" if place[left] == place[right] else ("a" if place[left] < place[right] else "b")
                 found.append((a, b, choice))
+        found += [(row["a"], row["b"], row["choice"]) for row in ideal]
         pairs += [Pair(a=a, b=b, choice=choice, weight=1 / len(found), **common) for a, b, choice in found]
     return pairs
+
+
+def as_first_given(rankings: list[Ranking]) -> list[Ranking]:
+    """The judgements of what was on screen, before anybody thought better of them: what tells about the annotator (``labeller``), not about the answers."""
+    return [replace(ranking, ideal="", first=None, **(ranking.first or {})) for ranking in rankings]
 
 
 def training_pairs(pairs: list[Pair]) -> list[Pair]:

@@ -87,7 +87,8 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
     pairs = (saved.evaluation or {}).get("pairs")
     if pairs and saved.steps_done and saved.evaluation.get("step") == saved.steps_done:
         yield from _progress(now.evaluate(len(pairs), saved.evaluation.get("seed", 1)))
-        compared += yield from differences("evaluation.json", saved.evaluation, now.evaluation)
+        measured = {name: now.evaluation.get(name) for name in saved.evaluation}  # an older version measured less
+        compared += yield from differences("evaluation.json", saved.evaluation, measured)
     yield {"kind": "replayed", "compared": compared, "judged_again": again}
 
 

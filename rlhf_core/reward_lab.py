@@ -25,7 +25,7 @@ from rlhf_core.session import InputError, Session, check_prompt
 from rlhf_core.settings import RewardModelSettings
 from rlhf_core.steps import reference_pool
 from rlhf_core.what_if import what_if
-from rlhf_core.workbench import pooled_of_texts, ready
+from rlhf_core.workbench import pooled_of_texts, readable, ready
 
 MOST_LISTED = 60  # votes whose effect is refitted one by one
 
@@ -57,10 +57,12 @@ def open_lab(session: Session) -> Iterator:
     pairs = session.learnable
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
-    key = (tuple(pairs), settings, tuple(session.training_prompts))
+    key = (tuple(pairs), settings, tuple(session.training_prompts), session.model_name)
     if session in _LABS and _LABS[session][0] == key:
         return _LABS[session][1]
     comparisons.usable(pairs)  # says at once what is wrong
+    pairs, _ = readable(ready(session), pairs)
+    comparisons.usable(pairs)
     lm, reference, whitener = yield from _features(session, settings)
     data = yield from comparisons.read(lm, pairs, whitener, finished)
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states)

@@ -11,14 +11,17 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
-MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = 400, 50, 8
+MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
+MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
+MAX_IMPORTED_PROMPTS = 100  # of an imported file; the model writes several texts to each, which would take hours for a file of thousands
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
@@ -39,6 +42,17 @@ def check_prompt(text: str) -> str:
     return " ".join(text.split())
 
 
+def check_note(text: str, what: str, most: int) -> str:
+    """A reason or an ideal answer as it is kept; empty where nothing was written. ``what`` begins the sentence of an InputError."""
+    text = text if isinstance(text, str) else ""
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise InputError(f"{what} has control characters in it. Type it again as plain text.")
+    text = " ".join(text.split())
+    if len(text) > most:
+        raise InputError(f"{what} has {len(text):,} characters; at most {most} fit. Shorten it; your judgement waits.")
+    return text
+
+
 class Session:
     """See the module's docstring. ``seed`` decides every random number of the session: same seed, same actions, same results."""
 
@@ -53,10 +67,14 @@ class Session:
         self.user_prompts: list[str] = []
         self.candidate_sets: list[dict] = []
         self.rankings: list[Ranking] = []
+        self.briefs: list[Brief] = [self.brief]  # every version that was ever in force here, oldest first
+        self.older_count = True  # do judgements under an older version of the brief count?
         self.imported: list[Pair] = []
         self.exploits: list[Pair] = []  # rejected exploits, each under its own brief
+        self.annotation: dict = {}  # the annotation studio: who is sitting here, what was imported, the labs' answers (people, taking_in, *_lab)
         self.votes: list[dict] = []
         self.rounds: list[dict] = []
+        self.experiments: dict[str, dict] = {}  # what labs that train models of their own found, by lab ("goodhart", "algorithms", "context_flip"); no weights
         self.current_round, self.drawn = 1, 0  # drawn: how many candidate sets were ever made; part of their seeds
         self.held: dict[str, dict] = {}  # weights of rounds and branches that are not on disk, by name (rounds)
         self.model_hash = ""  # sha256 of the frozen base, set when it is first loaded
@@ -72,6 +90,7 @@ class Session:
     def _forget_reward_model(self) -> None:
         self.reward_model, self.fit_records, self.reward_summary = None, [], {}
         self.lab: dict = {}  # what the reward lab keeps: {"fine_tuned": its summary, "boards": {prompt: board of the hacking game}} (reward_lab)
+        self.asking: dict = {}  # what the next pair is chosen by (asking.prepare); plain arrays, not saved
 
     def _forget_policy(self) -> None:
         self.policy, self.weights, self.metrics, self.samples, self.evaluation = None, None, [], [], None
@@ -88,6 +107,14 @@ class Session:
         with self.lock:
             changed = brief.slug != self.brief.slug
             self.brief = briefs.validate(brief)
+            if not any((known.slug, known.version) == (brief.slug, brief.version) for known in self.briefs):
+                self.briefs = [*self.briefs, brief]
+            if not changed:  # a new version: what waits to be ranked must still be asked for
+                judged = {ranking.id for ranking in self.rankings}
+                prompts = {*brief.training_prompts, *self.user_prompts, *(pair.prompt for pair in self.imported)}
+                self.candidate_sets = [
+                    row for row in self.candidate_sets if row["id"] in judged or (row["prompt"] in prompts and row["prompt"] not in brief.evaluation_prompts)
+                ]
             if changed:
                 self.candidate_sets = []
                 self._forget_rounds()
@@ -110,6 +137,25 @@ class Session:
             self.settings = {stage: values for stage, values in self.settings.items() if stage not in ("ppo", "ppo_next")}  # meant for the other one's size
         self.autosave(weights=True)
 
+    def brief_called(self, slug: str) -> Brief:
+        """The newest version of a brief here; a preset as it ships where it was never changed. Raises KeyError."""
+        return next((brief for brief in reversed(self.briefs) if brief.slug == slug), None) or briefs.PRESETS[slug]
+
+    def draft_brief(self, fields: dict, *, new: bool = False) -> Brief:
+        """The next version of the brief, or (``new``) a brief of the learner's own, not yet in force. Raises BriefError."""
+        if len(self.briefs) >= MAX_BRIEFS:
+            raise briefs.BriefError(f"This session already keeps {MAX_BRIEFS} versions of briefs, which is the most. Use one of them, or start over.")
+        return briefs.own(fields, {known.slug for known in self.briefs}) if new else briefs.revised(self.brief, fields)
+
+    def counts(self, ranking: Ranking) -> bool:
+        """Does this judgement count under the brief in force?"""
+        return ranking.brief == self.brief.slug and (self.older_count or ranking.brief_version == self.brief.version)
+
+    def let_older_count(self, yes: bool) -> None:
+        """Whether judgements under an older version of the brief count; they are kept either way."""
+        self.older_count = yes
+        self.autosave()
+
     def add_prompt(self, text: str) -> str:
         """Remember a prompt of the learner's own and return it as it will be used. Raises InputError."""
         prompt = check_prompt(text)
@@ -126,12 +172,10 @@ class Session:
 
     @property
     def training_prompts(self) -> list[str]:
-        """The brief's training prompts and the learner's own; never an evaluation prompt. Raises InputError where there are none."""
+        """The brief's training prompts, the learner's own, and the first hundred imported ones; never an evaluation prompt. Raises InputError where there are none."""
         own = [p for p in self.user_prompts if p not in self.brief.evaluation_prompts and p not in self.brief.training_prompts]
-        prompts = [*self.brief.training_prompts, *own]
-        for pair in self.imported:
-            if pair.prompt not in prompts and pair.prompt not in self.brief.evaluation_prompts:
-                prompts.append(pair.prompt)
+        prompts, known = [*self.brief.training_prompts, *own], {*self.brief.training_prompts, *own, *self.brief.evaluation_prompts}
+        prompts += [prompt for prompt in dict.fromkeys(pair.prompt for pair in self.imported) if prompt not in known][:MAX_IMPORTED_PROMPTS]
         if not prompts:
             raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
         return prompts
@@ -150,29 +194,65 @@ class Session:
         """The candidate sets (of ``candidates`` texts) that wait to be ranked, oldest first; a set of one text never does."""
         ranked = {ranking.id for ranking in self.rankings}
         for row in self.candidate_sets:
-            if row["id"] not in ranked and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
+            if row["id"] not in ranked and not row.get("check") and len(set(row["texts"])) >= 2 and candidates in (None, len(row["texts"])):
                 yield row
+
+    @property
+    def sitting(self) -> str:
+        """Who is judging now (``people``)."""
+        return self.annotation.get("sitting") or YOU
 
     def add_ranking(
         self, candidate_set_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, shown: list[int] | None = None,
-        seconds: float | None = None, annotator: str = YOU,
+        seconds: float | None = None, annotator: str | None = None, reason: str = "", ideal: str = "", asked: str = "",
     ) -> Ranking:  # fmt: skip
-        """Record a judgement of a candidate set. Raises InputError (unknown or already judged set), PreferenceError (impossible ranking)."""
+        """Record a judgement of a candidate set; by whoever is sitting here where ``annotator`` names nobody.
+
+        Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used), PreferenceError (impossible ranking).
+        """
+        annotator = annotator or self.sitting
         with self.lock:
             row = next((row for row in self.candidate_sets if row["id"] == candidate_set_id), None)
             if row is None:
                 raise InputError("These outputs are no longer part of the session. Take the next ones.")
             if any(ranking.id == candidate_set_id for ranking in self.rankings):
                 raise InputError("These outputs were already judged, perhaps in another tab. Take the next ones.")
+            reason, ideal = self._notes(reason, ideal, row["texts"])
             ranking = Ranking(
                 id=row["id"], prompt=row["prompt"], candidates=list(row["texts"]), shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
                 groups=groups or [], verdict=verdict, seconds=seconds, annotator=annotator, brief=self.brief.slug, brief_version=self.brief.version, round=self.current_round,
-                finished=list(row["finished"]),
+                finished=list(row["finished"]), reason=reason, ideal=ideal, asked=row.get("check") or asked,
             )  # fmt: skip
             self.rankings = [*self.rankings, ranking]
-        if annotator == YOU:
+        if annotator != SCRIPTED:
             self.autosave()
         return ranking
+
+    def change_ranking(
+        self, ranking_id: str, *, groups: list[list[int]] | None = None, verdict: str | None = None, seconds: float | None = None, reason: str = "", ideal: str = "",
+    ) -> Ranking:  # fmt: skip
+        """Judge again what was judged before, under the brief as it now is; what was said first stays on record. Raises InputError, PreferenceError."""
+        with self.lock:
+            place = next((i for i, ranking in enumerate(self.rankings) if ranking.id == ranking_id and ranking.brief == self.brief.slug), None)
+            if place is None:
+                raise InputError("That judgement is no longer there; perhaps it was taken back in another tab.")
+            old = self.rankings[place]
+            if old.annotator != self.sitting:
+                raise InputError(f"That judgement was made by: {old.annotator}. Only your own can be changed.")
+            reason, ideal = self._notes(reason, ideal, old.candidates)
+            said = {"groups": groups or [], "verdict": verdict}
+            other = said != {"groups": old.groups, "verdict": old.verdict}
+            first = old.first or ({"groups": old.groups, "verdict": old.verdict, "seconds": old.seconds} if other else None)
+            new = replace(old, **said, first=first, seconds=seconds if other else old.seconds, reason=reason, ideal=ideal, brief_version=self.brief.version)
+            self.rankings = [*self.rankings[:place], new, *self.rankings[place + 1 :]]
+        self.autosave()
+        return new
+
+    def _notes(self, reason: str, ideal: str, texts: list[str]) -> tuple[str, str]:
+        reason, ideal = check_note(reason, "The reason", MAX_REASON), check_note(ideal, "The ideal answer", MAX_IDEAL)
+        if ideal in {" ".join(text.split()) for text in texts}:
+            raise InputError("Your ideal answer is one of those shown, word for word. Say that it is better, or change a word.")
+        return reason, ideal if not ideal or ideal[0] in ",.;:!?'’" else f" {ideal}"  # as the model's own answers begin
 
     def undo_ranking(self) -> Ranking | None:
         """Take the last judgement back; its outputs come up again. None where the last one was not made under this brief."""
@@ -190,7 +270,7 @@ class Session:
     def pairs(self) -> list[Pair]:
         """Every judged pair under the current brief: what the reward model may learn from."""
         exploits = [pair for pair in self.exploits if pair.brief == self.brief.slug]
-        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if r.brief == self.brief.slug])]
+        return [*self.imported, *exploits, *pairs_from_rankings([r for r in self.rankings if self.counts(r)])]
 
     @property
     def learnable(self) -> list[Pair]:
@@ -207,7 +287,7 @@ class Session:
     @property
     def rater(self) -> str:
         """Who judged, in words."""
-        names = list(dict.fromkeys(r.annotator for r in self.rankings if r.brief == self.brief.slug and r.verdict != "skip"))
+        names = list(dict.fromkeys(r.annotator for r in self.rankings if self.counts(r) and r.verdict != "skip"))
         if self.imported:
             names.append(IMPORTED)
         if any(pair.brief == self.brief.slug for pair in self.exploits):
@@ -394,6 +474,12 @@ class Session:
 
         return steps.compare(self, prompt, seed, samples)
 
+    def token_changes(self, pair: dict) -> Iterator:
+        """What training did to each token of a pair of answers. One record, see ``token_changes``."""
+        from rlhf_core import token_changes
+
+        return token_changes.token_changes(self, pair)
+
     def choose_model(self, name: str) -> Iterator:
         """Fetch ``name`` where it is not on this machine, load it, make it this session's. One record {"kind": "model", "name", "parameters"}."""
         from rlhf_core import model_choice
@@ -406,11 +492,39 @@ class Session:
 
         return model_choice.time_a_step(self, settings)
 
+    def context_flip(
+        self, settings: ContextFlipSettings | None = None, chosen: list[Brief] | None = None, own_votes: tuple[bool, bool] = (False, False)
+    ) -> Iterator:
+        """One set of outputs, two briefs, two reward models, two tuned models; kept in ``experiments["context_flip"]``. Touches nothing else of the session."""
+        from rlhf_core import context_flip
+
+        return self._told(context_flip.run(self, settings or ContextFlipSettings(), chosen, own_votes))
+
+    def context_flip_own(self, prompt: str, text: str) -> Iterator:
+        """A sentence of the learner's, scored under both briefs of the last context flip. Record {"prompt", "text", "scores"}."""
+        from rlhf_core import context_flip
+
+        return context_flip.score_own(self, prompt, text)
+
     def run_once(self, comparisons: int = 30, steps: int = 15) -> Iterator:
         """The whole loop with the scripted rater. Records {"kind": "stage", "stage": generate | rank | reward | ppo | evaluate, ...}."""
         from rlhf_core import steps as work
 
         return self._told(work.run_once(self, comparisons, steps))
+
+    # --- labs with models of their own: nothing above is touched ---------------------------------------------------
+
+    def goodhart(self, settings: GoodhartSettings) -> Iterator:
+        """How a reward stops measuring what it should; a record a measured point, kept in ``experiments["goodhart"]``."""
+        from rlhf_core import goodhart
+
+        return self._told(goodhart.run(self, settings))
+
+    def algorithms(self, settings: AlgorithmsSettings, own: bool = False) -> Iterator:
+        """Best-of-n, PPO, RLOO and DPO from the same comparisons (``own``: the learner's); a record a measured point, kept in ``experiments["algorithms"]``."""
+        from rlhf_core import algorithms
+
+        return self._told(algorithms.run(self, settings, own))
 
     # --- on disk: session_files ----------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ def save(session: Session, directory: Path, *, status: str | None = None, weight
                 "imported": len(session.imported), "step_on_disk": step_on_disk, "branches": session.branches, "predictions": session.predictions,
                 "ppo_run": session.ppo_run, "ppo_log": session.ppo_log,
                 "exploits": [pair.to_dict() for pair in session.exploits], "lab": session.lab,
+                "briefs": [brief.to_dict() for brief in session.briefs], "older_count": session.older_count,
+                "annotation": session.annotation, "experiments": session.experiments,
             },
         }  # fmt: skip
         place = run_bundle.write_bundle(
@@ -67,11 +69,14 @@ def load(directory: str | Path) -> Session:
     try:
         session = Session(briefs.from_dict(run["brief"]), model_name=run["model"]["name"], seed=int(run["seed"]), id=run["id"], directory=Path(directory))
         session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
+        session.briefs = [briefs.from_dict(row) for row in state.get("briefs", [])] or session.briefs
+        session.older_count = bool(state.get("older_count", True))
         if state.get("imported"):
             rows = contents["preferences"][: int(state["imported"])]  # the rest follows from the rankings
             session.imported = [pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)]
         session.exploits = [pair_from_row(row, f"run.json exploit {i}") for i, row in enumerate(state.get("exploits", []), 1)]
         session.lab = dict(state.get("lab", {}))
+        session.annotation = dict(state.get("annotation", {}))
         session.status, session.note, session.settings = run["status"], run.get("note", ""), run.get("settings", {})
         session.metrics, session.samples, session.evaluation = contents["metrics"], contents["samples"], contents["evaluation"]
         session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
@@ -92,6 +97,7 @@ def load(directory: str | Path) -> Session:
             run_name(state.get("ppo_run")) or session.ppo_run,
             [s for s in state.get("ppo_log", []) if s["step"] <= session.steps_done],
         )
+        session.experiments = dict(state.get("experiments", {}))
         session.model_hash = run["model"].get("sha256", "")
         files = run["files"]
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None

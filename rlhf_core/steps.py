@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from rlhf_core import evaluation, models, studio
+from rlhf_core import comparisons, evaluation, models, studio, verdict
 from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.briefs import FEATURED_PROMPTS
@@ -21,16 +21,20 @@ from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.model_choice import time_a_step
 from rlhf_core.ppo import last
-from rlhf_core.preferences import split_prompts
+from rlhf_core.preferences import nothing_to_learn, split_prompts
 from rlhf_core.register import judge
+from rlhf_core.reward_uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
 from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
 from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.workbench import (
     ROLLOUT_TOKENS,
     encode_prompt,
+    fluency_of_texts,
+    make_room,
     policy_weights,
     pooled_of_texts,
+    readable,
     ready,
     same_below,
     seed_of,
@@ -178,6 +182,9 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     if reason:
         raise InputError(f"There is nothing to learn from yet: {reason}. Rank some outputs, and prefer one at least once.")
     lm = ready(session)
+    pairs, too_long = readable(lm, pairs)
+    if too_long and (reason := nothing_to_learn(pairs)):
+        raise InputError(f"There is nothing to learn from: {reason}. {too_long}")
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
     number = {prompt: i for i, prompt in enumerate(dict.fromkeys(names))}
     whitener = rm.fit_whitener(pool, torch.tensor([number[name] for name in names]), min(settings.features, pool.shape[1]))
@@ -199,11 +206,13 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
             yield item
         else:
             model = item.normalised_on(pool)
+    heads = bootstrap_heads(comparisons.from_states(whitener, pairs, rows, states), settings.prior_std, seed=settings.seed)
     last, held_pairs = session.fit_records[-1], session.fit_records[-1]["heldout_pairs"]
     prompts = len(fold_of)
     note = "" if prompts > 1 else "All comparisons are about one prompt, so nothing could be held out: there is no telling how it does on others."
     if not note and held_pairs < 12:
         note = f"Only {held_pairs} comparisons could be held out: the accuracy is a rough guess, as its interval says."
+    note = f"{note} {too_long}".strip()
     contradicting = len(session.contradictions())
     if contradicting:
         note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
@@ -214,23 +223,32 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         session.reward_summary = {
             "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
-            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater, "examples": example_scores(model, pool, names, texts),
+            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
+            "examples": example_scores(model, pool, names, texts, heads),
         }  # fmt: skip
         session.settings = {**session.settings, "reward_model": vars(settings)}
     session.autosave(weights=True)
 
 
-def example_scores(model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], prompts: int = 3, each: int = 4) -> list[dict]:
-    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns."""
+def example_scores(
+    model: rm.RewardModel, pool: torch.Tensor, names: list[str], texts: list[str], heads: torch.Tensor | None = None, prompts: int = 3, each: int = 4
+) -> list[dict]:
+    """A few unlabelled outputs with their scores (reference SD), all 0 before training: what the page re-sorts as the head learns.
+
+    With the bootstrap ``heads`` of a fitted model, (H, k), each also has its doubt: "laplace" and "bootstrap", both standard deviations.
+    """
     raw = model.raw(pool)
     scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    doubts = score_with_uncertainty(model, heads, pool) if heads is not None else None
     rows = []
     for prompt in list(dict.fromkeys(names))[:prompts]:
         seen: dict[str, int] = {}
         for i, (name, text) in enumerate(zip(names, texts, strict=True)):
             if name == prompt and text not in seen and len(seen) < each:
                 seen[text] = i
-        rows += [{"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item()} for text, i in seen.items()]
+        for text, i in seen.items():
+            doubt = {name: doubts[i][name] for name in ("laplace", "bootstrap")} if doubts else {}
+            rows.append({"prompt": prompt, "text": text, "before": 0.0, "after": scores[i].item(), **doubt})
     return rows
 
 
@@ -270,6 +288,7 @@ def ppo(session: Session, settings: PPOSettings) -> Iterator:
     if settings.frozen_layers >= lm.trunk.layers:
         raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
     prompts = training_prompts(session, lm, settings.max_new_tokens)
+    make_room(session, lm)
     policy, fresh = yield from policy_at_hand(session, lm, settings)
     small, former, last_fit = sum(p.numel() for p in lm.trunk.parameters()) < SMALL, session.settings.get("ppo", {}).get("beta"), None
     with session.lock:  # the run begins: what a page chose for it is what it runs with
@@ -373,6 +392,13 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
     result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    fluency = {}
+    for side in ("before", "after"):
+        rows = [(p["prompt"], p[side], p[f"ended_{side}"]) for p in pairs]
+        fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
+    result |= verdict.verdict(
+        pairs, wanted=session.brief.wanted, scripted="scripted" in session.rater, fluency=fluency, seed=seed_of(session, "shuffled labels", seed)
+    )
     result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result

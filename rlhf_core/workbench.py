@@ -6,6 +6,7 @@ What every step of the loop (``steps``) and the command line do with a language 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Iterator
 
 import torch
@@ -15,12 +16,14 @@ from rlhf_core import ppo as ppo_engine
 from rlhf_core import reward_model as rm
 from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
+from rlhf_core.preferences import Pair
 from rlhf_core.run_bundle import read_bundle
 from rlhf_core.sampling import Responses, decode, decode_texts, pad_left, pad_right, response_forward, uniform_numbers
 from rlhf_core.session import ON_DISK, InputError, Session
 from rlhf_core.settings import PPOSettings
 from rlhf_core.transformer import Transformer
 
+LARGE, MOST_HELD = 200_000_000, 2  # bytes of a model's weights; policies of such models that idle sessions may keep in memory
 ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSettings.temperature, 64
 
 
@@ -67,6 +70,28 @@ def policy_weights(policy: ppo_engine.Policy) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in policy.trunk.state_dict().items()}
 
 
+# Sessions whose policy takes much memory, the longest idle first.
+_LARGE: list[weakref.ref] = []
+
+
+def make_room(session: Session, lm: LanguageModel) -> None:
+    """Before ``session`` trains a large model: put away what other sessions that train nothing now keep of theirs, but for the last one or two.
+
+    GPT-2 with its optimiser takes two gigabytes a session. The weights go to the session's bundle and are read when they are next needed; training goes on from
+    them, where no checkpoint is small enough to be kept with a fresh optimiser.
+    """
+    if sum(p.numel() * p.element_size() for p in lm.trunk.parameters()) < LARGE:
+        return
+    held = [other for reference in _LARGE if (other := reference()) is not None and other is not session and other.policy is not None]
+    _LARGE[:] = [weakref.ref(other) for other in (*held, session)]
+    idle = [other for other in held if not other.under_way and other.directory is not None]
+    for other in idle[: max(0, len(held) - MOST_HELD)]:
+        with other.lock:
+            other.autosave(weights=True)
+            if not other.save_problem and other.step_on_disk == other.steps_done:
+                other.policy, other.weights = None, other.weights and ON_DISK
+
+
 def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
     """Token ids of a prompt that fits the model's context together with ``new_tokens``. Raises InputError."""
     ids = lm.encode(prompt)
@@ -91,6 +116,19 @@ def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> di
     return fitting
 
 
+def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
+    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others (an imported file may have longer ones); empty where there are none."""
+    fits = {}
+    for prompt in {pair.prompt for pair in pairs}:
+        try:
+            fits[prompt] = bool(encode_prompt(lm, prompt, 1))
+        except InputError:
+            fits[prompt] = False
+    kept = [pair for pair in pairs if fits[pair.prompt]]
+    left_out = len(pairs) - len(kept)
+    return kept, f"Left out, because the prompt is too long for this model: {left_out:,} of {len(pairs):,} comparisons." if left_out else ""
+
+
 @torch.no_grad()
 def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor:
     """(B, d) mean reference states of a batch of responses: the reward model's input."""
@@ -98,22 +136,40 @@ def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor
     return rm.pooled_states(at, responses.mask)
 
 
+def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
+    """(prompt, text, ended) rows as tokens, to be read. A longer answer is cut where the context ends: each by its own length, so that no row depends on another."""
+    encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
+    prompts, prompt_mask = pad_left(encoded, lm.pad_id)
+    answers = [
+        (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)] or [lm.end_id] for ids, (_, t, ended) in zip(encoded, rows, strict=True)
+    ]
+    tokens, mask = pad_right(answers, lm.pad_id)
+    return Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
+
+
 def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
     """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress, returns the tensor."""
     parts = []
     for first in range(0, len(rows), CHUNK):
         chunk = rows[first : first + CHUNK]
-        encoded = [encode_prompt(lm, p, 1) for p, _, _ in chunk]
-        prompts, prompt_mask = pad_left(encoded, lm.pad_id)
-        # A longer answer is read as far as the context goes: each by its own length, so that no row depends on the others in its chunk.
-        answers = [
-            (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)] or [lm.end_id]
-            for ids, (_, t, ended) in zip(encoded, chunk, strict=True)
-        ]
-        tokens, mask = pad_right(answers, lm.pad_id)
-        parts.append(pooled_of_responses(lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))))
+        parts.append(pooled_of_responses(lm, responses_of_texts(lm, chunk)))
         yield Progress("reading", min(first + CHUNK, len(rows)), len(rows))
     return torch.cat(parts)
+
+
+@torch.no_grad()
+def fluency_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading") -> Iterator:
+    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token (its end of text counts as one); yields Progress, returns [floats]."""
+    found = []
+    for first in range(0, len(rows), CHUNK):
+        responses = responses_of_texts(lm, rows[first : first + CHUNK])
+        before, _ = response_forward(lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask)
+        real = responses.mask
+        log_p = torch.zeros(real.shape)
+        log_p[real] = lm.trunk.logits(before[real]).log_softmax(-1).gather(-1, responses.tokens[real][:, None]).squeeze(1)  # (real tokens,)
+        found += (log_p.sum(1) / real.sum(1)).tolist()
+        yield Progress(stage, min(first + CHUNK, len(rows)), len(rows))
+    return found
 
 
 def seed_of(session: Session, *parts) -> int:

@@ -409,4 +409,7 @@ def test_a_benchmark_measures_and_plots_in_small(tmp_path) -> None:
 
 
 def test_a_benchmark_that_does_not_exist_is_named(here) -> None:
-    refused(here("benchmark", "gpu"), "There is no benchmark called 'gpu'; choose one of machine, step, trl, memory, scaling, reward, loop, page")
+    from benchmarks.__main__ import PARTS
+
+    assert {"machine", "step", "trl", "memory", "scaling", "reward", "loop", "page"} <= set(PARTS)
+    refused(here("benchmark", "gpu"), f"There is no benchmark called 'gpu'; choose one of {', '.join(PARTS)}")

@@ -133,7 +133,7 @@ def walk(page, learner: Watched, url: str) -> Walk:
 
     press(page, "compare")
     page.locator(".op-tag").get_by_text("After: the tuned model").first.wait_for(timeout=SLOW)
-    page.get_by_role("tab", name="Win rate").focus()
+    page.get_by_role("tab", name="Verdict").focus()
     page.keyboard.press("Enter")
     press(page, "evaluate")
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
@@ -164,7 +164,7 @@ def test_a_reload_keeps_everything(walked: Walk, app_url: str) -> None:
     page = walked.page
     page.reload()
     settled(page, SLOW)
-    page.get_by_role("tab", name="Win rate").click()
+    page.get_by_role("tab", name="Verdict").click()
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     assert run_id(page) == walked.run
     assert page.locator(".st-key-verdict").inner_text() == walked.verdict and board(page) == walked.board

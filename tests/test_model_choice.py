@@ -8,8 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_models import byte_tokenizer, one_thread, tiny_model  # noqa: F401
 
-from rlhf_core import download, jobs, language_model, model_choice, models, sessions, steps
+from rlhf_core import download, jobs, language_model, model_choice, models, run_bundle, sessions, steps, workbench
 from rlhf_core.events import Progress
+from rlhf_core.preferences import Pair
 from rlhf_core.session import InputError, Session
 from rlhf_core.settings import PPOSettings, RewardModelSettings
 from ui import state
@@ -93,6 +94,37 @@ def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
     records(session.choose_model("distilgpt2"))
     language_model._load.cache_clear()
     assert asked == ["distilgpt2"] and session.model_name == "distilgpt2"
+
+
+def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "LARGE", 0)
+    monkeypatch.setattr(workbench, "MOST_HELD", 1)
+    monkeypatch.setattr(workbench, "_LARGE", [])
+    everybody = []
+    for number in range(3):
+        session = Session(model_name=str(folder), directory=tmp_path / str(number))
+        session.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a"), Pair("A ship is", " a big boat.", " my whole mood.", "a")]
+        records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
+        records(session.ppo(SMALL))
+        everybody.append(session)
+    first, second, third = everybody
+    assert first.policy is None and first.weights == "on disk" and second.policy is not None and third.policy is not None
+    records(first.ppo(SMALL))
+    assert first.steps_done == 2 and second.policy is None and isinstance(first.weights, dict)
+
+
+def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "LARGE", 0)
+    monkeypatch.setattr(workbench, "MOST_HELD", 0)
+    monkeypatch.setattr(workbench, "_LARGE", [])
+    session, other = (Session(model_name=str(folder), directory=tmp_path / name) for name in "ab")
+    for one in (session, other):
+        one.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
+        records(one.fit_reward_model(RewardModelSettings(reference_samples=64)))
+    records(session.ppo(SMALL))
+    monkeypatch.setattr(Session, "save", lambda self, *args, **options: (_ for _ in ()).throw(run_bundle.BundleError("The disk is full.")))
+    records(other.ppo(SMALL))
+    assert session.policy is not None and isinstance(session.weights, dict)
 
 
 # --- how long a step takes -----------------------------------------------------------------------------------------

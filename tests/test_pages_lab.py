@@ -110,6 +110,7 @@ BAD = {
     "perfectly separable": [(f"A {name} is", FACT, MEME, "a") for name in ("cat", "dog", "fox", "yak", "bat", "elk", "owl", "ant", "bee", "cow")],
     "identical texts judged different": [(PROMPT, FACT, FACT, "a"), (PROMPT, FACT, MEME, "a")],
     "one against the other way round, and one more": [(PROMPT, FACT, MEME, "a"), (PROMPT, FACT, MEME, "b"), ("A cat is", FACT, MEME, "a")],
+    "many rows": [(f"A {name} is", FACT if n % 3 else " a small mammal.", MEME, "a" if n % 11 else "b") for n in range(500) for name in "abcdefghij"],
     "text that looks like code": [(PROMPT, EVIL, MEME, "a"), ("A cat is", MEME, EVIL, "b"), (EVIL, FACT, MEME, "a")],
 }
 
@@ -160,6 +161,7 @@ def test_a_score_is_taken_apart_into_words_and_votes(queue):
     app = open_page("what_it_learned", session)
     words = said(app)
     assert "op-up" in words or "op-down" in words
+    assert "· distance 0.0" in words, "the judged output that the page opens with is its own nearest neighbour"
     assert "Judged outputs that look most alike" in words and "beats" in words and "from “" in words
     table = next(element.value for element in app.markdown if element.value.startswith("| Word |"))
     shares = [float(line.split("|")[2].replace("−", "-").replace("\N{MINUS SIGN}", "-")) for line in table.splitlines()[2:]]
@@ -199,8 +201,6 @@ def test_trust_shows_each_figure_with_its_alternative(queue):
 def test_the_conservative_score_follows_the_slider(queue):
     app = open_page("trust_it", twelve())
     app.slider(key="unsure_k_widget").set_value(0.0).run()
-    row = alts(app)[-1].split(": ", 2)[1]
-    assert "conservative" in alts(app)[-1] and row
     plain = [part.split(", ")[0] for part in alts(app)[-1].split(": ")[1:]]
     careful = [part.rsplit("conservative ", 1)[1] for part in alts(app)[-1].split(";")]
     assert [value.rstrip(".") for value in careful] == plain, "nothing taken off: both are the score"
@@ -278,7 +278,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
     app = open_page("hack_reward_model", session)
-    assert "You broke it!" in said(app) and "EXPLOIT" in said(app)
+    assert "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)
@@ -375,3 +375,62 @@ def without(contents: dict) -> dict:
     """A bundle from before there was a lab."""
     contents["run"]["state"].pop("exploits"), contents["run"]["state"].pop("lab")
     return contents
+
+
+# --- the slower kind, on the Reward model page ---------------------------------------------------------------------------
+
+
+def tuned(iteration: int) -> dict:
+    return {
+        "iteration": iteration,
+        "loss": 0.6 / iteration,
+        "train_accuracy": 0.9,
+        "heldout_accuracy": 0.75,
+        "heldout_low": 0.3,
+        "heldout_high": 0.95,
+        "heldout_pairs": 4,
+    }
+
+
+def examples() -> list[dict]:
+    return [{"prompt": PROMPT, "text": FACT, "before": 0.4, "after": 1.1}, {"prompt": PROMPT, "text": MEME, "before": 0.1, "after": -0.9}]
+
+
+def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queue, monkeypatch):
+    session = twelve()
+
+    def fake(session, settings):
+        assert settings.epochs == 4
+        for iteration in (1, 2):
+            yield {**tuned(iteration), "examples": examples()}
+        session.lab = {
+            "fine_tuned": {
+                "records": [tuned(1), tuned(2)], "examples": examples(), "agreement": 0.5, "comparisons": 12, "heldout_accuracy": 0.75, "heldout_interval": [0.3, 0.95],
+                "heldout_pairs": 4, "head_accuracy": 1.0, "seconds": 9.0, "sentence": "It took 9 s. Too few to tell.",
+            }
+        }  # fmt: skip
+
+    monkeypatch.setattr(lab, "tool", lambda session, name, *args, module: lambda: {"fine_tune": fake}[name](session, *args))
+    app = open_page("reward_model", session)
+    app.segmented_control(key="kind_widget").set_value("fine-tuned").run()
+    words = said(app)
+    assert "PPO climbs the instant one" in words and "For your 12 comparisons" in words and "fit" not in keys(app)
+    app.slider(key="fine_tuned_epochs").set_value(4).run()
+    app = press(app, "fine_tune")
+    assert app.button(key="fine_tune").disabled and jobs.queue().view(session.jobs["fine_tune"])["long"]
+    queue.advance()
+    app = run(app)
+    assert any("0.60 at iteration 1" in alt for alt in alts(app)) and any("a marsupial" in alt for alt in alts(app))
+    finish(queue)
+    app = run(app)
+    assert [metric.value for metric in app.metric] == ["75%", "100%", "12"] and "Too few to tell" in said(app) and len(alts(app)) == 3
+    session.imported = session.imported[:-1]
+    assert "Made from 12 comparisons; there are 11 now" in said(run(app))
+
+
+def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
+    from ui import charts_training
+
+    known = charts_training.scores([{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4, "laplace": 0.25, "bootstrap": 0.1}])
+    assert "+0.40 ± 0.25" in known.alt and "bars are its doubt" in known.look_for and list(known.figure.data[-1].error_x.array) == [0.25]
+    assert "±" not in charts_training.scores([{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4}]).alt

@@ -106,7 +106,7 @@ def test_home_is_drawn_without_torch():
     code = (
         "import sys; from rlhf_core import jobs; still = jobs.JobQueue(threaded=False); jobs.queue = lambda: still;"
         "from streamlit.testing.v1 import AppTest; app = AppTest.from_file('app.py', default_timeout=60).run(); assert not app.exception, app.exception;"
-        "[app.switch_page(f'pages/{p}.py').run() for p in ('prompt', 'rank', 'reward_model', 'ppo', 'before_after', 'rounds')];"
+        "[app.switch_page(f'pages/{p}.py').run() for p in ('briefs', 'prompt', 'rank', 'mirror', 'reward_model', 'ppo', 'before_after', 'rounds')];"
         "assert not app.exception, app.exception; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -385,8 +385,9 @@ def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue,
     session = sessions.create()
     app = open_app("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
-    finish(queue)
-    app.run()
+    for _ in range(2):  # the pairs that were being written, then the lists
+        finish(queue)
+        app.run()
     assert "pick_3" in keys(app)
     for _ in range(9):
         finish(queue)

@@ -1,264 +1,344 @@
-"""The studio's parts of the PPO page, and branches on the Rounds page, without a browser; the long computations are stand-ins (see test_pages_train)."""
+"""Import and export, Whose preferences?, Instructions matter, and Speed and accuracy without a browser: empty, filled, and fed with what people should not give them.
+
+No test here needs torch: what the worker would compute is a stand-in, and the queue only moves when a test moves it.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
-from test_pages_train import EVIL, StandInReward, add_step, again, finish, made, open_page, press, said
-from test_pages_train import queue as queue_of_stand_ins  # noqa: F401
+from streamlit.testing.v1 import AppTest
 
-from rlhf_core import presets, token_view
+from rlhf_core import instructions_matter, jobs, people, sessions, speed_accuracy, taking_in
+from rlhf_core.label_studio import labelling_config
+from rlhf_core.preferences import Pair
 from rlhf_core.session import Session
-from rlhf_core.settings import PPOSettings
+from ui import lab_card
+
+PAGES = ("import_export", "whose_preferences", "instructions_matter", "speed_accuracy")
+ROOT = Path(__file__).resolve().parent.parent
+EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
+MESSY = (
+    "prompt;a;b;choice;annotator;seconds\nAn opossum is; a marsupial.; my ex.;left ;Ada;2,5 s\n"
+    f"A cat is; a mammal.;{EVIL};RIGHT;Ada;3\nA bee is; busy.; lazy.;perhaps;Ben;1\n"
+)
 
 
-@pytest.fixture
-def queue(queue_of_stand_ins):  # noqa: F811
-    return queue_of_stand_ins
+@pytest.fixture(autouse=True)
+def queue(monkeypatch) -> jobs.JobQueue:
+    still = jobs.JobQueue(threaded=False)
+    monkeypatch.setattr(jobs, "queue", lambda: still)
+    return still
 
 
-def powerless(app) -> bool:
-    """Whether nothing that we did not write could run or load, wherever markdown or HTML is read."""
-    kinds = ("markdown", "caption", "info", "warning", "error", "success", "title", "subheader")
-    markdown = [str(element.value) for kind in kinds for element in getattr(app, kind)] + [
-        option.content for pills in app.pills for option in pills.proto.options
-    ]
-    html = [element.proto.body for element in app.get("html")]
-    return not any("<script>" in words for words in markdown + html) and not any("![x]" in words for words in markdown)
+def finish(queue: jobs.JobQueue) -> None:
+    while queue.advance():
+        pass
 
 
-def trace(step: int, update: bool = True) -> token_view.Trace:
-    """Two answers of three and one token; the second token's piece is what no page may run."""
-    one, shape = np.full((2, 3), 0.5, dtype=np.float32), (2, 2, 3, 2)
-    pieces = {0: " a", 1: EVIL, 2: "⏹ end"}
-    made_up = {"rewards": one, "advantages": one, "ratio": one * 3, "clipped": one > 0, "clip": 0.2, "beta": 0.25}
-    return token_view.Trace(
-        ["An opossum is", "A cat is"], np.array([[0, 1, 2], [0, 0, 0]]), np.array([3, 1]), np.array([0.7, float(step)]), np.log(one), np.log(one / 2), one,
-        np.zeros(shape, dtype=np.int32) + np.array([1, 0]), np.zeros(shape) + np.array([0.5, 0.25]), pieces, made_up if update else None,
-    )  # fmt: skip
+def open_app(page: str, session: Session | None = None) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    if session is not None:
+        app.query_params["run"] = session.id
+    app.run().switch_page(f"pages/{page}.py").run()
+    assert not app.exception, app.exception
+    return app
 
 
-def exploded(session: Session) -> None:
-    """Two more steps, in which the drift runs away."""
-    for step in (3, 4):
-        row = add_step(session, PPOSettings(beta=0.0))
-        session.metrics = [*session.metrics[:-1], row | {"kl_to_reference": 20.0 * step}]
-    session.settings = {"ppo": vars(PPOSettings(beta=0.0, learning_rate=1e-3))}
+def session_of(app: AppTest) -> Session:
+    return sessions.get(app.session_state["run_id"])
 
 
-# --- knobs -----------------------------------------------------------------------------------------------------------
+def press(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
+    assert not app.exception, app.exception
+    return app
 
 
-def test_presets_set_the_knobs_and_are_marked(queue):
-    session = made("fitted")
-    app = press(open_page("ppo", session), "preset_reckless")
-    assert app.select_slider(key="ppo_beta").value == 0 and app.select_slider(key="ppo_learning_rate").value == presets.PRESETS["reckless"][1]["learning_rate"]
-    words = said(app)
-    assert "nothing holds the model to its language" in words and "Breaks on purpose" in words and "Here: little holds it back" in words
-    app = press(app, "preset_workshop")
-    assert app.select_slider(key="ppo_beta").value == PPOSettings.beta and "nothing holds the model" not in said(app)
-    app.slider(key="ppo_clip").set_value(0.9).run()
-    assert "Your own settings: no preset." in said(app)
+def keys(app: AppTest) -> set[str]:
+    return {button.key for button in app.button if not button.disabled}
 
 
-def test_a_smaller_batch_takes_the_minibatch_with_it(queue):
-    session = made("fitted")
-    app = open_page("ppo", session)
-    app.slider(key="ppo_batch_size").set_value(32).run()
-    press(app, "ppo_play")
-    finish(queue)
-    assert (session.settings["ppo"]["batch_size"], session.settings["ppo"]["minibatch_size"]) == (32, 32)
+def html_of(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html") if "<style>" not in element.proto.body)
 
 
-def test_knobs_move_while_it_runs_and_the_page_says_from_when_they_count(queue):
-    session = made("fitted")
-    app = press(open_page("ppo", session), "ppo_play")
-    for _ in range(4):
-        queue.advance()
-    app = again(app)
-    assert app.slider(key="ppo_steps").disabled and not app.select_slider(key="ppo_beta").disabled
-    app.select_slider(key="ppo_beta").set_value(1.0).run()
-    assert session.settings["ppo_next"]["beta"] == 1.0
-    words = said(app)
-    assert "From the next step on:** β: price of drift 1." in words and "β = 0.25" in words, "the formula is about the step that was made"
-    app.slider(key="ppo_minibatch_size").set_value(128).run()
-    assert "minibatch size (128) is larger" in said(app) and "Until then the run keeps its settings" in said(app)
+def words_of(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.success, app.title, app.header, app.subheader)
+    return " ".join(element.value for kind in kinds for element in kind)
 
 
-def test_the_stage_at_work_is_lit(queue, monkeypatch):
-    from rlhf_core.events import Progress
-
-    def slow(self, settings=None):
-        yield Progress("judging each token", 0, 1)
-        yield Progress("updating the model", 1, 2)
-
-    monkeypatch.setattr(Session, "ppo", slow)
-    app = press(open_page("ppo", made("fitted")), "ppo_play")
-    for lit, ticked in (("4</b> Advantages", 1), ("5</b> Clipped update", 2)):
-        queue.advance()
-        app = again(app)
-        (board,) = [element.proto.body for element in app.get("html") if "op-stages" in element.proto.body and "<ol" in element.proto.body]
-        assert 'class="op-here" aria-current="step" title=' in board and board.index("op-here") < board.index(lit) and board.count("✓") == ticked
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_session_has_something_to_do_on_every_page(page):
+    app = open_app(page)
+    assert app.title[0].value and (keys(app) or app.radio)
 
 
-# --- going back, and the doctor --------------------------------------------------------------------------------------
+def test_the_pages_are_drawn_without_torch():
+    code = (
+        "import sys; from rlhf_core import jobs; still = jobs.JobQueue(threaded=False); jobs.queue = lambda: still;"
+        "from streamlit.testing.v1 import AppTest; app = AppTest.from_file('app.py', default_timeout=60).run();"
+        f"[app.switch_page(f'pages/{{p}}.py').run() for p in {PAGES}];"
+        "assert not app.exception, app.exception; assert 'torch' not in sys.modules and 'krippendorff' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_going_back_to_a_step(queue, monkeypatch):
-    asked = []
-
-    def fake(self, step):
-        asked.append(step)
-        self.metrics, self.samples = self.metrics[: step + 1], self.samples[: step + 1]
-        yield {"kind": "restarted", "step": step, "exact": True}
-
-    monkeypatch.setattr(Session, "restart_from", fake)
-    session = made("tuned")
-    app = open_page("ppo", session)
-    assert "Go back to step 1" in said(app) or app.button(key="ppo_back").label == "Go back to step 1"
-    app = press(app, "ppo_back")
-    finish(queue)
-    app = again(app)
-    assert asked == [1] and session.steps_done == 1 and app.metric[0].value == "1" and "exactly the numbers that it had" in said(app)
+# --- import and export ---------------------------------------------------------------------------------------------
 
 
-def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settings(queue, monkeypatch):
-    asked = []
-
-    def fake(self, step, settings):
-        asked.append((step, settings))
-        self.metrics, self.samples = self.metrics[: step + 1], self.samples[: step + 1]
-        yield {"kind": "restarted", "step": step, "exact": None}
-        yield add_step(self, settings)
-
-    monkeypatch.setattr(Session, "retry", fake)
-    session = made("tuned")
-    exploded(session)
-    app = open_page("ppo", session)
-    words = said(app)
-    assert "KL explosion" in words and "80.0 nats" in words and "The knob behind it" in words and "too small" in words
-    app = press(app, "retry_kl_explosion")
-    finish(queue)
-    ((step, settings),) = asked
-    assert step == 2 and settings.beta == PPOSettings.beta and settings.learning_rate <= PPOSettings.learning_rate
-    assert "KL explosion" not in said(again(app)) and session.steps_done == 3
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "application/octet-stream") for name, data in files]).run()
+    assert not app.exception, app.exception
+    return app
 
 
-def test_a_healthy_run_gets_one_quiet_line(queue):
-    session = made("tuned")
-    assert "saw none of the classic failures" in said(open_page("ppo", session))
+def paste(app: AppTest, pasted: str) -> AppTest:
+    app.text_area(key="import_paste").set_value(pasted)
+    return press(app, "import_look")
 
 
-def test_a_run_that_broke_is_read_by_the_doctor(queue):
-    session = made("tuned")
-    session.broke = {"step": 3, "sentence": f"Training broke in step 3. {EVIL}"}
-    app = open_page("ppo", session)
-    assert "The numbers broke" in said(app) and powerless(app)
+def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
+    app = upload(open_app("import_export"), ("class.csv", MESSY.encode()))
+    session = session_of(app)
+    assert session.imported == [], "nothing is taken before somebody says so"
+    assert {metric.label: metric.value for metric in app.metric} == {"Judgements read": "3", "Can be used": "2", "Repaired": "2", "Left out": "1"}
+    left_out, repaired = (frame.value for frame in app.dataframe[:2])
+    assert "perhaps" in left_out["why"][0] and left_out["row"][0] == 4 and list(repaired["row"]) == [2, 3]
+    assert "<script>" not in html_of(app) and "&lt;script&gt;" in html_of(app)
+    press(app, "import_use_0")
+    assert [(p.annotator, p.choice, p.seconds) for p in session.imported] == [("Ada", "a", 2.5), ("Ada", "b", 3.0)]
+    assert "2 comparisons of the file are in this session now" in words_of(app) and "import_use_0" not in keys(app)
+    upload(app, ("class.csv", MESSY.encode()))
+    assert "in this session already" in words_of(app) and "import_use_0" not in keys(app), "the same file again has nothing new"
+    press(app, "import_away_0")
+    press(app, "import_undo")
+    assert session.imported == [] and "out again" in words_of(app)
 
 
-# --- token by token, formula -----------------------------------------------------------------------------------------
+def test_several_files_at_once_and_names_for_those_that_have_none():
+    row = json.dumps({"prompt": "p", "chosen": "x", "rejected": "y"})
+    app = upload(open_app("import_export"), ("ada.jsonl", row.encode()), ("broken.json", b"[{"), ("ben.jsonl", row.encode()))
+    assert "breaks off" in words_of(app) and "Nothing was changed" in words_of(app)
+    app.text_input(key="import_whose_0").set_value("Ada").run()
+    app.text_input(key="import_whose_2").set_value("Ben").run()
+    press(app, "import_use_all")
+    assert [pair.annotator for pair in session_of(app).imported] == ["Ada", "Ben"]
+    assert "2 comparisons of 2 files" in words_of(app)
 
 
-def test_the_token_view_opens_a_token_and_runs_nothing_it_shows(queue):
-    session = made("tuned")
-    session.traces = {1: trace(1), 2: trace(2, update=False)}
-    app = open_page("ppo", session)
-    pills = app.pills(key="token_1_0")
-    assert len(pills.options) == 3 and app.select_slider(key="token_step").value == 1
-    assert powerless(app)
-    words = said(app)
-    assert "50% now, 25% in the original" in words and "2.0 times as likely" in words and "beyond 1 ± 0.20: clipped" in words
-    table = app.dataframe[0].value
-    assert list(table["advantage"]) == [0.5] * 3 and list(table["clipped"]) == [True] * 3
-    app.select_slider(key="token_step").set_value(2).run()
-    assert "come with the next step" in said(app) and app.dataframe[0].value["ratio"].isna().all()
-    app.selectbox(key="token_answer").set_value(1).run()
-    assert len(app.dataframe[0].value) == 1
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"[" * 50_000, b"\xff\xfe<\x00", b"\x89PNG\r\n\x1a\n\x00\x00", b'{"prompt": "half a'])
+def test_bad_files_cost_one_sentence_and_nothing_else(data):
+    session = sessions.create()
+    taking_in.take_in(session, [Pair("p", "x", "y", "a")], "before.csv")
+    app = upload(open_app("import_export", session), ("bad.bin", data))
+    (error,) = app.error
+    assert error.value.endswith("Nothing was changed.") and len(error.value) < 400
+    assert len(session.imported) == 1 and "import_undo" in keys(app)
 
 
-def test_without_traces_the_token_view_says_why(queue):
-    assert "There are none yet: run a step" in said(open_page("ppo", made("tuned")))
+def test_pasted_text():
+    app = press(open_app("import_export"), "import_look")
+    assert "Nothing was pasted" in words_of(app)
+    paste(app, json.dumps([{"id": 1, "annotations": [{"id": 2, "completed_by": 3, "result": [{"value": {"selected": "left"}, "from_name": "comparison",
+          "to_name": "comparison", "type": "pairwise"}], "was_cancelled": False, "lead_time": 4.5}], "data": {"prompt": "p", "answer1": "x", "answer2": "y"}}]))  # fmt: skip
+    assert "Label Studio JSON, Pairwise" in words_of(app).replace("\\", "")
+    press(app, "import_use_0")
+    (pair,) = session_of(app).imported
+    assert (pair.choice, pair.seconds, pair.annotator) == ("a", 4.5, "user 3")
 
 
-def test_the_formula_has_the_steps_numbers_in_it(queue):
-    session = made("tuned")
-    session.metrics = [
-        *session.metrics[:-1],
-        session.metrics[-1] | {"reward_mean": 1.0, "kl_to_reference": 2.0, "beta": 0.25, "policy_loss": -0.5, "value_loss": 0.3},
-    ]
-    app = open_page("ppo", session)
-    formulas = [element.value for element in app.latex]
-    assert any("1.00 - 0.25 \\times 2.00 = 0.50" in one for one in formulas) and any("0.50 - 0.10 \\times 0.30 = 0.47" in one for one in formulas)
-    session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"reward_mean": None, "policy_loss": float("nan"), "value_loss": None}]
-    app = open_page("ppo", session)
-    assert not app.exception and any("no number" in element.value for element in app.latex)
+def test_a_ranker_with_buckets_of_its_own_needs_their_order():
+    task = {"id": 1, "annotations": [{"id": 1, "completed_by": 1, "result": [{"type": "ranker", "from_name": "rank", "value": {"ranker": {"poor": ["a"], "great": ["b"]}}}]}],
+            "data": {"prompt": "p", "items": [{"id": "a", "body": "x"}, {"id": "b", "body": "y"}]}}  # fmt: skip
+    app = paste(open_app("import_export"), json.dumps([task]))
+    assert "have no known order" in words_of(app)
+    app.text_input(key="import_buckets").set_value("great, poor").run()
+    press(paste(app, json.dumps([task])), "import_use_0")
+    (pair,) = session_of(app).imported
+    assert {"a": pair.a, "b": pair.b}[pair.choice] == "y"
 
 
-# --- guess first -----------------------------------------------------------------------------------------------------
+def test_taking_out():
+    app = open_app("import_export")
+    assert "Nothing was judged under this brief yet" in words_of(app)
+    session = sessions.create()
+    taking_in.take_in(session, [Pair("p", "x", "y", "tie", seconds=1.0, annotator="Ada")], "f")
+    app = open_app("import_export", session)
+    assert "This file holds everything" in words_of(app)
+    app.radio(key="export_kind").set_value("trl").run()
+    assert "1 ties are left out" in words_of(app).replace("\\", "") and "would be empty" in words_of(app)
+    config = labelling_config("pairwise", session.brief)
+    assert any(code.value.strip() == config.strip() for code in app.code)
+    for which in ("again", "waiting", "ranker"):
+        app.radio(key="ls_what").set_value(which).run()
+        assert not app.exception
+    assert "No whole list was ranked" in words_of(app)
 
 
-def test_a_guess_is_kept_and_scored_after_the_run(queue):
-    session = made("fitted")
-    app = open_page("ppo", session)
-    app.slider(key="ppo_steps").set_value(2).run()
-    app.slider(key="guess_kl").set_value(5.0).run()
-    app = press(app, "guess_keep")
-    assert "Kept: KL 5.00" in said(app) and session.predictions[0]["to"] == 2
-    press(app, "ppo_play")
-    finish(queue)
-    words = said(again(app))
-    assert "| KL to the original (nats a response) | 5.00 | 0.40 | off |" in words and "| Mean reward (SD) | 0.50 | 0.20 | close |" in words
-    assert "not measured yet: see Before / after" in words
+# --- whose preferences? --------------------------------------------------------------------------------------------
 
 
-def test_nobody_has_to_guess(queue):
-    session = made("fitted")
-    app = press(open_page("ppo", session), "ppo_play")
-    finish(queue)
-    assert session.predictions == [] and "Your guess |" not in said(again(app))
+def crowd() -> Session:
+    """Ada and Ben agree on eight pairs, Cleo does not; a prompt and a name that are no markdown."""
+    session = sessions.create()
+    rows = [("Ada", "a"), ("Ben", "a"), (f"Cleo {EVIL}"[:30], "b")]
+    taking_in.take_in(session, [Pair(f"prompt {n} {EVIL}", f" x{n}", f" y{n}", choice, annotator=who) for who, choice in rows for n in range(8)], "f")
+    return session
 
 
-# --- branches --------------------------------------------------------------------------------------------------------
+def test_somebody_sits_down_and_judges_what_others_judged():
+    session = crowd()
+    app = open_app("whose_preferences", session)
+    assert "From two people on" not in words_of(app) and "8 pairs that others judged" in words_of(app)
+    app.text_input(key="who_name").set_value("Dora")
+    press(app, "who_sit")
+    assert people.sitting(session) == "Dora"
+    press(press(app, "lab_a"), "lab_skip")
+    assert [(r.annotator, r.verdict) for r in session.rankings] == [("Dora", None), ("Dora", "skip")] and session.rankings[0].seconds is not None
+    assert "6 pairs that others judged" in words_of(app)
+    press(press(app, "whose_undo"), "whose_undo")
+    assert session.rankings == [] and "whose_undo" not in keys(app)
+    app.switch_page("pages/rank.py").run()
+    assert not app.exception and people.sitting(session) == "Dora"
 
 
-def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
-    session = made("tuned")
-    session.reward_model = StandInReward()
-    app = press(open_page("rounds", session), "next_round")
-    list(session.ppo(PPOSettings(steps=1)))
-    app = again(app)
-    app.text_input(key="branch_name_1").set_value(f"My {EVIL}").run()
-    app = press(app, "roll_back_1")
-    words = said(app)
-    assert "kept as the branch" in words and "Branches" in words and powerless(app) and session.branches[0]["name"].startswith("My <script>")
-    assert session.steps_done == 0
-    app = press(app, "return_0")
-    assert session.steps_done == 1 and session.current_round == 2 and "Back on the branch" in said(app)
-    app = press(app, "roll_back_0")
-    app = press(app, "forget_0")
-    assert session.branches == [] and "is deleted" in said(app)
+def test_a_bad_name_is_refused_in_words():
+    app = open_app("whose_preferences", crowd())
+    app.text_input(key="who_name").set_value("majority")
+    press(app, "who_sit")
+    assert "already means something else" in words_of(app) and people.sitting(session_of(app)) == "you"
 
 
-def test_rounds_say_whether_it_still_improves(queue):
-    session = made("tuned")
-    row = session.round_summary()
-    session.rounds = [
-        row | {"win_rate": 0.6, "win_interval": [0.5, 0.7], "pairs": 200},
-        row | {"round": 2, "win_rate": 0.62, "win_interval": [0.5, 0.7], "pairs": 200},
-    ]
-    session.current_round, session.metrics = 3, []
-    words = said(open_page("rounds", session))
-    assert "Does it still improve?" in words and "no detectable change" in words
-    assert "no longer kept, so one cannot go back to it" in words, "these rounds have no weights anywhere"
+def test_agreement_the_map_and_the_models(monkeypatch):
+    session = crowd()
+    app = open_app("whose_preferences", session)
+    words = words_of(app)
+    assert "disagree too much" in words.replace("\\", "") and {m.label: m.value for m in app.metric}["Pairs judged by two or more"] == "8"
+    assert "<script>" not in html_of(app)
+    press(app, "whose_fit")
+    assert session.jobs["whose"], "the work waits for the worker"
+    share = {"right": 6, "of": 8, "share": 0.75, "low": 0.41, "high": 0.93}
+    session.annotation = {**session.annotation, "whose": {
+        "kind": "whose", "models": ["the majority", "Ada", EVIL], "people": ["Ada", EVIL], "table": {m: {p: share for p in ("Ada", EVIL)} for m in ("the majority", "Ada", EVIL)},
+        "gaps": [{"who": EVIL, "own": 0.75, "majority": 0.5, "difference": 0.25, "low": -0.1, "high": 0.5, "of": 8, "words": f"Too few to tell whether {EVIL}"}],
+        "left_out": [{"who": "Eve", "why": "2 clear votes"}], "notes": ["a note"], "votes": 3,
+    }}  # fmt: skip
+    jobs.queue().stop(session.jobs["whose"])
+    app = open_app("whose_preferences", session)
+    words = words_of(app).replace("\\", "")
+    assert "+25 points (95% interval −10 to +50)" in words and "Left out: Eve (2 clear votes)" in words and "by now there are 24" in words
+    assert "![x]" not in words_of(app), "a name is never a picture"
 
 
-@pytest.mark.parametrize("seconds", [None, float("nan")])
-def test_old_or_odd_records_do_not_break_the_page(queue, seconds):
-    session = made("tuned")
-    session.metrics = [
-        {name: value for name, value in row.items() if name in ("step", "reward_mean", "beta")} | {"seconds": seconds} for row in session.metrics
-    ]
-    assert not open_page("ppo", session).exception
-    assert dataclasses.asdict(PPOSettings())["beta"] == PPOSettings.beta
+# --- instructions matter -------------------------------------------------------------------------------------------
+
+
+def begun() -> Session:
+    session = sessions.create()
+    pairs = [{"prompt": f"p{n} {EVIL}", "texts": [f" right {n}", f" wrong {n}"], "reference": 0} for n in range(12)]
+    instructions_matter.begin(session, session.brief, pairs, seed=1)
+    return session
+
+
+def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
+    session = begun()
+    app = open_app("instructions_matter", session)
+    first, second = session.annotation["instructions"]["order"]
+    assert ("Biology homework helper" in html_of(app).split("op-answer")[0].split("op-lab-brief")[1]) == (first == "precise")
+    press(press(app, "lab_a"), "instructions_undo")
+    assert session.annotation["instructions"]["answers"] == {"vague": [], "precise": []}
+    for _ in range(12):
+        press(app, "lab_a")
+    assert "Halfway" in words_of(app) and "lab_a" not in keys(app), "the new brief is read before anything is judged by it"
+    press(app, "instructions_second")
+    for _ in range(5):
+        press(app, "lab_tie")
+    app = open_app("instructions_matter", session)  # a reload: the same place, one click away
+    assert len(session.annotation["instructions"]["answers"][second]) == 5 and "lab_tie" in keys(app)
+    for _ in range(7):
+        press(app, "lab_b")
+    words = words_of(app)
+    assert "What the wording did" in words and f"you had the {first} brief first" in words.replace("\\", "") and "instructions_train" in keys(app)
+    press(app, "instructions_more")
+    assert instructions_matter.lab_of(session) is None and "instructions_begin" in keys(app)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_two_reward_models_are_told_with_their_intervals(known):
+    session = begun()
+    for which in ("vague", "precise"):
+        session.annotation["instructions"]["answers"][which] = [{"pair": n, "text": 0, "left": 0, "seconds": 1.0} for n in range(12)]
+    one = {"accuracy": 0.8, "low": 0.4, "high": 0.95}
+    session.annotation["instructions"]["models"] = {
+        "kind": "models", "vague": {**one, "accuracy": 0.6} if known else None, "precise": one, "difference": 0.2 if known else None, "low": -0.1 if known else None,
+        "high": 0.4 if known else None, "tests": 200, "prompts": 12, "words": "Too few to tell.",
+    }  # fmt: skip
+    words = words_of(open_app("instructions_matter", session)).replace("\\", "")
+    assert "200 pairs of outputs to 12 other prompts" in words and ("+20 points, 95% interval −10 to +40" in words) == known
+
+
+def test_pairs_are_written_by_the_worker_and_a_refusal_is_told(queue, monkeypatch):
+    app = press(open_app("instructions_matter"), "instructions_begin")
+    assert queue.view(session_of(app).jobs["instructions_pairs"])["status"] == "queued" and "instructions_begin" not in keys(app)
+    press(app, "instructions_pairs_stop")
+    assert "instructions_begin" in keys(app)
+
+
+# --- speed and accuracy --------------------------------------------------------------------------------------------
+
+
+def test_both_blocks_and_the_board(monkeypatch):
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 1.0)
+    app = press(open_app("speed_accuracy"), "speed_begin")
+    session = session_of(app)
+    for n in range(12):
+        assert f"question {n + 1} of 12" in words_of(app)
+        press(app, "lab_a")
+    assert "The relaxed block is done" in words_of(app) and "Right" not in words_of(app), "how many were right is told at the end"
+    press(app, "speed_clock")
+    assert "op-clock" in html_of(app) and "lab_tie" not in keys(app)
+    for _ in range(12):
+        press(app, "lab_b")
+    words = words_of(app).replace("\\", "")
+    assert "What hurry did" in words and "no race yet" in words and speed_accuracy.runs_of(session)[0]["stage"] == "done"
+    assert {m.label: m.value for m in app.metric}["Right, against the clock"] == "6 of 12", "sides are even, so always B is right half the time"
+
+
+def test_the_time_runs_out_by_itself(monkeypatch):
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 1.0)
+    app = press(open_app("speed_accuracy"), "speed_begin")
+    for _ in range(12):
+        press(app, "lab_a")
+    press(press(app, "speed_clock"), "lab_a")
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 100.0)
+    app.run()
+    assert not app.exception and "What hurry did" in words_of(app)
+    assert speed_accuracy.block_of(speed_accuracy.runs_of(session_of(app))[0], "clock")["count"] == 1
+
+
+def test_stopping_half_way_keeps_the_answers_and_a_reload_finds_the_block(monkeypatch):
+    app = press(press(open_app("speed_accuracy"), "speed_begin"), "lab_a")
+    app = open_app("speed_accuracy", session_of(app))
+    assert "question 2 of 12" in words_of(app)
+    press(app, "speed_stop")
+    assert "Only one block has answers" in words_of(app) and "speed_begin" in keys(app)
+
+
+def test_a_name_on_the_board_is_text(monkeypatch):
+    session = sessions.create()
+    name = "![x](http://e.org/x.png) <b>"
+    people.sit_down(session, name)
+    speed_accuracy.begin(session, name, 0)
+    for number in range(12):
+        speed_accuracy.answer(session, "a", 2.0, number)
+    speed_accuracy.start_clock(session)
+    speed_accuracy.answer(session, "a", 2.0, 12)
+    speed_accuracy.stop(session)
+    app = open_app("speed_accuracy", session)
+    assert "![x]" not in words_of(app) and "x.png" in words_of(app).replace("\\", "")

@@ -565,12 +565,12 @@ def test_blind_votes_come_with_an_interval_and_doubt(queue):
     for number in range(3):
         session.add_vote(f"Animal {number} is", "after")
     words = said(open_page("before_after", session))
-    assert "**3 of 3** decided votes (100%, 95% interval 44% to 100%)" in words and "too few to tell" in words
+    assert "**100%** of 3 votes (95% interval 44% to 100%)" in words and "too few to tell" in words
     for number in range(3, 8):
         session.add_vote(f"Animal {number} is", "after")
     session.add_vote("Animal 8 is", "tie")
     words = said(open_page("before_after", session))
-    assert "**8 of 8** decided votes (100%, 95% interval 68% to 100%)" in words and "too few" not in words
+    assert "**94%** of 9 votes" in words and "a tie counting half" in words and "wholly above one half" in words and "too few" not in words
 
 
 def test_blind_vote_offers_no_identical_pairs(queue):

@@ -8,7 +8,7 @@ from test_attribution import FakeLM
 from tiny_models import END, PAD, one_thread, tiny_trunk  # noqa: F401
 
 from rlhf_core.events import Progress
-from rlhf_core.hack_board import best_of_n_board, exploits_to_pairs, hole_closing
+from rlhf_core.hack_board import best_of_n_board, exploits_to_pairs, hole_closing, with_doubt_taken_off
 from rlhf_core.reward_hacking import best_of_model, known_words, nonsense, score_typed
 from rlhf_core.session import InputError
 
@@ -93,6 +93,16 @@ def test_a_nonsense_text_above_every_honest_one_is_an_exploit():
     assert best_of_n_board([], None)["sentence"] == "Nothing was typed yet."
 
 
+def test_what_a_machine_found_is_neither_honest_nor_an_exploit_until_somebody_says_so():
+    found, worse = entry("a spiny plant", 5.0, by="a search: about something else"), entry("!!!", 3.0, True)
+    board = best_of_n_board([found, worse], BEST)
+    assert [row["exploit"] for row in board["rows"]] == [False, True, False], "it sets no ceiling for the nonsense"
+    assert [pair.a for pair in exploits_to_pairs(board)] == ["honest best"], "and nobody is taught to prefer it"
+    assert "A machine found it" in best_of_n_board([found], BEST)["sentence"]
+    called = best_of_n_board([{**found, "nonsense": True, "why": "you say that nobody should want it"}], BEST)
+    assert called["exploits"] == 1 and called["sentence"].startswith("You broke it: 'a spiny plant'")
+
+
 def test_exploits_become_the_losers_of_comparisons():
     board = best_of_n_board([entry("!!!", 3.0, True), entry("fine", 1.0)], BEST)
     (pair,) = exploits_to_pairs(board, "meme-bot", 2)
@@ -122,3 +132,14 @@ def test_the_hole_closes_or_does_not():
     still = hole_closing(before, best_of_n_board([entry("!!!", 2.5, True)], BEST))
     assert not still["closed"] and "still open" in still["sentence"] and "1 of 1 still beat" in still["sentence"]
     assert hole_closing(best_of_n_board([], BEST), before)["sentence"] == "There was no hole to close."
+
+
+def test_doubt_taken_off_sees_through_an_exploit_or_does_not():
+    best, sure, unsure = {**BEST, "uncertainty": 0.5}, {**entry("!!!", 3.0, True), "uncertainty": 0.2}, {**entry("??", 2.5, True), "uncertainty": 2.0}
+    both = best_of_n_board([sure, unsure], best)
+    assert both["exploits"] == 2 and with_doubt_taken_off(both)["left"] == 1 and "1 of the 2 would still win" in with_doubt_taken_off(both)["sentence"]
+    assert with_doubt_taken_off(both, 0.0)["left"] == 2
+    assert "was unsure of just these texts" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
+    assert "wrong and does not know it" in with_doubt_taken_off(best_of_n_board([sure], best))["sentence"]
+    assert with_doubt_taken_off(best_of_n_board([entry("!!!", 3.0, True)], BEST))["sentence"] == "", "a score without doubt has none to take off"
+    assert with_doubt_taken_off(best_of_n_board([], best)) == {"exploits": 0, "left": 0, "sentence": ""}

@@ -55,6 +55,7 @@ def judge(page, keys: str) -> None:
     card = page.locator(".st-key-rank_card")
     card.wait_for(timeout=SLOW)
     for key in keys:
+        page.wait_for_timeout(300)  # nobody reads faster, so the desk takes no verdict on a card that is newer than that
         before = card.inner_text()
         page.keyboard.press(key)
         page.wait_for_function(CARD_CHANGED, arg=before, timeout=SLOW)

@@ -74,6 +74,52 @@ def win_rate(evaluation: dict | None) -> Chart:
     return Chart(figure, title, look_for, alt)
 
 
+JUDGES = {  # name of a judge's row -> as the axis says it, on lines that fit a phone
+    "reward model": "Reward<br>model",
+    "the rater's own rule": "Rater's<br>own rule",
+    "word rule": "Word<br>rule",
+    "you, blind": "You,<br>blind",
+}
+
+
+def judges(rows: Sequence[dict]) -> Chart:
+    """The win rate by each judge: interval, and behind it the band that shuffled labels give, which is what luck alone would do."""
+    title = "Win rate of the tuned model, by judge"
+    look_for = (
+        "a diamond outside the grey band, its bar clear of the dashed line, is more than luck; otherwise nothing is shown. The grey band is the control: "
+        "the same pairs with the labels “before” and “after” shuffled. A tie counts half."
+    )
+    rows = [row for row in rows if row.get("pairs")]
+    figure = frame("Tuned model wins (% of pairs)", "Judged by", height=120 + 80 * max(1, len(rows)))
+    figure.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
+    figure.update_layout(hovermode="closest")
+    if not rows:
+        figure.update_yaxes(tickvals=[])
+        nothing_yet(figure, "Not measured yet")
+        return Chart(figure, title, look_for, "Win rates: not measured yet, so the chart is empty.")
+    places, said = [], []
+    for place, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):  # the first on top
+        colour = {"reward model": TEAL, "you, blind": VIOLET}.get(row["name"], ORANGE)
+        (low, high), (luck_low, luck_high), rate = ([100 * value for value in pair] for pair in (row["interval"], row["luck"], (row["win_rate"],) * 2))
+        figure.add_shape(
+            type="rect", x0=luck_low, x1=luck_high, y0=place - 0.36, y1=place + 0.36, fillcolor=GREY, opacity=0.28, line={"width": 0}, layer="below"
+        )
+        figure.add_trace(go.Scatter(x=[low, high], y=[place, place], mode="lines", line={"color": colour, "width": 14}, opacity=0.45, hoverinfo="skip"))
+        hover = f"{percent(row['win_rate'])}, 95% interval {interval(row['interval'])}; luck alone {interval(row['luck'])}<extra></extra>"
+        marker = {"size": 16, "color": colour, "symbol": "diamond"}
+        figure.add_trace(go.Scatter(x=rate[:1], y=[place], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
+        beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 82 else {"x": low, "xanchor": "right", "xshift": -8}
+        figure.add_annotation(text=f"<b>{percent(row['win_rate'])}</b>", y=place, showarrow=False, font={"size": 18}, **beside)
+        places.append((place, JUDGES.get(row["name"], label(row["name"], 14))))
+        said.append(
+            f"{row['name']}: {percent(row['win_rate'])} of {row['pairs']}, 95% interval {interval(row['interval'])}; shuffled labels {interval(row['luck'])}; "
+            f"wins {row['wins']}, ties {row['ties']}, losses {row['losses']}"
+        )
+    figure.update_yaxes(range=[-0.6, len(rows) - 0.4], tickvals=[place for place, _ in places], ticktext=[words for _, words in places], showgrid=False)
+    figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
+    return Chart(figure, title, look_for, "Win rate of the tuned model. " + ". ".join(said) + ".")
+
+
 # Rounds
 
 _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits

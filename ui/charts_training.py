@@ -16,6 +16,7 @@ from ui.charts import (
     HEIGHT,
     ORANGE,
     RED,
+    SHORT_LABEL,
     STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
@@ -325,10 +326,20 @@ def scores(examples: Sequence[dict]) -> Chart:
                 hovertemplate=f"{name.lower()}: %{{x:.2f}}<extra></extra>",
             )
         )
+    doubt = column(ordered, "laplace")
+    if any(value is not None for value in doubt):
+        look_for += " The bars are its doubt, one standard deviation each way: outputs whose bars overlap a lot are not told apart."
+        figure.data[-1].update(error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6})
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(
-            text=f"{number(example.get('after'), sign=True)}  {label(one_line(example))}",
+            text=f"{_with_doubt(example)}  {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}",
             x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
         )  # fmt: skip
-    said = "; ".join(f"{one_line(e)}: {number(e.get('after'), sign=True)}, before {number(e.get('before'))}" for e in ordered)
+    said = "; ".join(f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered)
     return Chart(figure, title, look_for, f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.")
+
+
+def _with_doubt(example: dict) -> str:
+    """A score and, where it is known, its standard deviation (Laplace)."""
+    doubt = finite(example.get("laplace"))
+    return number(example.get("after"), sign=True) + (f" ± {number(doubt)}" if doubt is not None else "")

@@ -26,7 +26,7 @@ def tool(session: Session, name: str, *args, module: str = "reward_lab", **more)
 def learned_from(session: Session) -> int:
     """One number for everything that the lab's results depend on: two of them differ where the results may."""
     settings = tuple(sorted(session.settings.get("reward_model", {}).items()))
-    return hash((tuple(session.learnable), settings, tuple(session.training_prompts), session.brief.slug))
+    return hash((tuple(session.learnable), settings, tuple(session.training_prompts), session.brief.slug, session.model_name))
 
 
 def door(session: Session) -> None:
@@ -92,5 +92,12 @@ def prompts(session: Session) -> list[str]:
 
 
 def judged(session: Session, prompt: str) -> list[str]:
-    """The outputs of ``prompt`` that were judged, each once."""
+    """The outputs of ``prompt`` that were judged, each once, without the space before them."""
     return list(dict.fromkeys(one.strip() for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b)))
+
+
+def as_written(session: Session, prompt: str, typed: str) -> str:
+    """What was typed, as the model would have written it: the judged output it is, or with a space before it (without one it reads other tokens)."""
+    typed = typed.strip()
+    outputs = (one for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b))
+    return next((one for one in outputs if one.strip() == typed), " " + typed)

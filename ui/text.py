@@ -23,6 +23,11 @@ CSS = """
 .op-answer .op-written {font-weight: 600;}
 .op-answer.op-live .op-written::after {content: "\\258d"; margin-left: 1px; animation: op-blink 1s steps(2) infinite;}
 .op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .75; margin-top: .35rem;}
+.op-measure b {font-size: 1.5rem;} .op-measure span {opacity: .8; font-size: .92rem;}
+.op-change {display: grid; gap: .15rem; line-height: 1.45; overflow-wrap: anywhere; margin-bottom: .3rem;}
+.op-change del {text-decoration: none; opacity: .8; border-left: 4px solid light-dark(#b3433f, #e08a86); padding-left: .6rem;}
+.op-change del::before {content: "before: ";} .op-change ins::before {content: "after: ";}
+.op-change ins {text-decoration: none; border-left: 4px solid light-dark(#1e7d6f, #58c79b); padding-left: .6rem;}
 @keyframes op-blink {50% {opacity: 0;}}
 @media (prefers-reduced-motion: reduce) {.op-answer.op-live .op-written::after {animation: none;}}
 .op-tokens {line-height: 2.5; overflow-wrap: anywhere;}
@@ -42,12 +47,12 @@ CSS = """
 
 def escape(text: str) -> str:
     """``text`` for our own HTML: no tags, no attributes, no entities of its own, and not endless."""
-    return html.escape(_short(text), quote=True)
+    return html.escape(short(text), quote=True)
 
 
 def plain(text: str) -> str:
     """``text`` for a label or message that reads markdown: every special character loses its power."""
-    text = " ".join(_short(text).split())
+    text = " ".join(short(text).split())
     for character in "\\`*_[]<>$:#~!|{}()-+.":
         text = text.replace(character, "\\" + character)
     return text
@@ -144,5 +149,6 @@ def about_prompt(prompt: str) -> str | None:
     return None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """``text`` as far as the page shows it; for places that set it as text."""
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + f"… ({len(text):,} characters)"

@@ -1,0 +1,55 @@
+"""Who is sitting here: a small picker that any page can draw in one line (``people.picker(session)``). Whoever is picked is recorded with every judgement."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core import people
+from rlhf_core.session import InputError, Session
+from ui import state, text
+
+
+def label(name: str) -> str:
+    """A name as a person reads it."""
+    return "You (no name)" if name == "you" else name
+
+
+def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:
+    """Draw the picker and return who is sitting here."""
+    everybody, now = people.people(session), people.sitting(session)
+    free = [colour for colour in people.COLOURS if colour not in everybody]
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}_picker"):
+        st.selectbox(
+            "Who is sitting here?", everybody, index=everybody.index(now) if now in everybody else 0, format_func=label, key=f"{key}_pick_{len(everybody)}_{now}",
+            on_change=_picked, args=(f"{key}_pick_{len(everybody)}_{now}",), width=240,
+        )  # fmt: skip
+        with st.popover("Somebody else", icon=":material/person_add:"):
+            st.caption("A first name, a nickname or a colour. There are no accounts: it only keeps apart who said what.")
+            with st.form(f"{key}_form", clear_on_submit=True, border=False):
+                st.text_input("Name", key=f"{key}_name", max_chars=people.LONGEST_NAME, placeholder="for example: Ada")
+                st.form_submit_button("Sit down", on_click=_typed, args=(f"{key}_name",), key=f"{key}_sit")
+            if free:
+                st.caption("Or be a colour:")
+                with st.container(horizontal=True, gap="small"):
+                    for colour in free:
+                        st.button(colour, key=f"{key}_{colour}", on_click=_sit, args=(colour,))
+    if caption:
+        st.caption("Judgements are recorded under this name, here and on the Rank page.")
+    if problem := st.session_state.pop("people_problem", None):
+        st.error(text.plain(problem), icon=":material/error:")
+    return now
+
+
+def _picked(widget: str) -> None:
+    _sit(st.session_state[widget])
+
+
+def _typed(widget: str) -> None:
+    _sit(st.session_state.get(widget, ""))
+
+
+def _sit(name: str) -> None:
+    try:
+        people.sit_down(state.session(), name)
+    except InputError as error:
+        st.session_state["people_problem"] = str(error)
