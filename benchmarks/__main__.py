@@ -17,9 +17,20 @@ PARTS = {
     "reward": ("benchmarks.reward_figures", "the reward model's accuracy, calibration, active choice and times, over seeds"),
     "hack": ("benchmarks.hack_figures", "whether the reward model can be fooled, and whether rejecting the exploits helps"),
     "loop": ("benchmarks.loop_figures", "the whole loop, over seeds"),
+    "gold": ("benchmarks.gold_win_rate", "does PPO make better texts, by a rule that it never saw, over seeds"),
+    "goodhart": ("benchmarks.goodhart_figures", "the Goodhart lab's preset and its two cures, over seeds"),
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }
-QUICK = {"machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "memory": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"]}
+QUICK = {
+    "machine": ["--quick"],
+    "step": ["--steps", "1"],
+    "trl": ["--quick"],
+    "memory": ["--quick"],
+    "scaling": ["--quick"],
+    "reward": ["--quick"],
+    "gold": ["--quick"],
+    "goodhart": ["--quick"],
+}
 
 
 def run(name: str | None, rest: list[str], quick: bool = False) -> int:

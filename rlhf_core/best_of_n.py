@@ -51,10 +51,10 @@ def distribution(probabilities: Tensor, scores: Tensor, n: int) -> Tensor:
     return ((at_most**n - below**n) / mass)[level] * probabilities
 
 
-def expected_best(scores: Tensor, n: int) -> Tensor:
+def expected_best(scores: Tensor, n: int, values: Tensor | None = None) -> Tensor:
     """Expected score of the best of n, from N >= n answers to each prompt: the mean over every choice of n among them. (P, N) -> (P,).
 
-    The i-th smallest of N is the best of C(i - 1, n - 1) of the C(N, n) choices. One pool of answers so serves every n without bias.
+    With ``values``, (P, N): not the kept answer's score but its value, what another judge thinks of it. The i-th smallest of N is the best of C(i - 1, n - 1) of the C(N, n) choices. One pool of answers so serves every n without bias.
 
     Source: Hilton & Gao 2022, "Measuring Goodhart's law" (OpenAI), "the unbiased estimator".
     """
@@ -62,7 +62,8 @@ def expected_best(scores: Tensor, n: int) -> Tensor:
     if not 1 <= n <= pool:
         raise ValueError(f"The best of {n} cannot be told from {pool} answers.")
     shares = torch.tensor([math.comb(i, n - 1) / math.comb(pool, n) for i in range(pool)], dtype=scores.dtype)  # i answers lie below
-    return scores.sort(1).values @ shares
+    ordered, order = scores.sort(1)
+    return (ordered if values is None else values.gather(1, order)) @ shares
 
 
 @torch.no_grad()

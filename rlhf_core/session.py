@@ -17,7 +17,7 @@ from pathlib import Path
 from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
 from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
-from rlhf_core.settings import ContextFlipSettings, PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
 MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
@@ -511,6 +511,20 @@ class Session:
         from rlhf_core import steps as work
 
         return self._told(work.run_once(self, comparisons, steps))
+
+    # --- labs with models of their own: nothing above is touched ---------------------------------------------------
+
+    def goodhart(self, settings: GoodhartSettings) -> Iterator:
+        """How a reward stops measuring what it should; a record a measured point, kept in ``experiments["goodhart"]``."""
+        from rlhf_core import goodhart
+
+        return self._told(goodhart.run(self, settings))
+
+    def algorithms(self, settings: AlgorithmsSettings, own: bool = False) -> Iterator:
+        """Best-of-n, PPO, RLOO and DPO from the same comparisons (``own``: the learner's); a record a measured point, kept in ``experiments["algorithms"]``."""
+        from rlhf_core import algorithms
+
+        return self._told(algorithms.run(self, settings, own))
 
     # --- on disk: session_files ----------------------------------------------------------------------------------
 

@@ -60,6 +60,16 @@ def test_the_expected_best_is_the_mean_over_every_choice(n):
     assert len(every) == math.comb(6, n)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_another_judge_sees_what_the_score_keeps(n):
+    source = torch.Generator().manual_seed(2)
+    scores, values = (torch.randn(2, 6, generator=source, dtype=torch.float64) for _ in range(2))
+    kept = []
+    for choice in map(list, itertools.combinations(range(6), n)):
+        kept.append(values[:, choice].gather(1, best_of_n.pick(scores[:, choice])[:, None]).squeeze(1))
+    torch.testing.assert_close(best_of_n.expected_best(scores, n, values), torch.stack(kept).mean(0))
+
+
 @pytest.mark.parametrize("n", [0, 7])
 def test_more_than_the_pool_holds_cannot_be_told(n):
     with pytest.raises(ValueError, match=f"The best of {n} cannot be told from 6 answers"):

@@ -23,7 +23,18 @@ PAGES = {
     "ppo": "ppo",
     "before-after": "before_after",
     "rounds": "rounds",
+    "models": "models",
+    "goodhart": "goodhart",
     "context-flip": "context_flip",
+    "algorithms": "algorithms",
+    "what-it-learned": "what_it_learned",
+    "trust-it": "trust_it",
+    "flip-a-vote": "flip_a_vote",
+    "hack": "hack_reward_model",
+    "instructions-matter": "instructions_matter",
+    "speed-accuracy": "speed_accuracy",
+    "whose-preferences": "whose_preferences",
+    "import-export": "import_export",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

@@ -1,0 +1,72 @@
+"""The Goodhart lab's preset, over seeds: does gold fall while the proxy rises, and what do the two cures do about it?
+
+    python -m benchmarks goodhart [--seeds 5] [--brief biology-homework] [--quick]
+
+The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the seed, which decides the comparisons, the reward model and the runs. Gold is the
+rule in ``rlhf_core/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
+The preset was settled on seeds 0 and 1 of biology-homework; the others are the untouched check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from rlhf_core import overoptimisation as over
+
+CURES = ("penalty", "conservative")
+
+
+def one_seed(brief: str, settings) -> dict:
+    """The lab once: what ``overoptimisation`` says of its runs."""
+    from rlhf_core import briefs
+    from rlhf_core.session import Session
+
+    began, session = time.perf_counter(), Session(briefs.PRESETS[brief])
+    for _ in session.goodhart(settings):
+        pass
+    points = session.experiments["goodhart"]["points"]
+    return {
+        "seconds": time.perf_counter() - began, "free": over.fall_of(points["free"]), "last": {run: rows[-1] for run, rows in points.items()},
+        "best_of_n": session.experiments["goodhart"]["best_of_n"][-1], **{run: over.judge_cure(points["free"], points[run]) for run in CURES},
+    }  # fmt: skip
+
+
+def caught(fall: dict) -> bool:
+    """Gold fell by 0.3 reference standard deviations or more while the proxy rose."""
+    return fall["fall"] >= over.FALL and fall["proxy_rise"] > 0
+
+
+def span(found: dict, name: str) -> str:
+    return f"{found[name]:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+
+
+def main(argv: list[str]) -> int:
+    from rlhf_core.settings import GoodhartSettings
+
+    parser = argparse.ArgumentParser(prog="benchmarks goodhart", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--brief", default="biology-homework")
+    parser.add_argument("--quick", action="store_true", help="one seed, four steps: whether it runs, not what it measures")
+    args = parser.parse_args(argv)
+    rows = []
+    for seed in range(1 if args.quick else args.seeds):
+        row = one_seed(args.brief, GoodhartSettings(seed=seed, steps=4) if args.quick else GoodhartSettings(seed=seed))
+        rows.append(row)
+        fall = row["free"]
+        print(
+            f"seed {seed}: no penalty: peak at step {fall['peak_step']}, fall {span(fall, 'fall')}, proxy {fall['proxy_rise']:+.2f} meanwhile, "
+            f"KL {row['last']['free']['kl']:.1f} nats at the end; best of {row['best_of_n']['n']}: gold {row['best_of_n']['gold']:+.2f}; {row['seconds']:.0f} s"
+        )
+        for cure in CURES:
+            found, same = row[cure], row[cure]["same_distance"]
+            print(
+                f"  {cure}: fall {span(found['fall'], 'fall')}, KL {row['last'][cure]['kl']:.1f}, gold at the end {row['last'][cure]['gold']:+.2f}; at the same KL "
+                f"{span(same, 'difference') if same else 'nothing to compare'}: {found['effect']}",
+                flush=True,
+            )
+    hits = [row for row in rows if caught(row["free"])]
+    print(f"gold falls by {over.FALL} or more while the proxy rises: {len(hits)} of {len(rows)} seeds")
+    for cure in CURES:
+        print(f"{cure}: halves the fall, or better, in {sum(bool(row[cure]['halved']) for row in hits)} of those {len(hits)}")
+    return 0
