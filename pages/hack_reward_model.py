@@ -60,7 +60,7 @@ def board_rows(board: dict, busy: bool) -> None:
             said = row.get("why") == hack_board.SAID
             if said or not row.get("nonsense"):
                 st.button(
-                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", type="tertiary", on_click=call, disabled=busy,
+                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", icon=":material/thumb_down:", type="tertiary", on_click=call, disabled=busy,
                     args=(row["text"], not said), help="Wrong facts in good words look honest to every rule, so this is for you to say.",
                 )  # fmt: skip
 
@@ -68,7 +68,7 @@ def board_rows(board: dict, busy: bool) -> None:
 def celebrate(board: dict) -> None:
     """An exploit is the point of the game."""
     if board["exploits"]:
-        st.success(f"**You broke it!** {text.plain(board['sentence'])}", icon=":material/celebration:")
+        st.success(text.plain(board["sentence"]), icon=":material/celebration:")
         winners = tuple(row["text"] for row in board["rows"] if row["exploit"])
         if st.session_state.get("hack_cheered") != winners:
             st.session_state["hack_cheered"] = winners

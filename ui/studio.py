@@ -15,8 +15,8 @@ from rlhf_core.session import Session
 from ui import charts, knobs, text
 
 CSS = """
-.op-stages {display: flex; flex-wrap: wrap; gap: .4rem .5rem; list-style: none; margin: 0; padding: 0;}
-.op-stages li {display: flex; gap: .4em; align-items: center; font-size: .92rem; line-height: 1.3; margin: 0; padding: .2rem .7rem; border-radius: 99px;
+.op-stages {display: flex; flex-wrap: wrap; gap: .4rem .5rem; list-style: none; margin: 0 !important; padding: 0 !important;}
+.op-stages li {display: flex; gap: .4em; align-items: center; font-size: .92rem; line-height: 1.3; margin: 0 !important; padding: .2rem .7rem; border-radius: 99px;
   border: 1.5px solid color-mix(in srgb, currentColor 30%, transparent); opacity: .72;}
 .op-stages li b {font-weight: 700;}
 .op-stages li.op-done {opacity: .95; border-style: dashed;}
