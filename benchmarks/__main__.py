@@ -22,15 +22,9 @@ PARTS = {
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }
 QUICK = {
-    "machine": ["--quick"],
-    "step": ["--steps", "1"],
-    "trl": ["--quick"],
-    "memory": ["--quick"],
-    "scaling": ["--quick"],
-    "reward": ["--quick"],
-    "gold": ["--quick"],
+    "machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "memory": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"], "gold": ["--quick"],
     "goodhart": ["--quick"],
-}
+}  # fmt: skip
 
 
 def run(name: str | None, rest: list[str], quick: bool = False) -> int:

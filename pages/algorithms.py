@@ -35,22 +35,21 @@ def start() -> None:
 
 def numbers(found: dict) -> None:
     """What each has got to, and what it cost."""
-    lines = ["| | Gold (s.d.) | Proxy (s.d.) | KL (nats) | Time |", "|:--|--:|--:|--:|:--|"]
+    lines = ["| | Gold | Proxy | KL | Time |", "|:--|--:|--:|--:|--:|"]
     for row in found.get("best_of_n", [])[-1:]:
-        cost = f"none to train, {monitor.duration(found['best_of_n_seconds'])} for the {row['n']} answers of each prompt"
-        lines.append(
-            f"| Best of {row['n']} | {charts.number(row['gold'], sign=True)} | {charts.number(row['proxy'], sign=True)} | ≤ {charts.number(row['kl'])} | {cost} |"
-        )
+        gold, proxy, time = charts.number(row["gold"], sign=True), charts.number(row["proxy"], sign=True), monitor.duration(found["best_of_n_seconds"])
+        lines.append(f"| Best of {row['n']} | {gold} | {proxy} | ≤ {charts.number(row['kl'], 1)} | {time} a prompt |")
     for run, rows in found.get("points", {}).items():
         row = rows[-1]
         lines.append(
-            f"| {NAMES[run]}, step {row['step']} | {charts.number(row['gold'], sign=True)} | {charts.number(row['proxy'], sign=True)} | {charts.number(row['kl'])} "
-            f"| {monitor.duration(row['seconds'])} of training |"
+            f"| {NAMES[run]}, step {row['step']} | {charts.number(row['gold'], sign=True)} | {charts.number(row['proxy'], sign=True)} | {charts.number(row['kl'], 1)} "
+            f"| {monitor.duration(row['seconds'])} |"
         )
     st.markdown("\n".join(lines))
     st.caption(
-        "Gold and proxy are changes from the original model, in its own standard deviations. Gold is a rule's rating (wanted register, full sentence, nothing said twice, real words), "
-        "not a person's; the proxy is the reward model's score, which DPO never sees. Time was measured here and now, whatever else this machine was doing."
+        "Gold and proxy are changes from the original model, in its own standard deviations; KL is in nats an answer. Gold is a rule's rating (wanted register, full "
+        "sentence, nothing said twice, real words), not a person's; the proxy is the reward model's score, which DPO never sees. Time is that of the training; best-of-n "
+        "trains nothing and pays for every prompt anew. It was measured here and now, whatever else this machine was doing."
     )
 
 

@@ -90,11 +90,13 @@ def verdict(found: dict) -> None:
 
 def numbers(found: dict) -> None:
     """Where each run ended, and which of the gold rule's four questions decided."""
-    ends = [("The original model", rows[0]) for rows in list(found["points"].values())[:1]] + [(NAMES[run], rows[-1]) for run, rows in found["points"].items()]
-    lines = ["| Run | Step | KL | Proxy | Gold |", "|:--|--:|--:|--:|--:|"]
+    ends = [("The original model", rows[0]) for rows in list(found["points"].values())[:1]] + [
+        (f"{NAMES[run]}, step {rows[-1]['step']}", rows[-1]) for run, rows in found["points"].items()
+    ]
+    lines = ["| Run | KL | Proxy | Gold |", "|:--|--:|--:|--:|"]
     for name, row in ends:
         proxy, gold = charts.number(row["proxy"], sign=True), charts.number(row["gold"], sign=True)
-        lines.append(f"| {name} | {row['step']} | {charts.number(row['kl'], 1)} | {proxy} | {gold} |")
+        lines.append(f"| {name} | {charts.number(row['kl'], 1)} | {proxy} | {gold} |")
     st.markdown("\n".join(lines))
     with st.expander("What the gold rule saw", icon=":material/rule:", key="goodhart_parts"):
         lines = [f"| Run | {' | '.join(SHORT)} |", "|:--|" + "--:|" * len(SHORT)]

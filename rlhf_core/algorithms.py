@@ -47,7 +47,8 @@ def own_comparisons(session: Session, own: Session) -> None:
         raise InputError(f"Your comparisons cannot be used yet: {reason}. Rank some outputs, or let the scripted rater judge.")
     if own.brief.slug != session.brief.slug:
         raise InputError(f"The brief {session.brief.title!r} has no rule that could rate the results. Choose another brief, or let the scripted rater judge.")
-    own.rankings, own.imported, own.user_prompts = list(session.rankings), list(session.imported), list(session.user_prompts)
+    own.rankings, own.imported, own.exploits = list(session.rankings), list(session.imported), list(session.exploits)
+    own.user_prompts = list(session.user_prompts)
 
 
 def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False) -> Iterator:

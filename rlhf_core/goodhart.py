@@ -22,7 +22,6 @@ from rlhf_core import best_of_n, briefs
 from rlhf_core import ppo as ppo_engine
 from rlhf_core.events import Progress
 from rlhf_core.measuring import Answer, answers_of
-from rlhf_core.reward_model import RewardModel
 from rlhf_core.session import Session
 from rlhf_core.settings import GoodhartSettings, PPOSettings, RewardModelSettings
 from rlhf_core.workbench import ROLLOUT_TOKENS, encode_prompt, ready, seed_of, training_prompts
@@ -99,10 +98,10 @@ def frontier_rows(answers: list[Answer], each: int, unit: float, least: float = 
 
 
 def run_settings(kind: str, settings: GoodhartSettings) -> PPOSettings:
-    """PPO with nothing but what the run is about: no limit to a score, no fee for a missing end; ``beta`` in the run with a penalty alone."""
+    """PPO with nothing but what the run is about: no limit to a score, no fee for a missing end. ``beta`` is the penalty run's alone, doubt the conservative one's."""
     return PPOSettings(
         steps=settings.steps, learning_rate=settings.learning_rate, beta=settings.beta if kind == "penalty" else 0.0, score_clip=0.0, missing_end_penalty=0.0,
-        seed=settings.seed,
+        conservative=settings.conservative if kind == "conservative" else 0.0, seed=settings.seed,
     )  # fmt: skip
 
 
@@ -133,7 +132,7 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator:
         for kind in settings.RUNS:
             policy = ppo_engine.Policy(lm.trunk, run_settings(kind, settings))
             for item in ppo_engine.train(
-                policy=policy, reference=lm.trunk, prompts=prompts, score_fn=score_of(kind, model, settings), settings=run_settings(kind, settings),
+                policy=policy, reference=lm.trunk, prompts=prompts, score_fn=model.score, doubt_fn=model.uncertainty, settings=run_settings(kind, settings),
                 end_id=lm.end_id, pad_id=lm.pad_id,
             ):  # fmt: skip
                 if isinstance(item, Progress):
@@ -157,13 +156,6 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator:
         if found["status"] == "running" and found["points"]:
             keep(status="stopped")
         session.autosave()
-
-
-def score_of(kind: str, model: RewardModel, settings: GoodhartSettings):
-    """What a run is paid: the score, or in the conservative run the score less its doubt (Coste et al. 2024, arXiv 2310.02743)."""
-    if kind != "conservative":
-        return model.score
-    return lambda pooled: model.score(pooled) - settings.conservative * model.uncertainty(pooled)
 
 
 def only_progress(work: Iterator) -> Iterator:

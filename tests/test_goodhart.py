@@ -54,6 +54,7 @@ def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
         assert all(len(row["gold_a"]) == len(row["gold_b"]) == 2 and row["kl"] >= 0 for row in rows)
     assert len({rows[-1]["kl"] for rows in found["points"].values()}) == 3  # from one start, three ways to go
     assert [goodhart.run_settings(kind, GOODHART).beta for kind in GOODHART.RUNS] == [0.0, 1.0, 0.0]
+    assert [goodhart.run_settings(kind, GOODHART).conservative for kind in GOODHART.RUNS] == [0.0, 0.0, 1.0]
     assert [row["n"] for row in found["best_of_n"]] == [1, 2, 4] and found["best_of_n"][0]["gold"] == pytest.approx(0, abs=1e-9)
     assert found["best_of_n"][2]["kl"] == best_of_n.kl_bound(4) and found["best_of_n"][2]["proxy"] > found["best_of_n"][1]["proxy"] > 0
     # Nothing of the learner's was touched, the base is as it was, and a reload finds it all.

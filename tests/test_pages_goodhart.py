@@ -116,7 +116,7 @@ def test_the_algorithms_stand_side_by_side(queue):
     finish(queue)
     again(app)
     assert "Best of 16" in said(app) and "&lt;script&gt;" in " ".join(element.proto.body for element in app.get("html"))
-    assert "Best of 16" in said(app) and "≤ 1.8" in said(app) and "DPO, step 6" in said(app) and "9 s of training" in said(app)
+    assert "Best of 16" in said(app) and "≤ 1.8" in said(app) and "DPO, step 6" in said(app) and "| 9 s |" in said(app)
     assert session.experiments["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
 
 

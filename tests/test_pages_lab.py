@@ -251,6 +251,18 @@ def test_the_board_has_the_models_best_then_what_was_typed(queue):
     assert entry["by"] == "you" and "<script>" not in raw(app) and not app.exception
 
 
+def test_a_stopped_race_can_be_run_again(queue, monkeypatch):
+    monkeypatch.setattr(lab, "settle", lambda name: None)
+    session = twelve()
+    app = open_page("hack_reward_model", session)
+    assert "is writing its 64 answers" in said(app)
+    jobs.queue().stop(session.jobs["hack_race"])
+    finish(queue)
+    app = press(run(app), "hack_race")
+    finish(queue)
+    assert "best of 64" in said(run(app)) and "hack_race" not in keys(app)
+
+
 def test_nothing_typed_is_said(queue):
     app = press(open_page("hack_reward_model", twelve()), "hack_try")
     assert "nothing in the box yet" in said(app)
