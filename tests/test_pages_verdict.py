@@ -40,7 +40,7 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):  # noq
     session.evaluation = measured()
     words = said(app := open_page("before_after", session))
     assert "better by the reward model it was trained on (80% of 40 pairs" in words and "the rule that the scripted rater judged by" in words
-    assert "teacher's own yardstick, and no second opinion" in words and "No second opinion yet: everybody who judged here also taught" in words
+    assert "teacher's own yardstick, and no second opinion" in words and "No independent opinion on the taste yet" in words
     shown = next(alt for alt in alts(app) if alt.startswith("Win rate of the tuned model."))
     assert "reward model: 80% of 40" in shown and "shuffled labels" in shown and "wins 30, ties 4, losses 6" in shown
     assert (
@@ -57,7 +57,7 @@ def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):  # noqa: F811
     for number in range(12):
         session.add_vote(f"Animal {number} is", "before")
     words = said(app := open_page("before_after", session))
-    assert "The judges disagree" in words and "but worse by your blind votes (0% of 12 votes" in words and "No second opinion" not in words
+    assert "The judges disagree" in words and "your blind votes (0% of 12 votes, 0% to 24%)" in words and "No independent opinion" not in words
     assert "No training has seen it" in words and "teacher's own yardstick" not in words
     assert any("you, blind: 0% of 12" in alt for alt in alts(app))
 
