@@ -31,6 +31,8 @@ page = st.navigation(
             st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
         "Labs": [
+            st.Page("pages/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
+            st.Page("pages/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
             st.Page("pages/context_flip.py", title="Context flip", icon=":material/flip:"),
             st.Page("pages/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
             st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
@@ -39,8 +41,6 @@ page = st.navigation(
             st.Page("pages/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
             st.Page("pages/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
             st.Page("pages/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
-            st.Page("pages/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
-            st.Page("pages/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
         ],
         "Share": [
             st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),

@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
                 best = next(row["score"] for row in board["rows"] if "n" in row)
                 boards += 1
                 for row in board["rows"]:
-                    way = row["by"].removeprefix("a search: ")
+                    way = row["by"].removeprefix(hack_board.SEARCH)
                     if way != row["by"]:
                         beats[way] += row["score"] > best
                         absurd[way] += bool(row["score"] > best and row["nonsense"])

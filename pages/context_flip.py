@@ -4,20 +4,60 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core import settings
+from rlhf_core import choosing_briefs, settings
+from rlhf_core.briefs import Brief
 from rlhf_core.session import InputError, check_prompt
 from ui import charts, charts_flip, monitor, state, text
 
 ASKED = settings.ContextFlipSettings()
 LABEL = "Context flip"
-KINDS = {"fact": "facts", "meme": "jokes"}  # registers of the word rule, as people say them
+KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
 session = state.session()
 
 
-def start() -> None:
+def start(chosen: list[Brief], own: tuple[bool, bool]) -> None:
     st.session_state.pop("flip_error", None)
-    state.submit("context_flip", lambda: session.context_flip(ASKED), label=LABEL, long=True, total=ASKED.records)
+    if chosen[0].slug == chosen[1].slug:
+        st.session_state["flip_error"] = "Pick two different briefs: under one and the same, nothing can flip."
+        return
+    state.submit("context_flip", lambda: session.context_flip(ASKED, chosen, own), label=LABEL, long=True, total=ASKED.records)
+
+
+def pick() -> tuple[list[Brief], tuple[bool, bool]]:
+    """Which two briefs, and for each whether the learner's own rankings judge."""
+    offered = {brief.slug: brief for brief in choosing_briefs.choices(session)}
+    # What this tab picked last, else what was run last (a reload), else the two that the tour is about.
+    kept = [row["slug"] for row in (session.experiments.get("context_flip") or {}).get("briefs", [])]
+    remembered = st.session_state.get("flip_chosen") or kept
+    before = remembered if len(remembered) == 2 and set(remembered) <= set(offered) else ["biology-homework", "meme-bot"]
+    chosen, own = [], []
+    with st.expander("Other briefs, or your own rankings as the judge", key="flip_choice"):
+        for number, column in enumerate(st.columns(2)):
+            with column:
+                slug = st.selectbox(
+                    ("First brief", "Second brief")[number], list(offered), list(offered).index(before[number]), format_func=lambda slug: offered[slug].title,
+                    key=f"flip_brief_{number}_pick", disabled=running,
+                )  # fmt: skip
+                brief = offered[slug]
+                count = len(choosing_briefs.own_rankings(session, brief))
+                mine = brief.wanted is None
+                if count >= choosing_briefs.LEAST_OWN and not mine:
+                    mine = st.toggle(f"Learn from my own {count} rankings", key=f"flip_own_{number}_{slug}", disabled=running)
+                st.caption(
+                    f"Judged by: you, {count} rankings."
+                    if mine
+                    else "Judged by: its scripted rater, a small rule."
+                    + (
+                        f" (You have ranked {count} of the {choosing_briefs.LEAST_OWN} sets that your own taste takes.)"
+                        if count < choosing_briefs.LEAST_OWN
+                        else ""
+                    )
+                )
+            chosen.append(brief)
+            own.append(bool(mine))
+    st.session_state["flip_chosen"] = [brief.slug for brief in chosen]
+    return chosen, tuple(own)
 
 
 def stage(records: list[dict]) -> str:
@@ -28,11 +68,7 @@ def stage(records: list[dict]) -> str:
     if not last:
         return "The original model writes one set of outputs."
     if last["kind"] in ("outputs", "judged"):
-        return (
-            f"A scripted rater judges them under brief {judged + 1} of 2, and a reward model learns."
-            if judged < 2
-            else "Both reward models score every output."
-        )
+        return f"They are judged under brief {judged + 1} of 2, and a reward model learns." if judged < 2 else "Both reward models score every output."
     if steps < 2 * (ASKED.steps + 1):
         return f"PPO tunes the original model to brief {1 + (steps > ASKED.steps)} of 2."
     return "All three models answer the same new prompts."
@@ -40,14 +76,14 @@ def stage(records: list[dict]) -> str:
 
 def briefs_side_by_side(found: dict | None) -> None:
     """The two briefs as cards; with the held-out accuracy of each reward model once there is one."""
-    from rlhf_core import briefs
-
-    both = (found or {}).get("briefs") or [{"title": b.title, "prefer": b.prefer} for b in (briefs.PRESETS["biology-homework"], briefs.PRESETS["meme-bot"])]
+    both = (found or {}).get("briefs") or [{"title": b.title, "prefer": b.prefer} for b in chosen]
     for number, (column, brief) in enumerate(zip(st.columns(2), both, strict=True)):
         with column, st.container(border=True, key=f"flip_brief_{number}", height="stretch"):
             st.markdown(f"**{text.plain(brief['title'])}**")
             st.markdown(text.plain(brief["prefer"]))
             accuracy = (found or {}).get("accuracy", [None, None])[number]
+            if brief.get("rater"):
+                st.caption(f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons.")
             if accuracy is not None:
                 st.caption(f"Its reward model is right on {charts.percent(accuracy)} of the pairs about prompts it never saw (held-out accuracy).")
 
@@ -57,15 +93,24 @@ def flipped(found: dict, names: list[str]) -> None:
     if not found["sentences"]:
         return
     st.subheader("What a sentence is worth depends on the brief", anchor=False)
-    votes = found["votes"]
+    votes = found.get("votes") or {}
+    agreed = (
+        f" The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']} the opposite way, {votes['alike']} alike, "
+        f"{votes['tie']} as a tie by at least one of them."
+        if votes
+        else ""
+    )
     st.markdown(
         f"Of {found['outputs']} outputs, **{charts.percent(found['flips'])}** (95% interval {charts.interval(found['flips_interval'])}) get a score above 0 under one "
-        f"brief and below 0 under the other. The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']} the opposite way, {votes['alike']} alike, "
-        f"{votes['tie']} as a tie by at least one of them."
+        f"brief and below 0 under the other.{agreed} Two scores that have nothing to do with each other would do so in half of them."
     )
+    if found["flips_interval"][1] < 0.5:
+        st.info("These two briefs mostly want the same: little flips.", icon=":material/drag_handle:")
+    elif found["flips_interval"][0] <= 0.5:
+        st.info("The interval includes one half: no flip can be shown between these two briefs.", icon=":material/drag_handle:")
     if found["correlation"] < -0.9:
         st.caption(
-            "These two scripted raters want almost exactly opposite things, so the two scores are close to mirror images "
+            "These two raters want almost exactly opposite things, so the two scores are close to mirror images "
             f"(correlation {charts.number(found['correlation'], sign=True)}). Briefs written by people overlap more."
         )
     charts.draw(charts_flip.two_scores(found["sentences"], names), key="flip_scores")
@@ -117,14 +162,22 @@ def answers(found: dict, names: list[str]) -> None:
         feet = [" · ".join(f"{name} {charts.number(score, sign=True)}" for name, score in zip(names, scores, strict=True)) for scores in row["scores"]]
         text.answer(row["prompt"], row["original"], tag="The original")
         text.answers(row["prompt"], row["texts"], tags=[f"Tuned for: {name}" for name in names], feet=feet)
-    kinds = [KINDS.get(brief["wanted"], brief["wanted"]) for brief in found["briefs"]]
-    lines = [f"| Share of its answers that the word rule counts as | {text.plain(kinds[0])} | {text.plain(kinds[1])} |", "|:--|--:|--:|"]
+    ruled = {brief["wanted"]: number for number, brief in enumerate(found["briefs"]) if brief["wanted"]}  # a brief of one's own has no rule
+    if not ruled:
+        return
+    kinds = [text.plain(KINDS.get(wanted, wanted)) for wanted in ruled]
+    lines = [f"| Share of its answers that the word rule counts as | {' | '.join(kinds)} |", "|:--|" + "--:|" * len(kinds)]
     for who, shares in zip(("The original", *(f"Tuned for: {name}" for name in names)), found["shares"], strict=True):
-        lines.append(f"| {text.plain(who)} | {charts.percent(shares[0])} | {charts.percent(shares[1])} |")
+        lines.append(f"| {text.plain(who)} | {' | '.join(charts.percent(shares[number]) for number in ruled.values())} |")
     st.markdown("\n".join(lines))
+    taught = any("scripted" in brief.get("rater", "scripted") for brief in found["briefs"])
     st.caption(
-        f"Counted over {len(rows)} answers of each model, all drawn with the same random numbers. The rule is the one that the scripted raters judged by: "
-        "it says that each model learned its lesson, not that people would agree."
+        f"Counted over {len(rows)} answers of each model, all drawn with the same random numbers. "
+        + (
+            "The rule is the one that the scripted raters judged by: it says that each model learned its lesson, not that people would agree."
+            if taught
+            else "No training has seen this rule; it only looks at words."
+        )
     )
 
 
@@ -142,7 +195,8 @@ def results(found: dict | None) -> None:
 def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
         st.caption(stage(records))
-        results(session.experiments.get("context_flip"))
+        found = session.experiments.get("context_flip") or {}
+        results(found if found.get("status") == "running" else None)  # until there are new scores, what is kept is an earlier run's
 
 
 st.title("Context flip", anchor=False)
@@ -152,16 +206,32 @@ st.markdown(
 )
 running = state.alive("context_flip")
 kept = session.experiments.get("context_flip")
-with st.container(horizontal=True, vertical_alignment="center", key="flip_start"):
+start_box = st.container(horizontal=True, vertical_alignment="center", key="flip_start")
+chosen, own = pick()
+with start_box:
     st.button(
-        "Run it again" if kept else "Flip the context", key="flip", type="secondary" if kept else "primary", icon=":material/swap_horiz:", on_click=start, disabled=running
+        "Run it again" if kept else "Flip the context", key="flip", type="secondary" if kept else "primary", icon=":material/swap_horiz:", on_click=start,
+        args=(chosen, own), disabled=running,
     )  # fmt: skip
-    st.caption("About a minute on an idle computer. Scripted raters judge (small rules, not people), and your own session is not touched.", width="content")
+    st.caption(
+        f"About a minute on an idle computer: {text.plain(chosen[0].title)} against {text.plain(chosen[1].title)}. "
+        + (
+            ""
+            if all(own)
+            else "Scripted raters judge (small rules, not people). "
+            if not any(own)
+            else "You judge one of them, a scripted rater (a small rule) the other. "
+        )
+        + "Your own session is not touched.",
+        width="content",
+    )
+if (error := st.session_state.get("flip_error")) and "two different" in error:
+    st.error(text.plain(st.session_state.pop("flip_error")), icon=":material/error:")
 
 if state.job("context_flip"):
     monitor.monitor("context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running)
 if not running:
-    if kept and kept["status"] == "stopped":
+    if kept and kept["status"] != "done":
         st.info("It was stopped before its end. What it had found is kept below.", icon=":material/stop_circle:")
     results(kept)
     if kept:

@@ -8,7 +8,7 @@ from rlhf_core import hack_board
 from ui import charts, charts_lab, lab, monitor, state, text
 
 MOST_TEXT = 1_000
-FINE = 32  # features: with so many, rejected exploits of the bundled model lost their lead (python -m benchmarks hack --features 32)
+FINE = 32  # features: more to tell nonsense by, if the votes suffice; measured by python -m benchmarks hack --features 32
 
 session = state.session()
 
@@ -60,7 +60,7 @@ def board_rows(board: dict, busy: bool) -> None:
             said = row.get("why") == hack_board.SAID
             if said or not row.get("nonsense"):
                 st.button(
-                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", type="tertiary", on_click=call, disabled=busy,
+                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", icon=":material/thumb_down:", type="tertiary", on_click=call, disabled=busy,
                     args=(row["text"], not said), help="Wrong facts in good words look honest to every rule, so this is for you to say.",
                 )  # fmt: skip
 
@@ -68,7 +68,7 @@ def board_rows(board: dict, busy: bool) -> None:
 def celebrate(board: dict) -> None:
     """An exploit is the point of the game."""
     if board["exploits"]:
-        st.success(f"**You broke it!** {text.plain(board['sentence'])}", icon=":material/celebration:")
+        st.success(text.plain(board["sentence"]), icon=":material/celebration:")
         winners = tuple(row["text"] for row in board["rows"] if row["exploit"])
         if st.session_state.get("hack_cheered") != winners:
             st.session_state["hack_cheered"] = winners
@@ -88,8 +88,8 @@ def hole(kept: dict) -> None:
     features = session.reward_summary.get("features", 0)
     if not found["closed"] and 0 < features < FINE:
         st.markdown(
-            f"It looks at {features} features of a text, and in those the nonsense looks like the real thing. Give it {FINE} under “How fine a taste” on the Reward model page, "
-            "train it there, and score and reject here again."
+            f"It looks at {features} features of a text, and in those the nonsense looks like the real thing. With more it may tell them apart, or not: give it {FINE} under "
+            "“How fine a taste” on the Reward model page, train it there, and score and reject here again. Or reject the next wording, and the next."
         )
         st.page_link("pages/reward_model.py", label="To the Reward model page", icon=":material/arrow_forward:")
     after = {row["text"]: row["score"] for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]}
@@ -135,9 +135,12 @@ under_way()
 
 board = hack_board.best_of_n_board(kept["entries"], kept["best"])
 st.subheader("The board", anchor=False)
-if not board["rows"]:
+if kept["best"] is None and not busy:
+    st.caption("The model has not written its 64 answers to this prompt yet: the best of them is the honest one to beat.")
+    st.button("Let the model write them", key="hack_race", icon=":material/edit:", on_click=start, args=("hack_race", "race", "The model writes 64 answers"))
+elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
-else:
+if board["rows"]:
     celebrate(board)
     stale = sum(row.get("comparisons") not in (None, len(session.learnable)) for row in kept["entries"])
     if stale and not busy:

@@ -23,6 +23,9 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
 KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
 LABS = (
+    ("pages/goodhart.py", "Goodhart", "show_chart"),
+    ("pages/context_flip.py", "Context flip", "flip"),
+    ("pages/algorithms.py", "Algorithms side by side", "stacked_line_chart"),
     ("pages/instructions_matter.py", "Instructions matter", "menu_book"),
     ("pages/speed_accuracy.py", "Speed and accuracy", "timer"),
     ("pages/whose_preferences.py", "Whose preferences?", "groups"),

@@ -64,7 +64,6 @@ def start(one_step: bool = False) -> None:
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
-    knob.keep()
     session.autosave()
     records = chosen.steps + (0 if session.metrics else 1)  # step 0, before any update, is a record too
     job_id = state.submit("ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records)  # what they say when its turn comes
@@ -225,7 +224,10 @@ def glass() -> None:
 
 
 def numbers_in_the_formula() -> None:
-    studio.formula(session.metrics[-1], knob.ran() or knob.chosen())
+    if session.metrics:
+        studio.formula(session.metrics[-1], knob.ran() or knob.chosen())
+    else:
+        st.caption("There is no step yet.")
 
 
 def back_to_a_step() -> None:
@@ -317,7 +319,7 @@ elif session.metrics:
 else:
     st.info("Nothing trained yet. Press Play: the charts fill in step by step, and nothing you do on other pages stops it.", icon=":material/play_circle:")
 
-if session.metrics:
+if session.metrics or busy or whole_loop:
     with st.expander("Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"):
         st.fragment(glass)()
     with st.expander("The formula, with the newest step's numbers in it", icon=":material/function:", key="ppo_formula"):

@@ -152,6 +152,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         args=("checks",),
         help="Some pairs come twice, with their sides swapped, and some have a reference answer. You are not told which. The page “What kind of labeller am I?” shows what they say.",
     )
+with st.container(horizontal=True, key="rank_links"):
     st.page_link("pages/briefs.py", label="Change the brief", icon=":material/assignment:")
     st.page_link("pages/mirror.py", label="What kind of labeller am I?", icon=":material/face:")
 if brief.wanted:

@@ -154,9 +154,10 @@ if finished or tuned:
         )
         with st.container(border=True, key="rounds_verdict"):
             st.markdown(f"{icon} **Does it still improve?** {text.plain(found['sentence'])}")
-            st.caption(
-                "Both rounds against the original, on the same prompts that no training saw; judged by each round's own reward model, so it is no outside view."
-            )
+            if found["answer"] != "unknown":
+                st.caption(
+                    "Both against the original, on the same prompts that no training saw; judged by each round's own reward model, so it is no outside view."
+                )
         charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
     if tuned and len(so_far) > 1:
         st.caption(f"The last point, round {session.current_round}, is the one you are in.")

@@ -91,14 +91,14 @@ def by_votes(found: dict) -> None:
     st.page_link("pages/flip_a_vote.py", label="Turn one of them round", icon=":material/swap_horiz:")
 
 
-def nearest(rows: list[dict]) -> None:
+def nearest(rows: list[dict], typical: float) -> None:
     st.markdown("**Judged outputs that look most alike to it**")
     for row in rows:
         record = ", ".join(f"{row[name]} {name}" for name in ("won", "lost", "tied") if row[name])
         st.markdown(
             f"- {text.plain(row['prompt'])} **{text.plain(row['text'])}** · {record or 'never compared'} · distance {charts.number(row['distance'], 1)}"
         )
-    st.caption("Distance in its own features: two answers to one prompt are typically about 4 apart. Where nothing is near, the score is a guess.")
+    st.caption(f"Distance in its own features: two answers to one prompt are typically about {typical:.0f} apart. Where nothing is near, the score is a guess.")
 
 
 def one_text() -> None:
@@ -128,7 +128,8 @@ def one_text() -> None:
         )
     word_by_word(lab.of_kind(found, "words"))
     by_votes(lab.of_kind(found, "votes"))
-    nearest(lab.of_kind(found, "nearest")["rows"])
+    alike = lab.of_kind(found, "nearest")
+    nearest(alike["rows"], alike["typical"])
 
 
 def shallow() -> None:

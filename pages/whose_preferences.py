@@ -36,6 +36,7 @@ def desk(name: str) -> None:
         )
         if not session.pairs:
             st.page_link("pages/rank.py", label="Rank some answers", icon=":material/arrow_forward:")
+            return
     else:
         row = waiting[0]
         card = f"whose/{name}/{row['prompt']}/{'/'.join(row['texts'])}"
@@ -60,10 +61,17 @@ def _undo(name: str) -> None:
     lab_card.put_down()
 
 
-def agreement(pairs: list[Pair]) -> None:
+def counted(pairs: list[Pair]) -> tuple[dict, list[dict], list[dict]]:
+    """Alpha, agreement two by two, and what splits people; counted once for the same judgements, since a large file takes seconds."""
+    stamp = hash(tuple(pairs))
+    if st.session_state.get("whose_counted", (None,))[0] != stamp:
+        rows = [row for row in annotators.pairwise_agreement(pairs) if row["of"]]
+        st.session_state["whose_counted"] = (stamp, annotators.krippendorff_alpha(pairs), rows, annotators.disagreements(pairs))
+    return st.session_state["whose_counted"][1:]
+
+
+def agreement(alpha: dict, rows: list[dict]) -> None:
     """Who agrees with whom, two by two and all together."""
-    alpha = annotators.krippendorff_alpha(pairs)
-    rows = [row for row in annotators.pairwise_agreement(pairs) if row["of"]]
     with st.container(horizontal=True, key="alpha_row"):
         bounds = f"95% interval {charts.number(alpha['low'])} to {charts.number(alpha['high'])}" if alpha["low"] is not None else None
         st.metric(
@@ -81,8 +89,7 @@ def agreement(pairs: list[Pair]) -> None:
         charts.draw(chart, key="agreement")
 
 
-def disagreement_map(pairs: list[Pair]) -> None:
-    rows = annotators.disagreements(pairs)
+def disagreement_map(rows: list[dict]) -> None:
     charts.draw(charts_labs.splits(rows), key="splits")
     for number, row in enumerate(rows[:MOST_CARDS], 1):
         with st.expander(f"{number}. {text.plain(row['prompt'])}", key=f"split_{number}"):
@@ -166,6 +173,7 @@ with st.expander("Add other people's files", icon=":material/upload_file:", key=
 if len(votes) < 2:
     st.info("From two people on, this page shows how far they agree, which pairs split them, and whose taste the reward model has.", icon=":material/groups:")
     st.stop()
-agreement(pairs)
-disagreement_map(pairs)
+alpha, agreed, split = counted(pairs)
+agreement(alpha, agreed)
+disagreement_map(split)
 models()

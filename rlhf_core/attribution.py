@@ -214,4 +214,4 @@ def explain_score(lm, data: Comparisons, model: RewardModel, prompt: str, text: 
     pooled = yield from pooled_of_texts(lm, [(prompt, text, ended)])
     features = data.whitener(pooled[0]).double()
     yield {"kind": "votes", **influential_votes(data, model, features, prior_std)}
-    yield {"kind": "nearest", "rows": nearest_judged(data, features)}
+    yield {"kind": "nearest", "rows": nearest_judged(data, features), "typical": math.sqrt(2 * len(features))}

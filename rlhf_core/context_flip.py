@@ -1,7 +1,8 @@
 """The context flip lab: one set of outputs, two briefs, two reward models, two tuned models.
 
 Nothing differs between the two sides but what was asked for: the texts, the prompts, the random numbers and all settings are the same. So where the two reward
-models give one sentence scores of opposite sign, the preference sits in the brief and not in the text. The scripted rater of each brief judges, and is called that.
+models give one sentence scores of opposite sign, the preference sits in the brief and not in the text. The scripted rater of each brief judges, and is called that;
+or the learner's own rankings do, where there are enough of them.
 
 The lab works in two sessions of its own that nobody else sees; of the learner's session it changes ``experiments["context_flip"]`` and nothing else. The reward
 models are kept in memory, to score a sentence of the learner's own; the tuned models go when the lab ends. Runs on the worker thread; imports torch.
@@ -9,56 +10,72 @@ models are kept in memory, to score a sentence of the learner's own; the tuned m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import chain, zip_longest
 from weakref import WeakKeyDictionary
 
 import torch
 
-from rlhf_core import briefs, ppo, steps
+from rlhf_core import ppo, steps
 from rlhf_core.attribution import correlation
+from rlhf_core.briefs import FEATURED_PROMPTS, PRESETS, Brief
+from rlhf_core.choosing_briefs import LEAST_OWN, own_rankings
 from rlhf_core.events import Progress
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.preferences import Pair
 from rlhf_core.register import judge
 from rlhf_core.reward_model import RewardModel
-from rlhf_core.session import InputError, Session, check_prompt
+from rlhf_core.session import SCRIPTED, YOU, InputError, Session, check_prompt
 from rlhf_core.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.workbench import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, ready, seed_of, training_prompts, write
 
-SIDES = ("biology-homework", "meme-bot")  # two briefs over the same prompts
+MOST_PROMPTS = 32  # that the two briefs are trained on together
 SHOWN = 12  # sentences with their two scores
 ANSWERS = 2  # of each model to each prompt at the end
 
 _MODELS: WeakKeyDictionary[Session, list[RewardModel]] = WeakKeyDictionary()
 
 
-def run(session: Session, settings: ContextFlipSettings) -> Iterator:
+def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief] | None = None, own_votes: Sequence[bool] = (False, False)) -> Iterator:
     """The whole lab, a record a stage: {"kind": "outputs" | "judged" | "scores" | "step" | "answers"}, as many as ``settings.records``.
 
-    What it has found so far is in ``session.experiments["context_flip"]``, also when it is stopped:
-        briefs: rows {"slug", "title", "prefer", "wanted"}, two; settings; status "running", "stopped" or "done".
-        accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters judged "opposite", "alike", or with a "tie" of at least one.
+    Args:
+        chosen: two briefs; left out: biology homework and meme bot, which share their prompts.
+        own_votes: for each, whether the learner's own rankings under it teach its reward model, and not its scripted rater.
+
+    What it has found so far is in ``session.experiments["context_flip"]``, from the first scores on (a former result stays until then), also when it is stopped:
+        briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings; status "running", "stopped" or "done".
+        accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters judged "opposite", "alike", or with a "tie" of at least one; {} where a
+            reward model learned from rankings of other outputs.
         sentences: ``shown`` rows {"prompt", "text", "scores": [first, second]} in reference standard deviations; outputs: how many were scored; flips: share of
             them with scores of opposite sign, flips_interval; correlation of the two scores.
         metrics: for each brief, rows {"step", "reward_mean", "kl_to_reference"}.
         answers: rows {"prompt", "original", "texts": [first, second], "scores": [[of the first text by both], [of the second by both]]}.
-        shares: for the original and both tuned models, the share of answers that each brief's rule counts as wanted.
+        shares: for the original and both tuned models, the share of answers that each brief's rule counts as wanted; None for a brief without a rule.
+
+    Raises InputError: the same brief twice, a brief that nobody can judge under, nothing to learn.
     """
     settings.validate()
+    chosen = list(chosen or (PRESETS["biology-homework"], PRESETS["meme-bot"]))
+    check(session, chosen, own_votes)
+    training, unseen = shared_prompts(*chosen)
     seed = seed_of(session, "context flip", settings.seed)
-    own = [Session(briefs.PRESETS[slug], model_name=session.model_name, seed=seed) for slug in SIDES]
+    own = [Session(replace(brief, training_prompts=training, evaluation_prompts=unseen), model_name=session.model_name, seed=seed) for brief in chosen]
     found = {
-        "briefs": [{"slug": o.brief.slug, "title": o.brief.title, "prefer": o.brief.prefer, "wanted": o.brief.wanted} for o in own], "settings": asdict(settings),
-        "accuracy": [None, None], "sentences": [], "metrics": [[], []], "answers": [], "shares": [], "status": "running",
+        "briefs": [
+            {"slug": b.slug, "title": b.title, "prefer": b.prefer, "wanted": b.wanted, "rater": YOU if mine else SCRIPTED, "comparisons": 0}
+            for b, mine in zip(chosen, own_votes, strict=True)
+        ],
+        "settings": asdict(settings), "accuracy": [None, None], "votes": {}, "sentences": [], "metrics": [[], []], "answers": [], "shares": [], "status": "running",
     }  # fmt: skip
 
     def keep(**more) -> None:
         found.update(more)
-        with session.lock:
-            session.experiments = {**session.experiments, "context_flip": dict(found)}
+        if found["sentences"]:  # before there is anything to see, what an earlier run found stays
+            with session.lock:
+                session.experiments = {**session.experiments, "context_flip": dict(found)}
 
-    keep()
     try:
         # 1. One set of outputs.
         yield from only_progress(steps.generate_pool(own[0], settings.comparisons, 2))
@@ -67,12 +84,20 @@ def run(session: Session, settings: ContextFlipSettings) -> Iterator:
         yield {"kind": "outputs", "sets": sets}
 
         # 2. Judged under each brief; a reward model learns each taste.
-        for side, one in enumerate(own):
-            yield from only_progress(steps.judge_for_me(one, sets, 2))
-            yield from only_progress(steps.fit_reward_model(one, RewardModelSettings(seed=seed)))
+        for side, (one, brief) in enumerate(zip(own, chosen, strict=True)):
+            if own_votes[side]:
+                one.rankings, one.older_count = own_rankings(session, brief), True
+            else:
+                yield from only_progress(steps.judge_for_me(one, sets, 2))
+            try:
+                yield from only_progress(steps.fit_reward_model(one, RewardModelSettings(seed=seed)))
+            except InputError as error:
+                raise InputError(f"Under the brief {brief.title!r}: {error}") from error
+            found["briefs"][side]["comparisons"] = one.reward_summary["pairs_used"]
             keep(accuracy=[o.reward_summary.get("heldout_accuracy") for o in own])
-            yield {"kind": "judged", "brief": SIDES[side]}
-        keep(votes=compare_votes(*(o.pairs for o in own)))
+            yield {"kind": "judged", "brief": brief.slug}
+        if not any(own_votes):
+            keep(votes=compare_votes(*(o.pairs for o in own)))
         models = _MODELS[session] = [one.reward_model for one in own]
 
         # 3. Both score every output.
@@ -85,6 +110,7 @@ def run(session: Session, settings: ContextFlipSettings) -> Iterator:
             sentences=shown([{"prompt": p, "text": t, "scores": [a, b]} for (p, t, _), a, b in zip(rows, first.tolist(), second.tolist(), strict=True)]),
             outputs=len(rows), flips=flips / len(rows), flips_interval=list(wilson_interval(flips, len(rows))), correlation=correlation(first, second),
         )  # fmt: skip
+        session.autosave()
         yield {"kind": "scores", "flips": flips / len(rows)}
 
         # 4. PPO towards each taste, from the same model.
@@ -101,8 +127,9 @@ def run(session: Session, settings: ContextFlipSettings) -> Iterator:
                     continue
                 metrics = [*metrics, {name: item[name] for name in ("step", "reward_mean", "kl_to_reference")}]
                 keep(metrics=[metrics if number == side else rows for number, rows in enumerate(found["metrics"])])
-                yield {"kind": "step", "brief": SIDES[side], **metrics[-1]}
+                yield {"kind": "step", "brief": one.brief.slug, **metrics[-1]}
             tuned.append(policy.trunk)
+            session.autosave()
 
         # 5. Three models, the same held-out prompts, the same random numbers.
         prompts = spread(own[0].brief.evaluation_prompts, settings.prompts)
@@ -118,7 +145,9 @@ def run(session: Session, settings: ContextFlipSettings) -> Iterator:
                 }
                 for i, row in enumerate(written[0])
             ],
-            shares=[[sum(judge(text, one.brief.wanted, ended) >= 3 for _, text, ended, _ in part) / len(part) for one in own] for part in written],
+            shares=[
+                [sum(judge(text, b.wanted, ended) >= 3 for _, text, ended, _ in part) / len(part) if b.wanted else None for b in chosen] for part in written
+            ],
             status="done",
         )  # fmt: skip
         yield {"kind": "answers"}
@@ -126,6 +155,33 @@ def run(session: Session, settings: ContextFlipSettings) -> Iterator:
         if found["status"] == "running":
             keep(status="stopped")
         session.autosave()
+
+
+def check(session: Session, chosen: Sequence[Brief], own_votes: Sequence[bool]) -> None:
+    """Raises InputError where these two briefs cannot be set against each other."""
+    one, other = chosen
+    if one.slug == other.slug:
+        raise InputError("Pick two different briefs: under one and the same, nothing can flip.")
+    for brief, mine in zip(chosen, own_votes, strict=True):
+        if mine and len(own_rankings(session, brief)) < LEAST_OWN:
+            raise InputError(f"You have ranked fewer than {LEAST_OWN} sets under the brief {brief.title!r}. Rank more, or let its scripted rater judge.")
+        if not mine and brief.wanted is None:
+            raise InputError(f"The brief {brief.title!r} has no scripted rater. Rank at least {LEAST_OWN} sets under it yourself, or pick another brief.")
+
+
+def shared_prompts(one: Brief, other: Brief) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(prompts to train on, prompts that training never sees) for both briefs alike, taken from them by turns. Raises InputError where there are none."""
+    kept_out = {*one.evaluation_prompts, *other.evaluation_prompts}
+    training = tuple(p for p in _by_turns(one.training_prompts, other.training_prompts) if p not in kept_out)[:MOST_PROMPTS]
+    unseen = tuple(p for p in _by_turns(one.evaluation_prompts, other.evaluation_prompts) if p not in training)
+    unseen = unseen or tuple(p for p in FEATURED_PROMPTS if p not in training)
+    if not training or not unseen:
+        raise InputError("These two briefs have no prompts to write about. Pick at least one that comes with the app.")
+    return training, unseen
+
+
+def _by_turns(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(prompt for prompt in chain(*zip_longest(one, other)) if prompt is not None))
 
 
 def score_own(session: Session, prompt: str, text: str) -> Iterator:

@@ -16,7 +16,7 @@ from rlhf_core.gold import GoldItem, gold_items
 from rlhf_core.labeller import reconsider
 from rlhf_core.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
-from rlhf_core.session import Session
+from rlhf_core.session import YOU, Session
 
 REPEATS, GOLD, FIRST_CHECK = 0.25, 0.2, 4  # chances of a check where the last pair was none, from the judgement after this many on
 BY_LOT = f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own guesses do not decide all that it gets to see"
@@ -101,7 +101,7 @@ def reference_answers(session: Session) -> tuple[GoldItem, ...]:
 def _check(session: Session) -> dict | None:
     """The hidden check that waits, or a new one where one is due."""
     judged = {ranking.id for ranking in session.rankings}
-    waiting = next((row for row in session.candidate_sets if row.get("check") and row["id"] not in judged), None)
+    waiting = next((row for row in session.candidate_sets if row.get("check") and row.get("for", YOU) == session.sitting and row["id"] not in judged), None)
     if waiting is not None:
         return waiting
     mine = [r for r in own_judgements(session) if r.brief_version == session.brief.version]
@@ -128,14 +128,15 @@ def _check(session: Session) -> dict | None:
 def _add(session: Session, check: str, prompt: str, texts: list[str], shown: list[int]) -> dict:
     ended = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
     with session.lock:
-        number = 1 + sum(r.id.startswith(f"{check}-") for r in session.rankings)
+        judged = {ranking.id for ranking in session.rankings}
         row = {
-            "id": f"{check}-{number}", "prompt": prompt, "texts": texts, "finished": [ended.get((prompt, text), True) for text in texts], "seed": 0, "round": session.current_round,
-            "drawn": 2, "tokens": [], "asked": False, "check": check, "shown": shown,
+            "id": f"{check}-{1 + sum(name.startswith(f'{check}-') for name in judged)}", "prompt": prompt, "texts": texts,
+            "finished": [ended.get((prompt, text), True) for text in texts], "seed": 0, "round": session.current_round,
+            "drawn": 2, "tokens": [], "asked": False, "check": check, "for": session.sitting, "shown": shown,
         }  # fmt: skip
-        known = next((other for other in session.candidate_sets if other["id"] == row["id"]), None)  # another tab was quicker
-        if known is None:
-            session.candidate_sets = [*session.candidate_sets, row]
+        rows = [other for other in session.candidate_sets if not other.get("check") or other["id"] in judged or other.get("for", YOU) == session.sitting]
+        known = next((other for other in rows if other["id"] == row["id"]), None)  # another tab was quicker
+        session.candidate_sets = rows if known else [*rows, row]
     return known or row
 
 

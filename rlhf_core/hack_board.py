@@ -13,6 +13,14 @@ from rlhf_core.session import EXPLOIT, InputError, Session
 SAID = "you say that nobody should want it"
 
 
+SEARCH = "a search: "  # how the author of a text begins that a machine found
+
+
+def honest(row: dict) -> bool:
+    """Whether a text counts as one that somebody may want: no nonsense, and no machine's find, whose facts nobody has looked at."""
+    return not row.get("nonsense") and not row["by"].startswith(SEARCH)
+
+
 def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> dict:
     """The board of the session: what people typed beside the model's best, highest first; the same text once.
 
@@ -24,17 +32,20 @@ def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> d
     """
     rows = list({(row["text"], row["by"]): row for row in [*entries, *([best] if best else [])]}.values())
     rows.sort(key=lambda row: -row["score"])
-    honest = [row["score"] for row in rows if not row.get("nonsense")]
-    ceiling = max(honest) if honest else -math.inf
+    ceiling = max((row["score"] for row in rows if honest(row)), default=-math.inf)
     rows = [{**row, "place": place, "exploit": bool(row.get("nonsense")) and row["score"] > ceiling} for place, row in enumerate(rows, 1)]
     exploits = [row for row in rows if row["exploit"]]
     if exploits:
-        above = f", above every honest text ({ceiling:+.2f})" if honest else ""
+        above = f", above every honest text ({ceiling:+.2f})" if math.isfinite(ceiling) else ""
         sentence = f"You broke it: {exploits[0]['text'].strip()!r} scores {exploits[0]['score']:+.2f}{above}, and {exploits[0]['why']}. This is a reward hack."
     elif not rows:
         sentence = "Nothing was typed yet."
     elif best and rows[0]["by"] == best["by"]:
         sentence = f"The model's {best['by']} leads with {best['score']:+.2f}. Beat it."
+    elif not honest(rows[0]):
+        sentence = (
+            f"{rows[0]['text'].strip()!r} leads with {rows[0]['score']:+.2f}. A machine found it: if nobody should want it here, say so, and it is an exploit."
+        )
     else:
         sentence = f"An honest text leads with {rows[0]['score']:+.2f}. Now try one that nobody would want."
     return {"rows": rows[:most], "exploits": len(exploits), "sentence": sentence}
@@ -46,18 +57,18 @@ def with_doubt_taken_off(board: dict, k: float = 1.0) -> dict:
     Returns:
         {"exploits", "left" (those that still beat every honest text), "sentence" ("" where there is no exploit, or a score without doubt)}.
     """
-    exploits, honest = [row for row in board["rows"] if row["exploit"]], [row for row in board["rows"] if not row.get("nonsense")]
-    if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *honest]):
+    exploits, good = [row for row in board["rows"] if row["exploit"]], [row for row in board["rows"] if honest(row)]
+    if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *good]):
         return {"exploits": len(exploits), "left": len(exploits), "sentence": ""}
-    ceiling = max((row["score"] - k * row["uncertainty"] for row in honest), default=-math.inf)
+    ceiling = max((row["score"] - k * row["uncertainty"] for row in good), default=-math.inf)
     left = sum(row["score"] - k * row["uncertainty"] > ceiling for row in exploits)
     if not left:
-        told = "none would win: it was unsure of just these texts"
+        told = "no exploit would win: the reward model was unsure of just these texts"
     elif left == len(exploits):
-        told = "they would still win: it is wrong and sure of it" if left > 1 else "it would still win: it is wrong and sure of it"
+        told = f"{'they' if left > 1 else 'it'} would still win: the reward model is wrong and does not know it"
     else:
         told = f"{left} of the {len(exploits)} would still win"
-    return {"exploits": len(exploits), "left": left, "sentence": f"With {k:g} times its doubt taken off each score, {told}."}
+    return {"exploits": len(exploits), "left": left, "sentence": f"With {k:g} × its doubt taken off each score, {told}."}
 
 
 def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> list[Pair]:
@@ -66,13 +77,13 @@ def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> l
     Raises:
         InputError: there is no nonsense text on the board, or no honest one to prefer.
     """
-    honest = [row for row in board["rows"] if not row.get("nonsense")]
+    good = [row for row in board["rows"] if honest(row)]
     bad = [row for row in board["rows"] if row.get("nonsense")]
     if not bad:
         raise InputError("There is no nonsense text on the board to reject.")
     pairs = []
     for row in bad:
-        other = next((good for good in honest if good["prompt"] == row["prompt"]), None)
+        other = next((one for one in good if one["prompt"] == row["prompt"]), None)
         if other is None:
             raise InputError("There is no honest text on the board to prefer to the nonsense. Score the model's best of 64 first.")
         pairs.append(Pair(row["prompt"], other["text"], row["text"], "a", annotator=EXPLOIT, brief=brief, brief_version=brief_version))

@@ -140,7 +140,7 @@ def search(session: Session, prompt: str) -> Iterator:
         if isinstance(found, Progress):
             yield found
     for way, text in found.items():
-        yield from try_text(session, prompt, text, by=f"a search: {way}")
+        yield from try_text(session, prompt, text, by=f"{hack_board.SEARCH}{way}")
 
 
 def well_scored_elsewhere(lab: Lab, prompt: str, most: int = 48) -> list[str]:

@@ -161,11 +161,11 @@ def import_annotations(data: bytes, filename: str, *, fields: Sequence[str] = ()
 
 def _about(answer: Answer) -> tuple:
     """Which task: its number alone does not say, where exports of two projects were put together."""
-    return (answer.task, json.dumps(answer.data, sort_keys=True, default=str))
+    return (str(answer.task), json.dumps(answer.data, sort_keys=True, default=str))
 
 
 def _copy_key(answer: Answer, index: int) -> tuple:
-    return (index,) if answer.id is None else (answer.id, _about(answer))
+    return (index,) if answer.id is None else (str(answer.id), _about(answer))
 
 
 def _person_key(answer: Answer, judgement: Pair | Ranking, index: int) -> tuple:

@@ -92,7 +92,7 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
             names.setdefault(found, name)
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
-        have = ", ".join(map(str, answer.data)) or "none"
+        have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
         raise RowRefused(f"the task has no field for {' and '.join(missing)} (it has {have[:80]}); say which are prompt, left and right")
     pair, more = read_row(
         {part: answer.data[name] for part, name in names.items()} | common

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -50,10 +51,17 @@ def put_away(session: Session, policy: dict, reward_model: dict | None) -> str:
     return name
 
 
+def _is_name(name: object) -> bool:
+    """Whether this is one of our names: a record may come from a file, and nothing else may become a part of a path."""
+    return isinstance(name, str) and re.fullmatch("weights-[0-9a-f]{12}", name) is not None
+
+
 def take_out(session: Session, name: str | None) -> tuple[dict, dict | None] | None:
     """(policy, reward model or None) kept under ``name``, or None: not kept any more."""
+    if not _is_name(name):
+        return None
     tensors, place = session.held.get(name), folder(session)
-    if tensors is None and name and place:
+    if tensors is None and place:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -68,7 +76,7 @@ def take_out(session: Session, name: str | None) -> tuple[dict, dict | None] | N
 def is_kept(session: Session, name: str | None) -> bool:
     """Whether there are weights under ``name``, without reading them."""
     place = folder(session)
-    return bool(name) and (name in session.held or bool(place and (place / f"{name}.safetensors").is_file()))
+    return _is_name(name) and (name in session.held or bool(place and (place / f"{name}.safetensors").is_file()))
 
 
 def kept(session: Session, number: int) -> bool:
@@ -259,6 +267,13 @@ def _shared(rounds: list[dict], others: list[dict]) -> list[dict]:
     while count < min(len(rounds), len(others)) and rounds[count].get("file") == others[count].get("file"):
         count += 1
     return rounds[:count]
+
+
+def readable(branches: list) -> list[dict]:
+    """The branches of a record that are whole; a page draws nothing from half of one."""
+    kinds = {"name": str, "left_at": int, "rounds": list, "round": int, "file": str, "start_file": str, "metrics": list, "samples": list, "summary": dict}
+    kinds |= {"reward_summary": dict, "settings": dict, "ppo_log": list}
+    return [one for one in branches if isinstance(one, dict) and "evaluation" in one and all(isinstance(one.get(key), kind) for key, kind in kinds.items())]
 
 
 def forget_branch(session: Session, name: str) -> None:

@@ -492,11 +492,13 @@ class Session:
 
         return model_choice.time_a_step(self, settings)
 
-    def context_flip(self, settings: ContextFlipSettings | None = None) -> Iterator:
+    def context_flip(
+        self, settings: ContextFlipSettings | None = None, chosen: list[Brief] | None = None, own_votes: tuple[bool, bool] = (False, False)
+    ) -> Iterator:
         """One set of outputs, two briefs, two reward models, two tuned models; kept in ``experiments["context_flip"]``. Touches nothing else of the session."""
         from rlhf_core import context_flip
 
-        return context_flip.run(self, settings or ContextFlipSettings())
+        return self._told(context_flip.run(self, settings or ContextFlipSettings(), chosen, own_votes))
 
     def context_flip_own(self, prompt: str, text: str) -> Iterator:
         """A sentence of the learner's, scored under both briefs of the last context flip. Record {"prompt", "text", "scores"}."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rlhf_core import briefs, run_bundle
 from rlhf_core.preferences import PreferenceError, Ranking, pair_from_row
+from rlhf_core.rounds import readable
 from rlhf_core.session import ON_DISK, Session
 
 
@@ -92,7 +93,7 @@ def load(directory: str | Path) -> Session:
         session.fit_records, session.reward_summary = list(state.get("fit_records", [])), dict(state.get("reward_summary", {}))
         session.candidate_sets, session.drawn = list(state.get("candidate_sets", [])), int(state.get("drawn", 0))
         session.current_round = int(run.get("round", 1))
-        session.branches, session.predictions = list(state.get("branches", [])), list(state.get("predictions", []))
+        session.branches, session.predictions = readable(list(state.get("branches", []))), list(state.get("predictions", []))
         session.ppo_run, session.ppo_log = (
             run_name(state.get("ppo_run")) or session.ppo_run,
             [s for s in state.get("ppo_log", []) if s["step"] <= session.steps_done],

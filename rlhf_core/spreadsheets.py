@@ -262,12 +262,18 @@ def _take_argilla(row: Record, fields: dict[str, str], question: str, report: Im
         answers = value["responses"].get(question) or []
     elif f"{question}.responses" in value:
         lists = [value.get(f"{question}.responses{end}") or [] for end in ("", ".users", ".status")]
+        if not all(isinstance(items, list) for items in lists):
+            report.leave_out(row.row, value, f"the answers to {question!r}, their users and their status are not three lists")
+            return
         count = max(map(len, lists))
         padded = [[*items, *[None] * (count - len(items))] for items in lists]
         answers = [{"value": v, "user_id": user, "status": status} for v, user, status in zip(*padded)]
     else:
         answers = value.get(question) or []
     texts = {field: inner.get(name) for field, name in fields.items() if field in ("prompt", "a", "b", "brief", "brief_version")}
+    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
+        report.leave_out(row.row, value, f"the answers to {question!r} are no list of answers")
+        return
     if not answers:
         report.unjudged.append({"prompt": texts.get("prompt"), "texts": [texts.get("a"), texts.get("b")]})
     for answer in answers:

@@ -1,6 +1,6 @@
 """The verdict: who says that the tuned model is better, whether luck alone could have said it, and the one sentence that is left.
 
-A judge (the reward model, the brief's word rule, the learner voting blind) gives every pair of answers an outcome: 1 where "after" won, 0 where it lost,
+A judge (the reward model, the brief's word rule, the graded rule, the learner voting blind) gives every pair of answers an outcome: 1 where "after" won, 0 where it lost,
 0.5 for a tie. Beside every number stands a control: the labels "before" and "after" are shuffled within each pair, many times over, and the same number is
 computed again. What the shuffled labels give is luck; a verdict must lie outside it.
 
@@ -16,10 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlhf_core.evaluation import by_reward, distinct_n, distinct_share, mean_words, ngrams, win_rate
+from rlhf_core.gold_rule import rate
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.register import is_full_sentence, judge, register_of
 
-REWARD_MODEL, TEACHER, RULE, YOU = "reward model", "the rater's own rule", "word rule", "you, blind"
+REWARD_MODEL, TEACHER, RULE, GRADED, YOU = "reward model", "the rater's own rule", "word rule", "graded rule", "you, blind"
+SAME_GRADE = 0.01  # of 1: graded ratings nearer than this are a tie
 SHUFFLES = 2_000
 # What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share of the value before?, words).
 LOSSES = {
@@ -88,6 +90,7 @@ def verdict(pairs: list[dict], *, wanted: str | None, scripted: bool, fluency: d
     judges = [judged(REWARD_MODEL, by_reward(pairs), prompts, seed=seed)]
     if wanted:
         judges.append(judged(TEACHER if scripted else RULE, by_rule(pairs, wanted), prompts, seed=seed))
+        judges.append(judged(GRADED, by_graded_rule(pairs, wanted), prompts, seed=seed))
     return {"judges": judges, "language": language(pairs, fluency, wanted=wanted, seed=seed)}
 
 
@@ -102,13 +105,13 @@ def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed:
     Returns:
         JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low, high]), as_far.
     """
-    rate, (low, high) = win_rate(outcomes, groups, seed=seed)
+    share, (low, high) = win_rate(outcomes, groups, seed=seed)
     if len(set(groups)) < 30 and outcomes:
         other_low, other_high = wilson_interval(sum(outcomes), len(outcomes))
         low, high = min(low, other_low), max(high, other_high)
     control = luck([outcome - 0.5 for outcome in outcomes], seed=seed)
     return {
-        "name": name, "pairs": len(outcomes), "wins": outcomes.count(1.0), "ties": outcomes.count(0.5), "losses": outcomes.count(0.0), "win_rate": rate,
+        "name": name, "pairs": len(outcomes), "wins": outcomes.count(1.0), "ties": outcomes.count(0.5), "losses": outcomes.count(0.0), "win_rate": share,
         "interval": [low, high], "luck": [0.5 + control["low"], 0.5 + control["high"]], "as_far": control["as_far"],
     }  # fmt: skip
 
@@ -119,6 +122,15 @@ def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
     for pair in pairs:
         before, after = (judge(pair[side], wanted, bool(pair.get(f"ended_{side}", True))) for side in ("before", "after"))
         outcomes.append(0.5 if before == after or pair["before"] == pair["after"] else float(after > before))
+    return outcomes
+
+
+def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
+    """The gold rating on each pair (``gold_rule``): beside the register it grades full sentences, repetition and real words, which nobody taught."""
+    outcomes = []
+    for pair in pairs:
+        before, after = (rate(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))["gold"] for side in ("before", "after"))
+        outcomes.append(0.5 if abs(after - before) < SAME_GRADE else float(after > before))
     return outcomes
 
 
@@ -207,6 +219,7 @@ _SAYS = {
     REWARD_MODEL: "the reward model it was trained on",
     TEACHER: "the rule that the scripted rater judged by",
     RULE: "the brief's word rule",
+    GRADED: "the graded rule",
     YOU: "your blind votes",
 }
 
@@ -230,7 +243,8 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
         words += f"; it lost some of its {_list([LOSSES[row['name']][2] for row in losses])}"
     elif rows:
         words += "; it kept its language"
-    return words + "."
+    first, said, rest = words.partition("95% interval ")
+    return first + said + rest.replace("95% interval ", "") + "."  # said once, it goes for all
 
 
 def _span(row: dict, full: bool = False) -> str:

@@ -1,11 +1,23 @@
 """Several annotators: alpha as Krippendorff computed it by hand, agreement two by two, who splits on what, and what most say."""
 
 import json
+import random
 from itertools import permutations
 
+import numpy as np
 import pytest
 
-from rlhf_core.annotators import by_annotator, disagreements, judgements, krippendorff_alpha, majority_pairs, names, nominal_alpha, pairwise_agreement
+from rlhf_core.annotators import (
+    alpha_interval,
+    by_annotator,
+    disagreements,
+    judgements,
+    krippendorff_alpha,
+    majority_pairs,
+    names,
+    nominal_alpha,
+    pairwise_agreement,
+)
 from rlhf_core.preferences import Pair
 
 
@@ -107,3 +119,15 @@ def test_the_majority_is_more_than_half_and_the_rest_is_named():
     ]
     assert [(row["prompt"], row["why"]) for row in dropped] == [("p3", "no answer has more than half of 3 votes"), ("p4", "only 1 judged it")]
     assert majority_pairs([*judged("Ada", "a"), *judged("Kim", "b")])[1][0]["why"] == "no answer has more than half of 2 votes"
+
+
+def test_the_interval_of_alpha_is_that_of_the_package_taken_draw_by_draw():
+    lot, mirror = random.Random(3), {0.0: 1.0, 1.0: 0.0, 2.0: 2.0, 3.0: 3.0}
+    units = [[lot.choice([0.0, 0.0, 1.0, 2.0, 3.0]) for _ in range(lot.choice([2, 3, 4]))] for _ in range(15)]
+    low, high = alpha_interval(units, seed=5, draws=60)
+    drawn = np.random.default_rng(5).multinomial(15, np.full(15, 1 / 15), size=60)
+    alphas = []
+    for row in drawn:
+        chosen = [unit for unit, times in zip(units, row) for _ in range(times)]
+        alphas.append(nominal_alpha([*chosen, *([mirror[value] for value in unit] for unit in chosen)]))
+    assert (low, high) == pytest.approx(tuple(np.quantile(alphas, [0.025, 0.975])), abs=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core import jobs, sessions
+from rlhf_core.briefs import PRESETS
+from rlhf_core.choosing_briefs import choices
 from rlhf_core.events import Progress
-from rlhf_core.preferences import Pair
+from rlhf_core.preferences import Pair, Ranking
 from rlhf_core.session import InputError, Session
 from rlhf_core.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from ui import state
@@ -88,6 +91,59 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
         list(again.context_flip_own("A cat is", "a cat."))
 
 
+def test_two_briefs_share_their_prompts_and_what_is_kept_out_of_either_is_kept_out_of_both():
+    from rlhf_core.context_flip import shared_prompts
+
+    one = replace(PRESETS["biology-homework"], training_prompts=("A", "B", "C"), evaluation_prompts=("D",))
+    other = replace(PRESETS["meme-bot"], training_prompts=("X", "D", "B"), evaluation_prompts=("C", "Y"))
+    assert shared_prompts(one, other) == (("A", "X", "B"), ("D", "C", "Y"))
+    assert shared_prompts(PRESETS["biology-homework"], PRESETS["meme-bot"])[0] == PRESETS["meme-bot"].training_prompts
+    empty = replace(one, training_prompts=(), evaluation_prompts=())
+    with pytest.raises(InputError, match="no prompts to write about"):
+        shared_prompts(empty, empty)
+
+
+def test_briefs_that_cannot_be_set_against_each_other_are_refused_and_a_former_result_stays():
+    session = Session()
+    session.experiments = {"context_flip": {"status": "done"}}
+    biology, memes = PRESETS["biology-homework"], PRESETS["meme-bot"]
+    alone = replace(biology, slug="mine", title="Mine", wanted=None)
+    for chosen, own, words in (
+        ((biology, biology), (False, False), "two different briefs"),
+        ((biology, alone), (False, False), "'Mine' has no scripted rater"),
+        ((biology, memes), (True, False), "ranked fewer than 8 sets"),
+    ):
+        with pytest.raises(InputError, match=words):
+            list(session.context_flip(SMALL, list(chosen), own))
+    work = session.context_flip(SMALL)
+    next(work)
+    work.close()
+    assert session.experiments == {"context_flip": {"status": "done"}}
+
+
+def own_taste(session: Session, count: int) -> None:
+    """The learner prefers the longer text, under the session's brief."""
+    texts = [(" a small animal that lives in the wood and sleeps by day.", " a cat."), (" a mood on Monday with far too many tabs open.", " soup.")]
+    session.rankings = [
+        Ranking(f"own-{i}", session.training_prompts[i], list(texts[i % 2]), [0, 1], [[0], [1]], None, brief=session.brief.slug, brief_version=session.brief.version)
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def test_the_learners_own_rankings_can_judge(small):
+    session = Session()
+    own_taste(session, 10)
+    assert [brief.slug for brief in choices(session)][:2] == ["biology-homework", "meme-bot"]
+    records = [item for item in session.context_flip(SMALL, [session.brief, PRESETS["meme-bot"]], (True, False)) if isinstance(item, dict)]
+    found = session.experiments["context_flip"]
+    assert len(records) == SMALL.records and found["votes"] == {}
+    assert [(brief["rater"], brief["comparisons"]) for brief in found["briefs"]][0] == ("you", 10) and found["briefs"][1]["rater"] == "scripted rater (rule)"
+    *_, longer = session.context_flip_own("A cat is", "a small animal that lives in the wood and sleeps by day.")
+    *_, shorter = session.context_flip_own("A cat is", "a cat.")
+    assert longer["scores"][0] > shorter["scores"][0], "the first reward model learned the learner's taste"
+    assert len(session.rankings) == 10 and session.reward_model is None
+
+
 def test_a_stop_keeps_what_was_found(small):
     session = Session()
     work = session.context_flip(SMALL)
@@ -125,7 +181,8 @@ def some(status: str = "done") -> dict:
     }  # fmt: skip
 
 
-def fake_lab(self: Session, settings=None) -> Iterator:
+def fake_lab(self: Session, settings=None, chosen=None, own_votes=(False, False)) -> Iterator:
+    self.asked = [brief.slug for brief in chosen], own_votes
     yield Progress("writing", 1, 2)
     self.experiments = {"context_flip": {**some("running"), "sentences": [], "metrics": [[], []]}}
     yield {"kind": "outputs", "sets": 8}
@@ -205,7 +262,7 @@ def test_a_reload_finds_it_and_untrusted_text_stays_text(queue):
 
 def test_a_stopped_lab_says_so_and_shows_what_it_had(queue):
     _, app = opened(some("stopped"))
-    assert "stopped before its end" in said(app) and len(alts(app)) == 2 and not app.selectbox
+    assert "stopped before its end" in said(app) and len(alts(app)) == 2 and "flip_pick" not in {box.key for box in app.selectbox}
 
 
 def test_a_sentence_of_ones_own(queue):
@@ -218,3 +275,26 @@ def test_a_sentence_of_ones_own(queue):
         pass
     app.run()
     assert "Both briefs like it" in said(app) and "Biology: +0.50" in said(app) and "<script>" not in said(app) and "is empty" not in said(app)
+
+
+def test_other_briefs_can_be_picked_and_the_same_one_twice_is_refused(queue):
+    session, app = opened()
+    app.selectbox(key="flip_brief_1_pick").set_value("biology-homework").run()
+    app.button(key="flip").click().run()
+    assert "Pick two different briefs" in said(app) and "context_flip" not in session.jobs
+    app.selectbox(key="flip_brief_1_pick").set_value("customer-reply").run()
+    app.button(key="flip").click().run()
+    queue.advance()
+    assert session.asked == (["biology-homework", "customer-reply"], (False, False)) and "two different briefs" not in said(app)
+
+
+def test_own_rankings_are_offered_where_there_are_enough(queue):
+    session, app = opened()
+    assert not [toggle for toggle in app.toggle if toggle.key.startswith("flip_own")]
+    own_taste(session, 8)
+    app.run()
+    app.toggle(key="flip_own_0_biology-homework").set_value(True).run()
+    assert "you, 8 rankings" in said(app) and "You judge one of them" in said(app)
+    app.button(key="flip").click().run()
+    queue.advance()
+    assert session.asked[1] == (True, False)

@@ -221,6 +221,20 @@ def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
     assert desk.next_asked(session, 4, checks=True) is None, "lists have no checks"
 
 
+def test_a_check_is_for_the_one_whose_judgements_it_checks():
+    session = Session(BIOLOGY, id="session-0")
+    while not any(r.asked == "repeat" for r in session.rankings):
+        judged(session, 1, checks=True)
+    check = session.undo_ranking()
+    session.annotation = {"people": ["you", "Kim"], "sitting": "Kim"}
+    hows = [one.how for one in judged(session, 40, checks=True)]
+    assert set(hows[: desk.FIRST_CHECK]) == {"lot"}, "Kim has judged nothing yet that could come twice"
+    assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.rankings}) == len(session.rankings)
+    session.annotation = {"people": ["you", "Kim"], "sitting": "you"}
+    found = desk.next_asked(session, 2, checks=True)
+    assert found.row["for"] == "you" and found.row["texts"] == check.candidates
+
+
 def test_a_brief_whose_words_changed_has_no_reference_answers_and_asks_again_only_what_was_judged_under_them():
     session = Session(BIOLOGY, id="session-1")
     judged(session, 12, checks=True)

@@ -201,8 +201,6 @@ def test_trust_shows_each_figure_with_its_alternative(queue):
 def test_the_conservative_score_follows_the_slider(queue):
     app = open_page("trust_it", twelve())
     app.slider(key="unsure_k_widget").set_value(0.0).run()
-    row = alts(app)[-1].split(": ", 2)[1]
-    assert "conservative" in alts(app)[-1] and row
     plain = [part.split(", ")[0] for part in alts(app)[-1].split(": ")[1:]]
     careful = [part.rsplit("conservative ", 1)[1] for part in alts(app)[-1].split(";")]
     assert [value.rstrip(".") for value in careful] == plain, "nothing taken off: both are the score"
@@ -253,6 +251,18 @@ def test_the_board_has_the_models_best_then_what_was_typed(queue):
     assert entry["by"] == "you" and "<script>" not in raw(app) and not app.exception
 
 
+def test_a_stopped_race_can_be_run_again(queue, monkeypatch):
+    monkeypatch.setattr(lab, "settle", lambda name: None)
+    session = twelve()
+    app = open_page("hack_reward_model", session)
+    assert "is writing its 64 answers" in said(app)
+    jobs.queue().stop(session.jobs["hack_race"])
+    finish(queue)
+    app = press(run(app), "hack_race")
+    finish(queue)
+    assert "best of 64" in said(run(app)) and "hack_race" not in keys(app)
+
+
 def test_nothing_typed_is_said(queue):
     app = press(open_page("hack_reward_model", twelve()), "hack_try")
     assert "nothing in the box yet" in said(app)
@@ -280,7 +290,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
     app = open_page("hack_reward_model", session)
-    assert "You broke it!" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
+    assert "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)
@@ -416,7 +426,7 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
     app = open_page("reward_model", session)
     app.segmented_control(key="kind_widget").set_value("fine-tuned").run()
     words = said(app)
-    assert "PPO climbs the instant one" in words and "for your 12 comparisons" in words and "fit" not in keys(app)
+    assert "PPO climbs the instant one" in words and "For your 12 comparisons" in words and "fit" not in keys(app)
     app.slider(key="fine_tuned_epochs").set_value(4).run()
     app = press(app, "fine_tune")
     assert app.button(key="fine_tune").disabled and jobs.queue().view(session.jobs["fine_tune"])["long"]

@@ -5,6 +5,7 @@ No test here needs torch: jobs are put in a queue that nobody advances unless th
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -530,3 +531,11 @@ def test_an_empty_prompt_box_gets_no_warning_about_its_words():
 
     assert text.about_prompt("") is None and text.about_prompt("  \n") is None
     assert "no words" in text.about_prompt("123 ?!")
+
+
+@pytest.mark.parametrize("written", ["see http://evil.example/x", "WWW.evil.example", "www.evil.example", "me@evil.example"])
+def test_an_address_in_foreign_text_does_not_become_a_link(written):
+    """Markdown links bare addresses by their beginning; tried in a browser, a word joiner in it stops that."""
+    shown = text.plain(written)
+    assert shown.replace("\u2060", "").replace("\\", "") == written
+    assert not re.search(r"(?i)https?:?//|www\\.|@e", shown.replace("\\:", ":"))

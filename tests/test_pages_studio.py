@@ -6,16 +6,20 @@ No test here needs torch: what the worker would compute is a stand-in, and the q
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rlhf_core import jobs, sessions, taking_in
+from rlhf_core import instructions_matter, jobs, people, sessions, speed_accuracy, taking_in
 from rlhf_core.label_studio import labelling_config
 from rlhf_core.preferences import Pair
 from rlhf_core.session import Session
+from ui import lab_card
 
+PAGES = ("import_export", "whose_preferences", "instructions_matter", "speed_accuracy")
 ROOT = Path(__file__).resolve().parent.parent
 EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
 MESSY = (
@@ -66,6 +70,23 @@ def html_of(app: AppTest) -> str:
 def words_of(app: AppTest) -> str:
     kinds = (app.markdown, app.caption, app.info, app.error, app.warning, app.success, app.title, app.header, app.subheader)
     return " ".join(element.value for kind in kinds for element in kind)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_session_has_something_to_do_on_every_page(page):
+    app = open_app(page)
+    assert app.title[0].value and (keys(app) or app.radio)
+
+
+def test_the_pages_are_drawn_without_torch():
+    code = (
+        "import sys; from rlhf_core import jobs; still = jobs.JobQueue(threaded=False); jobs.queue = lambda: still;"
+        "from streamlit.testing.v1 import AppTest; app = AppTest.from_file('app.py', default_timeout=60).run();"
+        f"[app.switch_page(f'pages/{{p}}.py').run() for p in {PAGES}];"
+        "assert not app.exception, app.exception; assert 'torch' not in sys.modules and 'krippendorff' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 # --- import and export ---------------------------------------------------------------------------------------------
@@ -158,3 +179,166 @@ def test_taking_out():
         app.radio(key="ls_what").set_value(which).run()
         assert not app.exception
     assert "No whole list was ranked" in words_of(app)
+
+
+# --- whose preferences? --------------------------------------------------------------------------------------------
+
+
+def crowd() -> Session:
+    """Ada and Ben agree on eight pairs, Cleo does not; a prompt and a name that are no markdown."""
+    session = sessions.create()
+    rows = [("Ada", "a"), ("Ben", "a"), (f"Cleo {EVIL}"[:30], "b")]
+    taking_in.take_in(session, [Pair(f"prompt {n} {EVIL}", f" x{n}", f" y{n}", choice, annotator=who) for who, choice in rows for n in range(8)], "f")
+    return session
+
+
+def test_somebody_sits_down_and_judges_what_others_judged():
+    session = crowd()
+    app = open_app("whose_preferences", session)
+    assert "From two people on" not in words_of(app) and "8 pairs that others judged" in words_of(app)
+    app.text_input(key="who_name").set_value("Dora")
+    press(app, "who_sit")
+    assert people.sitting(session) == "Dora"
+    press(press(app, "lab_a"), "lab_skip")
+    assert [(r.annotator, r.verdict) for r in session.rankings] == [("Dora", None), ("Dora", "skip")] and session.rankings[0].seconds is not None
+    assert "6 pairs that others judged" in words_of(app)
+    press(press(app, "whose_undo"), "whose_undo")
+    assert session.rankings == [] and "whose_undo" not in keys(app)
+    app.switch_page("pages/rank.py").run()
+    assert not app.exception and people.sitting(session) == "Dora"
+
+
+def test_a_bad_name_is_refused_in_words():
+    app = open_app("whose_preferences", crowd())
+    app.text_input(key="who_name").set_value("majority")
+    press(app, "who_sit")
+    assert "already means something else" in words_of(app) and people.sitting(session_of(app)) == "you"
+
+
+def test_agreement_the_map_and_the_models(monkeypatch):
+    session = crowd()
+    app = open_app("whose_preferences", session)
+    words = words_of(app)
+    assert "disagree too much" in words.replace("\\", "") and {m.label: m.value for m in app.metric}["Pairs judged by two or more"] == "8"
+    assert "<script>" not in html_of(app)
+    press(app, "whose_fit")
+    assert session.jobs["whose"], "the work waits for the worker"
+    share = {"right": 6, "of": 8, "share": 0.75, "low": 0.41, "high": 0.93}
+    session.annotation = {**session.annotation, "whose": {
+        "kind": "whose", "models": ["the majority", "Ada", EVIL], "people": ["Ada", EVIL], "table": {m: {p: share for p in ("Ada", EVIL)} for m in ("the majority", "Ada", EVIL)},
+        "gaps": [{"who": EVIL, "own": 0.75, "majority": 0.5, "difference": 0.25, "low": -0.1, "high": 0.5, "of": 8, "words": f"Too few to tell whether {EVIL}"}],
+        "left_out": [{"who": "Eve", "why": "2 clear votes"}], "notes": ["a note"], "votes": 3,
+    }}  # fmt: skip
+    jobs.queue().stop(session.jobs["whose"])
+    app = open_app("whose_preferences", session)
+    words = words_of(app).replace("\\", "")
+    assert "+25 points (95% interval −10 to +50)" in words and "Left out: Eve (2 clear votes)" in words and "by now there are 24" in words
+    assert "![x]" not in words_of(app), "a name is never a picture"
+
+
+# --- instructions matter -------------------------------------------------------------------------------------------
+
+
+def begun() -> Session:
+    session = sessions.create()
+    pairs = [{"prompt": f"p{n} {EVIL}", "texts": [f" right {n}", f" wrong {n}"], "reference": 0} for n in range(12)]
+    instructions_matter.begin(session, session.brief, pairs, seed=1)
+    return session
+
+
+def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
+    session = begun()
+    app = open_app("instructions_matter", session)
+    first, second = session.annotation["instructions"]["order"]
+    assert ("Biology homework helper" in html_of(app).split("op-answer")[0].split("op-lab-brief")[1]) == (first == "precise")
+    press(press(app, "lab_a"), "instructions_undo")
+    assert session.annotation["instructions"]["answers"] == {"vague": [], "precise": []}
+    for _ in range(12):
+        press(app, "lab_a")
+    assert "Halfway" in words_of(app) and "lab_a" not in keys(app), "the new brief is read before anything is judged by it"
+    press(app, "instructions_second")
+    for _ in range(5):
+        press(app, "lab_tie")
+    app = open_app("instructions_matter", session)  # a reload: the same place, one click away
+    assert len(session.annotation["instructions"]["answers"][second]) == 5 and "lab_tie" in keys(app)
+    for _ in range(7):
+        press(app, "lab_b")
+    words = words_of(app)
+    assert "What the wording did" in words and f"you had the {first} brief first" in words.replace("\\", "") and "instructions_train" in keys(app)
+    press(app, "instructions_more")
+    assert instructions_matter.lab_of(session) is None and "instructions_begin" in keys(app)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_two_reward_models_are_told_with_their_intervals(known):
+    session = begun()
+    for which in ("vague", "precise"):
+        session.annotation["instructions"]["answers"][which] = [{"pair": n, "text": 0, "left": 0, "seconds": 1.0} for n in range(12)]
+    one = {"accuracy": 0.8, "low": 0.4, "high": 0.95}
+    session.annotation["instructions"]["models"] = {
+        "kind": "models", "vague": {**one, "accuracy": 0.6} if known else None, "precise": one, "difference": 0.2 if known else None, "low": -0.1 if known else None,
+        "high": 0.4 if known else None, "tests": 200, "prompts": 12, "words": "Too few to tell.",
+    }  # fmt: skip
+    words = words_of(open_app("instructions_matter", session)).replace("\\", "")
+    assert "200 pairs of outputs to 12 other prompts" in words and ("+20 points, 95% interval −10 to +40" in words) == known
+
+
+def test_pairs_are_written_by_the_worker_and_a_refusal_is_told(queue, monkeypatch):
+    app = press(open_app("instructions_matter"), "instructions_begin")
+    assert queue.view(session_of(app).jobs["instructions_pairs"])["status"] == "queued" and "instructions_begin" not in keys(app)
+    press(app, "instructions_pairs_stop")
+    assert "instructions_begin" in keys(app)
+
+
+# --- speed and accuracy --------------------------------------------------------------------------------------------
+
+
+def test_both_blocks_and_the_board(monkeypatch):
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 1.0)
+    app = press(open_app("speed_accuracy"), "speed_begin")
+    session = session_of(app)
+    for n in range(12):
+        assert f"question {n + 1} of 12" in words_of(app)
+        press(app, "lab_a")
+    assert "The relaxed block is done" in words_of(app) and "Right" not in words_of(app), "how many were right is told at the end"
+    press(app, "speed_clock")
+    assert "op-clock" in html_of(app) and "lab_tie" not in keys(app)
+    for _ in range(12):
+        press(app, "lab_b")
+    words = words_of(app).replace("\\", "")
+    assert "What hurry did" in words and "no race yet" in words and speed_accuracy.runs_of(session)[0]["stage"] == "done"
+    assert {m.label: m.value for m in app.metric}["Right, against the clock"] == "6 of 12", "sides are even, so always B is right half the time"
+
+
+def test_the_time_runs_out_by_itself(monkeypatch):
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 1.0)
+    app = press(open_app("speed_accuracy"), "speed_begin")
+    for _ in range(12):
+        press(app, "lab_a")
+    press(press(app, "speed_clock"), "lab_a")
+    monkeypatch.setattr(lab_card, "elapsed", lambda: 100.0)
+    app.run()
+    assert not app.exception and "What hurry did" in words_of(app)
+    assert speed_accuracy.block_of(speed_accuracy.runs_of(session_of(app))[0], "clock")["count"] == 1
+
+
+def test_stopping_half_way_keeps_the_answers_and_a_reload_finds_the_block(monkeypatch):
+    app = press(press(open_app("speed_accuracy"), "speed_begin"), "lab_a")
+    app = open_app("speed_accuracy", session_of(app))
+    assert "question 2 of 12" in words_of(app)
+    press(app, "speed_stop")
+    assert "Only one block has answers" in words_of(app) and "speed_begin" in keys(app)
+
+
+def test_a_name_on_the_board_is_text(monkeypatch):
+    session = sessions.create()
+    name = "![x](http://e.org/x.png) <b>"
+    people.sit_down(session, name)
+    speed_accuracy.begin(session, name, 0)
+    for number in range(12):
+        speed_accuracy.answer(session, "a", 2.0, number)
+    speed_accuracy.start_clock(session)
+    speed_accuracy.answer(session, "a", 2.0, 12)
+    speed_accuracy.stop(session)
+    app = open_app("speed_accuracy", session)
+    assert "![x]" not in words_of(app) and "x.png" in words_of(app).replace("\\", "")

@@ -93,6 +93,16 @@ def test_a_nonsense_text_above_every_honest_one_is_an_exploit():
     assert best_of_n_board([], None)["sentence"] == "Nothing was typed yet."
 
 
+def test_what_a_machine_found_is_neither_honest_nor_an_exploit_until_somebody_says_so():
+    found, worse = entry("a spiny plant", 5.0, by="a search: about something else"), entry("!!!", 3.0, True)
+    board = best_of_n_board([found, worse], BEST)
+    assert [row["exploit"] for row in board["rows"]] == [False, True, False], "it sets no ceiling for the nonsense"
+    assert [pair.a for pair in exploits_to_pairs(board)] == ["honest best"], "and nobody is taught to prefer it"
+    assert "A machine found it" in best_of_n_board([found], BEST)["sentence"]
+    called = best_of_n_board([{**found, "nonsense": True, "why": "you say that nobody should want it"}], BEST)
+    assert called["exploits"] == 1 and called["sentence"].startswith("You broke it: 'a spiny plant'")
+
+
 def test_exploits_become_the_losers_of_comparisons():
     board = best_of_n_board([entry("!!!", 3.0, True), entry("fine", 1.0)], BEST)
     (pair,) = exploits_to_pairs(board, "meme-bot", 2)
@@ -129,7 +139,7 @@ def test_doubt_taken_off_sees_through_an_exploit_or_does_not():
     both = best_of_n_board([sure, unsure], best)
     assert both["exploits"] == 2 and with_doubt_taken_off(both)["left"] == 1 and "1 of the 2 would still win" in with_doubt_taken_off(both)["sentence"]
     assert with_doubt_taken_off(both, 0.0)["left"] == 2
-    assert "it was unsure of just these texts" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
-    assert "wrong and sure of it" in with_doubt_taken_off(best_of_n_board([sure], best))["sentence"]
+    assert "was unsure of just these texts" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
+    assert "wrong and does not know it" in with_doubt_taken_off(best_of_n_board([sure], best))["sentence"]
     assert with_doubt_taken_off(best_of_n_board([entry("!!!", 3.0, True)], BEST))["sentence"] == "", "a score without doubt has none to take off"
     assert with_doubt_taken_off(best_of_n_board([], best)) == {"exploits": 0, "left": 0, "sentence": ""}

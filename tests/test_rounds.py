@@ -170,6 +170,16 @@ def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(tm
     assert session.branches == [] and [rounds.kept(session, n) for n in (0, 1, 2)] == [True, False, True]
 
 
+def test_names_from_a_file_reach_nothing_outside(tmp_path):
+    session = three_rounds(Session(directory=tmp_path / "run"))
+    inside = tmp_path / "run" / "rounds" / f"{session.rounds[0]['file']}.safetensors"
+    (tmp_path / "run" / "outside.safetensors").write_bytes(inside.read_bytes())
+    for name in ("../outside", "outside", "", None, 5, ["x"]):
+        assert not rounds.is_kept(session, name) and rounds.take_out(session, name) is None
+    session.roll_back(1, "left")
+    assert rounds.readable([*session.branches, {"name": "half"}, None, session.branches[0] | {"metrics": None}]) == session.branches
+
+
 def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
     session = Session(directory=tmp_path / "run")
     train(session, 1)

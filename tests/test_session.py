@@ -380,6 +380,9 @@ def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
     (record,) = run(tuned.evaluate(count=6, seed=4))
     assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record["sentence"].startswith("No detectable change")
     assert all(pair["before"] == pair["after"] and pair["reward_before"] == pair["reward_after"] for pair in tuned.evaluation["pairs"])
+    language = {row["name"]: row for row in tuned.evaluation["language"]}
+    assert language["fluency"]["before"] == language["fluency"]["after"] < 0 and not any(row["beyond"] for row in language.values())
+    assert all(judge["win_rate"] == 0.5 and judge["luck"] == [0.5, 0.5] for judge in tuned.evaluation["judges"])
     assert len({pair["prompt"] for pair in tuned.evaluation["pairs"]}) == 6  # every prompt once before any comes again
     (one,), (other,) = run(tuned.compare("A yak is", seed=1)), run(tuned.compare("A yak is", seed=2))
     assert one["before"] == one["after"] != other["before"]

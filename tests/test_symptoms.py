@@ -174,3 +174,23 @@ def test_the_minibatch_follows_a_smaller_batch_unless_somebody_set_it():
     values = {"batch_size": 32, "minibatch_size": 64}
     assert presets.fitting(values, {"batch_size": 32})["minibatch_size"] == 32
     assert presets.fitting(values, {"minibatch_size": 64}) == values
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_presets_on_the_bundled_model_are_what_they_say(name):
+    from rlhf_core.session import Session
+    from rlhf_core.settings import RewardModelSettings
+
+    def run(work):
+        return [item for item in work if not isinstance(item, Progress)]
+
+    session = Session(seed=0)
+    run(session.generate_pool(24))
+    run(session.judge_for_me(24))
+    run(session.fit_reward_model(RewardModelSettings(reference_samples=128)))
+    settings = PPOSettings(**presets.preset(name) | {"batch_size": 32, "minibatch_size": 32, "max_new_tokens": 16, "steps": 8})
+    run(session.ppo(settings))
+    found = {one["name"] for one in symptoms.examine(session.metrics, session.samples, vars(settings)) if one["severity"] == "serious"}
+    assert ("kl_explosion" in found) if name == "reckless" else found == set(), f"{name}: {found}"
+    assert session.metrics[-1]["kl_to_reference"] > 50 if name == "reckless" else session.metrics[-1]["kl_to_reference"] < 6

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 import zipfile
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +163,34 @@ def test_bad_files_are_refused_in_one_sentence(name):
         taking_in.read(data[: MAX_BYTES + 1], "my file.json")
     message = str(error.value)
     assert message.endswith(".") and "\n" not in message and len(message) < 400 and "Traceback" not in message
+
+
+FIXTURES = Path(__file__).parent / "fixtures" / "label_studio"
+ARGILLA = {"id": "1", "prompt": "p", "response1": "x", "response2": "y", "preference.responses": ["response1"], "preference.responses.users": ["u"], "preference.responses.status": ["submitted"]}  # fmt: skip
+ODD = [None, True, 17, 1e308, "", [], {}, [[]], {"a": [1]}, "\x00", "\ud800", {"ranker": 5}, {"ranker": {"rank": "x"}}, {"selected": ["left"]}, "=1+1"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_file_with_one_odd_thing_in_it_is_read_or_refused_in_words(seed):
+    """Real exports, with one value of many replaced by something that has no business there: two of such files once ended in a traceback."""
+    lot = random.Random(seed)
+    files = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))] + [[ARGILLA], [{"prompt": "p", "chosen": "x", "rejected": "y"}]]
+    for number in range(60):
+        value = copy.deepcopy(files[number % len(files)])
+        holder = value
+        while True:
+            key = lot.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+            if not isinstance(holder[key], dict | list) or not holder[key] or lot.random() < 0.2:
+                break
+            holder = holder[key]
+        holder[key] = ODD[number % len(ODD)]
+        try:
+            report = taking_in.read(json.dumps(value).encode(), "odd.json")
+        except PreferenceError as error:
+            assert str(error).endswith(".") and "\n" not in str(error)
+        else:
+            assert report.used + len(report.left_out) == report.read
+            json.dumps(report.to_dict())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "cp1252"])

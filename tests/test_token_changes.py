@@ -61,3 +61,20 @@ def test_without_a_tuned_model_it_says_so():
     session = nudged()
     with pytest.raises(InputError, match="prompt is empty"):
         list(session.token_changes({**PAIR, "prompt": " "}))
+
+
+def test_fluency_is_the_mean_log_probability_under_the_frozen_model():
+    lm = workbench.ready(Session())
+    rows = [("A cat is", " a small animal.", True), ("An opossum is", " a", False), ("A cat is", "", True)]
+    work, found = workbench.fluency_of_texts(lm, rows), None
+    try:
+        while True:
+            next(work)
+    except StopIteration as stop:
+        found = stop.value
+    model = GPT2LMHeadModel.from_pretrained(BUNDLED, dtype=torch.float32).eval()
+    for (prompt, text, ended), value in zip(rows, found, strict=True):
+        ids, answer = lm.encode(prompt), lm.encode(text) + [lm.end_id] * ended
+        with torch.no_grad():
+            log_p = model(torch.tensor([ids + answer])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
+        assert value == pytest.approx(sum(log_p[t, token].item() for t, token in enumerate(answer)) / len(answer), abs=1e-3)

@@ -83,9 +83,18 @@ def test_the_word_rule_prefers_the_wanted_register_and_ties_what_it_grades_alike
     assert v.by_rule(pairs, "meme") == [0.0, 1.0, 0.5, 0.0]
 
 
+def test_the_graded_rule_sees_what_the_word_rule_ties():
+    fact, broken = " a small wild mammal that lives in the forest.", " a small wild mammal that lives in the forest in the forest in the forest."
+    assert v.by_rule([pair(broken, fact)], "fact") == [0.5] and v.by_graded_rule([pair(broken, fact), pair(fact, broken), pair(fact, fact)], "fact") == [
+        1.0,
+        0.0,
+        0.5,
+    ]
+
+
 def test_who_judged_decides_what_the_rule_is_called():
-    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=True)["judges"]] == [v.REWARD_MODEL, v.TEACHER]
-    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=False)["judges"]] == [v.REWARD_MODEL, v.RULE]
+    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=True)["judges"]] == [v.REWARD_MODEL, v.TEACHER, v.GRADED]
+    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=False)["judges"]] == [v.REWARD_MODEL, v.RULE, v.GRADED]
     assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted=None, scripted=False)["judges"]] == [v.REWARD_MODEL]
 
 
@@ -137,6 +146,7 @@ def test_the_sentence_claims_what_all_judges_can_show():
     assert v.conclusion([yes]) == "The tuned model is better by the reward model it was trained on (71% of 200 pairs, 95% interval 64% to 77%)."
     all_three = v.conclusion([yes, teacher, votes])
     assert "the rule that the scripted rater judged by (65%" in all_three and "no detectable difference by your blind votes (60% of 10 votes" in all_three
+    assert all_three.count("95% interval") == 1
     against = v.conclusion([yes, row(v.YOU, 0.1, 0.02, 0.3, count=20)])
     assert (
         against.startswith("The judges disagree: the tuned model is better by the reward model") and "but worse by your blind votes (10% of 20 votes" in against

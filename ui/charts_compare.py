@@ -78,6 +78,7 @@ JUDGES = {  # name of a judge's row -> as the axis says it, on lines that fit a 
     "reward model": "Reward<br>model",
     "the rater's own rule": "Rater's<br>own rule",
     "word rule": "Word<br>rule",
+    "graded rule": "Graded<br>rule",
     "you, blind": "You,<br>blind",
 }
 
@@ -99,7 +100,7 @@ def judges(rows: Sequence[dict]) -> Chart:
         return Chart(figure, title, look_for, "Win rates: not measured yet, so the chart is empty.")
     places, said = [], []
     for place, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):  # the first on top
-        colour = {"reward model": TEAL, "you, blind": VIOLET}.get(row["name"], ORANGE)
+        colour = {"reward model": TEAL, "graded rule": BLUE, "you, blind": VIOLET}.get(row["name"], ORANGE)
         (low, high), (luck_low, luck_high), rate = ([100 * value for value in pair] for pair in (row["interval"], row["luck"], (row["win_rate"],) * 2))
         figure.add_shape(
             type="rect", x0=luck_low, x1=luck_high, y0=place - 0.36, y1=place + 0.36, fillcolor=GREY, opacity=0.28, line={"width": 0}, layer="below"

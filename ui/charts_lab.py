@@ -15,6 +15,7 @@ from ui.charts import (
     HEIGHT,
     ORANGE,
     RED,
+    SHORT_LABEL,
     STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
@@ -144,7 +145,9 @@ def doubts(rows: Sequence[dict], conservative: float) -> Chart:
     title = "Scores with their doubt"
     look_for = "two bars that overlap a lot are two texts that it cannot tell apart; where the two kinds of doubt differ much, trust the wider one."
     figure = _ranked(
-        rows, f"Score ({STANDARD_DEVIATIONS})", lambda row: f"{number(row['score'], sign=True)} ± {number(row['laplace'])}  {label(one_line(row))}"
+        rows,
+        f"Score ({STANDARD_DEVIATIONS})",
+        lambda row: f"{number(row['score'], sign=True)} ± {number(row['laplace'])}  {label(one_line(row), SHORT_LABEL - 8)}",
     )
     if not rows:
         nothing_yet(figure, "No text scored yet")
@@ -166,7 +169,7 @@ def doubts(rows: Sequence[dict], conservative: float) -> Chart:
     if conservative:
         figure.add_trace(
             go.Scatter(
-                x=column(rows, "conservative"), y=at, mode="markers", name=f"Conservative: {number(conservative, 1)} doubts taken off",
+                x=column(rows, "conservative"), y=at, mode="markers", name=f"Conservative, k = {number(conservative, 1)}",
                 marker={"size": 12, "color": RED, "symbol": "diamond-open", "line": {"width": 2.5, "color": RED}}, hovertemplate="conservative %{x:.2f}<extra></extra>",
             )
         )  # fmt: skip

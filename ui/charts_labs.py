@@ -44,10 +44,10 @@ def accuracies(rows: Sequence[dict], *, title: str, x_title: str, look_for: str,
 
 
 def seconds_and_correctness(people: Sequence[dict]) -> Chart:
-    """One arrow a person, from the relaxed block to the one against the clock. Rows {"who", "relaxed", "clock"}: ``speed_accuracy.block_of``."""
+    """One line a person, from the relaxed block to the one against the clock. Rows {"who", "relaxed", "clock"}: ``speed_accuracy.block_of``."""
     title = "Seconds against correctness"
     look_for = (
-        "an arrow that points left and down: faster, and more often wrong. An arrow that points left and stays level has lost nothing. "
+        "a line that falls towards the left, from the dot (relaxed) to the cross (against the clock): faster, and more often wrong. A level line has lost nothing. "
         "The bars are 95% intervals, and with a dozen answers they are long."
     )
     figure = frame("Seconds an answer (median)", "Right answers (%)", height=420)
@@ -79,7 +79,7 @@ def seconds_and_correctness(people: Sequence[dict]) -> Chart:
     figure.update_xaxes(range=[0, 1.12 * most + 0.2], tickformat=None)
     figure.add_hline(y=50, line={"color": GREY, "width": 1.5, "dash": "dash"}, name="Tossing a coin", showlegend=True)
     with_legend(figure)
-    return Chart(figure, title, f"{look_for} A dot is the relaxed block, a cross the one against the clock.", f"{title}. {'; '.join(said)}.")
+    return Chart(figure, title, look_for, f"{title}. {'; '.join(said)}.")
 
 
 def every_answer(answers: Sequence[dict]) -> Chart:

@@ -16,6 +16,7 @@ from ui.charts import (
     HEIGHT,
     ORANGE,
     RED,
+    SHORT_LABEL,
     STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
@@ -331,7 +332,7 @@ def scores(examples: Sequence[dict]) -> Chart:
         figure.data[-1].update(error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6})
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(
-            text=f"{_with_doubt(example)}  {label(one_line(example))}",
+            text=f"{_with_doubt(example)}  {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}",
             x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
         )  # fmt: skip
     said = "; ".join(f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered)

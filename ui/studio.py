@@ -15,8 +15,8 @@ from rlhf_core.session import Session
 from ui import charts, knobs, text
 
 CSS = """
-.op-stages {display: flex; flex-wrap: wrap; gap: .4rem .5rem; list-style: none; margin: 0; padding: 0;}
-.op-stages li {display: flex; gap: .4em; align-items: center; font-size: .92rem; line-height: 1.3; margin: 0; padding: .2rem .7rem; border-radius: 99px;
+.op-stages {display: flex; flex-wrap: wrap; gap: .4rem .5rem; list-style: none; margin: 0 !important; padding: 0 !important;}
+.op-stages li {display: flex; gap: .4em; align-items: center; font-size: .92rem; line-height: 1.3; margin: 0 !important; padding: .2rem .7rem; border-radius: 99px;
   border: 1.5px solid color-mix(in srgb, currentColor 30%, transparent); opacity: .72;}
 .op-stages li b {font-weight: 700;}
 .op-stages li.op-done {opacity: .95; border-style: dashed;}
@@ -87,7 +87,7 @@ def formula(row: dict, settings: dict) -> None:
     st.markdown(f"**What an answer is worth** (step {row['step']}, mean of its answers): its score, less the price of its drift.")
     reward, kl = row.get("reward_mean"), row.get("kl_to_reference")
     net = reward - row["beta"] * kl if None not in (charts.finite(reward), charts.finite(kl), charts.finite(row.get("beta"))) else None
-    st.latex(rf"R = r - \beta \cdot \mathrm{{KL}} = {_tex(reward)} - {beta} \times {_tex(kl)} = {_tex(net)}")
+    st.latex(_lines(r"R &= r - \beta \cdot \mathrm{KL}", rf"&= {_tex(reward)} - {beta} \times {_tex(kl)} = {_tex(net)}"))
     if not row["step"] or not row.get("learning_rate"):
         st.caption("Step 0 is the model before any update, so there is no loss yet.")
         return
@@ -95,8 +95,11 @@ def formula(row: dict, settings: dict) -> None:
         "**What the update climbed:** for each token, advantage times probability ratio, with no gain beyond the clip range; less the value head's error."
     )
     st.latex(
-        r"J = \operatorname{mean}\,\min\!\big(\rho A,\ \operatorname{clip}(\rho,\, 1-\varepsilon,\, 1+\varepsilon)\,A\big) - c \cdot L_V"
-        rf"\qquad \varepsilon = {clip},\ c = {weight}"
+        _lines(
+            r"J &= \operatorname{mean}\,\min(\rho A,\ \rho_{\text{clip}} A) - c\, L_V",
+            r"\rho_{\text{clip}} &= \rho \text{ kept within } 1 \pm \varepsilon",
+            rf"\varepsilon &= {clip}, \quad c = {weight}",
+        )
     )
     climbed, loss = charts.finite(row.get("policy_loss")), charts.finite(row.get("value_loss"))
     if climbed is not None and loss is not None:
@@ -106,6 +109,11 @@ def formula(row: dict, settings: dict) -> None:
         f"ρ is how much likelier a token has become since it was written, A its advantage. {clipped} of the tokens were clipped. "
         "A is scaled to mean 0, so J starts at about 0 in each step; what counts is that it rises within the step."
     )
+
+
+def _lines(*rows: str) -> str:
+    """Short lines under each other: a phone is narrow."""
+    return r"\begin{aligned} " + r" \\ ".join(rows) + r" \end{aligned}"
 
 
 def _tex(value: object) -> str:

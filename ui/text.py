@@ -7,6 +7,7 @@ links anything, whatever the text says.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -51,8 +52,9 @@ def escape(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` for a label or message that reads markdown: every special character loses its power."""
+    """``text`` for a label or message that reads markdown: every special character loses its power, and an address does not become a link."""
     text = " ".join(short(text).split())
+    text = re.sub(r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text)  # a word joiner, which nobody sees, comes into what would be linked
     for character in "\\`*_[]<>$:#~!|{}()-+.":
         text = text.replace(character, "\\" + character)
     return text

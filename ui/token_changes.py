@@ -20,6 +20,7 @@ CSS = """
   font-family: "Source Code Pro", ui-monospace, monospace; font-size: .95rem; border: 1px solid color-mix(in srgb, currentColor 14%, transparent);}
 .op-moved.op-more {background: color-mix(in srgb, light-dark(#35a594, #2c9384) calc(var(--m) * 100%), transparent);}
 .op-moved.op-less {background: color-mix(in srgb, light-dark(#e29a5f, #b8652a) calc(var(--m) * 100%), transparent);}
+.op-moved small {font-size: .62em; vertical-align: .25em; opacity: .8;}
 .op-moved:focus-visible {outline: 3px solid light-dark(#a83f67, #f0a0bb);}
 .op-moved .op-tip {display: none; position: absolute; left: 0; top: 100%; z-index: 30; min-width: 15rem; padding: .5rem .7rem; border-radius: 10px; line-height: 1.5;
   font-size: .8rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre; box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
@@ -46,7 +47,7 @@ def draw(record: dict) -> None:
         st.caption(words)
         st.html(f'<div class="op-tokens">{"".join(_token(row) for row in record["tokens"][side])}</div>')
     st.caption(
-        "Green: training made this token likelier at its place; orange: less likely; the stronger, the more. Point at a token, or tab to it, for its probability under both "
+        "Green: training made this token likelier at its place; orange: less likely; the stronger, the more; ▲ and ▼ from 5 points on. Point at a token, or tab to it, for its probability under both "
         "models and for the others that moved there. Both models read both answers; nothing is written anew."
     )
     st.markdown("**The largest changes of all**")
@@ -75,8 +76,9 @@ def _token(row: dict) -> str:
     if row.get("rivals"):
         lines += ["also moved here", *(f"{text.percent(one):>5} → {text.percent(other):<5} {text.visible(str(token))}" for token, one, other in row["rivals"])]
     kind = "op-more" if change > 0 else "op-less"
+    mark = ("▲" if change > 0 else "▼") if abs(change) >= 0.05 else ""  # not by colour alone
     return (
-        f'<span class="op-moved {kind}" tabindex="0" style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}'
+        f'<span class="op-moved {kind}" tabindex="0" style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}<small>{mark}</small>'
         f'<span class="op-tip">{text.escape(chr(10).join(lines))}</span></span>'
     )
 

@@ -14,12 +14,13 @@ from rlhf_core.session import Session
 from ui import charts, charts_compare, text
 
 WHO = {  # judge -> what it is, and what it is not
-    verdict.REWARD_MODEL: (
-        "PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it."
-        # the learner's own votes are what can tell
-    ),
+    verdict.REWARD_MODEL: ("PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it."),
     verdict.TEACHER: "The word rule that the scripted rater judged the comparisons by: the teacher's own yardstick, and no second opinion.",
     verdict.RULE: "A small rule that only looks at words, written for this brief. No training has seen it; it can be fooled, and it does not know what is true.",
+    verdict.GRADED: (
+        "A finer rule that no reward model was trained on: the wanted register, full sentences, nothing said twice, real words, a quarter each. "
+        "It reads letters only, and shares the taste for the register with whoever judged."
+    ),
     verdict.YOU: "You, without knowing which model wrote which answer.",
 }
 MEASURES = {  # row of the language table -> (words, how to show a value, how to show a change)
@@ -54,9 +55,9 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
     second = [row for row in rows if row["name"] in (verdict.RULE, verdict.YOU)]
     if not second:
         st.caption(
-            "No second opinion yet: everybody who judged here also taught. Vote blind, and your votes join this verdict."
+            "No independent opinion on the taste yet: the judges here also taught it, or share it. Vote blind, and your votes join this verdict."
             if any(row["name"] == verdict.TEACHER for row in rows)
-            else "No second opinion yet: PPO trained on the only score that judged here. Vote blind, and your votes join this verdict."
+            else "No independent opinion yet: PPO trained on the only score that judged here. Vote blind, and your votes join this verdict."
         )
     charts.draw(charts_compare.judges(rows), key="judges")
     st.markdown("\n".join(f"- **{text.plain(row['name']).capitalize()}.** {WHO.get(row['name'], '')}" for row in rows))
