@@ -1,6 +1,6 @@
 """Does PPO make better texts, by a rule that it never saw? The gold win rate on held-out prompts, over seeds.
 
-    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60] [--steps 20] [--quick]
+    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60] [--steps 20] [--learning-rate 2e-4] [--beta 0.25] [--quick]
 
 Each seed is one round: comparisons by the scripted rater, a reward model, PPO with the app's own settings. Then the original and the tuned model answer 200 prompts that
 neither the reward model nor PPO saw, with the same random numbers, and the gold rule (``rlhf_core/gold_rule.py``) rates both. A win counts 1, a tie (ratings
@@ -38,8 +38,8 @@ def held_out_prompts(brief, count: int) -> list[str]:
     return prompts[:count]
 
 
-def one_seed(slug: str, seed: int, comparisons: int, steps: int, count: int) -> dict:
-    """One round and its verdict."""
+def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> dict:
+    """One round and its verdict. ``ppo``: settings that are not the app's own."""
     from rlhf_core import briefs, workbench
     from rlhf_core.evaluation import win_rate
     from rlhf_core.measuring import answers_of
@@ -50,7 +50,7 @@ def one_seed(slug: str, seed: int, comparisons: int, steps: int, count: int) -> 
     session = Session(briefs.PRESETS[slug], seed=seed)
     returned(session.judge_for_me(comparisons, 2))
     returned(session.fit_reward_model(RewardModelSettings(seed=seed)))
-    returned(session.ppo(PPOSettings(steps=steps, seed=seed)))
+    returned(session.ppo(PPOSettings(**ppo, seed=seed)))
     seconds = time.perf_counter() - began
     lm, wanted = workbench.ready(session), session.brief.wanted
     prompts = held_out_prompts(session.brief, count)
@@ -76,13 +76,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--briefs", nargs="+", default=["biology-homework"])
     parser.add_argument("--comparisons", type=int, default=60)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, default=None, help="instead of the app's own")
+    parser.add_argument("--beta", type=float, default=None, help="instead of the app's own")
     parser.add_argument("--quick", action="store_true", help="one seed, one step, eight prompts: whether it runs, not what it measures")
     args = parser.parse_args(argv)
     seeds, comparisons, steps, count = (1, 8, 1, 8) if args.quick else (args.seeds, args.comparisons, args.steps, 200)
+    ppo = {"steps": steps} | {name: getattr(args, name) for name in ("learning_rate", "beta") if getattr(args, name) is not None}
     missed, columns = 0, None
     for brief in args.briefs:
         for seed in range(seeds):
-            row = one_seed(brief, seed, comparisons, steps, count)
+            row = one_seed(brief, seed, comparisons, count, ppo)
             if columns is None:
                 columns = list(row)
                 print("brief seed " + " ".join(columns))

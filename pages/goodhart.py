@@ -106,17 +106,19 @@ def numbers(found: dict) -> None:
 
 
 def texts(found: dict) -> None:
-    """What a run wrote where gold was best, and at its end."""
+    """What a run wrote where gold was best (or the original model, where that was the end), and at its end."""
     points = {run: rows for run, rows in found.get("points", {}).items() if rows}
     run = st.segmented_control("What it writes: run", list(points), format_func=NAMES.get, default="free", key="goodhart_run") or "free"
     rows = points[run]
     fall = overoptimisation.fall_of(rows)
     peak = next(row for row in rows if row["step"] == fall["peak_step"]) if fall else rows[-1]
-    best = f"at its best, step {peak['step']}"
+    best = f"{NAMES[run]}, at its best, step {peak['step']}"
+    if peak is rows[-1]:
+        peak, best = rows[0], "The original model"
     for (number, before, *old), (_, after, *new) in list(zip(peak["texts"], rows[-1]["texts"], strict=True))[:TEXTS_SHOWN]:
         prompt = found["prompts"][number]
         feet = [f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}" for proxy, gold in (old, new)]
-        text.answers(prompt, [before, after], tags=[f"{NAMES[run]}, {best}", f"{NAMES[run]}, at the end, step {rows[-1]['step']}"], feet=feet)
+        text.answers(prompt, [before, after], tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"], feet=feet)
 
 
 def live(records: list[dict], view: dict) -> None:

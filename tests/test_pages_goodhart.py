@@ -81,6 +81,7 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     assert len(app.get("plotly_chart")) == 1 and app.button(key="goodhart_play").label == "Run it again"
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "&lt;script&gt;" in html
+    assert "No penalty, at its best, step 2" in html and "No penalty, at the end, step 6" in html
     # A reload, when the job is long forgotten, finds it again.
     session.jobs.clear()
     assert "caught in the act" in said(open_page("goodhart", session))
@@ -94,6 +95,7 @@ def test_a_stop_keeps_what_was_measured(queue):
     press(again(app), "goodhart_stop")
     finish(queue)
     again(app)
+    assert "The original model" in " ".join(element.proto.body for element in app.get("html"))  # the best is the end: nothing to lay beside it but the start
     assert "All finished steps are kept" in said(app) and "did not fall" in said(app) and len(session.experiments["goodhart"]["points"]["free"]) == 2
 
 
