@@ -105,7 +105,7 @@ def flipped(found: dict, names: list[str]) -> None:
         f"brief and below 0 under the other.{agreed} Two scores that have nothing to do with each other would do so in half of them."
     )
     if found["flips_interval"][1] < 0.5:
-        st.info("These two briefs mostly want the same: little flips.", icon=":material/drag_handle:")
+        st.info("These two briefs mostly want the same: few outputs change sign.", icon=":material/drag_handle:")
     elif found["flips_interval"][0] <= 0.5:
         st.info("The interval includes one half: no flip can be shown between these two briefs.", icon=":material/drag_handle:")
     if found["correlation"] < -0.9:
@@ -114,7 +114,9 @@ def flipped(found: dict, names: list[str]) -> None:
             f"(correlation {charts.number(found['correlation'], sign=True)}). Briefs written by people overlap more."
         )
     charts.draw(charts_flip.two_scores(found["sentences"], names), key="flip_scores")
-    st.caption("Shown: the sentences on which the two reward models differ most, not typical ones. The share above counts all.")
+    st.caption(
+        "Shown: the sentences on which the two reward models differ most, not typical ones. The share above counts all outputs of the pool that was judged."
+    )
 
 
 def ask_own() -> None:

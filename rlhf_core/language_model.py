@@ -155,7 +155,7 @@ def _load(name: str, folder: Path) -> LanguageModel:
         model, found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
-        raise ModelError(f"The model in {folder} could not be loaded: {(str(error).splitlines() or [type(error).__name__])[0][:200]}") from error
+        raise ModelError(f"The model in {folder} could not be loaded: {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}.") from error
     if found["missing_keys"]:  # transformers would fill them with random numbers
         missing = sorted(found["missing_keys"])
         raise ModelError(f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights, for example {missing[0]}.")

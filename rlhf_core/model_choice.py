@@ -6,6 +6,7 @@ Generators for the worker thread (``events``). A step's time is measured on this
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rlhf_core.session import InputError, Session
 from rlhf_core.settings import PPOSettings
 from rlhf_core.step_estimate import timed_step
 
-FITS = 8.0  # seconds a step: fifteen of them are two minutes
+FITS, MOST_WAIT = 8.0, 3.0  # seconds a step: fifteen of them are two minutes; seconds that others get after each measurement
 # From the one that learns most to the one that takes least: layers that are trained (from the top), answers, tokens, epochs.
 WORKSHOP = ((2, 32, 24, 4), (2, 16, 20, 4), (2, 16, 16, 2), (1, 8, 16, 2))
 _TIMES: dict[str, dict[str, float]] = {}  # what was measured in this process, for all sessions
@@ -30,10 +31,15 @@ def choose(session: Session, name: str) -> Iterator:
     """
     name = name.strip()
     if name not in (models.BUNDLED, *models.HUB):
-        name = str(Path(name).expanduser())
-        if not Path(name).is_dir():
+        try:
+            name = str(Path(name).expanduser())
+            there = Path(name).is_dir()
+        except (OSError, ValueError, RuntimeError):  # too long for a path, or no path at all
+            there = False
+        if not there:
+            shown = f"{name[:80]}…" if len(name) > 80 else name
             raise InputError(
-                f"There is no folder {name!r} on the machine that Opossum runs on. Give the path of a folder with config.json and model.safetensors in it."
+                f"There is no folder {shown!r} on the machine that Opossum runs on. Give the path of a folder with config.json and model.safetensors in it."
             )
     try:
         if not models.here(name):
@@ -62,7 +68,8 @@ def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
             values = {
                 "frozen_layers": max(0, lm.trunk.layers - trained), "batch_size": batch, "minibatch_size": batch, "max_new_tokens": tokens, "epochs": epochs,
             }  # fmt: skip
-            seconds = sum((yield from measured(lm, dataclasses.replace(settings, **values))).values())
+            parts = yield from measured(lm, dataclasses.replace(settings, **values), stage="looking for settings that fit a workshop")
+            seconds = sum(parts.values())
             record["workshop"] = {"settings": values, "seconds": seconds}
             if seconds <= FITS:
                 break
@@ -71,13 +78,19 @@ def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
     yield record
 
 
-def measured(lm: LanguageModel, settings: PPOSettings) -> Iterator:
-    """``timed_step``, once a process for every model and size of step. Yields Progress, returns the seconds by stage."""
+def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Iterator:
+    """``timed_step``, once a process for every model and size of step. Yields Progress, returns the seconds by stage.
+
+    What is measured can't be interrupted; after each piece the worker is free for others, for as long as the piece took.
+    """
     key = models.settings_key(lm.name, settings)
     if key not in _TIMES:
+        began = time.perf_counter()
         for item in timed_step(lm, settings):
             if isinstance(item, Progress):
-                yield item
+                waiting = min(MOST_WAIT, time.perf_counter() - began)
+                yield Progress(stage, 0, None, waiting) if stage else item._replace(wait=waiting)
+                began = time.perf_counter()
             else:
                 _TIMES[key] = item
     return _TIMES[key]

@@ -79,11 +79,20 @@ def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
 
     before = texts()
     desk.evaluate("window.scrollTo(0, 0)")
-    low, high = items.nth(2).bounding_box(), items.nth(1).bounding_box()
-    desk.mouse.move(low["x"] + 150, low["y"] + low["height"] / 2)
-    desk.mouse.down()
-    desk.mouse.move(low["x"] + 150, high["y"] + 3, steps=6)
-    desk.mouse.up()
+
+    def drag(start: int, end: int) -> None:
+        from_, to = items.nth(start).bounding_box(), items.nth(end).bounding_box()
+        desk.mouse.move(from_["x"] + 150, from_["y"] + from_["height"] / 2)
+        desk.mouse.down()
+        desk.mouse.move(from_["x"] + 150, to["y"] + (to["height"] - 3 if end > start else 3), steps=20)
+        desk.mouse.up()
+        assert desk.locator(".st-key-order .held").count() == 0
+
+    drag(3, 0)
+    assert texts() == [before[i] for i in (3, 0, 1, 2)]
+    drag(0, 3)
+    assert texts() == before
+    drag(2, 1)
     assert texts() == [before[i] for i in (0, 2, 1, 3)]
     items.nth(3).focus()
     desk.keyboard.press("ArrowUp")

@@ -66,7 +66,16 @@ def test_the_choice_survives_a_reload_and_the_run_goes_on(folder, tmp_path):
     assert again.steps_done == 2
 
 
-@pytest.mark.parametrize("name, sentence", [("no/such/folder", "There is no folder"), ("", "no config.json"), ("gpt2", "could not be downloaded")])
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("no/such/folder", "There is no folder"),
+        ("x" * 5_000, "There is no folder 'xxx"),
+        ("nul\0byte", "There is no folder"),
+        ("", "no config.json"),
+        ("gpt2", "could not be downloaded"),
+    ],
+)
 def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(name, sentence, monkeypatch, tmp_path):
     def refused(name):
         yield Progress("fetching", 0, 1)
@@ -168,6 +177,7 @@ def visit(monkeypatch, tmp_path):
     still = jobs.JobQueue(threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     monkeypatch.setattr(state, "warm_up", lambda: "")
+    monkeypatch.setattr(model_choice, "MOST_WAIT", 0.0)
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(state, "at_home", lambda: True)
     session = sessions.create()
@@ -246,6 +256,17 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
     finish()
     app.run()
     assert "**About 8 s a step**" in words(app) and not app.button(key="ppo_play").disabled
+
+
+def test_what_another_session_has_measured_is_there_at_once(visit, folder):
+    session, open_at, finish = visit
+    records(Session(model_name=str(folder)).time_a_step(PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)))
+    session.set_model(str(folder))
+    session.settings = {"ppo_next": {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6}}
+    app = open_at("pages/models.py")
+    finish()
+    app.run()
+    assert "just measured" in words(app) and "model_to_prompt" in {button.key for button in app.button} and not app.exception
 
 
 def test_the_bundled_model_needs_no_measurement(visit):

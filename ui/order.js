@@ -77,16 +77,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (event.button !== 0 || event.target.closest("button") || (event.pointerType !== "mouse" && !event.target.closest(".handle"))) return
       event.preventDefault()
       item.focus()
-      item.setPointerCapture(event.pointerId)
+      list.setPointerCapture(event.pointerId) // not the item: what is moved about loses its capture
       item.classList.add("held")
-      item.onpointermove = ({ clientY }) => {
+      list.onpointermove = ({ clientY }) => {
         const others = items().filter((other) => other !== item)
-        const next = others.find((other) => { const { top, height } = other.getBoundingClientRect(); return clientY < top + height / 2 })
-        if (next !== item.nextSibling) { list.insertBefore(item, next ?? null); number() }
+        const next = others.find((other) => { const { top, height } = other.getBoundingClientRect(); return clientY < top + height / 2 }) ?? null
+        if (next !== item.nextSibling) { list.insertBefore(item, next); number() }
       }
-      item.onpointerup = item.onpointercancel = () => {
+      list.onpointerup = list.onpointercancel = list.onlostpointercapture = () => {
         item.classList.remove("held")
-        item.onpointermove = item.onpointerup = item.onpointercancel = null
+        list.onpointermove = list.onpointerup = list.onpointercancel = list.onlostpointercapture = null
         status.textContent = `Place ${items().indexOf(item) + 1} of ${list.children.length}.`
       }
     }

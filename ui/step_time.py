@@ -14,7 +14,9 @@ from ui import monitor, state, text
 
 JOB = "step_time"
 WORDS = {  # what differs in workshop settings, in words; the lambda gets all values
-    "frozen_layers": lambda value, layers: f"only the top {layers - value} of {layers} layers learn",
+    "frozen_layers": lambda value, layers: (
+        f"only the top {layers - value} of {layers} layers learn" if layers - value > 1 else f"only the top one of {layers} layers learns"
+    ),
     "batch_size": lambda value, layers: f"{value} answers a step",
     "max_new_tokens": lambda value, layers: f"at most {value} tokens an answer",
     "epochs": lambda value, layers: f"{value} epochs",
@@ -44,7 +46,8 @@ def panel(session: Session, chosen: dict, *, busy: bool = False) -> bool:
             f"**About {monitor.duration(found['seconds'])} a step** on this machine, just measured with {text.plain(models.title(session.model_name))} and these settings: "
             f"{steps} steps take about {monitor.duration(found['seconds'] * steps)}, longer where others use it too."
         )
-        if offer := found["workshop"]:
+        offer = found["workshop"]
+        if offer and any(chosen[name] != value for name, value in offer["settings"].items()):
             words = ", ".join(WORDS[name](value, found["layers"]) for name, value in offer["settings"].items() if name in WORDS)
             st.markdown(f"Settings that fit a workshop: **about {monitor.duration(offer['seconds'])} a step**. With them {words}.")
             st.button(
@@ -67,4 +70,6 @@ def _measure(session: Session, settings: PPOSettings) -> None:
     st.caption(f"How long does a step take with {text.plain(models.title(session.model_name))} on this machine? Measured before it starts.")
     monitor.monitor(JOB, controls=("stop",), draw=lambda records, view: None)
     if not state.alive(JOB):
+        if models.settings_key(session.model_name, settings) in session.step_times:  # it was known to another session, so it was quick
+            state.rerun()
         st.button("Measure again", key="measure_again", on_click=lambda: st.session_state.pop("timed_for", None))
