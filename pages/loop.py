@@ -84,7 +84,7 @@ def verdict(evaluation: dict, rater: str) -> None:
         low, high = evaluation.get("interval") or (None, None)
         span = f" (95% interval {text.percent(low)} to {text.percent(high)})" if low is not None else ""
         st.markdown(
-            f"The reward model prefers **after** in **{text.percent(evaluation['win_rate'])}** of the pairs{span}. PPO trained on that very score, so read a few yourself."
+            f"By the reward model, **after** has a win rate, ties counted half, of **{text.percent(evaluation['win_rate'])}**{span}. PPO trained on that very score, so read a few yourself."
         )
     if rule := evaluation.get("rule"):
         kind = KINDS.get(rule["name"], rule["name"])

@@ -95,7 +95,9 @@ def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
         between = ""
         if isinstance(interval, list | tuple) and len(interval) == 2 and None not in map(_number, interval):
             between = f" (95% interval {interval[0]:.0%} to {interval[1]:.0%})"
-        lines.append(f"Tuned against original on unseen prompts: {rate:.0%} won{between}, judged by: {_inline(str(evaluation.get('judge') or 'not said'))}.")
+        lines.append(
+            f"Tuned against original on unseen prompts: win rate {rate:.0%} (ties counted half){between}, judged by: {_inline(str(evaluation.get('judge') or 'not said'))}."
+        )
     return lines
 
 

@@ -105,9 +105,9 @@ def sentence(rate: float, low: float, high: float, count: int, judge: str) -> st
     """One honest sentence: a win, a loss, or no detectable change."""
     if count == 0:
         return "There is nothing to compare yet."
-    span = f"{rate:.0%} of {count} pairs (95% interval {low:.0%} to {high:.0%})"
+    span = f"win rate, ties counted half, is {rate:.0%} over {count} pairs (95% interval {low:.0%} to {high:.0%})"
     if low > 0.5:
-        return f"The {judge} prefers the tuned model in {span}."
+        return f"The {judge} prefers the tuned model: its {span}."
     if high < 0.5:
-        return f"The {judge} prefers the original model: the tuned one wins only {span}."
-    return f"No detectable change: by the {judge}, the tuned model wins {span}, and that interval includes one half."
+        return f"The {judge} prefers the original model: the tuned model's {span}."
+    return f"No detectable change by the {judge}: the tuned model's {span}, and that includes one half."

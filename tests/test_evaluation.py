@@ -121,8 +121,13 @@ def test_no_pairs_give_a_verdict_that_says_so():
 
 
 def test_sentence_claims_only_what_the_interval_says():
-    assert sentence(0.8, 0.7, 0.9, 50, "reward model") == "The reward model prefers the tuned model in 80% of 50 pairs (95% interval 70% to 90%)."
-    assert sentence(0.2, 0.1, 0.3, 50, "reward model").startswith("The reward model prefers the original model: the tuned one wins only 20% of 50 pairs")
+    assert (
+        sentence(0.8, 0.7, 0.9, 50, "reward model")
+        == "The reward model prefers the tuned model: its win rate, ties counted half, is 80% over 50 pairs (95% interval 70% to 90%)."
+    )
+    assert sentence(0.2, 0.1, 0.3, 50, "reward model").startswith(
+        "The reward model prefers the original model: the tuned model's win rate, ties counted half, is 20% over 50 pairs"
+    )
     for low, high in ((0.45, 0.8), (0.5, 0.9), (0.1, 0.5), (0.2, 0.55)):
         assert sentence(0.5, low, high, 50, "reward model").startswith("No detectable change")
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may be in the middle of importing it, and here we wait until it is whole)
 import plotly.graph_objects as go
 import streamlit as st
 
