@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.bundle_formats import to_json, to_lines
-from rlhf_core.exports import FORMATS, export_pairs
+from rlhf_core.exports import FORMATS, export_pairs, kept_in_the_bundle
 from rlhf_core.label_studio import export_tasks, labelling_config
 from rlhf_core.label_studio_answers import PLACES
 from rlhf_core.preferences import Pair
@@ -21,7 +21,7 @@ FILES = {
     "csv": "preferences.csv",
 }
 WHAT_FOR = {
-    OWN: "Keeps everything. Comes back in here, or goes to `python -m rlhf_core run --preferences`.",
+    OWN: "Every pair as it was judged. Comes back in here, or goes to `python -m rlhf_core run --preferences`.",
     "trl": "prompt, chosen, rejected: what TRL's trainers and most preference data sets on the Hugging Face Hub use.",
     "trl-chat": "For trainers that want prompt and answers as messages of a conversation.",
     "argilla": "One record for each two texts, with everybody's answers.",
@@ -54,7 +54,7 @@ def take_out(pairs: list[Pair]) -> None:
         return
     kind = st.radio("Format", list(KINDS), format_func=KINDS.get, key="export_kind", captions=[WHAT_FOR[kind] for kind in KINDS])
     data, lost = (to_lines([pair.to_dict() for pair in pairs]), []) if kind == OWN else export_pairs(pairs, kind)
-    lost_list(lost)
+    lost_list([*lost, *kept_in_the_bundle([r for r in session.rankings if session.counts(r)])])
     if data:
         st.download_button(f"Download {FILES[kind]}", data, FILES[kind], key="export_download", type="primary", icon=":material/download:", on_click="ignore")
     else:

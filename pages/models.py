@@ -76,6 +76,10 @@ if picked != session.model_name or picked == FOLDER:
             "now, so they go. Save them first if you want them.",
             icon=":material/info:",
         )
+    if any(state.alive(name) for name in session.jobs if name not in ("model", step_time.JOB)):
+        st.warning(
+            "Something of yours is running just now. Changing the model stops it; its finished steps go with the former model.", icon=":material/stop_circle:"
+        )
     st.button("Use this model", key="use_model", type="primary", icon=":material/check:", on_click=choose, disabled=busy)
 if error := st.session_state.get("model_error"):
     st.error(text.plain(error), icon=":material/error:")

@@ -120,14 +120,14 @@ def krippendorff_alpha(pairs: list[Pair], *, seed: int = 0) -> dict:
     both_ways = [*units, *([_MIRROR[value] for value in unit] for unit in units)]
     alpha = nominal_alpha(both_ways) if units else None
     found = math.nan if alpha is None else alpha
-    interval = alpha_interval(units, seed=seed) if math.isfinite(found) else None
+    interval = alpha_interval(units, seed=seed) if math.isfinite(found) and len(units) >= MIN_UNITS else None
     low, high = interval or (None, None)
     if not units:
         words = "No two people have judged the same pair yet."
     elif not math.isfinite(found):
         words = "Everybody called everything the same, so there is nothing that agreement could be told from."
     elif len(units) < MIN_UNITS or interval is None:
-        words = f"Too few to tell: {len(units)} pairs were judged by two people or more; {MIN_UNITS} are the least, 20 are better."
+        words = f"Too few to tell: {len(units)} {'pair was' if len(units) == 1 else 'pairs were'} judged by two people or more; {MIN_UNITS} are the least, 20 are better."
     elif low >= 0.8:
         words = "They agree closely: one reward model can stand for all of them."
     elif high < 0.667:

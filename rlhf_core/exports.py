@@ -12,7 +12,7 @@ import csv
 import io
 
 from rlhf_core.bundle_formats import to_lines
-from rlhf_core.preferences import Pair
+from rlhf_core.preferences import Pair, Ranking
 
 FORMATS = {
     "trl": "Hugging Face preference rows (TRL)",
@@ -42,6 +42,17 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
     if rows:
         lost.append("Which text was on the left: chosen comes first whatever the side.")
     return to_lines(rows), lost
+
+
+def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
+    """What a pair has no place for in any of these files; a run's rankings.jsonl has it. A sentence, or none."""
+    kinds = {
+        "reasons": any(r.reason for r in rankings), "which text was written as the ideal answer": any(r.ideal for r in rankings),
+        "what was said before a change": any(r.first for r in rankings), "which lists the pairs come from": any(len(r.candidates) > 2 for r in rankings),
+        "which pairs were hidden checks": any(r.asked in ("repeat", "gold") for r in rankings),
+    }  # fmt: skip
+    found = [kind for kind, there in kinds.items() if there]
+    return [f"Kept in the session's own rankings.jsonl only: {', '.join(found)}."] if found else []
 
 
 def _conversation(prompt: str, chosen: str, rejected: str) -> dict:

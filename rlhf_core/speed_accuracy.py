@@ -152,11 +152,19 @@ def _words(relaxed: dict, clock: dict, low: float, high: float) -> str:
     if low > 0:
         return pace + "And you were right more often: practice outweighed the hurry."
     drop = relaxed["share"] - clock["share"]
-    what = f"You were right {'less' if drop > 0 else 'more'} often ({abs(drop):.0%} of answers)" if abs(drop) > 1e-9 else "You were right just as often"
+    what = (
+        f"You were right {'less' if drop > 0 else 'more'} often (by {100 * abs(drop):.0f} points of 100)"
+        if abs(drop) > 1e-9
+        else "You were right just as often"
+    )
     return (
         pace
-        + f"{what}, but {clock['count']} answers against {relaxed['count']} allow for a true change anywhere from {low:+.0%} to {high:+.0%}: too few to tell."
+        + f"{what}, but {clock['count']} answers against {relaxed['count']} allow for a true change anywhere from {_points(low)} to {_points(high)} points: too few to tell."
     )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.0f}".replace("-", "\N{MINUS SIGN}")
 
 
 def board(runs: Sequence[dict]) -> list[dict]:

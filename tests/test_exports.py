@@ -1,11 +1,12 @@
 """Judged pairs for other tools: what comes back is what went out, less what the report says was lost."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from rlhf_core.exports import FORMATS, export_pairs
-from rlhf_core.preferences import CHOICES, Pair
+from rlhf_core.exports import FORMATS, export_pairs, kept_in_the_bundle
+from rlhf_core.preferences import CHOICES, Pair, Ranking
 from rlhf_core.spreadsheets import import_preferences
 
 PAIRS = [
@@ -44,3 +45,10 @@ def test_nothing_in_nothing_out_and_nothing_lost():
     assert {export_pairs([], kind)[1] == [] for kind in FORMATS} == {True}
     with pytest.raises(ValueError, match="kind must be one of"):
         export_pairs([], "xlsx")
+
+
+def test_what_only_the_bundle_keeps_is_named():
+    plain = Ranking("1", "An opossum is", [" a.", " b."], [0, 1], groups=[[0], [1]])
+    assert kept_in_the_bundle([plain]) == []
+    (sentence,) = kept_in_the_bundle([plain, replace(plain, id="2", reason="truer", asked="repeat")])
+    assert "reasons" in sentence and "hidden checks" in sentence and "lists" not in sentence and "rankings.jsonl" in sentence

@@ -455,7 +455,11 @@ def test_card_says_what_the_notes_ask_for(tmp_path):
     assert head["task_categories"] == ["text-generation"] and head["size_categories"] == ["n<1K"] and {"preference", "rlhf"} <= set(head["tags"])
     assert head["configs"][0] == {"config_name": "default", "data_files": [{"split": "train", "path": "preferences.jsonl"}]}
     assert head["pretty_name"] == "RLHF run: Meme bot" and {"language", "license"} <= set(head) and "base_model" not in head
-    assert "2 comparisons by the person who made this run" in body and "+0.10 to +2.10" in body and "win rate 75% (ties counted half) (95% interval 60% to 86%)" in body
+    assert (
+        "2 comparisons by the person who made this run" in body
+        and "+0.10 to +2.10" in body
+        and "win rate 75% (ties counted half) (95% interval 60% to 86%)" in body
+    )
     assert "policy.safetensors" in body and BRIEF["prefer"] in body
 
 
