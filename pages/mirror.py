@@ -84,6 +84,8 @@ for first in range(0, len(seen["measures"]), 2):
 
 contradicting = desk.circles(session)
 st.header("Where you contradict yourself", anchor=False)
+if any(row.first for row in session.rankings):
+    st.caption("This part looks at your answers as they stand now, changes included.")
 if not contradicting:
     st.markdown("Nowhere: no two of your judgements exclude each other.")
 for place, row in enumerate(contradicting[:10]):

@@ -76,6 +76,7 @@ def stages(stage: str) -> None:
         mark = ' class="op-here" aria-current="step"' if i == at else ' class="op-done"' if i in done else ""
         rows.append(f'<li{mark} title="{what}"><b>{i + 1}</b> {title}{" ✓" if i in done else ""}</li>')
     st.html(f'<ol class="op-stages" aria-label="Stages of a PPO step">{"".join(rows)}</ol>')
+    st.caption("A step begins at 3: it learns from the batch at hand, then writes (1) and scores (2) the next one.")
 
 
 # --- the formula ---------------------------------------------------------------------------------------------------
