@@ -37,6 +37,7 @@ def choose() -> None:
     name = st.session_state.get("model_folder", "").strip() if st.session_state["model_pick"] == FOLDER else st.session_state["model_pick"]
     st.session_state.pop("model_error", None)
     if not name:
+        session.jobs.pop("model", None)  # what an earlier try said is no answer to this one
         st.session_state["model_error"] = "Type the folder's path first."
         return
     state.stop_all()

@@ -175,7 +175,7 @@ def validate(brief: Brief) -> Brief:
         if not isinstance(value, str):
             raise BriefError(f"The brief's {name} must be text.")
         if len(value) > limit:
-            raise BriefError(f"The brief's {name} is {len(value):,} characters long; at most {limit:,} fit.")
+            raise BriefError(f"In the brief, “{FIELDS[name]}” is {len(value):,} characters long; at most {limit:,} fit.")
     if not brief.title.strip():
         raise BriefError("The brief needs a title.")
     if not brief.prefer.strip():
@@ -185,11 +185,11 @@ def validate(brief: Brief) -> Brief:
     for name in ("training_prompts", "evaluation_prompts"):
         prompts = getattr(brief, name)
         if len(prompts) > MAX_PROMPTS or not all(isinstance(p, str) and p.strip() and len(p) <= MAX_TEXT for p in prompts):
-            raise BriefError(f"The brief's {name} must be at most {MAX_PROMPTS} non-empty texts of at most {MAX_TEXT:,} characters.")
+            raise BriefError(f"The brief's {FIELDS[name]} must be at most {MAX_PROMPTS} non-empty texts of at most {MAX_TEXT:,} characters.")
     shared = set(brief.training_prompts) & set(brief.evaluation_prompts)
     if shared:
         raise BriefError(
-            f"The prompt {sorted(shared)[0]!r} is in both training_prompts and evaluation_prompts; a verdict needs prompts that training never saw."
+            f"The prompt {sorted(shared)[0]!r} is among both the training prompts and the evaluation prompts; a verdict needs prompts that training never saw."
         )
     return brief
 
@@ -287,7 +287,7 @@ def _typed(name: str, value: str) -> str | tuple[str, ...]:
     """One field as somebody typed it: spaces tidied, prompts one a line, each once. Raises BriefError."""
     words = FIELDS[name]
     if any((ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF for c in value):
-        raise BriefError(f"The brief's {words} {'have' if words.endswith('s') else 'has'} control characters in it. Type it again as plain text.")
+        raise BriefError(f"In the brief, “{words}” has control characters in it. Type it again as plain text.")
     if not name.endswith("_prompts"):
         return " ".join(value.split())
     prompts = tuple(dict.fromkeys(filter(None, (" ".join(line.split()) for line in value.splitlines()))))

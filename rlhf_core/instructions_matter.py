@@ -143,9 +143,9 @@ def _reference(table: list[int], low: float, high: float) -> str:
     if count < 6:
         return f"{TOO_FEW}: only {count} of the pairs have an answer that the precise brief's rule is sure of."
     if low > 0:
-        return f"The precise brief brought you closer to what its author wants: {precise_only} pairs only then, {vague_only} only under the vague one."
+        return f"The precise brief brought you closer to what its author wants: on {precise_only} pairs you chose so under it alone, on {vague_only} under the vague one alone."
     if high < 0:
-        return f"Under the vague brief you were closer to what the precise one asks for: {vague_only} pairs only then. Read the precise one again, or argue with it."
+        return f"Under the vague brief you were closer to what the precise one asks for: on {vague_only} pairs you chose so under it alone, on {precise_only} under the precise one alone. Read the precise one again, or argue with it."
     if not precise_only and not vague_only:
         return f"No pair moved towards the precise brief or away from it: no detectable change ({count} pairs can't rule out a small one)."
     return f"{TOO_FEW}: {precise_only} pairs moved towards the precise brief and {vague_only} away from it; a coin could do that. It takes more pairs, or more people."
