@@ -62,7 +62,7 @@ def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [({"title": ""}, "needs a title"), ({"avoid": "x" * 3_000}, "3,000 characters"), ({"ties": "a\x08"}, "control characters"), ({}, "Nothing was changed"),
-     ({"training_prompts": "A badger is\nA cat is"}, "is in both")],
+     ({"training_prompts": "A badger is\nA cat is"}, "is among both")],
 )  # fmt: skip
 def test_a_bad_change_is_refused_in_a_sentence_and_stays_in_the_form(fields, said):
     app = open_app("briefs")
