@@ -18,9 +18,9 @@ from rlhf_core.gold_rule import rate
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.ppo import exact_kl
 from rlhf_core.reward_model import RewardModel, pooled_states
-from rlhf_core.sampling import decode, decode_texts, response_forward, uniform_numbers
+from rlhf_core.sampling import decode_texts, response_forward
 from rlhf_core.transformer import Transformer
-from rlhf_core.workbench import CHUNK, ROLLOUT_TEMPERATURE, ROLLOUT_TOKENS
+from rlhf_core.workbench import ROLLOUT_TEMPERATURE, decoded
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,11 @@ def answers_of(
 ) -> Iterator[Progress | list[Answer]]:  # fmt: skip
     """``samples`` answers of ``trunk`` to each prompt, measured. Same seed, same random numbers, whatever the policy. Last yield: the answers."""
     found: list[Answer] = []
-    uniforms = uniform_numbers(len(prompts) * samples, ROLLOUT_TOKENS, torch.Generator().manual_seed(seed))
-    per_chunk = max(1, CHUNK // samples)
-    for first in range(0, len(prompts), per_chunk):
-        part = prompts[first : first + per_chunk]
-        numbers = uniforms[first * samples : (first + len(part)) * samples]
-        responses = None
-        for done, responses in enumerate(  # noqa: B007
-            decode(trunk, part, uniforms=numbers, end_id=lm.end_id, pad_id=lm.pad_id, samples=samples, temperature=ROLLOUT_TEMPERATURE, keep_distributions=True)
-        ):
-            yield Progress(stage, len(found) + len(numbers) * done // ROLLOUT_TOKENS, len(prompts) * samples)
+    for item in decoded(lm, trunk, prompts, samples, seed, stage=stage, keep_distributions=True):
+        if isinstance(item, Progress):
+            yield item
+            continue
+        first, responses = item
         before, at = response_forward(lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask)
         logits = lm.trunk.logits(before)  # (B, T, V)
         kl = (exact_kl(responses.full_logprobs, (logits / ROLLOUT_TEMPERATURE).log_softmax(-1)) * responses.mask).sum(1)  # (B,)

@@ -177,12 +177,11 @@ def seed_of(session: Session, *parts) -> int:
     return int.from_bytes(hashlib.sha256(repr((session.seed, *parts)).encode()).digest()[:4], "big") >> 1
 
 
-def write(
-    lm: LanguageModel, trunk: Transformer, prompts: list[list[int]], samples: int, seed: int, *, stage: str = "writing", temperature: float = ROLLOUT_TEMPERATURE,
-    new_tokens: int = ROLLOUT_TOKENS,
-) -> Iterator:  # fmt: skip
-    """``samples`` responses a prompt, in chunks; yields Progress a token, returns [(prompt number, text, ended, pooled reference states)]."""
-    rows = []
+def decoded(
+    lm: LanguageModel, trunk: Transformer, prompts: list[list[int]], samples: int, seed: int, *, stage: str, temperature: float = ROLLOUT_TEMPERATURE,
+    new_tokens: int = ROLLOUT_TOKENS, keep_distributions: bool = False,
+) -> Iterator[Progress | tuple[int, Responses]]:  # fmt: skip
+    """``samples`` responses a prompt, in chunks: Progress a token, then (number of the chunk's first prompt, its responses)."""
     uniforms = uniform_numbers(len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed))
     per_chunk = max(1, CHUNK // samples)
     for first in range(0, len(prompts), per_chunk):
@@ -190,9 +189,25 @@ def write(
         numbers = uniforms[first * samples : (first + len(part)) * samples]
         responses = None
         for token, responses in enumerate(  # noqa: B007
-            decode(trunk, part, uniforms=numbers, end_id=lm.end_id, pad_id=lm.pad_id, samples=samples, temperature=temperature)
-        ):
+            decode(
+                trunk, part, uniforms=numbers, end_id=lm.end_id, pad_id=lm.pad_id, samples=samples, temperature=temperature, keep_distributions=keep_distributions
+            )
+        ):  # fmt: skip
             yield Progress(stage, first * samples + len(part) * samples * token // new_tokens, len(prompts) * samples)
+        yield first, responses
+
+
+def write(
+    lm: LanguageModel, trunk: Transformer, prompts: list[list[int]], samples: int, seed: int, *, stage: str = "writing", temperature: float = ROLLOUT_TEMPERATURE,
+    new_tokens: int = ROLLOUT_TOKENS,
+) -> Iterator:  # fmt: skip
+    """``samples`` responses a prompt; yields Progress a token, returns [(prompt number, text, ended, pooled reference states)]."""
+    rows = []
+    for item in decoded(lm, trunk, prompts, samples, seed, stage=stage, temperature=temperature, new_tokens=new_tokens):
+        if isinstance(item, Progress):
+            yield item
+            continue
+        first, responses = item
         texts, ended, pooled = decode_texts(lm, responses), responses.ended(lm.end_id).tolist(), pooled_of_responses(lm, responses)
         rows += [(first + i // samples, texts[i], ended[i], pooled[i]) for i in range(len(texts))]
     return rows
