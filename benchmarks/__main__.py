@@ -23,7 +23,7 @@ PARTS = {
 }
 QUICK = {
     "machine": ["--quick"], "step": ["--steps", "1"], "trl": ["--quick"], "memory": ["--quick"], "scaling": ["--quick"], "reward": ["--quick"], "gold": ["--quick"],
-    "goodhart": ["--quick"],
+    "hack": ["--quick"], "goodhart": ["--quick"],
 }  # fmt: skip
 
 

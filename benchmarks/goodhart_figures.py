@@ -1,6 +1,6 @@
 """The Goodhart lab's preset, over seeds: does gold fall while the proxy rises, and what do the two cures do about it?
 
-    python -m benchmarks goodhart [--seeds 5] [--brief biology-homework] [--quick]
+    python -m benchmarks goodhart [--seeds 5] [--first 0] [--brief biology-homework] [--quick]
 
 The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the seed, which decides the comparisons, the reward model and the runs. Gold is the
 rule in ``rlhf_core/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
@@ -46,11 +46,12 @@ def main(argv: list[str]) -> int:
 
     parser = argparse.ArgumentParser(prog="benchmarks goodhart", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--brief", default="biology-homework")
     parser.add_argument("--quick", action="store_true", help="one seed, four steps: whether it runs, not what it measures")
     args = parser.parse_args(argv)
     rows = []
-    for seed in range(1 if args.quick else args.seeds):
+    for seed in range(args.first, args.first + (1 if args.quick else args.seeds)):
         row = one_seed(args.brief, GoodhartSettings(seed=seed, steps=4) if args.quick else GoodhartSettings(seed=seed))
         rows.append(row)
         fall = row["free"]

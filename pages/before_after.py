@@ -42,9 +42,15 @@ def both(prompt: str, before: str, after: str, *, foot_before: str = "", foot_af
     text.answers(prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet)
 
 
+def reward(score: float | None, doubt: float | None) -> str:
+    """A score with the reward model's own doubt about it, where it was measured."""
+    return f"reward {charts.number(score, sign=True)}" + (f" ± {charts.number(doubt)}" if doubt is not None else "")
+
+
 def foot(row: dict, side: str, number: int) -> str:
     """What the reward model gives an answer, where there is one, and whether it breaks off."""
-    words = [f"reward {charts.number(row[f'reward_{side}'][number], sign=True)}"] if f"reward_{side}" in row else []
+    doubts = row.get(f"doubt_{side}")
+    words = [reward(row[f"reward_{side}"][number], doubts[number] if doubts else None)] if f"reward_{side}" in row else []
     return " · ".join(words + ([] if row.get(f"ended_{side}", [True] * 99)[number] else ["breaks off"]))
 
 
@@ -77,9 +83,11 @@ def side_by_side() -> None:
     pairs = (session.evaluation or {}).get("pairs", [])
     if pairs:
         st.subheader("On prompts it never trained on", anchor=False)
+        if "doubt_after" in pairs[0]:
+            st.caption("Reward ± the reward model's own doubt about it: one standard deviation, from how few votes it has to go by.")
         everything = len(pairs) <= PAIRS_SHOWN or st.toggle(f"Show all {len(pairs)} pairs", key="pairs_all")
         for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
-            feet = [f"reward {charts.number(pair.get(name), sign=True)}" for name in ("reward_before", "reward_after")]
+            feet = [reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}")) for side in ("before", "after")]
             both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
 
 

@@ -78,7 +78,9 @@ def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
 def verdict(evaluation: dict, rater: str) -> None:
     """What the numbers say, and what they do not. ``rater``: who judged the comparisons; the scripted one judges by the very rule that counts here."""
     scripted = "scripted" in rater
-    if evaluation.get("sentence"):
+    if evaluation.get("conclusion"):
+        st.markdown(text.plain(evaluation["conclusion"]) + " PPO trained on the reward model's very score, so read a few yourself.")
+    elif evaluation.get("sentence"):
         st.markdown(text.plain(evaluation["sentence"]) + " PPO trained on that very score, so read a few yourself.")
     elif evaluation.get("win_rate") is not None:
         low, high = evaluation.get("interval") or (None, None)

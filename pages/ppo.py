@@ -156,7 +156,7 @@ def readings() -> None:
             f"Reward {whiteboard.since(session)}",
             whiteboard.gain(session),
             help=f"Mean score of the newest step's answers minus that of step 0, in {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the "
-            "original model typically differ. The chart below shows both scores.",
+            "original model typically differ. The chart below shows the score itself; its 0 is the original's mean over many more answers than one step has.",
         )
         st.metric("KL to reference", charts.small(row.get("kl_to_reference")), help="Drift from the original model, exact, in nats a response.")
         st.metric("β", charts.small(row.get("beta")), help="What a nat of drift costs at this step.")

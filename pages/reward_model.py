@@ -185,6 +185,11 @@ def verdict(summary: dict) -> None:
         )
         used, pairs = summary.get("pairs_used", 0), summary.get("pairs", 0)
         st.metric("Comparisons used", f"{used} of {pairs}", help="Skipped and both-bad ones teach nothing; a tie counts half each way.")
+    scored, ties = summary.get("heldout_pairs") or 0, summary.get("ties") or 0
+    if scored and ties:
+        st.caption(
+            f"The two accuracies count clear choices only ({scored} on held-out prompts): {ties} {'tie has' if ties == 1 else 'ties have'} no right answer to hit."
+        )
     if summary.get("note"):
         st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
 

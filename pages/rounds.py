@@ -72,8 +72,9 @@ def card(row: dict, last: bool) -> None:
                 charts.percent(row["win_rate"]) if row.get("win_rate") is not None else "not measured",
                 help="Against the original model, judged by the reward model." + (f" 95% interval {bounds}." if bounds else ""),
             )
-        if (row.get("verdict") or {}).get("sentence"):
-            st.caption(f":material/gavel: {text.plain(row['verdict']['sentence'])}")
+        kept = row.get("verdict") or {}
+        if words := kept.get("conclusion") or kept.get("sentence"):
+            st.caption(f":material/gavel: {text.plain(words)}")
         if rounds.kept(session, number):
             way_back(number, f"Roll back to round {number}")
         else:

@@ -98,6 +98,13 @@ def parser() -> Parser:
     run.add_argument("--comparisons", type=whole(1, MOST_COMPARISONS), metavar="N", help="judged pairs (default 30; with --preferences: all of the file)")
     run.add_argument("--steps", type=whole(1, 200), default=ppo.steps, metavar="N", help="PPO steps (default %(default)s)")
     run.add_argument("--beta", type=finite, default=ppo.beta, help="price of drift from the original model (default %(default)s)")
+    run.add_argument(
+        "--conservative",
+        type=finite,
+        default=ppo.conservative,
+        metavar="K",
+        help="take K times the reward model's own doubt off each score (default %(default)s)",
+    )
     run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
     run.add_argument("--model", default=models.default(), help=MODEL_HELP)
     run.add_argument(
@@ -292,7 +299,7 @@ def run(args: argparse.Namespace) -> int:
     brief = briefs.load(typed(args.brief, "The brief's name"))
     if args.brief.endswith(".json") and not args.preferences:
         raise InputError(f"The brief in {args.brief} has no scripted rater: somebody has to judge. Give judgements with --preferences FILE.jsonl.")
-    settings = PPOSettings(steps=args.steps, beta=args.beta, seed=args.seed).validate()
+    settings = PPOSettings(steps=args.steps, beta=args.beta, conservative=args.conservative, seed=args.seed).validate()
     prompts = read_prompts(args.prompts, brief) if args.prompts else []
     pairs = read_pairs(args, brief) if args.preferences else []
     comparisons = len(pairs) or args.comparisons or 30
@@ -300,6 +307,7 @@ def run(args: argparse.Namespace) -> int:
 
     # 2. The folder: fresh, or one with this very run in it (same input, same id), which then starts again.
     identity = [brief.to_dict(), args.model, args.seed, args.beta, asked, prompts, [pair.to_dict() for pair in pairs]]
+    identity += [args.conservative] * bool(args.conservative)  # nothing where it is off: such runs keep the id that they had before it came
     session = Session(brief, model_name=args.model, seed=args.seed, id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24])
     session.settings, session.imported = {"run": asked}, pairs
     for prompt in prompts:
@@ -330,7 +338,8 @@ def run(args: argparse.Namespace) -> int:
         raise
 
     # 3. The loop. Whatever happens, the folder then says how far it came.
-    say(f"Judged by: {f'the {len(pairs)} comparisons in {args.preferences}' if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
+    judged = f"the {'one comparison' if len(pairs) == 1 else f'{len(pairs)} comparisons'} in {args.preferences}"
+    say(f"Judged by: {judged if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
     try:
         session.save()
         for record in loop(session, settings, comparisons, scripted=not pairs):
@@ -366,7 +375,7 @@ def loop(session: Session, settings: PPOSettings, comparisons: int, *, scripted:
         say(f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL to reference {row['kl_to_reference']:.2f} nats")
         yield {"kind": "step", **row}
     for row in drive("Before and after", session.evaluate()):
-        say(row["sentence"])
+        say(row["conclusion"])
         yield {**row, "kind": "evaluation"}
 
 

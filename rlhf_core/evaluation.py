@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.register import is_full_sentence, share
 
+ENOUGH_PROMPTS = 30  # from which on a bootstrap over prompts is trusted on its own
+
 
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
     """A text's runs of ``n`` words, lower case, punctuation left out."""
@@ -42,7 +44,8 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
         groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap, Efron & Tibshirani
-            1993, chapter 8). With fewer than 5 prompts, or when every prompt has the same rate, Wilson's interval is used: a bootstrap would be far too sure.
+            1993, chapter 8). A bootstrap over few prompts is too sure: below 30 the interval is the wider of it and Wilson's, below 5, or where every prompt has
+            the same rate, Wilson's.
     """
     if not outcomes:
         return 0.5, (0.0, 1.0)
@@ -51,14 +54,16 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     for outcome, group in zip(outcomes, groups, strict=True):
         by_prompt[group].append(outcome)
     clusters = list(by_prompt.values())
+    wilson = wilson_interval(sum(outcomes), len(outcomes))
     if len(clusters) < 5 or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1:
-        return rate, wilson_interval(sum(outcomes), len(outcomes))
+        return rate, wilson
     rng, means = random.Random(seed), []
     for _ in range(draws):
         drawn = [outcome for cluster in rng.choices(clusters, k=len(clusters)) for outcome in cluster]
         means.append(sum(drawn) / len(drawn))
     means.sort()
-    return rate, (means[int(0.025 * draws)], means[int(0.975 * draws) - 1])
+    low, high = means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
+    return rate, (low, high) if len(clusters) >= ENOUGH_PROMPTS else (min(low, wilson[0]), max(high, wilson[1]))
 
 
 def by_reward(pairs: Sequence[dict]) -> list[float]:

@@ -212,7 +212,7 @@ def fit(
 
     Yields:
         Records of ``reward_model.fit``'s shape: {"iteration", "loss", "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
-        "gradient", "weights": []}; loss and accuracies are those of all votes at the end of the epoch, read anew.
+        "gradient", "weights": []}, without "floor", which is 0 where ties are left out; loss and accuracies are those of all votes at the end of the epoch, read anew.
         With ``watch``, also "watched": their scores so far, as in ``reward_kinds.train``.
 
     Raises:

@@ -62,6 +62,7 @@ class _Job:
     ran: float = 0.0  # seconds spent running, up to ``since``
     began: float = 0.0  # seconds run when the unit count ``done`` was 0
     marked: float = 0.0  # seconds run when ``done`` last changed
+    first: float = 0.0  # seconds run when the first of counted records came
     error: str | None = None
     forgotten: bool = False  # its owner is gone: nobody sees it any more, and it leaves as soon as it has ended
 
@@ -75,6 +76,12 @@ class _Job:
         if status in FINISHED:
             self.generator = self.factory = self.wish = None
 
+    def pace(self) -> float | None:
+        """Seconds a unit so far, None where nothing was measured. The first record is like no other (step 0 only looks): once there are two, it is left out."""
+        if self.counts_records and self.done > 1:
+            return (self.marked - self.first) / (self.done - 1)
+        return (self.marked - self.began) / self.done if self.done else None
+
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
         seconds = self.ran_until(now)
@@ -82,6 +89,7 @@ class _Job:
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
                 self.done, self.marked = min(len(self.records), self.total), seconds
+                self.first = seconds if self.done == 1 else self.first
             if self.stepping and self.wish is None:
                 self.wish = "paused"
             return
@@ -399,12 +407,17 @@ class JobQueue:
             self._end(job, "expired")
 
     def _time_left(self, job: _Job) -> float | None:
-        """Seconds until a job in line or running is done, from its own pace, else from the newest job of the same label that has one."""
+        """Seconds until a job in line or running is done, from its own pace, else from the newest job of the same label that has one.
+
+        A unit that takes longer than the others takes nothing off the time of those to come.
+        """
         same = [job] + [other for other in reversed(self._jobs.values()) if other.label == job.label]
-        pace = next(((other.marked - other.began) / other.done for other in same if other.done), None)  # seconds a unit
+        same.sort(key=lambda other: other.done < 2 and other.counts_records)  # stable: one record alone is a poor measure
+        pace = next((pace for other in same if (pace := other.pace()) is not None), None)
         if pace is None or job.total is None:
             return None
-        return max(0.0, (job.total - job.done) * pace - (job.ran_until(self._clock()) - job.marked))
+        at_hand = max(0.0, pace - (job.ran_until(self._clock()) - job.marked)) if job.done < job.total else 0.0
+        return max(0, job.total - job.done - 1) * pace + at_hand
 
 
 def _sentence(error: BaseException) -> str:

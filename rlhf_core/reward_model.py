@@ -194,6 +194,12 @@ def correct(margins: Tensor, targets: Tensor) -> Tensor:
     return (margins[decided] > 0) == (targets[decided] > 0.5)
 
 
+def loss_floor(targets: Tensor, weights: Tensor) -> float:
+    """The lowest mean Bradley-Terry loss that any scores could reach: the targets' own entropy, in nats. A clear choice adds 0, a tie ln 2. targets, weights: (N,)."""
+    entropy = -(torch.special.xlogy(targets, targets) + torch.special.xlogy(1 - targets, 1 - targets))
+    return ((weights * entropy).sum() / weights.sum()).item()
+
+
 def fit(
     whitener: Whitener, pooled_a: Tensor, pooled_b: Tensor, targets: Tensor, weights: Tensor, folds: Tensor, settings: RewardModelSettings
 ) -> Iterator[dict | RewardModel]:
@@ -208,7 +214,7 @@ def fit(
         folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing can be held out.
 
     Yields:
-        {"iteration", "loss" (nats, data part, weighted mean), "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
+        {"iteration", "loss" (nats, data part, weighted mean), "floor" (the lowest that loss could be with these targets: a tie costs at least ln 2), "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
         "gradient" (largest entry at the start of the step), "weights" (list of k)}.
 
     Raises:
@@ -228,6 +234,7 @@ def fit(
     fold_w = [torch.zeros_like(w) for _ in parts]
     prior = prior_stds(whitener, settings.prior_std)  # (k,)
     slow = max(1, settings.iterations * 2 // 3)
+    floor = loss_floor(targets, weights)
     for iteration in range(1, settings.iterations + 1):
         damping = 0.3 if iteration <= slow else 1.0
         w, gradient, _ = newton_step(w, x, targets, weights, prior, damping)
@@ -241,6 +248,7 @@ def fit(
         yield {
             "iteration": iteration,
             "loss": (pairwise_loss(margins, targets, weights) / weights.sum()).item(),
+            "floor": floor,
             "train_accuracy": correct(margins, targets).double().mean().item(),
             "heldout_accuracy": held_out.double().mean().item() if len(held_out) else None,
             "heldout_low": low if len(held_out) else None,

@@ -22,7 +22,22 @@ from rlhf_core.intervals import wilson_interval
 from rlhf_core.session import MAX_ROUNDS, ON_DISK, InputError, Session
 
 MOST_BRANCHES, MOST_BYTES, MAX_NAME = 4, 1_500_000_000, 60
-_VERDICT = ("sentence", "judge", "win_rate", "interval", "wins", "ties", "losses", "rule", "step", "seed", "full_sentences", "distinct_2", "mean_words")
+_VERDICT = (
+    "sentence",
+    "conclusion",
+    "judge",
+    "win_rate",
+    "interval",
+    "wins",
+    "ties",
+    "losses",
+    "rule",
+    "step",
+    "seed",
+    "full_sentences",
+    "distinct_2",
+    "mean_words",
+)
 
 
 # --- weights, wherever they are ------------------------------------------------------------------------------------

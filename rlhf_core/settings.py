@@ -192,7 +192,7 @@ class GoodhartSettings(_Checked):
 
     comparisons: int = setting(8, "How many comparisons the scripted rater makes. Few: the reward model must guess much.", 4, 60, 1, "comparisons")
     features: int = setting(32, "How many directions the reward model may weigh. More: more ways to be fooled.", 2, 64, 1)
-    steps: int = setting(20, "PPO steps of each run.", 4, 60, 4, "steps")
+    steps: int = setting(28, "PPO steps of each run.", 4, 60, 4, "steps")
     learning_rate: float = setting(5e-4, "Size of a gradient step. The larger, the farther a run goes.", 1e-5, 0.01, 1e-5)
     beta: float = setting(0.25, "Price of a nat of drift in the run with a penalty. The other two runs pay nothing.", 0.01, 10.0, 0.01)
     conservative: float = setting(

@@ -29,7 +29,8 @@ def run(
 
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD), kl_to_reference (exact, nats a response), entropy (nats
-        a token), beta, learning_rate, seconds, "batch" (the ``Batch`` just written), all as in ``ppo.train``, and the update's numbers. Step 0 is the policy
+        a token), beta, learning_rate, seconds, "batch" (the ``Batch`` just written), all as in ``ppo.train``, doubt_mean where it
+        is taken off the score, and the update's numbers. Step 0 is the policy
         before any update; it is measured again where the last batch was written at another temperature.
 
     Raises:
@@ -55,4 +56,4 @@ def run(
         del before  # the next one takes its place
         policy.step, policy.batch = policy.step + learns, batch
         row = record(policy, settings, batch, numbers if learns else {}, time.perf_counter() - began)
-        yield {name: row[name] for name in SHARED} | numbers
+        yield {name: row[name] for name in (*SHARED, "doubt_mean") if name in row} | numbers

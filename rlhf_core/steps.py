@@ -383,22 +383,22 @@ def evaluate(session: Session, count: int, seed: int) -> Iterator:
     sides = {}
     for side, trunk in (("before", lm.trunk), ("after", trunk_with(lm, weights))):
         rows = yield from write(lm, trunk, encoded, each, seed_of(session, "evaluate", seed), stage=f"writing, {side}")
-        scores = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
-        sides[side] = [(prompts[n], text, ended, score) for (n, text, ended, _), score in zip(rows, scores, strict=True)]
-    pairs = [
-        {"prompt": p, "before": tb, "after": ta, "reward_before": rb, "reward_after": ra, "ended_before": eb, "ended_after": ea}
-        for (p, tb, eb, rb), (_, ta, ea, ra) in zip(sides["before"], sides["after"], strict=True)
-    ]
+        states = torch.stack([state for *_, state in rows])
+        scores, doubts = session.reward_model.score(states).tolist(), session.reward_model.uncertainty(states).tolist()
+        sides[side] = [
+            {"prompt": prompts[n], side: text, f"reward_{side}": score, f"doubt_{side}": doubt, f"ended_{side}": ended}
+            for (n, text, ended, _), score, doubt in zip(rows, scores, doubts, strict=True)
+        ]
+    pairs = [before | after for before, after in zip(sides["before"], sides["after"], strict=True)]
     # In an order that shows every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
-    result = evaluation.summarise(pairs, wanted=session.brief.wanted, judge="reward model", seed=seed_of(session, "interval", seed))
+    wanted, chance = session.brief.wanted, seed_of(session, "interval", seed)
+    result = evaluation.summarise(pairs, wanted=wanted, judge="reward model", seed=chance)
     fluency = {}
     for side in ("before", "after"):
         rows = [(p["prompt"], p[side], p[f"ended_{side}"]) for p in pairs]
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
-    result |= verdict.verdict(
-        pairs, wanted=session.brief.wanted, scripted="scripted" in session.rater, fluency=fluency, seed=seed_of(session, "shuffled labels", seed)
-    )
+    result |= verdict.verdict(pairs, wanted=wanted, scripted="scripted" in session.rater, fluency=fluency, seed=chance)
     result["round"], result["step"], result["seed"] = session.current_round, session.steps_done, seed
     with session.lock:
         session.evaluation = result
@@ -420,7 +420,9 @@ def compare(session: Session, prompt: str, seed: int, samples: int) -> Iterator:
         record[side] = [text for _, text, _, _ in rows]
         record[f"ended_{side}"] = [ended for _, _, ended, _ in rows]
         if session.reward_model is not None:
-            record[f"reward_{side}"] = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
+            states = torch.stack([state for *_, state in rows])
+            record[f"reward_{side}"] = session.reward_model.score(states).tolist()
+            record[f"doubt_{side}"] = session.reward_model.uncertainty(states).tolist()
     yield record
 
 

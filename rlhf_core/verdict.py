@@ -17,7 +17,6 @@ import numpy as np
 
 from rlhf_core.evaluation import by_reward, distinct_n, distinct_share, mean_words, ngrams, win_rate
 from rlhf_core.gold_rule import rate
-from rlhf_core.intervals import wilson_interval
 from rlhf_core.register import is_full_sentence, judge, register_of
 
 REWARD_MODEL, TEACHER, RULE, GRADED, YOU = "reward model", "the rater's own rule", "word rule", "graded rule", "you, blind"
@@ -84,31 +83,27 @@ def verdict(pairs: list[dict], *, wanted: str | None, scripted: bool, fluency: d
         fluency: see ``language``.
 
     Returns:
-        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``}.
+        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``, "conclusion": one sentence over both}.
     """
     prompts = [pair["prompt"] for pair in pairs]
     judges = [judged(REWARD_MODEL, by_reward(pairs), prompts, seed=seed)]
     if wanted:
         judges.append(judged(TEACHER if scripted else RULE, by_rule(pairs, wanted), prompts, seed=seed))
         judges.append(judged(GRADED, by_graded_rule(pairs, wanted), prompts, seed=seed))
-    return {"judges": judges, "language": language(pairs, fluency, wanted=wanted, seed=seed)}
+    rows = language(pairs, fluency, wanted=wanted, seed=seed)
+    return {"judges": judges, "language": rows, "conclusion": conclusion(judges, rows)}
 
 
 # --- who wins ------------------------------------------------------------------------------------------------------
 
 
 def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0) -> dict:
-    """One judge's count: win rate (a tie counts half), its interval bootstrapped over prompts, and what shuffled labels give.
-
-    Where there are fewer than 30 prompts the interval is the wider of the bootstrap's and Wilson's: a bootstrap over few prompts is too sure.
+    """One judge's count: win rate (a tie counts half) with its interval over prompts (``evaluation.win_rate``), and what shuffled labels give.
 
     Returns:
         JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low, high]), as_far.
     """
     share, (low, high) = win_rate(outcomes, groups, seed=seed)
-    if len(set(groups)) < 30 and outcomes:
-        other_low, other_high = wilson_interval(sum(outcomes), len(outcomes))
-        low, high = min(low, other_low), max(high, other_high)
     control = luck([outcome - 0.5 for outcome in outcomes], seed=seed)
     return {
         "name": name, "pairs": len(outcomes), "wins": outcomes.count(1.0), "ties": outcomes.count(0.5), "losses": outcomes.count(0.0), "win_rate": share,

@@ -36,6 +36,7 @@ def main() -> None:
         "interval": evaluation["interval"],
         "rule": evaluation["rule"],
         "sentence": evaluation["sentence"],
+        "conclusion": evaluation["conclusion"],
     }
     (ROOT / "assets" / "example.json").write_text(json.dumps(example, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -134,6 +134,13 @@ def test_reward_model_loss():
     assert "1 iteration has no number" in charts_training.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
 
 
+def test_reward_model_loss_says_what_the_ties_cost():
+    chart = charts_training.reward_model_loss([record | {"floor": 0.35} for record in FIT])
+    assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2), 0.35])
+    assert "towards 0.35" in chart.look_for and "cannot fall below 0.35" in chart.alt
+    assert len(charts_training.reward_model_loss([record | {"floor": 0.0} for record in FIT]).figure.layout.shapes) == 1
+
+
 def test_accuracy_has_its_interval():
     chart = charts_training.accuracy(FIT)
     assert axes(chart) == ["Iteration", "Accuracy (% of comparisons)"]

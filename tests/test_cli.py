@@ -89,7 +89,8 @@ def judged(tmp_path_factory) -> Path:
 def finished(tiny, judged, tmp_path_factory) -> tuple[Path, list[dict], str]:
     """A run on recorded judgements: (its bundle, its stdout, its stderr)."""
     out = tmp_path_factory.mktemp("out") / "run"
-    result = opossum("run", "--brief", "meme-bot", "--preferences", judged, "--steps", 2, "--beta", 0.05, "--seed", 4, "--model", tiny, "--out", out)
+    result = opossum("run", "--brief", "meme-bot", "--preferences", judged, "--steps", 2, "--beta", 0.05, "--conservative", 0.5, "--seed", 4,
+                     "--model", tiny, "--out", out)  # fmt: skip
     assert result.returncode == 0, result.stderr
     return out, lines(result), result.stderr
 
@@ -130,12 +131,13 @@ def test_scores_and_answers_of_a_bundle(finished, tiny, here):
 def test_a_run_on_recorded_judgements(finished, judged):
     out, rows, stderr = finished
     assert [row["step"] for row in rows if row["kind"] == "step"] == [0, 1, 2]
+    assert all(row["doubt_mean"] > 0 for row in rows if row["kind"] == "step"), "the conservative reward says what it took off"
     assert rows[0] == {"kind": "judged", "comparisons": 7, "judge": "imported preferences"} and rows[-1]["status"] == "done"
     assert f"Judged by: the 7 comparisons in {judged}" in stderr and "scripted" not in stderr and "PPO step   2 of 2" in stderr
     bundle = read_bundle(out)
     run = bundle["run"]
     assert run["status"] == "done" and run["brief"]["slug"] == "meme-bot" and run["seed"] == 4 and len(run["model"]["sha256"]) == 64
-    assert run["settings"]["ppo"]["beta"] == 0.05 and run["versions"]["torch"]
+    assert run["settings"]["ppo"]["beta"] == 0.05 and run["settings"]["ppo"]["conservative"] == 0.5 and run["versions"]["torch"]
     assert [row["step"] for row in bundle["metrics"]] == [0, 1, 2] and bundle["metrics"][0]["kl_to_reference"] == pytest.approx(0, abs=1e-4)
     assert bundle["preferences"][0]["a"] == " a mood on four legs." and bundle["preferences"][0]["choice"] == "a"
     assert bundle["evaluation"]["judge"] == "reward model" and bundle["tensors"]["policy"] and bundle["tensors"]["reward_model"]
@@ -292,6 +294,8 @@ def test_a_reader_that_leaves_early_is_no_crash(tiny):
         (["run", "--brief", "meme-bot"], ["--out"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--beta", "nan"], ["--beta", "nan does not work"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--beta", "inf"], ["--beta", "inf does not work"]),
+        (["run", "--brief", "meme-bot", "--out", "OUT", "--conservative", "-1"], ["--conservative", "-1 does not work"]),
+        (["run", "--brief", "meme-bot", "--out", "OUT", "--conservative", "9"], ["conservative is 9"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--beta", "11"], ["beta is 11"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--comparisons", "0"], ["--comparisons", "0 is out of range"]),
         (["run", "--brief", "meme-bot", "--out", "OUT", "--steps", "-3"], ["--steps", "-3 is out of range"]),

@@ -654,8 +654,29 @@ def test_time_left_from_records(queue, clock):
     assert (queue.view(job)["done"], queue.view(job)["total"], queue.view(job)["eta_seconds"]) == (1, 10, 18.0)
     clock.now += 1.5  # it counts down while the second record is made
     assert queue.view(job)["eta_seconds"] == 16.5
-    clock.now += 100  # and never below what is left after an overdue one
-    assert queue.view(job)["eta_seconds"] == 0.0
+    clock.now += 100  # one that is overdue takes nothing off the time of those to come
+    assert queue.view(job)["eta_seconds"] == 16.0
+
+
+def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clock):
+    def run():
+        clock.now += 1.0  # step 0 only looks
+        yield {"n": 0}
+        for n in range(1, 5):
+            clock.now += 6.0
+            yield {"n": n}
+
+    etas = []
+    job = submit(queue, run, total=5)
+    for _ in range(5):
+        queue.advance()
+        etas.append(queue.view(job)["eta_seconds"])
+    assert etas == [4.0, 18.0, 12.0, 6.0, 0.0]
+    queue.advance()
+    assert queue.view(job)["status"] == "done"
+    again = submit(queue, run, total=5)
+    queue.advance()
+    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, "one record says little where another run of its kind has said more"
 
 
 def test_time_left_from_progress_counts_the_stage(queue, clock):
@@ -705,7 +726,7 @@ def test_seconds_count_running_and_neither_waiting_nor_pauses(queue, clock):
     assert queue.view(job)["seconds"] == 3.0
     queue.advance()
     assert queue.view(job)["seconds"] == 5.0
-    assert queue.view(job)["eta_seconds"] == 8 * 5.0 / 2
+    assert queue.view(job)["eta_seconds"] == 8 * 3.0  # the other's slice counts: it will want more of them
 
 
 def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):

@@ -107,7 +107,7 @@ def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
     finish(queue)
     assert session.experiments["goodhart"]["settings"]["steps"] == 8
     session.settings = {"goodhart_next": {"beta": 99.0, "steps": "many"}}  # from a file: impossible values give way to the defaults
-    assert open_page("goodhart", session).slider(key="goodhart_steps").value == 20
+    assert open_page("goodhart", session).slider(key="goodhart_steps").value == GoodhartSettings.steps
 
 
 def test_the_algorithms_stand_side_by_side(queue):

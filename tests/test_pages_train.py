@@ -443,7 +443,7 @@ def test_settings_that_cannot_be_are_drawn_as_the_defaults(queue, broken):
     assert app.slider(key="ppo_steps").value == PPOSettings.steps and app.select_slider(key="ppo_beta").value == PPOSettings.beta
 
 
-@pytest.mark.parametrize("round, since", [(1, "over the original"), (2, "since this round began")])
+@pytest.mark.parametrize("round, since", [(1, "since step 0"), (2, "since this round began")])
 def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
     session = made("tuned")
     session.current_round = round

@@ -131,6 +131,9 @@ def test_fit_ends_at_the_optimum_and_separable_data_stay_finite(kind, prior_std)
     assert gradient.abs().max() < 1e-8
     assert torch.isfinite(model.weights).all() and torch.isfinite(model.covariance).all()
     torch.testing.assert_close(model.weights.double(), w.detach(), atol=1e-5, rtol=1e-5)
+    best = targets.clamp(1e-12, 1 - 1e-12)
+    floor = torch.nn.functional.binary_cross_entropy(best, best, weights) * len(weights) / weights.sum()  # where every probability is its target
+    assert all(record["floor"] == pytest.approx(floor.item(), abs=1e-9) and record["loss"] >= record["floor"] for record in records)
     # Laplace: the covariance is the inverse of the objective's Hessian there.
     hessian = torch.autograd.functional.hessian(lambda v: objective(v, x, targets, weights, prior_std), w.detach())
     torch.testing.assert_close(model.covariance.double(), torch.linalg.inv(hessian), atol=1e-5, rtol=1e-4)

@@ -285,7 +285,9 @@ def test_doubt_is_taken_off_what_an_answer_earns_as_in_ppo_and_none_changes_noth
     for settings, known in ((SMALL, None), (SMALL, doubt), (changed(SMALL, conservative=1.0), doubt)):
         policy = Policy(reference, settings)
         runs.append(([plain(row) for row in records(running(policy, reference, settings, doubt=known))], [p.tolist() for p in policy.parameters]))
+    doubts = [row.pop("doubt_mean", None) for row in runs[2][0]]
     assert runs[0] == runs[1] and runs[2][0][0] == runs[0][0][0] and runs[2][1] != runs[0][1]
+    assert all(value > 0 for value in doubts) and "doubt_mean" not in runs[1][0][0], "what was taken off is in the record, where it was"
 
 
 def test_same_seed_same_run_other_seed_other_run():

@@ -143,7 +143,7 @@ def learning_curve(curve: dict) -> Chart:
 def doubts(rows: Sequence[dict], conservative: float) -> Chart:
     """Scores with both uncertainties: the Laplace bar, the five bootstrap heads' span, and where the conservative score lies."""
     title = "Scores with their doubt"
-    look_for = "two bars that overlap a lot are two texts that it cannot tell apart; where the two kinds of doubt differ much, trust the wider one."
+    look_for = "where two bars overlap a lot, do not rely on the order of the two texts (a rough guide only); where the two kinds of doubt differ much, trust the wider one."
     figure = _ranked(
         rows,
         f"Score ({STANDARD_DEVIATIONS})",

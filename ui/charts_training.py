@@ -244,6 +244,11 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
     add_level(figure, math.log(2), "Tossing a coin: 0.69")
     figure.update_yaxes(rangemode="tozero")
     said = story(records, "loss", x="iteration", word="iteration", unit="nats a comparison; tossing a coin scores 0.69")
+    floor = finite(records[-1].get("floor"))
+    if floor:
+        add_level(figure, floor, f"Lowest with your ties: {number(floor)}")
+        look_for = f"it should fall below 0.69, which is what tossing a coin scores, towards {number(floor)}: a tie costs at least 0.69, so it cannot go lower."
+        said += f" With the ties among the comparisons it cannot fall below {number(floor)}."
     return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
 
 
@@ -328,7 +333,7 @@ def scores(examples: Sequence[dict]) -> Chart:
         )
     doubt = column(ordered, "laplace")
     if any(value is not None for value in doubt):
-        look_for += " The bars are its doubt, one standard deviation each way: outputs whose bars overlap a lot are not told apart."
+        look_for += " The bars are its doubt, one standard deviation each way: where two bars overlap a lot, do not rely on their order (a rough guide: the doubt about a difference is not the sum of two doubts)."
         figure.data[-1].update(error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6})
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(

@@ -196,7 +196,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
         found["ppo"] = (f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}", gain(session, 1))
     if session.evaluation and session.evaluation.get("win_rate") is not None:
         share = session.evaluation["win_rate"]
-        found["before_after"] = (f"after wins {text.percent(share)}, says the reward model", text.percent(share))
+        found["before_after"] = (f"after wins {text.percent(share)} (ties count half), says the reward model", text.percent(share))
     if session.rounds or session.current_round > 1:
         found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
     return found
@@ -217,8 +217,9 @@ def gain(session: Session, digits: int = 2) -> str:
 
 def since(session: Session) -> str:
     """What ``gain`` is measured from, in words."""
-    refitted = session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get("reward_model")
-    return "over the original" if session.current_round == 1 or refitted else "since this round began"
+    if session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get("reward_model"):
+        return "over the original"  # two scales: only the distance to the original's mean, 0 on both, can be told
+    return "since step 0" if session.current_round == 1 else "since this round began"
 
 
 def drift(session: Session) -> str:
