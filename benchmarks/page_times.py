@@ -17,7 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 START, WORD, PAIR = "app start to a usable page", "Generate to the first streamed word", "ranking key press to the next pair"
-TARGETS = {(START, "idle"): 5.0, (WORD, "idle"): 0.5, (WORD, "busy"): 1.5, (PAIR, "idle"): 0.5, (PAIR, "busy"): 0.5}  # seconds
+RECORD, STOP, FREE, TOKENS, TOKEN = (
+    "a PPO step on disk to its number shown", "Stop in PPO to a page that says so", "Stop in PPO to a page that can play on",
+    "token view opened to its table shown", "a token clicked to its rivals shown",
+)  # fmt: skip
+TARGETS = {  # seconds
+    (START, "idle"): 5.0, (WORD, "idle"): 0.5, (WORD, "busy"): 1.5, (PAIR, "idle"): 0.5, (PAIR, "busy"): 0.5,
+    (RECORD, "training"): 1.0, (STOP, "training"): 0.5, (FREE, "training"): 2.0, (TOKENS, "idle"): 0.5, (TOKEN, "idle"): 0.5,
+}  # fmt: skip
 PROMPTS = (
     "A lion is",
     "A violin is",
@@ -116,6 +123,11 @@ def start_times(browser, repeats: int, folder: Path) -> list[float]:
 
 def train_elsewhere(browser, url: str) -> None:
     """Another session begins a PPO run of 200 steps; returns when it is at work, its tab closed."""
+    training(browser, url).close()
+
+
+def training(browser, url: str):
+    """A tab in which a fresh session has begun a PPO run of 200 steps, and has made the first."""
     from walking import button, let_the_scripted_rater_judge, open_page, press, run_id, set_steps, train_reward_model, wait_for_step
 
     page = browser.new_page()
@@ -129,6 +141,83 @@ def train_elsewhere(browser, url: str) -> None:
     set_steps(page, "End")
     press(page, "ppo_play")
     wait_for_step(page, 1)
+    return page
+
+
+# Notes in window.shown when the page first showed each step: [step, milliseconds since 1970].
+STEPS_SHOWN = """() => {
+  window.shown = [];
+  const look = () => {
+    const step = Number(document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]')?.innerText ?? -1);
+    if (step >= 0 && (window.shown.at(-1)?.[0] ?? -1) < step) window.shown.push([step, Date.now()]);
+  };
+  look();
+  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+def record_delays(page, metrics: Path, steps: int) -> list[float]:
+    """On the PPO page, while it trains: from a step's line in the run's metrics on disk to its number on the page."""
+    written: dict[int, float] = {}
+    page.evaluate(STEPS_SHOWN)
+    known = len(metrics.read_text().splitlines())
+    deadline = time.monotonic() + 300
+    while len(written) < steps and time.monotonic() < deadline:
+        lines = metrics.read_text().splitlines() if metrics.exists() else []
+        for number in range(known, len(lines)):
+            written[number - 1] = time.time()  # line 0 is the heading, line 1 step 0
+        known = max(known, len(lines))
+        time.sleep(0.01)
+    page.wait_for_timeout(2_000)
+    shown = {step: at / 1000 for step, at in page.evaluate("window.shown")}
+    return [max(0.0, shown[step] - at) for step, at in written.items() if step in shown]
+
+
+def stops(page, repeats: int) -> Iterator[tuple[float, float]]:
+    """On the PPO page, while it trains: from the click on Stop to a page that says so, and to one where Play on can be pressed; then it plays on."""
+    from walking import button, press, step_shown, wait_for_step
+
+    done = "!document.querySelector('.st-key-ppo_stop') || /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
+    free = "(b => b && !b.disabled && b.innerText.includes('Play on'))(document.querySelector('.st-key-ppo_play button'))"
+    for _ in range(repeats):
+        page.wait_for_timeout(1_500)
+        page.evaluate(STOPWATCH.replace("window.measured", "window.freed"), ["click", free])
+        said = timed(page, "click", done, button(page, "ppo_stop").click)
+        page.wait_for_function("window.freed !== null", timeout=120_000)
+        yield said, page.evaluate("window.freed")
+        page.wait_for_timeout(500)
+        before = step_shown(page)
+        press(page, "ppo_play")
+        wait_for_step(page, before + 1)
+
+
+def studio_times(browser, url: str, folder: Path, repeats: int) -> Iterator[tuple[str, str, list[float]]]:
+    """What the PPO studio promises."""
+    from walking import button, run_id
+
+    from conftest import settled
+
+    page = training(browser, url)
+    yield RECORD, "training", record_delays(page, folder / run_id(page) / "metrics.csv", repeats)
+    said, free = zip(*stops(page, max(3, repeats // 2)))
+    yield STOP, "training", list(said)
+    yield FREE, "training", list(free)
+    button(page, "ppo_stop").click()
+    page.wait_for_timeout(4_000)
+    settled(page, 120_000)
+    box, opened, clicked = page.locator(".st-key-ppo_tokens"), [], []
+    table = "(t => t && t.offsetHeight > 0 && t.closest('details')?.open !== false)(document.querySelector('.st-key-ppo_tokens [data-testid=stDataFrame]'))"
+    for number in range(repeats):
+        opened.append(timed(page, "click", table, box.locator("summary").click))
+        settled(page, 120_000)
+        tokens = box.locator("[data-testid=stButtonGroup] button")
+        page.evaluate("window.before = document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText")
+        done = "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText !== window.before"
+        clicked.append(timed(page, "click", done, tokens.nth(1 + number % 2).click))
+        box.locator("summary").click()
+        settled(page, 120_000)
+    yield TOKENS, "idle", opened
+    yield TOKEN, "idle", clicked
     page.close()
 
 
@@ -141,6 +230,7 @@ def measure(browser, repeats: int, starts: int, folder: Path) -> Iterator[tuple[
     yield START, "idle", start_times(browser, starts, folder)
     app = launch(folder / "runs", folder / "app.log")
     try:
+        yield from studio_times(browser, app.url, folder / "runs", repeats)
         prompts, ranks = browser.new_page(), browser.new_page()
         open_page(prompts, app.url, "prompt")
         ask(prompts, "An opossum is")  # the first one waits for torch to be imported; what follows is warm

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from rlhf_core import jobs, presets, settings, symptoms
@@ -87,11 +85,7 @@ def retry(step: int, safer: dict) -> None:
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
-    state.stop("ppo")
-    deadline = time.monotonic() + STOPPING
-    while state.alive("ppo") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if state.alive("ppo"):
+    if not state.stop("ppo", STOPPING):
         st.session_state["ppo_error"] = "The run is still stopping. Press the button again in a moment."
         return
     state.submit("ppo", lambda: session.retry(step, chosen), label=LABEL, long=True, total=left + 1)

@@ -11,6 +11,7 @@ from test_pages_train import EVIL, again, finish, keys, made, open_page, press, 
 from rlhf_core import jobs
 from rlhf_core.events import Progress
 from rlhf_core.session import Session
+from rlhf_core.settings import GoodhartSettings
 from ui import charts_goodhart, state
 
 PARTS = {"register": 0.9, "sentence": 0.8, "new": 0.7, "words": 0.99}

@@ -20,6 +20,8 @@ BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
     "stop": (":material/stop:", "End it here. All finished steps stay."),
 }
 
+STOPPING = 0.4  # seconds that a page waits for a stop before it is drawn again
+
 WISHES = {"paused": " · pausing", "stopped": " · stopping", "expired": " · stopping"}  # asked for, takes effect at the next token
 
 
@@ -50,7 +52,7 @@ def monitor(
         if not quiet or view["status"] in ("paused", "failed", "expired") or (view["status"] == "queued" and view["long"]):
             state_line(view)
         if controls and view["status"] in state.ALIVE:
-            _buttons(key, view, controls)
+            _buttons(name, view, controls)
         draw(state.records(name), view)
         if was_alive and view["status"] not in state.ALIVE:
             state.rerun()
@@ -92,9 +94,12 @@ def _about(seconds: float | None, sentence: str) -> str:
     return sentence.format(duration(seconds)) if seconds is not None else ""
 
 
-def _buttons(key: str, view: dict, controls: Sequence[str]) -> None:
-    paused = view["status"] == "paused"
-    actions = {"pause": jobs.queue().pause, "resume": jobs.queue().resume, "step": jobs.queue().step, "stop": jobs.queue().stop}
+def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:
+    key, paused, queue = name.replace(" ", "_"), view["status"] == "paused", jobs.queue()
+    actions = {
+        "pause": (queue.pause, view["id"]), "resume": (queue.resume, view["id"]), "step": (queue.step, view["id"]),
+        "stop": (state.stop, name, STOPPING),  # mostly over by then, so that the page need not look again to learn it
+    }  # fmt: skip
     with st.container(horizontal=True, key=f"controls_{key}"):
         for control in controls:
             control = "resume" if control == "pause" and paused else control
@@ -104,8 +109,8 @@ def _buttons(key: str, view: dict, controls: Sequence[str]) -> None:
                 key=f"{key}_{control}",
                 icon=icon,
                 help=help_text,
-                on_click=actions[control],
-                args=(view["id"],),
+                on_click=actions[control][0],
+                args=actions[control][1:],
                 disabled=view["status"] == "queued" and control == "pause",
                 type="primary" if control == "resume" else "secondary",
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -135,10 +136,14 @@ def alive(name: str) -> bool:
     return view is not None and view["status"] in ALIVE
 
 
-def stop(name: str) -> None:
-    """Stop job ``name`` if it is alive; what it has recorded stays."""
+def stop(name: str, wait: float = 0.0) -> bool:
+    """Stop job ``name`` if it is alive; what it has recorded stays. Waits up to ``wait`` seconds for that, and says whether it is over."""
     if alive(name):
         jobs.queue().stop(session().jobs[name])
+    deadline = time.monotonic() + wait
+    while alive(name) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(name)
 
 
 def stop_all() -> None:
