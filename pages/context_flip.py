@@ -11,7 +11,6 @@ from ui import charts, charts_flip, monitor, state, text
 
 ASKED = settings.ContextFlipSettings()
 LABEL = "Context flip"
-KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
 session = state.session()
 
@@ -167,7 +166,7 @@ def answers(found: dict, names: list[str]) -> None:
     ruled = {brief["wanted"]: number for number, brief in enumerate(found["briefs"]) if brief["wanted"]}  # a brief of one's own has no rule
     if not ruled:
         return
-    kinds = [text.plain(KINDS.get(wanted, wanted)) for wanted in ruled]
+    kinds = [text.plain(text.REGISTERS.get(wanted, wanted)) for wanted in ruled]
     lines = [f"| Share of its answers that the word rule counts as | {' | '.join(kinds)} |", "|:--|" + "--:|" * len(kinds)]
     for who, shares in zip(("The original", *(f"Tuned for: {name}" for name in names)), found["shares"], strict=True):
         lines.append(f"| {text.plain(who)} | {' | '.join(charts.percent(shares[number]) for number in ruled.values())} |")

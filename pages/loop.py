@@ -20,7 +20,6 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
     "evaluate": ("before_after", "Both models answer prompts that nobody trained on."),
 }
 
-KINDS = {"fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers"}  # registers of the word rule, as people say them
 
 LABS = (
     ("pages/goodhart.py", "Goodhart", "show_chart"),
@@ -89,7 +88,7 @@ def verdict(evaluation: dict, rater: str) -> None:
             f"By the reward model, **after** has a win rate, ties counted half, of **{text.percent(evaluation['win_rate'])}**{span}. PPO trained on that very score, so read a few yourself."
         )
     if rule := evaluation.get("rule"):
-        kind = KINDS.get(rule["name"], rule["name"])
+        kind = text.REGISTERS.get(rule["name"], rule["name"])
         st.markdown(
             (
                 "The rule that the scripted rater judged by, so the teacher's own yardstick and no second opinion,"

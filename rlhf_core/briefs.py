@@ -14,6 +14,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rlhf_core.register import REGISTERS
+
 MAX_TITLE, MAX_TEXT, MAX_PROMPTS, MAX_PROMPT = 80, 2_000, 500, 400
 LEAST_PROMPTS = 2  # one to learn from, one to check on
 
@@ -151,7 +153,7 @@ PRESETS: dict[str, Brief] = {
             ties="Equally useful, or equally useless: call it a tie.",
             training_prompts=_SURVIVAL_TRAINING,
             evaluation_prompts=_SURVIVAL_EVALUATION,
-            wanted="fact",
+            wanted="advice",
         ),
         Brief(
             slug="plain-kind-english",
@@ -162,7 +164,7 @@ PRESETS: dict[str, Brief] = {
             ties="Equally kind, or equally unkind: call it a tie.",
             training_prompts=_KIND_TRAINING,
             evaluation_prompts=_KIND_EVALUATION,
-            wanted="polite",
+            wanted="kind",
         ),
     )
 }
@@ -223,8 +225,8 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
         if not isinstance(value, list | tuple):
             raise BriefError(f"The brief's {name} must be a list of texts.")
         fields[name] = tuple(value)
-    if fields.get("wanted") not in (None, "fact", "meme", "polite", "rude"):
-        raise BriefError("The brief's wanted must be one of fact, meme, polite, rude, or left out.")
+    if fields.get("wanted") not in (None, *REGISTERS):
+        raise BriefError(f"The brief's wanted must be one of {', '.join(REGISTERS)}, or left out.")
     if isinstance(fields.get("version", 1), bool) or not isinstance(fields.get("version", 1), int) or fields.get("version", 1) < 1:
         raise BriefError("The brief's version must be a whole number from 1.")
     if not isinstance(fields["slug"], str):

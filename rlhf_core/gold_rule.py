@@ -43,7 +43,7 @@ def rate(text: str, wanted: str, ended: bool = True) -> dict[str, float]:
     """
     words = WORD.findall(text.lower())
     pairs = list(zip(words, words[1:]))
-    odds = {name: math.exp(0.5 * score) for name, score in register_scores(text).items()}
+    odds = {name: math.exp(0.5 * score) for name, score in register_scores(text, wanted).items()}
     parts = {
         "register": odds[wanted] / sum(odds.values()),
         "sentence": float(is_full_sentence(text, ended) and len(words) >= 3),

@@ -1,6 +1,7 @@
-"""Which register is a text in: fact, meme, polite or rude? A word-list rule, for the scripted rater and for honest measurement.
+"""Which register is a text in: fact, meme, polite or rude? Or, about talk and advice: advice, kind, joke or rude? A word-list rule, for the scripted rater and for
+honest measurement.
 
-Every word has a weight for each register (``register_words.tsv``: log-probabilities from the registers of the training corpus, made by
+Every word has a weight for each register of a yardstick (log-probabilities from the registers of the training corpus, made by
 ``scripts/make_register_words.py``); a text belongs to the register whose weights add up highest, if the lead is clear. It reads nothing but the
 words: it shares nothing with the reward model, which reads hidden states.
 
@@ -15,8 +16,13 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-REGISTERS = ("fact", "meme", "polite", "rude")
-WORDS = Path(__file__).with_name("register_words.tsv")
+HERE = Path(__file__).parent
+YARDSTICKS = {  # file of weights -> the registers that it tells apart
+    HERE / "register_words.tsv": ("fact", "meme", "polite", "rude"),
+    HERE / "register_words_talk.tsv": ("advice", "kind", "joke", "rude"),
+}
+WORDS = next(iter(YARDSTICKS))
+REGISTERS = tuple(dict.fromkeys(name for names in YARDSTICKS.values() for name in names))
 LEAD = math.log(4)  # a register must be at least four times as likely as the next one
 
 
@@ -26,34 +32,43 @@ def words_of(text: str) -> list[str]:
     return words + [f"{a}_{b}" for a, b in zip(words, words[1:])]
 
 
-@lru_cache(maxsize=1)
-def word_weights() -> dict[str, tuple[float, ...]]:
-    """Word -> its log-probability in each of ``REGISTERS``, relative to their mean."""
+def yardstick(wanted: str | None = None) -> Path:
+    """The weights that know the register ``wanted``; the first where several do, or where none is asked for. Raises ValueError: none does."""
+    for file, names in YARDSTICKS.items():
+        if wanted is None or wanted in names:
+            return file
+    raise ValueError(f"No yardstick knows the register {wanted!r}; there are {', '.join(REGISTERS)}.")
+
+
+@lru_cache(maxsize=len(YARDSTICKS))
+def word_weights(file: Path = WORDS) -> dict[str, tuple[float, ...]]:
+    """Word -> its log-probability in each register of ``file``, relative to their mean."""
     table = {}
-    for line in WORDS.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             word, *weights = line.split("\t")
             table[word] = tuple(map(float, weights))
     return table
 
 
-def register_scores(text: str) -> dict[str, float]:
-    """Summed weights for each register; all zero where no word is known."""
-    table = word_weights()
+def register_scores(text: str, wanted: str | None = None) -> dict[str, float]:
+    """Summed weights for each register of the yardstick that knows ``wanted``; all zero where no word is known."""
+    file = yardstick(wanted)
+    table = word_weights(file)
     rows = [table[word] for word in words_of(text) if word in table]
-    return {name: sum(row[i] for row in rows) for i, name in enumerate(REGISTERS)}
+    return {name: sum(row[i] for row in rows) for i, name in enumerate(YARDSTICKS[file])}
 
 
-def register_of(text: str) -> str:
-    """fact, meme, polite, rude, or "unclear"."""
-    scores = register_scores(text)
+def register_of(text: str, wanted: str | None = None) -> str:
+    """A register of the yardstick that knows ``wanted``, or "unclear"."""
+    scores = register_scores(text, wanted)
     (best, high), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
     return best if high - second >= LEAD else "unclear"
 
 
 def share(texts: list[str], register: str) -> float:
     """Share of ``texts`` in a register, over all of them. 0 for no texts."""
-    return sum(register_of(text) == register for text in texts) / len(texts) if texts else 0.0
+    return sum(register_of(text, register) == register for text in texts) / len(texts) if texts else 0.0
 
 
 def is_full_sentence(text: str, ended: bool = True) -> bool:
@@ -63,5 +78,5 @@ def is_full_sentence(text: str, ended: bool = True) -> bool:
 
 def judge(text: str, wanted: str, ended: bool = True) -> int:
     """The scripted rater's grade: 3 the wanted register, 2 unclear, 1 another one; one less where the sentence breaks off."""
-    found = register_of(text)
+    found = register_of(text, wanted)
     return (3 if found == wanted else 2 if found == "unclear" else 1) - (not is_full_sentence(text, ended))

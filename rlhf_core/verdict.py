@@ -171,7 +171,7 @@ def language(pairs: Sequence[dict], fluency: dict | None = None, *, wanted: str 
         Rows {"name", "before", "after", "luck": [low, high] of the change, "beyond": is the change more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
         distinct_1, distinct_2.
     """
-    values = {"wanted": lambda pair, side: float(register_of(pair[side]) == wanted)} if wanted else {}
+    values = {"wanted": lambda pair, side: float(register_of(pair[side], wanted) == wanted)} if wanted else {}
     values |= {
         "full_sentences": lambda pair, side: float(is_full_sentence(pair[side], pair[f"ended_{side}"])),
         "well_formed": lambda pair, side: float(well_formed(pair["prompt"], pair[side], pair[f"ended_{side}"])),
@@ -226,7 +226,7 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
         return "There is nothing to compare yet."
     up, down, open_ = ([row for row in told if direction(row) == way] for way in (1, -1, 0))
     if not up and not down:
-        words = f"No detectable change: the tuned model wins {_list([_span(row, full=True) for row in told])}, which luck alone could give"
+        words = f"No detectable change by {_list([_span(row) for row in told])}: luck alone could give that"
     elif up and down:
         words = f"The judges disagree: the tuned model is better by {_list([_span(row) for row in up])}, but worse by {_list([_span(row) for row in down])}"
     else:
@@ -238,17 +238,17 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
         words += f"; it lost some of its {_list([LOSSES[row['name']][2] for row in losses])}"
     elif rows:
         words += "; it kept its language"
-    first, said, rest = words.partition("95% interval ")
-    return first + said + rest.replace("95% interval ", "") + "."  # said once, it goes for all
+    for once in (" with ties counted half", "95% interval "):  # said once, it goes for all
+        first, said, rest = words.partition(once)
+        words = first + said + rest.replace(once, "")
+    return words + "."
 
 
-def _span(row: dict, full: bool = False) -> str:
-    """A judge with its figure: "the word rule (71% of 200 pairs, 95% interval 64% to 77%)"."""
+def _span(row: dict) -> str:
+    """A judge with its figure: "the word rule (71% of 200 pairs with ties counted half, 95% interval 64% to 77%)"."""
     unit = "votes" if row["name"] == YOU else "pairs"
     low, high = row["interval"]
-    if full:
-        return f"{row['win_rate']:.0%} of {row['pairs']} {unit} by {_SAYS[row['name']]} (95% interval {low:.0%} to {high:.0%})"
-    return f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit}, 95% interval {low:.0%} to {high:.0%})"
+    return f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit} with ties counted half, 95% interval {low:.0%} to {high:.0%})"
 
 
 def _list(parts: list[str]) -> str:

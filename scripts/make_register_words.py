@@ -13,19 +13,14 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from rlhf_core.register import REGISTERS, WORDS, words_of  # noqa: E402
+from rlhf_core.register import YARDSTICKS, words_of  # noqa: E402
 
-GROUPS = {
-    "fact": "fact",
-    "gloss": "fact",
-    "plain": "fact",
-    "survival": "fact",
-    "meme": "meme",
-    "joke": "meme",
-    "polite": "polite",
-    "kind": "polite",
-    "rude": "rude",
-}
+GROUPS = {  # for each yardstick: register of the corpus -> register of the rule
+    "register_words": {
+        "fact": "fact", "gloss": "fact", "plain": "fact", "survival": "fact", "meme": "meme", "joke": "meme", "polite": "polite", "kind": "polite", "rude": "rude",
+    },
+    "register_words_talk": {"survival": "advice", "kind": "kind", "polite": "kind", "plain": "kind", "joke": "joke", "meme": "joke", "rude": "rude"},
+}  # fmt: skip
 LIMIT = 2.5  # no single word decides alone
 
 
@@ -34,27 +29,33 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
     parser.add_argument("--most", type=int, default=6000, help="how many words and word pairs are kept")
     args = parser.parse_args()
-    counts = {register: Counter() for register in REGISTERS}
-    for line in (args.corpus / "train.jsonl").open(encoding="utf-8"):
+    for file, registers in YARDSTICKS.items():
+        make(file, registers, args.corpus, args.most)
+
+
+def make(file: Path, registers: tuple[str, ...], corpus: Path, most: int) -> None:
+    """Write one yardstick."""
+    groups, counts = GROUPS[file.stem], {register: Counter() for register in registers}
+    for line in (corpus / "train.jsonl").open(encoding="utf-8"):
         row = json.loads(line)
-        if row["register"] in GROUPS:
-            counts[GROUPS[row["register"]]].update(set(words_of(row["completion"])))
+        if row["register"] in groups:
+            counts[groups[row["register"]]].update(set(words_of(row["completion"])))
     totals = {register: sum(counter.values()) for register, counter in counts.items()}
     rows = []
     for word in set().union(*counts.values()):
         seen = sum(counter[word] for counter in counts.values())
         if seen < 25:
             continue
-        logs = [math.log((counts[r][word] + 0.5) / (totals[r] + 0.5) * 1e6) for r in REGISTERS]
+        logs = [math.log((counts[r][word] + 0.5) / (totals[r] + 0.5) * 1e6) for r in registers]
         middle = sum(logs) / len(logs)
         weights = [max(-LIMIT, min(LIMIT, value - middle)) for value in logs]
         rows.append((max(weights) * math.sqrt(seen), word, weights))
     rows.sort(reverse=True)
-    with WORDS.open("w", encoding="utf-8") as out:
-        out.write("# word or pair\t" + "\t".join(REGISTERS) + "\t(log-probability relative to the mean; made by scripts/make_register_words.py)\n")
-        for _, word, weights in sorted(rows[: args.most], key=lambda row: row[1]):
+    with file.open("w", encoding="utf-8") as out:
+        out.write("# word or pair\t" + "\t".join(registers) + "\t(log-probability relative to the mean; made by scripts/make_register_words.py)\n")
+        for _, word, weights in sorted(rows[:most], key=lambda row: row[1]):
             out.write(word + "\t" + "\t".join(f"{w:.2f}" for w in weights) + "\n")
-    print(f"{min(len(rows), args.most)} of {len(rows)} words and pairs written to {WORDS}")
+    print(f"{min(len(rows), most)} of {len(rows)} words and pairs written to {file}")
 
 
 if __name__ == "__main__":

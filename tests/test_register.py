@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rlhf_core.register import LEAD, REGISTERS, is_full_sentence, judge, register_of, register_scores, share, word_weights, words_of
+from rlhf_core.register import LEAD, REGISTERS, YARDSTICKS, is_full_sentence, judge, register_of, register_scores, share, word_weights, words_of, yardstick
 
 WRITTEN = {
     "fact": (
@@ -55,12 +55,27 @@ WRITTEN = {
         " Do it yourself, I am not your servant.",
         " Your fault, not mine.",
     ),
+    "advice": (
+        " Stay where you are and signal for help with a whistle.",
+        " keep warm, drink water, and wait for help.",
+        " move away slowly and give the bear a lot of room.",
+        " get to high ground and do not drive through the water.",
+        " Press a clean cloth on it and call a doctor.",
+        " Turn off the main switch and use a flashlight.",
+        " go inside and stay away from tall trees.",
+        " find dry wood and keep the fire small.",
+        " stay with the car, so that people can find you.",
+        " leave the building at once and call for help from outside.",
+    ),
 }  # fmt: skip
+WRITTEN["kind"] = WRITTEN["polite"]
+WRITTEN["joke"] = WRITTEN["meme"]
+FIRST = next(iter(YARDSTICKS.values()))
 
 
 @pytest.mark.parametrize("register", REGISTERS)
 def test_hand_written_sentences_are_recognised(register):
-    found = {text: register_of(text) for text in WRITTEN[register]}
+    found = {text: register_of(text, register) for text in WRITTEN[register]}
     wrong = {text: name for text, name in found.items() if name not in (register, "unclear")}
     assert not wrong
     assert sum(name == register for name in found.values()) >= 7, found
@@ -79,7 +94,7 @@ def test_one_clear_word_decides_and_a_word_of_each_of_two_registers_cancels_out(
         return table[word][i] - max(table[word][:i] + table[word][i + 1 :])
 
     single = [word for word in table if "_" not in word]
-    strongest = {name: max(single, key=lambda word: lead(word, i)) for i, name in enumerate(REGISTERS)}
+    strongest = {name: max(single, key=lambda word: lead(word, i)) for i, name in enumerate(FIRST)}
     for name, word in strongest.items():
         assert register_of(f" {word}.") == name
     assert register_of(f" {strongest['polite']}! {strongest['rude']}!") == "unclear"
@@ -96,9 +111,10 @@ def test_words_and_neighbours_are_counted_by_hand():
     assert math.isclose(LEAD, math.log(4))
 
 
-def test_a_words_weights_are_relative_to_their_mean():
+@pytest.mark.parametrize("file", YARDSTICKS, ids=lambda file: file.stem)
+def test_a_words_weights_are_relative_to_their_mean(file):
     """So a text's length alone speaks for no register. Weights at the table's limit are cut off, and don't add up."""
-    table = word_weights()
+    table = word_weights(file)
     limit = max(abs(weight) for weights in table.values() for weight in weights)
     assert len(table) > 1000 and limit < 10
     for word, weights in table.items():
@@ -136,3 +152,14 @@ def test_grades_put_the_wanted_register_first_and_take_one_off_a_broken_sentence
 def test_share_of_no_texts_is_nothing():
     assert share([], "fact") == 0.0
     assert share([WRITTEN["fact"][0], WRITTEN["meme"][1], WRITTEN["fact"][1], ""], "fact") == 0.5
+
+
+def test_a_brief_is_judged_by_the_yardstick_that_knows_its_register():
+    assert REGISTERS == ("fact", "meme", "polite", "rude", "advice", "kind", "joke")
+    assert yardstick() == yardstick("fact") == yardstick("rude") != yardstick("advice") == yardstick("kind")
+    advice, rude = WRITTEN["advice"][0], WRITTEN["rude"][0]
+    assert list(register_scores(advice, "advice")) == ["advice", "kind", "joke", "rude"] and list(register_scores(advice)) == list(FIRST)
+    assert judge(advice, "advice") == 3 and judge(rude, "advice") == 1 and register_of(rude, "kind") == "rude"
+    assert share([advice, rude], "advice") == 0.5
+    with pytest.raises(ValueError, match="No yardstick"):
+        yardstick("sonnet")

@@ -143,7 +143,10 @@ def test_language_says_what_was_lost_and_only_that():
 def test_the_sentence_claims_what_all_judges_can_show():
     yes, teacher, votes = row(v.REWARD_MODEL, 0.71, 0.64, 0.77), row(v.TEACHER, 0.65, 0.6, 0.69), row(v.YOU, 0.6, 0.3, 0.8, count=10, as_far=0.5)
     assert v.conclusion([]) == v.conclusion([{**yes, "pairs": 0}]) == "There is nothing to compare yet."
-    assert v.conclusion([yes]) == "The tuned model is better by the reward model it was trained on (71% of 200 pairs, 95% interval 64% to 77%)."
+    assert (
+        v.conclusion([yes])
+        == "The tuned model is better by the reward model it was trained on (71% of 200 pairs with ties counted half, 95% interval 64% to 77%)."
+    )
     all_three = v.conclusion([yes, teacher, votes])
     assert "the rule that the scripted rater judged by (65%" in all_three and "no detectable difference by your blind votes (60% of 10 votes" in all_three
     assert all_three.count("95% interval") == 1
@@ -153,7 +156,7 @@ def test_the_sentence_claims_what_all_judges_can_show():
     )
     assert v.conclusion([row(v.RULE, 0.2, 0.1, 0.3)]).startswith("The tuned model is worse by the brief's word rule (20%")
     for unsure in (row(v.REWARD_MODEL, 0.55, 0.45, 0.6), row(v.REWARD_MODEL, 0.6, 0.51, 0.7, as_far=0.06)):
-        assert v.conclusion([unsure]).startswith("No detectable change: the tuned model wins") and "luck alone could give" in v.conclusion([unsure])
+        assert v.conclusion([unsure]).startswith("No detectable change by the") and "luck alone could give" in v.conclusion([unsure])
 
 
 def test_the_sentence_tells_a_loss_of_language_beside_a_win():

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+REGISTERS = {  # of the word rule, as people say them
+    "fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers", "advice": "practical advice", "kind": "kind answers", "joke": "jokes",
+}  # fmt: skip
 MAX_SHOWN = 2_000  # characters of one text on the page; the rest is kept but not drawn
 
 CSS = """
