@@ -67,7 +67,13 @@ def compared(records: list[dict], view: dict) -> None:
 def side_by_side() -> None:
     st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", (session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]))
     busy = state.alive("compare")
-    st.text_input("Prompt for both models", key="compare_prompt", placeholder="An opossum is", help="Any prompt of your own, whether it was trained on or not.")
+    st.text_input(
+        "Prompt for both models",
+        st.session_state["compare_prompt"],
+        key="compare_prompt",
+        placeholder="An opossum is",
+        help="Any prompt of your own, whether it was trained on or not.",
+    )
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_box"):
         st.number_input("Seed", 0, 2**31 - 1, st.session_state.get("compare_seed_kept", 0), 1, key="compare_seed", width=140,
                         help="Both models draw their words with the same luck: what differs is the training.")  # fmt: skip

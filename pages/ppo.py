@@ -51,7 +51,7 @@ knob = knobs.Knobs(session, "ppo", settings.PPOSettings, labels=LABELS, ladders=
 
 def chosen_settings() -> settings.PPOSettings:
     """What the knobs say, ready to run. Raises SettingsError."""
-    return settings.PPOSettings(**presets.fitting(knob.chosen(), session.settings.get("ppo_next", {}))).validate()
+    return settings.PPOSettings(**presets.fitting(knob.chosen())).validate()
 
 
 def start(one_step: bool = False) -> None:
@@ -81,7 +81,7 @@ def retry(step: int, safer: dict) -> None:
     now = knob.ran() or knob.chosen()
     left = max(1, (last_step() or 0) - step, min(10, now["steps"]))
     try:
-        chosen = settings.PPOSettings(**presets.fitting(now | safer | {"steps": left}, safer)).validate()
+        chosen = settings.PPOSettings(**presets.fitting(now | safer | {"steps": left})).validate()
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
@@ -170,7 +170,7 @@ def samples() -> None:
     if not follow and len(steps) > 1:
         if st.session_state.get("ppo_sample_step") not in steps:
             st.session_state["ppo_sample_step"] = steps[-1]
-        step = st.select_slider("Samples of step", steps, key="ppo_sample_step")
+        step = st.select_slider("Samples of step", steps, st.session_state["ppo_sample_step"], key="ppo_sample_step")
     of_step = [row for row in rows if row["step"] == step]
     shown = of_step if everything else of_step[:SAMPLES_SHOWN]
     st.caption(f"Step {step}: {len(shown)} of its {len(of_step)} answers." + (" Before this round's first update." if step == 0 else ""))
@@ -227,14 +227,12 @@ def numbers_in_the_formula() -> None:
 def back_to_a_step() -> None:
     """Go back to a step of this round."""
     newest = last_step() or 0
-    if not isinstance(st.session_state.get("ppo_back_step"), int) or st.session_state["ppo_back_step"] > newest:
-        st.session_state["ppo_back_step"] = max(0, newest - 1)
-    step = st.slider("Back to step", 0, newest, key="ppo_back_step")
+    step = st.slider("Back to step", 0, newest, max(0, newest - 1), key=f"ppo_back_step_{session.ppo_run}_{newest}")
     again = session.steps_again(step)
     known = [row["seconds"] for row in session.metrics if charts.finite(row.get("seconds")) is not None]
     takes = monitor.duration(again * sum(known) / len(known)) if known and again else "a moment"
     st.markdown(
-        f"Steps after {step} are taken back. " + (f"{again} {'step is' if again == 1 else 'steps are'} made again for it, with the very same numbers: about {takes}."
+        f"Steps after {step} are taken back{', and the verdict with them' if session.evaluation else ''}. " + (f"{again} {'step is' if again == 1 else 'steps are'} made again for it, with the very same numbers: about {takes}."
         if again else "That step lies on disk, so it is there at once.") + " From there you can play on, with other settings if you like."
     )  # fmt: skip
     st.button(f"Go back to step {step}", key="ppo_back", on_click=go_back, args=(step,), disabled=step == newest)
@@ -263,6 +261,8 @@ with st.expander("Four more knobs: clip range, epochs, batch, temperature", icon
     for column, name in zip(st.columns(len(MORE)), MORE, strict=True):
         with column:
             studio.knob_with_range(knob, name, disabled=whole_loop)
+    if knob.chosen()["minibatch_size"] > knob.chosen()["batch_size"]:
+        st.caption(f"A gradient step reads a minibatch of answers: here all {knob.chosen()['batch_size']} of the batch. (The minibatch is under All settings.)")
 if knob.chosen()["beta"] == 0:
     st.warning("β is 0: nothing holds the model to its language. It will run, and it may well end in gibberish that scores high.", icon=":material/link_off:")
 if busy:
@@ -283,7 +283,7 @@ with st.container(horizontal=True, key="ppo_start"):
     st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing) or not timed,
               help="Runs to the next point of the charts and pauses there. The first point, step 0, is the model before any update.")  # fmt: skip
     if going_on:
-        with st.popover("Back to a step", icon=":material/undo:", disabled=busy or whole_loop):
+        with st.popover("Back to a step", icon=":material/undo:", disabled=busy or whole_loop, key=f"ppo_back_box_{session.ppo_run}_{last_step()}"):
             back_to_a_step()
         with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):
             st.markdown(f"Forgets the {last_step()} steps of this round and their samples. The reward model and your comparisons stay.")
@@ -295,8 +295,8 @@ with st.container(horizontal=True, key="ppo_start"):
 own = [prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts]
 with st.expander(f"Which prompts it trains on ({len(session.training_prompts)})", icon=":material/list:", key="ppo_prompts"):
     if own:
-        st.markdown("**Yours:** " + ", ".join(text.plain(prompt) for prompt in own))
-    st.markdown("**The brief's:** " + (", ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none"))
+        st.markdown("**Yours:** " + " · ".join(text.plain(prompt) for prompt in own))
+    st.markdown("**The brief's:** " + (" · ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none"))
     st.caption(f"Never on the {len(session.brief.evaluation_prompts)} prompts that Before / after is judged on.")
 
 if error := st.session_state.get("ppo_error"):

@@ -74,7 +74,14 @@ def unsure() -> None:
     st.selectbox("Prompt", offered, offered.index(prompt), key="unsure_prompt_widget", on_change=keep, args=("unsure_prompt",))
     st.session_state.setdefault("unsure_texts", "\n".join([*lab.judged(session, prompt)[:2], "zxq vrrp blort wug"]))
     st.session_state["unsure_texts_widget"] = st.session_state["unsure_texts"]
-    st.text_area(f"Texts, one a line (up to {MOST_TEXTS})", key="unsure_texts_widget", on_change=keep, args=("unsure_texts",), max_chars=MOST_TEXT)
+    st.text_area(
+        f"Texts, one a line (up to {MOST_TEXTS})",
+        st.session_state["unsure_texts"],
+        key="unsure_texts_widget",
+        on_change=keep,
+        args=("unsure_texts",),
+        max_chars=MOST_TEXT,
+    )
     k = st.slider(
         "How much of its doubt to take off (k)", 0.0, 3.0, st.session_state.get("unsure_k", 1.0), 0.1, key="unsure_k_widget", on_change=keep, args=("unsure_k",)
     )

@@ -54,7 +54,7 @@ def ask() -> tuple[str, str]:
             placeholder="Choose one",
             disabled=not outputs,
         )
-    st.text_area("The text to take apart", key="explain_text_widget", on_change=keep_text, max_chars=MOST_TEXT, height=80)
+    st.text_area("The text to take apart", st.session_state["explain_text"], key="explain_text_widget", on_change=keep_text, max_chars=MOST_TEXT, height=80)
     return prompt, st.session_state["explain_text"]
 
 

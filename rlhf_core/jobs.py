@@ -194,7 +194,7 @@ class JobQueue:
             elif job.status == "queued" and job.long:
                 ahead = [other for other in self._line() if self._line_key(other) < self._line_key(job)]
                 position = 1 + sum(other.status == "queued" for other in ahead)
-                estimates = [self._time_left(other) for other in ahead]
+                estimates = [self._time_left(other) if other.counts_records else None for other in ahead]  # Progress counts a stage, not the whole
                 eta = None if None in estimates else sum(estimates)
             view = {name: getattr(job, name) for name in ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")}
             return view | {"records": len(job.records), "position": position, "eta_seconds": eta, "seconds": job.ran_until(self._clock())}

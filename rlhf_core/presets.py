@@ -52,8 +52,6 @@ def which(settings: dict) -> str | None:
     return next((name for name in PRESETS if all(settings.get(knob) == value for knob, value in preset(name).items())), None)
 
 
-def fitting(values: dict, moved: dict) -> dict:
-    """``values`` with the minibatch no larger than the batch, unless the minibatch is what somebody ``moved``."""
-    if values["minibatch_size"] > values["batch_size"] and "minibatch_size" not in moved:
-        return values | {"minibatch_size": values["batch_size"]}
-    return values
+def fitting(values: dict) -> dict:
+    """``values`` with the minibatch no larger than the batch."""
+    return values | {"minibatch_size": min(values["minibatch_size"], values["batch_size"])}

@@ -34,7 +34,7 @@ def settled(session: Session, settings: PPOSettings) -> PPOSettings:
     with session.lock:
         wished = {name: value for name, value in session.settings.get("ppo_next", {}).items() if name not in FIXED}
         try:
-            now = PPOSettings(**fitting(vars(settings) | wished, wished)).validate()
+            now = PPOSettings(**fitting(vars(settings) | wished)).validate()
         except (SettingsError, TypeError):
             return settings
         if wished:
@@ -215,6 +215,8 @@ def restart_from(session: Session, step: int) -> Iterator:
         session.metrics, session.samples = ([row for row in rows if row["step"] <= step] for rows in (session.metrics, session.samples))
         session.traces = traces | {step: dataclasses.replace(traces[step], update=None) for step in (step,) if step in traces}
         session.evaluation = session.broke = None
+        here = session.current_round  # a guess about what was taken back can no longer be scored
+        session.predictions = [one for one in session.predictions if one["round"] != here or one["to"] <= step]
         if folder := session.checkpoint_folder:
             checkpoints.drop_after(folder, step)
     session.autosave(weights=True)

@@ -15,7 +15,7 @@ from statistics import median
 from rlhf_core.presets import SAFE
 from rlhf_core.settings import PPOSettings
 
-KL_FAR, KL_JUMP = 12.0, 5.0  # nats a response: far from the original; in one step
+KL_FAR, KL_JUMP, KL_NEAR = 12.0, 5.0, 3.0  # nats a response: far from the original; in one step; near enough to try again from
 SAME, LOOP, UNSURE = 0.3, 0.35, 0.2  # share of equal answers; of repeated word pairs in an answer; of the entropy at the start that is left
 CLIPPED, FLAT_STEPS, VALUE_STEPS = 0.4, 8, 9  # share of tokens; steps before a verdict on the reward; on the value loss
 NEAR_THE_TOP = 0.8  # of the highest score that counts
@@ -43,8 +43,11 @@ def examine(metrics: Sequence[dict], samples: Sequence[dict], settings: dict, br
         found += [
             look(rows, by_step, whole) for look in (kl_explosion, collapse, repetition, entropy_gone, clip_saturation, reward_flat, value_loss_up, negative_k1)
         ]
-    order = (SERIOUS, WATCH, NOTE)
-    return sorted((one for one in found if one), key=lambda one: order.index(one["severity"]))
+    order, found = (SERIOUS, WATCH, NOTE), [one for one in found if one]
+    first = min((one["step"] for one in found if one["severity"] == SERIOUS), default=math.inf)
+    for one in found:
+        one["step"] = min(one["step"], first)  # no new try begins in a model that was broken by then
+    return sorted(found, key=lambda one: order.index(one["severity"]))
 
 
 def calmer(settings: dict, *, beta: bool = False) -> dict:
@@ -82,10 +85,11 @@ def kl_explosion(rows: Sequence[dict], texts: dict, settings: dict) -> dict | No
     onset = next((i for i in range(1, len(kl)) if kl[i] > KL_FAR or kl[i] - kl[i - 1] > KL_JUMP), None)
     if onset is None or kl[-1] < KL_FAR / 2:  # it came back
         return None
+    near = max((i for i in range(onset) if kl[i] <= KL_NEAR), default=0)
     return _finding(
         "kl_explosion", SERIOUS, "KL explosion", f"The drift from the original reached {kl[-1]:.1f} nats a response; it ran away at step {rows[onset]['step']}.",
         "The model has left the language it came from. The reward model was trained on the original's answers: out here its scores mean little, and can be gamed.",
-        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)", _before(rows, onset), calmer(settings, beta=True),
+        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)", rows[near]["step"], calmer(settings, beta=True),
     )  # fmt: skip
 
 
@@ -143,7 +147,7 @@ def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict |
         return None
     onset = next(i for i, share in updates if share > CLIPPED)
     return _finding(
-        "clip_saturation", WATCH, "Clip saturation", f"{updates[-1][1]:.0%} of the tokens were clipped in the last update; 5 to 30% is usual.",
+        "clip_saturation", WATCH, "Clip saturation", f"{updates[-1][1]:.0%} of the tokens were clipped in the last update; up to 30% is usual.",
         "The updates want to go further than the clip range lets them: most of the batch no longer has a say, and the rest pulls too hard.",
         "learning rate (too large), or too many epochs", _before(rows, onset), calmer(settings) | {"learning_rate": _far_smaller(settings["learning_rate"])},
     )  # fmt: skip

@@ -84,7 +84,7 @@ def test_knobs_move_while_it_runs_and_the_page_says_from_when_they_count(queue):
     words = said(app)
     assert "From the next step on:** β: price of drift 1." in words and "β = 0.25" in words, "the formula is about the step that was made"
     app.slider(key="ppo_minibatch_size").set_value(128).run()
-    assert "minibatch size (128) is larger" in said(app) and "Until then the run keeps its settings" in said(app)
+    assert "here all 64 of the batch" in said(app), "no refusal: a minibatch is at most the batch"
 
 
 def test_the_stage_at_work_is_lit(queue, monkeypatch):

@@ -92,10 +92,13 @@ def test_a_moved_knob_counts_from_the_next_step_on_and_is_written_down(finished)
     assert [row["beta"] for row in saved["metrics"]] == [row["beta"] for row in finished.metrics]
 
 
-def test_a_combination_that_cannot_work_leaves_the_run_as_it_is(fresh):
+def test_what_cannot_work_leaves_the_run_as_it_is_and_a_minibatch_is_at_most_the_batch(fresh):
+    knobs(fresh, temperature=99.0)
+    assert studio.settled(fresh, SHORT) == SHORT and fresh.settings["ppo_next"] == {"temperature": 99.0}
+    fresh.settings.pop("ppo_next")
     knobs(fresh, minibatch_size=64)
-    assert studio.settled(fresh, SHORT) == SHORT and fresh.settings["ppo_next"] == {"minibatch_size": 64}
-    knobs(fresh, batch_size=64, steps=3)
+    assert studio.settled(fresh, SHORT).minibatch_size == SHORT.batch_size
+    knobs(fresh, batch_size=64, minibatch_size=64, steps=3)
     now = studio.settled(fresh, SHORT)
     assert (now.batch_size, now.minibatch_size, now.steps) == (64, 64, 7) and fresh.settings["ppo_next"] == {"steps": 3}, "steps are for the next run"
     knobs(fresh, batch_size=8)

@@ -90,7 +90,7 @@ def test_a_run_that_has_the_symptom_is_told_so(runs, name):
     assert one["severity"] == ("serious" if name in SERIOUS else "note" if name == "negative_k1" else "watch")
     assert all(one[field].strip() for field in ("title", "seen", "means", "knob"))
     assert 0 <= one["step"] <= run.metrics[-1]["step"] and one["step"] in {row["step"] for row in run.metrics}
-    assert one["retry"] and PPOSettings(**presets.fitting(vars(run.settings) | {"learning_rate": 1e-3} | one["retry"], one["retry"])).validate(), (
+    assert one["retry"] and PPOSettings(**presets.fitting(vars(run.settings) | {"learning_rate": 1e-3} | one["retry"])).validate(), (
         "a safe retry is one that can be run"
     )
 
@@ -170,10 +170,9 @@ def test_presets_can_be_run_and_are_recognised():
     assert presets.SAFE["beta"].says(0.0) and presets.SAFE["learning_rate"].says(0.01)
 
 
-def test_the_minibatch_follows_a_smaller_batch_unless_somebody_set_it():
-    values = {"batch_size": 32, "minibatch_size": 64}
-    assert presets.fitting(values, {"batch_size": 32})["minibatch_size"] == 32
-    assert presets.fitting(values, {"minibatch_size": 64}) == values
+def test_the_minibatch_is_never_larger_than_the_batch():
+    assert presets.fitting({"batch_size": 32, "minibatch_size": 64}) == {"batch_size": 32, "minibatch_size": 32}
+    assert presets.fitting({"batch_size": 64, "minibatch_size": 16}) == {"batch_size": 64, "minibatch_size": 16}
 
 
 @pytest.mark.slow

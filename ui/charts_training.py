@@ -161,7 +161,7 @@ def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         y_title="Clipped tokens (%)",
         unit="of tokens",
         colour=BLUE,
-        look_for="a rule of thumb is 5 to 30%; near 0 the steps are timid, far above 30% they are too big (lower the learning rate).",
+        look_for="the brake at work. Up to about 30% is usual, and a small model that learns well may stay at 2%; a lasting share far above 30% says that the steps are too big.",
         steps=steps,
         show_number=points_of_100,
         factor=100,
@@ -195,7 +195,7 @@ def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart
         y_title="Approx. KL this update (nats a token)",
         unit="nats a token",
         colour=GREY,
-        look_for="how far this one step moved the model from where it stood just before; small and even is good, a spike is too big a step.",
+        look_for="how far this one step moved the model from where it stood just before; small and even is good; a lasting rise says that the steps are too big. One token that became far likelier can make a spike all by itself.",
         steps=steps,
         show_number=small,
     )

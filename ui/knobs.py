@@ -67,7 +67,8 @@ class Knobs:
         label += f" ({unit})" if unit and unit not in label.lower() else ""
         if st.session_state.get(key) != value:  # first drawn, or a run that began elsewhere has moved it
             st.session_state[key] = value
-        common = {"key": key, "help": row["help"], "on_change": self.keep, "args": (name,), "disabled": disabled}
+        # The value as a default too: a browser draws what a closed popover holds only when it opens, and knows nothing of what the session's state said runs ago.
+        common = {"value": value, "key": key, "help": row["help"], "on_change": self.keep, "args": (name,), "disabled": disabled}
         if name in self.ladders:
             st.select_slider(label, sorted({*self.ladders[name], row["default"], value}), format_func=lambda number: f"{number:g}", **common)
         else:

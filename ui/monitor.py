@@ -49,6 +49,8 @@ def monitor(
         if view is None:
             state.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
+        if view["status"] in state.ALIVE and not was_alive:  # begun by a button in here: only the whole page can begin to poll
+            state.rerun()
         if not quiet or view["status"] in ("paused", "failed", "expired") or (view["status"] == "queued" and view["long"]):
             state_line(view)
         if controls and view["status"] in state.ALIVE:
@@ -72,7 +74,7 @@ def state_line(view: dict) -> None:
     elif status == "running":
         done, total = view.get("done") or 0, view.get("total")
         words = f"**{text.plain(view.get('stage') or label)}**"
-        words += f" · {done} of {total}" if total else ""
+        words += f" · {done} of {total}" if total and total > 1 else ""
         words += WISHES.get(view.get("wish")) or _about(view.get("eta_seconds"), " · about {} left")
         st.progress(min(1.0, done / total) if total else 0.0, text=words)
     elif status == "paused":

@@ -141,7 +141,11 @@ def tokens(session: Session) -> None:
     steps = sorted(traces)
     if st.session_state.get("token_step") not in steps:
         st.session_state["token_step"] = max((step for step in steps if traces[step].update), default=steps[-1])
-    step = st.select_slider("Step", steps, key="token_step", help="Answers that the model of this step wrote.") if len(steps) > 1 else steps[0]
+    step = (
+        st.select_slider("Step", steps, st.session_state["token_step"], key="token_step", help="Answers that the model of this step wrote.")
+        if len(steps) > 1
+        else steps[0]
+    )
     trace = traces[step]
     written = token_view.answers(trace)
     number = st.selectbox(
