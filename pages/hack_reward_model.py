@@ -36,6 +36,11 @@ def call(written: str, bad: bool) -> None:
     hack_board.call_it(session, prompt, written, bad)
 
 
+def stale(kept: dict) -> bool:
+    """Whether something on the board was scored by other votes than the present ones."""
+    return any(row.get("comparisons") not in (None, len(session.learnable)) for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])])
+
+
 def take_back() -> None:
     hack_board.take_back_exploits(session)
 
@@ -121,6 +126,12 @@ if kept["best"] is None and not busy and (state.job("hack_race") is None or st.s
     lab.settle("hack_race")
     kept, busy = hack_board.board_of(session, prompt), state.alive("hack_race")
 
+if stale(kept) and not busy and st.session_state.get("hack_rescored") != (prompt, len(session.learnable)):
+    st.session_state["hack_rescored"] = prompt, len(session.learnable)
+    start("hack_search", "score_again", "Scoring the board by your votes as they are now")
+    lab.settle("hack_search")
+    kept, busy = hack_board.board_of(session, prompt), state.alive("hack_search")
+
 st.selectbox("Prompt", offered, offered.index(prompt), key="hack_prompt_widget", on_change=keep_prompt, disabled=busy)
 st.text_area("Your text", key="hack_text", max_chars=MOST_TEXT, height=80, placeholder="a small marsupial marsupial marsupial marsupial")
 with st.container(horizontal=True, key="hack_buttons"):
@@ -142,9 +153,8 @@ elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
 if board["rows"]:
     celebrate(board)
-    stale = sum(row.get("comparisons") not in (None, len(session.learnable)) for row in kept["entries"])
-    if stale and not busy:
-        st.warning("You have judged more since some of these were scored, so they are not comparable.", icon=":material/update:")
+    if stale(kept) and not busy:
+        st.warning("Your votes have changed since some of these were scored, so they are not comparable.", icon=":material/update:")
         st.button("Score them all again", key="hack_again", on_click=start, args=("hack_search", "score_again", "Scoring the board again"))
     board_rows(board, busy)
     st.caption(

@@ -43,6 +43,7 @@ LADDERS = {  # settings whose useful values spread over powers of ten
     "value_clip": (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
     "value_coefficient": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
 }
+REFRESH = 2.0  # seconds between two looks of what stands below the charts, while it trains
 SAMPLES_SHOWN = 6  # of a step, before "show all"
 
 session = state.session()
@@ -66,7 +67,9 @@ def start(one_step: bool = False) -> None:
     records = chosen.steps + (0 if session.metrics else 1)  # step 0, before any update, is a record too
     job_id = state.submit("ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records)  # what they say when its turn comes
     if one_step:
-        jobs.queue().step(job_id)
+        jobs.queue().step(job_id, 1 if session.metrics else 2)  # step 0 only looks: with it comes the first that learns
+    else:
+        jobs.queue().resume(job_id)  # one that was paused
 
 
 def go_back(step: int) -> None:
@@ -245,6 +248,7 @@ st.markdown(
 )
 missing = session.needs("ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
+paused = busy and state.job("ppo")["status"] == "paused"
 formula()
 if missing and not busy and not session.metrics:
     with st.container(border=True, key="ppo_missing"):
@@ -272,16 +276,10 @@ elif not whole_loop and not missing:
 timed = step_time.panel(session, knob.chosen(), busy=busy or whole_loop) if not (busy or whole_loop) else True
 with st.container(horizontal=True, key="ppo_start"):
     going_on = (last_step() or 0) > 0
-    st.button(
-        "Play on" if going_on else "Play",
-        key="ppo_play",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=start,
-        disabled=busy or whole_loop or bool(missing) or not timed,
-    )
-    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=busy or whole_loop or bool(missing) or not timed,
-              help="Runs to the next point of the charts and pauses there. The first point, step 0, is the model before any update.")  # fmt: skip
+    barred = (busy and not paused) or whole_loop or bool(missing) or not timed
+    st.button("Play on" if going_on else "Play", key="ppo_play", type="primary", icon=":material/play_arrow:", on_click=start, disabled=barred)
+    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=barred,
+              help="Runs to the next point of the charts and pauses there. Step 0, before it, is the model before any update.")  # fmt: skip
     if going_on:
         with st.popover("Back to a step", icon=":material/undo:", disabled=busy or whole_loop, key=f"ppo_back_box_{session.ppo_run}_{last_step()}"):
             back_to_a_step()
@@ -306,7 +304,7 @@ if whole_loop:
 
 if whole_loop:
     monitor.monitor("run_once", controls=("stop",), draw=live)
-elif state.job("ppo"):
+elif (view := state.job("ppo")) and (session.metrics or view["status"] not in ("done", "stopped")):  # not what a former round left behind
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
 elif session.metrics:
     live([], {"status": "done", "label": LABEL})
@@ -315,9 +313,9 @@ else:
 
 if session.metrics or busy or whole_loop:
     with st.expander("Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"):
-        st.fragment(glass)()
+        st.fragment(glass, run_every=REFRESH if busy and not paused else None)()
     with st.expander("The formula, with the newest step's numbers in it", icon=":material/function:", key="ppo_formula"):
-        st.fragment(numbers_in_the_formula)()
+        st.fragment(numbers_in_the_formula, run_every=REFRESH if busy and not paused else None)()
 if (back := state.records("ppo")[:1]) and back[0].get("kind") == "restarted" and not busy and last_step() == back[0]["step"]:
     exact = {True: " It was made again, and came out with exactly the numbers that it had.", None: ""}
     differs = " It was made again, and came out with slightly other numbers than before (another machine, or another number of threads)."

@@ -173,7 +173,8 @@ def verdict(summary: dict) -> None:
         st.metric(
             "Right on prompts it never saw",
             charts.percent(accuracy) if accuracy is not None else "unknown",
-            help="Held-out accuracy: each prompt's pairs are judged by a twin that was trained without that prompt. 50% is tossing a coin.",
+            help="Held-out accuracy: the prompts are dealt into a few parts, and each part's pairs are judged by a twin that was trained without it. 50% is tossing a coin. “Can you "
+            "trust it?” leaves out one prompt at a time, so its number may differ a little.",
             delta=f"95% interval {bounds}" if bounds else None,
             delta_color="off",
             delta_arrow="off",
@@ -189,6 +190,15 @@ def verdict(summary: dict) -> None:
     if scored and ties:
         st.caption(
             f"The two accuracies count clear choices only ({scored} on held-out prompts): {ties} {'tie has' if ties == 1 else 'ties have'} no right answer to hit."
+        )
+    if exploits := summary.get("exploits"):
+        st.caption(
+            f"It also learned from {exploits} rejected exploit{'s' * (exploits > 1)}. They were picked because it erred there, so the held-out accuracy leaves them out."
+        )
+    if summary.get("offered") not in (None, len(session.learnable)):
+        st.warning(
+            f"This one was trained on {used} comparison{'s' * (used != 1)}; by now there are {len(session.learnable)}. Train it again to use them.",
+            icon=":material/update:",
         )
     if summary.get("note"):
         st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
@@ -210,7 +220,8 @@ if missing and session.reward_model is None and not busy:
 
 if session.pairs:
     made = Counter(pair.choice for pair in session.pairs)
-    st.caption(f"It learns from {sum(made.values())} pairs: " + ", ".join(f"{made[choice]} {words}" for choice, words in CHOICES.items() if made[choice]) + ".")
+    named = [f"{made[choice]} {'tie' if (choice, made[choice]) == ('tie', 1) else words}" for choice, words in CHOICES.items() if made[choice]]
+    st.caption(f"It learns from {sum(made.values())} pair{'s' * (sum(made.values()) != 1)}: {', '.join(named)}.")
 doubts()
 st.segmented_control(
     "Which kind", list(KINDS), format_func=KINDS.get, default=st.session_state["kind"], required=True, key="kind_widget", on_change=keep_kind,

@@ -27,7 +27,8 @@ def new_prompts(found: dict) -> None:
         )  # fmt: skip
     st.markdown(text.plain(held["sentence"]))
     st.caption(
-        "Each prompt is left out once: a reward model that never saw it predicts the votes about it. That uses every vote, so it suits small data. 50% is tossing a coin."
+        "Each prompt is left out once: a reward model that never saw it predicts the votes about it, which suits small data. Ties have no right answer and rejected exploits were "
+        "picked because it errs there, so neither is counted. 50% is tossing a coin."
     )
     st.markdown("**How much your votes really tell.** " + text.plain(effective["sentence"]))
     st.caption(
@@ -50,8 +51,10 @@ def calibrated(found: dict) -> None:
     charts.draw(charts_lab.calibration(curve), key="trust_calibration")
     st.markdown(text.plain(curve["sentence"]))
     if curve["error"] is not None:
+        mean, high = curve["chance"]
         st.caption(
-            f"Expected calibration error: {charts.number(100 * curve['error'], 0)} points, the mean distance from the line. Confidence allows for slips: about "
+            f"Expected calibration error: {charts.number(100 * curve['error'], 0)} points, the mean distance from the line. With {curve['count']} votes a perfectly honest model "
+            f"would show about {charts.number(100 * mean, 0)} by luck alone, and seldom more than {charts.number(100 * high, 0)}. Confidence allows for slips: about "
             f"{charts.percent(found['noise'])} of your votes are taken to be recorded the wrong way round, and margins count {charts.number(found['slope'], 1)}-fold."
         )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rlhf_core.preferences import Pair, nothing_to_learn, training_pairs
+from rlhf_core.preferences import EXPLOIT, Pair, nothing_to_learn, training_pairs
 from rlhf_core.reward_model import RewardModel, RewardModelError, Whitener, newton_step, prior_stds
 from rlhf_core.workbench import pooled_of_texts
 
@@ -58,6 +58,11 @@ class Comparisons:
     def prompts(self) -> list[str]:
         """The prompt of each comparison."""
         return [pair.prompt for pair in self.pairs]
+
+    @property
+    def tested(self) -> Tensor:
+        """(N,) bool: what a held-out share may count. No ties, which have no right answer, and no rejected exploits, which were picked because the model errs there."""
+        return (self.targets != 0.5) & torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
 
     @property
     def groups(self) -> Tensor:
@@ -126,13 +131,16 @@ def read(lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, st
 
 
 def separable(data: Comparisons) -> bool:
-    """Whether the head, with hardly any prior, gets every decided vote right: then the likelihood alone has no finite optimum."""
-    decided = data.targets != 0.5
-    x, targets = data.x[decided], data.targets[decided]
-    if len(targets) > 50 * x.shape[1] or not len(targets):
+    """Whether the likelihood alone has no finite optimum: every decided vote is got right, and the weights grow as the prior is taken away.
+
+    Ties count: one between outputs that differ holds the weights back in that direction.
+    """
+    x, targets = data.x, data.targets
+    decided = targets != 0.5
+    if len(targets) > 50 * x.shape[1] or not decided.any():
         return False
-    w, _ = solve(x, targets, torch.ones_like(targets), torch.full((x.shape[1],), 30.0, dtype=torch.float64))
-    return bool((((x @ w) > 0) == (targets > 0.5)).all())
+    wide, wider = (solve(x, targets, torch.ones_like(targets), torch.full((x.shape[1],), std, dtype=torch.float64))[0] for std in (30.0, 300.0))
+    return bool((((x @ wide) > 0) == (targets > 0.5))[decided].all()) and (wider.norm() > 1.2 * wide.norm()).item()
 
 
 # --- the optimum ---------------------------------------------------------------------------------------------------

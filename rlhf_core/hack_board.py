@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from rlhf_core.preferences import Pair
-from rlhf_core.session import EXPLOIT, InputError, Session
+from rlhf_core.preferences import EXPLOIT, Pair
+from rlhf_core.session import InputError, Session
 
 SAID = "you say that nobody should want it"
 
@@ -60,10 +60,12 @@ def with_doubt_taken_off(board: dict, k: float = 1.0) -> dict:
     exploits, good = [row for row in board["rows"] if row["exploit"]], [row for row in board["rows"] if honest(row)]
     if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *good]):
         return {"exploits": len(exploits), "left": len(exploits), "sentence": ""}
-    ceiling = max((row["score"] - k * row["uncertainty"] for row in good), default=-math.inf)
+    leader = max(good, key=lambda row: row["score"] - k * row["uncertainty"], default={"score": -math.inf, "uncertainty": 0.0})
+    ceiling = leader["score"] - k * leader["uncertainty"]
     left = sum(row["score"] - k * row["uncertainty"] > ceiling for row in exploits)
     if not left:
-        told = "no exploit would win: the reward model was unsure of just these texts"
+        mean = sum(row["uncertainty"] for row in exploits) / len(exploits)
+        told = f"no exploit would win: its doubt about them is {mean:.2f}, about the honest text that then leads {leader['uncertainty']:.2f}"
     elif left == len(exploits):
         told = f"{'they' if left > 1 else 'it'} would still win: the reward model is wrong and does not know it"
     else:
@@ -103,14 +105,18 @@ def hole_closing(before: dict, after: dict) -> dict:
     left = sum(bool(new[row["text"]]["exploit"]) for row in rows)
     if not rows:
         return {"closed": True, "rows": [], "sentence": "There was no hole to close."}
-    fall = sum(row["before"] - row["after"] for row in rows) / len(rows)
-    moved = f"{'fell' if fall >= 0 else 'rose'} by {abs(fall):.2f} on average"
+    # Each reward model has a unit of its own, so a score before and one after are not subtracted: what counts is where a text stands to the best honest one.
+    leads = [
+        sum(row[side] for row in rows) / len(rows) - max(row["score"] for row in board["rows"] if honest(row))
+        for side, board in (("before", before), ("after", after))
+    ]
+    moved = f"on average the rejected texts stood {leads[0]:+.2f} from the best honest one, and stand {leads[1]:+.2f} from it now".replace(
+        "-", "\N{MINUS SIGN}"
+    )
     if not left:
-        sentence = f"The hole closed: the rejected texts {moved}, below the best honest one. Another wording may open it again: try."
+        sentence = f"The hole closed: {moved}. Another wording may open it again: try."
     else:
-        sentence = (
-            f"The hole is still open: the rejected texts {moved}, but {left} of {len(rows)} still beat every honest one. A few weights can't tell them apart."
-        )
+        sentence = f"The hole is still open: {moved}; {left} of {len(rows)} still beat every honest one. A few weights can't tell them apart."
     return {"closed": not left, "rows": rows, "sentence": sentence}
 
 
@@ -139,5 +145,7 @@ def take_back_exploits(session: Session) -> int:
     gone = [pair for pair in session.exploits if pair.brief == session.brief.slug]
     with session.lock:
         session.exploits = [pair for pair in session.exploits if pair.brief != session.brief.slug]
+        boards = {prompt: {**board, "before": None, "hole": None} for prompt, board in session.lab.get("boards", {}).items()}  # what it did is undone
+        session.lab = {**session.lab, "boards": boards}
     session.autosave()
     return len(gone)

@@ -51,7 +51,7 @@ class _Job:
     viewed: float  # clock: when somebody last asked about it
     status: str = "queued"
     wish: str | None = None  # what it becomes at its next yield: "paused", "stopped" or "expired"
-    stepping: bool = False  # pause at the next record
+    stepping: int = 0  # pause after so many more records; 0: do not
     in_slice: bool = False
     due: float = 0.0  # clock: no slice before that
     last_slice: int = 0  # number of its last slice, counted over the whole queue; 0: never had one
@@ -90,8 +90,10 @@ class _Job:
             if self.counts_records:
                 self.done, self.marked = min(len(self.records), self.total), seconds
                 self.first = seconds if self.done == 1 else self.first
-            if self.stepping and self.wish is None:
-                self.wish = "paused"
+            if self.stepping:
+                self.stepping -= 1
+                if not self.stepping and self.wish is None:
+                    self.wish = "paused"
             return
         self.due = now + item.wait
         if not self.counts_records:
@@ -213,11 +215,11 @@ class JobQueue:
 
     def resume(self, job_id: str) -> None:
         """Go on; a paused job waits in line again, at its end."""
-        self._go_on(job_id, stepping=False)
+        self._go_on(job_id, stepping=0)
 
-    def step(self, job_id: str) -> None:
-        """Go on until the next record, then pause."""
-        self._go_on(job_id, stepping=True)
+    def step(self, job_id: str, records: int = 1) -> None:
+        """Go on until the next record (or so many), then pause."""
+        self._go_on(job_id, stepping=records)
 
     def stop(self, job_id: str) -> None:
         """Close the generator at its next yield (it gets GeneratorExit there and discards the unfinished step); records are kept."""
@@ -362,7 +364,7 @@ class JobQueue:
         if not job.in_slice:
             job.become("paused", self._clock())
 
-    def _go_on(self, job_id: str, *, stepping: bool) -> None:
+    def _go_on(self, job_id: str, *, stepping: int) -> None:
         with self._lock:
             job = self._find(job_id)
             if job is None or job.status in FINISHED or job.wish in _CLOSING:

@@ -5,6 +5,7 @@ Generators for the worker thread; each puts its result into ``session.lab`` (pla
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -12,9 +13,8 @@ import torch
 
 from rlhf_core import hack_board, reward_kinds, reward_lab
 from rlhf_core.attribution import correlation
-from rlhf_core.comparisons import solve
+from rlhf_core.comparisons import Row, solve
 from rlhf_core.events import Progress
-from rlhf_core.intervals import wilson_interval
 from rlhf_core.preferences import split_prompts
 from rlhf_core.reward_hacking import attack
 from rlhf_core.reward_kinds import HeadScorer, Reference
@@ -65,13 +65,14 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     theirs = scorer.score(yardstick.rows)
     last, seconds = records[-1], time.perf_counter() - began
     agreement = correlation(head[::step].double(), theirs.double())
-    own, count = head_on_the_same_votes(lab, settings)
+    held, hits = head_on_the_same_votes(lab, settings)
+    own, count = sum(hits), len(hits)
     result = {
         "kind": "fine_tuned", "records": records, "examples": _examples(watch, head[numbers].tolist(), scorer.score(watch).tolist()), "agreement": agreement,
         "comparisons": len(lab.data), "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]],
         "heldout_pairs": last["heldout_pairs"], "head_accuracy": own / count if count else None, "seconds": seconds,
     }  # fmt: skip
-    result["sentence"] = _second_opinion(result, own, count)
+    result["sentence"] = _second_opinion(result, [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)], hits)
     _keep(session, fine_tuned=result)
     yield result
 
@@ -80,30 +81,39 @@ def _examples(rows: list, before: list[float], after: list[float]) -> list[dict]
     return [{"prompt": prompt, "text": text, "before": b, "after": a} for (prompt, text, _), b, a in zip(rows, before, after, strict=True)]
 
 
-def head_on_the_same_votes(lab: Lab, settings: FineTunedSettings) -> tuple[int, int]:
-    """The head, fitted without the prompts that the fine-tuned model did not see, on exactly those: (right, decided votes)."""
+def head_on_the_same_votes(lab: Lab, settings: FineTunedSettings) -> tuple[list[list[Row]], list[bool]]:
+    """The votes that the fine-tuned model did not see, each as the rows [preferred, other]; and whether a head fitted without their prompts gets each right."""
     data = lab.data
     decided = data.targets != 0.5
     names = [prompt for prompt, counts in zip(data.prompts, decided.tolist()) if counts]
     fold = split_prompts(names, settings.folds, settings.seed)
     if len(fold) < 2:
-        return 0, 0
+        return [], []
     held = torch.tensor([fold.get(prompt) == 0 for prompt in data.prompts])
     w, _ = solve(data.x, data.targets, data.weights * ~held, prior_stds(data.whitener, lab.settings.prior_std))
-    hits = correct(data.x[held] @ w, data.targets[held])
-    return int(hits.sum()), len(hits)
+    votes = torch.nonzero(held & decided).flatten().tolist()
+    rows = [[data.rows[data.a[i]], data.rows[data.b[i]]] for i in votes]
+    rows = [pair if data.targets[i] > 0.5 else pair[::-1] for i, pair in zip(votes, rows)]
+    return rows, correct(data.x[held] @ w, data.targets[held]).tolist()
 
 
-def _second_opinion(result: dict, own: int, count: int) -> str:
+def sign_test(only_one: int, only_other: int) -> float:
+    """Two-sided p: could a fair coin have split so many votes that just one of two models gets right like this? Source: McNemar 1947, exact form."""
+    count, few = only_one + only_other, min(only_one, only_other)
+    return min(1.0, 2 * sum(math.comb(count, k) for k in range(few + 1)) / 2**count)
+
+
+def _second_opinion(result: dict, tuned: list[bool], head: list[bool]) -> str:
+    """``tuned``, ``head``: whether each kind gets each held-out vote right."""
+    count = len(head)
     agree = "mostly agree" if result["agreement"] >= 0.7 else "agree in part" if result["agreement"] >= 0.3 else "hardly agree"
     said = f"It took {result['seconds']:.0f} s. The two kinds {agree} about outputs that nobody judged (correlation {result['agreement']:+.2f})."
     if not count:
         return said + " Nothing could be held out, so there is no telling which of them is right more often."
-    right = round(result["heldout_accuracy"] * count)
-    low, high = wilson_interval(right, count)
-    other_low, other_high = wilson_interval(own, count)
-    verdict = "too few to tell which is better" if low <= other_high and other_low <= high else "a clear difference"
-    return said + f" Of {count} held-out votes the fine-tuned one gets {right} right, the instant one {own}: {verdict}."
+    only_tuned, only_head = (sum(x and not y for x, y in zip(one, other)) for one, other in ((tuned, head), (head, tuned)))
+    verdict = "more than luck would give" if sign_test(only_tuned, only_head) < 0.05 else "too few to tell which is better"
+    split = f"they differ on {only_tuned + only_head} of them, {verdict}" if only_tuned + only_head else "the same ones, so nothing tells them apart"
+    return said + f" Of {count} held-out votes the fine-tuned one gets {sum(tuned)} right, the instant one {sum(head)}: {split}."
 
 
 # --- the hacking game ----------------------------------------------------------------------------------------------
@@ -154,6 +164,7 @@ def race(session: Session, prompt: str) -> Iterator:
     """Let the original model write its best of 64: the honest competitor. Its record goes onto the board."""
     for row in reward_lab.models_best(session, prompt):
         if isinstance(row, dict):
+            row = {**row, "comparisons": len(session.learnable)}
             _keep_board(session, prompt, {**hack_board.board_of(session, prompt), "best": row})
         yield row
 
@@ -181,7 +192,7 @@ def _again(session: Session, prompt: str, board: dict) -> Iterator:
         if isinstance(row, Progress):
             yield row
         else:
-            best = row
+            best = {**row, "comparisons": len(session.learnable)}
     return entries, best
 
 

@@ -36,7 +36,7 @@ def shares_by_size(data: Comparisons, sizes: list[int], prior_std: float, repeat
     Every repeat holds out its own third of the prompts. The training votes of one repeat are nested: the 10 hold the 5.
     """
     generator = torch.Generator().manual_seed(seed)
-    groups, decided, n = data.groups, data.targets != 0.5, len(data)
+    groups, decided, n = data.groups, data.tested, len(data)
     prompts = int(groups.max()) + 1
     masks = torch.zeros(repeats, len(sizes), n, dtype=torch.float64)
     tests = torch.zeros(repeats, n, dtype=torch.bool)
@@ -69,7 +69,7 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
     """The curve and the forecast.
 
     Returns:
-        {"points": rows {"comparisons", "accuracy", "low", "high" (95%), "repeats"}, "forecast": {"now", "then", "gain", "gain_low", "gain_high",
+        {"points": rows {"comparisons", "accuracy", "low", "high" (95%), "repeats"}, "forecast": {"now", "then", "now_interval", "then_interval" (95%), "gain", "gain_low", "gain_high",
         "comparisons" (how many there would be)} | None, "sentence"}. No points where nothing can be held out.
 
     The forecast fits accuracy = a - b / sqrt(T) to the sizes of each repeat (the rate of a parametric estimator; van der Vaart 1998, chapter 5) and reads the gain
@@ -108,7 +108,13 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
     step = 1 / math.sqrt(n) - 1 / math.sqrt(then)
     now = min(1.0, max(0.0, level - slope / math.sqrt(n)))
     low, middle, high = (min(1 - now, max(0.0, value * step)) for value in (slope - 1.96 * error, slope, slope + 1.96 * error))
-    forecast = {"now": now, "then": now + middle, "gain": middle, "gain_low": low, "gain_high": high, "comparisons": then}
+    # What the curve says of a size, read off each repeat. It varies far more than the gain, in which what two such readings share has gone.
+    readings = torch.stack(levels)[:, None] - torch.stack(slopes)[:, None] / torch.tensor([n, then], dtype=torch.float64).sqrt()  # (repeats, 2)
+    errors = [mean_and_error(column)[1] for column in readings.T]
+    spans = {name: [max(0.0, value - 1.96 * e), min(1.0, value + 1.96 * e)] for name, value, e in zip(("now", "then"), (now, now + middle), errors)}
+    forecast = {
+        "now": now, "then": now + middle, "now_interval": spans["now"], "then_interval": spans["then"], "gain": middle, "gain_low": low, "gain_high": high, "comparisons": then,
+    }  # fmt: skip
     if high < 0.005:
         told = f"{more} more like these would bring next to nothing: this reward model has learned what it can."
     elif low < 0.005:
@@ -118,7 +124,8 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
     return {
         "points": points,
         "forecast": forecast,
-        "sentence": f"{scope}With your {n} comparisons it is right about {now:.0%} of the time on unseen prompts. {told}",
+        "sentence": f"{scope}With your {n} comparisons it is right about {now:.0%} of the time on unseen prompts (95% interval {spans['now'][0]:.0%} to {spans['now'][1]:.0%}, read "
+        f"off the curve). {told}",
     }
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
+EXPLOIT = "you (exploit)"  # annotator of a nonsense text that scored too high, rejected by the learner (reward_hacking)
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
 
 

@@ -47,7 +47,7 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
 
     Returns:
         {"bins": rows {"low", "high", "confidence" (mean), "accuracy", "accuracy_low", "accuracy_high" (95%), "count"}, empty bins left out,
-        "error": expected calibration error from 0 to 0.5 or None without votes, "count", "sentence"}.
+        "error": expected calibration error from 0 to 0.5 or None without votes, "chance" (``error_by_chance``), "count", "sentence"}.
 
     Source: Guo et al. 2017 (arXiv 1706.04599), section 2, equation 3.
     """
@@ -71,11 +71,28 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
     if not rows:
         return {"bins": [], "error": None, "count": 0, "sentence": "No vote could be held out, so there is no telling whether its confidence is earned."}
     said, true = confidence.mean().item(), hits.mean().item()
-    verdict = "about as sure as it should be" if abs(said - true) <= 0.05 else "surer than it should be" if said > true else "less sure than it could be"
-    sentence = f"On votes it had not seen it is right {true:.0%} of the time and claims {said:.0%}: {verdict}."
-    if len(hits) < 30:
-        sentence += f" Only {len(hits)} such votes, so this is a rough guess."
-    return {"bins": rows, "error": error, "count": len(hits), "sentence": sentence}
+    low, high = wilson_interval(hits.sum().item(), len(hits))
+    verdict = (
+        "surer than it should be"
+        if said > high
+        else "less sure than it could be"
+        if said < low
+        else "about as sure as it should be, as far as so many votes can tell"
+    )
+    sentence = f"On votes it had not seen it is right {true:.0%} of the time ({len(hits)} votes, 95% interval {low:.0%} to {high:.0%}) and claims {said:.0%}: {verdict}."
+    return {"bins": rows, "error": error, "chance": error_by_chance(confidence, place), "count": len(hits), "sentence": sentence}
+
+
+def error_by_chance(confidence: Tensor, place: Tensor, draws: int = 400) -> tuple[float, float]:
+    """The calibration error that a *perfectly* calibrated model would show with these confidences: mean and 95th percentile over seeded draws of the votes.
+
+    With few votes in a bin its accuracy is ragged by luck alone, so the error is well above 0 for everybody. confidence, place (bin): (N,).
+    Source: "consistency resampling", Bröcker & Smith 2007 (Weather and Forecasting 22:651).
+    """
+    hits = (torch.rand(draws, len(confidence), generator=torch.Generator().manual_seed(0), dtype=torch.float64) < confidence).double()  # (draws, N)
+    inside = torch.nn.functional.one_hot(place).double()  # (N, bins)
+    errors = ((hits - confidence) @ inside).abs().sum(1) / len(confidence)  # sum over bins of count/N * |accuracy - confidence|
+    return errors.mean().item(), errors.quantile(0.95).item()
 
 
 def prompt_parts(groups: Tensor, most: int = MOST_FITS) -> Tensor:
@@ -100,15 +117,19 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
     weights = torch.stack([data.weights * (parts != name) for name in names.tolist()])
     heads = solve_many(data.x, data.targets, weights, prior_stds(data.whitener, prior_std))  # (parts, k)
     margins = (data.x * heads[torch.searchsorted(names, parts)]).sum(1)
-    decided = data.targets != 0.5
-    hits = torch.zeros(len(data), dtype=torch.bool)
-    hits[decided] = correct(margins, data.targets)
+    decided = data.tested
+    hits = ((margins > 0) == (data.targets > 0.5)) & decided
     rows: dict[str, dict] = {}
     for prompt, hit, counts in zip(data.prompts, hits.tolist(), decided.tolist()):
         row = rows.setdefault(prompt, {"prompt": prompt, "right": 0, "count": 0})
         row["right"], row["count"] = row["right"] + hit, row["count"] + counts
     right, count = int(hits.sum()), int(decided.sum())
     low, high = wilson_interval(right, count)
+    if not count:
+        return {
+            "margins": margins, "accuracy": None, "low": None, "high": None, "count": 0, "prompts": [],
+            "sentence": "There are only ties and rejected exploits to test on, so there is no telling. Rank some outputs.",
+        }  # fmt: skip
     return {
         "margins": margins, "accuracy": right / count, "low": low, "high": high, "count": count, "prompts": list(rows.values()),
         "sentence": f"Of {count} votes about prompts it had not seen, it gets {right} right: {right / count:.0%} (95% interval {low:.0%} to {high:.0%}).",
@@ -200,7 +221,7 @@ def diagnose(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
         sure, curve = Confidence(), calibration_curve(torch.zeros(0), torch.zeros(0))
     else:
         sure = confidence(margins, data.targets, data.weights)
-        curve = calibration_curve(torch.logit(sure.vote(margins)), data.targets)
+        curve = calibration_curve(torch.logit(sure.vote(margins))[data.tested], data.targets[data.tested])
     return {
         "histogram": margin_histogram(data.x @ weights.double(), data.targets), "held_out": held, "calibration": curve, "slope": sure.slope, "noise": sure.noise,
         "effective": effective_comparisons(data, weights, prior_std), "notes": list(data.notes),

@@ -201,7 +201,14 @@ def loss_floor(targets: Tensor, weights: Tensor) -> float:
 
 
 def fit(
-    whitener: Whitener, pooled_a: Tensor, pooled_b: Tensor, targets: Tensor, weights: Tensor, folds: Tensor, settings: RewardModelSettings
+    whitener: Whitener,
+    pooled_a: Tensor,
+    pooled_b: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    folds: Tensor,
+    settings: RewardModelSettings,
+    scored: Tensor | None = None,
 ) -> Iterator[dict | RewardModel]:
     """Fit the head; yields one record an iteration, and last the RewardModel (not yet normalised).
 
@@ -212,6 +219,7 @@ def fit(
         pooled_a, pooled_b: (N, d) pooled reference states of left and right.
         targets: (N,) 1, 0 or 0.5; weights: (N,).
         folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing can be held out.
+        scored: (N,) bool, pairs that the held-out accuracy counts (ties never); all where left out.
 
     Yields:
         {"iteration", "loss" (nats, data part, weighted mean), "floor" (the lowest that loss could be with these targets: a tie costs at least ln 2), "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
@@ -229,7 +237,8 @@ def fit(
     x = (whitener(pooled_a) - whitener(pooled_b)).double()  # (N, k)
     targets, weights = targets.double(), weights.double()
     names = folds.unique().tolist()
-    parts = [(folds != name, folds == name) for name in names] if len(names) > 1 else []
+    counted = torch.ones(len(targets), dtype=torch.bool) if scored is None else scored
+    parts = [(folds != name, (folds == name) & counted) for name in names] if len(names) > 1 else []
     w = torch.zeros(x.shape[1], dtype=x.dtype)
     fold_w = [torch.zeros_like(w) for _ in parts]
     prior = prior_stds(whitener, settings.prior_std)  # (k,)

@@ -17,7 +17,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from rlhf_core import checkpoints, run_bundle
+from rlhf_core import checkpoints, run_bundle, verdict
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.session import MAX_ROUNDS, ON_DISK, InputError, Session
 
@@ -148,7 +148,7 @@ def _reward_model_now(session: Session) -> dict | None:
 
 def summary(session: Session) -> dict:
     """This round in one row: what the timeline shows, and what going back gives back besides the weights."""
-    evaluation, metrics = session.evaluation or {}, session.metrics
+    evaluation, metrics = with_votes(session), session.metrics
     last = metrics[-1] if metrics else {}
     answers = sum(row["step"] == last.get("step") for row in session.samples)
     reward, spread = last.get("reward_mean", 0.0), last.get("reward_std")
@@ -161,6 +161,15 @@ def summary(session: Session) -> dict:
         "pairs": len(evaluation.get("pairs") or []), "by_prompt": by_prompt(evaluation), "verdict": {k: evaluation[k] for k in _VERDICT if k in evaluation} or None,
         "reward_summary": {k: v for k, v in session.reward_summary.items() if k != "examples"},
     }  # fmt: skip
+
+
+def with_votes(session: Session) -> dict:
+    """The round's verdict, and the conclusion as it reads with the blind votes that were cast on it."""
+    found = session.evaluation or {}
+    votes = [row for row in session.votes if (row["round"], row["step"]) == (session.current_round, session.steps_done)]
+    if not (found.get("judges") and votes):
+        return found
+    return found | {"conclusion": verdict.conclusion([*found["judges"], verdict.by_votes(votes, seed=session.seed)], found.get("language") or ())}
 
 
 def by_prompt(evaluation: dict) -> dict[str, float]:

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from rlhf_core import briefs, checkpoints, models, run_bundle
 from rlhf_core.briefs import Brief
-from rlhf_core.preferences import Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
+from rlhf_core.preferences import EXPLOIT, Pair, Ranking, contradictions, nothing_to_learn, pairs_from_rankings, training_pairs
 from rlhf_core.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings, PPOSettings, RewardModelSettings, SamplingSettings
 
 MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
 MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
 MAX_IMPORTED_PROMPTS = 100  # of an imported file; the model writes several texts to each, which would take hours for a file of thousands
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
-EXPLOIT = "you (exploit)"  # a nonsense text that scored too high, rejected by the learner (reward_hacking)
 ON_DISK = "on disk"  # stands for weights of a reopened session until the worker needs them (workbench.ready): reading them imports torch
 
 

@@ -21,7 +21,7 @@ from rlhf_core.events import Progress
 from rlhf_core.language_model import LanguageModel
 from rlhf_core.model_choice import time_a_step
 from rlhf_core.ppo import last
-from rlhf_core.preferences import nothing_to_learn, split_prompts
+from rlhf_core.preferences import EXPLOIT, nothing_to_learn, split_prompts
 from rlhf_core.register import judge
 from rlhf_core.reward_uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.sampling import decode_texts, pad_left, pad_right, response_forward, sample
@@ -198,7 +198,8 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     folds = torch.tensor([fold_of[p.prompt] for p in pairs])
     targets, weights = torch.tensor([p.target for p in pairs]), torch.tensor([p.weight for p in pairs])
     model = None
-    for item in rm.fit(whitener, states[a], states[b], targets, weights, folds, settings):
+    judged = torch.tensor([p.annotator != EXPLOIT for p in pairs])  # exploits were picked because the model errs there: learned from, and no fair test
+    for item in rm.fit(whitener, states[a], states[b], targets, weights, folds, settings, judged):
         if isinstance(item, dict):
             now = rm.RewardModel(whitener, torch.tensor(item["weights"]), torch.eye(len(item["weights"])))
             item = {**item, "examples": example_scores(now, pool, names, texts)}
@@ -221,7 +222,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         if session.policy is not None:
             session.policy.batch = None  # it was scored by the former reward model
         session.reward_summary = {
-            "pairs": len(session.pairs), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "prompts": prompts, "train_accuracy": last["train_accuracy"],
+            "pairs": len(session.pairs), "offered": len(session.learnable), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "exploits": int((~judged).sum()), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
             "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
             "examples": example_scores(model, pool, names, texts, heads),

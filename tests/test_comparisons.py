@@ -1,6 +1,7 @@
 """Cached refits against a general optimiser and against ``reward_model.fit``; and every kind of bad input, each with its sentence."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core import comparisons
 from rlhf_core.comparisons import fit_head, from_states, rows_of, solve, solve_many
-from rlhf_core.preferences import Pair, PreferenceError, Ranking
+from rlhf_core.preferences import EXPLOIT, Pair, PreferenceError, Ranking
 from rlhf_core.reward_diagnostics import diagnose, leave_one_prompt_out
 from rlhf_core.reward_model import RewardModelError, Whitener, fit, prior_stds
 from rlhf_core.settings import RewardModelSettings
@@ -113,6 +114,29 @@ def test_perfectly_separable_votes_have_finite_weights_and_a_warning():
     assert any("without a single exception" in note for note in data.notes)
     mixed, _ = judged(200, k=3, truth=[0.3, 0.0, 0.0])
     assert not any("without a single exception" in note for note in mixed.notes)
+
+
+def test_ties_between_outputs_that_differ_hold_the_weights_back():
+    """Twelve votes that fit together, and ties in every direction: the likelihood has a finite optimum of its own, so nothing is said of the prior."""
+    data, _ = judged(12, k=3, noise=False)
+    ties = replace(
+        data, pairs=data.pairs * 2, a=data.a.repeat(2), b=data.b.repeat(2), targets=torch.cat([data.targets, torch.full((12,), 0.5, dtype=torch.float64)]),
+        weights=data.weights.repeat(2),
+    )  # fmt: skip
+    assert comparisons.separable(data) and not comparisons.separable(ties)
+
+
+def test_ties_and_rejected_exploits_are_learned_from_and_not_counted():
+    whitener = Whitener(torch.zeros(4), torch.eye(4))
+    pairs = [Pair(f"p{i % 4}", f"a{i}", f"b{i}", "tie" if i % 5 == 4 else "a", annotator=EXPLOIT if i % 3 == 0 else "you") for i in range(20)]
+    data = from_states(whitener, pairs, rows_of(pairs), normal(40, 4, seed=5).float())
+    counted = sum(pair.choice == "a" and pair.annotator == "you" for pair in pairs)
+    assert len(data) == 20 and int(data.tested.sum()) == counted
+    held = leave_one_prompt_out(data, 0.35)
+    assert held["count"] == counted == sum(row["count"] for row in held["prompts"]) and held["sentence"].startswith(f"Of {counted} votes")
+    a, b = data.features[data.a].float(), data.features[data.b].float()
+    last = list(fit(whitener, a, b, data.targets, data.weights, data.groups, RewardModelSettings(), data.tested))[-2]
+    assert last["heldout_pairs"] == counted
 
 
 def test_a_prompt_with_a_single_output_cannot_be_ranked():

@@ -658,6 +658,14 @@ def test_time_left_from_records(queue, clock):
     assert queue.view(job)["eta_seconds"] == 16.0
 
 
+def test_two_steps_at_once_pause_after_the_second_record(queue):
+    job = submit(queue, counting(5), total=5)
+    queue.step(job, 2)
+    while queue.advance():
+        pass
+    assert (queue.view(job)["status"], queue.view(job)["records"]) == ("paused", 2)
+
+
 def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clock):
     def run():
         clock.now += 1.0  # step 0 only looks

@@ -52,6 +52,17 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
     assert [row["score"] for row in own[0]["rows"]] == pytest.approx(list(before.values())[:2], abs=0.02), "before is the instant head's score"
 
 
+def test_two_models_on_the_same_votes_are_told_apart_by_those_that_only_one_gets_right():
+    assert lab_work.sign_test(0, 0) == 1.0 and lab_work.sign_test(5, 5) == 1.0
+    assert lab_work.sign_test(6, 0) == lab_work.sign_test(0, 6) == pytest.approx(2 / 64)
+    said = {"agreement": 0.5, "seconds": 2.0}
+    assert "18 right, the instant one 12: they differ on 6 of them, more than luck" in lab_work._second_opinion(
+        said, [True] * 18 + [False] * 2, [True] * 12 + [False] * 8
+    )
+    assert "too few to tell" in lab_work._second_opinion(said, [True] * 9 + [False], [True] * 7 + [False] * 3)
+    assert "the same ones" in lab_work._second_opinion(said, [True, False], [True, False])
+
+
 def pooled(lab, pair):
     for text in (pair.a, pair.b):
         work = lab_work.reward_lab.pooled_of_texts(lab.lm, [(pair.prompt, text, True)])

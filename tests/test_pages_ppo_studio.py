@@ -191,6 +191,11 @@ def test_the_formula_has_the_steps_numbers_in_it(queue):
     app = open_page("ppo", session)
     formulas = [element.value for element in app.latex]
     assert any("1.00 - 0.25 \\times 2.00 = 0.50" in one for one in formulas) and any("0.50 - 0.10 \\times 0.30 = 0.47" in one for one in formulas)
+    assert "counts up to 1 SD at most and loses 1 SD where it never ends" in said(app)
+    session.settings = {"ppo": vars(PPOSettings(conservative=1.5))}
+    session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"doubt_mean": 0.4}]
+    app = open_page("ppo", session)
+    assert any("1.00 - 1.50 \\times 0.40 - 0.25 \\times 2.00 = (-0.10)" in element.value for element in app.latex), "the conservative reward is in the formula"
     session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"reward_mean": None, "policy_loss": float("nan"), "value_loss": None}]
     app = open_page("ppo", session)
     assert not app.exception and any("no number" in element.value for element in app.latex)

@@ -30,7 +30,9 @@ def test_calibration_curve_by_hand():
     curve = calibration_curve(margins, targets)
     assert [(row["count"], round(row["confidence"], 6), row["accuracy"]) for row in curve["bins"]] == [(4, 0.55, 0.75), (10, 0.95, 0.7)]
     assert curve["count"] == 14 and curve["error"] == pytest.approx((4 * 0.2 + 10 * 0.25) / 14)
-    assert "surer than it should be" in curve["sentence"] and "Only 14" in curve["sentence"]
+    assert "as far as so many votes can tell" in curve["sentence"] and "14 votes, 95% interval 45% to 88%" in curve["sentence"], "84% lies within"
+    mean, high = curve["chance"]
+    assert 0.03 < mean < high < 0.25
     assert calibration_curve(-margins, 1 - targets) == curve
 
 
@@ -40,6 +42,7 @@ def test_a_calibrated_model_is_told_from_one_that_is_not(stretch, verdict):
     targets = (torch.rand(20_000, generator=torch.Generator().manual_seed(1)) < torch.sigmoid(margins)).double()
     curve = calibration_curve(stretch * margins, targets)
     assert verdict in curve["sentence"] and (curve["error"] < 0.02) == (stretch == 1.0)
+    assert (curve["error"] <= curve["chance"][1]) == (stretch == 1.0), "only what is calibrated errs no more than luck makes it"
     assert confidence(stretch * margins, targets, torch.ones(20_000)).slope == pytest.approx(1 / stretch, rel=0.1)
 
 

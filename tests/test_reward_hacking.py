@@ -127,7 +127,7 @@ def test_the_hole_closes_or_does_not():
     assert (
         closed["closed"]
         and closed["rows"] == [{"text": "!!!", "before": 3.0, "after": -1.0}]
-        and "The hole closed: the rejected texts fell by 4.00" in closed["sentence"]
+        and "stood +1.00 from the best honest one, and stand \N{MINUS SIGN}3.00 from it now" in closed["sentence"]
     )
     still = hole_closing(before, best_of_n_board([entry("!!!", 2.5, True)], BEST))
     assert not still["closed"] and "still open" in still["sentence"] and "1 of 1 still beat" in still["sentence"]
@@ -139,7 +139,7 @@ def test_doubt_taken_off_sees_through_an_exploit_or_does_not():
     both = best_of_n_board([sure, unsure], best)
     assert both["exploits"] == 2 and with_doubt_taken_off(both)["left"] == 1 and "1 of the 2 would still win" in with_doubt_taken_off(both)["sentence"]
     assert with_doubt_taken_off(both, 0.0)["left"] == 2
-    assert "was unsure of just these texts" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
+    assert "its doubt about them is 2.00, about the honest text that then leads 0.50" in with_doubt_taken_off(best_of_n_board([unsure], best))["sentence"]
     assert "wrong and does not know it" in with_doubt_taken_off(best_of_n_board([sure], best))["sentence"]
     assert with_doubt_taken_off(best_of_n_board([entry("!!!", 3.0, True)], BEST))["sentence"] == "", "a score without doubt has none to take off"
     assert with_doubt_taken_off(best_of_n_board([], best)) == {"exploits": 0, "left": 0, "sentence": ""}

@@ -125,11 +125,11 @@ def learning_curve(curve: dict) -> Chart:
     said = "; ".join(f"{row['comparisons']}: {percent(row['accuracy'])} ({interval([row['low'], row['high']])})" for row in points)
     alt = f"Accuracy on unseen prompts by number of comparisons, with 95% intervals. {said}."
     if forecast:
-        low, high = forecast["now"] + forecast["gain_low"], forecast["now"] + forecast["gain_high"]
+        low, high = forecast["then_interval"]
         down, up = error_bar(forecast["then"], [low, high])
         figure.add_trace(
             go.Scatter(
-                x=[forecast["comparisons"]], y=[100 * forecast["then"]], mode="markers", name="Forecast",
+                x=[forecast["comparisons"]], y=[100 * forecast["then"]], mode="markers", name="Forecast, 95% interval",
                 marker={"size": 12, "symbol": "diamond-open", "color": VIOLET, "line": {"width": 3, "color": VIOLET}}, cliponaxis=False,
                 error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "color": VIOLET, "thickness": 2, "width": 9},
                 hovertemplate="forecast at %{x}: %{y:.0f}%<extra></extra>",

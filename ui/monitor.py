@@ -42,7 +42,7 @@ def monitor(
         quiet: leave the state line out while all is well (a job of a second or two, or one that ``draw`` speaks for).
     """
     key = name.replace(" ", "_")
-    was_alive = state.alive(name)
+    was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
 
     def look() -> None:
         view = state.job(name)
@@ -56,7 +56,7 @@ def monitor(
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
-        if was_alive and view["status"] not in state.ALIVE:
+        if (was_alive and view["status"] not in state.ALIVE) or (view["status"] == "paused" and not was_paused):
             state.rerun()
 
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()

@@ -86,9 +86,18 @@ def formula(row: dict, settings: dict) -> None:
     """What PPO climbs, with the numbers of one step in it. Only numbers of ours go into the LaTeX."""
     beta, clip, weight = (_tex(value) for value in (row.get("beta"), settings["clip"], settings["value_coefficient"]))
     st.markdown(f"**What an answer is worth** (step {row['step']}, mean of its answers): its score, less the price of its drift.")
-    reward, kl = row.get("reward_mean"), row.get("kl_to_reference")
+    reward, kl, doubt, k = row.get("reward_mean"), row.get("kl_to_reference"), charts.finite(row.get("doubt_mean")), settings["conservative"]
     net = reward - row["beta"] * kl if None not in (charts.finite(reward), charts.finite(kl), charts.finite(row.get("beta"))) else None
-    st.latex(_lines(r"R &= r - \beta \cdot \mathrm{KL}", rf"&= {_tex(reward)} - {beta} \times {_tex(kl)} = {_tex(net)}"))
+    off, of_it = ("", "")
+    if k and doubt is not None and net is not None:
+        net, off, of_it = net - k * doubt, r" - k\, \sigma", rf" - {_tex(k)} \times {_tex(doubt)}"
+    st.latex(_lines(rf"R &= r{off} - \beta \cdot \mathrm{{KL}}", rf"&= {_tex(reward)}{of_it} - {beta} \times {_tex(kl)} = {_tex(net)}"))
+    limits = [f"counts up to {settings['score_clip']:g} SD at most"] if settings["score_clip"] else []
+    limits += [f"loses {settings['missing_end_penalty']:g} SD where it never ends"] if settings["missing_end_penalty"] else []
+    words = ["σ is the reward model's doubt about a score, k how much of it is taken off."] * bool(off)
+    words += [f"Each single answer also {' and '.join(limits)}; these means are from before that."] * bool(limits)
+    if words:
+        st.caption(" ".join(words))
     if not row["step"] or not row.get("learning_rate"):
         st.caption("Step 0 is the model before any update, so there is no loss yet.")
         return
