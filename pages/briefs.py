@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core import briefs
 from rlhf_core.briefs import Brief, BriefError
-from ui import state, text
+from ui import brief_choice, state, text
 
 PLACEHOLDERS = {
     "title": "for example: Bedtime stories",
@@ -36,10 +36,7 @@ def known() -> dict[str, Brief]:
 
 
 def choose() -> None:
-    chosen = st.session_state.get("brief_choice")
-    if chosen and chosen != session.brief.slug:
-        state.stop_all()  # whatever runs was meant for the old brief
-        session.set_brief(session.brief_called(chosen))
+    brief_choice.pick(session, st.session_state.get("brief_choice"))
 
 
 def save(where: str, brief: Brief | None) -> None:
@@ -134,6 +131,7 @@ st.selectbox(
     on_change=choose,
     help="Choosing another brief puts the reward model and the tuned model of this one away. Judgements are kept, each under its own brief.",
 )
+brief_choice.question(session, "brief_choice")
 words(session.brief)
 if session.brief.wanted:
     st.caption(

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from rlhf_core import briefs, models
-from ui import monitor, state, text, whiteboard
+from ui import brief_choice, monitor, state, text, whiteboard
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
 COMPARISONS, STEPS = 30, 15  # what "Run it once for me" does; about a minute on two cores
@@ -48,10 +48,7 @@ def precomputed(changed: float) -> dict | None:
 
 
 def pick_brief() -> None:
-    chosen = st.session_state.get("brief_pick")
-    if chosen and chosen != session.brief.slug:
-        state.stop_all()  # whatever runs was meant for the old brief
-        session.set_brief(session.brief_called(chosen))
+    brief_choice.pick(session, st.session_state.get("brief_pick"))
 
 
 def run_once() -> None:
@@ -145,6 +142,7 @@ if not running:
         key="brief_pick",
         on_change=pick_brief,
     )
+    brief_choice.question(session, "brief_pick")
     with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
         how_long = "in about a minute" if session.model_name == models.BUNDLED else "in several minutes with this model, with settings that fit a workshop"

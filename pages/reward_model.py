@@ -219,9 +219,14 @@ if missing and session.reward_model is None and not busy:
     st.stop()
 
 if session.pairs:
-    made = Counter(pair.choice for pair in session.pairs)
+    made = Counter(pair.choice for pair in session.learnable)
     named = [f"{made[choice]} {'tie' if (choice, made[choice]) == ('tie', 1) else words}" for choice, words in CHOICES.items() if made[choice]]
-    st.caption(f"It learns from {sum(made.values())} pair{'s' * (sum(made.values()) != 1)}: {', '.join(named)}.")
+    idle = len(session.pairs) - sum(made.values())
+    rest = (
+        f" {idle} more {'teaches' if idle == 1 else 'teach'} nothing (skipped, both bad) or {'is' if idle == 1 else 'are'} about prompts kept for the verdict."
+        * bool(idle)
+    )
+    st.caption(f"It learns from {sum(made.values())} pair{'s' * (sum(made.values()) != 1)}{': ' * bool(named)}{', '.join(named)}.{rest}")
 doubts()
 st.segmented_control(
     "Which kind", list(KINDS), format_func=KINDS.get, default=st.session_state["kind"], required=True, key="kind_widget", on_change=keep_kind,

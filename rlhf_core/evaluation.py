@@ -39,7 +39,7 @@ def mean_words(texts: Sequence[str]) -> float:
 
 
 def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000) -> tuple[float, tuple[float, float]]:
-    """Wins plus half the ties, with a 95% interval bootstrapped over prompts.
+    """Wins plus half the ties (or any share: of hits), with a 95% interval bootstrapped over prompts.
 
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
@@ -57,10 +57,10 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     wilson = wilson_interval(sum(outcomes), len(outcomes))
     if len(clusters) < 5 or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1:
         return rate, wilson
-    rng, means = random.Random(seed), []
+    sums, rng, means = [(sum(cluster), len(cluster)) for cluster in clusters], random.Random(seed), []
     for _ in range(draws):
-        drawn = [outcome for cluster in rng.choices(clusters, k=len(clusters)) for outcome in cluster]
-        means.append(sum(drawn) / len(drawn))
+        drawn = rng.choices(sums, k=len(sums))
+        means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
     means.sort()
     low, high = means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
     return rate, (low, high) if len(clusters) >= ENOUGH_PROMPTS else (min(low, wilson[0]), max(high, wilson[1]))

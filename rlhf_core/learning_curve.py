@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from rlhf_core.comparisons import Comparisons, solve_many
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.reward_model import prior_stds
 
 REPEATS, HELD_OUT, MORE = 40, 1 / 3, 20
@@ -65,6 +66,12 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), (values.var() * (1 / len(values) + HELD_OUT / (1 - HELD_OUT))).sqrt().item()
 
 
+def span(mean: float, error: float, tested: int) -> list[float]:
+    """95% interval of a share: the repeats' own, and no narrower than Wilson's of the ``tested`` votes. Where every repeat came out alike, the repeats know no doubt."""
+    low, high = wilson_interval(mean * tested, tested)
+    return [max(0.0, min(low, mean - 1.96 * error)), min(1.0, max(high, mean + 1.96 * error))] if math.isfinite(error) else [low, high]
+
+
 def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeats: int = REPEATS, seed: int = 0) -> dict:
     """The curve and the forecast.
 
@@ -75,6 +82,7 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
     The forecast fits accuracy = a - b / sqrt(T) to the sizes of each repeat (the rate of a parametric estimator; van der Vaart 1998, chapter 5) and reads the gain
     off between N and N + ``more``; its interval is that of ``mean_and_error`` over repeats. It is cut at what is left to gain.
     """
+    n, tested = len(data), int(data.tested.sum())
     if len(data) > MOST_TESTED:
         data = _some(data, MOST_TESTED, seed)
         scope = f"Drawn from {MOST_TESTED:,} of the comparisons. "
@@ -90,7 +98,7 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
         values = shares[:, column][~shares[:, column].isnan()]
         if len(values) >= repeats / 4:
             mean, error = mean_and_error(values)
-            low, high = max(0.0, mean - 1.96 * error), min(1.0, mean + 1.96 * error)
+            low, high = span(mean, error, tested)
             points.append({"comparisons": size, "accuracy": mean, "low": low, "high": high, "repeats": len(values)})
     slopes, levels = [], []
     for row in shares:
@@ -100,7 +108,7 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
             b = -((inverse - inverse.mean()) * (row[known] - row[known].mean())).sum() / ((inverse - inverse.mean()) ** 2).sum()
             slopes.append(b)
             levels.append(row[known].mean() + b * inverse.mean())
-    n, then = len(data), len(data) + more
+    then = n + more
     if len(slopes) < repeats / 4 or not points:
         return {"points": points, "forecast": None, "sentence": "The votes are spread too unevenly over the prompts for a forecast."}
     slope, error = mean_and_error(torch.stack(slopes))
@@ -111,12 +119,12 @@ def learning_curve(data: Comparisons, prior_std: float, more: int = MORE, repeat
     # What the curve says of a size, read off each repeat. It varies far more than the gain, in which what two such readings share has gone.
     readings = torch.stack(levels)[:, None] - torch.stack(slopes)[:, None] / torch.tensor([n, then], dtype=torch.float64).sqrt()  # (repeats, 2)
     errors = [mean_and_error(column)[1] for column in readings.T]
-    spans = {name: [max(0.0, value - 1.96 * e), min(1.0, value + 1.96 * e)] for name, value, e in zip(("now", "then"), (now, now + middle), errors)}
+    spans = {name: span(value, e, tested) for name, value, e in zip(("now", "then"), (now, now + middle), errors)}
     forecast = {
         "now": now, "then": now + middle, "now_interval": spans["now"], "then_interval": spans["then"], "gain": middle, "gain_low": low, "gain_high": high, "comparisons": then,
     }  # fmt: skip
     if high < 0.005:
-        told = f"{more} more like these would bring next to nothing: this reward model has learned what it can."
+        told = f"{more} more like these would bring next to nothing that this curve could show."
     elif low < 0.005:
         told = f"{more} more may bring nothing, or up to {100 * high:.0f} points: your votes so far can't tell."
     else:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rlhf_core.comparisons import Comparisons, solve_many
+from rlhf_core.evaluation import win_rate
 from rlhf_core.intervals import wilson_interval
 from rlhf_core.reward_model import correct, prior_stds
 
@@ -104,7 +105,7 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
     """Every vote judged by a head that never saw its prompt. All heads are refitted together, in milliseconds.
 
     Returns:
-        {"margins": (N,) tensor of log-odds or None, "accuracy", "low", "high" (95%, Wilson) | None, "count" (decided votes), "prompts": rows
+        {"margins": (N,) tensor of log-odds or None, "accuracy", "low", "high" (95%, over prompts: ``evaluation.win_rate``) | None, "count" (decided votes), "prompts": rows
         {"prompt", "right", "count"}, "sentence"}. None where all votes are about one prompt.
     """
     parts = prompt_parts(data.groups)
@@ -124,7 +125,7 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
         row = rows.setdefault(prompt, {"prompt": prompt, "right": 0, "count": 0})
         row["right"], row["count"] = row["right"] + hit, row["count"] + counts
     right, count = int(hits.sum()), int(decided.sum())
-    low, high = wilson_interval(right, count)
+    _, (low, high) = win_rate(hits[decided].double().tolist(), [prompt for prompt, counts in zip(data.prompts, decided.tolist()) if counts])
     if not count:
         return {
             "margins": margins, "accuracy": None, "low": None, "high": None, "count": 0, "prompts": [],

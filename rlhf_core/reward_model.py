@@ -38,6 +38,9 @@ def pooled_states(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
+LEAST_SPREAD = 0.02  # log-odds between typical outputs: below, the unit of the score would be next to nothing, and every score enormous
+
+
 @dataclass
 class Whitener:
     """Maps pooled states to k uncorrelated features of unit variance *within a prompt*.
@@ -154,8 +157,10 @@ class RewardModel:
         """
         raw = self.raw(pooled)
         spread = raw.std().item()
-        if not math.isfinite(spread) or spread < 1e-6:
-            raise RewardModelError("The reward model gives every output the same score: it has learned nothing yet. Judge more, and more clearly.")
+        if not math.isfinite(spread) or spread < LEAST_SPREAD:
+            raise RewardModelError(
+                "The reward model gives every output the same score, or nearly: it has learned nothing yet. Judge more, more clearly, and texts that really differ."
+            )
         return RewardModel(self.whitener, self.weights, self.covariance, raw.mean().item(), spread)
 
     def tensors(self) -> dict[str, Tensor]:

@@ -147,21 +147,42 @@ def judge_for_me(session: Session, count: int, candidates: int) -> Iterator:
 
 # Unlabelled reference samples, shared by all sessions: they depend on nothing else.
 _POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = OrderedDict()
+_WRITING: dict[tuple, tuple[int, int | None]] = {}  # those that are being written, and how far they are
+A_MOMENT, PATIENCE = 0.2, 3.0  # seconds between two looks at another's progress; without any, after which one writes them oneself
 
 
 def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
     """Unlabelled outputs of the *original* model: returns (prompt of each, text of each, (M, d) pooled states). Made once a model and prompt list."""
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
     prompts = list(fitting)
-    key = (session.model_hash, tuple(prompts), count)
+    key, stage = (session.model_hash, tuple(prompts), count), "sampling the original model"
+    seen, still = None, 0.0  # a room that trains at the same moment wants the same samples: one writes them, the others wait for as long as it gets on
+    while key in _WRITING and key not in _POOLS and still < PATIENCE:
+        still, seen = (0.0 if _WRITING[key] != seen else still + A_MOMENT), _WRITING[key]
+        yield Progress(stage, *seen, wait=A_MOMENT)
     if key not in _POOLS:
         each = max(2, -(-count // len(prompts)))
-        rows = yield from write(lm, lm.trunk, list(fitting.values()), each, 20_260, stage="sampling the original model")
+        rows = yield from noted(key, write(lm, lm.trunk, list(fitting.values()), each, 20_260, stage=stage))
         _POOLS[key] = ([prompts[n] for n, *_ in rows], [text for _, text, _, _ in rows], torch.stack([state for *_, state in rows]))
         while len(_POOLS) > 8:
             _POOLS.popitem(last=False)
     _POOLS.move_to_end(key)
     return _POOLS[key]
+
+
+def noted(key: tuple, work: Iterator) -> Iterator:
+    """``work``, its progress noted for those who wait for the same; returns what it returns."""
+    try:
+        while True:
+            try:
+                item = next(work)
+            except StopIteration as end:
+                return end.value
+            _WRITING[key] = item.done, item.total
+            yield item
+    finally:
+        work.close()
+        _WRITING.pop(key, None)
 
 
 def fit_reward_model(session: Session, settings: RewardModelSettings) -> Iterator:
@@ -216,7 +237,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
     note = f"{note} {too_long}".strip()
     contradicting = len(session.contradictions())
     if contradicting:
-        note = f"{note} {contradicting} of your judgements contradict each other; the reward model averages them.".strip()
+        note = f"{note} Your judgements contradict each other in {contradicting} place{'s' * (contradicting != 1)}; the reward model averages them.".strip()
     with session.lock:
         session.reward_model = model
         if session.policy is not None:

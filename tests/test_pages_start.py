@@ -539,3 +539,20 @@ def test_an_address_in_foreign_text_does_not_become_a_link(written):
     shown = text.plain(written)
     assert shown.replace("\u2060", "").replace("\\", "") == written
     assert not re.search(r"(?i)https?:?//|www\\.|@e", shown.replace("\\:", ":"))
+
+
+def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(queue):
+    app = open_app("prompt")
+    session = session_of(app)
+    session.reward_model, session.metrics, former = object(), [{"step": 0}, {"step": 3, "reward_mean": 0.3}], session.brief.slug
+    app.switch_page("pages/loop.py").run()
+    app.button_group(key="brief_pick").set_value("meme-bot").run()
+    words = " ".join(element.value for element in app.markdown)
+    assert "Change the brief to “Meme bot”?" in words and "the reward model, the model that 3 PPO steps tuned" in words
+    assert session.brief.slug == former and session.metrics
+    app.button(key="brief_stay").click().run()
+    assert session.brief.slug == former and session.metrics and app.button_group(key="brief_pick").value == former
+    assert not any(button.key == "brief_change" for button in app.button)
+    app.button_group(key="brief_pick").set_value("meme-bot").run()
+    app.button(key="brief_change").click().run()
+    assert not app.exception and session.brief.slug == "meme-bot" and session.reward_model is None and not session.metrics

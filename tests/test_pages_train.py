@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rlhf_core import jobs, sessions
+from rlhf_core import jobs, presets, sessions
 from rlhf_core.events import Progress
 from rlhf_core.preferences import Ranking
 from rlhf_core.session import InputError, Session
@@ -383,12 +383,16 @@ def test_a_second_learner_waits_in_line_and_is_told(queue):
     assert "Next in line" in said(app)
 
 
-def test_impossible_settings_are_refused_in_words(queue):
+def test_impossible_settings_are_refused_in_words(queue, monkeypatch):
     session = made("fitted")
     app = open_page("ppo", session)
-    app.slider(key="ppo_minibatch_size").set_value(128).run()
+    monkeypatch.setattr(presets, "fitting", lambda values: values | {"temperature": 9.0})
     app = press(app, "ppo_play")
-    assert "minibatch size (128) is larger than the batch size (64)" in said(app) and "ppo" not in session.jobs
+    assert "temperature is 9" in said(app) and "ppo" not in session.jobs
+    monkeypatch.undo()
+    app.slider(key="ppo_minibatch_size").set_value(128).run()
+    press(app, "ppo_play")
+    assert "ppo" in session.jobs, "a minibatch is at most the batch"
 
 
 def test_settings_survive_a_visit_elsewhere(queue):

@@ -273,7 +273,7 @@ def test_contradictions_are_counted_in_the_note_and_one_prompt_alone_holds_nothi
         session.add_ranking(set_of(session, " a furry animal.", " a mood.")["id"], groups=groups)
     run(session.fit_reward_model(FEW))
     summary = session.reward_summary
-    assert "1 of your judgements contradict" in summary["note"] and "one prompt" in summary["note"]
+    assert "contradict each other in 1 place" in summary["note"] and "one prompt" in summary["note"]
     assert summary["heldout_accuracy"] is None and summary["heldout_interval"] is None
     assert summary["train_accuracy"] == pytest.approx(2 / 3)
 
@@ -778,3 +778,28 @@ def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tmp_path, tuned
     run(again.ppo(dataclasses.replace(SHORT, frozen_layers=0, steps=1)))
     with pytest.raises(InputError, match="already trained in all its layers"):
         run(again.ppo(frozen))
+
+
+def test_a_room_that_wants_the_same_reference_samples_writes_them_once(monkeypatch):
+    """Two sessions at the same moment: the second waits for what the first writes; where the first stands still, it writes them itself."""
+    monkeypatch.setattr(steps, "_POOLS", type(steps._POOLS)())
+    written = []
+    real = steps.write
+    monkeypatch.setattr(steps, "write", lambda *a, **k: written.append(1) or real(*a, **k))
+    one, two = (Session(briefs.PRESETS["biology-homework"], seed=seed) for seed in (1, 2))
+    lm, _ = workbench.ready(one), workbench.ready(two)
+    first, second = steps.reference_pool(one, lm, 64), steps.reference_pool(two, lm, 64)
+    next(first)
+    waiting = [next(second) for _ in range(3)]
+    assert all(item.wait > 0 and item.stage == "sampling the original model" for item in waiting)
+    list(first)
+    list(second)
+    assert len(written) == 1 and not steps._WRITING
+    steps._POOLS.clear()
+    stuck, patient = steps.reference_pool(one, lm, 64), steps.reference_pool(two, lm, 64)
+    next(stuck)
+    looks = 0
+    for item in patient:
+        looks += item.wait > 0
+    assert looks * steps.A_MOMENT >= steps.PATIENCE and len(written) == 3 and len(steps._POOLS) == 1
+    stuck.close()

@@ -94,7 +94,7 @@ def algorithms(found: dict | None) -> Chart:
     title = "What each algorithm got, and how far it went for it"
     look_for = (
         "high and to the left is best: much better texts, little drift. Best-of-n is drawn where its KL can be at most (log n − (n − 1)/n); the others' KL is exact. "
-        "Lines closer than the spread of one sample (the bar on each last point, 95%) cannot be told apart."
+        "Lines closer than the spread of one sample (the bar on the last point of each trained line, 95%) cannot be told apart."
     )
     points, found = (found or {}).get("points", {}), found or {}
     figure = frame("KL to the original model (nats an answer)", "Gold (reference s.d.)", height=400)
