@@ -65,7 +65,9 @@ def compared(records: list[dict], view: dict) -> None:
 
 
 def side_by_side() -> None:
-    st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", (session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]))
+    shown = [record["prompt"] for record in state.records("compare") if "before" in record]  # after a reload the answers are still there
+    first = (shown or session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]
+    st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
     busy = state.alive("compare")
     st.text_input(
         "Prompt for both models",
@@ -153,8 +155,6 @@ def measure_button(key: str, label: str, primary: bool = True) -> None:
 
 
 def measured() -> None:
-    if state.job("evaluate"):
-        monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
     if not session.evaluation:
         st.markdown("Both models answer prompts that no training ever saw, with the same seeds. Then every pair is judged and counted.")
         measure_button("evaluate", "Measure it")
@@ -218,7 +218,11 @@ def blind() -> None:
                 text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
                 st.button(f"{name} is better", key=f"vote_{name.lower()}", on_click=vote, args=(pair["prompt"], side), width="stretch")
         st.button("No difference", key="vote_tie", on_click=vote, args=(pair["prompt"], "tie"), width="stretch")
-    with st.expander("Your count so far (opening it ends the blindness)" if waiting else "Your count", expanded=not waiting, key="vote_count"):
+    with st.expander(
+        "Your count so far (opening it ends the blindness)" if waiting else "Your count",
+        expanded=not waiting,
+        key=f"vote_count_{'open' if waiting else 'done'}",
+    ):
         count = {side: sum(row["choice"] == side for row in votes) for side in ("after", "tie", "before")}
         with st.container(horizontal=True):
             st.metric("After preferred", count["after"])
@@ -237,12 +241,14 @@ if missing and not session.evaluation:
         st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
     st.stop()
 
+if state.job("evaluate"):  # above the tabs: two of them can begin it
+    monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
 see, vote_tab, verdict_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/gavel: Verdict"])
 with see:
     side_by_side()
     closely()
 with vote_tab:
-    st.fragment(blind)()
+    blind()  # no fragment: each vote also changes the verdict beside it
 with verdict_tab:
     measured()
 

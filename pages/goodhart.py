@@ -36,21 +36,23 @@ def start() -> None:
     state.submit("goodhart", lambda: session.goodhart(chosen), label="Goodhart lab", long=True, total=chosen.records)
 
 
-def fall_in_words(fall: dict) -> str:
-    """One run's gold, from its peak to its end."""
+def fall_in_words(fall: dict, ended: bool = True) -> str:
+    """One run's gold, from its peak to its end, or to where it is."""
     span = f"{charts.number(fall['fall'])} (95% interval {charts.number(fall['low'])} to {charts.number(fall['high'])})"
     rise = f"the proxy {'rose' if fall['proxy_rise'] > 0 else 'fell'} by {charts.number(abs(fall['proxy_rise']))}"
     if fall["peak_step"] == fall["last_step"]:
-        return "gold was highest at the very end: it did not fall."
+        return "gold was highest at the very end: it did not fall." if ended else f"so far, at step {fall['last_step']}, gold has not fallen."
     where = f"from its peak at step {fall['peak_step']} to step {fall['last_step']}"
     if fall["low"] <= 0 <= fall["high"]:
         return f"no detectable fall of gold {where}: {span}, while {rise}."
     return f"gold {'fell' if fall['fall'] > 0 else 'rose'} {where} by {span.lstrip(charts.number(-1)[0])}, while {rise}."
 
 
-def cure_in_words(name: str, cure: dict) -> str:
-    """What a cure did to the fall, and whether it moved the curve or only stopped earlier on it."""
-    words = f"**{name}:** {fall_in_words(cure['fall'])} "
+def cure_in_words(name: str, cure: dict, ended: bool) -> str:
+    """What a cure did to the fall, and whether it moved the curve or only stopped earlier on it; no last word before the run has ended."""
+    words = f"**{name}:** {fall_in_words(cure['fall'], ended)} "
+    if not ended:
+        return words + "This run is still going on."
     if cure["halved"] is not None:
         words += "That is at most half of the fall without a penalty. " if cure["halved"] else "That is more than half of the fall without a penalty. "
     same = cure["same_distance"]
@@ -78,10 +80,15 @@ def verdict(found: dict) -> None:
         return
     with st.container(border=True, key="goodhart_verdict"):
         caught = free["fall"] >= overoptimisation.FALL and free["low"] > 0 and free["proxy_rise"] > 0
-        st.markdown(":material/gavel: " + ("**Goodhart's law, caught in the act.** " if caught else "") + f"**{NAMES['free']}:** {fall_in_words(free)}")
+        st.markdown(
+            ":material/gavel: "
+            + ("**Goodhart's law, caught in the act.** " if caught else "")
+            + f"**{NAMES['free']}:** {fall_in_words(free, found.get('status') != 'running' or len(points) > 1)}"
+        )
         for run in ("penalty", "conservative"):
             if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
-                st.markdown(cure_in_words(NAMES[run], cure))
+                ended = found.get("status") != "running" or points[run][-1]["step"] >= found["settings"]["steps"]
+                st.markdown(cure_in_words(NAMES[run], cure, ended))
         st.caption(
             "In standard deviations of the original model's ratings. The peak is looked for in one half of the answers and the fall measured in the other: the highest of many "
             "noisy numbers always looks too high where it was found. One seed is one story; “Change the experiment” tells others."

@@ -229,6 +229,8 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
         words = f"No detectable change by {_list([_span(row) for row in told])}: luck alone could give that"
     elif up and down:
         words = f"The judges disagree: the tuned model is better by {_list([_span(row) for row in up])}, but worse by {_list([_span(row) for row in down])}"
+    elif open_ and [row["name"] for row in up] == [REWARD_MODEL]:  # the least of all opinions: it was trained to please that one
+        words = f"Only {_span(up[0])} calls the tuned model better"
     else:
         words = f"The tuned model is {'better' if up else 'worse'} by {_list([_span(row) for row in up or down])}"
     if open_ and (up or down):

@@ -43,12 +43,17 @@ def fake_goodhart(self: Session, settings) -> Iterator:
     self.settings = {**{name: values for name, values in self.settings.items() if name != "goodhart_next"}, "goodhart": vars(settings)}
     self.experiments = {**self.experiments, "goodhart": {**found(), "settings": vars(settings)}}
     yield {"kind": "pool"}
-    for run, rows in (("free", FREE), ("penalty", PENALTY)):
-        for number in range(len(rows)):
-            yield Progress("measuring", number, 4)
-            now = self.experiments["goodhart"]
-            self.experiments = {**self.experiments, "goodhart": {**now, "points": {**now["points"], run: points(rows)[: number + 1]}}}
-            yield {"kind": "point", "run": run}
+    how = "stopped"
+    try:
+        for run, rows in (("free", FREE), ("penalty", PENALTY)):
+            for number in range(len(rows)):
+                yield Progress("measuring", number, 4)
+                now = self.experiments["goodhart"]
+                self.experiments = {**self.experiments, "goodhart": {**now, "points": {**now["points"], run: points(rows)[: number + 1]}}}
+                yield {"kind": "point", "run": run}
+        how = "done"
+    finally:
+        self.experiments = {**self.experiments, "goodhart": {**self.experiments["goodhart"], "status": how}}
 
 
 def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
@@ -75,6 +80,10 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     assert "When a measure becomes a target" in said(app) and "No run yet" not in said(app) and not app.get("plotly_chart")
     press(app, "goodhart_play")
     assert app.button(key="goodhart_play").disabled and "goodhart_stop" in keys(app)
+    while len(session.experiments.get("goodhart", {}).get("points", {}).get("penalty", [])) < 3:
+        queue.advance()
+    again(app)
+    assert "so far, at step 4, gold has not fallen. This run is still going on." in said(app) and "only stopped earlier" not in said(app)
     finish(queue)
     again(app)
     assert "caught in the act" in said(app) and "fell from its peak at step 2 to step 6 by 1.20" in said(app) and "while the proxy rose by 2.50" in said(app)

@@ -157,7 +157,8 @@ def frame(x_title: str, y_title: str, *, x_end: float | None = None, height: int
 
 def end_of(records: Sequence[dict], name: str, planned: int | None) -> float | None:
     """Where the x axis ends: as planned, or at the last record."""
-    return max((value for value in [planned, *column(records, name)] if value), default=None)
+    known = [value for value in [planned, *column(records, name)] if value is not None]
+    return max(known) or 1 if known else None  # step 0 alone still gets an axis of whole steps
 
 
 def nothing_yet(figure: go.Figure, words: str) -> None:

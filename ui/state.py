@@ -39,7 +39,7 @@ def session() -> Session:
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
         if found.note:  # read back from disk: how far it had come
-            st.session_state["note"] = found.note
+            st.session_state["note"], found.note = found.note, ""  # told once: later it would be about what is long past
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found

@@ -210,7 +210,7 @@ def seen_sets(session: Session) -> list[dict]:
 
 def gain(session: Session, digits: int = 2) -> str:
     """How much PPO has raised the mean reward in this round, in reference standard deviations (SD); "no number" where a step has none."""
-    value = session.reward_gain
+    value = 0.0 if len(session.metrics) == 1 else session.reward_gain
     known = value is not None and math.isfinite(value)
     return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
 
