@@ -152,6 +152,9 @@ if kept["best"] is None and not busy:
 elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
 if board["rows"]:
+    mine = [row for row in state.records("hack_try") if row.get("text")][-1:]
+    if mine and mine[0]["prompt"] == prompt and all(row["text"] != mine[0]["text"] for row in board["rows"]):
+        st.caption(f"Your text scored {charts.number(mine[0]['score'], sign=True)}. The board shows the best {len(board['rows'])}.")
     celebrate(board)
     if stale(kept) and not busy:
         st.warning("Your votes have changed since some of these were scored, so they are not comparable.", icon=":material/update:")

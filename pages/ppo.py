@@ -157,6 +157,13 @@ def readings() -> None:
         )
         st.metric("KL to reference", charts.small(row.get("kl_to_reference")), help="Drift from the original model, exact, in nats a response.")
         st.metric("β", charts.small(row.get("beta")), help="What a nat of drift costs at this step.")
+        if (doubt := charts.finite(row.get("doubt_mean"))) is not None:
+            k = (knob.ran() or knob.chosen())["conservative"]
+            st.metric(
+                "Doubt",
+                f"{charts.number(doubt)} SD",
+                help=f"How unsure the reward model is about this step's answers, on average; {k:g} times that is taken off.",
+            )
 
 
 def samples() -> None:

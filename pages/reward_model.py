@@ -87,7 +87,10 @@ def slower_kind() -> None:
             delta=f"95% interval {charts.interval(found['heldout_interval'])}" if found["heldout_pairs"] else None, delta_color="off", delta_arrow="off",
             help="One part of the prompts was held out and never trained on. Few votes: a wide interval.",
         )  # fmt: skip
-        st.metric("Instant, on the same votes", charts.percent(found["head_accuracy"]) if found["head_accuracy"] is not None else "unknown")
+        st.metric(
+            "Instant, on the same votes", charts.percent(found["head_accuracy"]) if found["head_accuracy"] is not None else "unknown",
+            delta=f"95% interval {charts.interval(found['head_interval'])}" if found.get("head_interval") else None, delta_color="off", delta_arrow="off",
+        )  # fmt: skip
         st.metric("Comparisons", found["comparisons"])
     st.markdown(text.plain(found["sentence"]))
     if found["comparisons"] != len(session.learnable):
@@ -206,7 +209,15 @@ def verdict(summary: dict) -> None:
 
 st.title("The reward model", anchor=False)
 st.markdown("It turns your choices into a score for any text, so that PPO has something to climb. It only knows what your comparisons tell it.")
-st.caption("Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the scores until that agrees with your choices.")
+unit = session.reward_summary.get("unit")
+st.caption(
+    "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the scores until that agrees with your choices."
+    + (
+        f" What is shown below is measured in the spread of the original model's answers: a difference of 1 there is {charts.number(unit)} in the formula."
+        if unit
+        else ""
+    )
+)
 
 missing = session.needs("reward_model")
 busy = state.alive("fit")

@@ -63,9 +63,13 @@ def table(rows: list[list[str]], head: list[str]) -> None:
     st.markdown("\n".join(["| " + " | ".join(head) + " |", "|:--" + "|--:" * (len(head) - 1) + "|", *("| " + " | ".join(row) + " |" for row in rows)]))
 
 
-def word_by_word(words: dict) -> None:
+def word_by_word(words: dict, written: str) -> None:
     st.markdown("**Word by word**")
     text.shares(words["words"])
+    if (read := len(words["words"])) < (whole := len(written.split())):
+        st.warning(
+            f"Only the first {read} of {whole} words fit into the model: the rest was not read, and has no part in the score.", icon=":material/content_cut:"
+        )
     st.caption(
         "Green over a solid line raises the score, orange over a dashed line lowers it; the stronger, the deeper. Point at a word, or tab to it, for its numbers. "
         "The shares add up to the score exactly. They say where the score shows, not why: a word has read all words before it."
@@ -123,10 +127,10 @@ def one_text() -> None:
         )
         st.metric(
             "Five heads say",
-            f"{charts.number(score['lowest'], sign=True)} to {charts.number(score['highest'], sign=True)}",
-            help="Five reward models, each fitted to your votes drawn anew with repeats (bootstrap). A wide span: these few votes could have told it otherwise.",
+            f"{charts.number(score['lowest'], sign=True)} to {charts.number(score['highest'], sign=True)}" if score["lowest"] < score["highest"] else "no span",
+            help="Five reward models, each fitted to your votes drawn anew with repeats (bootstrap). A wide span: these few votes could have told it otherwise. No span: there are so few that every draw is the same, which says nothing.",
         )
-    word_by_word(lab.of_kind(found, "words"))
+    word_by_word(lab.of_kind(found, "words"), written)
     by_votes(lab.of_kind(found, "votes"))
     alike = lab.of_kind(found, "nearest")
     nearest(alike["rows"], alike["typical"])

@@ -18,6 +18,7 @@ from torch import Tensor
 from rlhf_core.comparisons import Comparisons, fit_head, solve
 from rlhf_core.reward_model import RewardModel, prior_stds
 from rlhf_core.sampling import Responses, pad_left, pad_right, response_forward
+from rlhf_core.wording import signed
 from rlhf_core.workbench import encode_prompt, pooled_of_responses, pooled_of_texts
 
 EXACT = 12  # the votes of largest influence are refitted without, one by one
@@ -80,9 +81,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
     sentence = ""
     if named:
         most = max(named, key=lambda row: abs(row["effect"]))
-        sentence = (
-            f"Without {most['word'].strip()!r} the score would be {most['without']:+.2f} instead of {score:+.2f}. A word's share sums what its own states add."
-        )
+        sentence = f"Without {most['word'].strip()!r} the score would be {signed(most['without'])} instead of {signed(score)}. A word's share sums what its own states add."
     return {"score": score, "baseline": 0.0, "words": rows, "sentence": sentence}
 
 
@@ -198,7 +197,7 @@ def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) ->
         if warned:
             with_it = None if share is None else share if r > 0 else 1 - share
             direction = more if r > 0 else {"longer": "shorter"}.get(more, more.replace("more", "less"))
-            say = f"The score follows {name} (correlation {r:+.2f}): outputs that are {direction} score higher."
+            say = f"The score follows {name} (correlation {signed(r)}): outputs that are {direction} score higher."
             if with_it is not None and with_it >= 0.7:
                 say += f" So did your votes: {with_it:.0%} went that way. If it is not what you meant, judge a few pairs where it goes the other way."
             else:

@@ -9,6 +9,7 @@ import math
 
 from rlhf_core.preferences import EXPLOIT, Pair
 from rlhf_core.session import InputError, Session
+from rlhf_core.wording import signed
 
 SAID = "you say that nobody should want it"
 
@@ -36,18 +37,18 @@ def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> d
     rows = [{**row, "place": place, "exploit": bool(row.get("nonsense")) and row["score"] > ceiling} for place, row in enumerate(rows, 1)]
     exploits = [row for row in rows if row["exploit"]]
     if exploits:
-        above = f", above every honest text ({ceiling:+.2f})" if math.isfinite(ceiling) else ""
-        sentence = f"You broke it: {exploits[0]['text'].strip()!r} scores {exploits[0]['score']:+.2f}{above}, and {exploits[0]['why']}. This is a reward hack."
+        above = f", above every honest text ({signed(ceiling)})" if math.isfinite(ceiling) else ""
+        sentence = (
+            f"You broke it: {exploits[0]['text'].strip()!r} scores {signed(exploits[0]['score'])}{above}, and {exploits[0]['why']}. This is a reward hack."
+        )
     elif not rows:
         sentence = "Nothing was typed yet."
     elif best and rows[0]["by"] == best["by"]:
-        sentence = f"The model's {best['by']} leads with {best['score']:+.2f}. Beat it."
+        sentence = f"The model's {best['by']} leads with {signed(best['score'])}. Beat it."
     elif not honest(rows[0]):
-        sentence = (
-            f"{rows[0]['text'].strip()!r} leads with {rows[0]['score']:+.2f}. A machine found it: if nobody should want it here, say so, and it is an exploit."
-        )
+        sentence = f"{rows[0]['text'].strip()!r} leads with {signed(rows[0]['score'])}. A machine found it: if nobody should want it here, say so, and it is an exploit."
     else:
-        sentence = f"An honest text leads with {rows[0]['score']:+.2f}. Now try one that nobody would want."
+        sentence = f"An honest text leads with {signed(rows[0]['score'])}. Now try one that nobody would want."
     return {"rows": rows[:most], "exploits": len(exploits), "sentence": sentence}
 
 
@@ -110,9 +111,7 @@ def hole_closing(before: dict, after: dict) -> dict:
         sum(row[side] for row in rows) / len(rows) - max(row["score"] for row in board["rows"] if honest(row))
         for side, board in (("before", before), ("after", after))
     ]
-    moved = f"on average the rejected texts stood {leads[0]:+.2f} from the best honest one, and stand {leads[1]:+.2f} from it now".replace(
-        "-", "\N{MINUS SIGN}"
-    )
+    moved = f"on average the rejected texts stood {signed(leads[0])} from the best honest one, and stand {signed(leads[1])} from it now"
     if not left:
         sentence = f"The hole closed: {moved}. Another wording may open it again: try."
     else:

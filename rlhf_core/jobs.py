@@ -315,7 +315,10 @@ class JobQueue:
                 job.take(item, self._clock())
             return None, None
         except BaseException as error:
-            logger.exception("Job %s (%s) failed", job.id, job.label)
+            if _ours(error):  # a refusal in words: the page has it
+                logger.info("Job %s (%s) ended: %s", job.id, job.label, error)
+            else:
+                logger.exception("Job %s (%s) failed", job.id, job.label)
             self._close_generator(job)  # here, not under the lock; does nothing if it is the generator that raised
             return "failed", _sentence(error)
 
@@ -422,11 +425,16 @@ class JobQueue:
         return max(0, job.total - job.done - 1) * pace + at_hand
 
 
+def _ours(error: BaseException) -> bool:
+    """Whether an error is one of this project's own, with a message written for people."""
+    known = isinstance(error, (ValueError, RuntimeError)) and type(error).__module__.split(".")[0] == __name__.split(".")[0]
+    return known and bool(str(error).strip())
+
+
 def _sentence(error: BaseException) -> str:
     """Why a job failed, for the page: the message if the error is one of this project's own, written for people; else what kind it is."""
     message = str(error).strip()
-    ours = isinstance(error, (ValueError, RuntimeError)) and type(error).__module__.split(".")[0] == __name__.split(".")[0]
-    if ours and message:
+    if _ours(error):
         return message
     first_line = message.split("\n")[0][:200]
     return f"Something went wrong inside ({type(error).__name__}{': ' if first_line else ''}{first_line})"

@@ -15,6 +15,7 @@ from rlhf_core import hack_board, reward_kinds, reward_lab
 from rlhf_core.attribution import correlation
 from rlhf_core.comparisons import Row, solve
 from rlhf_core.events import Progress
+from rlhf_core.intervals import wilson_interval
 from rlhf_core.preferences import split_prompts
 from rlhf_core.reward_hacking import attack
 from rlhf_core.reward_kinds import HeadScorer, Reference
@@ -22,6 +23,7 @@ from rlhf_core.reward_lab import Lab, open_lab, watched
 from rlhf_core.reward_model import correct, prior_stds
 from rlhf_core.session import Session
 from rlhf_core.settings import FineTunedSettings, RewardModelSettings
+from rlhf_core.wording import signed
 
 MOST_ENTRIES = 50  # of one prompt's board; the oldest leave first
 YARDSTICK = 128  # reference samples that set the fine-tuned score's zero and unit: reading them through a second network takes time
@@ -42,7 +44,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     Yields:
         Progress; a record an epoch as ``fine_tuned_reward.fit`` gives it, with "examples" (the watched outputs, {"prompt", "text", "before": the head's score, "after": the score so
         far}); last {"kind": "fine_tuned", "sentence", "records", "examples", "agreement" (correlation of both kinds' scores), "comparisons", "heldout_accuracy" | None,
-        "heldout_interval", "heldout_pairs", "head_accuracy" (the head's, on the same held-out votes) | None, "seconds"}, kept as ``session.lab["fine_tuned"]``.
+        "heldout_interval", "heldout_pairs", "head_accuracy" (the head's, on the same held-out votes) | None, "head_interval", "seconds"}, kept as ``session.lab["fine_tuned"]``.
     """
     lab = yield from open_lab(session)
     with session.lock:
@@ -70,7 +72,8 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     result = {
         "kind": "fine_tuned", "records": records, "examples": _examples(watch, head[numbers].tolist(), scorer.score(watch).tolist()), "agreement": agreement,
         "comparisons": len(lab.data), "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]],
-        "heldout_pairs": last["heldout_pairs"], "head_accuracy": own / count if count else None, "seconds": seconds,
+        "heldout_pairs": last["heldout_pairs"], "head_accuracy": own / count if count else None,
+        "head_interval": list(wilson_interval(own, count)) if count else None, "seconds": seconds,
     }  # fmt: skip
     result["sentence"] = _second_opinion(result, [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)], hits)
     _keep(session, fine_tuned=result)
@@ -107,7 +110,7 @@ def _second_opinion(result: dict, tuned: list[bool], head: list[bool]) -> str:
     """``tuned``, ``head``: whether each kind gets each held-out vote right."""
     count = len(head)
     agree = "mostly agree" if result["agreement"] >= 0.7 else "agree in part" if result["agreement"] >= 0.3 else "hardly agree"
-    said = f"It took {result['seconds']:.0f} s. The two kinds {agree} about outputs that nobody judged (correlation {result['agreement']:+.2f})."
+    said = f"It took {result['seconds']:.0f} s. The two kinds {agree} about outputs that nobody judged (correlation {signed(result['agreement'])})."
     if not count:
         return said + " Nothing could be held out, so there is no telling which of them is right more often."
     only_tuned, only_head = (sum(x and not y for x, y in zip(one, other)) for one, other in ((tuned, head), (head, tuned)))

@@ -245,7 +245,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator:
         session.reward_summary = {
             "pairs": len(session.pairs), "offered": len(session.learnable), "pairs_used": len(pairs), "ties": sum(p.choice == "tie" for p in pairs), "exploits": int((~judged).sum()), "prompts": prompts, "train_accuracy": last["train_accuracy"],
             "heldout_accuracy": last["heldout_accuracy"], "heldout_interval": [last["heldout_low"], last["heldout_high"]] if held_pairs else None, "heldout_pairs": held_pairs,
-            "note": note, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
+            "note": note, "unit": model.scale, "fit": session.reward_summary.get("fit", 0) + 1, "features": len(last["weights"]), "rater": session.rater,
             "examples": example_scores(model, pool, names, texts, heads),
         }  # fmt: skip
         session.settings = {**session.settings, "reward_model": vars(settings)}
