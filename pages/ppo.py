@@ -212,7 +212,7 @@ def live(records: list[dict], view: dict) -> None:
 def pending(moved: dict) -> None:
     """What was moved while the run goes on, and from when it counts."""
     ran = knob.ran() or {}
-    words = [f"{LABELS[name]} {value:g}" for name, value in moved.items() if name in LABELS and name not in FIXED and ran.get(name) != value]
+    words = [f"{LABELS[name]} {knobs.plainly(value)}" for name, value in moved.items() if name in LABELS and name not in FIXED and ran.get(name) != value]
     if not words:
         return
     try:

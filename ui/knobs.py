@@ -16,6 +16,11 @@ from rlhf_core.session import Session
 WIDE = 1000  # a range beyond this is typed, not dragged
 
 
+def plainly(number: float) -> str:
+    """A setting as people write it: 0.00003, not 3e-05."""
+    return f"{number:.7f}".rstrip("0").rstrip(".") if 0 < abs(number) < 1e-3 else f"{number:g}"
+
+
 class Knobs:
     """The knobs of one stage of one session.
 
@@ -52,7 +57,7 @@ class Knobs:
     def changes(self) -> list[str]:
         """Where the knobs differ from ``ran``, each in words ("Steps 20 (last run: 15)")."""
         ran, chosen = self.ran() or self.chosen(), self.chosen()
-        return [f"{self.labels[name]} {chosen[name]:g} (last run: {ran[name]:g})" for name in self.rows if chosen[name] != ran[name]]
+        return [f"{self.labels[name]} {plainly(chosen[name])} (last run: {plainly(ran[name])})" for name in self.rows if chosen[name] != ran[name]]
 
     def keep(self, name: str | None = None) -> None:
         """Keep the moved knob ``name`` with the session, or what all of them say."""
@@ -70,6 +75,6 @@ class Knobs:
         # The value as a default too: a browser draws what a closed popover holds only when it opens, and knows nothing of what the session's state said runs ago.
         common = {"value": value, "key": key, "help": row["help"], "on_change": self.keep, "args": (name,), "disabled": disabled}
         if name in self.ladders:
-            st.select_slider(label, sorted({*self.ladders[name], row["default"], value}), format_func=lambda number: f"{number:g}", **common)
+            st.select_slider(label, sorted({*self.ladders[name], row["default"], value}), format_func=plainly, **common)
         else:
             (st.number_input if row["high"] > WIDE else st.slider)(label, row["low"], row["high"], step=row["step"], **common)

@@ -60,7 +60,7 @@ def knob_with_range(knob: knobs.Knobs, name: str, *, disabled: bool = False) -> 
     knob.draw(name, disabled=disabled)
     if (safe := presets.SAFE.get(name)) is not None:
         expect = safe.says(knob.chosen()[name])
-        words = f"Safe: {safe.low:g} to {safe.high:g}."
+        words = f"Safe: {knobs.plainly(safe.low)} to {knobs.plainly(safe.high)}."
         st.caption(f":orange[:material/warning: {words} Here: {expect}.]" if expect else words)
 
 
