@@ -212,7 +212,7 @@ def fit(
 
     Yields:
         Records of ``reward_model.fit``'s shape: {"iteration", "loss", "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
-        "gradient", "weights": []}, without "floor", which is 0 where ties are left out; loss and accuracies are those of all votes at the end of the epoch, read anew.
+        "gradient", "weights": []}; "floor" is 0, since ties are left out; loss and accuracies are those of all votes at the end of the epoch, read anew.
         With ``watch``, also "watched": their scores so far, as in ``reward_kinds.train``.
 
     Raises:
@@ -254,5 +254,5 @@ def _measured(result: FineTunedReward, epoch: int, train: list, held: list, grad
     return {
         "iteration": epoch, "loss": torch.nn.functional.softplus(-margins[: len(train)]).mean().item(), "train_accuracy": (margins[: len(train)] > 0).double().mean().item(),
         "heldout_accuracy": right / len(held) if held else None, "heldout_low": low if held else None, "heldout_high": high if held else None, "heldout_pairs": len(held),
-        "gradient": gradient, "weights": [],
+        "floor": 0.0, "gradient": gradient, "weights": [],
     }  # fmt: skip

@@ -152,8 +152,8 @@ _TURNS = (("a1", "right"), ("a2", "right"), ("a3", "down"), ("a4", "left"), ("a5
 
 
 def comparisons(session: Session) -> int:
-    """Pairs that the rankings so far say something about: four answers in order are six; both bad and skip are none."""
-    return len(preferences.training_pairs(session.pairs))
+    """Pairs that the rankings so far say something about: four answers in order are six; both bad and skip are none, nor are rejected exploits."""
+    return len(preferences.training_pairs([pair for pair in session.pairs if pair.annotator != preferences.EXPLOIT]))
 
 
 def next_box(session: Session) -> str:
