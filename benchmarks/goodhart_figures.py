@@ -4,7 +4,7 @@
 
 The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the seed, which decides the comparisons, the reward model and the runs. Gold is the
 rule in ``rlhf_core/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
-The preset was settled on seeds 0 and 1 of biology-homework; the others are the untouched check.
+The preset was settled on seeds 0 to 9 of biology-homework; 10 and above are untouched.
 """
 
 from __future__ import annotations
