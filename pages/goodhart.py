@@ -140,6 +140,7 @@ def live(records: list[dict], view: dict) -> None:
     numbers(found)
     ran = found["settings"]
     accuracy = f", right on {charts.percent(found['accuracy'])} of held-out comparisons" if found.get("accuracy") is not None else ""
+    accuracy += f" (95% interval {charts.interval(found['accuracy_interval'])}: very few)" if found.get("accuracy_interval") else ""
     st.caption(
         f"Brief: {text.plain(found['brief'])}. Reward model: {ran['features']} features from {found['pairs']} comparisons by the scripted rater (a rule){accuracy}. "
         f"Runs: {ran['steps']} PPO steps, learning rate {ran['learning_rate']:g}, no limit to a score, no fee for answers that never end; β {ran['beta']:g} in the run with a "

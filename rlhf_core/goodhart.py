@@ -107,7 +107,7 @@ def run_settings(kind: str, settings: GoodhartSettings) -> PPOSettings:
 
 def run(session: Session, settings: GoodhartSettings) -> Iterator:
     """The whole lab. Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl", "proxy", "gold", "fluency"}; ``session.experiments["goodhart"]``
-    has it all: {"brief", "settings", "prompts", "accuracy", "best_of_n", "frontier", "points": {run: [point]}, "gold_unit", "status"}.
+    has it all: {"brief", "settings", "prompts", "accuracy", "accuracy_interval", "best_of_n", "frontier", "points": {run: [point]}, "gold_unit", "status"}.
     """  # fmt: skip
     settings.validate()
     own = lab_session(session, settings.seed)
@@ -144,7 +144,8 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator:
                 if scale is None:
                     scale = Scale(answers)
                     keep(
-                        prompts=list(own.brief.evaluation_prompts), accuracy=own.reward_summary["heldout_accuracy"], pairs=own.reward_summary["pairs_used"],
+                        prompts=list(own.brief.evaluation_prompts), accuracy=own.reward_summary["heldout_accuracy"],
+                        accuracy_interval=own.reward_summary["heldout_interval"], pairs=own.reward_summary["pairs_used"],
                         gold_unit=scale.unit, best_of_n=best_of_n_rows(pool, POOL, scale.unit), frontier=frontier_rows(pool, POOL, scale.unit),
                     )  # fmt: skip
                     yield {"kind": "pool"}

@@ -195,7 +195,7 @@ def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart
         y_title="Approx. KL this update (nats a token)",
         unit="nats a token",
         colour=GREY,
-        look_for="how far this one step moved the model from where it stood just before; small and even is good; a lasting rise says that the steps are too big.",
+        look_for="how far this one step moved the model from where it stood just before; small and even is good; a lasting rise says that the steps are too big. Measured on answers from before the step, so what it stopped saying counts most.",
         steps=steps,
         show_number=small,
     )
