@@ -241,8 +241,9 @@ if missing and not session.evaluation:
         st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
     st.stop()
 
-if state.job("evaluate"):  # above the tabs: two of them can begin it
-    monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
+with st.container(key="measuring"):  # above the tabs, since two of them can begin it; always there, or the tabs would jump back to the first
+    if state.job("evaluate"):
+        monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
 see, vote_tab, verdict_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/gavel: Verdict"])
 with see:
     side_by_side()
