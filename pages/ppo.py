@@ -255,7 +255,7 @@ st.markdown(
 )
 missing = session.needs("ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
-paused = busy and state.job("ppo")["status"] == "paused"
+paused = busy and (state.job("ppo") or {}).get("status") == "paused"
 formula()
 if missing and not busy and not session.metrics:
     with st.container(border=True, key="ppo_missing"):

@@ -66,9 +66,11 @@ def table(rows: list[list[str]], head: list[str]) -> None:
 def word_by_word(words: dict, written: str) -> None:
     st.markdown("**Word by word**")
     text.shares(words["words"])
-    if (read := len(words["words"])) < (whole := len(written.split())):
+    read = "".join(row["word"] for row in words["words"] if row["without"] is not None).strip()
+    if len(read) < 0.98 * len(written.strip()):
         st.warning(
-            f"Only the first {read} of {whole} words fit into the model: the rest was not read, and has no part in the score.", icon=":material/content_cut:"
+            f"Only the first {len(read)} of {len(written.strip())} letters and signs fit into the model: the rest was not read, and has no part in the score.",
+            icon=":material/content_cut:",
         )
     st.caption(
         "Green over a solid line raises the score, orange over a dashed line lowers it; the stronger, the deeper. Point at a word, or tab to it, for its numbers. "

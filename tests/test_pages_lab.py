@@ -168,7 +168,9 @@ def test_a_score_is_taken_apart_into_words_and_votes(queue):
     score = float(app.metric[0].value.replace("\N{MINUS SIGN}", "-"))
     assert sum(shares) == pytest.approx(score, abs=0.02 * len(shares)), "the table's shares are those of the score above it"
     app.text_area(key="explain_text_widget").set_value("a mood.").run()
-    assert app.metric[0].value != f"{score:+.2f}" and not app.exception
+    assert app.metric[0].value != f"{score:+.2f}" and not app.exception and "the rest was not read" not in said(app)
+    app.text_area(key="explain_text_widget").set_value("a small mammal  that\nlives " * 60).run()
+    assert "the rest was not read, and has no part in the score" in said(app) and not app.exception
 
 
 def test_a_text_is_only_ever_text(queue):
