@@ -193,3 +193,13 @@ def test_presets_on_the_bundled_model_are_what_they_say(name):
     found = {one["name"] for one in symptoms.examine(session.metrics, session.samples, vars(settings)) if one["severity"] == "serious"}
     assert ("kl_explosion" in found) if name == "reckless" else found == set(), f"{name}: {found}"
     assert session.metrics[-1]["kl_to_reference"] > 50 if name == "reckless" else session.metrics[-1]["kl_to_reference"] < 6
+
+
+def test_no_retry_begins_in_a_model_that_was_broken_by_then():
+    """Step 1 is far already, though the leap is called at step 2; the clip fraction shows later still. Every card leads back to where the model was near the original."""
+    rows = [
+        {"step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": kl, "entropy": 2.0, "clip_fraction": clip, "value_loss": 0.1, "kl_k1": kl, "beta": 0.0}
+        for step, (kl, clip) in enumerate([(0.0, 0.0), (4.8, 0.2), (23.0, 0.3), (60.0, 0.6), (70.0, 0.6), (80.0, 0.6)])
+    ]  # fmt: skip
+    found = {one["name"]: one["step"] for one in symptoms.examine(rows, [], vars(PPOSettings(beta=0.0, learning_rate=3e-3)))}
+    assert found == {"kl_explosion": 0, "clip_saturation": 0}
