@@ -120,9 +120,8 @@ def policy_loss(log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tens
     with torch.no_grad():
         info = {
             "clip_fraction": masked_mean((clipped > unclipped).to(loss.dtype), mask).item(),
-            "approx_kl_update": masked_mean(
-                log_ratio**2 / 2, mask
-            ).item(),  # k2 of old against new: k3 lets one token that became far likelier outweigh all others
+            # k2 of old against new: k3 lets one token that became far likelier outweigh all others
+            "approx_kl_update": masked_mean(log_ratio**2 / 2, mask).item(),
             "largest_ratio_error": ((ratio - 1).abs() * mask).max().item(),
         }
     return loss, info

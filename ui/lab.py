@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable, Iterator
 
 import streamlit as st
 
-from rlhf_core import jobs
 from rlhf_core.session import Session
 from ui import monitor, state, text
 
@@ -75,9 +74,7 @@ def fresh(name: str, factory: Callable[[], Iterator], key: Hashable, *, label: s
 
 def settle(name: str) -> None:
     """Give a quick job the moment that it needs."""
-    job_id, until = state.session().jobs.get(name), time.perf_counter() + PATIENCE
-    while job_id and time.perf_counter() < until and (jobs.queue().view(job_id) or {}).get("status") in state.ALIVE:
-        time.sleep(0.005)
+    state.settle(name, PATIENCE)
 
 
 def of_kind(records: list[dict] | None, kind: str) -> dict | None:

@@ -140,10 +140,15 @@ def stop(name: str, wait: float = 0.0) -> bool:
     """Stop job ``name`` if it is alive; what it has recorded stays. Waits up to ``wait`` seconds for that, and says whether it is over."""
     if alive(name):
         jobs.queue().stop(session().jobs[name])
-    deadline = time.monotonic() + wait
-    while alive(name) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not alive(name)
+    return settle(name, wait)
+
+
+def settle(name: str, seconds: float) -> bool:
+    """Wait up to ``seconds`` for job ``name`` to end; says whether it is over."""
+    job_id, until = session().jobs.get(name), time.monotonic() + seconds
+    while (working := bool(job_id) and (jobs.queue().view(job_id) or {}).get("status") in ALIVE) and time.monotonic() < until:
+        time.sleep(0.005)
+    return not working
 
 
 def stop_all() -> None:
