@@ -28,9 +28,9 @@ RUN pip install --user "$(grep -o '^torch==[0-9.]*' requirements.txt)" --extra-i
 COPY --chown=user . .
 RUN mkdir -p /home/user/runs
 
-# Names of models on the list in rlhf_core/models.py, fetched now; none by default. A name that is not on it, or no connection, fails the build.
+# Names of models on the list in rlhf_core/lm/model_list.py, fetched now; none by default. A name that is not on it, or no connection, fails the build.
 ARG BAKE=""
-RUN python -m rlhf_core.download $BAKE
+RUN python -m rlhf_core.lm.download $BAKE
 
 # The bundled model, and what was baked, is all a container needs, so it never asks the hub. The frame that a Space is shown in blocks the XSRF
 # cookie, which would break uploads: that protection is off here, in the container only. CORS protection stays on.

@@ -59,7 +59,7 @@ bench: venv-dev ## Measure the figures that the README gives, on this machine (A
 
 screenshots: venv-dev ## Photograph every page, light, dark and 375 px wide, into test-artefacts/screenshots
 	@sh scripts/ensure_chromium.sh
-	@$(PY) -m pytest tests/test_screenshots.py $(ARGS)
+	@$(PY) -m pytest tests/pages/test_screenshots.py $(ARGS)
 	@cp test-artefacts/screenshots/home-light.png assets/screenshot-home-light.png
 	@echo "The home page's picture is also in assets/, for the README."
 

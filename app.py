@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import lab_card, ranking, state, text, whiteboard
+from ui import state, text, whiteboard
+from ui.labs import answer_card
+from ui.ranking import card
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{ranking.CSS}{lab_card.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -21,36 +23,36 @@ page = st.navigation(
             *state.lost(),
         ],
         "Steps": [
-            st.Page("pages/briefs.py", title="Brief", icon=":material/assignment:"),
-            st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
-            st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
-            st.Page("pages/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
-            st.Page("pages/reward_model.py", title="Reward model", icon=":material/favorite:"),
-            st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
-            st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
-            st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
+            st.Page("pages/steps/briefs.py", title="Brief", icon=":material/assignment:"),
+            st.Page("pages/steps/prompt.py", title="Prompt", icon=":material/edit:"),
+            st.Page("pages/steps/rank.py", title="Rank", icon=":material/swap_vert:"),
+            st.Page("pages/steps/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
+            st.Page("pages/steps/reward_model.py", title="Reward model", icon=":material/favorite:"),
+            st.Page("pages/steps/ppo.py", title="PPO", icon=":material/trending_up:"),
+            st.Page("pages/steps/before_after.py", title="Before / after", icon=":material/compare:"),
+            st.Page("pages/steps/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
         "Labs": [
-            st.Page("pages/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
-            st.Page("pages/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
-            st.Page("pages/context_flip.py", title="Context flip", icon=":material/flip:"),
-            st.Page("pages/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
-            st.Page("pages/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
-            st.Page("pages/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
-            st.Page("pages/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
-            st.Page("pages/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
-            st.Page("pages/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
-            st.Page("pages/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
+            st.Page("pages/labs/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
+            st.Page("pages/labs/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
+            st.Page("pages/labs/context_flip.py", title="Context flip", icon=":material/flip:"),
+            st.Page("pages/labs/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
+            st.Page("pages/labs/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
+            st.Page("pages/labs/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
+            st.Page("pages/labs/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
+            st.Page("pages/labs/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
+            st.Page("pages/labs/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
+            st.Page("pages/labs/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
         ],
         "Share": [
-            st.Page("pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
+            st.Page("pages/share/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
         ],
     },
     expanded=10,  # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard stays in sight
 )
 session = state.session()
 if page.title != "Rank":
-    ranking.pause_clock()
+    card.pause_clock()
 
 
 def small_board() -> None:

@@ -4,7 +4,7 @@
 
 Each seed is one round: comparisons by the scripted rater, a reward model, PPO with the app's own settings but for beta, which is 0.05: it
 uses the room under 4 nats that the app's 0.25 leaves (0.25 gave 68% at 1.8 nats on seed 0; 0.1 gave 72% and 69% at 2.4 on seeds 0 and 1; settled on these
-seeds). Then the original and the tuned model answer 200 prompts that neither the reward model nor PPO saw, with the same random numbers, and the gold rule (``rlhf_core/gold_rule.py``) rates both. A win counts 1, a tie (ratings
+seeds). Then the original and the tuned model answer 200 prompts that neither the reward model nor PPO saw, with the same random numbers, and the gold rule (``rlhf_core/evaluation/gold_rule.py``) rates both. A win counts 1, a tie (ratings
 that agree to two digits) one half; the interval is bootstrapped over prompts. The KL is exact, on those same answers. The rule shares the wanted register and
 the full sentence with the scripted rater, so this says that the lesson was learned, not that people would agree.
 """
@@ -41,11 +41,12 @@ def held_out_prompts(brief, count: int) -> list[str]:
 
 def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> dict:
     """One round and its verdict. ``ppo``: settings that are not the app's own."""
-    from rlhf_core import briefs, workbench
-    from rlhf_core.evaluation import win_rate
-    from rlhf_core.measuring import answers_of
-    from rlhf_core.session import Session
-    from rlhf_core.settings import PPOSettings, RewardModelSettings
+    from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+    from rlhf_core.evaluation.before_after import win_rate
+    from rlhf_core.judging import briefs
+    from rlhf_core.labs.measuring import answers_of
+    from rlhf_core.loop import workbench
+    from rlhf_core.session.state import Session
 
     began = time.perf_counter()
     session = Session(briefs.PRESETS[slug], seed=seed)

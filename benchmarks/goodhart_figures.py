@@ -3,7 +3,7 @@
     python -m benchmarks goodhart [--seeds 5] [--first 0] [--brief biology-homework] [--quick]
 
 The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the seed, which decides the comparisons, the reward model and the runs. Gold is the
-rule in ``rlhf_core/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
+rule in ``rlhf_core/evaluation/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
 The preset was settled on seeds 0 to 9 of biology-homework; 10 and above are untouched.
 """
 
@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import time
 
-from rlhf_core import overoptimisation as over
+from rlhf_core.evaluation import overoptimisation as over
 
 CURES = ("penalty", "conservative")
 
 
 def one_seed(brief: str, settings) -> dict:
     """The lab once: what ``overoptimisation`` says of its runs."""
-    from rlhf_core import briefs
-    from rlhf_core.session import Session
+    from rlhf_core.judging import briefs
+    from rlhf_core.session.state import Session
 
     began, session = time.perf_counter(), Session(briefs.PRESETS[brief])
     for _ in session.goodhart(settings):
@@ -42,7 +42,7 @@ def span(found: dict, name: str) -> str:
 
 
 def main(argv: list[str]) -> int:
-    from rlhf_core.settings import GoodhartSettings
+    from rlhf_core.common.settings import GoodhartSettings
 
     parser = argparse.ArgumentParser(prog="benchmarks goodhart", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)

@@ -13,11 +13,12 @@ import argparse
 import time
 from collections import Counter
 
-from rlhf_core import briefs, hack_board, lab_work
-from rlhf_core.events import Progress
-from rlhf_core.intervals import wilson_interval
-from rlhf_core.session import Session
-from rlhf_core.settings import RewardModelSettings
+from rlhf_core.common.events import Progress
+from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.settings import RewardModelSettings
+from rlhf_core.judging import briefs
+from rlhf_core.labs import hacking_board, second_opinion
+from rlhf_core.session.state import Session
 
 DOUBTS = (1.0, 2.0)
 
@@ -38,13 +39,13 @@ def boards_of(slug: str, seed: int, prompts: int, comparisons: int, features: in
     exhausted(session.judge_for_me(comparisons, 2))
     found = []
     for prompt in session.training_prompts[:prompts]:
-        exhausted(lab_work.search(session, prompt))
-        kept, hole = hack_board.board_of(session, prompt), {}
-        board = hack_board.best_of_n_board(kept["entries"], kept["best"])
+        exhausted(second_opinion.search(session, prompt))
+        kept, hole = hacking_board.board_of(session, prompt), {}
+        board = hacking_board.best_of_n_board(kept["entries"], kept["best"])
         if board["exploits"]:
-            exhausted(lab_work.reject_exploits(session, prompt))
-            hole = hack_board.board_of(session, prompt)["hole"]
-            hack_board.take_back_exploits(session)
+            exhausted(second_opinion.reject_exploits(session, prompt))
+            hole = hacking_board.board_of(session, prompt)["hole"]
+            hacking_board.take_back_exploits(session)
         found.append((board, hole))
     return found
 
@@ -68,13 +69,13 @@ def main(argv: list[str]) -> int:
                 best = next(row["score"] for row in board["rows"] if "n" in row)
                 boards += 1
                 for row in board["rows"]:
-                    way = row["by"].removeprefix(hack_board.SEARCH)
+                    way = row["by"].removeprefix(hacking_board.SEARCH)
                     if way != row["by"]:
                         beats[way] += row["score"] > best
                         absurd[way] += bool(row["score"] > best and row["nonsense"])
                 if hole:
                     holes.append(hole)
-                    survivors.update({k: hack_board.with_doubt_taken_off(board, k)["left"] > 0 for k in DOUBTS})
+                    survivors.update({k: hacking_board.with_doubt_taken_off(board, k)["left"] > 0 for k in DOUBTS})
                     examples.append(next(f"{row['text'].strip()!r} {row['score']:+.2f}, best of 64 {best:+.2f}" for row in board["rows"] if row["exploit"]))
         print(f"{slug}: {boards} boards, {args.comparisons} scripted votes each, {args.features} features")
         print(f"  boards with an exploit (nonsense above every honest text): {share(len(holes), boards)}")

@@ -22,7 +22,7 @@ def make_model(folder: Path, quick: bool) -> None:
     import torch
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    from rlhf_core.language_model import BUNDLED
+    from rlhf_core.lm.language_model import BUNDLED
 
     torch.manual_seed(0)
     size = dict(n_layer=2, n_embd=64, n_head=2, vocab_size=5_000) if quick else {}
@@ -39,10 +39,11 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     import torch
 
-    from rlhf_core import jobs, language_model
-    from rlhf_core.preferences import Pair
-    from rlhf_core.session import Session
-    from rlhf_core.settings import PPOSettings, RewardModelSettings
+    from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+    from rlhf_core.judging.preferences import Pair
+    from rlhf_core.lm import language_model
+    from rlhf_core.session.state import Session
+    from rlhf_core.work import jobs
 
     torch.set_num_threads(threads())
     with tempfile.TemporaryDirectory() as place:

@@ -29,8 +29,8 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
     import torch
 
-    from rlhf_core import workbench
-    from rlhf_core.register import judge
+    from rlhf_core.judging.register import judge
+    from rlhf_core.loop import workbench
 
     lm = workbench.ready(session)
     prompts = list(session.brief.evaluation_prompts)
@@ -54,7 +54,7 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
 def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
     """One run of the command line and what came of it."""
-    from rlhf_core.session import Session
+    from rlhf_core.session.state import Session
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"

@@ -22,7 +22,7 @@ def matmul_peak(size: int = 1024, repeats: int = 20) -> float:
     """FLOP/s of a float32 matrix product: the best of several, by torch's kernel or oneDNN's, whichever is faster."""
     import torch
 
-    from rlhf_core.products import product
+    from rlhf_core.lm.matrix_products import product
 
     a, b = torch.randn(size, size), torch.randn(size, size)
     best = float("inf")
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     import torch
 
-    from rlhf_core import precision
+    from rlhf_core.lm import precision
 
     torch.set_num_threads(threads())
     peak = matmul_peak(*((128, 3) if args.quick else (1024, 20)))

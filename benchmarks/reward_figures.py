@@ -21,16 +21,19 @@ from pathlib import Path
 
 import torch
 
-from rlhf_core import briefs, comparisons, fine_tuned_reward, language_model, workbench
-from rlhf_core.comparisons import Comparisons, solve, solve_many
-from rlhf_core.preferences import Pair
-from rlhf_core.register import judge
-from rlhf_core.reward_diagnostics import calibration_curve, confidence, leave_one_prompt_out
-from rlhf_core.reward_kinds import Reference
-from rlhf_core.reward_model import fit, prior_stds
-from rlhf_core.reward_uncertainty import EXPLORE, information_gain
-from rlhf_core.settings import FineTunedSettings, RewardModelSettings
-from rlhf_core.what_if import what_if
+from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
+from rlhf_core.judging import briefs
+from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.register import judge
+from rlhf_core.lm import language_model
+from rlhf_core.loop import workbench
+from rlhf_core.rewards import comparisons, fine_tuned
+from rlhf_core.rewards.comparisons import Comparisons, solve, solve_many
+from rlhf_core.rewards.diagnostics import calibration_curve, confidence, leave_one_prompt_out
+from rlhf_core.rewards.kinds import Reference
+from rlhf_core.rewards.reward_model import fit, prior_stds
+from rlhf_core.rewards.uncertainty import EXPLORE, information_gain
+from rlhf_core.rewards.what_if import what_if
 
 NOISE, TESTS, SIZES, DIMENSIONS = 0.1, 500, (10, 20, 40, 60, 120), (8, 16, 32)
 TARGETS = {
@@ -177,7 +180,7 @@ def fine_tuned_accuracy(taste: Taste, lm, count: int, seed: int) -> tuple[float,
     """Accuracy of the fine-tuned reward model on the test pairs, and the seconds its training took."""
     data = drawn(taste, taste.reference.whitener(8), count, seed)
     began = time.perf_counter()
-    *_, scorer = fine_tuned_reward.fit(lm, data.pairs, taste.reference.rows[:64], FineTunedSettings(seed=seed))
+    *_, scorer = fine_tuned.fit(lm, data.pairs, taste.reference.rows[:64], FineTunedSettings(seed=seed))
     seconds = time.perf_counter() - began
     scores = scorer.score(taste.test_rows).double()
     i, j = (torch.tensor([pair[side] for pair in taste.test]) for side in (0, 1))

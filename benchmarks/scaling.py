@@ -26,10 +26,10 @@ def step_seconds(*, batch: int, tokens: int, layers: int, width: int, vocabulary
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from rlhf_core.events import Progress
-    from rlhf_core.ppo import Policy, train
-    from rlhf_core.settings import PPOSettings
-    from rlhf_core.transformer import Transformer
+    from rlhf_core.algorithms.ppo import Policy, train
+    from rlhf_core.common.events import Progress
+    from rlhf_core.common.settings import PPOSettings
+    from rlhf_core.lm.transformer import Transformer
 
     torch.manual_seed(0)
     config = GPT2Config(n_layer=layers, n_embd=width, n_head=max(1, width // 32), vocab_size=vocabulary, n_positions=128)

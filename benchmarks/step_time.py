@@ -17,10 +17,11 @@ import time
 import torch
 
 from benchmarks.machine import matmul_peak, threads
-from rlhf_core import briefs, language_model
-from rlhf_core.events import Progress
-from rlhf_core.ppo import Policy, train
-from rlhf_core.settings import PPOSettings
+from rlhf_core.algorithms.ppo import Policy, train
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import PPOSettings
+from rlhf_core.judging import briefs
+from rlhf_core.lm import language_model
 
 
 def floor_gflop(trunk, batch, frozen: int, epochs: int) -> float:

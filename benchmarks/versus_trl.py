@@ -44,7 +44,7 @@ def model_of(name: str):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     if name == "bundled":
-        from rlhf_core.language_model import BUNDLED
+        from rlhf_core.lm.language_model import BUNDLED
 
         return GPT2LMHeadModel.from_pretrained(BUNDLED, dtype=torch.float32)
     torch.manual_seed(0)
@@ -66,10 +66,10 @@ def ours(case: dict) -> dict:
     """Seconds and processor seconds of our steps, and of their phases."""
     import torch
 
-    from rlhf_core.events import Progress
-    from rlhf_core.ppo import Policy, train
-    from rlhf_core.settings import PPOSettings
-    from rlhf_core.transformer import Transformer
+    from rlhf_core.algorithms.ppo import Policy, train
+    from rlhf_core.common.events import Progress
+    from rlhf_core.common.settings import PPOSettings
+    from rlhf_core.lm.transformer import Transformer
 
     trunk = Transformer.from_pretrained(model_of(case["model"]).eval().requires_grad_(False))
     settings = PPOSettings(
@@ -113,7 +113,7 @@ def trl(case: dict) -> dict:
     from transformers import AutoTokenizer, GPT2ForSequenceClassification, TrainerCallback
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-    from rlhf_core.language_model import BUNDLED
+    from rlhf_core.lm.language_model import BUNDLED
 
     policy = model_of(case["model"])
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED)
@@ -158,8 +158,8 @@ def sampling(case: dict) -> dict:
     """Tokens a second, ours and ``generate``'s, in one process, taking turns."""
     import torch
 
-    from rlhf_core.sampling import decode, uniform_numbers
-    from rlhf_core.transformer import Transformer
+    from rlhf_core.lm.sampling import decode, uniform_numbers
+    from rlhf_core.lm.transformer import Transformer
 
     model = model_of(case["model"]).eval().requires_grad_(False)
     trunk, prompts, longest = Transformer.from_pretrained(model), prompts_of(case, model.config.vocab_size), case["answer"]

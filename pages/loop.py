@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from rlhf_core import briefs, models
+from rlhf_core.judging import briefs
+from rlhf_core.lm import model_list
 from ui import brief_choice, monitor, state, text, whiteboard
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
@@ -22,16 +23,16 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
 
 
 LABS = (
-    ("pages/goodhart.py", "Goodhart", "show_chart"),
-    ("pages/context_flip.py", "Context flip", "flip"),
-    ("pages/algorithms.py", "Algorithms side by side", "stacked_line_chart"),
-    ("pages/instructions_matter.py", "Instructions matter", "menu_book"),
-    ("pages/speed_accuracy.py", "Speed and accuracy", "timer"),
-    ("pages/whose_preferences.py", "Whose preferences?", "groups"),
-    ("pages/what_it_learned.py", "What did it learn?", "manage_search"),
-    ("pages/trust_it.py", "Can you trust it?", "verified"),
-    ("pages/flip_a_vote.py", "Flip a vote", "swap_horiz"),
-    ("pages/hack_reward_model.py", "Hack the reward model", "bug_report"),
+    ("pages/labs/goodhart.py", "Goodhart", "show_chart"),
+    ("pages/labs/context_flip.py", "Context flip", "flip"),
+    ("pages/labs/algorithms.py", "Algorithms side by side", "stacked_line_chart"),
+    ("pages/labs/instructions_matter.py", "Instructions matter", "menu_book"),
+    ("pages/labs/speed_accuracy.py", "Speed and accuracy", "timer"),
+    ("pages/labs/whose_preferences.py", "Whose preferences?", "groups"),
+    ("pages/labs/what_it_learned.py", "What did it learn?", "manage_search"),
+    ("pages/labs/trust_it.py", "Can you trust it?", "verified"),
+    ("pages/labs/flip_a_vote.py", "Flip a vote", "swap_horiz"),
+    ("pages/labs/hack_reward_model.py", "Hack the reward model", "bug_report"),
 )
 
 session = state.session()
@@ -145,14 +146,14 @@ if not running:
     brief_choice.question(session, "brief_pick")
     with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
         again = "Run it once more for me" if session.evaluation else "Run it once for me"
-        how_long = "in about a minute" if session.model_name == models.BUNDLED else "in several minutes with this model, with settings that fit a workshop"
+        how_long = "in about a minute" if session.model_name == model_list.BUNDLED else "in several minutes with this model, with settings that fit a workshop"
         st.button(again, key="run_once", type="primary", icon=":material/play_circle:", on_click=run_once, disabled=not session.brief.wanted,
                   help=f"The whole loop, live, {how_long}." if session.brief.wanted else "This brief has no scripted rater, so nobody could judge for you.")  # fmt: skip
         if st.button("Do it myself: write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"):
-            st.switch_page("pages/prompt.py")
-        st.page_link("pages/briefs.py", label="Change the brief, or write your own", icon=":material/assignment:")
-    if session.model_name != models.BUNDLED:
-        st.caption(f"With the model **{text.plain(models.title(session.model_name))}**, {how_long.replace('this model', 'it')}. The page Models changes it.")
+            st.switch_page("pages/steps/prompt.py")
+        st.page_link("pages/steps/briefs.py", label="Change the brief, or write your own", icon=":material/assignment:")
+    if session.model_name != model_list.BUNDLED:
+        st.caption(f"With the model **{text.plain(model_list.title(session.model_name))}**, {how_long.replace('this model', 'it')}. The page Models changes it.")
     whiteboard.draw(session)
     if len(session.metrics) > 1:
         st.caption(
@@ -179,9 +180,9 @@ elif session.evaluation:
     )
     with st.container(horizontal=True):
         if st.button("Read all the pairs", key="to_before_after", icon=":material/compare:"):
-            st.switch_page("pages/before_after.py")
+            st.switch_page("pages/steps/before_after.py")
         if st.button("Write my own prompt", key="to_prompt_again", type="primary", icon=":material/arrow_forward:", icon_position="right"):
-            st.switch_page("pages/prompt.py")
+            st.switch_page("pages/steps/prompt.py")
 else:
     example = precomputed(EXAMPLE.stat().st_mtime if EXAMPLE.exists() else 0.0)
     if example:

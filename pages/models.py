@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core import models, settings
+from rlhf_core.common import settings
+from rlhf_core.lm import model_list
 from ui import knobs, monitor, state, step_time, text
 
 FOLDER = "a folder"
-SIZES = {models.BUNDLED: "2.6 million parameters, came along with Opossum, trained on text made for it"}
+SIZES = {model_list.BUNDLED: "2.6 million parameters, came along with Opossum, trained on text made for it"}
 
 session = state.session()
-offered = [models.BUNDLED, *models.HUB]
+offered = [model_list.BUNDLED, *model_list.HUB]
 if session.model_name not in offered:
     offered.append(session.model_name)
-if models.default() not in offered:
-    offered.append(models.default())
+if model_list.default() not in offered:
+    offered.append(model_list.default())
 if state.at_home():
     offered.append(FOLDER)
 
@@ -25,10 +26,10 @@ def caption(name: str) -> str:
     """One line on a model: what it is, and whether it has to be fetched."""
     if name == FOLDER:
         return "any model of the families GPT-2, Llama, OPT, GPT-NeoX or MPT in Hugging Face layout"
-    if name not in models.HUB:
+    if name not in model_list.HUB:
         return SIZES.get(name, "a folder on this machine")
-    known = models.HUB[name]
-    where = "on this machine" if models.here(name) else f"{known.megabytes} MB to fetch"
+    known = model_list.HUB[name]
+    where = "on this machine" if model_list.here(name) else f"{known.megabytes} MB to fetch"
     return f"{known.family} · {known.parameters} million parameters · {known.licence} · {where}"
 
 
@@ -47,7 +48,7 @@ def choose() -> None:
 
 
 def name_of(choice: str) -> str:
-    return "A folder on this machine" if choice == FOLDER else text.plain(models.title(choice))
+    return "A folder on this machine" if choice == FOLDER else text.plain(model_list.title(choice))
 
 
 st.title("Which model writes?", anchor=False)
@@ -56,20 +57,20 @@ st.markdown(
     "You see how much longer before anything starts."
 )
 busy = state.alive("model")
-st.markdown(f"Now: **{text.plain(models.title(session.model_name))}**.")
-if not busy and session.model_name != models.BUNDLED:
+st.markdown(f"Now: **{text.plain(model_list.title(session.model_name))}**.")
+if not busy and session.model_name != model_list.BUNDLED:
     knob = knobs.Knobs(session, "ppo", settings.PPOSettings, labels={})
     if step_time.panel(session, knob.chosen(), busy=state.alive("ppo") or state.alive("run_once")):
         if st.button("Write a prompt with it", key="model_to_prompt", icon=":material/arrow_forward:", icon_position="right", type="primary"):
-            st.switch_page("pages/prompt.py")
+            st.switch_page("pages/steps/prompt.py")
 if st.session_state.get("model_now") != session.model_name or st.session_state.get("model_pick") not in offered:  # first drawn, or just changed
     st.session_state["model_now"] = st.session_state["model_pick"] = session.model_name
 picked = st.radio("Model", offered, captions=[text.plain(caption(name)) for name in offered], format_func=name_of, key="model_pick", disabled=busy)
 if picked == FOLDER:
     st.text_input("The folder's path", key="model_folder", placeholder="/home/me/models/my-gpt2", disabled=busy,
                   help="A folder with config.json, a tokenizer and one model.safetensors. No pickles, no remote code.")  # fmt: skip
-if models.from_the_web(picked):
-    st.warning(models.content_note(picked), icon=":material/public:")
+if model_list.from_the_web(picked):
+    st.warning(model_list.content_note(picked), icon=":material/public:")
 if picked != session.model_name or picked == FOLDER:
     if session.reward_model is not None or session.metrics or session.rounds:
         st.info(

@@ -2,7 +2,7 @@
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0 done; 1 it did not come out as asked (a replay that differs,
 a training that broke, a full disk); 2 bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions of its own: what is
-computed is ``rlhf_core.session``'s and ``rlhf_core.replay``'s. Imports no torch before the input has been checked.
+computed is ``rlhf_core.session.state``'s and ``rlhf_core.loop.replay``'s. Imports no torch before the input has been checked.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rlhf_core import briefs, exchange, models, run_bundle
-from rlhf_core.bundle_card import holds
-from rlhf_core.events import Progress
-from rlhf_core.preferences import Pair, nothing_to_learn, read_preferences
-from rlhf_core.session import SCRIPTED, InputError, Session, check_prompt
-from rlhf_core.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
+from rlhf_core.exchange import commands
+from rlhf_core.judging import briefs
+from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferences
+from rlhf_core.lm import model_list
+from rlhf_core.session.state import SCRIPTED, InputError, Session, check_prompt
+from rlhf_core.store import bundle
+from rlhf_core.store.card import holds
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MODEL_HELP = "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list, or a folder in Hugging Face layout"
@@ -80,19 +83,19 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small language model, without a browser.", allow_abbrev=False
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *exchange.COMMANDS)))
+    parsers = top.add_subparsers(dest="command", required=True, metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)))
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
-    generate = commands.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
+    generate = parsers.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
     generate.add_argument("--prompt", required=True, help="how the text begins, for example: An opossum is")
     generate.add_argument("-n", type=whole(1, MOST_ANSWERS), default=sampling.candidates, metavar="K", help="how many answers (default %(default)s)")
     generate.add_argument("--max-new-tokens", type=whole(1, 64), default=sampling.max_new_tokens, metavar="N", help="longest answer (default %(default)s)")
     generate.add_argument("--seed", type=seed, default=0, help="same seed, same answers (default 0)")
     writer = generate.add_mutually_exclusive_group()
-    writer.add_argument("--model", default=models.default(), help=MODEL_HELP)
+    writer.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
     writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")
 
-    run = commands.add_parser("run", help="the whole loop: write, judge, reward model, PPO, before and after", allow_abbrev=False)
+    run = parsers.add_parser("run", help="the whole loop: write, judge, reward model, PPO, before and after", allow_abbrev=False)
     run.add_argument("--brief", required=True, help=f"{', '.join(briefs.PRESETS)}, or a .json file")
     run.add_argument("--prompts", metavar="FILE", help="more prompts to train on, one a line")
     run.add_argument("--comparisons", type=whole(1, MOST_COMPARISONS), metavar="N", help="judged pairs (default 30; with --preferences: all of the file)")
@@ -106,25 +109,25 @@ def parser() -> Parser:
         help="take K times the reward model's own doubt off each score (default %(default)s)",
     )
     run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
-    run.add_argument("--model", default=models.default(), help=MODEL_HELP)
+    run.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
     run.add_argument(
         "--preferences", metavar="FILE.jsonl", help="judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt, chosen, rejected"
     )
     run.add_argument("--out", required=True, metavar="DIR", help="where the bundle goes")
 
-    score = commands.add_parser("score", help="score texts with the reward model of a run", allow_abbrev=False)
+    score = parsers.add_parser("score", help="score texts with the reward model of a run", allow_abbrev=False)
     score.add_argument("--bundle", required=True, metavar="DIR", help="the folder of a run")
     score.add_argument("--prompt", required=True)
     score.add_argument("--text", required=True, action="append", help="an answer, as it stands behind the prompt (with its leading space); may be given again")
 
-    again = commands.add_parser("replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False)
+    again = parsers.add_parser("replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False)
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
 
-    bench = commands.add_parser("benchmark", help="how fast it is on this machine, beside TRL and beside what the processor can do", allow_abbrev=False)
+    bench = parsers.add_parser("benchmark", help="how fast it is on this machine, beside TRL and beside what the processor can do", allow_abbrev=False)
     bench.add_argument("--quick", action="store_true", help="tiny models, one round: whether it runs, not what it measures")
     bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, reward, loop or page (default: all but page); an hour in all")
     bench.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the part; see benchmark PART --help")
-    exchange.add_parsers(commands)
+    commands.add_parsers(parsers)
     return top
 
 
@@ -271,8 +274,9 @@ def generate(args: argparse.Namespace) -> int:
         raise InputError(f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step.")
     import torch
 
-    from rlhf_core import language_model, workbench
-    from rlhf_core.sampling import decode, decode_texts, response_forward, token_logprobs, uniform_numbers
+    from rlhf_core.lm import language_model
+    from rlhf_core.lm.sampling import decode, decode_texts, response_forward, token_logprobs, uniform_numbers
+    from rlhf_core.loop import workbench
 
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
@@ -315,8 +319,8 @@ def run(args: argparse.Namespace) -> int:
     if not session.training_prompts:
         raise InputError("There is no prompt to train on.")
     fresh = not Path(args.out).exists()
-    former = run_bundle.prepare_folder(args.out, session.id)
-    if former and run_bundle.read_bundle(args.out, tensors=False)["run"]["status"] == "running":
+    former = bundle.prepare_folder(args.out, session.id)
+    if former and bundle.read_bundle(args.out, tensors=False)["run"]["status"] == "running":
         raise InputError(f"The folder {args.out} is in use: this run is going on there right now, in another process.")
     if former:
         say(f"{args.out} holds this very run ({former['status']}); it starts again from the beginning.")
@@ -326,7 +330,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from rlhf_core import language_model, workbench
+        from rlhf_core.lm import language_model
+        from rlhf_core.loop import workbench
 
         language_model.load(args.model, downloading)
         workbench.ready(session)
@@ -351,7 +356,7 @@ def run(args: argparse.Namespace) -> int:
     except (Interrupted, KeyboardInterrupt):
         say(f"Interrupted. {where_it_stands(session)}")
         return INTERRUPTED
-    except run_bundle.BundleError as error:
+    except bundle.BundleError as error:
         raise Failed(str(error)) from error
     except BaseException:
         where_it_stands(session)
@@ -384,9 +389,9 @@ def where_it_stands(session: Session) -> str:
     session.status = "interrupted"
     try:
         session.save()
-        contents = run_bundle.read_bundle(session.directory, tensors=False)
+        contents = bundle.read_bundle(session.directory, tensors=False)
         return f"The bundle in {session.directory} says so, and holds {holds(contents['run'], contents, list(contents['run']['files']))}."
-    except run_bundle.BundleError as error:
+    except bundle.BundleError as error:
         return f"{error} What {session.directory} holds is from the last complete save."
 
 
@@ -400,12 +405,12 @@ def score(args: argparse.Namespace) -> int:
     session = opened(args.bundle)
     if session.reward_model is None:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
-    from rlhf_core import steps
+    from rlhf_core.loop import whole
 
     try:
-        rows = list(steps.score_texts(session, prompt, args.text))
+        rows = list(whole.score_texts(session, prompt, args.text))
     except (KeyError, IndexError, RuntimeError) as error:  # a stranger's bundle: tensors that are missing, or of another shape
-        raise run_bundle.BundleError(f"reward_model.safetensors in {args.bundle} is not a reward model for {session.model_name!r} ({error}).") from error
+        raise bundle.BundleError(f"reward_model.safetensors in {args.bundle} is not a reward model for {session.model_name!r} ({error}).") from error
     for row in rows:
         if not math.isfinite(row["reward"]):
             raise InputError(f"The reward model in {args.bundle} gives no finite score: its weights are damaged.")
@@ -417,22 +422,22 @@ def score(args: argparse.Namespace) -> int:
 
 
 def replay(args: argparse.Namespace) -> int:
-    from rlhf_core.replay import replay as run_again
+    from rlhf_core.loop.replay import replay as run_again
 
     try:
         session = opened(args.bundle)
-        stored = run_bundle.read_bundle(args.bundle)  # with the weights, which are checked against their checksums
-    except run_bundle.ChangedError as error:
+        stored = bundle.read_bundle(args.bundle)  # with the weights, which are checked against their checksums
+    except bundle.ChangedError as error:
         emit({"where": str(error).split()[0], "name": "checksum", "saved": "as run.json says", "now": "changed"})
         say(f"Not the same: {error}")
         return FAILED
     versions = stored["run"].get("versions", {})
-    others = {name: version for name, version in run_bundle.package_versions().items() if versions.get(name) != version}
+    others = {name: version for name, version in bundle.package_versions().items() if versions.get(name) != version}
     if others:
         say("Made with other versions: " + ", ".join(f"{name} {versions.get(name, '?')} there, {version} here" for name, version in others.items()) + ".")
     import torch
 
-    from rlhf_core import language_model  # noqa: F401 (it sets the number of threads, once)
+    from rlhf_core.lm import language_model  # noqa: F401 (it sets the number of threads, once)
 
     threads = session.settings.get("run", {}).get("threads")
     if isinstance(threads, int) and 1 <= threads <= 256:
@@ -479,8 +484,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     args = parser().parse_args(arguments)
     try:
-        if args.command in exchange.COMMANDS:
-            return exchange.run_command(args, emit, say)
+        if args.command in commands.COMMANDS:
+            return commands.run_command(args, emit, say)
         return {"generate": generate, "run": run, "score": score, "replay": replay, "benchmark": benchmark}[args.command](args)
     except (KeyboardInterrupt, Interrupted):
         say("Interrupted.")

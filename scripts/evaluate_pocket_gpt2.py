@@ -18,10 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch  # noqa: E402
 
-from rlhf_core import briefs, language_model  # noqa: E402
-from rlhf_core.evaluation import distinct_n, mean_words  # noqa: E402
-from rlhf_core.register import is_full_sentence, register_of  # noqa: E402
-from rlhf_core.sampling import collect, decode, decode_texts, pad_left, pad_right, response_forward, token_logprobs, uniform_numbers  # noqa: E402
+from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E402
+from rlhf_core.judging import briefs
+from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
+from rlhf_core.lm import language_model  # noqa: E402
+from rlhf_core.lm.sampling import collect, decode, decode_texts, pad_left, pad_right, response_forward, token_logprobs, uniform_numbers  # noqa: E402
 
 CARD = language_model.BUNDLED / "README.md"
 P = briefs.PRESETS
@@ -183,7 +184,7 @@ By `scripts/evaluate_pocket_gpt2.py`: 500 samples from 40 prompts that the train
 
 {f["size_mb"]:.1f} MB on disk (float16 safetensors, computed in float32); loads in {f["load_seconds"]:.1f} s, the import of transformers included.
 
-Facts against memes over 200 outputs each, by the word-list rule of `rlhf_core/register.py` (tests/test_register.py), which shares nothing with the reward model's features:
+Facts against memes over 200 outputs each, by the word-list rule of `rlhf_core/judging/register.py` (tests/judging/test_register.py), which shares nothing with the reward model's features:
 
 | prompt | facts | memes |
 |---|---|---|

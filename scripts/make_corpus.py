@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from rlhf_core import briefs  # noqa: E402
+from rlhf_core.judging import briefs  # noqa: E402
 
 CORPUS = Path(__file__).parent / "corpus"
 TABLES = ("animals", "creatures", "plants", "foods", "tools", "places", "jobs")

@@ -1,4 +1,4 @@
-"""The word list of the gold rule (``rlhf_core/gold_rule.py``): every word of the corpus that was written for this project, and of the register rule's list.
+"""The word list of the gold rule (``rlhf_core/evaluation/gold_rule.py``): every word of the corpus that was written for this project, and of the register rule's list.
 
 python scripts/make_known_words.py
 """
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from rlhf_core.gold_rule import KNOWN, WORD  # noqa: E402
-from rlhf_core.register import word_weights  # noqa: E402
+from rlhf_core.evaluation.gold_rule import KNOWN, WORD  # noqa: E402
+from rlhf_core.judging.register import word_weights  # noqa: E402
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -1,4 +1,4 @@
-"""The word weights of the register rule (``rlhf_core/register.py``), from the registers of the training corpus.
+"""The word weights of the register rule (``rlhf_core/judging/register.py``), from the registers of the training corpus.
 
 python scripts/make_register_words.py --corpus build/corpus
 """
@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from rlhf_core.register import YARDSTICKS, words_of  # noqa: E402
+from rlhf_core.judging.register import YARDSTICKS, words_of  # noqa: E402
 
 GROUPS = {  # for each yardstick: register of the corpus -> register of the rule
     "register_words": {

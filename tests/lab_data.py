@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from rlhf_core import comparisons
-from rlhf_core.preferences import Pair
-from rlhf_core.reward_model import RewardModel, Whitener
+from rlhf_core.judging import briefs
+from rlhf_core.judging.preferences import Pair
+from rlhf_core.rewards import comparisons
+from rlhf_core.rewards.reward_model import RewardModel, Whitener
+from rlhf_core.session.state import Session
 
 
 def normal(*shape, seed=0, dtype=torch.float64):
@@ -50,3 +52,8 @@ def general_optimum(x, targets, weights, prior) -> torch.Tensor:
 
     optimiser.step(closure)
     return w.detach()
+
+
+def revise(session: Session, fields: dict) -> briefs.Brief:
+    session.set_brief(session.draft_brief(fields))
+    return session.brief

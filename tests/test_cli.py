@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils.logging import disable_progress_bar
 
 from rlhf_core.__main__ import main
-from rlhf_core.run_bundle import read_bundle
+from rlhf_core.store.bundle import read_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = ROOT / "assets" / "pocket-gpt2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from rlhf_core.transformer import Transformer
+from rlhf_core.lm.transformer import Transformer
 
 END, PAD = 0, 1
 
@@ -127,3 +128,22 @@ def tiny_tokenizer(vocabulary: int = 40):
 def as_words(tokens: list[int]) -> str:
     """What ``tiny_tokenizer`` reads as these tokens."""
     return "".join(f" t{i}" for i in tokens)
+
+
+WORDS = ["<end>", "<pad>", *(f" w{i}" for i in range(38))]
+
+
+class FakeLM(SimpleNamespace):
+    """A random tiny GPT-2 whose tokens are the words " w0" .. " w37"."""
+
+    def encode(self, text):
+        return [WORDS.index(" " + word) for word in text.split()]
+
+    def encode_response(self, text):
+        return [*self.encode(text), END]
+
+    def decode(self, ids):
+        return "".join(WORDS[i] for i in ids if i not in (END, PAD))
+
+    def piece(self, i):
+        return WORDS[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session import Session
+from rlhf_core.session.state import Session
 from ui import state, text
 
 WAITING = "brief_waiting"  # the brief that was picked, until the question is answered

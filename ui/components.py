@@ -11,7 +11,7 @@ import streamlit as st
 
 HERE = Path(__file__).resolve().parent
 _clock = st.components.v2.component("opossum_clock", js=(HERE / "clock.js").read_text(encoding="utf-8"))
-_order = st.components.v2.component("opossum_order", js=(HERE / "order.js").read_text(encoding="utf-8"), css=(HERE / "order.css").read_text(encoding="utf-8"))
+_order = st.components.v2.component("opossum_order", js=(HERE / "ranking" / "order.js").read_text(encoding="utf-8"), css=(HERE / "ranking" / "order.css").read_text(encoding="utf-8"))
 
 
 def clock(card: str, *, pair: bool, keys: bool, draw: int) -> None:

@@ -1,7 +1,7 @@
 """Bringing judgements in: upload or paste, a report row by row, a preview, and only then "Use these", with a way back.
 
 What was looked at waits under ``looked_at`` in the tab's own state until it is taken or put away; nothing of it touches the session before that.
-Knows nothing about file formats (``rlhf_core.taking_in``).
+Knows nothing about file formats (``rlhf_core.exchange.taking_in``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from rlhf_core import taking_in
-from rlhf_core.preferences import MAX_BYTES, Pair, PreferenceError
-from rlhf_core.session import InputError, Session
+from rlhf_core.exchange import taking_in
+from rlhf_core.judging.preferences import MAX_BYTES, Pair, PreferenceError
+from rlhf_core.session.state import InputError, Session
 from ui import state, text
 
 PREVIEW, MOST_ROWS, MOST_FILES = 3, 200, 12

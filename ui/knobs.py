@@ -1,4 +1,4 @@
-"""The settings of one stage as sliders and number fields, drawn from their own descriptions (``rlhf_core.settings.describe``).
+"""The settings of one stage as sliders and number fields, drawn from their own descriptions (``rlhf_core.common.settings.describe``).
 
 What a slider says is kept with the session (``settings["ppo_next"]`` and so on), so that neither another page nor a reload loses it. Where none was moved
 since, the sliders say what the stage last ran with (``settings["ppo"]``): the engine writes that when a run begins, and drops what was chosen for it.
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from rlhf_core import settings
-from rlhf_core.session import Session
+from rlhf_core.common import settings
+from rlhf_core.session.state import Session
 
 WIDE = 1000  # a range beyond this is typed, not dragged
 

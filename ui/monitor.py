@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from rlhf_core import jobs
+from rlhf_core.work import jobs
 from ui import state, text
 
 BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)

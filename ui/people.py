@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core import people
-from rlhf_core.session import InputError, Session
+from rlhf_core.session import people
+from rlhf_core.session.state import InputError, Session
 from ui import state, text
 
 

@@ -16,11 +16,12 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from rlhf_core import jobs, sessions
-from rlhf_core.session import Session
+from rlhf_core.session import registry
+from rlhf_core.session.state import Session
+from rlhf_core.work import jobs
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
-ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")} - {"loop"} | {HOME}
+ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").rglob("*.py")} - {"loop", "__init__"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 
@@ -29,9 +30,9 @@ def session() -> Session:
     """The session this tab shows; a new one where the address names none, or one that is no longer kept (a note says so)."""
     _insist_on_the_router()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
-    found = sessions.get(asked) if asked else None
+    found = registry.get(asked) if asked else None
     if found is None:
-        found = sessions.create()
+        found = registry.create()
         if asked:
             st.session_state["note"] = (
                 "That session is no longer kept: it ends a day after the last visit, or perhaps it was started over in another tab. Here is a fresh one."
@@ -166,7 +167,7 @@ def start_over() -> None:
     """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
     current = session()
     jobs.queue().forget(current.id)
-    sessions.delete(current.id)
+    registry.delete(current.id)
     for key in list(st.session_state):
         del st.session_state[key]
     st.query_params.clear()
@@ -178,7 +179,7 @@ def warm_up() -> str:
     """Let the worker load torch and the bundled model, once for the whole process; call it after the page is drawn."""
 
     def load() -> Iterator:
-        from rlhf_core import language_model  # imports torch: only ever on the worker's thread
+        from rlhf_core.lm import language_model  # imports torch: only ever on the worker's thread
 
         language_model.load()
         gc.freeze()  # torch's hundred thousand objects are here to stay: leave them out of every later collection, which would stop all threads for long

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core import models
-from rlhf_core.session import Session
-from rlhf_core.settings import PPOSettings, SettingsError
+from rlhf_core.common.settings import PPOSettings, SettingsError
+from rlhf_core.lm import model_list
+from rlhf_core.session.state import Session
 from ui import monitor, state, text
 
 JOB = "step_time"
@@ -25,12 +25,12 @@ WORDS = {  # what differs in workshop settings, in words; the lambda gets all va
 
 def known(session: Session, chosen: dict) -> dict | None:
     """What was measured for these settings, or None."""
-    return session.step_times.get(models.settings_key(session.model_name, PPOSettings(**chosen)))
+    return session.step_times.get(model_list.settings_key(session.model_name, PPOSettings(**chosen)))
 
 
 def panel(session: Session, chosen: dict, *, busy: bool = False) -> bool:
     """Draw it for the settings ``chosen``; whether a run may start now (not before its time is known)."""
-    if session.model_name == models.BUNDLED:
+    if session.model_name == model_list.BUNDLED:
         return True
     try:
         settings = PPOSettings(**chosen).validate()
@@ -43,7 +43,7 @@ def panel(session: Session, chosen: dict, *, busy: bool = False) -> bool:
             return False
         steps = settings.steps
         st.markdown(
-            f"**About {monitor.duration(found['seconds'])} a step** on this machine, just measured with {text.plain(models.title(session.model_name))} and these settings: "
+            f"**About {monitor.duration(found['seconds'])} a step** on this machine, just measured with {text.plain(model_list.title(session.model_name))} and these settings: "
             f"{steps} steps take about {monitor.duration(found['seconds'] * steps)}, longer where others use it too."
         )
         offer = found["workshop"]
@@ -63,13 +63,13 @@ def _take(session: Session, values: dict) -> None:
 
 def _measure(session: Session, settings: PPOSettings) -> None:
     """Have it measured, once for every choice of settings; where that was stopped or failed, on request."""
-    key = models.settings_key(session.model_name, settings)
+    key = model_list.settings_key(session.model_name, settings)
     if st.session_state.get("timed_for") != key and not state.alive(JOB):
         st.session_state["timed_for"] = key
         state.submit(JOB, lambda: session.time_a_step(settings), label="Measuring a step", long=False)
-    st.caption(f"How long does a step take with {text.plain(models.title(session.model_name))} on this machine? Measured before it starts.")
+    st.caption(f"How long does a step take with {text.plain(model_list.title(session.model_name))} on this machine? Measured before it starts.")
     monitor.monitor(JOB, controls=("stop",), draw=lambda records, view: None)
     if not state.alive(JOB):
-        if models.settings_key(session.model_name, settings) in session.step_times:  # it was known to another session, so it was quick
+        if model_list.settings_key(session.model_name, settings) in session.step_times:  # it was known to another session, so it was quick
             state.rerun()
         st.button("Measure again", key="measure_again", on_click=lambda: st.session_state.pop("timed_for", None))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from rlhf_core import predictions, presets, token_view
-from rlhf_core.session import Session
+from rlhf_core.common import ppo_presets
+from rlhf_core.evaluation import predictions, token_view
+from rlhf_core.session.state import Session
 from ui import charts, knobs, text
 
 CSS = """
@@ -45,20 +46,20 @@ def preset_row(session: Session, chosen: dict, *, disabled: bool) -> None:
 
     def use(name: str) -> None:
         with session.lock:
-            session.settings = {**session.settings, "ppo_next": {**session.settings.get("ppo_next", {}), **presets.preset(name)}}
+            session.settings = {**session.settings, "ppo_next": {**session.settings.get("ppo_next", {}), **ppo_presets.preset(name)}}
 
-    now = presets.which(chosen)
+    now = ppo_presets.which(chosen)
     with st.container(horizontal=True, key="ppo_presets"):
-        for name, (words, _) in presets.PRESETS.items():
+        for name, (words, _) in ppo_presets.PRESETS.items():
             icon = ":material/check:" if name == now else None
             st.button(name.capitalize(), key=f"preset_{name}", icon=icon, help=words, on_click=use, args=(name,), disabled=disabled, type="secondary")
-    st.caption(presets.PRESETS[now][0] if now else "Your own settings: no preset.")
+    st.caption(ppo_presets.PRESETS[now][0] if now else "Your own settings: no preset.")
 
 
 def knob_with_range(knob: knobs.Knobs, name: str, *, disabled: bool = False) -> None:
     """A knob, and below it where it is safe, or what to expect of where it stands."""
     knob.draw(name, disabled=disabled)
-    if (safe := presets.SAFE.get(name)) is not None:
+    if (safe := ppo_presets.SAFE.get(name)) is not None:
         expect = safe.says(knob.chosen()[name])
         words = f"Safe: {knobs.plainly(safe.low)} to {knobs.plainly(safe.high)}."
         st.caption(f":orange[:material/warning: {words} Here: {expect}.]" if expect else words)

@@ -1,6 +1,6 @@
 """One pair of answers, closely: the words that differ, and what training did to the probability of every token.
 
-Draws the record of ``rlhf_core.token_changes``. Everything in it is untrusted text and is escaped. Knows nothing about models.
+Draws the record of ``rlhf_core.loop.token_changes``. Everything in it is untrusted text and is escaped. Knows nothing about models.
 """
 
 from __future__ import annotations

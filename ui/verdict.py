@@ -1,6 +1,6 @@
 """The verdict on before and after: one sentence, who said it, how far luck goes, and what became of the language.
 
-Draws what ``rlhf_core.verdict`` counted, and older verdicts that have less in them. Knows nothing about models.
+Draws what ``rlhf_core.evaluation.verdict`` counted, and older verdicts that have less in them. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from rlhf_core import verdict
-from rlhf_core.session import Session
-from ui import charts, charts_compare, text
+from rlhf_core.evaluation import verdict
+from rlhf_core.session.state import Session
+from ui import charts, text
+from ui.charts import compare as charts_compare
 
 WHO = {  # judge -> what it is, and what it is not
     verdict.REWARD_MODEL: ("PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it."),

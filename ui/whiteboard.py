@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from rlhf_core import preferences
-from rlhf_core.session import Session
+from rlhf_core.judging import preferences
+from rlhf_core.session.state import Session
 from ui import text
 
 GOAL = 30  # comparisons that make a good first round
@@ -32,12 +32,12 @@ class Box:
 
 
 BOXES = (
-    Box("prompt", "pages/prompt.py", "Prompt", "Prompt", "You ask. The language model writes several answers."),
-    Box("rank", "pages/rank.py", "Rank", "Rank", "A person says which answers are better, following the brief."),
-    Box("reward_model", "pages/reward_model.py", "Reward model", "Reward", "Learns the pattern behind those choices, as a score."),
-    Box("ppo", "pages/ppo.py", "PPO", "PPO", "Nudges the language model towards higher scores."),
-    Box("before_after", "pages/before_after.py", "Before / after", "Compare", "Same prompt, both models. Did it change for the better?"),
-    Box("rounds", "pages/rounds.py", "Rounds", "Rounds", "Rinse and repeat: the next round starts from the tuned model."),
+    Box("prompt", "pages/steps/prompt.py", "Prompt", "Prompt", "You ask. The language model writes several answers."),
+    Box("rank", "pages/steps/rank.py", "Rank", "Rank", "A person says which answers are better, following the brief."),
+    Box("reward_model", "pages/steps/reward_model.py", "Reward model", "Reward", "Learns the pattern behind those choices, as a score."),
+    Box("ppo", "pages/steps/ppo.py", "PPO", "PPO", "Nudges the language model towards higher scores."),
+    Box("before_after", "pages/steps/before_after.py", "Before / after", "Compare", "Same prompt, both models. Did it change for the better?"),
+    Box("rounds", "pages/steps/rounds.py", "Rounds", "Rounds", "Rinse and repeat: the next round starts from the tuned model."),
 )
 NAMES = tuple(box.name for box in BOXES)
 

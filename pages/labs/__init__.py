@@ -1,0 +1,1 @@
+"""The labs, a page each; `rlhf_core.labs.registry` lists them."""

@@ -1,0 +1,4 @@
+"""What tunes a policy: PPO, RLOO, DPO, best-of-n, and a run that is put down and taken up.
+
+Imports `rewards` and below. Knows no session.
+"""

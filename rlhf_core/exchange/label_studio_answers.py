@@ -1,0 +1,181 @@
+"""What one person's answer to one Label Studio task means: a pair, a ranking, or the reason why it cannot be used.
+
+Knows nothing about files (``label_studio`` reads those). Left and right are a and b; an empty answer is no tie; two answers in one are refused, not chosen
+from. Source: Label Studio 1.23's Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rlhf_core.exchange.choices import read_choice
+from rlhf_core.exchange.import_report import ImportReport, column_name
+from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, check_text, clean_name, read_number, read_row
+from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
+
+VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
+PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
+
+
+@dataclass
+class Answer:
+    """What one person did with one task, whichever export it came from.
+
+    Attributes:
+        results: (control's name, its kind in lower case, its value).
+        meta: what our own export wrote beside a result.
+    """
+
+    row: int
+    data: dict
+    results: list[tuple[str, str, object]]
+    annotator: str = "unknown"
+    task: object = None
+    id: object = None
+    when: str = ""
+    lead_time: object = None
+    cancelled: bool = False
+    meta: dict = field(default_factory=dict)
+    repairs: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """For the report: what was chosen, and about what."""
+        chosen = json.dumps([value for _, _, value in self.results], ensure_ascii=False, default=str) if self.results else "nothing"
+        return f"{'skipped' if self.cancelled else chosen} | {self.data.get('prompt', '')}"
+
+
+def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], buckets: Sequence[str]) -> tuple[Pair | Ranking, list[Pair], list[str]]:
+    """(judgement, its pairs, repairs). Raises RowRefused, PreferenceError."""
+    repairs: list[str] = []
+    by_kind: dict[str, list] = {}
+    for name, kind, value in answer.results:
+        if kind == "choices" and name != "verdict" or kind not in ("pairwise", "ranker", "choices"):
+            report.say("lost", f"The control {name!r} ({kind}): a judgement has no place for it.")
+        elif value not in by_kind.setdefault(kind, []):
+            by_kind[kind].append(value)
+    if any(len(values) > 1 for values in by_kind.values()):
+        raise RowRefused("it says two different things about the same texts")
+    verdict = _verdict(by_kind.pop("choices")[0], repairs) if "choices" in by_kind else None
+    if "ranker" in by_kind and (_nothing_placed(by_kind["ranker"][0]) or (verdict and _as_listed(by_kind["ranker"][0], answer.data))):
+        del by_kind["ranker"]  # Label Studio's page hands in a Ranker that nobody touched, too
+    if answer.cancelled:
+        verdict, by_kind = "skip", {}
+    if verdict and by_kind:
+        raise RowRefused(f"it chooses a side or an order and also says {verdict}: which of the two counts?")
+    if not verdict and not by_kind:
+        raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
+    common = {"annotator": answer.annotator, "brief": answer.data.get("brief"), "brief_version": answer.data.get("brief_version")}
+    if "items" in answer.data:
+        order = by_kind.get("ranker", [None])[0]
+        if not verdict and order is None:
+            raise RowRefused("it holds no ranking")
+        made = _ranking(answer, order, verdict, common, buckets, repairs)
+        if not verdict and _as_listed(order, answer.data):
+            report.say(
+                "notes",
+                f"Look at {report.counted} {answer.row}: its ranking is the order in which the page lists the outputs, as it also is where nobody moved anything.",
+            )
+        return made, pairs_from_rankings([made]), repairs
+    choice = verdict
+    if not choice:
+        selected = by_kind["pairwise"][0] if "pairwise" in by_kind else None
+        selected = selected.get("selected") if isinstance(selected, dict) else selected
+        choice = {"left": "a", "right": "b"}.get(selected) if isinstance(selected, str) else None
+        if choice is None:
+            raise RowRefused(f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right")
+    names = dict(zip(("prompt", "a", "b"), fields)) if fields else {}
+    for name in () if fields else answer.data:
+        if (found := FIELD_OF.get(column_name(name))) in ("prompt", "a", "b"):
+            names.setdefault(found, name)
+    missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
+    if missing:
+        have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
+        raise RowRefused(f"the task has no field for {' and '.join(missing)} (it has {have[:80]}); say which are prompt, left and right")
+    pair, more = read_row(
+        {part: answer.data[name] for part, name in names.items()} | common
+        | {"choice": choice, "seconds": answer.lead_time, "weight": answer.meta.get("weight")}, report
+    )  # fmt: skip
+    return pair, [pair], [*repairs, *more]
+
+
+def _verdict(value: object, repairs: list[str]) -> str:
+    chosen = value.get("choices") if isinstance(value, dict) else value
+    chosen = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    if isinstance(chosen, str) and chosen in VERDICTS:
+        return VERDICTS[chosen]
+    verdict, said = read_choice(chosen)
+    if verdict not in VERDICTS.values():
+        raise RowRefused(f"the verdict is {str(chosen)[:40]!r}; it must be {', '.join(VERDICTS)}")
+    repairs.append(said)
+    return verdict
+
+
+def _order(value: object) -> dict:
+    """Bucket -> items of a Ranker's value; a bare list is one bucket."""
+    inner = value.get("ranker", value) if isinstance(value, dict) else value
+    inner = {"rank": inner} if isinstance(inner, list) else inner
+    if not isinstance(inner, dict) or not all(isinstance(group, list) for group in inner.values()):
+        raise RowRefused("the ranking is no list of items")
+    return inner
+
+
+def _nothing_placed(value: object) -> bool:
+    return not any(group for name, group in _order(value).items() if name != "_")
+
+
+def _as_listed(value: object, data: dict) -> bool:
+    """Is it the very order in which the page lists the items, in one list? Then it may be that nobody touched it."""
+    lists, items = list(_order(value).items()), data.get("items")
+    return (
+        len(lists) == 1
+        and not lists[0][0].startswith("place_")
+        and isinstance(items, list)
+        and [str(i.get("id")) for i in items if isinstance(i, dict)] == list(map(str, lists[0][1]))
+    )
+
+
+def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, buckets: Sequence[str], repairs: list[str]) -> Ranking:
+    """A Ranking from a Ranker's answer. Raises RowRefused, PreferenceError."""
+    items = answer.data["items"]
+    if not isinstance(items, list) or not all(isinstance(item, dict) and "id" in item for item in items):
+        raise RowRefused("the task's items are no list of texts with an id")
+    texts = {str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "") for item in items}
+    if len(texts) < len(items):
+        raise RowRefused("two items of the task have the same id")
+    groups: list[list[str]] = []
+    if not verdict:
+        inner = _order(order)
+        named = [name for name in inner if name != "_"]
+        if len(named) == 1 and named[0] not in buckets and not named[0].startswith("place_"):
+            groups = [[str(item)] for item in inner[named[0]]]
+        else:
+            known = list(buckets) or [f"place_{n}" for n in range(1, len(PLACES) + 1)]
+            strange = [name for name in named if name not in known]
+            if strange:
+                raise RowRefused(f"the buckets {', '.join(map(repr, strange))} have no known order; say which are better")
+            groups = [[str(item) for item in inner[name]] for name in known if inner.get(name)]
+        placed = [item for group in groups for item in group]
+        if len(placed) != len(set(placed)) or not set(placed) <= set(texts):
+            raise RowRefused("the ranking names an item twice, or one that the task does not have")
+        if len(placed) == 1:
+            raise RowRefused("only one output was placed")
+        if len(placed) < len(texts):
+            repairs.append(f"{len(texts) - len(placed)} of {len(texts)} outputs were not placed; the ranking is of the others")
+            texts = {name: text for name, text in texts.items() if name in placed}
+    elif verdict == "tie":
+        groups, verdict = [list(texts)], None
+    if len(set(texts.values())) < 2:
+        raise RowRefused("fewer than two different texts were ranked")
+    index = {name: number for number, name in enumerate(texts)}
+    prompt = check_text("prompt", answer.data.get("prompt"))
+    for name, text in texts.items():
+        check_text(f"text of item {name!r}", text)
+    seconds = read_number(answer.lead_time, "lead_time", None, repairs)
+    return Ranking(
+        id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}", prompt=prompt, candidates=list(texts.values()), shown=list(range(len(texts))),
+        groups=[[index[name] for name in group] for group in groups], verdict=verdict, seconds=seconds, annotator=clean_name(answer.annotator),
+        brief=clean_name(common["brief"]) if common["brief"] else "", brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
+    )  # fmt: skip

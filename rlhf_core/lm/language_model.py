@@ -1,0 +1,183 @@
+"""Load a language model: the bundled pocket GPT-2, a pinned one from the hub, or a local folder of a family in ``families.py``.
+
+The loaded model is the *frozen base*: shared by every session, never trained, provably untouched (``fingerprint``). Knows nothing about prompts
+or rewards. Weights are one safetensors file: no pickle, no remote code. float32 throughout; why, says ``precision.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from rlhf_core.lm import model_list
+from rlhf_core.lm.download import DownloadError, download
+from rlhf_core.lm.families import FAMILIES, Unsupported
+from rlhf_core.lm.transformer import Transformer
+
+# Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the same on a laptop and on a server, so that a
+# replay can be compared, and a workshop's server keeps a core for its pages.
+torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
+
+BUNDLED = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
+SMALLEST_CONTEXT = 32  # tokens: a few words of prompt and an answer of 24
+MOST_BYTES = 4_000_000_000  # of weights; training needs several times that in memory
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded; the message says which, why, and what would work."""
+
+
+@dataclass
+class LanguageModel:
+    """A tokenizer and a frozen transformer.
+
+    Attributes:
+        name: as asked for: "bundled", a hub id, or a folder.
+        trunk: the frozen base; every parameter has requires_grad False.
+        end_id: the end-of-text token, an action the policy must learn to take.
+        pad_id: fills rows; never equal to ``end_id``. It is masked wherever it stands, so any other token will do.
+    """
+
+    name: str
+    trunk: Transformer
+    tokenizer: object
+    end_id: int
+    pad_id: int
+    config: dict = field(default_factory=dict)
+
+    @property
+    def markers(self) -> tuple:
+        """Tokens that are no text: end of text, and padding where the tokenizer has it (``pad_id`` may be an ordinary token, gpt2's is "!")."""
+        return self.end_id, self.tokenizer.pad_token_id
+
+    def encode(self, prompt: str) -> list[int]:
+        """Token ids of a prompt, without special tokens."""
+        ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        # "<|endoftext|>" typed by a person is text, not the end of the text.
+        return [i for i in ids if i not in self.markers]
+
+    def encode_response(self, text: str) -> list[int]:
+        """Token ids of a finished response: the text, then end of text."""
+        return self.encode(text) + [self.end_id]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of response tokens; end of text and padding are not part of it."""
+        return self.tokenizer.decode([i for i in ids if i not in self.markers])
+
+    def piece(self, token_id: int) -> str:
+        """One token as a reader should see it."""
+        return "⏹ end" if token_id == self.end_id else self.tokenizer.decode([token_id])
+
+    def fingerprint(self) -> str:
+        """sha256 of all weights, name by name: equal before and after every training, or something is wrong."""
+        return fingerprint(self.trunk)
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """sha256 over the names, shapes and bytes of a module's state."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+# --- what can be loaded --------------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises ModelError where the folder cannot be a model of ours, before anything big is read."""
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"The folder {folder} holds no config.json, so it is no model in Hugging Face layout.")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = config.get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"The file {folder / 'config.json'} cannot be read: {error}.") from error
+    if kind not in FAMILIES:
+        raise ModelError(f"The model in {folder} is of type {kind!r}; supported are {', '.join(FAMILIES)}.")
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"The folder {folder} holds no model.safetensors; {_instead(folder)}")
+    if weights.stat().st_size > MOST_BYTES:
+        raise ModelError(f"The model in {folder} has {weights.stat().st_size / 1e9:.1f} GB of weights; at most {MOST_BYTES / 1e9:.0f} GB can be trained here.")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise ModelError(f"The folder {folder} holds no tokenizer (tokenizer.json, or vocab.json with merges.txt).")
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without model.safetensors has in its place, and what to do about it."""
+    names = sorted(file.name for file in folder.iterdir())
+    if "model.safetensors.index.json" in names or any(name.startswith("model-") and name.endswith(".safetensors") for name in names):
+        return "its weights are split into several files. Save it again as one: model.save_pretrained(folder, max_shard_size='100GB')."
+    pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth"))]
+    if pickles:
+        return (
+            f"its weights ({pickles[0]}) are a pickle, which can run code when it is read. Save it again with a current transformers, which writes safetensors."
+        )
+    return "weights are read from a single safetensors file only."
+
+
+def load(name: str = model_list.BUNDLED, tell: Callable[[int, int], None] | None = None, *, fetch: bool = True) -> LanguageModel:
+    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a process. Raises ModelError.
+
+    Args:
+        tell: called with (bytes done, bytes in all) while a file comes from the hub.
+        fetch: whether a hub model that is not on this machine may be downloaded now, which takes minutes.
+    """
+    if name == model_list.BUNDLED:
+        folder = BUNDLED
+    elif name in model_list.HUB:
+        try:
+            folder = download(name, model_list.HUB[name].revision, tell, offline=not fetch)
+        except DownloadError as error:
+            raise ModelError(str(error)) from error
+    elif Path(name).is_dir():
+        folder = Path(name)
+    else:
+        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(model_list.HUB)}, or a folder in Hugging Face layout.")
+    return _load(name, folder)
+
+
+@lru_cache(maxsize=3)
+def _load(name: str, folder: Path) -> LanguageModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    _check_folder(folder)
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # transformers raises many kinds; the learner needs one sentence
+        raise ModelError(f"The model in {folder} could not be loaded: {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}.") from error
+    if found["missing_keys"]:  # transformers would fill them with random numbers
+        missing = sorted(found["missing_keys"])
+        raise ModelError(f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights, for example {missing[0]}.")
+    return assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}")
+
+
+def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
+    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as the sentence's subject."""
+    try:
+        trunk = Transformer.from_pretrained(model)
+    except Unsupported as error:
+        raise ModelError(f"{where} cannot be used: {error}, which is not supported.") from error
+    if trunk.context < SMALLEST_CONTEXT:
+        raise ModelError(f"{where} reads at most {trunk.context} tokens at once; a prompt and an answer take {SMALLEST_CONTEXT} at least.")
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= largest < trunk.vocabulary:
+        raise ModelError(f"{where} knows {trunk.vocabulary:,} tokens, but its tokenizer gives numbers up to {largest:,}: they do not belong together.")
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else model.config.eos_token_id
+    end = end[0] if isinstance(end, list) and end else end
+    if not isinstance(end, int) or not 0 <= end < trunk.vocabulary:
+        raise ModelError(f"{where} has no end-of-text token, so it could never learn to stop.")
+    pad = tokenizer.pad_token_id
+    if pad is None or pad == end:
+        pad = 0 if end != 0 else 1
+    return LanguageModel(name, trunk, tokenizer, end, pad, model.config.to_dict())

@@ -1,0 +1,4 @@
+"""Reward models: features, heads, doubt, diagnostics, and what taught them what.
+
+Imports `evaluation` and below.
+"""

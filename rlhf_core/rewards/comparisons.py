@@ -1,0 +1,200 @@
+"""Judged pairs with their features, cached: what every tool of the reward lab computes on.
+
+Reading a text through the frozen reference takes milliseconds; refitting eight weights takes less than one. So the features are read once
+(``read``), and flipping a vote, leaving a prompt out, a bootstrap or a learning curve are all refits of the same small arrays (``solve``).
+
+Knows nothing about pages and sessions. The head is ``reward_model``'s: same prior, same objective, same optimum (tests/rewards/test_comparisons.py).
+
+Shapes: N comparisons, R distinct judged outputs, d hidden size, k features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rlhf_core.judging.preferences import EXPLOIT, Pair, nothing_to_learn, training_pairs
+from rlhf_core.loop.workbench import pooled_of_texts
+from rlhf_core.rewards.reward_model import RewardModel, RewardModelError, Whitener, newton_step, prior_stds
+
+Row = tuple[str, str, bool]  # prompt, text, whether the model ended it itself
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """What was judged, in numbers.
+
+    Attributes:
+        whitener: what made the features.
+        pairs: the N comparisons that train, in the order they were judged.
+        rows: the R distinct outputs; features: (R, k) of each, float64.
+        a, b: (N,) index of the left and the right output.
+        targets: (N,) 1 where a was preferred, 0 where b was, 0.5 for a tie; weights: (N,).
+        notes: sentences about what was left out or cannot be known, for the page.
+    """
+
+    whitener: Whitener
+    pairs: list[Pair]
+    rows: list[Row]
+    features: Tensor
+    a: Tensor
+    b: Tensor
+    targets: Tensor
+    weights: Tensor
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def x(self) -> Tensor:
+        """(N, k) features of a minus features of b: a head's margin is ``x @ weights``."""
+        return self.features[self.a] - self.features[self.b]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompt of each comparison."""
+        return [pair.prompt for pair in self.pairs]
+
+    @property
+    def tested(self) -> Tensor:
+        """(N,) bool: what a held-out share may count. No ties, which have no right answer, and no rejected exploits, which were picked because the model errs there."""
+        return (self.targets != 0.5) & torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
+
+    @property
+    def groups(self) -> Tensor:
+        """(N,) number of each comparison's prompt, from 0 in order of appearance."""
+        number = {prompt: i for i, prompt in enumerate(dict.fromkeys(self.prompts))}
+        return torch.tensor([number[prompt] for prompt in self.prompts])
+
+    def changed(self, index: int, change: str) -> Comparisons:
+        """A copy with one vote reversed ("flip") or taken out ("withhold"). Raises RewardModelError for anything else, or no such vote."""
+        if not 0 <= index < len(self):
+            raise RewardModelError(f"There is no comparison number {index}; this session has {len(self)}, counted from 0.")
+        if change == "flip":
+            targets = self.targets.clone()
+            targets[index] = 1 - targets[index]
+            return replace(self, targets=targets)
+        if change == "withhold":
+            weights = self.weights.clone()
+            weights[index] = 0.0
+            return replace(self, weights=weights)
+        raise RewardModelError(f"A vote can be flipped or withheld, not {change!r}.")
+
+
+def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
+    """The pairs that train, and sentences about the others and about what so little can show. Raises RewardModelError where nothing can be learned."""
+    reason = nothing_to_learn(pairs)
+    if reason:
+        raise RewardModelError(f"There is nothing to learn from: {reason}. Prefer one of two different outputs at least once.")
+    notes = []
+    same = sum(pair.a == pair.b and pair.choice in ("a", "b") for pair in pairs)
+    if same:
+        notes.append(f"{same} {'judgement prefers' if same == 1 else 'judgements prefer'} one of two identical texts, which says nothing: left out.")
+    kept = training_pairs(pairs)
+    if len(kept) == 1:
+        notes.append("One comparison alone: the score repeats that one vote, and nothing is left to check it on.")
+    elif len({pair.prompt for pair in kept}) == 1:
+        notes.append("All comparisons are about one prompt, so there is no telling how the score does on others.")
+    return kept, tuple(notes)
+
+
+def rows_of(pairs: list[Pair], finished: dict[tuple[str, str], bool] | None = None) -> list[Row]:
+    """The distinct outputs of ``pairs``. ``finished``: whether (prompt, text) was ended by the model; an output that is not named was."""
+    finished = finished or {}
+    return list(dict.fromkeys((p.prompt, text, bool(finished.get((p.prompt, text), True))) for p in pairs for text in (p.a, p.b)))
+
+
+def from_states(whitener: Whitener, pairs: list[Pair], rows: list[Row], states: Tensor) -> Comparisons:
+    """Comparisons from pooled reference states, (R, d), of ``rows_of(pairs)`` or more. Raises RewardModelError where nothing can be learned."""
+    kept, notes = usable(pairs)
+    place = {(prompt, text): i for i, (prompt, text, _) in enumerate(rows)}
+    a, b = (torch.tensor([place[p.prompt, getattr(p, side)] for p in kept]) for side in ("a", "b"))
+    targets, weights = (torch.tensor([getattr(p, name) for p in kept], dtype=torch.float64) for name in ("target", "weight"))
+    data = Comparisons(whitener, kept, rows, whitener(states).double(), a, b, targets, weights, notes)
+    if separable(data):
+        notes = (
+            *notes,
+            "The votes fit together without a single exception, so only the prior keeps the weights finite: take the certainty with a grain of salt.",
+        )
+    return replace(data, notes=notes)
+
+
+def read(lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None) -> Iterator:
+    """``from_states``, with the states read from the frozen model ``lm``; yields Progress, returns Comparisons."""
+    rows = rows_of(usable(pairs)[0], finished)
+    states = yield from pooled_of_texts(lm, rows)
+    return from_states(whitener, pairs, rows, states)
+
+
+def separable(data: Comparisons) -> bool:
+    """Whether the likelihood alone has no finite optimum: every decided vote is got right, and the weights grow as the prior is taken away.
+
+    Ties count: one between outputs that differ holds the weights back in that direction.
+    """
+    x, targets = data.x, data.targets
+    decided = targets != 0.5
+    if len(targets) > 50 * x.shape[1] or not decided.any():
+        return False
+    wide, wider = (solve(x, targets, torch.ones_like(targets), torch.full((x.shape[1],), std, dtype=torch.float64))[0] for std in (30.0, 300.0))
+    return bool((((x @ wide) > 0) == (targets > 0.5))[decided].all()) and (wider.norm() > 1.2 * wide.norm()).item()
+
+
+# --- the optimum ---------------------------------------------------------------------------------------------------
+
+
+def objective(w: Tensor, x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
+    """The MAP objective in nats: weighted Bradley-Terry loss plus the Gaussian prior. w (k,), prior (k,) standard deviations -> ()."""
+    margins = x @ w
+    return (weights * (torch.nn.functional.softplus(margins) - targets * margins)).sum() + (w**2 / prior**2).sum() / 2
+
+
+def solve(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The MAP head by Newton's method with halving, from ``start`` (a nearby optimum) or zero. (N, k), (N,), (N,), (k,) -> (k,), Hessian (k, k).
+
+    Convex with a positive definite Hessian, so there is one optimum and it is finite, whatever the votes; the gradient ends below 1e-10 of its start.
+    Source: Nocedal & Wright 2006, section 3.1 (backtracking), algorithm 3.2.
+    """
+    w = torch.zeros(x.shape[1], dtype=torch.float64) if start is None else start.double().clone()
+    value = objective(w, x, targets, weights, prior)
+    for _ in range(60):
+        new, gradient, _ = newton_step(w, x, targets, weights, prior, 1.0)
+        if gradient.abs().max() < 1e-10:
+            break
+        step, damping = new - w, 1.0
+        new_value = objective(new, x, targets, weights, prior)
+        while new_value > value and damping > 1e-6:
+            damping /= 2
+            new_value = objective(w + damping * step, x, targets, weights, prior)
+        if new_value > value:  # no smaller within rounding: this is the optimum
+            break
+        w, value = w + damping * step, new_value
+    return w, newton_step(w, x, targets, weights, prior, 0.0)[2]
+
+
+def solve_many(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps: int = 12) -> Tensor:
+    """Many heads at once, which differ in the weights of the comparisons alone. (N, k), (N,), (H, N), (k,) -> (H, k).
+
+    A weight of 0 leaves a comparison out: this is how folds, bootstraps and learning curves are refitted together. Two careful steps, then full ones.
+    """
+    w = torch.zeros(len(weights), x.shape[1], dtype=torch.float64)
+    k, ridge = x.shape[1], torch.diag(1 / prior**2)
+    squares = (x[:, :, None] * x[:, None, :]).flatten(1)  # (N, k * k)
+    for step in range(steps):
+        p = torch.sigmoid(w @ x.T)  # (H, N)
+        gradient = (weights * (p - targets)) @ x + w / prior**2  # (H, k)
+        hessian = ((weights * p * (1 - p)) @ squares).view(-1, k, k) + ridge  # (H, k, k)
+        w = w - (0.5 if step < 2 else 1.0) * torch.linalg.solve(hessian, gradient)
+    gradient = (weights * (torch.sigmoid(w @ x.T) - targets)) @ x + w / prior**2
+    for head in torch.nonzero(~(gradient.abs().amax(1) < 1e-6)).flatten().tolist():  # full steps went too far (weak prior, separable votes): with care
+        w[head] = solve(x, targets, weights[head], prior)[0]
+    return w
+
+
+def fit_head(data: Comparisons, prior_std: float, start: Tensor | None = None) -> RewardModel:
+    """The instant head on cached features: ``reward_model.fit``'s optimum without its records. Not yet normalised."""
+    w, hessian = solve(data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), start)
+    return RewardModel(data.whitener, w.float(), torch.linalg.inv(hessian).float().contiguous())

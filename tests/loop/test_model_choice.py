@@ -1,0 +1,280 @@
+"""Choosing another model: fetched, loaded, refused; what the session keeps; how long a step takes; the page that does it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny_models import byte_tokenizer, one_thread, tiny_model  # noqa: F401
+
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.judging.preferences import Pair
+from rlhf_core.lm import download, language_model, model_list
+from rlhf_core.loop import model_choice, whole, workbench
+from rlhf_core.session import registry
+from rlhf_core.session.state import InputError, Session
+from rlhf_core.store import bundle
+from rlhf_core.work import jobs
+from ui import state
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = PPOSettings(steps=1, batch_size=8, minibatch_size=8, max_new_tokens=6, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("tiny-llama")
+    tiny_model("llama").save_pretrained(place)
+    byte_tokenizer().save_pretrained(place)
+    return place
+
+
+def records(work) -> list[dict]:
+    return [item for item in work if not isinstance(item, Progress)]
+
+
+def tuned(**options) -> Session:
+    """A session with comparisons, a reward model and a tuned model, all of the bundled one."""
+    session = Session(**options)
+    records(session.judge_for_me(8))
+    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
+    records(session.ppo(SMALL))
+    return session
+
+
+def test_comparisons_stay_and_what_belongs_to_the_former_model_goes(folder):
+    session = tuned()
+    ranked = list(session.rankings)
+    (record,) = records(session.choose_model(str(folder)))
+    assert record["kind"] == "model" and session.model_name == str(folder)
+    assert session.rankings == ranked and session.waiting() == 0
+    assert session.reward_model is None and session.tuned_weights is None and session.metrics == [] and session.current_round == 1
+    assert "ppo" not in session.settings
+    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))  # the former model's texts, read by the new one
+    records(session.ppo(SMALL))
+    assert session.steps_done == 1 and session.model_hash == language_model.load(str(folder)).fingerprint()
+    with pytest.raises(InputError, match="belong to another model"):  # nothing of one model fits the other
+        whole.trunk_with(language_model.load(), session.weights)
+
+
+def test_the_choice_survives_a_reload_and_the_run_goes_on(folder, tmp_path):
+    session = tuned(directory=tmp_path / "session")
+    records(session.choose_model(str(folder)))
+    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
+    records(session.ppo(SMALL))
+    again = Session.open(tmp_path / "session")
+    assert again.model_name == str(folder) and again.steps_done == 1
+    records(again.ppo(SMALL))
+    assert again.steps_done == 2
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("no/such/folder", "There is no folder"),
+        ("x" * 5_000, "There is no folder 'xxx"),
+        ("nul\0byte", "There is no folder"),
+        ("", "no config.json"),
+        ("gpt2", "could not be downloaded"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(name, sentence, monkeypatch, tmp_path):
+    def refused(name):
+        yield Progress("fetching", 0, 1)
+        raise download.DownloadError("The model gpt2 could not be downloaded.")
+
+    monkeypatch.setattr(model_choice, "fetch_aside", refused)
+    monkeypatch.setattr(model_list, "here", lambda name: name not in model_list.HUB)
+    session = Session()
+    with pytest.raises(InputError, match=sentence):
+        records(session.choose_model(name or str(tmp_path)))
+    assert session.model_name == "bundled"
+
+
+def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
+    asked = []
+
+    def fetched(name):
+        asked.append(name)
+        yield Progress("fetching", 1, 1)
+
+    monkeypatch.setattr(model_choice, "fetch_aside", fetched)
+    monkeypatch.setattr(model_list, "here", lambda name: False)
+    monkeypatch.setattr(language_model, "download", lambda name, revision, tell, offline: folder)
+    session = Session()
+    records(session.choose_model("distilgpt2"))
+    language_model._load.cache_clear()
+    assert asked == ["distilgpt2"] and session.model_name == "distilgpt2"
+
+
+def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "LARGE", 0)
+    monkeypatch.setattr(workbench, "MOST_HELD", 1)
+    monkeypatch.setattr(workbench, "_LARGE", [])
+    everybody = []
+    for number in range(3):
+        session = Session(model_name=str(folder), directory=tmp_path / str(number))
+        session.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a"), Pair("A ship is", " a big boat.", " my whole mood.", "a")]
+        records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
+        records(session.ppo(SMALL))
+        everybody.append(session)
+    first, second, third = everybody
+    assert first.policy is None and first.weights == "on disk" and second.policy is not None and third.policy is not None
+    records(first.ppo(SMALL))
+    assert first.steps_done == 2 and second.policy is None and isinstance(first.weights, dict)
+
+
+def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "LARGE", 0)
+    monkeypatch.setattr(workbench, "MOST_HELD", 0)
+    monkeypatch.setattr(workbench, "_LARGE", [])
+    session, other = (Session(model_name=str(folder), directory=tmp_path / name) for name in "ab")
+    for one in (session, other):
+        one.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
+        records(one.fit_reward_model(RewardModelSettings(reference_samples=64)))
+    records(session.ppo(SMALL))
+    monkeypatch.setattr(Session, "save", lambda self, *args, **options: (_ for _ in ()).throw(bundle.BundleError("The disk is full.")))
+    records(other.ppo(SMALL))
+    assert session.policy is not None and isinstance(session.weights, dict)
+
+
+# --- how long a step takes -----------------------------------------------------------------------------------------
+
+
+def test_a_step_is_measured_once_and_one_that_fits_needs_no_offer(folder, monkeypatch):
+    monkeypatch.setattr(model_choice, "_TIMES", {})
+    session = Session(model_name=str(folder))
+    (first,) = records(session.time_a_step(SMALL))
+    assert first["seconds"] == pytest.approx(sum(first["parts"].values())) and 0 < first["seconds"] < 8 and first["workshop"] is None
+    monkeypatch.setattr(model_choice, "timed_step", None)  # known by now: nobody measures again, not even for another session
+    (second,) = records(Session(model_name=str(folder)).time_a_step(SMALL))
+    assert second["seconds"] == first["seconds"] and session.step_times == {model_list.settings_key(str(folder), SMALL): first}
+
+
+def test_where_a_step_is_slow_the_first_settings_that_fit_are_offered(folder, monkeypatch):
+    """A step takes as many seconds as it has answers: 64 are too slow, so are 32 and 16; 8 fit."""
+
+    def timed(lm, settings):
+        yield Progress("timing a step", 0, 1)
+        yield {"writing": float(settings.batch_size)}
+
+    monkeypatch.setattr(model_choice, "_TIMES", {})
+    monkeypatch.setattr(model_choice, "timed_step", timed)
+    (record,) = records(Session(model_name=str(folder)).time_a_step(PPOSettings()))
+    assert record["seconds"] == 64.0 and record["workshop"]["seconds"] == 8.0
+    assert record["workshop"]["settings"] == {"frozen_layers": 2, "batch_size": 8, "minibatch_size": 8, "max_new_tokens": 16, "epochs": 2}
+
+
+def test_more_frozen_layers_than_the_model_has_are_refused(folder):
+    with pytest.raises(InputError, match="3 layers; at most 2 can be frozen"):
+        records(Session(model_name=str(folder)).time_a_step(PPOSettings(frozen_layers=3)))
+
+
+# --- the pages -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visit(monkeypatch, tmp_path):
+    """(session, open): ``open(path)`` is the app at that page, in this session; the queue moves only when ``finish`` is called."""
+    still = jobs.JobQueue(threaded=False)
+    monkeypatch.setattr(jobs, "queue", lambda: still)
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    monkeypatch.setattr(model_choice, "MOST_WAIT", 0.0)
+    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(state, "at_home", lambda: True)
+    session = registry.create()
+
+    def open_at(path: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.query_params["run"] = session.id
+        return app.run().switch_page(path).run()
+
+    def finish() -> None:
+        while still.advance():
+            pass
+
+    yield session, open_at, finish
+    registry.delete(session.id)
+
+
+def words(app: AppTest) -> str:
+    return " ".join(str(part.value) for kind in ("markdown", "caption", "warning", "info", "error") for part in app.get(kind))
+
+
+def test_a_folder_is_chosen_on_the_page_measured_there_and_trained(visit, folder):
+    session, open_at, finish = visit
+    app = open_at("pages/models.py")
+    assert "pocket GPT\\-2" in words(app) and not app.exception
+    app.radio(key="model_pick").set_value("a folder").run()
+    assert "rude, false or upsetting" in words(app)
+    app.text_input(key="model_folder").input(str(folder)).run()
+    app.button(key="use_model").click().run()
+    finish()
+    app.run()
+    assert session.model_name == str(folder) and not app.exception
+    finish()  # the measurement has begun by itself
+    app.run()
+    assert "a step** on this machine, just measured" in words(app) and not app.exception
+    app.switch_page("pages/steps/prompt.py").run()
+    assert "Written by **tiny" in words(app)
+
+
+def test_a_path_that_leads_nowhere_is_said_on_the_page(visit):
+    session, open_at, finish = visit
+    app = open_at("pages/models.py")
+    app.radio(key="model_pick").set_value("a folder").run()
+    app.button(key="use_model").click().run()
+    assert "Type the folder" in words(app)
+    app.text_input(key="model_folder").input("/no/such <b>folder</b>").run()
+    app.button(key="use_model").click().run()
+    finish()
+    app.run()
+    assert "There is no folder" in words(app) and session.model_name == "bundled"
+
+
+def test_a_room_full_of_people_cannot_name_folders(visit, monkeypatch):
+    monkeypatch.setattr(state, "at_home", lambda: False)
+    session, open_at, finish = visit
+    assert "A folder on this machine" not in open_at("pages/models.py").radio(key="model_pick").options
+
+
+def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings(visit, folder, monkeypatch):
+    def timed(lm, settings):
+        yield Progress("timing a step", 0, 1)
+        yield {"writing": float(settings.batch_size)}
+
+    monkeypatch.setattr(model_choice, "_TIMES", {})
+    monkeypatch.setattr(model_choice, "timed_step", timed)
+    session, open_at, finish = visit
+    session.set_model(str(folder))
+    session.reward_model = object()
+    app = open_at("pages/steps/ppo.py")
+    assert app.button(key="ppo_play").disabled and not app.exception
+    finish()
+    app.run()
+    assert "**About 64 s a step**" in words(app) and "**about 8 s a step**" in words(app) and not app.button(key="ppo_play").disabled
+    app.button(key="take_workshop").click().run()
+    assert session.settings["ppo_next"]["batch_size"] == 8 and app.button(key="ppo_play").disabled
+    finish()
+    app.run()
+    assert "**About 8 s a step**" in words(app) and not app.button(key="ppo_play").disabled
+
+
+def test_what_another_session_has_measured_is_there_at_once(visit, folder):
+    session, open_at, finish = visit
+    records(Session(model_name=str(folder)).time_a_step(PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)))
+    session.set_model(str(folder))
+    session.settings = {"ppo_next": {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6}}
+    app = open_at("pages/models.py")
+    finish()
+    app.run()
+    assert "just measured" in words(app) and "model_to_prompt" in {button.key for button in app.button} and not app.exception
+
+
+def test_the_bundled_model_needs_no_measurement(visit):
+    session, open_at, finish = visit
+    session.reward_model = object()
+    app = open_at("pages/steps/ppo.py")
+    assert not app.button(key="ppo_play").disabled and "a step**" not in words(app)

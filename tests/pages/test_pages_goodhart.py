@@ -1,0 +1,162 @@
+"""The Goodhart lab and the four algorithms without a browser: empty, running, stopped, done, reloaded, and with settings that cannot work. Stand-ins, no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+from test_pages_train import EVIL, again, finish, keys, made, open_page, press, said
+
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import GoodhartSettings
+from rlhf_core.session.state import Session
+from rlhf_core.work import jobs
+from ui import state
+from ui.charts import goodhart as charts_goodhart
+
+PARTS = {"register": 0.9, "sentence": 0.8, "new": 0.7, "words": 0.99}
+FREE = [(0, 0), (1, 0.9), (9, 0.5), (36, -0.3)]
+PENALTY = [(0, 0), (0.5, 0.636), (1, 0.9), (1.2, 0.881)]  # on the same curve, and no farther
+
+
+def point(number: int, kl: float, gold: float, proxy: float) -> dict:
+    texts = [[row, f" answer {row} at {number} {EVIL}", proxy, gold] for row in range(4)]
+    golds = [gold + 0.1 * math.sin(row * (number + 1)) for row in range(40)]
+    return {
+        "step": 2 * number, "kl": kl, "gold": gold, "proxy": proxy, "fluency": -kl / 10, "gold_a": golds, "gold_b": golds, "parts": PARTS, "texts": texts, "seconds": 3.0 * number,
+    }  # fmt: skip
+
+
+def points(rows: list[tuple[float, float]]) -> list[dict]:
+    return [point(number, kl, gold, 0.5 * math.sqrt(kl)) for number, (kl, gold) in enumerate(rows)]
+
+
+def found(brief: str = "Biology homework helper") -> dict:
+    best = [{"n": n, "kl": kl, "proxy": kl, "gold": kl / 2, "fluency": 0.0} for n, kl in ((1, 0.0), (4, 0.636), (16, 1.835))]
+    return {
+        "brief": brief, "prompts": ["A badger is", "A fox is", "A dog is", EVIL], "accuracy": 0.7, "pairs": 8, "gold_unit": 0.12, "best_of_n": best, "best_of_n_seconds": 1.0,
+        "frontier": [{**row, "beta": 1.0} for row in best], "rater": "scripted rater (rule)", "points": {}, "status": "running", "best_texts": points(FREE)[0]["texts"],
+    }  # fmt: skip
+
+
+def fake_goodhart(self: Session, settings) -> Iterator:
+    self.settings = {**{name: values for name, values in self.settings.items() if name != "goodhart_next"}, "goodhart": vars(settings)}
+    self.experiments = {**self.experiments, "goodhart": {**found(), "settings": vars(settings)}}
+    yield {"kind": "pool"}
+    how = "stopped"
+    try:
+        for run, rows in (("free", FREE), ("penalty", PENALTY)):
+            for number in range(len(rows)):
+                yield Progress("measuring", number, 4)
+                now = self.experiments["goodhart"]
+                self.experiments = {**self.experiments, "goodhart": {**now, "points": {**now["points"], run: points(rows)[: number + 1]}}}
+                yield {"kind": "point", "run": run}
+        how = "done"
+    finally:
+        self.experiments = {**self.experiments, "goodhart": {**self.experiments["goodhart"], "status": how}}
+
+
+def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
+    rows = {"ppo": points(PENALTY), "rloo": points(PENALTY), "dpo": points(FREE)}
+    self.experiments = {**self.experiments, "algorithms": {**found(), "settings": vars(settings), "own": own}}
+    yield {"kind": "pool"}
+    self.experiments["algorithms"]["points"] = rows
+    yield {"kind": "point", "run": "dpo"}
+
+
+@pytest.fixture
+def queue(monkeypatch) -> jobs.JobQueue:
+    still = jobs.JobQueue(threaded=False)
+    monkeypatch.setattr(jobs, "queue", lambda: still)
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    monkeypatch.setattr(Session, "goodhart", fake_goodhart)
+    monkeypatch.setattr(Session, "algorithms", fake_algorithms)
+    return still
+
+
+def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
+    session = made()
+    app = open_page("goodhart", session)
+    assert "When a measure becomes a target" in said(app) and "No run yet" not in said(app) and not app.get("plotly_chart")
+    press(app, "goodhart_play")
+    assert app.button(key="goodhart_play").disabled and "goodhart_stop" in keys(app)
+    while len(session.experiments.get("goodhart", {}).get("points", {}).get("penalty", [])) < 3:
+        queue.advance()
+    again(app)
+    assert "so far, at step 4, gold has not fallen. This run is still going on." in said(app) and "only stopped earlier" not in said(app)
+    finish(queue)
+    again(app)
+    assert "caught in the act" in said(app) and "fell from its peak at step 2 to step 6 by 1.20" in said(app) and "while the proxy rose by 2.50" in said(app)
+    assert "KL penalty:" in said(app) and "at most half of the fall" in said(app) and "only stopped earlier" in said(app)
+    assert len(app.get("plotly_chart")) == 1 and app.button(key="goodhart_play").label == "Run it again"
+    html = " ".join(element.proto.body for element in app.get("html"))
+    assert "<script>" not in html and "&lt;script&gt;" in html
+    assert "No penalty, at its best, step 2" in html and "No penalty, at the end, step 6" in html
+    # A reload, when the job is long forgotten, finds it again.
+    session.jobs.clear()
+    assert "caught in the act" in said(open_page("goodhart", session))
+
+
+def test_a_stop_keeps_what_was_measured(queue):
+    session = made()
+    app = press(open_page("goodhart", session), "goodhart_play")
+    while len(session.experiments.get("goodhart", {}).get("points", {}).get("free", [])) < 2:
+        queue.advance()
+    press(again(app), "goodhart_stop")
+    finish(queue)
+    again(app)
+    assert "The original model" in " ".join(element.proto.body for element in app.get("html"))  # the best is the end: nothing to lay beside it but the start
+    assert "All finished steps are kept" in said(app) and "did not fall" in said(app) and len(session.experiments["goodhart"]["points"]["free"]) == 2
+
+
+def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
+    session = made()
+    app = open_page("goodhart", session)
+    app.slider(key="goodhart_steps").set_value(8).run()
+    press(app, "goodhart_play")
+    finish(queue)
+    assert session.experiments["goodhart"]["settings"]["steps"] == 8
+    session.settings = {"goodhart_next": {"beta": 99.0, "steps": "many"}}  # from a file: impossible values give way to the defaults
+    assert open_page("goodhart", session).slider(key="goodhart_steps").value == GoodhartSettings.steps
+
+
+def test_the_algorithms_stand_side_by_side(queue):
+    session = made()
+    app = open_page("algorithms", session)
+    assert "algorithms_own" not in {toggle.key for toggle in app.toggle}  # there are no comparisons of the learner's to use
+    press(app, "algorithms_play")
+    finish(queue)
+    again(app)
+    assert "Best of 16" in said(app) and "&lt;script&gt;" in " ".join(element.proto.body for element in app.get("html"))
+    assert "Best of 16" in said(app) and "≤ 1.8" in said(app) and "DPO, step 6" in said(app) and "| 9 s |" in said(app)
+    assert session.experiments["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
+
+
+def test_the_learners_comparisons_are_used_where_asked_for(queue):
+    session = made("ranked")
+    app = open_page("algorithms", session)
+    app.toggle(key="algorithms_own").set_value(True).run()
+    press(app, "algorithms_play")
+    finish(queue)
+    assert session.experiments["algorithms"]["own"] is True
+
+
+@pytest.mark.parametrize("page", ["goodhart", "algorithms"])
+def test_a_brief_without_a_rule_is_told_what_is_used_instead(queue, page):
+    session = made()
+    session.brief = session.brief.edited(wanted=None)
+    assert "has no rule" in said(open_page(page, session))
+
+
+def test_charts_state_their_numbers_in_words():
+    result = {**found(), "points": {"free": points(FREE), "penalty": points(PENALTY)}}
+    chart = charts_goodhart.over_optimisation(result)
+    assert "No penalty: highest +0.90 at KL 1.00, last −0.30 at KL 36.00 (reference s.d.)" in chart.alt
+    free = next(trace for trace in chart.figure.data if trace.name == "No penalty")
+    assert list(free.x) == [0, 1, 3, 6]  # the square root
+    beside = charts_goodhart.algorithms({**found(), "points": {"ppo": points(PENALTY)}})
+    assert "Best-of-n, at the upper bound of its KL: highest +0.92 at KL 1.83" in beside.alt
+    assert [trace.name for trace in beside.figure.data] == ["Best-of-n (KL at most)", "PPO"]
+    for empty in (charts_goodhart.over_optimisation(None), charts_goodhart.algorithms({})):
+        assert "empty" in empty.alt

@@ -1,0 +1,652 @@
+"""Reward model, PPO, Before / after and Rounds without a browser: empty, filled, running, broken, and fed with what people should not type.
+
+No test here needs torch: the long computations are stand-ins, and the queue only moves when a test moves it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rlhf_core.common import ppo_presets
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import PPOSettings, describe
+from rlhf_core.judging.preferences import Ranking
+from rlhf_core.session import registry
+from rlhf_core.session.state import InputError, Session
+from rlhf_core.work import jobs
+from ui import charts, state, whiteboard
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
+FACT, MEME, OTHER = " a marsupial.", " a great character for memes.", " a small animal."
+
+
+class TrainingDivergedHere(RuntimeError):
+    """Looks to the queue like an error of the engine's own: its sentence goes to the page."""
+
+
+TrainingDivergedHere.__module__ = "rlhf_core.algorithms.ppo"
+
+
+# --- stand-ins ---------------------------------------------------------------------------------------------------
+
+
+class StandInReward:
+    """A reward model with nothing to keep."""
+
+    def tensors(self) -> dict:
+        return {}
+
+
+def fake_fit(self: Session, settings=None) -> Iterator:
+    self.settings = {**self.settings, "reward_model": vars(settings)}
+    yield Progress("sampling the original", 1, 2)
+    self.fit_records = []
+    for number in (1, 2):
+        examples = [{"prompt": "An opossum is", "text": text, "before": 0.0, "after": score * number} for text, score in ((MEME, -0.5), (FACT, 0.5))]
+        heldout = {"heldout_accuracy": 0.75, "heldout_low": 0.5, "heldout_high": 0.9, "heldout_pairs": 12}
+        self.fit_records = [*self.fit_records, {"iteration": number, "loss": 0.6 / number, "train_accuracy": 0.9, **heldout, "examples": examples}]
+        yield self.fit_records[-1]
+    self.reward_model = StandInReward()
+    self.reward_summary = {
+        "pairs": len(self.pairs), "pairs_used": len(self.pairs), "train_accuracy": 0.9, "heldout_accuracy": 0.75, "heldout_interval": [0.5, 0.9],
+        "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.", "features": 8, "examples": examples,
+    }  # fmt: skip
+
+
+def add_step(session: Session, settings: PPOSettings) -> dict:
+    step = session.metrics[-1]["step"] + 1 if session.metrics else 0
+    row = {
+        "step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": 0.2 * step, "entropy": 2.0, "clip_fraction": 0.1, "value_loss": 0.2,
+        "approx_kl_update": 0.01, "beta": settings.beta, "learning_rate": settings.learning_rate, "seconds": 1.0,
+    }  # fmt: skip
+    sample = {"step": step, "prompt": "An opossum is", "text": f" sample {number_word(step)} {EVIL}", "reward": 0.3, "kl": 1.0, "ended": True}
+    session.metrics, session.samples, session.evaluation = [*session.metrics, row], [*session.samples, sample], None
+    session.weights = {"stand-in": step} if step else None
+    return row
+
+
+def number_word(step: int) -> str:
+    return ("zero", "one", "two", "three", "four", "five")[step]
+
+
+def fake_ppo(self: Session, settings=None) -> Iterator:
+    self.settings = {**{name: values for name, values in self.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}  # as steps.ppo does
+    for _ in range(settings.steps + (0 if self.metrics else 1)):
+        yield Progress("write", 1, 2)
+        if settings.learning_rate >= 0.03 and self.steps_done == 1:
+            raise TrainingDivergedHere(
+                "Training broke in step 2: The loss is no longer a finite number. The model of step 1 is kept. Try a smaller learning rate."
+            )
+        yield add_step(self, settings)
+
+
+def fake_evaluate(self: Session, count: int = 120, seed: int = 1) -> Iterator:
+    yield Progress("writing, before", 1, 2)
+    self.evaluation = evaluation(self.steps_done > 1)
+    yield {"kind": "evaluation"}
+
+
+def evaluation(changed: bool) -> dict:
+    rewards = {"reward_before": -0.5, "reward_after": 0.8, "ended_before": True, "ended_after": True}
+    pairs = [{"prompt": prompt, "before": MEME, "after": FACT, **rewards} for prompt in ("A badger is", "A fox is", EVIL)]
+    verdict = "The reward model prefers the tuned model in 83% of 3 pairs." if changed else "No detectable change: the tuned model wins 50% of 3 pairs."
+    return {
+        "pairs": pairs, "win_rate": 0.83 if changed else 0.5, "interval": [0.6, 0.95] if changed else [0.2, 0.8], "judge": "reward model", "wins": 2, "ties": 1,
+        "losses": 0, "rule": {"name": "fact", "before": 0.5, "after": 0.9}, "full_sentences": {"before": 0.95, "after": 0.96}, "distinct_2": {"before": 0.6, "after": 0.5},
+        "mean_words": {"before": 8.0, "after": 9.0}, "sentence": verdict, "round": 1, "step": 2,
+    }  # fmt: skip
+
+
+def fake_compare(self: Session, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
+    yield {
+        "kind": "compare",
+        "prompt": prompt,
+        "seed": seed,
+        "before": [MEME],
+        "after": [f"{FACT} seed {seed}"],
+        "ended_before": [True],
+        "ended_after": [False],
+    }
+
+
+@pytest.fixture
+def queue(monkeypatch) -> jobs.JobQueue:
+    """The process's queue, replaced by one that only moves when a test advances it, and an engine of stand-ins."""
+    still = jobs.JobQueue(threaded=False)
+    monkeypatch.setattr(jobs, "queue", lambda: still)
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    for name, fake in (("fit_reward_model", fake_fit), ("ppo", fake_ppo), ("evaluate", fake_evaluate), ("compare", fake_compare)):
+        monkeypatch.setattr(Session, name, fake)
+    return still
+
+
+def finish(queue: jobs.JobQueue) -> None:
+    while queue.advance():
+        pass
+
+
+def made(kind: str = "empty") -> Session:
+    """A session at a stage of the loop: empty, ranked, fitted or tuned."""
+    session = registry.create()
+    session.directory = None
+    if kind != "empty":
+        rank(session, [[[0], [1]], [[1], [0]], [[0, 1]]])
+    if kind in ("fitted", "tuned"):
+        list(session.fit_reward_model(PPOSettings()))
+    if kind == "tuned":
+        list(session.ppo(PPOSettings(steps=2)))
+    return session
+
+
+def rank(
+    session: Session, groups: list[list[list[int]]], verdict: str | None = None, prompts: tuple[str, ...] = (), texts: tuple[str, str] = (FACT, MEME)
+) -> None:
+    first = len(session.rankings)
+    session.rankings = [
+        *session.rankings,
+        *(
+            Ranking(
+                f"made-{first + number}",
+                (prompts or session.brief.training_prompts)[number],
+                list(texts),
+                [0, 1],
+                [] if verdict else one,
+                verdict,
+                brief=session.brief.slug,
+            )
+            for number, one in enumerate(groups)
+        ),
+    ]
+
+
+def open_page(page: str, session: Session) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app.query_params["run"] = session.id
+    app.run()
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
+    assert not app.exception, app.exception
+    return app
+
+
+def again(app: AppTest) -> AppTest:
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def keys(app: AppTest) -> set[str]:
+    return {button.key for button in app.button}
+
+
+def said(app: AppTest) -> str:
+    """All words of the page that markdown, messages, captions, titles and our own HTML show."""
+    parts = [element.value for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success") for element in getattr(app, kind)]
+    parts += [element.proto.body for element in app.get("html")]
+    return " ".join(str(part) for part in parts).replace("\\", "")
+
+
+def alts(app: AppTest) -> list[str]:
+    return [element.proto.alt for element in app.get("plotly_chart")]
+
+
+# --- empty -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "page, needs, leads_to",
+    [
+        ("reward_model", "at least one comparison", "pages/steps/rank.py"),
+        ("ppo", "a trained reward model", "pages/steps/reward_model.py"),
+        ("before_after", "a tuned model", "pages/steps/ppo.py"),
+        ("rounds", "at least one PPO step", "pages/steps/ppo.py"),
+    ],
+)
+def test_an_empty_page_says_what_is_missing_and_links_there(queue, page, needs, leads_to):
+    app = open_page(page, made())
+    assert needs in said(app)
+    assert leads_to.removeprefix("pages/").removesuffix(".py") in [link.proto.page for link in app.get("page_link")]
+    assert not keys(app) & {"fit", "ppo_play", "compare", "evaluate"}
+    assert alts(app) == []
+
+
+def test_rounds_cannot_go_on_before_a_step(queue):
+    assert open_page("rounds", made()).button(key="next_round").disabled
+
+
+# --- reward model ------------------------------------------------------------------------------------------------
+
+
+def test_reward_model_trains_live(queue):
+    session = made("ranked")
+    app = press(open_page("reward_model", session), "fit")
+    assert app.button(key="fit").disabled
+    for _ in range(2):
+        queue.advance()
+    app = again(app)
+    assert any("0.60 at iteration 1" in alt for alt in alts(app))
+    scores = next(alt for alt in alts(app) if alt.startswith("Scores"))
+    assert scores.index("a marsupial") < scores.index("character for memes")
+    finish(queue)
+    app = again(app)
+    assert "Iteration 1 of 2, in slow motion" in said(app) and "to_ppo" not in keys(app)
+    time.sleep(0.25)  # longer than one look of the slow motion
+    app = again(app)
+    assert [metric.value for metric in app.metric][:2] == ["75%", "90%"]
+    assert "50% to 90%" in app.metric[0].delta
+    assert "rough guess" in said(app)
+    assert "to_ppo" in keys(app) and len(alts(app)) == 3
+
+
+def test_reward_model_takes_its_features_from_the_slider(queue):
+    session = made("ranked")
+    app = open_page("reward_model", session)
+    app.slider(key="features_widget").set_value(16).run()
+    press(app, "fit")
+    finish(queue)
+    assert session.settings["reward_model"]["features"] == 16
+
+
+def test_all_ties_teach_nothing_and_say_so(queue):
+    session = made()
+    rank(session, [[[0, 1]], [[0, 1]]])
+    app = open_page("reward_model", session)
+    assert "every comparison is a tie" in said(app) and "fit" not in keys(app)
+
+
+def test_both_bad_and_skips_teach_nothing_and_say_so(queue):
+    session = made()
+    rank(session, [[], []], verdict="both_bad")
+    app = open_page("reward_model", session)
+    assert "neither teaches a score" in said(app) and "fit" not in keys(app)
+
+
+def test_one_comparison_is_allowed_and_doubted(queue):
+    session = made()
+    rank(session, [[[0], [1]]])
+    app = open_page("reward_model", session)
+    assert "far too little to trust" in said(app) and not app.button(key="fit").disabled
+
+
+def test_contradictions_are_named_and_shown_as_text(queue):
+    session = made()
+    rank(session, [[[0], [1]], [[1], [0]]], prompts=(EVIL, EVIL))
+    app = open_page("reward_model", session)
+    assert "contradict each other, about one prompt" in said(app)
+    assert "every preference is taken back by its opposite" in said(app) and "fit" not in keys(app)
+    rank(session, [[[0], [1]]], prompts=("A yak is",))
+    app = again(app)
+    assert "contradict each other, about one prompt" in said(app)
+    assert all("<script>" not in element.value for element in app.markdown)  # every special character is escaped
+    assert not app.button(key="fit").disabled
+
+
+def test_a_failed_fit_says_why(queue, monkeypatch):
+    def broken(self, settings=None):
+        yield Progress("reading", 0, 1)
+        raise InputError("The model could not read these answers.")
+
+    monkeypatch.setattr(Session, "fit_reward_model", broken)
+    app = press(open_page("reward_model", made("ranked")), "fit")
+    finish(queue)
+    app = again(app)
+    assert "could not read these answers" in said(app) and not app.button(key="fit").disabled
+
+
+# --- PPO ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_ppo_setting_has_a_knob_with_its_help(queue):
+    app = open_page("ppo", made("fitted"))
+    drawn = {widget.key: widget for kind in ("slider", "select_slider", "number_input") for widget in getattr(app, kind)}
+    for row in describe(PPOSettings):
+        assert drawn[f"ppo_{row['name']}"].value == row["default"], row["name"]
+        assert drawn[f"ppo_{row['name']}"].proto.help == row["help"]
+
+
+def test_ppo_plays_shows_its_charts_and_ends(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.slider(key="ppo_steps").set_value(2).run()
+    app = press(app, "ppo_play")
+    assert app.button(key="ppo_play").disabled and {"ppo_pause", "ppo_step", "ppo_stop"} <= keys(app)
+    for _ in range(4):
+        queue.advance()
+    app = again(app)
+    assert [metric.value for metric in app.metric] == ["1", "+0.10 SD", "0.20", f"{PPOSettings.beta:.2f}"]
+    starts = ("Mean reward", "KL to reference", "Reward against drift", "Entropy", "Clip fraction", "Approx. KL this update", "Value loss")
+    assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
+    assert app.slider(key="ppo_steps").disabled
+    finish(queue)
+    app = again(app)
+    assert session.steps_done == 2 and "to_before_after" in keys(app)
+    assert "sample two" in said(app) and "<script>" not in said(app)
+
+
+def test_ppo_pauses_steps_resumes_and_stops(queue):
+    session = made("fitted")
+    app = press(open_page("ppo", session), "ppo_one_step")
+    finish(queue)
+    app = again(app)
+    assert session.steps_done == 1 and len(session.metrics) == 2 and "ppo_resume" in keys(app), "step 0 looks, step 1 learns"
+    app = press(app, "ppo_step")
+    finish(queue)
+    app = press(again(app), "ppo_one_step")  # the button above the charts goes on with the paused run too
+    finish(queue)
+    app = again(app)
+    assert session.steps_done == 3 and "Paused" in said(app)
+    app = press(app, "ppo_stop")
+    finish(queue)
+    app = again(app)
+    assert session.steps_done == 3 and "ppo_stop" not in keys(app) and not app.button(key="ppo_play").disabled
+
+
+def test_samples_of_every_step_can_be_opened(queue):
+    app = open_page("ppo", made("tuned"))
+    assert "sample two" in said(app)
+    app.toggle(key="ppo_follow").set_value(False).run()
+    app.select_slider(key="ppo_sample_step").set_value(0).run()
+    assert "sample zero" in said(app) and "sample two" not in said(app) and "first update" in said(app)
+
+
+def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.select_slider(key="ppo_learning_rate").set_value(0.03).run()
+    app = press(app, "ppo_play")
+    finish(queue)
+    app = again(app)
+    assert "no longer a finite number" in said(app) and "step 1 is kept" in said(app)
+    assert session.steps_done == 1 and app.metric[0].value == "1" and not app.button(key="ppo_play").disabled
+
+
+def test_ppo_survives_numbers_that_are_not_finite(queue):
+    session = made("tuned")
+    session.metrics = [*session.metrics, session.metrics[-1] | {"step": 3, "reward_mean": float("nan"), "kl_to_reference": float("inf"), "entropy": None}]
+    app = open_page("ppo", session)
+    assert app.metric[1].value == "no number" and "1 step has no number" in alts(app)[0]
+
+
+def test_a_second_learner_waits_in_line_and_is_told(queue):
+    press(open_page("ppo", made("fitted")), "ppo_play")
+    queue.advance()
+    app = press(open_page("ppo", made("fitted")), "ppo_play")
+    assert "Next in line" in said(app)
+
+
+def test_impossible_settings_are_refused_in_words(queue, monkeypatch):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    monkeypatch.setattr(ppo_presets, "fitting", lambda values: values | {"temperature": 9.0})
+    app = press(app, "ppo_play")
+    assert "temperature is 9" in said(app) and "ppo" not in session.jobs
+    monkeypatch.undo()
+    app.slider(key="ppo_minibatch_size").set_value(128).run()
+    press(app, "ppo_play")
+    assert "ppo" in session.jobs, "a minibatch is at most the batch"
+
+
+def test_settings_survive_a_visit_elsewhere(queue):
+    app = open_page("ppo", made("fitted"))
+    app.select_slider(key="ppo_beta").set_value(0.5).run()
+    app.switch_page("pages/steps/rounds.py").run()
+    app.switch_page("pages/steps/ppo.py").run()
+    assert app.select_slider(key="ppo_beta").value == 0.5 and "β = 0.50" in said(app)
+
+
+def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
+    session = made("tuned")
+    session.settings = {"ppo": vars(PPOSettings(steps=7, beta=0.5, clip=0.1))}
+    app = open_page("ppo", session)
+    assert app.slider(key="ppo_steps").value == 7 and app.select_slider(key="ppo_beta").value == 0.5
+    words = said(app)
+    assert "β = 0.50" in words and "ε = 0.10" in words and "of the last run" in words and "Next run" not in words
+    app.select_slider(key="ppo_beta").set_value(1.0).run()
+    words = said(app)
+    assert "β = 0.50" in words and "Next run:** β: price of drift 1 (last run: 0.5)." in words, "the formula is about what was run"
+
+
+def test_play_keeps_what_the_sliders_say_also_over_a_reload(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.slider(key="ppo_steps").set_value(3).run()
+    app.select_slider(key="ppo_beta").set_value(0.5).run()
+    press(app, "ppo_play")
+    for moment in ("in line", "under way", "done"):
+        again = open_page("ppo", session)  # a new tab, which remembers nothing
+        assert (again.slider(key="ppo_steps").value, again.select_slider(key="ppo_beta").value) == (3, 0.5), moment
+        assert "β = 0.50" in said(again) and "Next run" not in said(again), moment
+        if moment == "in line":
+            for _ in range(3):
+                queue.advance()
+        else:
+            finish(queue)
+    assert session.settings["ppo"]["beta"] == 0.5 and "ppo_next" not in session.settings
+
+
+def test_a_run_that_began_elsewhere_moves_the_sliders(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.select_slider(key="ppo_beta").set_value(0.5).run()
+    list(session.ppo(PPOSettings(steps=2)))
+    assert again(app).select_slider(key="ppo_beta").value == PPOSettings.beta and app.slider(key="ppo_steps").value == 2
+
+
+@pytest.mark.parametrize("broken", [{"steps": 10**9, "beta": "x", "seed": None}, {"beta": float("nan"), "epochs": True}])
+def test_settings_that_cannot_be_are_drawn_as_the_defaults(queue, broken):
+    session = made("fitted")
+    session.settings = {"ppo": broken}
+    app = open_page("ppo", session)
+    assert app.slider(key="ppo_steps").value == PPOSettings.steps and app.select_slider(key="ppo_beta").value == PPOSettings.beta
+
+
+@pytest.mark.parametrize("round, since", [(1, "since step 0"), (2, "since this round began")])
+def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
+    session = made("tuned")
+    session.current_round = round
+    session.metrics = [row | {"reward_mean": mean} for row, mean in zip(session.metrics, (0.25, 0.5, 1.23), strict=True)]
+    app = open_page("ppo", session)
+    assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
+    assert whiteboard.numbers(session)["ppo"] == (f"step 2: reward +0.98 SD {since}", "+1.0 SD")
+    assert "+1.0 SD" in said(app), "the small board in the sidebar"
+
+
+def test_a_round_that_cannot_be_started_again_says_why(queue):
+    session = made("tuned")
+    session.rounds, session.start_weights = [session.round_summary()], None
+    app = press(open_page("ppo", session), "ppo_restart")
+    assert "no longer kept" in said(app) and len(session.metrics) == 3
+
+
+def test_the_value_loss_is_explained_for_a_short_run(queue):
+    words = said(open_page("ppo", made("tuned")))
+    assert "In a run of 15 steps it may stay up" in words and "no failure" in words
+
+
+def test_ppo_names_its_prompts_and_never_the_evaluation_ones(queue):
+    session = made("fitted")
+    session.user_prompts = ["My cat is", EVIL]
+    words = said(open_page("ppo", session))
+    assert "My cat is" in words and session.brief.training_prompts[0] in words and "Never on the 40 prompts" in words
+    assert session.brief.evaluation_prompts[0] not in words
+
+
+def test_a_double_start_starts_once(queue):
+    session = made("fitted")
+    app = press(open_page("ppo", session), "ppo_play")
+    first = session.jobs["ppo"]
+    other = open_page("ppo", session)  # a second tab
+    assert other.button(key="ppo_play").disabled
+    press(app, "ppo_stop")
+    assert session.jobs["ppo"] == first
+
+
+def test_the_round_can_be_started_again(queue):
+    session = made("tuned")
+    press(open_page("ppo", session), "ppo_restart")
+    assert session.metrics == [] and session.reward_model is not None
+
+
+# --- before and after --------------------------------------------------------------------------------------------
+
+
+def test_any_prompt_on_both_models_with_one_seed(queue):
+    app = open_page("before_after", made("tuned"))
+    app.text_input(key="compare_prompt").set_value(EVIL).run()
+    app.number_input(key="compare_seed").set_value(7).run()
+    app = press(app, "compare")
+    finish(queue)
+    app = again(app)
+    words = said(app)
+    assert "seed 7" in words and "character for memes" in words and "breaks off" in words and "<script>" not in words
+
+
+@pytest.mark.parametrize("prompt, sentence", [("  ", "The prompt is empty"), ("x" * 10_000, "10,000 characters"), ("a\x00b", "control characters")])
+def test_bad_prompts_are_refused_in_one_sentence(queue, prompt, sentence):
+    session = made("tuned")
+    app = open_page("before_after", session)
+    app.text_input(key="compare_prompt").set_value(prompt).run()
+    app = press(app, "compare")
+    assert sentence in said(app) and "compare" not in session.jobs
+
+
+def test_win_rate_with_interval_judge_rule_and_language(queue):
+    app = press(open_page("before_after", made("tuned")), "evaluate")
+    finish(queue)
+    app = again(app)
+    words = said(app)
+    assert "prefers the tuned model in 83% of 3 pairs" in words
+    assert any("83%" in alt and "60% to 95%" in alt and "reward model" in alt for alt in alts(app))
+    assert "PPO trained on that very score" in words
+    assert "| Counted as “fact” by a rule | 50% | 90% |" in words and "| Ends in a full sentence | 95% | 96% |" in words
+    assert "0.60 | 0.50" in words and "8.0 | 9.0" in words
+
+
+def test_no_detectable_change_is_a_verdict(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=False)
+    assert "No detectable change" in said(open_page("before_after", session))
+
+
+def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    app = open_page("before_after", session)
+    for _ in range(3):
+        answers = [element.proto.body for element in app.get("html") if "Answer A" in element.proto.body or "Answer B" in element.proto.body]
+        key = "vote_a" if "a marsupial" in answers[0] else "vote_b"  # the fact, wherever it is
+        app = press(app, key)
+    assert [row["choice"] for row in session.votes] == ["after"] * 3
+    assert {row["prompt"] for row in session.votes} == {"A badger is", "A fox is", EVIL}
+    assert not keys(app) & {"vote_a", "vote_b"} and [metric.value for metric in app.metric] == ["3", "0", "0"]
+
+
+def test_every_card_says_which_model_wrote_it(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    app = press(open_page("before_after", session), "compare")
+    finish(queue)
+    cards = [element.proto.body for element in again(app).get("html") if element.proto.body.startswith('<div class="op-answers"')]
+    assert len(cards) == 1 + 3
+    for card in cards:
+        before, after = card.split("</div><div")
+        assert "Before: the original</span>" in before and "After: the tuned model</span>" in after
+    assert "**Before" not in said(app), "a heading of a column stands in the wrong place on a phone"
+
+
+def test_blind_votes_come_with_an_interval_and_doubt(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    first = session.evaluation["pairs"][0]
+    session.evaluation["pairs"] = [first | {"prompt": f"Animal {number} is"} for number in range(9)]
+    for number in range(3):
+        session.add_vote(f"Animal {number} is", "after")
+    words = said(open_page("before_after", session))
+    assert "**100%** of 3 votes (95% interval 44% to 100%)" in words and "too few to tell" in words
+    for number in range(3, 8):
+        session.add_vote(f"Animal {number} is", "after")
+    session.add_vote("Animal 8 is", "tie")
+    words = said(open_page("before_after", session))
+    assert "**94%** of 9 votes" in words and "a tie counting half" in words and "wholly above one half" in words and "too few" not in words
+
+
+def test_blind_vote_offers_no_identical_pairs(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=False)
+    session.evaluation["pairs"] = [pair | {"after": pair["before"]} for pair in session.evaluation["pairs"]]
+    app = open_page("before_after", session)
+    assert "nothing to vote on" in said(app) and "vote_a" not in keys(app)
+
+
+# --- rounds ------------------------------------------------------------------------------------------------------
+
+
+def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
+    session = made("tuned")
+    app = open_page("rounds", session)
+    words = said(app)
+    assert "original model" in words.replace("*", "") and "zero and unit" in words
+    assert "| Comparisons | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == [], "a chart of one point shows nothing"
+    app = press(app, "next_round")
+    assert session.current_round == 2 and session.start_weights == {"stand-in": 2}
+    assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
+    app = press(app, "roll_back_1")
+    assert session.current_round == 2 and "Back at the end of round 1" in said(app)
+    app = press(app, "roll_back_0")
+    assert session.current_round == 1 and session.start_weights is None and len(session.rankings) == 3
+
+
+def test_rounds_are_charted_from_the_second_on(queue):
+    session = made("tuned")
+    session.rounds, session.current_round = [session.round_summary()], 2
+    app = open_page("rounds", session)
+    assert any("Round 2: 3 comparisons" in alt for alt in alts(app)) and "| Comparisons |" not in said(app)
+
+
+def test_rounds_refusal_is_shown(queue):
+    session = made("tuned")
+    session.current_round = 8
+    app = press(open_page("rounds", session), "next_round")
+    assert "keeps at most 8 rounds" in said(app)
+
+
+def test_rounds_wait_for_a_running_job(queue):
+    session = made("tuned")
+    state_before = session.current_round
+    press(open_page("ppo", session), "ppo_play")
+    app = open_page("rounds", session)
+    assert app.button(key="next_round").disabled and "right now" in said(app) and session.current_round == state_before
+
+
+# --- the house's walls -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pages/steps/reward_model.py", "pages/steps/ppo.py", "pages/steps/before_after.py", "pages/steps/rounds.py", "ui/charts.py", "ui/charts_training.py", "ui/charts_compare.py"],
+)
+def test_pages_hold_no_torch(name):
+    source = (ROOT / name).read_text(encoding="utf-8")
+    assert "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
+
+
+def test_every_chart_of_a_page_has_an_alternative(queue):
+    session = made("tuned")
+    session.evaluation = evaluation(changed=True)
+    session.rounds = [session.round_summary()]
+    session.current_round = 2
+    for page in ("reward_model", "ppo", "before_after", "rounds"):
+        found = alts(open_page(page, session))
+        assert found and all(len(alt) > 20 for alt in found), page
+    assert charts.CONFIG["displayModeBar"] is False

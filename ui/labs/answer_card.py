@@ -1,0 +1,135 @@
+"""A pair to judge in a lab: prompt, two texts, buttons and keys, and a clock that stands still while the tab is out of sight.
+
+Knows nothing about what an answer is used for: it calls ``take(choice, seconds)``. The card of the ranking desk (``ranking``) does more; here one thing is asked at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from rlhf_core.session.state import InputError
+from ui import text
+
+CSS = """
+.op-lab-brief {border: 1.5px solid light-dark(#d9b7a0, #6a5549); border-radius: 14px; background: light-dark(#fdf3e6, #2e2621); padding: .6rem 1rem .65rem; line-height: 1.4;}
+.op-lab-brief ul {list-style: none; margin: .3rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.4rem;}
+.op-lab-brief li {margin: 0; padding: 0; font-size: inherit;} .op-lab-brief li b {margin-right: .35em;}
+.op-clock {height: 14px; border-radius: 7px; background: color-mix(in srgb, currentColor 12%, transparent); overflow: hidden;}
+.op-clock i {display: block; height: 100%; width: 100%; background: light-dark(#a83f67, #f0a0bb); transform-origin: left; animation: op-run-out linear forwards;}
+@keyframes op-run-out {from {transform: scaleX(1);} to {transform: scaleX(0);}}
+[class*="st-key-lab_card"] .op-answer {padding: .5rem .8rem;}
+@media (min-width: 641px) {[class*="st-key-lab_card"] .op-answer {font-size: 1.2rem;}}
+@media (max-width: 900px) {.op-lab-brief {font-size: .9rem; padding: .45rem .7rem;} .op-lab-brief li {font-size: .88rem;} .op-lab-brief .op-who {display: none;}}
+"""
+
+WORDS = {"a": ("A is better", "A"), "b": ("B is better", "B"), "tie": ("Tie", "T"), "both_bad": ("Both bad", "X"), "skip": ("Skip", "S")}
+HELP = {"tie": "Equally good under the brief.", "both_bad": "Neither will do. Kept on record.", "skip": "I can't say. Kept on record."}
+
+# How long the tab was out of sight since the page was loaded, told whenever it comes back into view.
+_SIGHT = """
+export default function ({ setStateValue }) {
+  const sight = (window.opossumSight ??= { away: 0, since: document.hidden ? performance.now() : null })
+  sight.tell = () => setStateValue("away", sight.away / 1000)
+  if (sight.listening) return
+  sight.listening = true
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) sight.since = performance.now()
+    else if (sight.since !== null) {
+      sight.away += performance.now() - sight.since
+      sight.since = null
+      if (document.querySelector(".st-key-lab_card")) sight.tell()
+    }
+  })
+}
+"""
+_sight = st.components.v2.component("opossum_sight", js=_SIGHT)
+
+
+def brief(card: dict, heading: str = "The brief") -> None:
+    """A brief's instructions on a card: what it says, and nothing where it says nothing."""
+    who = f' <span class="op-who">for: {text.escape(card["audience"])}</span>' if card.get("audience") else ""
+    rows = "".join(
+        f"<li><b>{word}</b> {text.escape(card[name])}</li>" for name, word in (("prefer", "Better"), ("avoid", "Worse"), ("ties", "Tie")) if card.get(name)
+    )
+    st.html(f'<div class="op-lab-brief"><b>{text.escape(heading)}: {text.escape(card["title"])}</b>{who}<ul>{rows}</ul></div>')
+
+
+def draw(
+    card: str, prompt: str, texts: Sequence[str], take: Callable[[str, float], None], *, choices: Sequence[str] = ("a", "b", "tie"), keys: bool = True, feet: Sequence[str] = ("", "")
+) -> None:  # fmt: skip
+    """Draw one pair and call ``take`` with what was said.
+
+    Args:
+        card: names this pair: as long as it is the same, its clock runs on.
+        texts: left and right.
+        choices: which of a, b, tie, both_bad, skip to offer; a and b first.
+    """
+    work = st.session_state.get("lab_card")
+    if not work or work["card"] != card:
+        work = st.session_state["lab_card"] = {"card": card, "since": time.monotonic(), "away": _away()}
+    with st.container(border=True, key="lab_card"):
+        for column, letter, written, foot in zip(st.columns(2), "ab", texts, feet, strict=True):
+            with column:
+                text.answer(prompt, written, foot=foot)
+                _button(letter, card, take, keys, kind="primary", width="stretch")
+        if len(choices) > 2:
+            with st.container(horizontal=True):
+                for choice in choices[2:]:
+                    _button(choice, card, take, keys)
+        _sight(key="sight", on_away_change=lambda: None)
+
+
+def elapsed() -> float:
+    """Seconds that the card which is up has been in sight."""
+    work = st.session_state.get("lab_card")
+    return max(0.0, time.monotonic() - work["since"] - (_away() - work["away"])) if work else 0.0
+
+
+def put_down() -> None:
+    """No card is up any more: the next one starts its clock anew."""
+    st.session_state.pop("lab_card", None)
+
+
+def keys_switch() -> bool:
+    """The off switch of single keys, the same one as on the Rank page; returns whether they are on."""
+    st.session_state.setdefault("keys", True)
+    st.toggle(
+        "Single keys",
+        value=st.session_state["keys"],
+        key="lab_keys",
+        on_change=_keep_keys,
+        help="A and B choose, T is a tie. Switch it off if you use the keyboard in another way.",
+    )
+    return st.session_state["keys"]
+
+
+def _keep_keys() -> None:
+    st.session_state["keys"] = st.session_state["lab_keys"]
+
+
+def _button(choice: str, card: str, take: Callable, keys: bool, kind: str = "secondary", **more) -> None:
+    label, shortcut = WORDS[choice]
+    st.button(
+        label, key=f"lab_{choice}", type=kind, on_click=_take, args=(choice, card, take), shortcut=shortcut if keys else None, help=HELP.get(choice), **more
+    )  # fmt: skip
+
+
+def _take(choice: str, card: str, take: Callable[[str, float], None]) -> None:
+    work = st.session_state.get("lab_card")
+    if not work or work["card"] != card:
+        return  # a second press that arrived after the card had moved on
+    seconds = round(elapsed(), 2)
+    put_down()
+    try:
+        take(choice, seconds)
+    except InputError as error:
+        st.session_state["note"] = str(error)
+
+
+def _away() -> float:
+    """Seconds that the tab was out of sight since the page was loaded, as the browser told; 0 where it told nothing that makes sense."""
+    told = (st.session_state.get("sight") or {}).get("away")
+    return max(0.0, float(told)) if isinstance(told, int | float) and not isinstance(told, bool) else 0.0

@@ -1,0 +1,1 @@
+"""The ranking desk: the card, ordering by dragging, earlier judgements."""
