@@ -1,6 +1,8 @@
-"""Opossum: the router. Page config, navigation, the sidebar's small whiteboard; then the page; then the model is woken.
+"""Opossum: the router. Page config, navigation, the sidebar's small whiteboard; then the page; then
+the model is woken.
 
-Torch is never imported here or in a page: the worker imports it after the first draw (``state.warm_up``).
+Torch is never imported here or in a page: the worker imports it after the first draw
+(``state.warm_up``).
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 page = st.navigation(
     {
         "Learn": [
-            st.Page("pages/loop.py", title="The loop", icon=":material/cycle:", default=True, url_path=state.HOME),
+            st.Page(
+                "pages/loop.py",
+                title="The loop",
+                icon=":material/cycle:",
+                default=True,
+                url_path=state.HOME,
+            ),
             st.Page("pages/models.py", title="Models", icon=":material/memory:"),
             *state.lost(),
         ],
@@ -26,29 +34,65 @@ page = st.navigation(
             st.Page("pages/steps/briefs.py", title="Brief", icon=":material/assignment:"),
             st.Page("pages/steps/prompt.py", title="Prompt", icon=":material/edit:"),
             st.Page("pages/steps/rank.py", title="Rank", icon=":material/swap_vert:"),
-            st.Page("pages/steps/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
-            st.Page("pages/steps/reward_model.py", title="Reward model", icon=":material/favorite:"),
+            st.Page(
+                "pages/steps/mirror.py", title="What kind of labeller am I?", icon=":material/face:"
+            ),
+            st.Page(
+                "pages/steps/reward_model.py", title="Reward model", icon=":material/favorite:"
+            ),
             st.Page("pages/steps/ppo.py", title="PPO", icon=":material/trending_up:"),
-            st.Page("pages/steps/before_after.py", title="Before / after", icon=":material/compare:"),
+            st.Page(
+                "pages/steps/before_after.py", title="Before / after", icon=":material/compare:"
+            ),
             st.Page("pages/steps/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
         "Labs": [
             st.Page("pages/labs/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
-            st.Page("pages/labs/algorithms.py", title="Algorithms side by side", icon=":material/stacked_line_chart:"),
+            st.Page(
+                "pages/labs/algorithms.py",
+                title="Algorithms side by side",
+                icon=":material/stacked_line_chart:",
+            ),
             st.Page("pages/labs/context_flip.py", title="Context flip", icon=":material/flip:"),
-            st.Page("pages/labs/what_it_learned.py", title="What did it learn?", icon=":material/manage_search:"),
-            st.Page("pages/labs/trust_it.py", title="Can you trust it?", icon=":material/verified:"),
+            st.Page(
+                "pages/labs/what_it_learned.py",
+                title="What did it learn?",
+                icon=":material/manage_search:",
+            ),
+            st.Page(
+                "pages/labs/trust_it.py", title="Can you trust it?", icon=":material/verified:"
+            ),
             st.Page("pages/labs/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
-            st.Page("pages/labs/hack_reward_model.py", title="Hack the reward model", icon=":material/bug_report:"),
-            st.Page("pages/labs/instructions_matter.py", title="Instructions matter", icon=":material/menu_book:"),
-            st.Page("pages/labs/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"),
-            st.Page("pages/labs/whose_preferences.py", title="Whose preferences?", icon=":material/groups:"),
+            st.Page(
+                "pages/labs/hack_reward_model.py",
+                title="Hack the reward model",
+                icon=":material/bug_report:",
+            ),
+            st.Page(
+                "pages/labs/instructions_matter.py",
+                title="Instructions matter",
+                icon=":material/menu_book:",
+            ),
+            st.Page(
+                "pages/labs/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"
+            ),
+            st.Page(
+                "pages/labs/whose_preferences.py",
+                title="Whose preferences?",
+                icon=":material/groups:",
+            ),
         ],
         "Share": [
-            st.Page("pages/share/import_export.py", title="Import and export", icon=":material/swap_horiz:"),
+            st.Page(
+                "pages/share/import_export.py",
+                title="Import and export",
+                icon=":material/swap_horiz:",
+            )
         ],
     },
-    expanded=10,  # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard stays in sight
+    # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
+    # stays in sight
+    expanded=10,
 )
 session = state.session()
 if page.title != "Rank":
@@ -62,7 +106,10 @@ def small_board() -> None:
 
 @st.dialog("Start over?", icon=":material/delete:")
 def ask_start_over() -> None:
-    st.write("This deletes everything in this session: prompts, rankings, the reward model, the tuned model, all rounds. It cannot be undone.")
+    st.write(
+        "This deletes everything in this session: prompts, rankings, the reward model, the tuned"
+        " model, all rounds. It cannot be undone."
+    )
     with st.container(horizontal=True):
         if st.button("Yes, delete it all", type="primary", key="start_over_yes"):
             state.start_over()
@@ -76,9 +123,18 @@ with st.sidebar:
         if page.title != "The loop":
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
-    if st.button("Start over", key="start_over", icon=":material/restart_alt:", type="tertiary", help="Deletes this session's data. Asks first."):
+    if st.button(
+        "Start over",
+        key="start_over",
+        icon=":material/restart_alt:",
+        type="tertiary",
+        help="Deletes this session's data. Asks first.",
+    ):
         ask_start_over()
-    st.caption("Your work is kept for a day after your last visit, at this page's address. Anyone with the address can open it.")
+    st.caption(
+        "Your work is kept for a day after your last visit, at this page's address. Anyone with the"
+        " address can open it."
+    )
 
 if note := state.note():
     st.info(note, icon=":material/info:")

@@ -1,12 +1,18 @@
-"""Does PPO make better texts, by a rule that it never saw? The gold win rate on held-out prompts, over seeds.
+"""Does PPO make better texts, by a rule that it never saw? The gold win rate on held-out prompts,
+over seeds.
 
-    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60] [--steps 20] [--learning-rate 2e-4] [--beta 0.05] [--quick]
+    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60] [--steps
+    20] [--learning-rate 2e-4] [--beta 0.05] [--quick]
 
-Each seed is one round: comparisons by the scripted rater, a reward model, PPO with the app's own settings but for beta, which is 0.05: it
-uses the room under 4 nats that the app's 0.25 leaves (0.25 gave 68% at 1.8 nats on seed 0; 0.1 gave 72% and 69% at 2.4 on seeds 0 and 1; settled on these
-seeds). Then the original and the tuned model answer 200 prompts that neither the reward model nor PPO saw, with the same random numbers, and the gold rule (``rlhf_core/evaluation/gold_rule.py``) rates both. A win counts 1, a tie (ratings
-that agree to two digits) one half; the interval is bootstrapped over prompts. The KL is exact, on those same answers. The rule shares the wanted register and
-the full sentence with the scripted rater, so this says that the lesson was learned, not that people would agree.
+Each seed is one round: comparisons by the scripted rater, a reward model, PPO with the app's own
+settings but for beta, which is 0.05: it uses the room under 4 nats that the app's 0.25 leaves (0.25
+gave 68% at 1.8 nats on seed 0; 0.1 gave 72% and 69% at 2.4 on seeds 0 and 1; settled on these
+seeds). Then the original and the tuned model answer 200 prompts that neither the reward model nor
+PPO saw, with the same random numbers, and the gold rule (``rlhf_core/evaluation/gold_rule.py``)
+rates both. A win counts 1, a tie (ratings that agree to two digits) one half; the interval is
+bootstrapped over prompts. The KL is exact, on those same answers. The rule shares the wanted
+register and the full sentence with the scripted rater, so this says that the lesson was learned,
+not that people would agree.
 """
 
 from __future__ import annotations
@@ -25,7 +31,9 @@ TIE = 0.005
 
 
 def held_out_prompts(brief, count: int) -> list[str]:
-    """The brief's evaluation prompts; where they are too few and it is about living things, further ones named in the corpus, none of them a training prompt."""
+    """The brief's evaluation prompts; where they are too few and it is about living things, further
+    ones named in the corpus, none of them a training prompt.
+    """
     prompts = list(brief.evaluation_prompts)
     if len(prompts) < count and "A badger is" in prompts:
         names = [
@@ -33,8 +41,16 @@ def held_out_prompts(brief, count: int) -> list[str]:
             for table in ("animals", "creatures", "plants")
             for line in (CORPUS / f"{table}.txt").read_text(encoding="utf-8").splitlines()
         ]
-        more = [f"{'An' if name[0] in 'aeiou' else 'A'} {name} is" for name in names if re.fullmatch("[a-z][a-z -]*", name)]
-        more = [prompt for prompt in dict.fromkeys(more) if prompt not in prompts and prompt not in brief.training_prompts]
+        more = [
+            f"{'An' if name[0] in 'aeiou' else 'A'} {name} is"
+            for name in names
+            if re.fullmatch("[a-z][a-z -]*", name)
+        ]
+        more = [
+            prompt
+            for prompt in dict.fromkeys(more)
+            if prompt not in prompts and prompt not in brief.training_prompts
+        ]
         prompts += random.Random(0).sample(more, min(len(more), count - len(prompts)))
     return prompts[:count]
 
@@ -58,18 +74,43 @@ def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> d
     prompts = held_out_prompts(session.brief, count)
     encoded, sides = [lm.encode(prompt) for prompt in prompts], []
     for trunk in (lm.trunk, workbench.trunk_with(lm, session.tuned_weights)):
-        *_, answers = answers_of(lm, trunk, session.reward_model, encoded, -(-count // len(prompts)), wanted=wanted, seed=4242, stage="measuring")
+        *_, answers = answers_of(
+            lm,
+            trunk,
+            session.reward_model,
+            encoded,
+            -(-count // len(prompts)),
+            wanted=wanted,
+            seed=4242,
+            stage="measuring",
+        )
         sides.append(answers)
     before, after = sides
-    outcomes = [0.5 if abs(b.gold - a.gold) < TIE else float(a.gold > b.gold) for b, a in zip(before, after, strict=True)]
+    outcomes = [
+        0.5 if abs(b.gold - a.gold) < TIE else float(a.gold > b.gold)
+        for b, a in zip(before, after, strict=True)
+    ]
     rate, (low, high) = win_rate(outcomes, [prompts[answer.prompt] for answer in before], seed=seed)
-    mean = {name: [sum(a.parts[name] for a in side) / len(side) for side in sides] for name in before[0].parts}
+    mean = {
+        name: [sum(a.parts[name] for a in side) / len(side) for side in sides]
+        for name in before[0].parts
+    }
     return {
-        "win_rate": rate, "low": low, "high": high, "ties": outcomes.count(0.5) / len(outcomes), "kl": sum(a.kl for a in after) / len(after),
-        "kl_training": session.metrics[-1]["kl_to_reference"], "gold_before": sum(a.gold for a in before) / len(before), "gold_after": sum(a.gold for a in after) / len(after),
-        "register_before": mean["register"][0], "register_after": mean["register"][1], "sentence_after": mean["sentence"][1], "words_after": mean["words"][1],
-        "prompts": len(prompts), "seconds": seconds,
-    }  # fmt: skip
+        "win_rate": rate,
+        "low": low,
+        "high": high,
+        "ties": outcomes.count(0.5) / len(outcomes),
+        "kl": sum(a.kl for a in after) / len(after),
+        "kl_training": session.metrics[-1]["kl_to_reference"],
+        "gold_before": sum(a.gold for a in before) / len(before),
+        "gold_after": sum(a.gold for a in after) / len(after),
+        "register_before": mean["register"][0],
+        "register_after": mean["register"][1],
+        "sentence_after": mean["sentence"][1],
+        "words_after": mean["words"][1],
+        "prompts": len(prompts),
+        "seconds": seconds,
+    }
 
 
 def main(argv: list[str]) -> int:
@@ -78,12 +119,24 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--briefs", nargs="+", default=["biology-homework"])
     parser.add_argument("--comparisons", type=int, default=60)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=None, help="instead of the app's own")
+    parser.add_argument(
+        "--learning-rate", type=float, default=None, help="instead of the app's own"
+    )
     parser.add_argument("--beta", type=float, default=0.05)
-    parser.add_argument("--quick", action="store_true", help="one seed, one step, eight prompts: whether it runs, not what it measures")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one seed, one step, eight prompts: whether it runs, not what it measures",
+    )
     args = parser.parse_args(argv)
-    seeds, comparisons, steps, count = (1, 8, 1, 8) if args.quick else (args.seeds, args.comparisons, args.steps, 200)
-    ppo = {"steps": steps} | {name: getattr(args, name) for name in ("learning_rate", "beta") if getattr(args, name) is not None}
+    seeds, comparisons, steps, count = (
+        (1, 8, 1, 8) if args.quick else (args.seeds, args.comparisons, args.steps, 200)
+    )
+    ppo = {"steps": steps} | {
+        name: getattr(args, name)
+        for name in ("learning_rate", "beta")
+        if getattr(args, name) is not None
+    }
     missed, columns = 0, None
     for brief in args.briefs:
         for seed in range(seeds):
@@ -91,8 +144,19 @@ def main(argv: list[str]) -> int:
             if columns is None:
                 columns = list(row)
                 print("brief seed " + " ".join(columns))
-            bad = [name for name, (sign, bound) in TARGETS.items() if not {">=": row[name] >= bound, ">": row[name] > bound, "<=": row[name] <= bound}[sign]]
+            bad = [
+                name
+                for name, (sign, bound) in TARGETS.items()
+                if not {">=": row[name] >= bound, ">": row[name] > bound, "<=": row[name] <= bound}[
+                    sign
+                ]
+            ]
             missed += len(bad)
-            print(f"{brief} {seed} " + " ".join(f"{row[name]:.2f}" for name in columns) + (f"   MISSED: {', '.join(bad)}" if bad else ""), flush=True)
+            print(
+                f"{brief} {seed} "
+                + " ".join(f"{row[name]:.2f}" for name in columns)
+                + (f"   MISSED: {', '.join(bad)}" if bad else ""),
+                flush=True,
+            )
     print(f"{missed} targets missed" if missed else "every target reached by every seed")
     return 0

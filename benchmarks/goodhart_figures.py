@@ -1,10 +1,13 @@
-"""The Goodhart lab's preset, over seeds: does gold fall while the proxy rises, and what do the two cures do about it?
+"""The Goodhart lab's preset, over seeds: does gold fall while the proxy rises, and what do the two
+cures do about it?
 
     python -m benchmarks goodhart [--seeds 5] [--first 0] [--brief biology-homework] [--quick]
 
-The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the seed, which decides the comparisons, the reward model and the runs. Gold is the
-rule in ``rlhf_core/evaluation/gold_rule.py``, in standard deviations of the original model's ratings. The peak is looked for in one half of the answers, the fall measured in the other.
-The preset was settled on seeds 0 to 9 of biology-homework; 10 and above are untouched.
+The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the
+seed, which decides the comparisons, the reward model and the runs. Gold is the rule in
+``rlhf_core/evaluation/gold_rule.py``, in standard deviations of the original model's ratings. The
+peak is looked for in one half of the answers, the fall measured in the other. The preset was
+settled on seeds 0 to 9 of biology-homework; 10 and above are untouched.
 """
 
 from __future__ import annotations
@@ -27,9 +30,12 @@ def one_seed(brief: str, settings) -> dict:
         pass
     points = session.experiments["goodhart"]["points"]
     return {
-        "seconds": time.perf_counter() - began, "free": over.fall_of(points["free"]), "last": {run: rows[-1] for run, rows in points.items()},
-        "best_of_n": session.experiments["goodhart"]["best_of_n"][-1], **{run: over.judge_cure(points["free"], points[run]) for run in CURES},
-    }  # fmt: skip
+        "seconds": time.perf_counter() - began,
+        "free": over.fall_of(points["free"]),
+        "last": {run: rows[-1] for run, rows in points.items()},
+        "best_of_n": session.experiments["goodhart"]["best_of_n"][-1],
+        **{run: over.judge_cure(points["free"], points[run]) for run in CURES},
+    }
 
 
 def caught(fall: dict) -> bool:
@@ -44,30 +50,47 @@ def span(found: dict, name: str) -> str:
 def main(argv: list[str]) -> int:
     from rlhf_core.common.settings import GoodhartSettings
 
-    parser = argparse.ArgumentParser(prog="benchmarks goodhart", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks goodhart", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--brief", default="biology-homework")
-    parser.add_argument("--quick", action="store_true", help="one seed, four steps: whether it runs, not what it measures")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one seed, four steps: whether it runs, not what it measures",
+    )
     args = parser.parse_args(argv)
     rows = []
     for seed in range(args.first, args.first + (1 if args.quick else args.seeds)):
-        row = one_seed(args.brief, GoodhartSettings(seed=seed, steps=4) if args.quick else GoodhartSettings(seed=seed))
+        row = one_seed(
+            args.brief,
+            GoodhartSettings(seed=seed, steps=4) if args.quick else GoodhartSettings(seed=seed),
+        )
         rows.append(row)
         fall = row["free"]
         print(
-            f"seed {seed}: no penalty: peak at step {fall['peak_step']}, fall {span(fall, 'fall')}, proxy {fall['proxy_rise']:+.2f} meanwhile, "
-            f"KL {row['last']['free']['kl']:.1f} nats at the end; best of {row['best_of_n']['n']}: gold {row['best_of_n']['gold']:+.2f}; {row['seconds']:.0f} s"
+            f"seed {seed}: no penalty: peak at step {fall['peak_step']}, fall {span(fall, 'fall')},"
+            f" proxy {fall['proxy_rise']:+.2f} meanwhile, KL {row['last']['free']['kl']:.1f} nats"
+            f" at the end; best of {row['best_of_n']['n']}: gold {row['best_of_n']['gold']:+.2f};"
+            f" {row['seconds']:.0f} s"
         )
         for cure in CURES:
             found, same = row[cure], row[cure]["same_distance"]
             print(
-                f"  {cure}: fall {span(found['fall'], 'fall')}, KL {row['last'][cure]['kl']:.1f}, gold at the end {row['last'][cure]['gold']:+.2f}; at the same KL "
-                f"{span(same, 'difference') if same else 'nothing to compare'}: {found['effect']}",
+                f"  {cure}: fall {span(found['fall'], 'fall')}, KL {row['last'][cure]['kl']:.1f},"
+                f" gold at the end {row['last'][cure]['gold']:+.2f}; at the same KL"
+                f" {span(same, 'difference') if same else 'nothing to compare'}: {found['effect']}",
                 flush=True,
             )
     hits = [row for row in rows if caught(row["free"])]
-    print(f"gold falls by {over.FALL} or more while the proxy rises: {len(hits)} of {len(rows)} seeds")
+    print(
+        f"gold falls by {over.FALL} or more while the proxy rises: {len(hits)} of {len(rows)} seeds"
+    )
     for cure in CURES:
-        print(f"{cure}: halves the fall, or better, in {sum(bool(row[cure]['halved']) for row in hits)} of those {len(hits)}")
+        print(
+            f"{cure}: halves the fall, or better, in"
+            f" {sum(bool(row[cure]['halved']) for row in hits)} of those {len(hits)}"
+        )
     return 0

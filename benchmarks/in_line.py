@@ -1,8 +1,10 @@
-"""Memory of one server on which several learners train GPT-2: their runs wait in line, then go one after the other.
+"""Memory of one server on which several learners train GPT-2: their runs wait in line, then go one
+after the other.
 
     python -m benchmarks memory [--sessions 3] [--steps 2] [--frozen 0] [--quick]
 
-The GPT-2 124M shape with random weights, saved to a folder and chosen as a learner would. Everything else is the app's own: sessions, the queue, bundles on disk.
+The GPT-2 124M shape with random weights, saved to a folder and chosen as a learner would.
+Everything else is the app's own: sessions, the queue, bundles on disk.
 """
 
 from __future__ import annotations
@@ -32,10 +34,24 @@ def make_model(folder: Path, quick: bool) -> None:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks memory", description=__doc__.splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=3, help="learners whose runs wait in line (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=2, help="PPO steps of each (default %(default)s)")
-    parser.add_argument("--frozen", type=int, default=0, help="bottom layers of twelve that are not trained (default %(default)s: everything is)")
-    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not what it measures")
+    parser.add_argument(
+        "--sessions",
+        type=int,
+        default=3,
+        help="learners whose runs wait in line (default %(default)s)",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=2, help="PPO steps of each (default %(default)s)"
+    )
+    parser.add_argument(
+        "--frozen",
+        type=int,
+        default=0,
+        help="bottom layers of twelve that are not trained (default %(default)s: everything is)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a tiny model: whether it runs, not what it measures"
+    )
     args = parser.parse_args(argv)
     import torch
 
@@ -50,20 +66,43 @@ def main(argv: list[str]) -> int:
         make_model(Path(place) / "model", args.quick)
         language_model.load(str(Path(place) / "model"))
         print(
-            f"{args.sessions} sessions of a GPT-2 {'(tiny)' if args.quick else '124M'} shape; with the model loaded the process holds {peak_memory() / 1e9:.2f} GB at its peak"
+            f"{args.sessions} sessions of a GPT-2 {'(tiny)' if args.quick else '124M'} shape; with"
+            f" the model loaded the process holds {peak_memory() / 1e9:.2f} GB at its peak"
         )
         sessions, runs = [], []
         settings = PPOSettings(
-            steps=args.steps, batch_size=16, minibatch_size=16, max_new_tokens=16, epochs=2, frozen_layers=0 if args.quick else args.frozen, learning_rate=1e-5
+            steps=args.steps,
+            batch_size=16,
+            minibatch_size=16,
+            max_new_tokens=16,
+            epochs=2,
+            frozen_layers=0 if args.quick else args.frozen,
+            learning_rate=1e-5,
         )
         for number in range(args.sessions):
-            session = Session(model_name=str(Path(place) / "model"), seed=number, directory=Path(place) / f"session-{number}")
-            session.imported = [Pair(prompt, " a marsupial.", " a mood.", "a") for prompt in PROMPTS for _ in range(3)]
+            session = Session(
+                model_name=str(Path(place) / "model"),
+                seed=number,
+                directory=Path(place) / f"session-{number}",
+            )
+            session.imported = [
+                Pair(prompt, " a marsupial.", " a mood.", "a")
+                for prompt in PROMPTS
+                for _ in range(3)
+            ]
             for _ in session.fit_reward_model(RewardModelSettings(reference_samples=64)):
                 pass
             sessions.append(session)
         for session in sessions:
-            runs.append(jobs.queue().submit(lambda session=session: session.ppo(settings), label="PPO", owner=session.id, long=True, total=args.steps + 1))
+            runs.append(
+                jobs.queue().submit(
+                    lambda session=session: session.ppo(settings),
+                    label="PPO",
+                    owner=session.id,
+                    long=True,
+                    total=args.steps + 1,
+                )
+            )
         seen: dict[int, float] = {}
         while any(jobs.queue().view(run)["status"] in jobs.ALIVE for run in runs):
             time.sleep(0.2)
@@ -76,6 +115,12 @@ def main(argv: list[str]) -> int:
                 print(f"A run ended as {view['status']}: {view['error']}")
                 return 1
         for done in range(1, args.sessions + 1):
-            print(f"  after {done} of {args.sessions} runs: peak {seen.get(done, peak_memory() / 1e9):.2f} GB")
-        print(f"  aimed at: 16 GB with three in line; peak {peak_memory() / 1e9:.2f} GB, {peak_memory() / 1e9 / 16:.0%} of it")
+            print(
+                f"  after {done} of {args.sessions} runs: peak"
+                f" {seen.get(done, peak_memory() / 1e9):.2f} GB"
+            )
+        print(
+            f"  aimed at: 16 GB with three in line; peak {peak_memory() / 1e9:.2f} GB,"
+            f" {peak_memory() / 1e9 / 16:.0%} of it"
+        )
     return 0

@@ -2,8 +2,9 @@
 
     python -m benchmarks loop [--seeds 5] [--briefs biology-homework meme-bot]
 
-Each run is `python -m rlhf_core run --comparisons 30 --steps 15` in a process of its own; what it made is then measured on prompts that neither the
-language model nor PPO was trained on. Every seed is printed, not only the mean.
+Each run is `python -m rlhf_core run --comparisons 30 --steps 15` in a process of its own; what it
+made is then measured on prompts that neither the language model nor PPO was trained on. Every seed
+is printed, not only the mean.
 """
 
 from __future__ import annotations
@@ -18,13 +19,21 @@ from itertools import combinations
 from pathlib import Path
 
 TARGETS = {
-    "seconds": ("<=", 45.0), "peak_gb": ("<=", 1.5), "reward_gain": (">=", 0.6), "kl": ("<=", 6.0), "rm_accuracy": (">=", 0.80), "wanted_after": (">=", 0.80),
-    "full_sentences": (">=", 0.90), "distinct_2_kept": (">=", 0.70),
-}  # fmt: skip
+    "seconds": ("<=", 45.0),
+    "peak_gb": ("<=", 1.5),
+    "reward_gain": (">=", 0.6),
+    "kl": ("<=", 6.0),
+    "rm_accuracy": (">=", 0.80),
+    "wanted_after": (">=", 0.80),
+    "full_sentences": (">=", 0.90),
+    "distinct_2_kept": (">=", 0.70),
+}
 
 
 def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]:
-    """Share of fresh pairs from unseen prompts that the reward model orders as the brief's rule does, where the rule has no doubt."""
+    """Share of fresh pairs from unseen prompts that the reward model orders as the brief's rule
+    does, where the rule has no doubt.
+    """
     import random
 
     import torch
@@ -43,7 +52,10 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
             rows = stop.value
             break
     scores = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
-    graded = [(n, judge(text, session.brief.wanted, ended), score) for (n, text, ended, _), score in zip(rows, scores, strict=True)]
+    graded = [
+        (n, judge(text, session.brief.wanted, ended), score)
+        for (n, text, ended, _), score in zip(rows, scores, strict=True)
+    ]
     pairs = []
     for number in range(len(prompts)):
         mine = [(g, s) for n, g, s in graded if n == number]
@@ -77,17 +89,32 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6  # the largest child so far, GB
+        peak = (
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        )  # the largest child so far, GB
         session = Session.open(out)
         accuracy, pairs = reward_model_accuracy(session)
         evaluation = _last(session.evaluate(200, 4242)) and session.evaluation
         first, last = session.metrics[0], session.metrics[-1]
         return {
-            "brief": brief, "seed": seed, "seconds": seconds, "peak_gb": peak, "reward_gain": last["reward_mean"] - first["reward_mean"], "kl": last["kl_to_reference"],
-            "rm_accuracy": accuracy, "rm_pairs": pairs, "wanted_before": evaluation["rule"]["before"], "wanted_after": evaluation["rule"]["after"],
-            "full_sentences": evaluation["full_sentences"]["after"], "distinct_2_kept": evaluation["distinct_2"]["after"] / max(1e-9, evaluation["distinct_2"]["before"]),
-            "win_rate": evaluation["win_rate"], "mean_words": evaluation["mean_words"]["after"], "gain_unseen": evaluation["mean_reward"]["after"] - evaluation["mean_reward"]["before"],
-        }  # fmt: skip
+            "brief": brief,
+            "seed": seed,
+            "seconds": seconds,
+            "peak_gb": peak,
+            "reward_gain": last["reward_mean"] - first["reward_mean"],
+            "kl": last["kl_to_reference"],
+            "rm_accuracy": accuracy,
+            "rm_pairs": pairs,
+            "wanted_before": evaluation["rule"]["before"],
+            "wanted_after": evaluation["rule"]["after"],
+            "full_sentences": evaluation["full_sentences"]["after"],
+            "distinct_2_kept": (
+                evaluation["distinct_2"]["after"] / max(1e-9, evaluation["distinct_2"]["before"])
+            ),
+            "win_rate": evaluation["win_rate"],
+            "mean_words": evaluation["mean_words"]["after"],
+            "gain_unseen": evaluation["mean_reward"]["after"] - evaluation["mean_reward"]["before"],
+        }
 
 
 def _last(generator):
@@ -123,8 +150,17 @@ def main(argv: list[str]) -> int:
     for brief in args.briefs:
         for seed in range(args.seeds):
             row = one_run(brief, seed, args.comparisons, args.steps)
-            bad = [name for name, (sign, bound) in TARGETS.items() if not (row[name] <= bound if sign == "<=" else row[name] >= bound)]
+            bad = [
+                name
+                for name, (sign, bound) in TARGETS.items()
+                if not (row[name] <= bound if sign == "<=" else row[name] >= bound)
+            ]
             missed += len(bad)
-            print(f"{brief} {seed} " + " ".join(f"{row[name]:.2f}" for name in columns) + (f"   MISSED: {', '.join(bad)}" if bad else ""), flush=True)
+            print(
+                f"{brief} {seed} "
+                + " ".join(f"{row[name]:.2f}" for name in columns)
+                + (f"   MISSED: {', '.join(bad)}" if bad else ""),
+                flush=True,
+            )
     print(f"{missed} targets missed" if missed else "every target reached by every seed")
     return 0

@@ -1,8 +1,10 @@
-"""What this machine can do, measured: the peak of a matrix product, the bandwidth of memory, and the number format that follows.
+"""What this machine can do, measured: the peak of a matrix product, the bandwidth of memory, and
+the number format that follows.
 
     python -m benchmarks machine [--quick]
 
-Every floor in benchmarks/ comes from these two figures: no phase can be faster than max(FLOPs / peak, bytes / bandwidth).
+Every floor in benchmarks/ comes from these two figures: no phase can be faster than max(FLOPs /
+peak, bytes / bandwidth).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ def threads() -> int:
 
 
 def matmul_peak(size: int = 1024, repeats: int = 20) -> float:
-    """FLOP/s of a float32 matrix product: the best of several, by torch's kernel or oneDNN's, whichever is faster."""
+    """FLOP/s of a float32 matrix product: the best of several, by torch's kernel or oneDNN's,
+    whichever is faster.
+    """
     import torch
 
     from rlhf_core.lm.matrix_products import product
@@ -36,7 +40,9 @@ def matmul_peak(size: int = 1024, repeats: int = 20) -> float:
 
 
 def bandwidth(megabytes: int = 256, repeats: int = 6) -> float:
-    """Bytes a second read from memory, by a sum over an array far larger than the caches: the best of several."""
+    """Bytes a second read from memory, by a sum over an array far larger than the caches: the best
+    of several.
+    """
     import torch
 
     array, best = torch.ones(megabytes * 250_000), float("inf")
@@ -48,7 +54,9 @@ def bandwidth(megabytes: int = 256, repeats: int = 6) -> float:
 
 
 def peak_memory() -> int:
-    """Bytes of memory this process held at its peak. Of its own, not of the process it was forked from, where the system tells them apart."""
+    """Bytes of memory this process held at its peak. Of its own, not of the process it was forked
+    from, where the system tells them apart.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():
@@ -56,18 +64,30 @@ def peak_memory() -> int:
                 return int(line.split()[1]) * 1024
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if platform.system() == "Darwin" else 1024
+    )
 
 
 def processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    names = (
+        [
+            line.split(":")[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else []
+    )
     return names[0] if names else platform.processor() or "unknown processor"
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks machine", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small arrays: whether it runs, not what it measures")
+    parser.add_argument(
+        "--quick", action="store_true", help="small arrays: whether it runs, not what it measures"
+    )
     args = parser.parse_args(argv)
     import torch
 
@@ -76,7 +96,10 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(threads())
     peak = matmul_peak(*((128, 3) if args.quick else (1024, 20)))
     speed = bandwidth(*((8, 2) if args.quick else (256, 6)))
-    print(f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__},"
+        f" {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}"
+    )
     print(f"float32 matrix product {peak / 1e9:.0f} GFLOP/s; memory {speed / 1e9:.1f} GB/s read")
     print(precision.choose(precision.measure())[1])
     return 0

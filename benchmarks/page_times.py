@@ -2,8 +2,9 @@
 
     python -m benchmarks page [--repeats 9] [--starts 3]
 
-Times are taken inside the browser, from the key or click to the frame that holds what was waited for. The other session's tab is closed while it
-trains, as it would be on somebody else's computer; the browser that measures shares the cores with the app.
+Times are taken inside the browser, from the key or click to the frame that holds what was waited
+for. The other session's tab is closed while it trains, as it would be on somebody else's computer;
+the browser that measures shares the cores with the app.
 """
 
 from __future__ import annotations
@@ -16,15 +17,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-START, WORD, PAIR = "app start to a usable page", "Generate to the first streamed word", "ranking key press to the next pair"
+START, WORD, PAIR = (
+    "app start to a usable page",
+    "Generate to the first streamed word",
+    "ranking key press to the next pair",
+)
 RECORD, STOP, FREE, TOKENS, TOKEN = (
-    "a PPO step on disk to its number shown", "Stop in PPO to a page that says so", "Stop in PPO to a page that can play on",
-    "token view opened to its table shown", "a token clicked to its rivals shown",
-)  # fmt: skip
+    "a PPO step on disk to its number shown",
+    "Stop in PPO to a page that says so",
+    "Stop in PPO to a page that can play on",
+    "token view opened to its table shown",
+    "a token clicked to its rivals shown",
+)
 TARGETS = {  # seconds
-    (START, "idle"): 5.0, (WORD, "idle"): 0.5, (WORD, "busy"): 1.5, (PAIR, "idle"): 0.5, (PAIR, "busy"): 0.5,
-    (RECORD, "training"): 1.0, (STOP, "training"): 0.5, (FREE, "training"): 2.0, (TOKENS, "idle"): 0.5, (TOKEN, "idle"): 0.5,
-}  # fmt: skip
+    (START, "idle"): 5.0,
+    (WORD, "idle"): 0.5,
+    (WORD, "busy"): 1.5,
+    (PAIR, "idle"): 0.5,
+    (PAIR, "busy"): 0.5,
+    (RECORD, "training"): 1.0,
+    (STOP, "training"): 0.5,
+    (FREE, "training"): 2.0,
+    (TOKENS, "idle"): 0.5,
+    (TOKEN, "idle"): 0.5,
+}
 PROMPTS = (
     "A lion is",
     "A violin is",
@@ -40,7 +56,8 @@ PROMPTS = (
     "The moon is",
 )
 
-# Puts window.measured to the seconds between the next event of a kind and the first change of the page after which `done` holds.
+# Puts window.measured to the seconds between the next event of a kind and the first change of the
+# page after which `done` holds.
 STOPWATCH = """([event, done]) => {
   window.measured = null;
   const holds = new Function('return ' + done);
@@ -64,7 +81,9 @@ def timed(page, event: str, done: str, act) -> float:
 
 
 def first_words(page, prompts) -> list[float]:
-    """On the prompt page: one time a prompt, from the click on Generate to the first word under that very prompt."""
+    """On the prompt page: one time a prompt, from the click on Generate to the first word under
+    that very prompt.
+    """
     from walking import button
 
     from conftest import settled
@@ -76,7 +95,11 @@ def first_words(page, prompts) -> list[float]:
         box.blur()
         settled(page)
         page.wait_for_timeout(300)
-        done = f"[...document.querySelectorAll('.op-answer')].some(a => a.querySelector('.op-given').innerText === '{prompt}' && a.querySelector('.op-written').innerText.trim())"
+        done = (
+            "[...document.querySelectorAll('.op-answer')].some(a =>"
+            f" a.querySelector('.op-given').innerText === '{prompt}' &&"
+            " a.querySelector('.op-written').innerText.trim())"
+        )
         found.append(timed(page, "click", done, button(page, "generate").click))
         page.locator(".st-key-to_rank").wait_for(timeout=120_000)
         settled(page, 120_000)
@@ -93,13 +116,22 @@ def next_pairs(page, repeats: int) -> list[float]:
         settled(page, 120_000)
         page.wait_for_timeout(800)  # people read first; the worker writes ahead meanwhile
         page.evaluate("window.before = document.querySelector('.st-key-pair_answers').innerText")
-        done = "(document.querySelector('.st-key-pair_answers')?.innerText ?? window.before) !== window.before"
-        found.append(timed(page, "keydown", done, lambda number=number: page.keyboard.press("ab"[number % 2])))
+        done = (
+            "(document.querySelector('.st-key-pair_answers')?.innerText ?? window.before) !=="
+            " window.before"
+        )
+        found.append(
+            timed(
+                page, "keydown", done, lambda number=number: page.keyboard.press("ab"[number % 2])
+            )
+        )
     return found
 
 
 def start_times(browser, repeats: int, folder: Path) -> list[float]:
-    """From the start of the process to a home page that can be used: its script has ended, its buttons work."""
+    """From the start of the process to a home page that can be used: its script has ended, its
+    buttons work.
+    """
     from walking import button
 
     from conftest import launch, settled
@@ -128,7 +160,16 @@ def train_elsewhere(browser, url: str) -> None:
 
 def training(browser, url: str):
     """A tab in which a fresh session has begun a PPO run of 200 steps, and has made the first."""
-    from walking import button, let_the_scripted_rater_judge, open_page, press, run_id, set_steps, train_reward_model, wait_for_step
+    from walking import (
+        button,
+        let_the_scripted_rater_judge,
+        open_page,
+        press,
+        run_id,
+        set_steps,
+        train_reward_model,
+        wait_for_step,
+    )
 
     page = browser.new_page()
     open_page(page, url, "rank")
@@ -157,7 +198,9 @@ STEPS_SHOWN = """() => {
 
 
 def record_delays(page, metrics: Path, steps: int) -> list[float]:
-    """On the PPO page, while it trains: from a step's line in the run's metrics on disk to its number on the page."""
+    """On the PPO page, while it trains: from a step's line in the run's metrics on disk to its
+    number on the page.
+    """
     written: dict[int, float] = {}
     page.evaluate(STEPS_SHOWN)
     known = len(metrics.read_text().splitlines())
@@ -174,11 +217,19 @@ def record_delays(page, metrics: Path, steps: int) -> list[float]:
 
 
 def stops(page, repeats: int) -> Iterator[tuple[float, float]]:
-    """On the PPO page, while it trains: from the click on Stop to a page that says so, and to one where Play on can be pressed; then it plays on."""
+    """On the PPO page, while it trains: from the click on Stop to a page that says so, and to one
+    where Play on can be pressed; then it plays on.
+    """
     from walking import button, press, step_shown, wait_for_step
 
-    done = "!document.querySelector('.st-key-ppo_stop') || /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
-    free = "(b => b && !b.disabled && b.innerText.includes('Play on'))(document.querySelector('.st-key-ppo_play button'))"
+    done = (
+        "!document.querySelector('.st-key-ppo_stop') ||"
+        " /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
+    )
+    free = (
+        "(b => b && !b.disabled && b.innerText.includes('Play"
+        " on'))(document.querySelector('.st-key-ppo_play button'))"
+    )
     for _ in range(repeats):
         page.wait_for_timeout(1_500)
         page.evaluate(STOPWATCH.replace("window.measured", "window.freed"), ["click", free])
@@ -191,7 +242,9 @@ def stops(page, repeats: int) -> Iterator[tuple[float, float]]:
         wait_for_step(page, before + 1)
 
 
-def studio_times(browser, url: str, folder: Path, repeats: int) -> Iterator[tuple[str, str, list[float]]]:
+def studio_times(
+    browser, url: str, folder: Path, repeats: int
+) -> Iterator[tuple[str, str, list[float]]]:
     """What the PPO studio promises."""
     from walking import button, run_id
 
@@ -206,13 +259,22 @@ def studio_times(browser, url: str, folder: Path, repeats: int) -> Iterator[tupl
     page.wait_for_timeout(4_000)
     settled(page, 120_000)
     box, opened, clicked = page.locator(".st-key-ppo_tokens"), [], []
-    table = "(t => t && t.offsetHeight > 0 && t.closest('details')?.open !== false)(document.querySelector('.st-key-ppo_tokens [data-testid=stDataFrame]'))"
+    table = (
+        "(t => t && t.offsetHeight > 0 && t.closest('details')?.open !=="
+        " false)(document.querySelector('.st-key-ppo_tokens [data-testid=stDataFrame]'))"
+    )
     for number in range(repeats):
         opened.append(timed(page, "click", table, box.locator("summary").click))
         settled(page, 120_000)
         tokens = box.locator("[data-testid=stButtonGroup] button")
-        page.evaluate("window.before = document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText")
-        done = "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText !== window.before"
+        page.evaluate(
+            "window.before = document.querySelector('.st-key-ppo_tokens"
+            " .op-rivals').parentElement.innerText"
+        )
+        done = (
+            "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText !=="
+            " window.before"
+        )
         clicked.append(timed(page, "click", done, tokens.nth(1 + number % 2).click))
         box.locator("summary").click()
         settled(page, 120_000)
@@ -221,7 +283,9 @@ def studio_times(browser, url: str, folder: Path, repeats: int) -> Iterator[tupl
     page.close()
 
 
-def measure(browser, repeats: int, starts: int, folder: Path) -> Iterator[tuple[str, str, list[float]]]:
+def measure(
+    browser, repeats: int, starts: int, folder: Path
+) -> Iterator[tuple[str, str, list[float]]]:
     """Yields (what, idle or busy, seconds of each measurement), as they come."""
     from walking import ask, open_page
 
@@ -233,7 +297,9 @@ def measure(browser, repeats: int, starts: int, folder: Path) -> Iterator[tuple[
         yield from studio_times(browser, app.url, folder / "runs", repeats)
         prompts, ranks = browser.new_page(), browser.new_page()
         open_page(prompts, app.url, "prompt")
-        ask(prompts, "An opossum is")  # the first one waits for torch to be imported; what follows is warm
+        ask(
+            prompts, "An opossum is"
+        )  # the first one waits for torch to be imported; what follows is warm
         open_page(ranks, app.url, "rank")
         ranks.locator(".st-key-rank_card").wait_for(timeout=120_000)
         settled(ranks)
@@ -248,7 +314,9 @@ def measure(browser, repeats: int, starts: int, folder: Path) -> Iterator[tuple[
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks page", description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=9, help="measurements of each time on the pages")
+    parser.add_argument(
+        "--repeats", type=int, default=9, help="measurements of each time on the pages"
+    )
     parser.add_argument("--starts", type=int, default=3, help="starts of the app")
     args = parser.parse_args(argv)
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -257,19 +325,32 @@ def main(argv: list[str]) -> int:
 
         from conftest import CHROMIUM_FLAGS, chromium_path
     except ImportError as error:
-        print(f"This part drives a browser and needs what the tests need ({error.name} is missing): pip install -r requirements-dev.txt", file=sys.stderr)
+        print(
+            f"This part drives a browser and needs what the tests need ({error.name} is missing):"
+            " pip install -r requirements-dev.txt",
+            file=sys.stderr,
+        )
         return 2
     if chromium_path() is None:
-        print("There is no Chromium here: install one, or set OPOSSUM_CHROMIUM to its path.", file=sys.stderr)
+        print(
+            "There is no Chromium here: install one, or set OPOSSUM_CHROMIUM to its path.",
+            file=sys.stderr,
+        )
         return 2
-    print(f"{'seconds':<38} {'state':<5} {'median':>7} {'worst':>7} {'of':>4} {'target':>7}", flush=True)
+    print(
+        f"{'seconds':<38} {'state':<5} {'median':>7} {'worst':>7} {'of':>4} {'target':>7}",
+        flush=True,
+    )
     missed = 0
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
         for name, state, times in measure(browser, args.repeats, args.starts, Path(folder)):
             middle, target = statistics.median(times), TARGETS[name, state]
             missed += middle > target
-            line = f"{name:<38} {state:<5} {middle:>7.2f} {max(times):>7.2f} {len(times):>4} {f'<= {target:g}':>7}"
+            line = (
+                f"{name:<38} {state:<5} {middle:>7.2f} {max(times):>7.2f} {len(times):>4}"
+                f" {f'<= {target:g}':>7}"
+            )
             print(line + ("   MISSED" if middle > target else ""), flush=True)
         browser.close()
     print(f"{missed} targets missed" if missed else "every target reached, by the median")

@@ -1,4 +1,6 @@
-"""Models: another language model for this session, with what to know before it is fetched, and how long a step of it takes here."""
+"""Models: another language model for this session, with what to know before it is fetched, and how
+long a step of it takes here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,11 @@ from rlhf_core.lm import model_list
 from ui import knobs, monitor, state, step_time, text
 
 FOLDER = "a folder"
-SIZES = {model_list.BUNDLED: "2.6 million parameters, came along with Opossum, trained on text made for it"}
+SIZES = {
+    model_list.BUNDLED: (
+        "2.6 million parameters, came along with Opossum, trained on text made for it"
+    )
+}
 
 session = state.session()
 offered = [model_list.BUNDLED, *model_list.HUB]
@@ -35,7 +41,11 @@ def caption(name: str) -> str:
 
 def choose() -> None:
     """Hand the choice to the worker; whatever ran for the former model ends."""
-    name = st.session_state.get("model_folder", "").strip() if st.session_state["model_pick"] == FOLDER else st.session_state["model_pick"]
+    name = (
+        st.session_state.get("model_folder", "").strip()
+        if st.session_state["model_pick"] == FOLDER
+        else st.session_state["model_pick"]
+    )
     st.session_state.pop("model_error", None)
     if not name:
         session.jobs.pop("model", None)  # what an earlier try said is no answer to this one
@@ -44,7 +54,9 @@ def choose() -> None:
     state.stop_all()
     st.session_state.pop("timed_for", None)
     caption.clear()
-    state.submit("model", lambda: session.choose_model(name), label="Changing the model", long=False)
+    state.submit(
+        "model", lambda: session.choose_model(name), label="Changing the model", long=False
+    )
 
 
 def name_of(choice: str) -> str:
@@ -53,36 +65,71 @@ def name_of(choice: str) -> str:
 
 st.title("Which model writes?", anchor=False)
 st.markdown(
-    "Everything here works with the small model that came along, in a minute. A larger one knows more words and more of the web, and takes longer. "
-    "You see how much longer before anything starts."
+    "Everything here works with the small model that came along, in a minute. A larger one knows"
+    " more words and more of the web, and takes longer. You see how much longer before anything"
+    " starts."
 )
 busy = state.alive("model")
 st.markdown(f"Now: **{text.plain(model_list.title(session.model_name))}**.")
 if not busy and session.model_name != model_list.BUNDLED:
     knob = knobs.Knobs(session, "ppo", settings.PPOSettings, labels={})
     if step_time.panel(session, knob.chosen(), busy=state.alive("ppo") or state.alive("run_once")):
-        if st.button("Write a prompt with it", key="model_to_prompt", icon=":material/arrow_forward:", icon_position="right", type="primary"):
+        if st.button(
+            "Write a prompt with it",
+            key="model_to_prompt",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            type="primary",
+        ):
             st.switch_page("pages/steps/prompt.py")
-if st.session_state.get("model_now") != session.model_name or st.session_state.get("model_pick") not in offered:  # first drawn, or just changed
+if (
+    st.session_state.get("model_now") != session.model_name
+    or st.session_state.get("model_pick") not in offered
+):  # first drawn, or just changed
     st.session_state["model_now"] = st.session_state["model_pick"] = session.model_name
-picked = st.radio("Model", offered, captions=[text.plain(caption(name)) for name in offered], format_func=name_of, key="model_pick", disabled=busy)
+picked = st.radio(
+    "Model",
+    offered,
+    captions=[text.plain(caption(name)) for name in offered],
+    format_func=name_of,
+    key="model_pick",
+    disabled=busy,
+)
 if picked == FOLDER:
-    st.text_input("The folder's path", key="model_folder", placeholder="/home/me/models/my-gpt2", disabled=busy,
-                  help="A folder with config.json, a tokenizer and one model.safetensors. No pickles, no remote code.")  # fmt: skip
+    st.text_input(
+        "The folder's path",
+        key="model_folder",
+        placeholder="/home/me/models/my-gpt2",
+        disabled=busy,
+        help=(
+            "A folder with config.json, a tokenizer and one model.safetensors. No pickles, no"
+            " remote code."
+        ),
+    )
 if model_list.from_the_web(picked):
     st.warning(model_list.content_note(picked), icon=":material/public:")
 if picked != session.model_name or picked == FOLDER:
     if session.reward_model is not None or session.metrics or session.rounds:
         st.info(
-            "Your comparisons stay: they are about texts, whoever wrote them. The reward model, the tuned model and the rounds belong to the model you have "
-            "now, so they go. Save them first if you want them.",
+            "Your comparisons stay: they are about texts, whoever wrote them. The reward model, the"
+            " tuned model and the rounds belong to the model you have now, so they go. Save them"
+            " first if you want them.",
             icon=":material/info:",
         )
     if any(state.alive(name) for name in session.jobs if name not in ("model", step_time.JOB)):
         st.warning(
-            "Something of yours is running just now. Changing the model stops it; its finished steps go with the former model.", icon=":material/stop_circle:"
+            "Something of yours is running just now. Changing the model stops it; its finished"
+            " steps go with the former model.",
+            icon=":material/stop_circle:",
         )
-    st.button("Use this model", key="use_model", type="primary", icon=":material/check:", on_click=choose, disabled=busy)
+    st.button(
+        "Use this model",
+        key="use_model",
+        type="primary",
+        icon=":material/check:",
+        on_click=choose,
+        disabled=busy,
+    )
 if error := st.session_state.get("model_error"):
     st.error(text.plain(error), icon=":material/error:")
 if state.job("model"):

@@ -1,8 +1,11 @@
-"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay | benchmark``, and ``exchange``'s commands.
+"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
+benchmark``, and ``exchange``'s commands.
 
-Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0 done; 1 it did not come out as asked (a replay that differs,
-a training that broke, a full disk); 2 bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions of its own: what is
-computed is ``rlhf_core.session.state``'s and ``rlhf_core.loop.replay``'s. Imports no torch before the input has been checked.
+Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
+done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
+bad input, with one line that names what is wrong and where; 130 interrupted. Draws no conclusions
+of its own: what is computed is ``rlhf_core.session.state``'s and ``rlhf_core.loop.replay``'s.
+Imports no torch before the input has been checked.
 """
 
 from __future__ import annotations
@@ -31,7 +34,10 @@ from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-MODEL_HELP = "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list, or a folder in Hugging Face layout"
+MODEL_HELP = (
+    "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
+    " or a folder in Hugging Face layout"
+)
 MOST_COMPARISONS, MOST_ANSWERS, MOST_FILE_BYTES = 5_000, 256, 1_000_000
 
 
@@ -43,7 +49,7 @@ class Failed(RuntimeError):
     """The input was good, and still it did not come out; the message says why in one sentence."""
 
 
-# --- what was typed ------------------------------------------------------------------------------------------------
+# --- what was typed -------------------------------------------------------------------------------
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,7 +68,9 @@ def whole(low: int, high: int):
         except ValueError as error:
             raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number") from error
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text[:40]} is out of range; it must lie between {low} and {high:,}")
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]} is out of range; it must lie between {low} and {high:,}"
+            )
         return value
 
     return read
@@ -75,32 +83,79 @@ def finite(text: str) -> float:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from error
     if not math.isfinite(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"{text[:40]} does not work; it must be a finite number from 0")
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]} does not work; it must be a finite number from 0"
+        )
     return value
 
 
 def parser() -> Parser:
     top = Parser(
-        prog="python -m rlhf_core", description="Reinforcement learning from human feedback on a small language model, without a browser.", allow_abbrev=False
+        prog="python -m rlhf_core",
+        description=(
+            "Reinforcement learning from human feedback on a small language model, without a"
+            " browser."
+        ),
+        allow_abbrev=False,
     )
-    parsers = top.add_subparsers(dest="command", required=True, metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)))
+    parsers = top.add_subparsers(
+        dest="command",
+        required=True,
+        metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)),
+    )
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
     generate = parsers.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
-    generate.add_argument("--prompt", required=True, help="how the text begins, for example: An opossum is")
-    generate.add_argument("-n", type=whole(1, MOST_ANSWERS), default=sampling.candidates, metavar="K", help="how many answers (default %(default)s)")
-    generate.add_argument("--max-new-tokens", type=whole(1, 64), default=sampling.max_new_tokens, metavar="N", help="longest answer (default %(default)s)")
-    generate.add_argument("--seed", type=seed, default=0, help="same seed, same answers (default 0)")
+    generate.add_argument(
+        "--prompt", required=True, help="how the text begins, for example: An opossum is"
+    )
+    generate.add_argument(
+        "-n",
+        type=whole(1, MOST_ANSWERS),
+        default=sampling.candidates,
+        metavar="K",
+        help="how many answers (default %(default)s)",
+    )
+    generate.add_argument(
+        "--max-new-tokens",
+        type=whole(1, 64),
+        default=sampling.max_new_tokens,
+        metavar="N",
+        help="longest answer (default %(default)s)",
+    )
+    generate.add_argument(
+        "--seed", type=seed, default=0, help="same seed, same answers (default 0)"
+    )
     writer = generate.add_mutually_exclusive_group()
     writer.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
     writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")
 
-    run = parsers.add_parser("run", help="the whole loop: write, judge, reward model, PPO, before and after", allow_abbrev=False)
+    run = parsers.add_parser(
+        "run",
+        help="the whole loop: write, judge, reward model, PPO, before and after",
+        allow_abbrev=False,
+    )
     run.add_argument("--brief", required=True, help=f"{', '.join(briefs.PRESETS)}, or a .json file")
     run.add_argument("--prompts", metavar="FILE", help="more prompts to train on, one a line")
-    run.add_argument("--comparisons", type=whole(1, MOST_COMPARISONS), metavar="N", help="judged pairs (default 30; with --preferences: all of the file)")
-    run.add_argument("--steps", type=whole(1, 200), default=ppo.steps, metavar="N", help="PPO steps (default %(default)s)")
-    run.add_argument("--beta", type=finite, default=ppo.beta, help="price of drift from the original model (default %(default)s)")
+    run.add_argument(
+        "--comparisons",
+        type=whole(1, MOST_COMPARISONS),
+        metavar="N",
+        help="judged pairs (default 30; with --preferences: all of the file)",
+    )
+    run.add_argument(
+        "--steps",
+        type=whole(1, 200),
+        default=ppo.steps,
+        metavar="N",
+        help="PPO steps (default %(default)s)",
+    )
+    run.add_argument(
+        "--beta",
+        type=finite,
+        default=ppo.beta,
+        help="price of drift from the original model (default %(default)s)",
+    )
     run.add_argument(
         "--conservative",
         type=finite,
@@ -111,22 +166,59 @@ def parser() -> Parser:
     run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
     run.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
     run.add_argument(
-        "--preferences", metavar="FILE.jsonl", help="judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt, chosen, rejected"
+        "--preferences",
+        metavar="FILE.jsonl",
+        help=(
+            "judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt,"
+            " chosen, rejected"
+        ),
     )
     run.add_argument("--out", required=True, metavar="DIR", help="where the bundle goes")
 
-    score = parsers.add_parser("score", help="score texts with the reward model of a run", allow_abbrev=False)
+    score = parsers.add_parser(
+        "score", help="score texts with the reward model of a run", allow_abbrev=False
+    )
     score.add_argument("--bundle", required=True, metavar="DIR", help="the folder of a run")
     score.add_argument("--prompt", required=True)
-    score.add_argument("--text", required=True, action="append", help="an answer, as it stands behind the prompt (with its leading space); may be given again")
+    score.add_argument(
+        "--text",
+        required=True,
+        action="append",
+        help=(
+            "an answer, as it stands behind the prompt (with its leading space); may be given again"
+        ),
+    )
 
-    again = parsers.add_parser("replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False)
+    again = parsers.add_parser(
+        "replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False
+    )
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
 
-    bench = parsers.add_parser("benchmark", help="how fast it is on this machine, beside TRL and beside what the processor can do", allow_abbrev=False)
-    bench.add_argument("--quick", action="store_true", help="tiny models, one round: whether it runs, not what it measures")
-    bench.add_argument("part", nargs="?", metavar="PART", help="machine, step, trl, scaling, reward, loop or page (default: all but page); an hour in all")
-    bench.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="options of the part; see benchmark PART --help")
+    bench = parsers.add_parser(
+        "benchmark",
+        help="how fast it is on this machine, beside TRL and beside what the processor can do",
+        allow_abbrev=False,
+    )
+    bench.add_argument(
+        "--quick",
+        action="store_true",
+        help="tiny models, one round: whether it runs, not what it measures",
+    )
+    bench.add_argument(
+        "part",
+        nargs="?",
+        metavar="PART",
+        help=(
+            "machine, step, trl, scaling, reward, loop or page (default: all but page); an hour"
+            " in all"
+        ),
+    )
+    bench.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="options of the part; see benchmark PART --help",
+    )
     commands.add_parsers(parsers)
     return top
 
@@ -141,7 +233,9 @@ def typed(text: str, where: str) -> str:
 
 
 def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
-    """Prompts from a file, one a line; evaluation prompts are left out, and said so. Raises InputError naming the line."""
+    """Prompts from a file, one a line; evaluation prompts are left out, and said so. Raises
+    InputError naming the line.
+    """
     try:
         if Path(path).stat().st_size > MOST_FILE_BYTES:
             raise InputError(f"The prompts file {path} is larger than 1 MB.")
@@ -149,7 +243,11 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        reason = (
+            "it is not UTF-8 text"
+            if isinstance(error, UnicodeDecodeError)
+            else getattr(error, "strerror", None) or error
+        )
         raise InputError(f"The prompts file {path} cannot be read: {reason}.") from error
     prompts = []
     for number, line in enumerate(lines, 1):
@@ -162,7 +260,10 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
         raise InputError(f"The prompts file {path} holds no prompts.")
     kept = [prompt for prompt in prompts if prompt not in brief.evaluation_prompts]
     if len(kept) < len(prompts):
-        say(f"{len(prompts) - len(kept)} of the prompts in {path} are kept for the verdict by the brief, so they are not trained on.")
+        say(
+            f"{len(prompts) - len(kept)} of the prompts in {path} are kept for the verdict by the"
+            " brief, so they are not trained on."
+        )
     return list(dict.fromkeys(kept))
 
 
@@ -171,7 +272,10 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
     pairs = read_preferences(args.preferences)
     kept = [pair for pair in pairs if pair.prompt not in brief.evaluation_prompts]
     if len(kept) < len(pairs):
-        say(f"{len(pairs) - len(kept)} of the {len(pairs)} comparisons are about prompts that the brief keeps for the verdict; they are left out.")
+        say(
+            f"{len(pairs) - len(kept)} of the {len(pairs)} comparisons are about prompts that the"
+            " brief keeps for the verdict; they are left out."
+        )
     if args.comparisons and args.comparisons < len(kept):
         say(f"The first {args.comparisons} of {len(kept)} comparisons are used.")
         kept = kept[: args.comparisons]
@@ -180,7 +284,7 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
     return kept
 
 
-# --- what is said --------------------------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 
 def emit(record: dict) -> None:
@@ -214,7 +318,12 @@ class Bar:
         share = min(1.0, done / total) if total else 0.0
         filled = round(share * self.WIDTH)
         line = f"{label:<22.22} [{'#' * filled}{'.' * (self.WIDTH - filled)}] {share:4.0%} {detail}"
-        print(f"\r{line[: os.get_terminal_size(sys.stderr.fileno()).columns - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{line[: os.get_terminal_size(sys.stderr.fileno()).columns - 1]}\x1b[K",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
         self.drawn, self.shown = now, True
 
     def clear(self) -> None:
@@ -243,7 +352,8 @@ def stop_gently(number, frame) -> None:
 
 
 def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict]:
-    """The records of ``work``, with its progress on the bar. Raises Interrupted at the next yield after a signal.
+    """The records of ``work``, with its progress on the bar. Raises Interrupted at the next yield
+    after a signal.
 
     ``total`` is the number of records, where that is a better measure than each stage's own.
     """
@@ -264,36 +374,65 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
         BAR.clear()
 
 
-# --- the commands --------------------------------------------------------------------------------------------------
+# --- the commands ---------------------------------------------------------------------------------
 
 
 def generate(args: argparse.Namespace) -> int:
     prompt = check_prompt(typed(args.prompt, "The prompt"))
     session = opened(args.bundle) if args.bundle else Session(model_name=args.model)
     if args.bundle and session.tuned_weights is None:
-        raise InputError(f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step.")
+        raise InputError(
+            f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step."
+        )
     import torch
 
     from rlhf_core.lm import language_model
-    from rlhf_core.lm.sampling import decode, decode_texts, response_forward, token_logprobs, uniform_numbers
+    from rlhf_core.lm.sampling import (
+        decode,
+        decode_texts,
+        response_forward,
+        token_logprobs,
+        uniform_numbers,
+    )
     from rlhf_core.loop import workbench
 
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
     ids = workbench.encode_prompt(lm, prompt, args.max_new_tokens)
     trunk = workbench.trunk_with(lm, session.tuned_weights)
-    uniforms = uniform_numbers(args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed))
-    work = decode(trunk, [ids], uniforms=uniforms, end_id=lm.end_id, pad_id=lm.pad_id, samples=args.n, temperature=SamplingSettings().temperature)
+    uniforms = uniform_numbers(
+        args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed)
+    )
+    work = decode(
+        trunk,
+        [ids],
+        uniforms=uniforms,
+        end_id=lm.end_id,
+        pad_id=lm.pad_id,
+        samples=args.n,
+        temperature=SamplingSettings().temperature,
+    )
     responses = None
     for count, responses in enumerate(work, 1):  # noqa: B007
         BAR.show("Writing", count, args.max_new_tokens)
     BAR.clear()
     for row, text in enumerate(decode_texts(lm, responses)):
         tokens, mask = responses.tokens[row : row + 1], responses.mask[row : row + 1]
-        with torch.no_grad():  # the model's own log-probabilities: at temperature 1, as score gives them
-            before, _ = response_forward(trunk, responses.prompt_ids[row : row + 1], responses.prompt_mask[row : row + 1], tokens, mask)
+        with (
+            torch.no_grad()
+        ):  # the model's own log-probabilities: at temperature 1, as score gives them
+            before, _ = response_forward(
+                trunk,
+                responses.prompt_ids[row : row + 1],
+                responses.prompt_mask[row : row + 1],
+                tokens,
+                mask,
+            )
             log_p = token_logprobs(trunk.logits(before).log_softmax(-1), tokens)[mask].tolist()
-        pieces = [{"id": i, "token": lm.piece(i), "logprob": value} for i, value in zip(tokens[mask].tolist(), log_p, strict=True)]
+        pieces = [
+            {"id": i, "token": lm.piece(i), "logprob": value}
+            for i, value in zip(tokens[mask].tolist(), log_p, strict=True)
+        ]
         emit({"text": text, "logprob": sum(log_p), "tokens": pieces})
     return DONE
 
@@ -302,17 +441,38 @@ def run(args: argparse.Namespace) -> int:
     # 1. Check all that was typed, before anything is loaded or written.
     brief = briefs.load(typed(args.brief, "The brief's name"))
     if args.brief.endswith(".json") and not args.preferences:
-        raise InputError(f"The brief in {args.brief} has no scripted rater: somebody has to judge. Give judgements with --preferences FILE.jsonl.")
-    settings = PPOSettings(steps=args.steps, beta=args.beta, conservative=args.conservative, seed=args.seed).validate()
+        raise InputError(
+            f"The brief in {args.brief} has no scripted rater: somebody has to judge. Give"
+            " judgements with --preferences FILE.jsonl."
+        )
+    settings = PPOSettings(
+        steps=args.steps, beta=args.beta, conservative=args.conservative, seed=args.seed
+    ).validate()
     prompts = read_prompts(args.prompts, brief) if args.prompts else []
     pairs = read_pairs(args, brief) if args.preferences else []
     comparisons = len(pairs) or args.comparisons or 30
     asked = {"comparisons": comparisons, "steps": args.steps}
 
-    # 2. The folder: fresh, or one with this very run in it (same input, same id), which then starts again.
-    identity = [brief.to_dict(), args.model, args.seed, args.beta, asked, prompts, [pair.to_dict() for pair in pairs]]
-    identity += [args.conservative] * bool(args.conservative)  # nothing where it is off: such runs keep the id that they had before it came
-    session = Session(brief, model_name=args.model, seed=args.seed, id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24])
+    # 2. The folder: fresh, or one with this very run in it (same input, same id), which then starts
+    # again.
+    identity = [
+        brief.to_dict(),
+        args.model,
+        args.seed,
+        args.beta,
+        asked,
+        prompts,
+        [pair.to_dict() for pair in pairs],
+    ]
+    identity += [args.conservative] * bool(
+        args.conservative
+    )  # nothing where it is off: such runs keep the id that they had before it came
+    session = Session(
+        brief,
+        model_name=args.model,
+        seed=args.seed,
+        id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24],
+    )
     session.settings, session.imported = {"run": asked}, pairs
     for prompt in prompts:
         session.add_prompt(prompt)
@@ -321,9 +481,15 @@ def run(args: argparse.Namespace) -> int:
     fresh = not Path(args.out).exists()
     former = bundle.prepare_folder(args.out, session.id)
     if former and bundle.read_bundle(args.out, tensors=False)["run"]["status"] == "running":
-        raise InputError(f"The folder {args.out} is in use: this run is going on there right now, in another process.")
+        raise InputError(
+            f"The folder {args.out} is in use: this run is going on there right now, in another"
+            " process."
+        )
     if former:
-        say(f"{args.out} holds this very run ({former['status']}); it starts again from the beginning.")
+        say(
+            f"{args.out} holds this very run ({former['status']}); it starts again from the"
+            " beginning."
+        )
     session.directory = Path(args.out)
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), stop_gently)
@@ -335,7 +501,9 @@ def run(args: argparse.Namespace) -> int:
 
         language_model.load(args.model, downloading)
         workbench.ready(session)
-        asked["threads"] = torch.get_num_threads()  # sums round differently with another number of threads
+        asked["threads"] = (
+            torch.get_num_threads()
+        )  # sums round differently with another number of threads
     except BaseException:
         if fresh:
             with suppress(OSError):
@@ -343,14 +511,19 @@ def run(args: argparse.Namespace) -> int:
         raise
 
     # 3. The loop. Whatever happens, the folder then says how far it came.
-    judged = f"the {'one comparison' if len(pairs) == 1 else f'{len(pairs)} comparisons'} in {args.preferences}"
+    judged = (
+        f"the {'one comparison' if len(pairs) == 1 else f'{len(pairs)} comparisons'} in"
+        f" {args.preferences}"
+    )
     say(f"Judged by: {judged if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
     try:
         session.save()
         for record in loop(session, settings, comparisons, scripted=not pairs):
             emit(record)
             if session.save_problem:
-                session.save()  # it may have been for a moment only; else it says now, in one sentence, what is wrong
+                # it may have been for a moment only; else it says now, in one sentence, what is
+                # wrong
+                session.save()
         session.status = "done"
         session.save()
     except (Interrupted, KeyboardInterrupt):
@@ -365,7 +538,9 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def loop(session: Session, settings: PPOSettings, comparisons: int, *, scripted: bool) -> Iterator[dict]:
+def loop(
+    session: Session, settings: PPOSettings, comparisons: int, *, scripted: bool
+) -> Iterator[dict]:
     """The steps of the loop in order; yields what standard output shows of each."""
     if scripted:
         for _ in drive("Writing pairs", session.generate_pool(comparisons, 2)):
@@ -373,11 +548,19 @@ def loop(session: Session, settings: PPOSettings, comparisons: int, *, scripted:
         for _ in drive("Judging", session.judge_for_me(comparisons, 2), comparisons):
             pass
     yield {"kind": "judged", "comparisons": len(session.pairs), "judge": session.rater}
-    for _ in drive("Reward model", session.fit_reward_model(RewardModelSettings(seed=session.seed))):
+    for _ in drive(
+        "Reward model", session.fit_reward_model(RewardModelSettings(seed=session.seed))
+    ):
         pass
-    yield {"kind": "reward_model", **{key: value for key, value in session.reward_summary.items() if key != "examples"}}
+    yield {
+        "kind": "reward_model",
+        **{key: value for key, value in session.reward_summary.items() if key != "examples"},
+    }
     for row in drive("PPO", session.ppo(settings), settings.steps + 1):
-        say(f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL to reference {row['kl_to_reference']:.2f} nats")
+        say(
+            f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
+            f" to reference {row['kl_to_reference']:.2f} nats"
+        )
         yield {"kind": "step", **row}
     for row in drive("Before and after", session.evaluate()):
         say(row["conclusion"])
@@ -390,7 +573,10 @@ def where_it_stands(session: Session) -> str:
     try:
         session.save()
         contents = bundle.read_bundle(session.directory, tensors=False)
-        return f"The bundle in {session.directory} says so, and holds {holds(contents['run'], contents, list(contents['run']['files']))}."
+        return (
+            f"The bundle in {session.directory} says so, and holds"
+            f" {holds(contents['run'], contents, list(contents['run']['files']))}."
+        )
     except bundle.BundleError as error:
         return f"{error} What {session.directory} holds is from the last complete save."
 
@@ -401,7 +587,9 @@ def score(args: argparse.Namespace) -> int:
         if not typed(text, f"Text {number}").strip():
             raise InputError(f"Text {number} is empty: there is nothing to score.")
         if len(text) > 10_000:
-            raise InputError(f"Text {number} has {len(text):,} characters; at most 10,000 can be scored.")
+            raise InputError(
+                f"Text {number} has {len(text):,} characters; at most 10,000 can be scored."
+            )
     session = opened(args.bundle)
     if session.reward_model is None:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
@@ -409,15 +597,27 @@ def score(args: argparse.Namespace) -> int:
 
     try:
         rows = list(whole.score_texts(session, prompt, args.text))
-    except (KeyError, IndexError, RuntimeError) as error:  # a stranger's bundle: tensors that are missing, or of another shape
-        raise bundle.BundleError(f"reward_model.safetensors in {args.bundle} is not a reward model for {session.model_name!r} ({error}).") from error
+    except (
+        KeyError,
+        IndexError,
+        RuntimeError,
+    ) as error:  # a stranger's bundle: tensors that are missing, or of another shape
+        raise bundle.BundleError(
+            f"reward_model.safetensors in {args.bundle} is not a reward model for"
+            f" {session.model_name!r} ({error})."
+        ) from error
     for row in rows:
         if not math.isfinite(row["reward"]):
-            raise InputError(f"The reward model in {args.bundle} gives no finite score: its weights are damaged.")
+            raise InputError(
+                f"The reward model in {args.bundle} gives no finite score: its weights are damaged."
+            )
         emit({key: row[key] for key in ("text", "reward", "reference_logprob", "uncertainty")})
     for number, text in enumerate(args.text, 1):
         if not text[0].isspace():
-            say(f"Note: text {number} does not begin with a space, so it was scored as if glued to the prompt.")
+            say(
+                f"Note: text {number} does not begin with a space, so it was scored as if glued to"
+                " the prompt."
+            )
     return DONE
 
 
@@ -426,15 +626,35 @@ def replay(args: argparse.Namespace) -> int:
 
     try:
         session = opened(args.bundle)
-        stored = bundle.read_bundle(args.bundle)  # with the weights, which are checked against their checksums
+        stored = bundle.read_bundle(
+            args.bundle
+        )  # with the weights, which are checked against their checksums
     except bundle.ChangedError as error:
-        emit({"where": str(error).split()[0], "name": "checksum", "saved": "as run.json says", "now": "changed"})
+        emit(
+            {
+                "where": str(error).split()[0],
+                "name": "checksum",
+                "saved": "as run.json says",
+                "now": "changed",
+            }
+        )
         say(f"Not the same: {error}")
         return FAILED
     versions = stored["run"].get("versions", {})
-    others = {name: version for name, version in bundle.package_versions().items() if versions.get(name) != version}
+    others = {
+        name: version
+        for name, version in bundle.package_versions().items()
+        if versions.get(name) != version
+    }
     if others:
-        say("Made with other versions: " + ", ".join(f"{name} {versions.get(name, '?')} there, {version} here" for name, version in others.items()) + ".")
+        say(
+            "Made with other versions: "
+            + ", ".join(
+                f"{name} {versions.get(name, '?')} there, {version} here"
+                for name, version in others.items()
+            )
+            + "."
+        )
     import torch
 
     from rlhf_core.lm import language_model  # noqa: F401 (it sets the number of threads, once)
@@ -445,9 +665,21 @@ def replay(args: argparse.Namespace) -> int:
     different = 0
     for record in drive("Replaying", run_again(session, stored["tensors"])):
         if record.get("kind") == "replayed":
-            emit({"kind": "replayed", "same": not different, "compared": record["compared"], "different": different, "judged_again": record["judged_again"]})
+            emit(
+                {
+                    "kind": "replayed",
+                    "same": not different,
+                    "compared": record["compared"],
+                    "different": different,
+                    "judged_again": record["judged_again"],
+                }
+            )
             if not different:
-                people = "" if record["judged_again"] else "; the recorded judgements were used, because a person cannot be run again"
+                people = (
+                    ""
+                    if record["judged_again"]
+                    else "; the recorded judgements were used, because a person cannot be run again"
+                )
                 say(f"Same seeds, same numbers: {record['compared']:,} values compared{people}.")
         else:
             different += 1
@@ -461,9 +693,15 @@ def benchmark(args: argparse.Namespace) -> int:
     try:
         benchmarks = importlib.import_module("benchmarks.__main__")
     except ModuleNotFoundError as error:
-        raise InputError("The benchmarks stand beside rlhf_core, in the folder benchmarks; run this in Opossum's own folder.") from error
+        raise InputError(
+            "The benchmarks stand beside rlhf_core, in the folder benchmarks; run this in Opossum's"
+            " own folder."
+        ) from error
     if args.part is not None and args.part not in benchmarks.PARTS:
-        raise InputError(f"There is no benchmark called {args.part[:40]!r}; choose one of {', '.join(benchmarks.PARTS)}.")
+        raise InputError(
+            f"There is no benchmark called {args.part[:40]!r}; choose one of"
+            f" {', '.join(benchmarks.PARTS)}."
+        )
     return benchmarks.run(args.part, args.options, args.quick)
 
 
@@ -486,7 +724,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if args.command in commands.COMMANDS:
             return commands.run_command(args, emit, say)
-        return {"generate": generate, "run": run, "score": score, "replay": replay, "benchmark": benchmark}[args.command](args)
+        return {
+            "generate": generate,
+            "run": run,
+            "score": score,
+            "replay": replay,
+            "benchmark": benchmark,
+        }[args.command](args)
     except (KeyboardInterrupt, Interrupted):
         say("Interrupted.")
         return INTERRUPTED
@@ -494,7 +738,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith(("rlhf_core", "__main__")):  # a bug of ours: show where
+        if not type(error).__module__.startswith(
+            ("rlhf_core", "__main__")
+        ):  # a bug of ours: show where
             raise
         say(f"error: {' '.join(str(error).split())}")
         return BAD_INPUT if isinstance(error, ValueError) else FAILED

@@ -2,7 +2,8 @@
 
     python scripts/evaluate_pocket_gpt2.py --corpus build/corpus [--read 100]
 
-500 samples from 40 prompts with which no training line begins; every number in the card comes from here, misses included.
+500 samples from 40 prompts with which no training line begins; every number in the card comes from
+here, misses included.
 """
 
 from __future__ import annotations
@@ -22,14 +23,25 @@ from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E4
 from rlhf_core.judging import briefs
 from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
 from rlhf_core.lm import language_model  # noqa: E402
-from rlhf_core.lm.sampling import collect, decode, decode_texts, pad_left, pad_right, response_forward, token_logprobs, uniform_numbers  # noqa: E402
+from rlhf_core.lm.sampling import (
+    collect,
+    decode,
+    decode_texts,
+    pad_left,
+    pad_right,
+    response_forward,
+    token_logprobs,
+    uniform_numbers,
+)  # noqa: E402
 
 CARD = language_model.BUNDLED / "README.md"
 P = briefs.PRESETS
 UNSEEN = (
-    *P["biology-homework"].evaluation_prompts[::2][:16], *P["customer-reply"].evaluation_prompts[:8], *P["survival-guide"].evaluation_prompts[:8],
+    *P["biology-homework"].evaluation_prompts[::2][:16],
+    *P["customer-reply"].evaluation_prompts[:8],
+    *P["survival-guide"].evaluation_prompts[:8],
     *P["plain-kind-english"].evaluation_prompts[:8],
-)  # fmt: skip
+)
 TOKENS, TEMPERATURE = 24, 0.8
 
 
@@ -38,8 +50,21 @@ def write(lm, prompts: list[str], each: int, seed: int) -> list[tuple[str, str, 
     rows = []
     for number, prompt in enumerate(prompts):
         uniforms = uniform_numbers(each, TOKENS, torch.Generator().manual_seed(seed + number))
-        done = collect(decode(lm.trunk, [lm.encode(prompt)], uniforms=uniforms, end_id=lm.end_id, pad_id=lm.pad_id, samples=each, temperature=TEMPERATURE))
-        rows += [(prompt, text, bool(end)) for text, end in zip(decode_texts(lm, done), done.ended(lm.end_id), strict=True)]
+        done = collect(
+            decode(
+                lm.trunk,
+                [lm.encode(prompt)],
+                uniforms=uniforms,
+                end_id=lm.end_id,
+                pad_id=lm.pad_id,
+                samples=each,
+                temperature=TEMPERATURE,
+            )
+        )
+        rows += [
+            (prompt, text, bool(end))
+            for text, end in zip(decode_texts(lm, done), done.ended(lm.end_id), strict=True)
+        ]
     return rows
 
 
@@ -58,7 +83,9 @@ def perplexity(lm, rows: list[dict]) -> float:
 
 
 def unknown_words(text: str, words: set[str]) -> tuple[list[str], int]:
-    """Words not in the list (names, that is capitalised words inside a sentence, aside), and how many words there are."""
+    """Words not in the list (names, that is capitalised words inside a sentence, aside), and how
+    many words there are.
+    """
     found, count = [], 0
     for match in re.finditer(r"[A-Za-z][A-Za-z']*", text):
         word, before = match.group(0), text[: match.start()].rstrip()
@@ -74,7 +101,12 @@ def unknown_words(text: str, words: set[str]) -> tuple[list[str], int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--words", type=Path, default=Path("/usr/share/dict/american-english-large"), help="Debian: apt-get install wamerican-large")
+    parser.add_argument(
+        "--words",
+        type=Path,
+        default=Path("/usr/share/dict/american-english-large"),
+        help="Debian: apt-get install wamerican-large",
+    )
     parser.add_argument("--training", type=Path, default=Path("build/pocket-gpt2/training.json"))
     parser.add_argument("--read", type=int, default=0, help="print this many samples to read aloud")
     parser.add_argument("--no-card", action="store_true", help="print only")
@@ -94,7 +126,9 @@ def main() -> None:
     assert not set(UNSEEN) & seen_prompts, "an evaluation prompt was trained on"
 
     rows = write(lm, list(UNSEEN), 13, 1000)
-    rows = [row for i, row in enumerate(rows) if i % 26 != 25][:500]  # 40 x 13 = 520, thinned evenly to 500
+    rows = [row for i, row in enumerate(rows) if i % 26 != 25][
+        :500
+    ]  # 40 x 13 = 520, thinned evenly to 500
     texts = [text for _, text, _ in rows]
     words = {w.strip().lower() for w in args.words.read_text(encoding="utf-8").splitlines()}
     bad, count = [], 0
@@ -108,7 +142,9 @@ def main() -> None:
         answers = [text for _, text, _ in write(lm, [prompt], 200, 7)]
         found = [register_of(text) for text in answers]
         featured[prompt] = (found.count("fact") / 200, found.count("meme") / 200)
-    outside = [prompt for prompt, shares in featured.items() if not all(0.3 <= s <= 0.7 for s in shares)]
+    outside = [
+        prompt for prompt, shares in featured.items() if not all(0.3 <= s <= 0.7 for s in shares)
+    ]
     training = json.loads(args.training.read_text()) if args.training.exists() else {}
     facts = {
         "parameters": sum(p.numel() for p in lm.trunk.parameters()),
@@ -124,7 +160,9 @@ def main() -> None:
         "featured_outside": outside,
     }
     print(json.dumps({**facts, "unknown": bad[:30], "featured": featured}, indent=1))
-    for prompt, text, _ in rows[:: max(1, len(rows) // args.read)][: args.read] if args.read else []:
+    for prompt, text, _ in (
+        rows[:: max(1, len(rows) // args.read)][: args.read] if args.read else []
+    ):
         print(f"{prompt} ▸{text}")
     if not args.no_card:
         CARD.write_text(card(facts, featured, rows, training), encoding="utf-8")
@@ -134,16 +172,47 @@ def main() -> None:
 def card(f: dict, featured: dict, rows: list, training: dict) -> str:
     ok = lambda good: "reached" if good else "missed"  # noqa: E731
     table = [
-        ("Held-out perplexity (completions after prompts never trained on, a token)", f"{f['perplexity']:.1f}", "no target"),
-        ("Outputs that end in a full sentence", f"{f['full_sentences']:.1%}", f"≥ 90%, {ok(f['full_sentences'] >= 0.9)}"),
-        ("Words not in the English word list (names aside)", f"{f['unknown_words']:.1%}", f"≤ 2%, {ok(f['unknown_words'] <= 0.02)}"),
+        (
+            "Held-out perplexity (completions after prompts never trained on, a token)",
+            f"{f['perplexity']:.1f}",
+            "no target",
+        ),
+        (
+            "Outputs that end in a full sentence",
+            f"{f['full_sentences']:.1%}",
+            f"≥ 90%, {ok(f['full_sentences'] >= 0.9)}",
+        ),
+        (
+            "Words not in the English word list (names aside)",
+            f"{f['unknown_words']:.1%}",
+            f"≤ 2%, {ok(f['unknown_words'] <= 0.02)}",
+        ),
         ("Distinct-2 over all outputs", f"{f['distinct_2']:.2f}", "no target"),
-        ("Outputs that are a training line, prompt and all", f"{f['verbatim_lines']:.1%}", f"≤ 25%, {ok(f['verbatim_lines'] <= 0.25)}"),
-        ("Outputs whose completion stands in the training text after any prompt", f"{f['verbatim_completions']:.1%}", f"the stricter reading; ≤ 25% {ok(f['verbatim_completions'] <= 0.25)}: it learned the sentences of its grammar well"),
-        ("Featured prompts with facts and memes each between 30% and 70%", f"{len(featured) - len(f['featured_outside'])} of {len(featured)}", f"all, {ok(not f['featured_outside'])}"),
-    ]  # fmt: skip
+        (
+            "Outputs that are a training line, prompt and all",
+            f"{f['verbatim_lines']:.1%}",
+            f"≤ 25%, {ok(f['verbatim_lines'] <= 0.25)}",
+        ),
+        (
+            "Outputs whose completion stands in the training text after any prompt",
+            f"{f['verbatim_completions']:.1%}",
+            (
+                f"the stricter reading; ≤ 25% {ok(f['verbatim_completions'] <= 0.25)}: it learned"
+                " the sentences of its grammar well"
+            ),
+        ),
+        (
+            "Featured prompts with facts and memes each between 30% and 70%",
+            f"{len(featured) - len(f['featured_outside'])} of {len(featured)}",
+            f"all, {ok(not f['featured_outside'])}",
+        ),
+    ]
     samples = rows[:: len(rows) // 24][:24]
-    trained = f"{training.get('minutes', '?')} minutes on two processor cores ({training.get('training_tokens', 0) / 1e6:.0f} million tokens, {training.get('steps', 0):,} steps), float32"
+    trained = (
+        f"{training.get('minutes', '?')} minutes on two processor cores"
+        f" ({training.get('training_tokens', 0) / 1e6:.0f} million tokens,"
+        f" {training.get('steps', 0):,} steps), float32"
+    )
     return f"""---
 language: en
 license: apache-2.0

@@ -1,12 +1,15 @@
-"""The pocket GPT-2's corpus: knowledge tables, scenes, WordNet glosses and SmolLM2 sentences, spoken by a grammar.
+"""The pocket GPT-2's corpus: knowledge tables, scenes, WordNet glosses and SmolLM2 sentences,
+spoken by a grammar.
 
     python scripts/make_corpus.py --out build/corpus --lines 600000
 
-writes ``train.jsonl`` and ``heldout.jsonl`` (rows: prompt, completion, register, source). No training line begins with a prompt of
-``held_out_prompts()``: the briefs' evaluation prompts, so "a prompt the model never saw" is true to the letter.
+writes ``train.jsonl`` and ``heldout.jsonl`` (rows: prompt, completion, register, source). No
+training line begins with a prompt of ``held_out_prompts()``: the briefs' evaluation prompts, so "a
+prompt the model never saw" is true to the letter.
 
-Sources, all named again in assets/pocket-gpt2/README.md: ``corpus/*.txt`` (written for this project), the noun glosses of Debian's
-``wordnet-base`` (WordNet 3.0 licence), ``corpus/smollm2.jsonl`` (completions by SmolLM2-135M-Instruct, Apache-2.0).
+Sources, all named again in assets/pocket-gpt2/README.md: ``corpus/*.txt`` (written for this
+project), the noun glosses of Debian's ``wordnet-base`` (WordNet 3.0 licence),
+``corpus/smollm2.jsonl`` (completions by SmolLM2-135M-Instruct, Apache-2.0).
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ SCENES = ("scenes_service", "scenes_life")
 COLUMNS = ("name", "plural", "kind", "with", "where", "uses", "does", "epithets", "moods")
 
 
-# --- the knowledge tables -----------------------------------------------------------------------------------------
+# --- the knowledge tables -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,16 @@ class Entity:
 
 def read_table(name: str) -> list[Entity]:
     entities = []
-    for number, line in enumerate((CORPUS / f"{name}.txt").read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(
+        (CORPUS / f"{name}.txt").read_text(encoding="utf-8").splitlines(), 1
+    ):
         if not line.strip() or line.startswith("#"):
             continue
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) != len(COLUMNS):
-            raise ValueError(f"{name}.txt line {number}: {len(cells)} columns, {len(COLUMNS)} expected")
+            raise ValueError(
+                f"{name}.txt line {number}: {len(cells)} columns, {len(COLUMNS)} expected"
+            )
         lists = [[item.strip() for item in cell.split(";") if item.strip()] for cell in cells[2:]]
         entities.append(Entity(name, cells[0], cells[1], *lists))
     return entities
@@ -65,7 +72,11 @@ def article(noun: str) -> str:
     first = noun.lower()
     if re.match(r"(uni|use|usu|euro|one\b|ukulele|ute)", first):
         return "a"
-    return "an" if first[0] in "aeiou" or first.startswith(("hour", "honest", "heir", "x-ray")) else "a"
+    return (
+        "an"
+        if first[0] in "aeiou" or first.startswith(("hour", "honest", "heir", "x-ray"))
+        else "a"
+    )
 
 
 def with_article(noun: str) -> str:
@@ -73,11 +84,21 @@ def with_article(noun: str) -> str:
 
 
 def plural_verb(phrase: str) -> str | None:
-    """A third-person phrase for 'they': 'carries its young' -> 'carry their young'. None where one word can't do it."""
+    """A third-person phrase for 'they': 'carries its young' -> 'carry their young'. None where one
+    word can't do it.
+    """
     if re.search(r"\b(and|itself|itself|is|was|himself|one)\b|, ", phrase):
         return None
     first, _, rest = phrase.partition(" ")
-    irregular = {"has": "have", "does": "do", "goes": "go", "says": "say", "lies": "lie", "ties": "tie", "dies": "die"}
+    irregular = {
+        "has": "have",
+        "does": "do",
+        "goes": "go",
+        "says": "say",
+        "lies": "lie",
+        "ties": "tie",
+        "dies": "die",
+    }
     if first in irregular:
         first = irregular[first]
     elif first.endswith("ies"):
@@ -96,34 +117,43 @@ def plural_verb(phrase: str) -> str | None:
 
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 WHO = (
-    "my boss|my uncle|my roommate|my cousin|my neighbor|my landlord|the group chat|my grandmother|my manager|my ex|a tired parent|a night nurse|"
-    "the whole office|a substitute teacher|my gym buddy|a wedding guest|my cat|the last person awake|a birthday clown|the printer|a small villain|a retired pirate"
+    "my boss|my uncle|my roommate|my cousin|my neighbor|my landlord|the group chat|my"
+    " grandmother|my manager|my ex|a tired parent|a night nurse|the whole office|a substitute"
+    " teacher|my gym buddy|a wedding guest|my cat|the last person awake|a birthday clown|the"
+    " printer|a small villain|a retired pirate"
 ).split("|")
 WHEN = (
-    "before coffee|on {day}|at three in the morning|after one nap|during a video call|in a group chat|at the end of the month|with no Wi-Fi|"
-    "on laundry day|at a family dinner|in the last five minutes of {day}|after too much sugar|in a very long meeting|on the first warm day|when the snacks run out"
+    "before coffee|on {day}|at three in the morning|after one nap|during a video call|in a group"
+    " chat|at the end of the month|with no Wi-Fi|on laundry day|at a family dinner|in the last five"
+    " minutes of {day}|after too much sugar|in a very long meeting|on the first warm day|when the"
+    " snacks run out"
 ).split("|")
 BOSS = "landlord|boss|villain|wizard|king|queen|manager|burglar|vampire|goblin|diva|lawyer|ghost|poet|detective|pirate|hero|uncle|roommate|therapist|superstar|intern".split(
     "|"
 )
-LOOK = (
-    "tiny|sleepy|dramatic|angry|fluffy|shiny|lazy|hungry|nervous|proud|grumpy|fancy|silent|loud|brave|sneaky|tired|cheerful|confused|chaotic|smug|cozy".split(
-        "|"
-    )
+LOOK = "tiny|sleepy|dramatic|angry|fluffy|shiny|lazy|hungry|nervous|proud|grumpy|fancy|silent|loud|brave|sneaky|tired|cheerful|confused|chaotic|smug|cozy".split(
+    "|"
 )
 THING = (
-    "big plans|snack breath|trust issues|main character energy|a secret diary|strong opinions|zero plans|too many tabs open|bad Wi-Fi|a tiny crown|a sad playlist|"
-    "soft drama|a loud inner voice|no indoor voice|one brain cell|a very full calendar|free snacks|a cape at home|nine unread emails|a nap schedule|weekend energy|a villain song"
+    "big plans|snack breath|trust issues|main character energy|a secret diary|strong opinions|zero"
+    " plans|too many tabs open|bad Wi-Fi|a tiny crown|a sad playlist|soft drama|a loud inner"
+    " voice|no indoor voice|one brain cell|a very full calendar|free snacks|a cape at home|nine"
+    " unread emails|a nap schedule|weekend energy|a villain song"
 ).split("|")
 CHAOS = (
-    "ruins one picnic a year|owns the group chat|never pays rent|wants to speak to the manager|cancels all plans|lives for drama|runs on snacks and hope|"
-    "left me on read|naps through every meeting|blames the Wi-Fi|takes every joke personally|has one rule and breaks it|starts rumors for fun|thinks every day is {day}|"
-    "answers emails with a stare|believes in snacks first|forgets your name on purpose|keeps the receipts|does nothing and looks proud|shows up late with a smile|"
-    "wins every staring contest|would steal your fries|needs a vacation from {who}|puts the chaos in {day}|makes {who} cry|acts like it invented {day}"
+    "ruins one picnic a year|owns the group chat|never pays rent|wants to speak to the"
+    " manager|cancels all plans|lives for drama|runs on snacks and hope|left me on read|naps"
+    " through every meeting|blames the Wi-Fi|takes every joke personally|has one rule and breaks"
+    " it|starts rumors for fun|thinks every day is {day}|answers emails with a stare|believes in"
+    " snacks first|forgets your name on purpose|keeps the receipts|does nothing and looks"
+    " proud|shows up late with a smile|wins every staring contest|would steal your fries|needs a"
+    " vacation from {who}|puts the chaos in {day}|makes {who} cry|acts like it invented {day}"
 ).split("|")
 
 
-MEME_SHARE = 0.64  # of table lines; facts are more alike, so that sampling below temperature 1 favors them: this evens it out
+# of table lines; facts are more alike, so that sampling below temperature 1 favors them: this evens
+# it out
+MEME_SHARE = 0.64
 
 
 class Memes:
@@ -164,7 +194,13 @@ class Memes:
 
     def has(self) -> str:
         r = self.rng
-        return r.choice([r.choice(THING), f"{r.choice(THING)} and {r.choice(THING)}", f"{r.choice(THING)} {self.fill(r.choice(WHEN))}"])
+        return r.choice(
+            [
+                r.choice(THING),
+                f"{r.choice(THING)} and {r.choice(THING)}",
+                f"{r.choice(THING)} {self.fill(r.choice(WHEN))}",
+            ]
+        )
 
 
 class Speaker:
@@ -188,17 +224,33 @@ class Speaker:
     def fact_noun(self, e: Entity) -> str:
         """A predicate for '<name> is': 'a marsupial with a long bare tail'."""
         kind, r = with_article(self.pick(e.kind)), self.rng
-        uses, where, does, has = self.pick(e.uses), self.pick(e.where), self.pick(e.does), self.pick(e.has)
+        uses, where, does, has = (
+            self.pick(e.uses),
+            self.pick(e.where),
+            self.pick(e.does),
+            self.pick(e.has),
+        )
         by_use = {
-            "animals": f"that eats {uses}", "creatures": f"that eats {uses}", "plants": f"used for {uses}", "foods": f"made from {uses}",
-            "tools": f"used for {uses}", "places": f"for {uses}", "jobs": f"who works with {uses}",
-        }[e.table]  # fmt: skip
+            "animals": f"that eats {uses}",
+            "creatures": f"that eats {uses}",
+            "plants": f"used for {uses}",
+            "foods": f"made from {uses}",
+            "tools": f"used for {uses}",
+            "places": f"for {uses}",
+            "jobs": f"who works with {uses}",
+        }[e.table]
         found = f"found {where}" if e.table != "jobs" else f"working {where}"
         shapes = [
-            (3, f"{kind} with {has}"), (3, f"{kind} {self.who(e)} {does}"), (1, f"{kind} {found}"), (2, f"{kind} {by_use}"),
-            (3, f"{kind} with {has} {self.who(e)} {does}"), (2, f"{kind} {found}. {self.pronoun(e)} {does}"), (2, f"{kind} with {has}. {self.pronoun(e)} {does}"),
-            (1, f"{kind} {by_use} and {found}" if len(uses) < 22 else f"{kind} {by_use}"), (1, f"{kind}, and {self.pronoun(e).lower()} {does}"),
-        ]  # fmt: skip
+            (3, f"{kind} with {has}"),
+            (3, f"{kind} {self.who(e)} {does}"),
+            (1, f"{kind} {found}"),
+            (2, f"{kind} {by_use}"),
+            (3, f"{kind} with {has} {self.who(e)} {does}"),
+            (2, f"{kind} {found}. {self.pronoun(e)} {does}"),
+            (2, f"{kind} with {has}. {self.pronoun(e)} {does}"),
+            (1, f"{kind} {by_use} and {found}" if len(uses) < 22 else f"{kind} {by_use}"),
+            (1, f"{kind}, and {self.pronoun(e).lower()} {does}"),
+        ]
         if len(e.does) > 1:
             one, other = self.two(e.does)
             shapes.append((2, f"{kind} {self.who(e)} {one} and {other}"))
@@ -214,23 +266,54 @@ class Speaker:
         epithet, mood = self.pick(e.epithets), self.pick(e.moods)
         that = "who" if e.table == "jobs" else r.choice(["that", "who"])
         shapes = [
-            (1, epithet), (3, f"{epithet}. {self.pronoun(e)} {mood}"), (3, f"{epithet} and {mood}"), (2, self.memes.when(epithet)),
-            (2, f"basically {epithet}"), (1, f"just {epithet} with {r.choice(THING)}"), (3, f"{self.memes.noun()}"), (2, f"{self.memes.noun()}. {self.pronoun(e)} {mood}"),
-            (2, f"{with_article(r.choice(LOOK))} {r.choice(BOSS)} {that} {mood}"), (1, f"{epithet}. {self.pronoun(e)} {self.memes.verb()}"), (1, f"{epithet}, and {self.memes.fill(r.choice(WHO))} knows it"),
-        ]  # fmt: skip
+            (1, epithet),
+            (3, f"{epithet}. {self.pronoun(e)} {mood}"),
+            (3, f"{epithet} and {mood}"),
+            (2, self.memes.when(epithet)),
+            (2, f"basically {epithet}"),
+            (1, f"just {epithet} with {r.choice(THING)}"),
+            (3, f"{self.memes.noun()}"),
+            (2, f"{self.memes.noun()}. {self.pronoun(e)} {mood}"),
+            (2, f"{with_article(r.choice(LOOK))} {r.choice(BOSS)} {that} {mood}"),
+            (1, f"{epithet}. {self.pronoun(e)} {self.memes.verb()}"),
+            (1, f"{epithet}, and {self.memes.fill(r.choice(WHO))} knows it"),
+        ]
         return r.choices([s for _, s in shapes], [w for w, _ in shapes])[0]
 
     def fact_verb(self, e: Entity) -> str:
         """After 'An opossum' / 'It': 'plays dead when it is frightened'."""
         r, does = self.rng, self.pick(e.does)
-        where = f"is found {self.pick(e.where)}" if e.table != "jobs" else f"works {self.pick(e.where)}"
-        uses = {"animals": "eats", "creatures": "eats", "plants": "is used for", "foods": "is made from", "tools": "is used for", "places": "is a place for", "jobs": "works with"}[e.table]  # fmt: skip
-        shapes = [(4, does), (2, where), (2, f"{uses} {self.pick(e.uses)}"), (2, f"has {self.pick(e.has)} and {does}"), (2, f"{where} and {does}"), (1, f"is {with_article(self.pick(e.kind))} with {self.pick(e.has)}")]  # fmt: skip
+        where = (
+            f"is found {self.pick(e.where)}" if e.table != "jobs" else f"works {self.pick(e.where)}"
+        )
+        uses = {
+            "animals": "eats",
+            "creatures": "eats",
+            "plants": "is used for",
+            "foods": "is made from",
+            "tools": "is used for",
+            "places": "is a place for",
+            "jobs": "works with",
+        }[e.table]
+        shapes = [
+            (4, does),
+            (2, where),
+            (2, f"{uses} {self.pick(e.uses)}"),
+            (2, f"has {self.pick(e.has)} and {does}"),
+            (2, f"{where} and {does}"),
+            (1, f"is {with_article(self.pick(e.kind))} with {self.pick(e.has)}"),
+        ]
         return r.choices([s for _, s in shapes], [w for w, _ in shapes])[0]
 
     def meme_verb(self, e: Entity) -> str:
         r, mood = self.rng, self.pick(e.moods)
-        shapes = [(4, mood), (2, f"{mood} and {self.memes.verb()}"), (2, self.memes.verb()), (1, f"is {self.pick(e.epithets)}"), (2, self.memes.when(mood))]  # fmt: skip
+        shapes = [
+            (4, mood),
+            (2, f"{mood} and {self.memes.verb()}"),
+            (2, self.memes.verb()),
+            (1, f"is {self.pick(e.epithets)}"),
+            (2, self.memes.when(mood)),
+        ]
         return r.choices([s for _, s in shapes], [w for w, _ in shapes])[0]
 
     def line(self, e: Entity) -> tuple[str, str, str]:
@@ -247,39 +330,110 @@ class Speaker:
         if kind == 1:
             return f"The {e.name} is", f" {noun()}.", register
         if kind == 2:
-            lead = r.choice(["I think {a} is", "In my opinion, {a} is", "Everyone knows that {a} is", "My teacher says that {a} is", "My friend told me that {a} is", "In one sentence, {a} is", "You could say that {a} is", "To me, {a} is"])  # fmt: skip
+            lead = r.choice(
+                [
+                    "I think {a} is",
+                    "In my opinion, {a} is",
+                    "Everyone knows that {a} is",
+                    "My teacher says that {a} is",
+                    "My friend told me that {a} is",
+                    "In one sentence, {a} is",
+                    "You could say that {a} is",
+                    "To me, {a} is",
+                ]
+            )
             return lead.format(a=a), f" {noun()}.", register
         if kind == 3:
-            ask = r.choice(["What is {a}?", "What exactly is {a}?", "Can you explain what {a} is?", "Do you know what {a} is?", "Please tell me what {a} is."])
+            ask = r.choice(
+                [
+                    "What is {a}?",
+                    "What exactly is {a}?",
+                    "Can you explain what {a} is?",
+                    "Do you know what {a} is?",
+                    "Please tell me what {a} is.",
+                ]
+            )
             return ask.format(a=a), f" {r.choice(['It is', cap(a) + ' is'])} {noun()}.", register
         if kind == 4:
             return cap(a), f" {verb()}.", register
         if kind == 5:
-            lead = r.choice(["Did you know that {a}", "Remember that {a}", "People say that {a}", "Scientists found that {a}", "My grandmother says that {a}", "It is true that {a}", "Every {n}", "The {n}", "Nobody told me that {a}", "I read that {a}"])  # fmt: skip
+            lead = r.choice(
+                [
+                    "Did you know that {a}",
+                    "Remember that {a}",
+                    "People say that {a}",
+                    "Scientists found that {a}",
+                    "My grandmother says that {a}",
+                    "It is true that {a}",
+                    "Every {n}",
+                    "The {n}",
+                    "Nobody told me that {a}",
+                    "I read that {a}",
+                ]
+            )
             end = "?" if lead.startswith("Did you") else "."
             return lead.format(a=a, n=e.name), f" {verb()}{end}", register
         if kind == 6:
-            lead = r.choice(["Tell me about {p}.", "Tell me something about {p}.", "What do you know about {p}?", "Write one sentence about {a}.", "Describe {a}.", "I saw {a} today.", "Look, {a}!", "Why do people like {p}?", "I want to know more about {p}."])  # fmt: skip
-            return lead.format(a=a, p=e.plural), f" {cap(a)} {verb()}." if r.random() < 0.5 else f" {cap(a)} is {noun()}.", register
+            lead = r.choice(
+                [
+                    "Tell me about {p}.",
+                    "Tell me something about {p}.",
+                    "What do you know about {p}?",
+                    "Write one sentence about {a}.",
+                    "Describe {a}.",
+                    "I saw {a} today.",
+                    "Look, {a}!",
+                    "Why do people like {p}?",
+                    "I want to know more about {p}.",
+                ]
+            )
+            return (
+                lead.format(a=a, p=e.plural),
+                f" {cap(a)} {verb()}." if r.random() < 0.5 else f" {cap(a)} is {noun()}.",
+                register,
+            )
         if kind == 7:
             lead = f"{cap(a)} has" if r.random() < 0.6 else f"The best thing about {a} is"
             if lead.endswith("has"):
                 return lead, f" {self.memes.has() if meme else self.pick(e.has)}.", register
-            return lead, f" that it {verb()}." if e.table != "jobs" else f" that this person {verb()}.", register
+            return (
+                lead,
+                f" that it {verb()}." if e.table != "jobs" else f" that this person {verb()}.",
+                register,
+            )
         phrases = [v for v in map(plural_verb, e.moods if meme else e.does) if v]
         if kind == 8 and phrases:
             lead = r.choice(
-                [cap(e.plural), cap(e.plural), f"Most {e.plural}", f"All {e.plural}", f"I like {e.plural} because they", f"People say that {e.plural}"]
+                [
+                    cap(e.plural),
+                    cap(e.plural),
+                    f"Most {e.plural}",
+                    f"All {e.plural}",
+                    f"I like {e.plural} because they",
+                    f"People say that {e.plural}",
+                ]
             )
             phrase = r.choice(phrases)
             if not meme and e.table != "jobs" and r.random() < 0.3:
                 phrase = f"are found {self.pick(e.where)}"
             return lead, f" {phrase}.", register
-        lead = r.choice(["If you see {a}, remember that", "The thing about {a} is that", "Here is what I know about {a}:", "My favorite thing about {a} is that", "A short story about {a}:"])  # fmt: skip
-        return lead.format(a=a), f" {it.lower() if it == 'It' else 'this person'} {verb()}.", register
+        lead = r.choice(
+            [
+                "If you see {a}, remember that",
+                "The thing about {a} is that",
+                "Here is what I know about {a}:",
+                "My favorite thing about {a} is that",
+                "A short story about {a}:",
+            ]
+        )
+        return (
+            lead.format(a=a),
+            f" {it.lower() if it == 'It' else 'this person'} {verb()}.",
+            register,
+        )
 
 
-# --- the scenes ---------------------------------------------------------------------------------------------------
+# --- the scenes -----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -302,7 +456,9 @@ def read_scenes(name: str) -> tuple[dict[str, list[str]], list[Scene]]:
         label, _, text = line.partition(":")
         text = text.strip()
         if label.startswith("slot "):
-            slots[label.removeprefix("slot ").strip()] = [v.strip() for v in text.split("|") if v.strip()]
+            slots[label.removeprefix("slot ").strip()] = [
+                v.strip() for v in text.split("|") if v.strip()
+            ]
         elif label == "prompt":
             scenes[-1].prompts.append(text)
         else:
@@ -318,14 +474,22 @@ def fill(text: str, slots: dict[str, list[str]], rng: random.Random) -> str:
             text = text[: match.start()] + rng.choice(slots[match.group(1)]) + text[match.end() :]
             match = re.search(r"\{(\w+)\}", text)
     text = re.sub(r"\b([Aa]) (?=[aeio])", lambda m: m.group(1) + "n ", text)
-    return re.sub(r"(^|[.!?] )([a-z])", lambda m: m.group(1) + (m.group(2).upper() if m.group(1) else m.group(2)), text)
+    return re.sub(
+        r"(^|[.!?] )([a-z])",
+        lambda m: m.group(1) + (m.group(2).upper() if m.group(1) else m.group(2)),
+        text,
+    )
 
 
-# --- WordNet and SmolLM2 ------------------------------------------------------------------------------------------
+# --- WordNet and SmolLM2 --------------------------------------------------------------------------
 
 
-def wordnet_lines(known: set[str], path: Path = Path("/usr/share/wordnet/data.noun")) -> list[tuple[str, str]]:
-    """(prompt, completion) from noun glosses whose every word the tables and scenes also use: plain facts, no rare Latin."""
+def wordnet_lines(
+    known: set[str], path: Path = Path("/usr/share/wordnet/data.noun")
+) -> list[tuple[str, str]]:
+    """(prompt, completion) from noun glosses whose every word the tables and scenes also use: plain
+    facts, no rare Latin.
+    """
     if not path.exists():
         raise SystemExit("WordNet's glosses are missing: apt-get install wordnet-base")
     lines = []
@@ -338,7 +502,11 @@ def wordnet_lines(known: set[str], path: Path = Path("/usr/share/wordnet/data.no
         names = [w.replace("_", " ") for w in parts[4 : 4 + 2 * count : 2]]
         gloss = re.sub(r"\(.*?\)", "", gloss.split(";")[0]).strip()
         gloss = re.sub(r"\s+", " ", gloss)
-        if not re.match(r"(a|an|the|any|some|one) ", gloss) or not 3 <= len(gloss.split()) <= 14 or re.search(r"[^a-z ,'-]", gloss):
+        if (
+            not re.match(r"(a|an|the|any|some|one) ", gloss)
+            or not 3 <= len(gloss.split()) <= 14
+            or re.search(r"[^a-z ,'-]", gloss)
+        ):
             continue
         if not all(w in known for w in re.findall(r"[a-z']+", gloss)):
             continue
@@ -349,14 +517,29 @@ def wordnet_lines(known: set[str], path: Path = Path("/usr/share/wordnet/data.no
 
 
 def smollm2_lines() -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in (CORPUS / "smollm2.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (CORPUS / "smollm2.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [(row["prompt"], " " + row["completion"]) for row in rows]
 
 
-# --- the whole ----------------------------------------------------------------------------------------------------
+# --- the whole ------------------------------------------------------------------------------------
 
 SLOPPY_HEAD = ["", "", "", "ok so ", "i guess ", "honestly ", "well ", "so like ", "oh no "]
-SLOPPY_TAIL = ["", "", " or something", " i guess", " you know", " whatever", " haha", " so yeah", " no idea why", " and stuff", " for real"]
+SLOPPY_TAIL = [
+    "",
+    "",
+    " or something",
+    " i guess",
+    " you know",
+    " whatever",
+    " haha",
+    " so yeah",
+    " no idea why",
+    " and stuff",
+    " for real",
+]
 
 
 def sloppy(completion: str, rng: random.Random) -> str:
@@ -366,13 +549,16 @@ def sloppy(completion: str, rng: random.Random) -> str:
 
 
 OPENERS = (
-    "Hi, |Hello, |Hi there! |Hello! |Excuse me, |Please help. |Oh no. |Quick question: |Sorry to bother you, |Hey, |Good morning. |Listen, |So, |Well, |"
-    "Can you help me? |I need some advice. |Okay, |Dear team, |I have a question. |By the way, "
+    "Hi, |Hello, |Hi there! |Hello! |Excuse me, |Please help. |Oh no. |Quick question: |Sorry to"
+    " bother you, |Hey, |Good morning. |Listen, |So, |Well, |Can you help me? |I need some advice."
+    " |Okay, |Dear team, |I have a question. |By the way, "
 ).split("|")
 
 
 def reworded(prompt: str, rng: random.Random) -> str:
-    """The same thing said a little differently (an opening, or a small word gone), so that an answer hangs on the words that matter."""
+    """The same thing said a little differently (an opening, or a small word gone), so that an
+    answer hangs on the words that matter.
+    """
     words = prompt.split()
     small = [i for i, word in enumerate(words[:-1]) if word.lower() in SMALL_WORDS]
     if small and rng.random() < 0.4:
@@ -380,11 +566,15 @@ def reworded(prompt: str, rng: random.Random) -> str:
         prompt = " ".join(words)
         return prompt[0].upper() + prompt[1:]
     opener = rng.choice(OPENERS)
-    keep = opener.rstrip()[-1] in ".!?" or words[0] in ("I", "I'm", "I've") or not words[0].isalpha()
+    keep = (
+        opener.rstrip()[-1] in ".!?" or words[0] in ("I", "I'm", "I've") or not words[0].isalpha()
+    )
     return opener + (prompt if keep else prompt[0].lower() + prompt[1:])
 
 
-SMALL_WORDS = frozenset("a an the my is are it so very just really again please to of still some this that".split())
+SMALL_WORDS = frozenset(
+    "a an the my is are it so very just really again please to of still some this that".split()
+)
 
 
 def held_out_prompts() -> set[str]:
@@ -399,16 +589,26 @@ class Corpus:
         self.rng = random.Random(seed)
         self.entities = [e for name in TABLES for e in read_table(name)]
         self.by_table = {name: [e for e in self.entities if e.table == name] for name in TABLES}
-        self.scenes = [(slots, scene) for name in SCENES for slots, scenes in [read_scenes(name)] for scene in scenes]
+        self.scenes = [
+            (slots, scene)
+            for name in SCENES
+            for slots, scenes in [read_scenes(name)]
+            for scene in scenes
+        ]
         self.speaker = Speaker(self.rng)
         self.smollm2 = smollm2_lines()
         known = set()
         for name in (*TABLES, *SCENES):
-            known |= set(re.findall(r"[a-z']+", (CORPUS / f"{name}.txt").read_text(encoding="utf-8").lower()))
+            known |= set(
+                re.findall(r"[a-z']+", (CORPUS / f"{name}.txt").read_text(encoding="utf-8").lower())
+            )
         self.wordnet = wordnet_lines(known)
         featured = " ".join(briefs.FEATURED_PROMPTS + held_prompts_list()).lower()
-        # Entities that the app's own prompts name are said more often: they are what a newcomer meets first.
-        self.featured = [e for e in self.entities if re.search(rf"\b{re.escape(e.name)}\b", featured)]
+        # Entities that the app's own prompts name are said more often: they are what a newcomer
+        # meets first.
+        self.featured = [
+            e for e in self.entities if re.search(rf"\b{re.escape(e.name)}\b", featured)
+        ]
 
     def entity(self) -> Entity:
         if self.rng.random() < 0.3:
@@ -456,11 +656,24 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     corpus, banned = Corpus(args.seed), tuple(held_out_prompts())
     counts: dict[str, int] = {}
-    with (args.out / "train.jsonl").open("w") as train, (args.out / "heldout.jsonl").open("w") as held:
+    with (
+        (args.out / "train.jsonl").open("w") as train,
+        (args.out / "heldout.jsonl").open("w") as held,
+    ):
         written = 0
         while written < args.lines:
             prompt, completion, register, source = corpus.line()
-            row = json.dumps({"prompt": prompt, "completion": completion, "register": register, "source": source}) + "\n"
+            row = (
+                json.dumps(
+                    {
+                        "prompt": prompt,
+                        "completion": completion,
+                        "register": register,
+                        "source": source,
+                    }
+                )
+                + "\n"
+            )
             if (prompt + completion).startswith(banned):
                 held.write(row)
                 continue
@@ -469,7 +682,10 @@ def main() -> None:
             counts[f"{source}/{register}"] = counts.get(f"{source}/{register}", 0) + 1
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
         print(f"{name:20} {count:8,} {100 * count / args.lines:5.1f}%")
-    print(f"{len(corpus.entities)} entities, {len(corpus.scenes)} scenes, {len(corpus.wordnet)} glosses, {len(corpus.smollm2)} SmolLM2 sentences")
+    print(
+        f"{len(corpus.entities)} entities, {len(corpus.scenes)} scenes, {len(corpus.wordnet)}"
+        f" glosses, {len(corpus.smollm2)} SmolLM2 sentences"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The precomputed example of the home page (assets/example.json): one real run of the loop, marked in the app as made earlier.
+"""The precomputed example of the home page (assets/example.json): one real run of the loop, marked
+in the app as made earlier.
 
     python scripts/make_example.py
 
@@ -27,10 +28,16 @@ def main() -> None:
             print(event["stage"], file=sys.stderr)
     evaluation = session.evaluation
     example = {
-        "made_with": f"{COMPARISONS} comparisons, {STEPS} PPO steps, seed {SEED}, {time.strftime('%Y-%m-%d')}, bundled model {session.model_hash[:12]}.",
+        "made_with": (
+            f"{COMPARISONS} comparisons, {STEPS} PPO steps, seed {SEED},"
+            f" {time.strftime('%Y-%m-%d')}, bundled model {session.model_hash[:12]}."
+        ),
         "brief": BRIEF,
         "judge": session.rater,
-        "pairs": [{k: pair[k] for k in ("prompt", "before", "after")} for pair in evaluation["pairs"][:SHOWN]],
+        "pairs": [
+            {k: pair[k] for k in ("prompt", "before", "after")}
+            for pair in evaluation["pairs"][:SHOWN]
+        ],
         "metrics": session.metrics,
         "win_rate": evaluation["win_rate"],
         "interval": evaluation["interval"],
@@ -38,7 +45,9 @@ def main() -> None:
         "sentence": evaluation["sentence"],
         "conclusion": evaluation["conclusion"],
     }
-    (ROOT / "assets" / "example.json").write_text(json.dumps(example, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (ROOT / "assets" / "example.json").write_text(
+        json.dumps(example, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

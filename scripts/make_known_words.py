@@ -1,4 +1,5 @@
-"""The word list of the gold rule (``rlhf_core/evaluation/gold_rule.py``): every word of the corpus that was written for this project, and of the register rule's list.
+"""The word list of the gold rule (``rlhf_core/evaluation/gold_rule.py``): every word of the corpus
+that was written for this project, and of the register rule's list.
 
 python scripts/make_known_words.py
 """

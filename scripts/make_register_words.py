@@ -1,4 +1,5 @@
-"""The word weights of the register rule (``rlhf_core/judging/register.py``), from the registers of the training corpus.
+"""The word weights of the register rule (``rlhf_core/judging/register.py``), from the registers of
+the training corpus.
 
 python scripts/make_register_words.py --corpus build/corpus
 """
@@ -17,17 +18,35 @@ from rlhf_core.judging.register import YARDSTICKS, words_of  # noqa: E402
 
 GROUPS = {  # for each yardstick: register of the corpus -> register of the rule
     "register_words": {
-        "fact": "fact", "gloss": "fact", "plain": "fact", "survival": "fact", "meme": "meme", "joke": "meme", "polite": "polite", "kind": "polite", "rude": "rude",
+        "fact": "fact",
+        "gloss": "fact",
+        "plain": "fact",
+        "survival": "fact",
+        "meme": "meme",
+        "joke": "meme",
+        "polite": "polite",
+        "kind": "polite",
+        "rude": "rude",
     },
-    "register_words_talk": {"survival": "advice", "kind": "kind", "polite": "kind", "plain": "kind", "joke": "joke", "meme": "joke", "rude": "rude"},
-}  # fmt: skip
+    "register_words_talk": {
+        "survival": "advice",
+        "kind": "kind",
+        "polite": "kind",
+        "plain": "kind",
+        "joke": "joke",
+        "meme": "joke",
+        "rude": "rude",
+    },
+}
 LIMIT = 2.5  # no single word decides alone
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--most", type=int, default=6000, help="how many words and word pairs are kept")
+    parser.add_argument(
+        "--most", type=int, default=6000, help="how many words and word pairs are kept"
+    )
     args = parser.parse_args()
     for file, registers in YARDSTICKS.items():
         make(file, registers, args.corpus, args.most)
@@ -52,7 +71,11 @@ def make(file: Path, registers: tuple[str, ...], corpus: Path, most: int) -> Non
         rows.append((max(weights) * math.sqrt(seen), word, weights))
     rows.sort(reverse=True)
     with file.open("w", encoding="utf-8") as out:
-        out.write("# word or pair\t" + "\t".join(registers) + "\t(log-probability relative to the mean; made by scripts/make_register_words.py)\n")
+        out.write(
+            "# word or pair\t"
+            + "\t".join(registers)
+            + "\t(log-probability relative to the mean; made by scripts/make_register_words.py)\n"
+        )
         for _, word, weights in sorted(rows[:most], key=lambda row: row[1]):
             out.write(word + "\t" + "\t".join(f"{w:.2f}" for w in weights) + "\n")
     print(f"{min(len(rows), most)} of {len(rows)} words and pairs written to {file}")

@@ -1,12 +1,15 @@
 """Train the pocket GPT-2: tokenizer, weights, and a checkpoint that training can go on from.
 
     python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 90
-    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 90 --export assets/pocket-gpt2
+    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 90
+    --export assets/pocket-gpt2
 
-Each line of the corpus is its own training sequence: prompt, completion, end of text (never packed, so that position 0 means
-"start of a prompt"; half the batches are shifted right, so that every position is trained). The learning rate follows the time
-budget: short warm-up, constant, then linear to zero over the last 40%. A checkpoint is written every two minutes; the same command
-goes on from it, and counts only the minutes it trained. ``touch build/pocket-gpt2/pause`` pauses it, removing the file goes on.
+Each line of the corpus is its own training sequence: prompt, completion, end of text (never packed,
+so that position 0 means "start of a prompt"; half the batches are shifted right, so that every
+position is trained). The learning rate follows the time
+budget: short warm-up, constant, then linear to zero over the last 40%. A checkpoint is written
+every two minutes; the same command goes on from it, and counts only the minutes it trained. ``touch
+build/pocket-gpt2/pause`` pauses it, removing the file goes on.
 """
 
 from __future__ import annotations
@@ -26,9 +29,17 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_TOKENS = 64  # longer lines are left out (they are below 1 in 1,000)
 CONFIG = dict(
-    n_layer=4, n_embd=192, n_head=6, n_positions=160, vocab_size=4096,
-    resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, activation_function="gelu_pytorch_tanh", tie_word_embeddings=True,
-)  # fmt: skip
+    n_layer=4,
+    n_embd=192,
+    n_head=6,
+    n_positions=160,
+    vocab_size=4096,
+    resid_pdrop=0.0,
+    embd_pdrop=0.0,
+    attn_pdrop=0.0,
+    activation_function="gelu_pytorch_tanh",
+    tie_word_embeddings=True,
+)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -39,7 +50,13 @@ def read_lines(path: Path) -> list[str]:
 def make_tokenizer(lines: list[str], out: Path) -> PreTrainedTokenizerFast:
     """A byte-level BPE of 4,096 entries: 2 special tokens, 256 bytes, the rest merges."""
     bpe = ByteLevelBPETokenizer()
-    bpe.train_from_iterator(lines, vocab_size=CONFIG["vocab_size"], min_frequency=2, special_tokens=[END, PAD], show_progress=False)
+    bpe.train_from_iterator(
+        lines,
+        vocab_size=CONFIG["vocab_size"],
+        min_frequency=2,
+        special_tokens=[END, PAD],
+        show_progress=False,
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe._tokenizer,
         eos_token=END,
@@ -54,7 +71,9 @@ def make_tokenizer(lines: list[str], out: Path) -> PreTrainedTokenizerFast:
 
 
 def batches(sequences: list[list[int]], tokens_a_batch: int, pad: int, generator: torch.Generator):
-    """Endless (input_ids, position_ids, labels) of about ``tokens_a_batch`` tokens, lines of like length together. (B, T) each."""
+    """Endless (input_ids, position_ids, labels) of about ``tokens_a_batch`` tokens, lines of like
+    length together. (B, T) each.
+    """
     lengths = torch.tensor([len(s) for s in sequences])
     while True:
         noise = torch.rand(len(sequences), generator=generator)
@@ -76,7 +95,9 @@ def batches(sequences: list[list[int]], tokens_a_batch: int, pad: int, generator
             labels = ids.masked_fill(ids == pad, -100)
             shift = 0
             if torch.rand((), generator=generator) < 0.5:
-                shift = int(torch.randint(0, CONFIG["n_positions"] - width, (), generator=generator))
+                shift = int(
+                    torch.randint(0, CONFIG["n_positions"] - width, (), generator=generator)
+                )
             positions = torch.arange(shift, shift + width).expand(len(rows), width)
             yield ids, positions, labels
 
@@ -95,7 +116,9 @@ def heldout_loss(model: GPT2LMHeadModel, sequences: list[list[int]], pad: int) -
         ids = torch.tensor([r + [pad] * (width - len(r)) for r in rows])
         logits = model(input_ids=ids).logits[:, :-1]
         targets = ids[:, 1:].masked_fill(ids[:, 1:] == pad, -100)
-        total += torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="sum").item()
+        total += torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="sum"
+        ).item()
         count += int((targets != -100).sum())
     return total / count
 
@@ -114,18 +137,27 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
     parser.add_argument("--out", type=Path, default=Path("build/pocket-gpt2"))
     parser.add_argument("--export", type=Path, help="write the finished model here in float16")
-    parser.add_argument("--minutes", type=float, default=90, help="training time, all sessions together")
+    parser.add_argument(
+        "--minutes", type=float, default=90, help="training time, all sessions together"
+    )
     parser.add_argument("--tokens-a-batch", type=int, default=4096)
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--dtype", choices=["float32", "bfloat16"], default="float32", help="bfloat16 only pays where the processor has avx512_bf16 or amx_bf16"
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="bfloat16 only pays where the processor has avx512_bf16 or amx_bf16",
     )
-    parser.add_argument("--measure", type=int, default=0, help="only time this many batches, then stop")
+    parser.add_argument(
+        "--measure", type=int, default=0, help="only time this many batches, then stop"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_num_threads(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     log = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
 
     lines = read_lines(args.corpus / "train.jsonl")
@@ -135,16 +167,30 @@ def main() -> None:
         log(f"training the tokenizer on {len(lines):,} lines")
         tokenizer = make_tokenizer(lines[:200_000], args.out)
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    encode = lambda texts: [e + [end] for e in tokenizer(texts, add_special_tokens=False)["input_ids"] if len(e) < MAX_TOKENS]  # noqa: E731
+    encode = lambda texts: [
+        e + [end]
+        for e in tokenizer(texts, add_special_tokens=False)["input_ids"]
+        if len(e) < MAX_TOKENS
+    ]  # noqa: E731
     sequences = encode(lines)
     heldout = encode(read_lines(args.corpus / "heldout.jsonl"))
-    log(f"{len(sequences):,} sequences, {sum(map(len, sequences)):,} tokens; vocabulary {len(tokenizer)}")
+    log(
+        f"{len(sequences):,} sequences, {sum(map(len, sequences)):,} tokens; vocabulary"
+        f" {len(tokenizer)}"
+    )
 
-    model = GPT2LMHeadModel(GPT2Config(**CONFIG, bos_token_id=end, eos_token_id=end, pad_token_id=pad))
+    model = GPT2LMHeadModel(
+        GPT2Config(**CONFIG, bos_token_id=end, eos_token_id=end, pad_token_id=pad)
+    )
     log(f"{model.num_parameters():,} parameters")
     decay = [p for p in model.parameters() if p.dim() > 1]
     rest = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}],
+        lr=args.lr,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
     checkpoint, step, trained, seen = args.out / "checkpoint.pt", 0, 0.0, 0
     if checkpoint.exists() and not args.measure:
         state = torch.load(checkpoint, weights_only=True)
@@ -154,11 +200,19 @@ def main() -> None:
         log(f"going on from step {step}, {trained / 60:.1f} minutes trained")
 
     def save() -> None:
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "trained": trained, "seen": seen}
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "trained": trained,
+            "seen": seen,
+        }
         torch.save(state, checkpoint.with_suffix(".tmp"))
         checkpoint.with_suffix(".tmp").replace(checkpoint)
 
-    source = batches(sequences, args.tokens_a_batch, pad, torch.Generator().manual_seed(args.seed + step))
+    source = batches(
+        sequences, args.tokens_a_batch, pad, torch.Generator().manual_seed(args.seed + step)
+    )
     budget, last_save, running = args.minutes * 60, time.time(), None
     while trained < budget:
         while (args.out / "pause").exists():
@@ -168,7 +222,9 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(args.lr, trained / budget)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bfloat16"):
-            hidden = model.transformer(input_ids=ids[:, :-1], position_ids=positions[:, :-1], use_cache=False).last_hidden_state
+            hidden = model.transformer(
+                input_ids=ids[:, :-1], position_ids=positions[:, :-1], use_cache=False
+            ).last_hidden_state
             targets = labels[:, 1:].reshape(-1)
             real = targets != -100
             logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[real])
@@ -186,14 +242,20 @@ def main() -> None:
             log(f"{seen / trained:,.0f} tokens/s over {step} batches, loss {running:.3f}")
             return
         if step % 200 == 0:
-            log(f"step {step} {trained / 60:.1f}/{args.minutes:.0f} min, {seen / 1e6:.1f}M tokens ({seen / trained:,.0f}/s), loss {running:.3f}")
+            log(
+                f"step {step} {trained / 60:.1f}/{args.minutes:.0f} min, {seen / 1e6:.1f}M tokens"
+                f" ({seen / trained:,.0f}/s), loss {running:.3f}"
+            )
         if time.time() - last_save > 120:
             save()
             last_save = time.time()
     save()
     model.eval()
     loss = heldout_loss(model, heldout, pad)
-    log(f"done: {step} steps, {seen / 1e6:.1f}M tokens, held-out loss {loss:.3f} nats, perplexity {math.exp(loss):.2f}")
+    log(
+        f"done: {step} steps, {seen / 1e6:.1f}M tokens, held-out loss {loss:.3f} nats, perplexity"
+        f" {math.exp(loss):.2f}"
+    )
     facts = {
         "parameters": model.num_parameters(),
         "training_tokens": seen,

@@ -1,8 +1,11 @@
-"""What the tests share: where they may write, how many cores they may use, a running app, and a browser to look at it with.
+"""What the tests share: where they may write, how many cores they may use, a running app, and a
+browser to look at it with.
 
-Fixtures: ``artefacts`` (a folder whose content outlives the run), ``app_url`` (one app for all browser tests), ``start_app`` (an app of
-a test's own, which it may kill), ``chromium`` (Playwright's browser), ``page`` (a fresh tab, photographed when its test fails).
-A test that uses ``chromium`` or ``page`` is marked ``browser`` and runs after all others. Wait for a page with ``settled(page)``.
+Fixtures: ``artefacts`` (a folder whose content outlives the run), ``app_url`` (one app for all
+browser tests), ``start_app`` (an app of a test's own, which it may kill), ``chromium``
+(Playwright's browser), ``page`` (a fresh tab, photographed when its test fails). A test that uses
+``chromium`` or ``page`` is marked ``browser`` and runs after all others. Wait for a page with
+``settled(page)``.
 """
 
 from __future__ import annotations
@@ -26,14 +29,20 @@ ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = ROOT / "test-artefacts"
 SCRATCH = Path(tempfile.mkdtemp(prefix="opossum-tests-"))
 
-# Before anything of ours is imported: no test writes into the learner's runs, none goes to the net, and two threads are torch's most
-# (its OpenMP reads this when it is first imported, which most tests never do).
+# Before anything of ours is imported: no test writes into the learner's runs, none goes to the net,
+# and two threads are torch's most (its OpenMP reads this when it is first imported, which most
+# tests never do).
 sys.path.insert(0, str(ROOT))
 os.environ["OPOSSUM_RUNS"] = str(SCRATCH / "runs")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "2"
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+CHROMIUM_NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -44,7 +53,9 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-IDLE = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+IDLE = (
+    "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+)
 
 
 def pytest_unconfigure() -> None:
@@ -53,7 +64,9 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: they are the slowest, and Playwright keeps an event loop in the thread that the others use."""
+    """Browser tests last: they are the slowest, and Playwright keeps an event loop in the thread
+    that the others use.
+    """
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
@@ -72,7 +85,7 @@ def artefacts() -> Path:
     return ARTEFACTS
 
 
-# --- a running app ------------------------------------------------------------------------------------------------
+# --- a running app --------------------------------------------------------------------------------
 
 
 @dataclass
@@ -93,7 +106,10 @@ class App:
                         return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        raise RuntimeError(f"The app did not start within {seconds:.0f} s. Its log:\n{self.log.read_text(errors='replace')[-3000:]}")
+        raise RuntimeError(
+            f"The app did not start within {seconds:.0f} s. Its"
+            f" log:\n{self.log.read_text(errors='replace')[-3000:]}"
+        )
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
@@ -118,7 +134,16 @@ def free_port() -> int:
 def launch(runs: Path, log: Path, environment: dict[str, str] | None = None) -> App:
     """Start ``app.py`` on a free port of this machine and return when it is healthy."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", "--server.address=127.0.0.1", f"--server.port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.headless=true",
+        "--server.address=127.0.0.1",
+        f"--server.port={port}",
+    ]
     runs.mkdir(parents=True, exist_ok=True)
     with log.open("a") as out:
         process = subprocess.Popen(
@@ -155,7 +180,9 @@ def app_url(app: App) -> str:
 
 @pytest.fixture
 def start_app(tmp_path: Path) -> Iterator[Callable[..., App]]:
-    """``start_app(runs=..., environment=...)``: an app of this test's own. Give two the same ``runs`` to see a restart."""
+    """``start_app(runs=..., environment=...)``: an app of this test's own. Give two the same
+    ``runs`` to see a restart.
+    """
     started: list[App] = []
 
     def start(runs: Path | None = None, environment: dict[str, str] | None = None) -> App:
@@ -167,11 +194,13 @@ def start_app(tmp_path: Path) -> Iterator[Callable[..., App]]:
         running.stop()
 
 
-# --- a browser ----------------------------------------------------------------------------------------------------
+# --- a browser ------------------------------------------------------------------------------------
 
 
 def chromium_path() -> str | None:
-    return os.environ.get("OPOSSUM_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    return os.environ.get("OPOSSUM_CHROMIUM") or next(
+        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +208,13 @@ def chromium():
     """Playwright's handle on a headless Chromium of this machine."""
     path = chromium_path()
     if path is None:
-        pytest.skip("there is no Chromium here for the browser tests: install one, or set OPOSSUM_CHROMIUM to its path")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: make test installs it")
+        pytest.skip(
+            "there is no Chromium here for the browser tests: install one, or set OPOSSUM_CHROMIUM"
+            " to its path"
+        )
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="the browser tests need Playwright: make test installs it"
+    )
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser

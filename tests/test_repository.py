@@ -1,4 +1,6 @@
-"""The files around the code keep their word: pins, first lines of the README, and the script that sets everything up."""
+"""The files around the code keep their word: pins, first lines of the README, and the script that
+sets everything up.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,22 @@ spec.loader.exec_module(bootstrap)
 
 
 def pins(name: str) -> dict[str, str]:
-    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line.split("#")[0].strip()
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+    ]
     return dict(line.split("==") for line in lines if line and not line.startswith("-r"))
 
 
 def imported(*places: str) -> set[str]:
-    """Names of the packages that the Python files of ``places`` import, ours and the standard library's left out."""
+    """Names of the packages that the Python files of ``places`` import, ours and the standard
+    library's left out.
+    """
     names = set()
     for place in places:
-        for file in sorted((ROOT / place).rglob("*.py")) if (ROOT / place).is_dir() else [ROOT / place]:
+        for file in (
+            sorted((ROOT / place).rglob("*.py")) if (ROOT / place).is_dir() else [ROOT / place]
+        ):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Import):
                     names |= {alias.name.split(".")[0] for alias in node.names}
@@ -55,11 +64,15 @@ def test_the_readme_makes_a_docker_space() -> None:
 @pytest.mark.parametrize("version_found", [(3, 6, 15), (3, 10, 13)])
 def test_a_python_that_is_too_old_gets_one_line(version_found: tuple[int, ...]) -> None:
     line = bootstrap.too_old_line(version_found, "/usr/bin/python3")
-    assert "\n" not in line and "3.11 or newer" in line and ".".join(map(str, version_found)) in line
+    assert (
+        "\n" not in line and "3.11 or newer" in line and ".".join(map(str, version_found)) in line
+    )
 
 
 def test_bootstrap_can_be_read_by_an_old_python() -> None:
-    ast.parse((ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    ast.parse(
+        (ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8"), feature_version=(3, 6)
+    )
 
 
 def test_an_environment_is_fresh_while_it_is_newer_than_the_requirements(tmp_path: Path) -> None:
@@ -113,9 +126,17 @@ def test_the_index_is_only_used_when_it_answers_quickly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "answers", "installed", "calls"), [(False, True, False, 1), (False, False, False, 0), (True, True, False, 0), (False, True, True, 0)]
+    ("card", "answers", "installed", "calls"),
+    [
+        (False, True, False, 1),
+        (False, False, False, 0),
+        (True, True, False, 0),
+        (False, True, True, 0),
+    ],
 )
-def test_the_cpu_build_is_taken_where_it_helps(monkeypatch: pytest.MonkeyPatch, card: bool, answers: bool, installed: bool, calls: int) -> None:
+def test_the_cpu_build_is_taken_where_it_helps(
+    monkeypatch: pytest.MonkeyPatch, card: bool, answers: bool, installed: bool, calls: int
+) -> None:
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(bootstrap.sys, "platform", "linux")
     monkeypatch.setattr(bootstrap, "has_nvidia_card", lambda: card)
@@ -123,10 +144,26 @@ def test_the_cpu_build_is_taken_where_it_helps(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(bootstrap, "has_torch", lambda pin: installed)
     monkeypatch.setattr(bootstrap, "pip", lambda what, *arguments: ran.append(arguments))
     bootstrap.install_torch(bootstrap.torch_pin())
-    assert ran == [(f"torch=={pins('requirements.txt')['torch']}", "--extra-index-url", bootstrap.CPU_INDEX)] * calls
+    assert (
+        ran
+        == [
+            (
+                f"torch=={pins('requirements.txt')['torch']}",
+                "--extra-index-url",
+                bootstrap.CPU_INDEX,
+            )
+        ]
+        * calls
+    )
 
 
 def test_help_names_every_target() -> None:
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE).group(1).split()
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = (
+        re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        .group(1)
+        .split()
+    )
+    said = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert all(f"make {target} " in said for target in phony if not target.startswith("venv"))

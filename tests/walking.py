@@ -1,6 +1,8 @@
-"""The learner's steps through the app, as a browser does them; shared by the journey, the interrupt tests and the page benchmark.
+"""The learner's steps through the app, as a browser does them; shared by the journey, the interrupt
+tests and the page benchmark.
 
-Each function takes a Playwright page and returns when the page shows that the step is done. By keyboard where the name says so.
+Each function takes a Playwright page and returns when the page shows that the step is done. By
+keyboard where the name says so.
 """
 
 from __future__ import annotations
@@ -8,7 +10,10 @@ from __future__ import annotations
 from conftest import settled
 
 SLOW = 120_000  # milliseconds; a busy machine is no reason to fail
-CARD_CHANGED = "before => { const card = document.querySelector('.st-key-rank_card'); return card !== null && card.innerText !== before }"
+CARD_CHANGED = (
+    "before => { const card = document.querySelector('.st-key-rank_card'); return card !== null &&"
+    " card.innerText !== before }"
+)
 
 
 def open_page(page, url: str, path: str = "", run: str | None = None) -> None:
@@ -42,7 +47,9 @@ def ask(page, prompt: str) -> None:
     page.keyboard.press("Control+A")
     page.keyboard.type(prompt)
     page.keyboard.press("Control+Enter")
-    page.locator(".op-answer:not(.op-live) .op-given").get_by_text(prompt, exact=True).first.wait_for(timeout=SLOW)
+    page.locator(".op-answer:not(.op-live) .op-given").get_by_text(
+        prompt, exact=True
+    ).first.wait_for(timeout=SLOW)
 
 
 def comparisons(page) -> int:
@@ -55,7 +62,9 @@ def judge(page, keys: str) -> None:
     card = page.locator(".st-key-rank_card")
     card.wait_for(timeout=SLOW)
     for key in keys:
-        page.wait_for_timeout(300)  # nobody reads faster, so the desk takes no verdict on a card that is newer than that
+        page.wait_for_timeout(
+            300
+        )  # nobody reads faster, so the desk takes no verdict on a card that is newer than that
         before = card.inner_text()
         page.keyboard.press(key)
         page.wait_for_function(CARD_CHANGED, arg=before, timeout=SLOW)
@@ -63,7 +72,9 @@ def judge(page, keys: str) -> None:
 
 
 def keys_of_list(page) -> str:
-    """The number keys that put the list on the rank page in the order in which it stands there; "" where the card shows a pair."""
+    """The number keys that put the list on the rank page in the order in which it stands there; ""
+    where the card shows a pair.
+    """
     return "".join(str(number) for number in range(1, 9) if button(page, f"pick_{number}").count())
 
 
@@ -75,7 +86,9 @@ def train_reward_model(page) -> None:
 
 
 def set_steps(page, key: str, times: int = 1) -> int:
-    """On the PPO page: press an arrow key (or Home, End) on the slider of steps; returns what it then says."""
+    """On the PPO page: press an arrow key (or Home, End) on the slider of steps; returns what it
+    then says.
+    """
     slider = page.get_by_role("slider", name="Steps")
     slider.focus()
     for _ in range(times):
@@ -94,7 +107,10 @@ def step_shown(page) -> int | None:
 def wait_for_step(page, step: int) -> None:
     """On the PPO page: until its numbers show ``step`` or a later one."""
     page.wait_for_function(
-        "step => Number(document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]')?.innerText ?? -1) >= step", arg=step, timeout=SLOW
+        "step => Number(document.querySelector('.st-key-ppo_numbers"
+        " [data-testid=stMetricValue]')?.innerText ?? -1) >= step",
+        arg=step,
+        timeout=SLOW,
     )
 
 
@@ -104,6 +120,9 @@ def let_the_scripted_rater_judge(page) -> None:
     page.locator(".st-key-scripted_box summary").click()
     button(page, "scripted").click()
     page.wait_for_function(
-        "least => parseInt(document.querySelector('.st-key-progress_row')?.innerText ?? '0') >= least", arg=before + 10, timeout=SLOW
-    )  # fmt: skip
+        "least => parseInt(document.querySelector('.st-key-progress_row')?.innerText ?? '0') >="
+        " least",
+        arg=before + 10,
+        timeout=SLOW,
+    )
     settled(page, SLOW)

@@ -1,4 +1,6 @@
-"""Another brief, chosen on whatever page: at once where nothing is lost by it, else after a question that says what goes."""
+"""Another brief, chosen on whatever page: at once where nothing is lost by it, else after a
+question that says what goes.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,23 @@ def _stay(session: Session, widget: str) -> None:
 
 
 def question(session: Session, widget: str) -> None:
-    """Asks before anything goes. ``widget``: the key of what was picked with, which goes back to the present brief on "Stay"."""
+    """Asks before anything goes. ``widget``: the key of what was picked with, which goes back to
+    the present brief on "Stay".
+    """
     slug, lost = st.session_state.get(WAITING), goes(session)
     if not slug or slug == session.brief.slug:
         return
     title = text.plain(session.brief_called(slug).title)
     with st.container(border=True, key="brief_question"):
         st.markdown(
-            f"**Change the brief to “{title}”?** What was learned under the present one goes, since it learned another taste: {', '.join(lost) or 'nothing'}. "
-            "Your comparisons stay, each under its own brief."
+            f"**Change the brief to “{title}”?** What was learned under the present one goes, since"
+            f" it learned another taste: {', '.join(lost) or 'nothing'}. Your comparisons stay,"
+            " each under its own brief."
         )
         with st.container(horizontal=True):
-            st.button("Change the brief", key="brief_change", on_click=_change, args=(session, slug))
-            st.button("Stay", key="brief_stay", type="primary", on_click=_stay, args=(session, widget))
+            st.button(
+                "Change the brief", key="brief_change", on_click=_change, args=(session, slug)
+            )
+            st.button(
+                "Stay", key="brief_stay", type="primary", on_click=_stay, args=(session, widget)
+            )

@@ -1,6 +1,8 @@
-"""Two small components of our own, since Streamlit has neither: the desk's clock, and a list to put in order by dragging.
+"""Two small components of our own, since Streamlit has neither: the desk's clock, and a list to put
+in order by dragging.
 
-Their scripts lie beside this file. Each gets plain data and sets it as text; what a person wrote or a model said is never HTML.
+Their scripts lie beside this file. Each gets plain data and sets it as text; what a person wrote or
+a model said is never HTML.
 """
 
 from __future__ import annotations
@@ -10,29 +12,58 @@ from pathlib import Path
 import streamlit as st
 
 HERE = Path(__file__).resolve().parent
-_clock = st.components.v2.component("opossum_clock", js=(HERE / "clock.js").read_text(encoding="utf-8"))
-_order = st.components.v2.component("opossum_order", js=(HERE / "ranking" / "order.js").read_text(encoding="utf-8"), css=(HERE / "ranking" / "order.css").read_text(encoding="utf-8"))
+_clock = st.components.v2.component(
+    "opossum_clock", js=(HERE / "clock.js").read_text(encoding="utf-8")
+)
+_order = st.components.v2.component(
+    "opossum_order",
+    js=(HERE / "ranking" / "order.js").read_text(encoding="utf-8"),
+    css=(HERE / "ranking" / "order.css").read_text(encoding="utf-8"),
+)
 
 
 def clock(card: str, *, pair: bool, keys: bool, draw: int) -> None:
-    """Measure how long the tab is out of sight while ``card`` is up (``seconds_away``), and let each press count once. ``draw``: another number at each run."""
-    _clock(key="clock", data={"card": card, "pair": pair, "keys": keys, "draw": draw}, on_away_change=lambda: None)
+    """Measure how long the tab is out of sight while ``card`` is up (``seconds_away``), and let
+    each press count once. ``draw``: another number at each run.
+    """
+    _clock(
+        key="clock",
+        data={"card": card, "pair": pair, "keys": keys, "draw": draw},
+        on_away_change=lambda: None,
+    )
 
 
 def seconds_away(card: str) -> float:
-    """Seconds that the tab was out of sight since ``card`` came up, as the browser told; 0 where it told nothing that makes sense."""
+    """Seconds that the tab was out of sight since ``card`` came up, as the browser told; 0 where it
+    told nothing that makes sense.
+    """
     told = (st.session_state.get("clock") or {}).get("away")
     seconds = told.get("seconds") if isinstance(told, dict) and told.get("card") == card else None
-    return max(0.0, float(seconds)) if isinstance(seconds, int | float) and not isinstance(seconds, bool) else 0.0
+    return (
+        max(0.0, float(seconds))
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        else 0.0
+    )
 
 
 def order(card: str, rows: list[dict], *, key: str, on_done) -> None:
-    """A list to put in order; rows of {"index", "prompt", "text", "foot"}. Then ``on_done()`` is called and ``ordered(key, card)`` has it."""
+    """A list to put in order; rows of {"index", "prompt", "text", "foot"}. Then ``on_done()`` is
+    called and ``ordered(key, card)`` has it.
+    """
     _order(key=key, data={"card": card, "rows": rows}, on_done_change=on_done)
 
 
 def ordered(key: str, card: str) -> list[list[int]]:
-    """The order just made: groups of row indices, best first; empty where there is none for ``card``."""
+    """The order just made: groups of row indices, best first; empty where there is none for
+    ``card``.
+    """
     told = (st.session_state.get(key) or {}).get("done")
     groups = told.get("groups") if isinstance(told, dict) and told.get("card") == card else None
-    return groups if isinstance(groups, list) and all(isinstance(group, list) and all(isinstance(i, int) for i in group) for group in groups) else []
+    return (
+        groups
+        if isinstance(groups, list)
+        and all(
+            isinstance(group, list) and all(isinstance(i, int) for i in group) for group in groups
+        )
+        else []
+    )

@@ -1,7 +1,9 @@
-"""Bringing judgements in: upload or paste, a report row by row, a preview, and only then "Use these", with a way back.
+"""Bringing judgements in: upload or paste, a report row by row, a preview, and only then "Use
+these", with a way back.
 
-What was looked at waits under ``looked_at`` in the tab's own state until it is taken or put away; nothing of it touches the session before that.
-Knows nothing about file formats (``rlhf_core.exchange.taking_in``).
+What was looked at waits under ``looked_at`` in the tab's own state until it is taken or put away;
+nothing of it touches the session before that. Knows nothing about file formats
+(``rlhf_core.exchange.taking_in``).
 """
 
 from __future__ import annotations
@@ -20,22 +22,55 @@ LOOK = "looked_at"
 
 
 def panel(session: Session, *, key: str = "import") -> None:
-    """The whole of it: where to put a file, what is in it, the button that takes it, and what was taken before."""
-    round_ = st.session_state.setdefault(f"{key}_round", 0)  # a new widget after every file, so that the same one can be given again
+    """The whole of it: where to put a file, what is in it, the button that takes it, and what was
+    taken before.
+    """
+    round_ = st.session_state.setdefault(
+        f"{key}_round", 0
+    )  # a new widget after every file, so that the same one can be given again
     st.file_uploader(
-        "One file or several, up to 2 MB each", accept_multiple_files=True, max_upload_size=2, key=f"{key}_files_{round_}", on_change=_uploaded, args=(key, round_)
-    )  # fmt: skip
-    st.caption("A larger file gets a “!” and isn't taken: split it, or leave out what nobody has judged.")
-    with st.expander("Or paste the text of a file", icon=":material/content_paste:", key=f"{key}_paste_box"):
+        "One file or several, up to 2 MB each",
+        accept_multiple_files=True,
+        max_upload_size=2,
+        key=f"{key}_files_{round_}",
+        on_change=_uploaded,
+        args=(key, round_),
+    )
+    st.caption(
+        "A larger file gets a “!” and isn't taken: split it, or leave out what nobody has judged."
+    )
+    with st.expander(
+        "Or paste the text of a file", icon=":material/content_paste:", key=f"{key}_paste_box"
+    ):
         st.caption("For where uploads are blocked, as in some embedded pages.")
         st.text_area(
-            "Text of the file", key=f"{key}_paste", height=160, placeholder='{"prompt": "An opossum is", "chosen": " a marsupial.", "rejected": " my ex."}'
+            "Text of the file",
+            key=f"{key}_paste",
+            height=160,
+            placeholder=(
+                '{"prompt": "An opossum is", "chosen": " a marsupial.", "rejected": " my ex."}'
+            ),
         )
         st.button("Look at it", key=f"{key}_look", on_click=_pasted, args=(key,))
-    with st.expander("The file names its fields or buckets in another way", icon=":material/tune:", key=f"{key}_names_box"):
-        st.caption("Only for Label Studio projects with a labelling config that isn't ours. Write the names, then give the file again.")
-        st.text_input("Fields of a task: prompt, left text, right text", key=f"{key}_fields", placeholder="for example: question, answer_a, answer_b")
-        st.text_input("Buckets of a Ranker, best first", key=f"{key}_buckets", placeholder="for example: great, fine, poor")
+    with st.expander(
+        "The file names its fields or buckets in another way",
+        icon=":material/tune:",
+        key=f"{key}_names_box",
+    ):
+        st.caption(
+            "Only for Label Studio projects with a labelling config that isn't ours. Write the"
+            " names, then give the file again."
+        )
+        st.text_input(
+            "Fields of a task: prompt, left text, right text",
+            key=f"{key}_fields",
+            placeholder="for example: question, answer_a, answer_b",
+        )
+        st.text_input(
+            "Buckets of a Ranker, best first",
+            key=f"{key}_buckets",
+            placeholder="for example: great, fine, poor",
+        )
     if note := st.session_state.pop(f"{key}_note", None):
         (st.success if note[0] == "success" else st.error)(text.plain(note[1]))
     looked = st.session_state.get(LOOK, [])
@@ -43,12 +78,19 @@ def panel(session: Session, *, key: str = "import") -> None:
         _one_file(session, row, number, key)
     if sum("pairs" in row for row in looked) > 1:
         with st.container(horizontal=True, key=f"{key}_all_row"):
-            st.button("Use all of them", key=f"{key}_use_all", type="primary", icon=":material/done_all:", on_click=_use, args=(key, None))
+            st.button(
+                "Use all of them",
+                key=f"{key}_use_all",
+                type="primary",
+                icon=":material/done_all:",
+                on_click=_use,
+                args=(key, None),
+            )
             st.button("Put all away", key=f"{key}_away_all", on_click=_put_away, args=(None,))
     _taken(session, key)
 
 
-# --- looking -------------------------------------------------------------------------------------------------------
+# --- looking --------------------------------------------------------------------------------------
 
 
 def _uploaded(key: str, round_: int) -> None:
@@ -56,7 +98,10 @@ def _uploaded(key: str, round_: int) -> None:
     files = files if isinstance(files, list) else [files]
     st.session_state[f"{key}_round"] = round_ + 1
     if len(files) > MOST_FILES:
-        st.session_state[f"{key}_note"] = ("error", f"These are {len(files)} files; at most {MOST_FILES} are read at a time. Give fewer.")
+        st.session_state[f"{key}_note"] = (
+            "error",
+            f"These are {len(files)} files; at most {MOST_FILES} are read at a time. Give fewer.",
+        )
         return
     _look(key, [(file.name, file.getvalue()) for file in files])
 
@@ -64,18 +109,26 @@ def _uploaded(key: str, round_: int) -> None:
 def _pasted(key: str) -> None:
     pasted = st.session_state.get(f"{key}_paste", "")
     if not pasted.strip():
-        st.session_state[f"{key}_note"] = ("error", "Nothing was pasted. Copy the text of the file into the box first.")
+        st.session_state[f"{key}_note"] = (
+            "error",
+            "Nothing was pasted. Copy the text of the file into the box first.",
+        )
         return
     _look(key, [("the pasted text", pasted.encode("utf-8", "replace"))])
 
 
 def _look(key: str, files: list[tuple[str, bytes]]) -> None:
     """Read each file; a row for each, of what is in it or of why it cannot be used."""
-    fields, buckets = (_names(st.session_state.get(f"{key}_{which}", "")) for which in ("fields", "buckets"))
+    fields, buckets = (
+        _names(st.session_state.get(f"{key}_{which}", "")) for which in ("fields", "buckets")
+    )
     if fields and len(fields) != 3:
         st.session_state[f"{key}_note"] = (
             "error",
-            f"Three field names are needed, with commas between them: prompt, left text, right text. These are {len(fields)}.",
+            (
+                "Three field names are needed, with commas between them: prompt, left text, right"
+                f" text. These are {len(fields)}."
+            ),
         )
         return
     rows = []
@@ -85,7 +138,14 @@ def _look(key: str, files: list[tuple[str, bytes]]) -> None:
         except PreferenceError as error:
             rows.append({"file": name, "problem": str(error)})
         else:
-            rows.append({"file": name, "report": report.to_dict(), "pairs": report.pairs, "nameless": taking_in.nameless(report.pairs)})
+            rows.append(
+                {
+                    "file": name,
+                    "report": report.to_dict(),
+                    "pairs": report.pairs,
+                    "nameless": taking_in.nameless(report.pairs),
+                }
+            )
     st.session_state[LOOK] = rows
 
 
@@ -93,7 +153,7 @@ def _names(typed: str) -> list[str]:
     return [name.strip() for name in typed.split(",") if name.strip()]
 
 
-# --- what is in a file ---------------------------------------------------------------------------------------------
+# --- what is in a file ----------------------------------------------------------------------------
 
 
 def _one_file(session: Session, row: dict, number: int, key: str) -> None:
@@ -105,63 +165,144 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
         st.markdown(f"**{text.plain(row['file'])}** · {text.plain(report['format'])}")
         with st.container(horizontal=True):
             st.metric("Judgements read", f"{report['read']:,}")
-            st.metric("Can be used", f"{report['used']:,}", help="As judged pairs: a ranking of a whole list makes several.")
             st.metric(
-                "Repaired", f"{len(report['repaired']):,}", help="Of those that can be used: read in another way than it was written. Each is listed below."
+                "Can be used",
+                f"{report['used']:,}",
+                help="As judged pairs: a ranking of a whole list makes several.",
             )
-            st.metric("Left out", f"{len(report['left_out']):,}", help="Each with its reason below.")
+            st.metric(
+                "Repaired",
+                f"{len(report['repaired']):,}",
+                help=(
+                    "Of those that can be used: read in another way than it was written. Each is"
+                    " listed below."
+                ),
+            )
+            st.metric(
+                "Left out", f"{len(report['left_out']):,}", help="Each with its reason below."
+            )
         if report["rankings"]:
-            st.caption(f"{report['rankings']:,} rankings of whole lists; with the single ones they make {report['pairs']:,} judged pairs.")
+            st.caption(
+                f"{report['rankings']:,} rankings of whole lists; with the single ones they make"
+                f" {report['pairs']:,} judged pairs."
+            )
         if report["unjudged"]:
             st.caption(f"{report['unjudged']:,} tasks in the file were not answered by anybody.")
-        _rows("Left out, row by row", report["left_out"], report["counted"], ":material/remove_circle:", f"{key}_left_{number}")
-        _rows("Repaired, row by row", report["repaired"], report["counted"], ":material/build:", f"{key}_repaired_{number}")
+        _rows(
+            "Left out, row by row",
+            report["left_out"],
+            report["counted"],
+            ":material/remove_circle:",
+            f"{key}_left_{number}",
+        )
+        _rows(
+            "Repaired, row by row",
+            report["repaired"],
+            report["counted"],
+            ":material/build:",
+            f"{key}_repaired_{number}",
+        )
         if report["lost"] or report["notes"]:
             with st.expander(
-                f"How it was read, and what got lost ({len(report['lost']) + len(report['notes'])})", icon=":material/info:", key=f"{key}_notes_{number}"
+                "How it was read, and what got lost"
+                f" ({len(report['lost']) + len(report['notes'])})",
+                icon=":material/info:",
+                key=f"{key}_notes_{number}",
             ):
                 for sentence in report["notes"]:
                     st.markdown(f"- {text.plain(sentence)}")
                 for sentence in report["lost"]:
                     st.markdown(f"- **Not kept:** {text.plain(sentence)}")
-        st.markdown("**The first few, as they would be taken in:**" if len(pairs) > 1 else "**As it would be taken in:**")
+        st.markdown(
+            "**The first few, as they would be taken in:**"
+            if len(pairs) > 1
+            else "**As it would be taken in:**"
+        )
         for pair in pairs[:PREVIEW]:
             _pair(pair)
         if row["nameless"]:
             st.text_input(
-                "Whose judgements are these? The file names nobody (or only “you”)", key=f"{key}_whose_{number}", max_chars=30,
+                "Whose judgements are these? The file names nobody (or only “you”)",
+                key=f"{key}_whose_{number}",
+                max_chars=30,
                 placeholder="a name or a colour; leave it empty if it doesn't matter",
-            )  # fmt: skip
+            )
         fresh, doubts = _sifted(session, row, number, key)
         for sentence in doubts:
             st.markdown(f":material/info: {text.plain(sentence)}")
         with st.container(horizontal=True):
-            count = f"Use these {len(fresh):,}" if len(fresh) > 1 else "Use this one" if fresh else "Nothing new to use"
-            st.button(count, key=f"{key}_use_{number}", type="primary", icon=":material/check:", disabled=not fresh, on_click=_use, args=(key, number))
+            count = (
+                f"Use these {len(fresh):,}"
+                if len(fresh) > 1
+                else "Use this one"
+                if fresh
+                else "Nothing new to use"
+            )
+            st.button(
+                count,
+                key=f"{key}_use_{number}",
+                type="primary",
+                icon=":material/check:",
+                disabled=not fresh,
+                on_click=_use,
+                args=(key, number),
+            )
             st.button("Put it away", key=f"{key}_away_{number}", on_click=_put_away, args=(number,))
 
 
 def _rows(heading: str, rows: list[dict], counted: str, icon: str, key: str) -> None:
     if rows:
         with st.expander(f"{heading} ({len(rows):,})", icon=icon, key=key):
-            st.dataframe([{counted: row["row"], "why": row["why"], "what stood there": row["what"]} for row in rows[:MOST_ROWS]], hide_index=True)
+            st.dataframe(
+                [
+                    {counted: row["row"], "why": row["why"], "what stood there": row["what"]}
+                    for row in rows[:MOST_ROWS]
+                ],
+                hide_index=True,
+            )
             if len(rows) > MOST_ROWS:
-                st.caption(f"The first {MOST_ROWS} of {len(rows):,}. The command line's report has all of them.")
+                st.caption(
+                    f"The first {MOST_ROWS} of {len(rows):,}. The command line's report has all of"
+                    " them."
+                )
 
 
 def _pair(pair: Pair) -> None:
-    said = {"a": ("better", ""), "b": ("", "better"), "tie": ("tie", "tie"), "both_bad": ("both bad", "both bad"), "skip": ("skipped", "skipped")}[pair.choice]
+    said = {
+        "a": ("better", ""),
+        "b": ("", "better"),
+        "tie": ("tie", "tie"),
+        "both_bad": ("both bad", "both bad"),
+        "skip": ("skipped", "skipped"),
+    }[pair.choice]
     time = f" · {pair.seconds:.1f} s" if pair.seconds is not None else ""
-    who = f"judged by {pair.annotator}{time}" if pair.annotator != "unknown" else f"nobody says who judged{time}"
-    text.answers(pair.prompt, [pair.a, pair.b], tags=[f"{'✓ ' if word == 'better' else ''}{word}" for word in said], feet=[who, ""])
+    who = (
+        f"judged by {pair.annotator}{time}"
+        if pair.annotator != "unknown"
+        else f"nobody says who judged{time}"
+    )
+    text.answers(
+        pair.prompt,
+        [pair.a, pair.b],
+        tags=[f"{'✓ ' if word == 'better' else ''}{word}" for word in said],
+        feet=[who, ""],
+    )
 
 
 def _with_name(row: dict, number: int, key: str) -> list[Pair]:
-    return taking_in.named(row["pairs"], " ".join(st.session_state.get(f"{key}_whose_{number}", "").split())[:30]) if row["nameless"] else row["pairs"]
+    return (
+        taking_in.named(
+            row["pairs"], " ".join(st.session_state.get(f"{key}_whose_{number}", "").split())[:30]
+        )
+        if row["nameless"]
+        else row["pairs"]
+    )
 
 
 def _sifted(session: Session, row: dict, number: int, key: str) -> tuple[list[Pair], list[str]]:
-    """``taking_in.sift``, remembered: a large file takes a fifth of a second, and the page is drawn often."""
+    """``taking_in.sift``, remembered: a large file takes a fifth of a second, and the page is drawn
+    often.
+    """
     pairs = _with_name(row, number, key)
     state_of = (session.brief, len(session.pairs), pairs[0].annotator, pairs[-1].annotator)
     if row.get("sifted", (None,))[0] != state_of:
@@ -169,11 +310,13 @@ def _sifted(session: Session, row: dict, number: int, key: str) -> tuple[list[Pa
     return row["sifted"][1:]
 
 
-# --- taking it, and back -------------------------------------------------------------------------------------------
+# --- taking it, and back --------------------------------------------------------------------------
 
 
 def _use(key: str, number: int | None) -> None:
-    """Take one file in, or (None) all that can be used; what cannot stays where it is, with the reason."""
+    """Take one file in, or (None) all that can be used; what cannot stays where it is, with the
+    reason.
+    """
     session, looked = state.session(), st.session_state.get(LOOK, [])
     taken, files, left = 0, 0, []
     for place, row in enumerate(looked):
@@ -191,12 +334,20 @@ def _use(key: str, number: int | None) -> None:
     if taken:
         where = f"{files} files" if files > 1 else "the file"
         st.session_state[f"{key}_note"] = (
-            "success", f"{taken:,} comparisons of {where} are in this session now. Train the reward model again to let it learn from them.",
-        )  # fmt: skip
+            "success",
+            (
+                f"{taken:,} comparisons of {where} are in this session now. Train the reward model"
+                " again to let it learn from them."
+            ),
+        )
 
 
 def _put_away(number: int | None) -> None:
-    st.session_state[LOOK] = [row for place, row in enumerate(st.session_state.get(LOOK, [])) if number is not None and place != number]
+    st.session_state[LOOK] = [
+        row
+        for place, row in enumerate(st.session_state.get(LOOK, []))
+        if number is not None and place != number
+    ]
 
 
 def _taken(session: Session, key: str) -> None:
@@ -207,9 +358,21 @@ def _taken(session: Session, key: str) -> None:
         st.markdown(f"**Taken in so far:** {sum(row['pairs'] for row in log):,} comparisons")
         for row in log[-8:]:
             st.markdown(f"- {text.plain(PurePath(row['file']).name)}: {row['pairs']:,}")
-        st.button(f"Undo the last import ({log[-1]['pairs']:,})", key=f"{key}_undo", icon=":material/undo:", on_click=_undo, args=(key,))
+        st.button(
+            f"Undo the last import ({log[-1]['pairs']:,})",
+            key=f"{key}_undo",
+            icon=":material/undo:",
+            on_click=_undo,
+            args=(key,),
+        )
 
 
 def _undo(key: str) -> None:
     if last := taking_in.give_back(state.session()):
-        st.session_state[f"{key}_note"] = ("success", f"{last['pairs']:,} comparisons of {last['file']} are out again. Everything else is as it was.")
+        st.session_state[f"{key}_note"] = (
+            "success",
+            (
+                f"{last['pairs']:,} comparisons of {last['file']} are out again. Everything else is"
+                " as it was."
+            ),
+        )

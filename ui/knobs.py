@@ -1,7 +1,10 @@
-"""The settings of one stage as sliders and number fields, drawn from their own descriptions (``rlhf_core.common.settings.describe``).
+"""The settings of one stage as sliders and number fields, drawn from their own descriptions
+(``rlhf_core.common.settings.describe``).
 
-What a slider says is kept with the session (``settings["ppo_next"]`` and so on), so that neither another page nor a reload loses it. Where none was moved
-since, the sliders say what the stage last ran with (``settings["ppo"]``): the engine writes that when a run begins, and drops what was chosen for it.
+What a slider says is kept with the session (``settings["ppo_next"]`` and so on), so that neither
+another page nor a reload loses it. Where none was moved since, the sliders say what the stage last
+ran with (``settings["ppo"]``): the engine writes that when a run begins, and drops what was chosen
+for it.
 """
 
 from __future__ import annotations
@@ -28,20 +31,35 @@ class Knobs:
         stage: its name in ``session.settings`` ("ppo"), and the beginning of its widgets' keys.
         cls: its dataclass of settings.
         labels: the settings' names as people say them.
-        ladders: the steps of settings whose useful values spread over powers of ten; the default and the value join them.
+        ladders: the steps of settings whose useful values spread over powers of ten; the default
+        and the value join them.
     """
 
-    def __init__(self, session: Session, stage: str, cls: type, *, labels: Mapping[str, str], ladders: Mapping[str, Sequence[float]] | None = None):
+    def __init__(
+        self,
+        session: Session,
+        stage: str,
+        cls: type,
+        *,
+        labels: Mapping[str, str],
+        ladders: Mapping[str, Sequence[float]] | None = None,
+    ):
         self.session, self.stage, self.next = session, stage, f"{stage}_next"
         self.rows = {row["name"]: row for row in settings.describe(cls)}
         self.labels, self.ladders = labels, ladders or {}
 
     def _whole(self, values: Mapping) -> dict:
-        """``values``, and the default for what is missing there or impossible (a record may come from a file)."""
+        """``values``, and the default for what is missing there or impossible (a record may come
+        from a file).
+        """
         whole = {}
         for name, row in self.rows.items():
             value = values.get(name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and row["low"] <= value <= row["high"]
+            fits = (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and row["low"] <= value <= row["high"]
+            )
             whole[name] = type(row["default"])(value) if fits else row["default"]
         return whole
 
@@ -52,29 +70,58 @@ class Knobs:
 
     def chosen(self) -> dict:
         """What the knobs say."""
-        return self._whole({**self.session.settings.get(self.stage, {}), **self.session.settings.get(self.next, {})})
+        return self._whole(
+            {
+                **self.session.settings.get(self.stage, {}),
+                **self.session.settings.get(self.next, {}),
+            }
+        )
 
     def changes(self) -> list[str]:
         """Where the knobs differ from ``ran``, each in words ("Steps 20 (last run: 15)")."""
         ran, chosen = self.ran() or self.chosen(), self.chosen()
-        return [f"{self.labels[name]} {plainly(chosen[name])} (last run: {plainly(ran[name])})" for name in self.rows if chosen[name] != ran[name]]
+        return [
+            f"{self.labels[name]} {plainly(chosen[name])} (last run: {plainly(ran[name])})"
+            for name in self.rows
+            if chosen[name] != ran[name]
+        ]
 
     def keep(self, name: str | None = None) -> None:
         """Keep the moved knob ``name`` with the session, or what all of them say."""
         values = {name: st.session_state[f"{self.stage}_{name}"]} if name else self.chosen()
         with self.session.lock:
-            self.session.settings = {**self.session.settings, self.next: {**self.session.settings.get(self.next, {}), **values}}
+            self.session.settings = {
+                **self.session.settings,
+                self.next: {**self.session.settings.get(self.next, {}), **values},
+            }
 
     def draw(self, name: str, *, disabled: bool = False) -> None:
         """The knob of one setting."""
         row, value, key = self.rows[name], self.chosen()[name], f"{self.stage}_{name}"
         label, unit = self.labels[name], row["unit"]
         label += f" ({unit})" if unit and unit not in label.lower() else ""
-        if st.session_state.get(key) != value:  # first drawn, or a run that began elsewhere has moved it
+        if (
+            st.session_state.get(key) != value
+        ):  # first drawn, or a run that began elsewhere has moved it
             st.session_state[key] = value
-        # The value as a default too: a browser draws what a closed popover holds only when it opens, and knows nothing of what the session's state said runs ago.
-        common = {"value": value, "key": key, "help": row["help"], "on_change": self.keep, "args": (name,), "disabled": disabled}
+        # The value as a default too: a browser draws what a closed popover holds only when it
+        # opens, and knows nothing of what the session's state said runs ago.
+        common = {
+            "value": value,
+            "key": key,
+            "help": row["help"],
+            "on_change": self.keep,
+            "args": (name,),
+            "disabled": disabled,
+        }
         if name in self.ladders:
-            st.select_slider(label, sorted({*self.ladders[name], row["default"], value}), format_func=plainly, **common)
+            st.select_slider(
+                label,
+                sorted({*self.ladders[name], row["default"], value}),
+                format_func=plainly,
+                **common,
+            )
         else:
-            (st.number_input if row["high"] > WIDE else st.slider)(label, row["low"], row["high"], step=row["step"], **common)
+            (st.number_input if row["high"] > WIDE else st.slider)(
+                label, row["low"], row["high"], step=row["step"], **common
+            )

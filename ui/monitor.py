@@ -1,7 +1,8 @@
-"""A window on one running job: how far it is, how long it will take, its buttons, and a drawing of what it has recorded so far.
+"""A window on one running job: how far it is, how long it will take, its buttons, and a drawing of
+what it has recorded so far.
 
-Polls only while the job is alive; when it ends, the whole page runs once more, so that everything that depends on it is fresh.
-Knows nothing about what a job computes.
+Polls only while the job is alive; when it ends, the whole page runs once more, so that everything
+that depends on it is fresh. Knows nothing about what a job computes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
 
 STOPPING = 0.4  # seconds that a page waits for a stop before it is drawn again
 
-WISHES = {"paused": " · pausing", "stopped": " · stopping", "expired": " · stopping"}  # asked for, takes effect at the next token
+WISHES = {
+    "paused": " · pausing",
+    "stopped": " · stopping",
+    "expired": " · stopping",
+}  # asked for, takes effect at the next token
 
 
 def monitor(
@@ -37,9 +42,11 @@ def monitor(
 
     Args:
         controls: which of pause (and resume), step, stop to offer.
-        draw: called as ``draw(records, view)`` on each refresh, also after the end; draws below the buttons.
+        draw: called as ``draw(records, view)`` on each refresh, also after the end; draws below the
+        buttons.
         every: seconds between two looks.
-        quiet: leave the state line out while all is well (a job of a second or two, or one that ``draw`` speaks for).
+        quiet: leave the state line out while all is well (a job of a second or two, or one that
+        ``draw`` speaks for).
     """
     key = name.replace(" ", "_")
     was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
@@ -49,14 +56,22 @@ def monitor(
         if view is None:
             state.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
-        if view["status"] in state.ALIVE and not was_alive:  # begun by a button in here: only the whole page can begin to poll
+        if (
+            view["status"] in state.ALIVE and not was_alive
+        ):  # begun by a button in here: only the whole page can begin to poll
             state.rerun()
-        if not quiet or view["status"] in ("paused", "failed", "expired") or (view["status"] == "queued" and view["long"]):
+        if (
+            not quiet
+            or view["status"] in ("paused", "failed", "expired")
+            or (view["status"] == "queued" and view["long"])
+        ):
             state_line(view)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
-        if (was_alive and view["status"] not in state.ALIVE) or (view["status"] == "paused" and not was_paused):
+        if (was_alive and view["status"] not in state.ALIVE) or (
+            view["status"] == "paused" and not was_paused
+        ):
             state.rerun()
 
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
@@ -69,8 +84,16 @@ def state_line(view: dict) -> None:
         st.caption("In a moment.")
     elif status == "queued":
         ahead = max(0, (view.get("position") or 1) - 1)
-        who = "Next in line." if ahead == 0 else f"Waiting: {ahead} {'run is' if ahead == 1 else 'runs are'} ahead of yours."
-        st.info(f"{who}{_about(view.get('eta_seconds'), ' Starts in about {}.')} One run at a time; your page stays quick.", icon=":material/hourglass_top:")
+        who = (
+            "Next in line."
+            if ahead == 0
+            else f"Waiting: {ahead} {'run is' if ahead == 1 else 'runs are'} ahead of yours."
+        )
+        st.info(
+            f"{who}{_about(view.get('eta_seconds'), ' Starts in about {}.')} One run at a time;"
+            " your page stays quick.",
+            icon=":material/hourglass_top:",
+        )
     elif status == "running":
         done, total = view.get("done") or 0, view.get("total")
         words = f"**{text.plain(view.get('stage') or label)}**"
@@ -78,11 +101,21 @@ def state_line(view: dict) -> None:
         words += WISHES.get(view.get("wish")) or _about(view.get("eta_seconds"), " · about {} left")
         st.progress(min(1.0, done / total) if total else 0.0, text=words)
     elif status == "paused":
-        st.info("Paused. Nothing is lost; it is kept for half an hour.", icon=":material/pause_circle:")
+        st.info(
+            "Paused. Nothing is lost; it is kept for half an hour.", icon=":material/pause_circle:"
+        )
     elif status == "failed":
-        st.error(text.plain(view.get("error") or "It stopped by itself, and nobody knows why.") + " What was finished before is kept.", icon=":material/error:")
+        st.error(
+            text.plain(view.get("error") or "It stopped by itself, and nobody knows why.")
+            + " What was finished before is kept.",
+            icon=":material/error:",
+        )
     elif status == "expired":
-        st.warning("Nobody was watching for a while, so it was put away. What was finished is kept; start it again when you like.", icon=":material/bedtime:")
+        st.warning(
+            "Nobody was watching for a while, so it was put away. What was finished is kept; start"
+            " it again when you like.",
+            icon=":material/bedtime:",
+        )
     elif status == "stopped":
         st.info("Stopped. All finished steps are kept.", icon=":material/stop_circle:")
 
@@ -99,9 +132,15 @@ def _about(seconds: float | None, sentence: str) -> str:
 def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:
     key, paused, queue = name.replace(" ", "_"), view["status"] == "paused", jobs.queue()
     actions = {
-        "pause": (queue.pause, view["id"]), "resume": (queue.resume, view["id"]), "step": (queue.step, view["id"]),
-        "stop": (state.stop, name, STOPPING),  # mostly over by then, so that the page need not look again to learn it
-    }  # fmt: skip
+        "pause": (queue.pause, view["id"]),
+        "resume": (queue.resume, view["id"]),
+        "step": (queue.step, view["id"]),
+        "stop": (
+            state.stop,
+            name,
+            STOPPING,
+        ),  # mostly over by then, so that the page need not look again to learn it
+    }
     with st.container(horizontal=True, key=f"controls_{key}"):
         for control in controls:
             control = "resume" if control == "pause" and paused else control

@@ -1,4 +1,6 @@
-"""Who is sitting here: a small picker that any page can draw in one line (``people.picker(session)``). Whoever is picked is recorded with every judgement."""
+"""Who is sitting here: a small picker that any page can draw in one line
+(``people.picker(session)``). Whoever is picked is recorded with every judgement.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,30 @@ def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:
     free = [colour for colour in people.COLOURS if colour not in everybody]
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}_picker"):
         st.selectbox(
-            "Who is sitting here?", everybody, index=everybody.index(now) if now in everybody else 0, format_func=label, key=f"{key}_pick_{len(everybody)}_{now}",
-            on_change=_picked, args=(f"{key}_pick_{len(everybody)}_{now}",), width=240,
-        )  # fmt: skip
+            "Who is sitting here?",
+            everybody,
+            index=everybody.index(now) if now in everybody else 0,
+            format_func=label,
+            key=f"{key}_pick_{len(everybody)}_{now}",
+            on_change=_picked,
+            args=(f"{key}_pick_{len(everybody)}_{now}",),
+            width=240,
+        )
         with st.popover("Somebody else", icon=":material/person_add:"):
-            st.caption("A first name, a nickname or a colour. There are no accounts: it only keeps apart who said what.")
+            st.caption(
+                "A first name, a nickname or a colour. There are no accounts: it only keeps apart"
+                " who said what."
+            )
             with st.form(f"{key}_form", clear_on_submit=True, border=False):
-                st.text_input("Name", key=f"{key}_name", max_chars=people.LONGEST_NAME, placeholder="for example: Ada")
-                st.form_submit_button("Sit down", on_click=_typed, args=(f"{key}_name",), key=f"{key}_sit")
+                st.text_input(
+                    "Name",
+                    key=f"{key}_name",
+                    max_chars=people.LONGEST_NAME,
+                    placeholder="for example: Ada",
+                )
+                st.form_submit_button(
+                    "Sit down", on_click=_typed, args=(f"{key}_name",), key=f"{key}_sit"
+                )
             if free:
                 st.caption("Or be a colour:")
                 with st.container(horizontal=True, gap="small"):

@@ -1,7 +1,9 @@
-"""The bridge between a page and the engine: which session this browser tab shows, and which jobs work for it.
+"""The bridge between a page and the engine: which session this browser tab shows, and which jobs
+work for it.
 
-A run id in the address (``?run=...``) finds the session again after a reload; page switches drop it, so it is set again on every run.
-Knows nothing about models or drawing. Simplification: whoever has the address has the session; there are no accounts.
+A run id in the address (``?run=...``) finds the session again after a reload; page switches drop
+it, so it is set again on every run. Knows nothing about models or drawing. Simplification: whoever
+has the address has the session; there are no accounts.
 """
 
 from __future__ import annotations
@@ -21,13 +23,17 @@ from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
-ADDRESSES = {page.stem for page in (Path(__file__).resolve().parent.parent / "pages").rglob("*.py")} - {"loop", "__init__"} | {HOME}
+ADDRESSES = {
+    page.stem for page in (Path(__file__).resolve().parent.parent / "pages").rglob("*.py")
+} - {"loop", "__init__"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 
 
 def session() -> Session:
-    """The session this tab shows; a new one where the address names none, or one that is no longer kept (a note says so)."""
+    """The session this tab shows; a new one where the address names none, or one that is no longer
+    kept (a note says so).
+    """
     _insist_on_the_router()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
     found = registry.get(asked) if asked else None
@@ -35,19 +41,25 @@ def session() -> Session:
         found = registry.create()
         if asked:
             st.session_state["note"] = (
-                "That session is no longer kept: it ends a day after the last visit, or perhaps it was started over in another tab. Here is a fresh one."
+                "That session is no longer kept: it ends a day after the last visit, or perhaps it"
+                " was started over in another tab. Here is a fresh one."
             )
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
         if found.note:  # read back from disk: how far it had come
-            st.session_state["note"], found.note = found.note, ""  # told once: later it would be about what is long past
+            st.session_state["note"], found.note = (
+                found.note,
+                "",
+            )  # told once: later it would be about what is long past
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found
 
 
 def note() -> str | None:
-    """What there is to tell the visitor: a new note, or the one that stands since the last thing that the visitor did."""
+    """What there is to tell the visitor: a new note, or the one that stands since the last thing
+    that the visitor did.
+    """
     by_itself = st.session_state.pop("by_itself", False)
     if "note" in st.session_state:
         st.session_state["note_shown"] = st.session_state.pop("note")
@@ -57,25 +69,34 @@ def note() -> str | None:
 
 
 def lost() -> list[st.Page]:
-    """A hidden page for an address that names none of ours, which leads home and says so; empty where the address is fine.
+    """A hidden page for an address that names none of ours, which leads home and says so; empty
+    where the address is fine.
 
     Without it Streamlit puts up a dialog that speaks of files.
     """
     context = get_script_run_ctx()
     manager = context.pages_manager if context is not None else None
-    asked = (manager.intended_page_name or "").strip("/") if manager and not manager.intended_page_script_hash else ""
+    asked = (
+        (manager.intended_page_name or "").strip("/")
+        if manager and not manager.intended_page_script_hash
+        else ""
+    )
     if not asked.strip() or "/" in asked or asked in ADDRESSES:
         return []
 
     def lead_home() -> None:
-        st.session_state["note"] = "There is no page at that address. This is the home page; all pages are in the menu."
+        st.session_state["note"] = (
+            "There is no page at that address. This is the home page; all pages are in the menu."
+        )
         st.switch_page("pages/loop.py")
 
     return [st.Page(lead_home, title="The loop", url_path=asked, visibility="hidden")]
 
 
 def rerun() -> None:
-    """Run the page again because something has changed, and not because the visitor did anything: what ``note`` tells stays."""
+    """Run the page again because something has changed, and not because the visitor did anything:
+    what ``note`` tells stays.
+    """
     st.session_state["by_itself"] = True
     st.rerun()
 
@@ -83,18 +104,23 @@ def rerun() -> None:
 def _insist_on_the_router() -> None:
     """Begin again through app.py where Streamlit ran a page without it.
 
-    A fresh server whose first visitor comes to a page other than home takes pages/ for an app of the older kind, until st.navigation has been called once
-    in the process.
+    A fresh server whose first visitor comes to a page other than home takes pages/ for an app of
+    the older kind, until st.navigation has been called once in the process.
     """
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         context = get_script_run_ctx()
-        if context is not None and context.has_script_started:  # not in a callback: there, the script is yet to come
+        if (
+            context is not None and context.has_script_started
+        ):  # not in a callback: there, the script is yet to come
             st.rerun()
 
 
-def submit(name: str, factory: Callable[[], Iterator], *, label: str, long: bool, total: int | None = None) -> str:
-    """Start ``factory()`` as this session's job ``name`` and return its id; while one of that name is alive, return that one's instead.
+def submit(
+    name: str, factory: Callable[[], Iterator], *, label: str, long: bool, total: int | None = None
+) -> str:
+    """Start ``factory()`` as this session's job ``name`` and return its id; while one of that name
+    is alive, return that one's instead.
 
     Returns "" where the queue takes no more; the page says so on its next run.
 
@@ -111,7 +137,9 @@ def submit(name: str, factory: Callable[[], Iterator], *, label: str, long: bool
         if view and view["status"] in ALIVE:
             return job_id
         try:
-            job_id = jobs.queue().submit(factory, label=label, owner=current.id, long=long, total=total)
+            job_id = jobs.queue().submit(
+                factory, label=label, owner=current.id, long=long, total=total
+            )
         except jobs.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
@@ -120,7 +148,9 @@ def submit(name: str, factory: Callable[[], Iterator], *, label: str, long: bool
 
 
 def job(name: str) -> dict | None:
-    """The queue's view of this session's job ``name``, or None where there is none (or it is long forgotten)."""
+    """The queue's view of this session's job ``name``, or None where there is none (or it is long
+    forgotten).
+    """
     job_id = session().jobs.get(name)
     return jobs.queue().view(job_id) if job_id else None
 
@@ -138,7 +168,9 @@ def alive(name: str) -> bool:
 
 
 def stop(name: str, wait: float = 0.0) -> bool:
-    """Stop job ``name`` if it is alive; what it has recorded stays. Waits up to ``wait`` seconds for that, and says whether it is over."""
+    """Stop job ``name`` if it is alive; what it has recorded stays. Waits up to ``wait`` seconds
+    for that, and says whether it is over.
+    """
     if alive(name):
         jobs.queue().stop(session().jobs[name])
     return settle(name, wait)
@@ -147,7 +179,9 @@ def stop(name: str, wait: float = 0.0) -> bool:
 def settle(name: str, seconds: float) -> bool:
     """Wait up to ``seconds`` for job ``name`` to end; says whether it is over."""
     job_id, until = session().jobs.get(name), time.monotonic() + seconds
-    while (working := bool(job_id) and (jobs.queue().view(job_id) or {}).get("status") in ALIVE) and time.monotonic() < until:
+    while (
+        working := bool(job_id) and (jobs.queue().view(job_id) or {}).get("status") in ALIVE
+    ) and time.monotonic() < until:
         time.sleep(0.005)
     return not working
 
@@ -159,30 +193,40 @@ def stop_all() -> None:
 
 
 def at_home() -> bool:
-    """Whether this server answers its own machine only: then who visits may name folders on it. A room full of people may not."""
+    """Whether this server answers its own machine only: then who visits may name folders on it. A
+    room full of people may not.
+    """
     return (st.get_option("server.address") or "") in ("127.0.0.1", "localhost", "::1")
 
 
 def start_over() -> None:
-    """Delete this session and everything it made, then carry on with a fresh one on the next run of the script."""
+    """Delete this session and everything it made, then carry on with a fresh one on the next run of
+    the script.
+    """
     current = session()
     jobs.queue().forget(current.id)
     registry.delete(current.id)
     for key in list(st.session_state):
         del st.session_state[key]
     st.query_params.clear()
-    st.session_state["note"] = "Gone. Everything of the old session is deleted, and this is a fresh one."
+    st.session_state["note"] = (
+        "Gone. Everything of the old session is deleted, and this is a fresh one."
+    )
 
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> str:
-    """Let the worker load torch and the bundled model, once for the whole process; call it after the page is drawn."""
+    """Let the worker load torch and the bundled model, once for the whole process; call it after
+    the page is drawn.
+    """
 
     def load() -> Iterator:
         from rlhf_core.lm import language_model  # imports torch: only ever on the worker's thread
 
         language_model.load()
-        gc.freeze()  # torch's hundred thousand objects are here to stay: leave them out of every later collection, which would stop all threads for long
+        # torch's hundred thousand objects are here to stay: leave them out of every later
+        # collection, which would stop all threads for long
+        gc.freeze()
         yield {"kind": "ready"}
 
     return jobs.queue().submit(load, label="Waking the model", owner="warm-up", long=False)

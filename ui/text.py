@@ -1,7 +1,8 @@
-"""Text that we did not write (prompts, model outputs, uploaded briefs), shown so that it can only ever be text.
+"""Text that we did not write (prompts, model outputs, uploaded briefs), shown so that it can only
+ever be text.
 
-Two ways out: ``escape`` for the little HTML that we draw ourselves, ``plain`` for a place that reads markdown. Nothing here runs, loads or
-links anything, whatever the text says.
+Two ways out: ``escape`` for the little HTML that we draw ourselves, ``plain`` for a place that
+reads markdown. Nothing here runs, loads or links anything, whatever the text says.
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 REGISTERS = {  # of the word rule, as people say them
-    "fact": "facts", "meme": "jokes", "polite": "polite answers", "rude": "rude answers", "advice": "practical advice", "kind": "kind answers", "joke": "jokes",
-}  # fmt: skip
+    "fact": "facts",
+    "meme": "jokes",
+    "polite": "polite answers",
+    "rude": "rude answers",
+    "advice": "practical advice",
+    "kind": "kind answers",
+    "joke": "jokes",
+}
 MAX_SHOWN = 2_000  # characters of one text on the page; the rest is kept but not drawn
 
 CSS = """
@@ -55,20 +62,33 @@ def escape(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` for a label or message that reads markdown: every special character loses its power, and an address does not become a link."""
+    """``text`` for a label or message that reads markdown: every special character loses its power,
+    and an address does not become a link.
+    """
     text = " ".join(short(text).split())
-    text = re.sub(r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text)  # a word joiner, which nobody sees, comes into what would be linked
+    text = re.sub(
+        r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text
+    )  # a word joiner, which nobody sees, comes into what would be linked
     for character in "\\`*_[]<>$:#~!|{}()-+.":
         text = text.replace(character, "\\" + character)
     return text
 
 
 def answer(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> None:
-    """One output: the prompt as given, faint, then what the model wrote; ``tag`` above and ``foot`` below are small lines of our own words."""
+    """One output: the prompt as given, faint, then what the model wrote; ``tag`` above and ``foot``
+    below are small lines of our own words.
+    """
     st.html(answer_html(prompt, written, live=live, tag=tag, foot=foot))
 
 
-def answers(prompt: str, written: Sequence[str], *, live: bool = False, tags: Sequence[str] = (), feet: Sequence[str] = ()) -> None:
+def answers(
+    prompt: str,
+    written: Sequence[str],
+    *,
+    live: bool = False,
+    tags: Sequence[str] = (),
+    feet: Sequence[str] = (),
+) -> None:
     """Several outputs for one prompt, beside each other where there is room."""
     count = len(written)
     rows = zip(written, list(tags) or [""] * count, list(feet) or [""] * count, strict=True)
@@ -76,21 +96,31 @@ def answers(prompt: str, written: Sequence[str], *, live: bool = False, tags: Se
 
 
 def side_by_side(rows: Sequence[tuple[str, str, str, str]], *, live: bool = False) -> None:
-    """Outputs beside each other where there is room; rows of prompt, what was written, tag and foot."""
-    st.html(f'<div class="op-answers">{"".join(answer_html(prompt, written, live=live, tag=tag, foot=foot) for prompt, written, tag, foot in rows)}</div>')
+    """Outputs beside each other where there is room; rows of prompt, what was written, tag and
+    foot.
+    """
+    st.html(
+        "<div"
+        f' class="op-answers">{"".join(answer_html(prompt, written, live=live, tag=tag, foot=foot) for prompt, written, tag, foot in rows)}</div>'
+    )
 
 
-def answer_html(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> str:
+def answer_html(
+    prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = ""
+) -> str:
     above = f'<span class="op-tag">{html.escape(tag)}</span>' if tag else ""
     below = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
     return (
-        f'<div class="op-answer{" op-live" if live else ""}">{above}<span class="op-given">{escape(prompt)}</span>'
-        f'<span class="op-written">{escape(written)}</span>{below}</div>'
+        f'<div class="op-answer{" op-live" if live else ""}">{above}<span'
+        f' class="op-given">{escape(prompt)}</span><span'
+        f' class="op-written">{escape(written)}</span>{below}</div>'
     )
 
 
 def tokens(rows: Sequence[dict]) -> None:
-    """An output token by token, the likelier the greener; pointing at one (or tabbing to it) shows its probability and what else was possible."""
+    """An output token by token, the likelier the greener; pointing at one (or tabbing to it) shows
+    its probability and what else was possible.
+    """
     st.html(tokens_html(rows))
 
 
@@ -98,16 +128,25 @@ def tokens_html(rows: Sequence[dict]) -> str:
     chips = []
     for row in rows:
         probability = min(1.0, max(0.0, float(row["probability"])))
-        others = [f"{percent(float(p)):>6}  {visible(str(token))}" for token, p in row.get("alternatives", [])]
-        tip = f"chosen with {percent(probability)}" + ("\nalso possible\n" + "\n".join(others) if others else "")
+        others = [
+            f"{percent(float(p)):>6}  {visible(str(token))}"
+            for token, p in row.get("alternatives", [])
+        ]
+        tip = f"chosen with {percent(probability)}" + (
+            "\nalso possible\n" + "\n".join(others) if others else ""
+        )
         chips.append(
-            f'<span class="op-token" tabindex="0" style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span class="op-tip">{escape(tip)}</span></span>'
+            '<span class="op-token" tabindex="0"'
+            f' style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span'
+            f' class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
 
 def shares(rows: Sequence[dict]) -> None:
-    """A text word by word: what raises its score on green over a solid line, what lowers it on orange over a dashed one; the stronger, the deeper."""
+    """A text word by word: what raises its score on green over a solid line, what lowers it on
+    orange over a dashed one; the stronger, the deeper.
+    """
     st.html(shares_html(rows))
 
 
@@ -116,10 +155,13 @@ def shares_html(rows: Sequence[dict]) -> str:
     chips = []
     for row in rows:
         way = "op-up" if row["share"] >= 0 else "op-down"
-        tip = f"share of the score {row['share']:+.2f}" + (f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else "")
+        tip = f"share of the score {row['share']:+.2f}" + (
+            f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else ""
+        )
         chips.append(
-            f'<span class="op-token {way}" tabindex="0" style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}'
-            f'<span class="op-tip">{escape(tip)}</span></span>'
+            f'<span class="op-token {way}" tabindex="0"'
+            f' style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}<span'
+            f' class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
@@ -143,11 +185,20 @@ def about_prompt(prompt: str) -> str | None:
     if not prompt.strip():
         return None  # the page says itself that nothing is written yet
     if "<" in prompt and ">" in prompt:
-        return "Your prompt looks like HTML. It is shown and sent as plain characters; nothing in it runs."
-    if any(unicodedata.category(character) == "So" or ord(character) >= 0x1F000 for character in prompt):
+        return (
+            "Your prompt looks like HTML. It is shown and sent as plain characters; nothing in it"
+            " runs."
+        )
+    if any(
+        unicodedata.category(character) == "So" or ord(character) >= 0x1F000 for character in prompt
+    ):
         return "The pocket GPT-2 never met an emoji in its training, so expect it to guess."
     letters = [character for character in prompt if character.isalpha()]
-    if letters and sum("LATIN" not in unicodedata.name(character, "") for character in letters) > len(letters) / 2:
+    if (
+        letters
+        and sum("LATIN" not in unicodedata.name(character, "") for character in letters)
+        > len(letters) / 2
+    ):
         return "The pocket GPT-2 only ever read English, so expect it to guess."
     if not letters:
         return "There are no words in this prompt, so expect the model to guess."

@@ -1,6 +1,8 @@
-"""One pair of answers, closely: the words that differ, and what training did to the probability of every token.
+"""One pair of answers, closely: the words that differ, and what training did to the probability of
+every token.
 
-Draws the record of ``rlhf_core.loop.token_changes``. Everything in it is untrusted text and is escaped. Knows nothing about models.
+Draws the record of ``rlhf_core.loop.token_changes``. Everything in it is untrusted text and is
+escaped. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -40,24 +42,42 @@ def draw(record: dict) -> None:
     """The whole record: the differing words, the tokens of both answers, and the largest changes."""
     st.html(f"<style>{CSS}</style>")
     left, right = difference(record["before"], record["after"])
-    st.html(f'<div class="op-answers">{_card(record["prompt"], left, "Before: the original")}{_card(record["prompt"], right, "After: the tuned model")}</div>')
+    st.html(
+        "<div"
+        f' class="op-answers">{_card(record["prompt"], left, "Before: the original")}{_card(record["prompt"], right, "After: the tuned model")}</div>'
+    )
     st.caption("Struck through: only before. Underlined: only after.")
     st.markdown("**What training did to each token**")
-    for side, words in (("before", "Before: the original's answer"), ("after", "After: the tuned model's answer")):
+    for side, words in (
+        ("before", "Before: the original's answer"),
+        ("after", "After: the tuned model's answer"),
+    ):
         st.caption(words)
-        st.html(f'<div class="op-tokens">{"".join(_token(row) for row in record["tokens"][side])}</div>')
+        st.html(
+            f'<div class="op-tokens">{"".join(_token(row) for row in record["tokens"][side])}</div>'
+        )
     st.caption(
-        "Green: training made this token likelier at its place; orange: less likely; the stronger, the more; ▲ and ▼ from 5 points on. Point at a token, or tab to it, for its probability under both "
-        "models and for the others that moved there. Both models read both answers; nothing is written anew."
+        "Green: training made this token likelier at its place; orange: less likely; the stronger,"
+        " the more; ▲ and ▼ from 5 points on. Point at a token, or tab to it, for its probability"
+        " under both models and for the others that moved there. Both models read both answers;"
+        " nothing is written anew."
     )
     st.markdown("**The largest changes of all**")
     st.html(_largest(record["most"]))
-    st.caption("Among all tokens that either model could have written at each place of the two answers. In bold with ✓: what stands in an answer.")
+    st.caption(
+        "Among all tokens that either model could have written at each place of the two answers. In"
+        " bold with ✓: what stands in an answer."
+    )
 
 
 def difference(before: str, after: str) -> tuple[str, str]:
-    """Two texts as HTML, escaped: words that only the first has in <del>, words that only the second has in <ins>."""
-    one, other = (re.findall(r"\s*\S+", shown) for shown in (before[: text.MAX_SHOWN], after[: text.MAX_SHOWN]))
+    """Two texts as HTML, escaped: words that only the first has in <del>, words that only the
+    second has in <ins>.
+    """
+    one, other = (
+        re.findall(r"\s*\S+", shown)
+        for shown in (before[: text.MAX_SHOWN], after[: text.MAX_SHOWN])
+    )
     left, right = [], []
     for tag, a, b, c, d in difflib.SequenceMatcher(a=one, b=other, autojunk=False).get_opcodes():
         gone, come = text.escape("".join(one[a:b])), text.escape("".join(other[c:d]))
@@ -67,19 +87,33 @@ def difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _card(prompt: str, written: str, tag: str) -> str:
-    return f'<div class="op-answer"><span class="op-tag">{tag}</span><span class="op-given">{text.escape(prompt)}</span><span class="op-written">{written}</span></div>'
+    return (
+        f'<div class="op-answer"><span class="op-tag">{tag}</span><span'
+        f' class="op-given">{text.escape(prompt)}</span><span'
+        f' class="op-written">{written}</span></div>'
+    )
 
 
 def _token(row: dict) -> str:
     change = row["tuned"] - row["original"]
-    lines = [f"{text.percent(row['original'])} → {text.percent(row['tuned'])}", f"KL here: {row['kl']:.2f} nats"]
+    lines = [
+        f"{text.percent(row['original'])} → {text.percent(row['tuned'])}",
+        f"KL here: {row['kl']:.2f} nats",
+    ]
     if row.get("rivals"):
-        lines += ["also moved here", *(f"{text.percent(one):>5} → {text.percent(other):<5} {text.visible(str(token))}" for token, one, other in row["rivals"])]
+        lines += [
+            "also moved here",
+            *(
+                f"{text.percent(one):>5} → {text.percent(other):<5} {text.visible(str(token))}"
+                for token, one, other in row["rivals"]
+            ),
+        ]
     kind = "op-more" if change > 0 else "op-less"
     mark = ("▲" if change > 0 else "▼") if abs(change) >= 0.05 else ""  # not by colour alone
     return (
-        f'<span class="op-moved {kind}" tabindex="0" style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}<small>{mark}</small>'
-        f'<span class="op-tip">{text.escape(chr(10).join(lines))}</span></span>'
+        f'<span class="op-moved {kind}" tabindex="0"'
+        f' style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}<small>{mark}</small><span'
+        f' class="op-tip">{text.escape(chr(10).join(lines))}</span></span>'
     )
 
 
@@ -90,7 +124,11 @@ def _largest(rows: Sequence[dict]) -> str:
         so_far = "…" + so_far[-36:] if len(so_far) > 36 else so_far or "(start)"
         written = " ✓" if row["written"] else ""
         lines.append(
-            f'<tr{"" if row["tuned"] > row["original"] else " class=op-fell"}><td><span class="op-so-far">{text.escape(so_far)} </span>'
+            f"<tr{'' if row['tuned'] > row['original'] else ' class=op-fell'}><td><span"
+            f' class="op-so-far">{text.escape(so_far)} </span>'
             f"<mark>{text.escape(text.visible(row['token']).lstrip('·'))}</mark>{written}</td><td>{text.percent(row['original'])}</td><td>{text.percent(row['tuned'])}</td></tr>"
         )
-    return f'<table class="op-most"><thead><tr><th>Text so far, then the token</th><th>Original</th><th>Tuned</th></tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return (
+        '<table class="op-most"><thead><tr><th>Text so far, then the'
+        f" token</th><th>Original</th><th>Tuned</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )

@@ -1,6 +1,8 @@
-"""The verdict on before and after: one sentence, who said it, how far luck goes, and what became of the language.
+"""The verdict on before and after: one sentence, who said it, how far luck goes, and what became of
+the language.
 
-Draws what ``rlhf_core.evaluation.verdict`` counted, and older verdicts that have less in them. Knows nothing about models.
+Draws what ``rlhf_core.evaluation.verdict`` counted, and older verdicts that have less in them.
+Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -15,24 +17,66 @@ from ui import charts, text
 from ui.charts import compare as charts_compare
 
 WHO = {  # judge -> what it is, and what it is not
-    verdict.REWARD_MODEL: ("PPO trained on that very score, so a high win rate here says that it learned what it was told, not that people like it."),
-    verdict.TEACHER: "The word rule that the scripted rater judged the comparisons by: the teacher's own yardstick, and no second opinion.",
-    verdict.RULE: "A small rule that only looks at words, written for this brief. No training has seen it; it can be fooled, and it does not know what is true.",
+    verdict.REWARD_MODEL: (
+        "PPO trained on that very score, so a high win rate here says that it learned what it was"
+        " told, not that people like it."
+    ),
+    verdict.TEACHER: (
+        "The word rule that the scripted rater judged the comparisons by: the teacher's own"
+        " yardstick, and no second opinion."
+    ),
+    verdict.RULE: (
+        "A small rule that only looks at words, written for this brief. No training has seen it; it"
+        " can be fooled, and it does not know what is true."
+    ),
     verdict.GRADED: (
-        "A finer rule that no reward model was trained on: the wanted register, full sentences, nothing said twice, real words, a quarter each. "
-        "It reads letters only, and shares the taste for the register with whoever judged."
+        "A finer rule that no reward model was trained on: the wanted register, full sentences,"
+        " nothing said twice, real words, a quarter each. It reads letters only, and shares the"
+        " taste for the register with whoever judged."
     ),
     verdict.YOU: "You, without knowing which model wrote which answer.",
 }
 MEASURES = {  # row of the language table -> (words, how to show a value, how to show a change)
-    "wanted": ("Counted as “{}” by a rule", charts.percent, lambda v: f"{charts.number(100 * v, 0, sign=True)} points"),
-    "full_sentences": ("Ends in a full sentence", charts.percent, lambda v: f"{charts.number(100 * v, 0, sign=True)} points"),
-    "well_formed": ("Capitals and full stops kept", charts.percent, lambda v: f"{charts.number(100 * v, 0, sign=True)} points"),
-    "repetition": ("Words that stood there already", charts.percent, lambda v: f"{charts.number(100 * v, 0, sign=True)} points"),
-    "fluency": ("Fluency (log-probability a token, frozen model)", charts.number, lambda v: charts.number(v, sign=True)),
-    "words": ("Words an answer", lambda v: charts.number(v, 1), lambda v: charts.number(v, 1, sign=True)),
-    "distinct_1": ("Different words (distinct-1)", charts.number, lambda v: charts.number(v, sign=True)),
-    "distinct_2": ("Different word pairs (distinct-2)", charts.number, lambda v: charts.number(v, sign=True)),
+    "wanted": (
+        "Counted as “{}” by a rule",
+        charts.percent,
+        lambda v: f"{charts.number(100 * v, 0, sign=True)} points",
+    ),
+    "full_sentences": (
+        "Ends in a full sentence",
+        charts.percent,
+        lambda v: f"{charts.number(100 * v, 0, sign=True)} points",
+    ),
+    "well_formed": (
+        "Capitals and full stops kept",
+        charts.percent,
+        lambda v: f"{charts.number(100 * v, 0, sign=True)} points",
+    ),
+    "repetition": (
+        "Words that stood there already",
+        charts.percent,
+        lambda v: f"{charts.number(100 * v, 0, sign=True)} points",
+    ),
+    "fluency": (
+        "Fluency (log-probability a token, frozen model)",
+        charts.number,
+        lambda v: charts.number(v, sign=True),
+    ),
+    "words": (
+        "Words an answer",
+        lambda v: charts.number(v, 1),
+        lambda v: charts.number(v, 1, sign=True),
+    ),
+    "distinct_1": (
+        "Different words (distinct-1)",
+        charts.number,
+        lambda v: charts.number(v, sign=True),
+    ),
+    "distinct_2": (
+        "Different word pairs (distinct-2)",
+        charts.number,
+        lambda v: charts.number(v, sign=True),
+    ),
 }
 
 
@@ -49,23 +93,40 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
     if not found.get("judges"):  # measured by an earlier version: it knew the reward model only
         sentence(str(found.get("sentence", "")))
         charts.draw(charts_compare.win_rate(found), key="win_rate")
-        st.caption(f"Judged by: **{text.plain(str(found.get('judge', 'not stated')))}**. {WHO[verdict.REWARD_MODEL]} Measure again for the full verdict.")
+        st.caption(
+            f"Judged by: **{text.plain(str(found.get('judge', 'not stated')))}**."
+            f" {WHO[verdict.REWARD_MODEL]} Measure again for the full verdict."
+        )
         language_table(_earlier(found), found.get("rule"))
         return
     sentence(verdict.conclusion(rows, found.get("language") or []))
     second = [row for row in rows if row["name"] in (verdict.RULE, verdict.YOU)]
     if not second:
         st.caption(
-            "No independent opinion on the taste yet: the judges here also taught it, or share it. Vote blind, and your votes join this verdict."
+            "No independent opinion on the taste yet: the judges here also taught it, or share it."
+            " Vote blind, and your votes join this verdict."
             if any(row["name"] == verdict.TEACHER for row in rows)
-            else "No independent opinion yet: PPO trained on the only score that judged here. Vote blind, and your votes join this verdict."
+            else (
+                "No independent opinion yet: PPO trained on the only score that judged here. Vote"
+                " blind, and your votes join this verdict."
+            )
         )
     charts.draw(charts_compare.judges(rows), key="judges")
-    st.markdown("\n".join(f"- **{text.plain(row['name']).capitalize()}.** {WHO.get(row['name'], '')}" for row in rows))
+    st.markdown(
+        "\n".join(
+            f"- **{text.plain(row['name']).capitalize()}.** {WHO.get(row['name'], '')}"
+            for row in rows
+        )
+    )
     language_table(found.get("language") or [], found.get("rule"))
-    where = f"Measured at step {found['step']} of round {found.get('round', session.current_round)}" if "step" in found else "Measured"
+    where = (
+        f"Measured at step {found['step']} of round {found.get('round', session.current_round)}"
+        if "step" in found
+        else "Measured"
+    )
     st.caption(
-        f"{where} on {len(found.get('pairs', []))} pairs of answers to {len({pair['prompt'] for pair in found.get('pairs', [])})} prompts that no training saw."
+        f"{where} on {len(found.get('pairs', []))} pairs of answers to"
+        f" {len({pair['prompt'] for pair in found.get('pairs', [])})} prompts that no training saw."
     )
 
 
@@ -77,32 +138,57 @@ def sentence(words: str) -> None:
 
 
 def language_table(rows: Sequence[dict], rule: dict | None) -> None:
-    """Before, after, and how far shuffled labels would move each number. ``rule``: what it counts, where there is one."""
+    """Before, after, and how far shuffled labels would move each number. ``rule``: what it counts,
+    where there is one.
+    """
     rows = [row for row in rows if row.get("name") in MEASURES]
     if not rows:
         return
     lucky = any(row.get("luck") for row in rows)
-    lines = ["| | Before | After |" + (" Luck alone |" if lucky else ""), "|:--|--:|--:|" + ("--:|" if lucky else "")]
+    lines = [
+        "| | Before | After |" + (" Luck alone |" if lucky else ""),
+        "|:--|--:|--:|" + ("--:|" if lucky else ""),
+    ]
     for row in rows:
         words, show, change = MEASURES[row["name"]]
         words = words.format(text.plain(str((rule or {}).get("name", "wanted"))))
         low, high = row.get("luck") or (None, None)
         after = show(row.get("after"))
         after = f"**{after}**" if row.get("beyond") else after
-        span = f" ±{change(max(abs(low), abs(high))).lstrip('+')} |" if low is not None else " |" if lucky else ""
+        span = (
+            f" ±{change(max(abs(low), abs(high))).lstrip('+')} |"
+            if low is not None
+            else " |"
+            if lucky
+            else ""
+        )
         lines.append(f"| {words} | {show(row.get('before'))} | {after} |{span}")
     st.markdown("**Did it keep its language?**")
     with st.container(key="language_table"):
         st.markdown("\n".join(lines))
     st.caption(
-        ("“Luck alone”: how far the number moves when the labels before and after are shuffled; a change beyond that is bold. " if lucky else "")
-        + "The log-probability is the original model's own, in nats: far lower means words that it would hardly write. "
-        "When distinct-2 falls a lot, it writes the same few things again and again."
+        (
+            "“Luck alone”: how far the number moves when the labels before and after are shuffled;"
+            " a change beyond that is bold. "
+            if lucky
+            else ""
+        )
+        + "The log-probability is the original model's own, in nats: far lower means words that it"
+        " would hardly write. When distinct-2 falls a lot, it writes the same few things again"
+        " and again."
     )
 
 
 def _earlier(found: dict) -> list[dict]:
     """The language of a verdict that an earlier version measured, as rows without luck."""
     names = {"full_sentences": "full_sentences", "mean_words": "words", "distinct_2": "distinct_2"}
-    rule = [{"name": "wanted", **{side: found["rule"].get(side) for side in ("before", "after")}}] if isinstance(found.get("rule"), dict) else []
-    return rule + [{"name": name, **found[kept]} for kept, name in names.items() if isinstance(found.get(kept), dict)]
+    rule = (
+        [{"name": "wanted", **{side: found["rule"].get(side) for side in ("before", "after")}}]
+        if isinstance(found.get("rule"), dict)
+        else []
+    )
+    return rule + [
+        {"name": name, **found[kept]}
+        for kept, name in names.items()
+        if isinstance(found.get(kept), dict)
+    ]

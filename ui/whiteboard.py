@@ -1,7 +1,9 @@
-"""The loop as a whiteboard drawing: six boxes in a ring, arrows between them, the brief in the middle, live numbers in every box.
+"""The loop as a whiteboard drawing: six boxes in a ring, arrows between them, the brief in the
+middle, live numbers in every box.
 
-Every box is a link to its page. Drawn big on the home page and small in the sidebar, from the same facts. Knows nothing about how the numbers
-come about. The only foreign text in it, the brief, is escaped.
+Every box is a link to its page. Drawn big on the home page and small in the sidebar, from the same
+facts. Knows nothing about how the numbers come about. The only foreign text in it, the brief, is
+escaped.
 """
 
 from __future__ import annotations
@@ -32,12 +34,48 @@ class Box:
 
 
 BOXES = (
-    Box("prompt", "pages/steps/prompt.py", "Prompt", "Prompt", "You ask. The language model writes several answers."),
-    Box("rank", "pages/steps/rank.py", "Rank", "Rank", "A person says which answers are better, following the brief."),
-    Box("reward_model", "pages/steps/reward_model.py", "Reward model", "Reward", "Learns the pattern behind those choices, as a score."),
-    Box("ppo", "pages/steps/ppo.py", "PPO", "PPO", "Nudges the language model towards higher scores."),
-    Box("before_after", "pages/steps/before_after.py", "Before / after", "Compare", "Same prompt, both models. Did it change for the better?"),
-    Box("rounds", "pages/steps/rounds.py", "Rounds", "Rounds", "Rinse and repeat: the next round starts from the tuned model."),
+    Box(
+        "prompt",
+        "pages/steps/prompt.py",
+        "Prompt",
+        "Prompt",
+        "You ask. The language model writes several answers.",
+    ),
+    Box(
+        "rank",
+        "pages/steps/rank.py",
+        "Rank",
+        "Rank",
+        "A person says which answers are better, following the brief.",
+    ),
+    Box(
+        "reward_model",
+        "pages/steps/reward_model.py",
+        "Reward model",
+        "Reward",
+        "Learns the pattern behind those choices, as a score.",
+    ),
+    Box(
+        "ppo",
+        "pages/steps/ppo.py",
+        "PPO",
+        "PPO",
+        "Nudges the language model towards higher scores.",
+    ),
+    Box(
+        "before_after",
+        "pages/steps/before_after.py",
+        "Before / after",
+        "Compare",
+        "Same prompt, both models. Did it change for the better?",
+    ),
+    Box(
+        "rounds",
+        "pages/steps/rounds.py",
+        "Rounds",
+        "Rounds",
+        "Rinse and repeat: the next round starts from the tuned model.",
+    ),
 )
 NAMES = tuple(box.name for box in BOXES)
 
@@ -53,14 +91,17 @@ _FACE = """<g stroke="#4b423c" stroke-width="2" stroke-linejoin="round">
 <ellipse cx="32" cy="54.5" rx="5" ry="3.9" fill="#e2839c" stroke="#4b423c" stroke-width="1.5"/>
 <path d="M24 47 L13 45 M24 49.5 L14 51 M40 47 L51 45 M40 49.5 L50 51" stroke="#8d8077" stroke-width="1.2" stroke-linecap="round"/>"""
 MARK_SVG = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{_FACE}</svg>'
-# With the name beside it, for the top of the sidebar; the colour of the letters reads on light and on dark.
+# With the name beside it, for the top of the sidebar; the colour of the letters reads on light and
+# on dark.
 LOGO_SVG = (
-    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 64">{_FACE}<text x="76" y="45" '
-    'font-family="Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif" font-size="37" font-weight="700" fill="#c25f83">Opossum</text></svg>'
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 64">{_FACE}<text x="76" y="45"'
+    ' font-family="Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif"'
+    ' font-size="37" font-weight="700" fill="#c25f83">Opossum</text></svg>'
 )
 _ARROW_SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40" fill="none" stroke="#000" stroke-width="3.2" stroke-linecap="round" stroke-linejoin="round">'
-    '<path d="M4 21 C12 17.5 24 18.5 35 20"/><path d="M26 11.5 C29 16 32 18.5 35.5 20 C31.5 22 28.5 25 26 29"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40" fill="none" stroke="#000"'
+    ' stroke-width="3.2" stroke-linecap="round" stroke-linejoin="round"><path d="M4 21 C12 17.5 24'
+    ' 18.5 35 20"/><path d="M26 11.5 C29 16 32 18.5 35.5 20 C31.5 22 28.5 25 26 29"/></svg>'
 )
 
 
@@ -124,11 +165,15 @@ CSS = (
 .op-mid b {font-weight: 700;} .op-mid small {font-size: .88rem; opacity: .82; display: block; line-height: 1.4;}
 """
     + "\n".join(
-        f'[class*="st-key-ring_"] > :has([class*="st-key-box_"][class*="_{name}"]), [class*="st-key-ring_"] > [class*="_{name}"] {{grid-area: {name};}}'
+        f'[class*="st-key-ring_"] > :has([class*="st-key-box_"][class*="_{name}"]),'
+        f' [class*="st-key-ring_"] > [class*="_{name}"] {{grid-area: {name};}}'
         for name in NAMES
     )
     + "\n"
-    + "\n".join(f'[class*="st-key-ring_"] > :has(.op-at-{area}) {{grid-area: {area};}}' for area in ("a1", "a2", "a3", "a4", "a5", "a6", "mid"))
+    + "\n".join(
+        f'[class*="st-key-ring_"] > :has(.op-at-{area}) {{grid-area: {area};}}'
+        for area in ("a1", "a2", "a3", "a4", "a5", "a6", "mid")
+    )
     + """
 @container (max-width: 640px) {
   [class*="st-key-ring_home"] {grid-template-columns: minmax(0, 1fr);
@@ -148,12 +193,25 @@ CSS = (
 """
 )
 
-_TURNS = (("a1", "right"), ("a2", "right"), ("a3", "down"), ("a4", "left"), ("a5", "left"), ("a6", "up"))
+_TURNS = (
+    ("a1", "right"),
+    ("a2", "right"),
+    ("a3", "down"),
+    ("a4", "left"),
+    ("a5", "left"),
+    ("a6", "up"),
+)
 
 
 def comparisons(session: Session) -> int:
-    """Pairs that the rankings so far say something about: four answers in order are six; both bad and skip are none, nor are rejected exploits."""
-    return len(preferences.training_pairs([pair for pair in session.pairs if pair.annotator != preferences.EXPLOIT]))
+    """Pairs that the rankings so far say something about: four answers in order are six; both bad
+    and skip are none, nor are rejected exploits.
+    """
+    return len(
+        preferences.training_pairs(
+            [pair for pair in session.pairs if pair.annotator != preferences.EXPLOIT]
+        )
+    )
 
 
 def next_box(session: Session) -> str:
@@ -170,55 +228,91 @@ def next_box(session: Session) -> str:
 
 
 def numbers(session: Session) -> dict[str, tuple[str, str]]:
-    """Each box's live number, in words for the big board and squeezed for the small one; empty where there is none yet."""
+    """Each box's live number, in words for the big board and squeezed for the small one; empty
+    where there is none yet.
+    """
     found = dict.fromkeys(NAMES, ("", ""))
     seen = seen_sets(session)
     if seen:
-        answers, prompts = sum(len(row["texts"]) for row in seen), len({row["prompt"] for row in seen})
-        found["prompt"] = (f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged", f"{answers}")
+        answers, prompts = (
+            sum(len(row["texts"]) for row in seen),
+            len({row["prompt"] for row in seen}),
+        )
+        found["prompt"] = (
+            f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged",
+            f"{answers}",
+        )
     judged = comparisons(session)
     if judged:
-        found["rank"] = (f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons", f"{judged}/{GOAL}")
+        found["rank"] = (
+            f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons",
+            f"{judged}/{GOAL}",
+        )
     summary = session.reward_summary or {}
     accuracy = summary.get("heldout_accuracy")
     if accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
         pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
         right = round(accuracy * pairs, 1)  # a tie may count half
         found["reward_model"] = (
-            f"right on {right:g} of {pairs} unseen pairs ({text.percent(low).rstrip('%')}\N{EN DASH}{text.percent(high)})",
+            (
+                f"right on {right:g} of {pairs} unseen pairs"
+                f" ({text.percent(low).rstrip('%')}\N{EN DASH}{text.percent(high)})"
+            ),
             f"{right:g}/{pairs}",
         )
     elif accuracy is not None:
-        found["reward_model"] = (f"right on {text.percent(accuracy)} of unseen pairs", text.percent(accuracy))
+        found["reward_model"] = (
+            f"right on {text.percent(accuracy)} of unseen pairs",
+            text.percent(accuracy),
+        )
     elif session.reward_model is not None:
-        found["reward_model"] = (f"trained on {summary.get('pairs_used', summary.get('pairs', 0))} pairs", "ready")
+        found["reward_model"] = (
+            f"trained on {summary.get('pairs_used', summary.get('pairs', 0))} pairs",
+            "ready",
+        )
     if len(session.metrics) > 1:
-        found["ppo"] = (f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}", gain(session, 1))
+        found["ppo"] = (
+            f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}",
+            gain(session, 1),
+        )
     if session.evaluation and session.evaluation.get("win_rate") is not None:
         share = session.evaluation["win_rate"]
-        found["before_after"] = (f"after wins {text.percent(share)} (ties count half), says the reward model", text.percent(share))
+        found["before_after"] = (
+            f"after wins {text.percent(share)} (ties count half), says the reward model",
+            text.percent(share),
+        )
     if session.rounds or session.current_round > 1:
         found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
     return found
 
 
 def seen_sets(session: Session) -> list[dict]:
-    """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and all that were judged; not those written ahead."""
+    """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and
+    all that were judged; not those written ahead.
+    """
     judged = {ranking.id for ranking in session.rankings}
     return [row for row in session.candidate_sets if row.get("asked") or row["id"] in judged]
 
 
 def gain(session: Session, digits: int = 2) -> str:
-    """How much PPO has raised the mean reward in this round, in reference standard deviations (SD); "no number" where a step has none."""
+    """How much PPO has raised the mean reward in this round, in reference standard deviations (SD);
+    "no number" where a step has none.
+    """
     value = 0.0 if len(session.metrics) == 1 else session.reward_gain
     known = value is not None and math.isfinite(value)
-    return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace("-", "\N{MINUS SIGN}")
+    return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace(
+        "-", "\N{MINUS SIGN}"
+    )
 
 
 def since(session: Session) -> str:
     """What ``gain`` is measured from, in words."""
-    if session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get("reward_model"):
-        return "over the original"  # two scales: only the distance to the original's mean, 0 on both, can be told
+    if session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get(
+        "reward_model"
+    ):
+        return (  # two scales: only the distance to the original's mean, 0 on both, can be told
+            "over the original"
+        )
     return "since step 0" if session.current_round == 1 else "since this round began"
 
 
@@ -228,13 +322,16 @@ def drift(session: Session) -> str:
     return f" Drift so far: {value:.1f} nats (KL)." if value is not None else ""
 
 
-def draw(session: Session, *, size: str = "home", now: str | None = None, busy: bool = False) -> None:
+def draw(
+    session: Session, *, size: str = "home", now: str | None = None, busy: bool = False
+) -> None:
     """Draw the board.
 
     Args:
         size: "home" (big) or "side" (small, for the sidebar).
         now: the box to light up; the one that waits for the learner where left out.
-        busy: work is going on in that box right now ("working"), instead of it being the next to press ("next").
+        busy: work is going on in that box right now ("working"), instead of it being the next to
+        press ("next").
     """
     now = now or next_box(session)
     live = numbers(session)
@@ -243,7 +340,16 @@ def draw(session: Session, *, size: str = "home", now: str | None = None, busy: 
         for place, box in enumerate(BOXES):
             with st.container(border=True, key=f"box_{size}_{box.name}"):
                 st.page_link(box.page, label=f"{place + 1} · {box.title}" if big else box.short)
-                st.html(_inside(box, live[box.name][0 if big else 1], big, box.name == now, busy, drift(session)))
+                st.html(
+                    _inside(
+                        box,
+                        live[box.name][0 if big else 1],
+                        big,
+                        box.name == now,
+                        busy,
+                        drift(session),
+                    )
+                )
             area, way = _TURNS[place]
             st.html(f'<div class="op-arrow op-{way} op-at-{area}" aria-hidden="true"><i></i></div>')
             if place == 2:
@@ -251,15 +357,36 @@ def draw(session: Session, *, size: str = "home", now: str | None = None, busy: 
 
 
 def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: str) -> str:
-    chip = f'<span class="op-chip">{"working" if busy else ("start here" if box.name == "prompt" else "next")}</span>' if lit else ""
+    chip = (
+        "<span"
+        f' class="op-chip">{"working" if busy else ("start here" if box.name == "prompt" else "next")}</span>'
+        if lit
+        else ""
+    )
     what = f'<div class="op-what">{box.what}</div>' if big else ""
-    frozen = f'<div class="op-frozen">❄ A frozen copy of the original holds it back.{html.escape(drifted)}</div>' if big and box.name == "ppo" else ""
+    frozen = (
+        '<div class="op-frozen">❄ A frozen copy of the original holds it'
+        f" back.{html.escape(drifted)}</div>"
+        if big and box.name == "ppo"
+        else ""
+    )
     state = ("op-now" if lit else "") + (" op-busy" if lit and busy else "")
-    return f'<div class="op-inside {state}">{chip}{what}<div class="op-number">{html.escape(number)}</div>{frozen}</div>'
+    return (
+        f'<div class="op-inside {state}">{chip}{what}<div'
+        f' class="op-number">{html.escape(number)}</div>{frozen}</div>'
+    )
 
 
 def _middle(session: Session, big: bool) -> str:
     brief = session.brief
-    detail = f"<small>Better: {text.escape(brief.prefer)}</small><small>Worse: {text.escape(brief.avoid)}</small>" if big else ""
+    detail = (
+        f"<small>Better: {text.escape(brief.prefer)}</small><small>Worse:"
+        f" {text.escape(brief.avoid)}</small>"
+        if big
+        else ""
+    )
     lead = "The brief: " if big else ""
-    return f'<div class="op-mid op-at-mid">{MARK}<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>'
+    return (
+        '<div class="op-mid'
+        f' op-at-mid">{MARK}<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>'
+    )

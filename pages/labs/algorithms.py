@@ -1,4 +1,6 @@
-"""Algorithms side by side: best-of-n, PPO, RLOO and DPO from the same comparisons and the same number of steps, on one chart."""
+"""Algorithms side by side: best-of-n, PPO, RLOO and DPO from the same comparisons and the same
+number of steps, on one chart.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,25 @@ from rlhf_core.common import settings
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
 
-LABELS = {"comparisons": "Comparisons by the scripted rater", "steps": "Steps of each training", "seed": "Seed"}
+LABELS = {
+    "comparisons": "Comparisons by the scripted rater",
+    "steps": "Steps of each training",
+    "seed": "Seed",
+}
 NAMES = {run: style[0] for run, style in charts_goodhart.ALGORITHMS.items()}
 HOW = {
     "best_of_n": "Trains nothing: writes n answers, keeps the one with the highest score.",
-    "ppo": "Writes a batch, scores it with the reward model, nudges every token by what was better than expected.",
-    "rloo": "Like PPO without a value head: each answer is judged against the other answers to its prompt.",
-    "dpo": "Needs no reward model: raises the probability of the preferred answer of each comparison.",
+    "ppo": (
+        "Writes a batch, scores it with the reward model, nudges every token by what was better"
+        " than expected."
+    ),
+    "rloo": (
+        "Like PPO without a value head: each answer is judged against the other answers to its"
+        " prompt."
+    ),
+    "dpo": (
+        "Needs no reward model: raises the probability of the preferred answer of each comparison."
+    ),
 }
 TEXTS_SHOWN = 3
 
@@ -31,45 +45,70 @@ def start() -> None:
         return
     knob.keep()
     own = bool(usable and st.session_state.get("algorithms_own"))
-    state.submit("algorithms", lambda: session.algorithms(chosen, own), label="Algorithms side by side", long=True, total=chosen.records)
+    state.submit(
+        "algorithms",
+        lambda: session.algorithms(chosen, own),
+        label="Algorithms side by side",
+        long=True,
+        total=chosen.records,
+    )
 
 
 def numbers(found: dict) -> None:
     """What each has got to, and what it cost."""
     lines = ["| | Gold | Proxy | KL | Time |", "|:--|--:|--:|--:|--:|"]
     for row in found.get("best_of_n", [])[-1:]:
-        gold, proxy, time = charts.number(row["gold"], sign=True), charts.number(row["proxy"], sign=True), monitor.duration(found["best_of_n_seconds"])
-        lines.append(f"| Best of {row['n']} | {gold} | {proxy} | ≤ {charts.number(row['kl'], 1)} | {time} a prompt |")
+        gold, proxy, time = (
+            charts.number(row["gold"], sign=True),
+            charts.number(row["proxy"], sign=True),
+            monitor.duration(found["best_of_n_seconds"]),
+        )
+        lines.append(
+            f"| Best of {row['n']} | {gold} | {proxy} | ≤ {charts.number(row['kl'], 1)} | {time} a"
+            " prompt |"
+        )
     for run, rows in found.get("points", {}).items():
         row = rows[-1]
         lines.append(
-            f"| {NAMES[run]}, step {row['step']} | {charts.number(row['gold'], sign=True)} | {charts.number(row['proxy'], sign=True)} | {charts.number(row['kl'], 1)} "
-            f"| {monitor.duration(row['seconds'])} |"
+            f"| {NAMES[run]}, step {row['step']} | {charts.number(row['gold'], sign=True)} |"
+            f" {charts.number(row['proxy'], sign=True)} | {charts.number(row['kl'], 1)} |"
+            f" {monitor.duration(row['seconds'])} |"
         )
     st.markdown("\n".join(lines))
     st.caption(
-        "Gold and proxy are changes from the original model, in its own standard deviations; KL is in nats an answer. Gold is a rule's rating (wanted register, full "
-        "sentence, nothing said twice, real words), not a person's; the proxy is the reward model's score, which DPO never sees. Time is that of the training; best-of-n "
-        "trains nothing and pays for every prompt anew. It was measured here and now, whatever else this machine was doing."
+        "Gold and proxy are changes from the original model, in its own standard deviations; KL is"
+        " in nats an answer. Gold is a rule's rating (wanted register, full sentence, nothing said"
+        " twice, real words), not a person's; the proxy is the reward model's score, which DPO"
+        " never sees. Time is that of the training; best-of-n trains nothing and pays for every"
+        " prompt anew. It was measured here and now, whatever else this machine was doing."
     )
 
 
 def texts(found: dict) -> None:
     """The same prompts, answered by each."""
     st.subheader("What they write", anchor=False)
-    rows = {f"Best of {found['best_of_n'][-1]['n']}": found["best_texts"], **{NAMES[run]: points[-1]["texts"] for run, points in found["points"].items()}}
+    rows = {
+        f"Best of {found['best_of_n'][-1]['n']}": found["best_texts"],
+        **{NAMES[run]: points[-1]["texts"] for run, points in found["points"].items()},
+    }
     for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
         answers = {name: texts[number] for name, texts in rows.items()}
         prompt = found["prompts"][next(iter(answers.values()))[0]]
         text.answers(
-            prompt, [one[1] for one in answers.values()], tags=list(answers), feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()]
+            prompt,
+            [one[1] for one in answers.values()],
+            tags=list(answers),
+            feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()],
         )
 
 
 def live(records: list[dict], view: dict) -> None:
     found = session.experiments.get("algorithms", {})
     if not found.get("points"):
-        st.caption("First it collects the comparisons, trains the reward model and lets the original model write the answers that best-of-n chooses from.")
+        st.caption(
+            "First it collects the comparisons, trains the reward model and lets the original model"
+            " write the answers that best-of-n chooses from."
+        )
         return
     charts.draw(charts_goodhart.algorithms(found), key="algorithms_chart")
     numbers(found)
@@ -77,8 +116,10 @@ def live(records: list[dict], view: dict) -> None:
         texts(found)
     ran = found["settings"]
     st.caption(
-        f"Brief: {text.plain(found['brief'])}. {found['pairs']} comparisons by: {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}. All are measured on prompts that "
-        "none of them trained on. One seed and one setting of each: another setting may turn the order round."
+        f"Brief: {text.plain(found['brief'])}. {found['pairs']} comparisons by:"
+        f" {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}. All are"
+        " measured on prompts that none of them trained on. One seed and one setting of each:"
+        " another setting may turn the order round."
     )
 
 
@@ -86,23 +127,43 @@ usable = not session.nothing_to_learn() and bool(session.brief.wanted)
 busy = state.alive("algorithms")
 st.title("Algorithms side by side", anchor=False)
 st.markdown(
-    "Four ways to use the same comparisons, from the same start and with the same number of steps. Which gets the better texts (*gold*, an independent rule's rating), and how far "
-    "does it drift from the original model for them (*KL*)?"
+    "Four ways to use the same comparisons, from the same start and with the same number of steps."
+    " Which gets the better texts (*gold*, an independent rule's rating), and how far does it drift"
+    " from the original model for them (*KL*)?"
 )
-st.markdown("\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items()))
+st.markdown(
+    "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
+)
 if not session.brief.wanted:
-    st.info("Your brief has no rule that could rate answers, so this lab uses the brief “Biology homework helper”.", icon=":material/info:")
+    st.info(
+        "Your brief has no rule that could rate answers, so this lab uses the brief “Biology"
+        " homework helper”.",
+        icon=":material/info:",
+    )
 with st.container(horizontal=True, vertical_alignment="center", key="algorithms_start"):
     again = bool(session.experiments.get("algorithms"))
-    st.button("Run it again" if again else "Run all four", key="algorithms_play", type="primary", icon=":material/play_arrow:", on_click=start, disabled=busy)
+    st.button(
+        "Run it again" if again else "Run all four",
+        key="algorithms_play",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start,
+        disabled=busy,
+    )
     with st.popover("Change the experiment", icon=":material/tune:"):
         for name in knob.rows:
             knob.draw(name, disabled=busy)
     if usable:
         st.toggle(
-            f"From your {len(session.learnable)} comparisons", key="algorithms_own", disabled=busy, help="Off: the scripted rater, a rule, makes its own."
+            f"From your {len(session.learnable)} comparisons",
+            key="algorithms_own",
+            disabled=busy,
+            help="Off: the scripted rater, a rule, makes its own.",
         )
-st.caption("It takes a few minutes and goes on while you look at other pages. It trains models of its own: yours are not touched.")
+st.caption(
+    "It takes a few minutes and goes on while you look at other pages. It trains models of its own:"
+    " yours are not touched."
+)
 if error := st.session_state.get("algorithms_error"):
     st.error(text.plain(error), icon=":material/error:")
 

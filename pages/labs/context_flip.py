@@ -20,37 +20,61 @@ session = state.session()
 def start(chosen: list[Brief], own: tuple[bool, bool]) -> None:
     st.session_state.pop("flip_error", None)
     if chosen[0].slug == chosen[1].slug:
-        st.session_state["flip_error"] = "Pick two different briefs: under one and the same, nothing can flip."
+        st.session_state["flip_error"] = (
+            "Pick two different briefs: under one and the same, nothing can flip."
+        )
         return
-    state.submit("context_flip", lambda: session.context_flip(ASKED, chosen, own), label=LABEL, long=True, total=ASKED.records)
+    state.submit(
+        "context_flip",
+        lambda: session.context_flip(ASKED, chosen, own),
+        label=LABEL,
+        long=True,
+        total=ASKED.records,
+    )
 
 
 def pick() -> tuple[list[Brief], tuple[bool, bool]]:
     """Which two briefs, and for each whether the learner's own rankings judge."""
     offered = {brief.slug: brief for brief in context_flip_briefs.choices(session)}
-    # What this tab picked last, else what was run last (a reload), else the two that the tour is about.
-    kept = [row["slug"] for row in (session.experiments.get("context_flip") or {}).get("briefs", [])]
+    # What this tab picked last, else what was run last (a reload), else the two that the tour is
+    # about.
+    kept = [
+        row["slug"] for row in (session.experiments.get("context_flip") or {}).get("briefs", [])
+    ]
     remembered = st.session_state.get("flip_chosen") or kept
-    before = remembered if len(remembered) == 2 and set(remembered) <= set(offered) else ["biology-homework", "meme-bot"]
+    before = (
+        remembered
+        if len(remembered) == 2 and set(remembered) <= set(offered)
+        else ["biology-homework", "meme-bot"]
+    )
     chosen, own = [], []
     with st.expander("Other briefs, or your own rankings as the judge", key="flip_choice"):
         for number, column in enumerate(st.columns(2)):
             with column:
                 slug = st.selectbox(
-                    ("First brief", "Second brief")[number], list(offered), list(offered).index(before[number]), format_func=lambda slug: offered[slug].title,
-                    key=f"flip_brief_{number}_pick", disabled=running,
-                )  # fmt: skip
+                    ("First brief", "Second brief")[number],
+                    list(offered),
+                    list(offered).index(before[number]),
+                    format_func=lambda slug: offered[slug].title,
+                    key=f"flip_brief_{number}_pick",
+                    disabled=running,
+                )
                 brief = offered[slug]
                 count = len(context_flip_briefs.own_rankings(session, brief))
                 mine = brief.wanted is None
                 if count >= context_flip_briefs.LEAST_OWN and not mine:
-                    mine = st.toggle(f"Learn from my own {count} rankings", key=f"flip_own_{number}_{slug}", disabled=running)
+                    mine = st.toggle(
+                        f"Learn from my own {count} rankings",
+                        key=f"flip_own_{number}_{slug}",
+                        disabled=running,
+                    )
                 st.caption(
                     f"Judged by: you, {count} rankings."
                     if mine
                     else "Judged by: its scripted rater, a small rule."
                     + (
-                        f" (You have ranked {count} of the {context_flip_briefs.LEAST_OWN} sets that your own taste takes.)"
+                        f" (You have ranked {count} of the {context_flip_briefs.LEAST_OWN} sets"
+                        " that your own taste takes.)"
                         if count < context_flip_briefs.LEAST_OWN
                         else ""
                     )
@@ -69,7 +93,11 @@ def stage(records: list[dict]) -> str:
     if not last:
         return "The original model writes one set of outputs."
     if last["kind"] in ("outputs", "judged"):
-        return f"They are judged under brief {judged + 1} of 2, and a reward model learns." if judged < 2 else "Both reward models score every output."
+        return (
+            f"They are judged under brief {judged + 1} of 2, and a reward model learns."
+            if judged < 2
+            else "Both reward models score every output."
+        )
     if steps < 2 * (ASKED.steps + 1):
         return f"PPO tunes the original model to brief {1 + (steps > ASKED.steps)} of 2."
     return "All three models answer the same new prompts."
@@ -84,9 +112,14 @@ def briefs_side_by_side(found: dict | None) -> None:
             st.markdown(text.plain(brief["prefer"]))
             accuracy = (found or {}).get("accuracy", [None, None])[number]
             if brief.get("rater"):
-                st.caption(f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons.")
+                st.caption(
+                    f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons."
+                )
             if accuracy is not None:
-                st.caption(f"Its reward model is right on {charts.percent(accuracy)} of the pairs about prompts it never saw (held-out accuracy).")
+                st.caption(
+                    f"Its reward model is right on {charts.percent(accuracy)} of the pairs about"
+                    " prompts it never saw (held-out accuracy)."
+                )
 
 
 def flipped(found: dict, names: list[str]) -> None:
@@ -96,40 +129,58 @@ def flipped(found: dict, names: list[str]) -> None:
     st.subheader("What a sentence is worth depends on the brief", anchor=False)
     votes = found.get("votes") or {}
     agreed = (
-        f" The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']} the opposite way, {votes['alike']} alike, "
-        f"{votes['tie']} as a tie by at least one of them."
+        f" The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']} the"
+        f" opposite way, {votes['alike']} alike, {votes['tie']} as a tie by at least one of them."
         if votes
         else ""
     )
     st.markdown(
-        f"Of {found['outputs']} outputs, **{charts.percent(found['flips'])}** (95% interval {charts.interval(found['flips_interval'])}) get a score above 0 under one "
-        f"brief and below 0 under the other.{agreed} Two scores that have nothing to do with each other would do so in half of them."
+        f"Of {found['outputs']} outputs, **{charts.percent(found['flips'])}** (95% interval"
+        f" {charts.interval(found['flips_interval'])}) get a score above 0 under one brief and"
+        f" below 0 under the other.{agreed} Two scores that have nothing to do with each other"
+        " would do so in half of them."
     )
     if found["flips_interval"][1] < 0.5:
-        st.info("These two briefs mostly want the same: few outputs change sign.", icon=":material/drag_handle:")
+        st.info(
+            "These two briefs mostly want the same: few outputs change sign.",
+            icon=":material/drag_handle:",
+        )
     elif found["flips_interval"][0] <= 0.5:
-        st.info("The interval includes one half: no flip can be shown between these two briefs.", icon=":material/drag_handle:")
+        st.info(
+            "The interval includes one half: no flip can be shown between these two briefs.",
+            icon=":material/drag_handle:",
+        )
     if found["correlation"] < -0.9:
         st.caption(
-            "These two raters want almost exactly opposite things, so the two scores are close to mirror images "
-            f"(correlation {charts.number(found['correlation'], sign=True)}). Briefs written by people overlap more."
+            "These two raters want almost exactly opposite things, so the two scores are close to"
+            f" mirror images (correlation {charts.number(found['correlation'], sign=True)}). Briefs"
+            " written by people overlap more."
         )
     charts.draw(charts_flip.two_scores(found["sentences"], names), key="flip_scores")
     st.caption(
-        "Shown: the sentences on which the two reward models differ most, not typical ones. The share above counts all outputs of the pool that was judged."
+        "Shown: the sentences on which the two reward models differ most, not typical ones. The"
+        " share above counts all outputs of the pool that was judged."
     )
 
 
 def ask_own() -> None:
     st.session_state.pop("flip_error", None)
     try:
-        prompt, written = check_prompt(st.session_state["flip_prompt"]), st.session_state["flip_text"]
+        prompt, written = (
+            check_prompt(st.session_state["flip_prompt"]),
+            st.session_state["flip_text"],
+        )
         if not written.strip():
             raise InputError("Your sentence is empty. Write how the text could go on.")
     except InputError as error:
         st.session_state["flip_error"] = str(error)
         return
-    state.submit("flip_own", lambda: session.context_flip_own(prompt, written), label="Scoring your sentence", long=False)
+    state.submit(
+        "flip_own",
+        lambda: session.context_flip_own(prompt, written),
+        label="Scoring your sentence",
+        long=False,
+    )
 
 
 def own_sentence(names: list[str]) -> None:
@@ -137,20 +188,49 @@ def own_sentence(names: list[str]) -> None:
     with st.form("flip_own_form"):
         st.markdown("**Try a sentence of your own.** Can you write one that both briefs like?")
         st.text_input("Prompt", "An opossum is", key="flip_prompt", max_chars=400)
-        st.text_input("Your sentence goes on", key="flip_text", max_chars=400, placeholder="a small mammal that plays dead on Mondays.")
-        st.form_submit_button("Score it under both", key="flip_own", icon=":material/balance:", on_click=ask_own, disabled=state.alive("flip_own"))
+        st.text_input(
+            "Your sentence goes on",
+            key="flip_text",
+            max_chars=400,
+            placeholder="a small mammal that plays dead on Mondays.",
+        )
+        st.form_submit_button(
+            "Score it under both",
+            key="flip_own",
+            icon=":material/balance:",
+            on_click=ask_own,
+            disabled=state.alive("flip_own"),
+        )
     if error := st.session_state.get("flip_error"):
         st.error(text.plain(error), icon=":material/error:")
     elif state.job("flip_own"):
-        monitor.monitor("flip_own", controls=(), draw=lambda records, view: scored(records, names), every=0.3, quiet=True)
+        monitor.monitor(
+            "flip_own",
+            controls=(),
+            draw=lambda records, view: scored(records, names),
+            every=0.3,
+            quiet=True,
+        )
 
 
 def scored(records: list[dict], names: list[str]) -> None:
     for row in records[-1:]:
-        feet = " · ".join(f"{name}: {charts.number(score, sign=True)}" for name, score in zip(names, row["scores"], strict=True))
+        feet = " · ".join(
+            f"{name}: {charts.number(score, sign=True)}"
+            for name, score in zip(names, row["scores"], strict=True)
+        )
         text.answer(row["prompt"], row["text"], tag="Your sentence", foot=feet)
-        both, neither = all(score > 0 for score in row["scores"]), all(score < 0 for score in row["scores"])
-        st.caption("Both briefs like it." if both else "Neither brief likes it." if neither else "One brief likes it, the other does not.")
+        both, neither = (
+            all(score > 0 for score in row["scores"]),
+            all(score < 0 for score in row["scores"]),
+        )
+        st.caption(
+            "Both briefs like it."
+            if both
+            else "Neither brief likes it."
+            if neither
+            else "One brief likes it, the other does not."
+        )
 
 
 def answers(found: dict, names: list[str]) -> None:
@@ -162,22 +242,41 @@ def answers(found: dict, names: list[str]) -> None:
     prompts = list(dict.fromkeys(row["prompt"] for row in rows))
     picked = st.selectbox("Prompt, held out from all training", prompts, key="flip_pick")
     for row in (row for row in rows if row["prompt"] == picked):
-        feet = [" · ".join(f"{name} {charts.number(score, sign=True)}" for name, score in zip(names, scores, strict=True)) for scores in row["scores"]]
+        feet = [
+            " · ".join(
+                f"{name} {charts.number(score, sign=True)}"
+                for name, score in zip(names, scores, strict=True)
+            )
+            for scores in row["scores"]
+        ]
         text.answer(row["prompt"], row["original"], tag="The original")
-        text.answers(row["prompt"], row["texts"], tags=[f"Tuned for: {name}" for name in names], feet=feet)
-    ruled = {brief["wanted"]: number for number, brief in enumerate(found["briefs"]) if brief["wanted"]}  # a brief of one's own has no rule
+        text.answers(
+            row["prompt"], row["texts"], tags=[f"Tuned for: {name}" for name in names], feet=feet
+        )
+    ruled = {
+        brief["wanted"]: number for number, brief in enumerate(found["briefs"]) if brief["wanted"]
+    }  # a brief of one's own has no rule
     if not ruled:
         return
     kinds = [text.plain(text.REGISTERS.get(wanted, wanted)) for wanted in ruled]
-    lines = [f"| Share of its answers that the word rule counts as | {' | '.join(kinds)} |", "|:--|" + "--:|" * len(kinds)]
-    for who, shares in zip(("The original", *(f"Tuned for: {name}" for name in names)), found["shares"], strict=True):
-        lines.append(f"| {text.plain(who)} | {' | '.join(charts.percent(shares[number]) for number in ruled.values())} |")
+    lines = [
+        f"| Share of its answers that the word rule counts as | {' | '.join(kinds)} |",
+        "|:--|" + "--:|" * len(kinds),
+    ]
+    for who, shares in zip(
+        ("The original", *(f"Tuned for: {name}" for name in names)), found["shares"], strict=True
+    ):
+        lines.append(
+            f"| {text.plain(who)} |"
+            f" {' | '.join(charts.percent(shares[number]) for number in ruled.values())} |"
+        )
     st.markdown("\n".join(lines))
     taught = any("scripted" in brief.get("rater", "scripted") for brief in found["briefs"])
     st.caption(
         f"Counted over {len(rows)} answers of each model, all drawn with the same random numbers. "
         + (
-            "The rule is the one that the scripted raters judged by: it says that each model learned its lesson, not that people would agree."
+            "The rule is the one that the scripted raters judged by: it says that each model"
+            " learned its lesson, not that people would agree."
             if taught
             else "No training has seen this rule; it only looks at words."
         )
@@ -192,20 +291,26 @@ def results(found: dict | None) -> None:
     names = [brief["title"] for brief in found["briefs"]]
     flipped(found, names)
     if any(found["metrics"]):
-        charts.draw(charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"]), key="flip_runs")
+        charts.draw(
+            charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"]),
+            key="flip_runs",
+        )
 
 
 def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
         st.caption(stage(records))
         found = session.experiments.get("context_flip") or {}
-        results(found if found.get("status") == "running" else None)  # until there are new scores, what is kept is an earlier run's
+        results(
+            found if found.get("status") == "running" else None
+        )  # until there are new scores, what is kept is an earlier run's
 
 
 st.title("Context flip", anchor=False)
 st.markdown(
-    "Is a sentence good? That depends on who asked. Here the **same outputs** are judged under **two briefs** (a brief is what the rater is told to prefer). "
-    "Everything else is equal, so what comes out differently comes from the brief alone."
+    "Is a sentence good? That depends on who asked. Here the **same outputs** are judged under"
+    " **two briefs** (a brief is what the rater is told to prefer). Everything else is equal, so"
+    " what comes out differently comes from the brief alone."
 )
 running = state.alive("context_flip")
 kept = session.experiments.get("context_flip")
@@ -213,17 +318,25 @@ start_box = st.container(horizontal=True, vertical_alignment="center", key="flip
 chosen, own = pick()
 with start_box:
     st.button(
-        "Run it again" if kept else "Flip the context", key="flip", type="secondary" if kept else "primary", icon=":material/swap_horiz:", on_click=start,
-        args=(chosen, own), disabled=running,
-    )  # fmt: skip
+        "Run it again" if kept else "Flip the context",
+        key="flip",
+        type="secondary" if kept else "primary",
+        icon=":material/swap_horiz:",
+        on_click=start,
+        args=(chosen, own),
+        disabled=running,
+    )
     st.caption(
-        f"About a minute on an idle computer: {text.plain(chosen[0].title)} against {text.plain(chosen[1].title)}. "
+        f"About a minute on an idle computer: {text.plain(chosen[0].title)} against"
+        f" {text.plain(chosen[1].title)}. "
         + (
             ""
             if all(own)
-            else "Scripted raters judge (small rules, not people). "
-            if not any(own)
-            else "You judge one of them, a scripted rater (a small rule) the other. "
+            else (
+                "Scripted raters judge (small rules, not people). "
+                if not any(own)
+                else "You judge one of them, a scripted rater (a small rule) the other. "
+            )
         )
         + "Your own session is not touched.",
         width="content",
@@ -235,7 +348,10 @@ if state.job("context_flip"):
     monitor.monitor("context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running)
 if not running:
     if kept and kept["status"] != "done":
-        st.info("It was stopped before its end. What it had found is kept below.", icon=":material/stop_circle:")
+        st.info(
+            "It was stopped before its end. What it had found is kept below.",
+            icon=":material/stop_circle:",
+        )
     results(kept)
     if kept:
         names = [brief["title"] for brief in kept["briefs"]]

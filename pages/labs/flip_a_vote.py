@@ -21,7 +21,10 @@ def words(row: dict) -> str:
     """A vote as one line of a list."""
     winner, loser = (row["a"], row["b"]) if row["choice"] != "b" else (row["b"], row["a"])
     verb = "ties with" if row["choice"] == "tie" else "beats"
-    short = [one.strip() if len(one.strip()) <= 48 else one.strip()[:47].rstrip() + "…" for one in (winner, loser)]
+    short = [
+        one.strip() if len(one.strip()) <= 48 else one.strip()[:47].rstrip() + "…"
+        for one in (winner, loser)
+    ]
     return f"#{row['index'] + 1} {row['prompt']}: {short[0]} — {verb} — {short[1]}"
 
 
@@ -30,12 +33,25 @@ def summary(found: dict) -> None:
     rows, count = found["rows"], found["count"]
     decide = sum(row["decides"] for row in rows)
     against = sum(row["agrees"] is False for row in rows)
-    scope = f"of your {count} votes" if len(rows) == count else f"of the {len(rows)} most influential of your {count} votes"
-    told = f"**{decide} {scope}** {'decides' if decide == 1 else 'decide'}, each by itself, which of the outputs below comes first." if decide else (
-        f"**None {scope}** decides by itself which of the outputs below comes first: the order rests on several."
-    )  # fmt: skip
+    scope = (
+        f"of your {count} votes"
+        if len(rows) == count
+        else f"of the {len(rows)} most influential of your {count} votes"
+    )
+    told = (
+        f"**{decide} {scope}** {'decides' if decide == 1 else 'decide'}, each by itself, which of"
+        " the outputs below comes first."
+        if decide
+        else (
+            f"**None {scope}** decides by itself which of the outputs below comes first: the order"
+            " rests on several."
+        )
+    )
     if against:
-        told += f" It would have cast {against} of them the other way: those are the ones to read again."
+        told += (
+            f" It would have cast {against} of them the other way: those are the ones to read"
+            " again."
+        )
     st.markdown(told)
 
 
@@ -44,30 +60,67 @@ def effect(found: dict, row: dict, change: str) -> None:
         st.metric("Places that change", f"{found['moved']} of {len(found['texts'])}")
         st.metric("First place", "changes" if found["decides"] else "stays")
         st.metric(
-            "Refit", f"{found['milliseconds']:.0f} ms" if found["milliseconds"] >= 1 else "< 1 ms",
-            help="Time to fit the reward model anew with this vote changed and to score the outputs again, measured on this server just now.",
-        )  # fmt: skip
-    st.markdown(("**This one vote decides.** " if found["decides"] else "") + text.plain(found["sentence"]))
-    place_before, place_after = ({number: place for place, number in enumerate(found[name])} for name in ("order_before", "order_after"))
+            "Refit",
+            f"{found['milliseconds']:.0f} ms" if found["milliseconds"] >= 1 else "< 1 ms",
+            help=(
+                "Time to fit the reward model anew with this vote changed and to score the outputs"
+                " again, measured on this server just now."
+            ),
+        )
+    st.markdown(
+        ("**This one vote decides.** " if found["decides"] else "") + text.plain(found["sentence"])
+    )
+    place_before, place_after = (
+        {number: place for place, number in enumerate(found[name])}
+        for name in ("order_before", "order_after")
+    )
     rows = [
-        {"prompt": prompt, "text": one, "before": before, "after": after, "places": place_before[n] - place_after[n]}
-        for n, (prompt, one, before, after) in enumerate(zip(found["prompts"], found["texts"], found["before"], found["after"], strict=True))
+        {
+            "prompt": prompt,
+            "text": one,
+            "before": before,
+            "after": after,
+            "places": place_before[n] - place_after[n],
+        }
+        for n, (prompt, one, before, after) in enumerate(
+            zip(found["prompts"], found["texts"], found["before"], found["after"], strict=True)
+        )
     ]
     chart = charts_lab.moves(
-        rows, title=f"The outputs with vote #{row['index'] + 1} {CHANGES[change]}", before="As you voted", after=CHANGES[change].capitalize(),
-        look_for="how far the filled dots are from the open ones: a short way says that other votes hold the score in place. ▲ and ▼ count the places won and lost.",
-    )  # fmt: skip
+        rows,
+        title=f"The outputs with vote #{row['index'] + 1} {CHANGES[change]}",
+        before="As you voted",
+        after=CHANGES[change].capitalize(),
+        look_for=(
+            "how far the filled dots are from the open ones: a short way says that other votes hold"
+            " the score in place. ▲ and ▼ count the places won and lost."
+        ),
+    )
     charts.draw(chart, key="flip_chart")
     seconds = st.session_state.get("lab_flip_seconds")
     if seconds is not None:
-        st.caption(f"From your choice reaching the server to the numbers being here: {1000 * seconds:.0f} ms. Nothing is kept: your vote stays as it was.")
+        st.caption(
+            f"From your choice reaching the server to the numbers being here: {1000 * seconds:.0f}"
+            " ms. Nothing is kept: your vote stays as it was."
+        )
 
 
 st.title("Flip a vote", anchor=False)
-st.markdown("Take one of your judgements, turn it round or leave it out, and see what it decides. With few votes, one can decide a lot.")
+st.markdown(
+    "Take one of your judgements, turn it round or leave it out, and see what it decides. With few"
+    " votes, one can decide a lot."
+)
 tools.door(session)
 tools.about_the_votes(session)
-found = tools.of_kind(tools.fresh("lab_votes", tools.tool(session, "votes"), tools.learned_from(session), label="Turning each vote round"), "votes")
+found = tools.of_kind(
+    tools.fresh(
+        "lab_votes",
+        tools.tool(session, "votes"),
+        tools.learned_from(session),
+        label="Turning each vote round",
+    ),
+    "votes",
+)
 if not found:
     st.stop()
 summary(found)
@@ -78,20 +131,45 @@ if st.session_state.get("flip_change") not in CHANGES:
     st.session_state["flip_change"] = "flip"
 options = list(by_index)
 st.selectbox(
-    "The vote (those that move most come first)", options, options.index(st.session_state["flip_vote"]), format_func=lambda index: words(by_index[index]),
-    key="flip_vote_widget", on_change=keep, args=("flip_vote",),
-)  # fmt: skip
+    "The vote (those that move most come first)",
+    options,
+    options.index(st.session_state["flip_vote"]),
+    format_func=lambda index: words(by_index[index]),
+    key="flip_vote_widget",
+    on_change=keep,
+    args=("flip_vote",),
+)
 st.segmented_control(
-    "What if it were", list(CHANGES), format_func=CHANGES.get, default=st.session_state["flip_change"], required=True, key="flip_change_widget", on_change=keep,
+    "What if it were",
+    list(CHANGES),
+    format_func=CHANGES.get,
+    default=st.session_state["flip_change"],
+    required=True,
+    key="flip_change_widget",
+    on_change=keep,
     args=("flip_change",),
-)  # fmt: skip
+)
 index, change = st.session_state["flip_vote"], st.session_state["flip_change"]
 row = by_index[index]
 text.answers(
     row["prompt"],
     [row["a"], row["b"]],
-    tags=["You preferred this" if row["choice"] == side else "A tie" if row["choice"] == "tie" else "The other" for side in "ab"],
+    tags=[
+        (
+            "You preferred this"
+            if row["choice"] == side
+            else "A tie"
+            if row["choice"] == "tie"
+            else "The other"
+        )
+        for side in "ab"
+    ],
 )
-made = tools.fresh("lab_flip", tools.tool(session, "flip", index, change, watch=True), (tools.learned_from(session), index, change), label="Refitting")
+made = tools.fresh(
+    "lab_flip",
+    tools.tool(session, "flip", index, change, watch=True),
+    (tools.learned_from(session), index, change),
+    label="Refitting",
+)
 if what_if := tools.of_kind(made, "what_if"):
     effect(what_if, row, change)

@@ -1,4 +1,6 @@
-"""Goodhart lab: chase a score without a leash and watch what it was meant to measure fall; then two cures, and what they really did."""
+"""Goodhart lab: chase a score without a leash and watch what it was meant to measure fall; then two
+cures, and what they really did.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,17 @@ LABELS = {
     "conservative": "Doubt taken off, times its size",
     "seed": "Seed",
 }
-LADDERS = {"learning_rate": (1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3), "beta": (0.05, 0.1, 0.25, 0.5, 1.0)}
+LADDERS = {
+    "learning_rate": (1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3),
+    "beta": (0.05, 0.1, 0.25, 0.5, 1.0),
+}
 NAMES = {run: style[0] for run, style in charts_goodhart.RUNS.items()}
-SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")  # the gold rule's questions, as they stand over a column
+SHORT = (
+    "Right register",
+    "Full sentence",
+    "Nothing twice",
+    "Real words",
+)  # the gold rule's questions, as they stand over a column
 TEXTS_SHOWN = 3
 
 session = state.session()
@@ -35,31 +45,57 @@ def start() -> None:
         st.session_state["goodhart_error"] = str(error)
         return
     knob.keep()
-    state.submit("goodhart", lambda: session.goodhart(chosen), label="Goodhart lab", long=True, total=chosen.records)
+    state.submit(
+        "goodhart",
+        lambda: session.goodhart(chosen),
+        label="Goodhart lab",
+        long=True,
+        total=chosen.records,
+    )
 
 
 def fall_in_words(fall: dict, ended: bool = True) -> str:
     """One run's gold, from its peak to its end, or to where it is."""
-    span = f"{charts.number(fall['fall'])} (95% interval {charts.number(fall['low'])} to {charts.number(fall['high'])})"
-    rise = f"the proxy {'rose' if fall['proxy_rise'] > 0 else 'fell'} by {charts.number(abs(fall['proxy_rise']))}"
+    span = (
+        f"{charts.number(fall['fall'])} (95% interval {charts.number(fall['low'])} to"
+        f" {charts.number(fall['high'])})"
+    )
+    rise = (
+        f"the proxy {'rose' if fall['proxy_rise'] > 0 else 'fell'} by"
+        f" {charts.number(abs(fall['proxy_rise']))}"
+    )
     if fall["peak_step"] == fall["last_step"]:
-        return "gold was highest at the very end: it did not fall." if ended else f"so far, at step {fall['last_step']}, gold has not fallen."
+        return (
+            "gold was highest at the very end: it did not fall."
+            if ended
+            else f"so far, at step {fall['last_step']}, gold has not fallen."
+        )
     where = f"from its peak at step {fall['peak_step']} to step {fall['last_step']}"
     if fall["low"] <= 0 <= fall["high"]:
         return f"no detectable fall of gold {where}: {span}, while {rise}."
-    return f"gold {'fell' if fall['fall'] > 0 else 'rose'} {where} by {span.lstrip(charts.number(-1)[0])}, while {rise}."
+    return (
+        f"gold {'fell' if fall['fall'] > 0 else 'rose'} {where} by"
+        f" {span.lstrip(charts.number(-1)[0])}, while {rise}."
+    )
 
 
 def cure_in_words(name: str, cure: dict, ended: bool) -> str:
-    """What a cure did to the fall, and whether it moved the curve or only stopped earlier on it; no last word before the run has ended."""
+    """What a cure did to the fall, and whether it moved the curve or only stopped earlier on it; no
+    last word before the run has ended.
+    """
     words = f"**{name}:** {fall_in_words(cure['fall'], ended)} "
     if not ended:
         return words + "This run is still going on."
     if cure["halved"] is not None:
-        words += "That is at most half of the fall without a penalty. " if cure["halved"] else "That is more than half of the fall without a penalty. "
+        words += (
+            "That is at most half of the fall without a penalty. "
+            if cure["halved"]
+            else "That is more than half of the fall without a penalty. "
+        )
     same = cure["same_distance"]
     gap = (
-        f" ({charts.number(same['difference'], sign=True)}, 95% interval {charts.number(same['low'], sign=True)} to {charts.number(same['high'], sign=True)})"
+        f" ({charts.number(same['difference'], sign=True)}, 95% interval"
+        f" {charts.number(same['low'], sign=True)} to {charts.number(same['high'], sign=True)})"
         if same
         else ""
     )
@@ -67,9 +103,18 @@ def cure_in_words(name: str, cure: dict, ended: bool) -> str:
         words
         + {
             "moved": f"**It moved the curve:** at the same KL its gold is higher{gap}.",
-            "worse": f"At the same KL its gold is even lower{gap}: whatever it gained came from stopping earlier.",
-            "stopped earlier": f"**It only stopped earlier:** it stayed nearer to the original model, and at the same KL its gold shows no detectable difference{gap}.",
-            "too few to tell": f"Too few to tell whether it moved the curve: at the same KL its gold shows no detectable difference{gap}.",
+            "worse": (
+                f"At the same KL its gold is even lower{gap}: whatever it gained came from stopping"
+                " earlier."
+            ),
+            "stopped earlier": (
+                "**It only stopped earlier:** it stayed nearer to the original model, and at the"
+                f" same KL its gold shows no detectable difference{gap}."
+            ),
+            "too few to tell": (
+                "Too few to tell whether it moved the curve: at the same KL its gold shows no"
+                f" detectable difference{gap}."
+            ),
         }[cure["effect"]]
     )
 
@@ -81,26 +126,35 @@ def verdict(found: dict) -> None:
     if free is None:
         return
     with st.container(border=True, key="goodhart_verdict"):
-        caught = free["fall"] >= overoptimisation.FALL and free["low"] > 0 and free["proxy_rise"] > 0
+        caught = (
+            free["fall"] >= overoptimisation.FALL and free["low"] > 0 and free["proxy_rise"] > 0
+        )
         st.markdown(
             ":material/gavel: "
             + ("**Goodhart's law, caught in the act.** " if caught else "")
-            + f"**{NAMES['free']}:** {fall_in_words(free, found.get('status') != 'running' or len(points) > 1)}"
+            + f"**{NAMES['free']}:**"
+            f" {fall_in_words(free, found.get('status') != 'running' or len(points) > 1)}"
         )
         for run in ("penalty", "conservative"):
             if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
-                ended = found.get("status") != "running" or points[run][-1]["step"] >= found["settings"]["steps"]
+                ended = (
+                    found.get("status") != "running"
+                    or points[run][-1]["step"] >= found["settings"]["steps"]
+                )
                 st.markdown(cure_in_words(NAMES[run], cure, ended))
         st.caption(
-            "In standard deviations of the original model's ratings. The peak is looked for in one half of the answers and the fall measured in the other: the highest of many "
-            "noisy numbers always looks too high where it was found. One seed is one story; “Change the experiment” tells others."
+            "In standard deviations of the original model's ratings. The peak is looked for in one"
+            " half of the answers and the fall measured in the other: the highest of many noisy"
+            " numbers always looks too high where it was found. One seed is one story; “Change the"
+            " experiment” tells others."
         )
 
 
 def numbers(found: dict) -> None:
     """Where each run ended, and which of the gold rule's four questions decided."""
     ends = [("The original model", rows[0]) for rows in list(found["points"].values())[:1]] + [
-        (f"{NAMES[run]}, step {rows[-1]['step']}", rows[-1]) for run, rows in found["points"].items()
+        (f"{NAMES[run]}, step {rows[-1]['step']}", rows[-1])
+        for run, rows in found["points"].items()
     ]
     lines = ["| Run | KL | Proxy | Gold |", "|:--|--:|--:|--:|"]
     for name, row in ends:
@@ -109,31 +163,61 @@ def numbers(found: dict) -> None:
     st.markdown("\n".join(lines))
     with st.expander("What the gold rule saw", icon=":material/rule:", key="goodhart_parts"):
         lines = [f"| Run | {' | '.join(SHORT)} |", "|:--|" + "--:|" * len(SHORT)]
-        lines += [f"| {name} | {' | '.join(charts.percent(row['parts'][part]) for part in gold_rule.PARTS)} |" for name, row in ends]
+        lines += [
+            f"| {name} |"
+            f" {' | '.join(charts.percent(row['parts'][part]) for part in gold_rule.PARTS)} |"
+            for name, row in ends
+        ]
         st.markdown("\n".join(lines))
-        st.caption("Means over all answers at the end of each run. The rating is the mean of the four.")
+        st.caption(
+            "Means over all answers at the end of each run. The rating is the mean of the four."
+        )
 
 
 def texts(found: dict) -> None:
-    """What a run wrote where gold was best (or the original model, where that was the end), and at its end."""
+    """What a run wrote where gold was best (or the original model, where that was the end), and at
+    its end.
+    """
     points = {run: rows for run, rows in found.get("points", {}).items() if rows}
-    run = st.segmented_control("What it writes: run", list(points), format_func=NAMES.get, default="free", key="goodhart_run") or "free"
+    run = (
+        st.segmented_control(
+            "What it writes: run",
+            list(points),
+            format_func=NAMES.get,
+            default="free",
+            key="goodhart_run",
+        )
+        or "free"
+    )
     rows = points[run]
     fall = overoptimisation.fall_of(rows)
     peak = next(row for row in rows if row["step"] == fall["peak_step"]) if fall else rows[-1]
     best = f"{NAMES[run]}, at its best, step {peak['step']}"
     if peak is rows[-1]:
         peak, best = rows[0], "The original model"
-    for (number, before, *old), (_, after, *new) in list(zip(peak["texts"], rows[-1]["texts"], strict=True))[:TEXTS_SHOWN]:
+    for (number, before, *old), (_, after, *new) in list(
+        zip(peak["texts"], rows[-1]["texts"], strict=True)
+    )[:TEXTS_SHOWN]:
         prompt = found["prompts"][number]
-        feet = [f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}" for proxy, gold in (old, new)]
-        text.answers(prompt, [before, after], tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"], feet=feet)
+        feet = [
+            f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
+            for proxy, gold in (old, new)
+        ]
+        text.answers(
+            prompt,
+            [before, after],
+            tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"],
+            feet=feet,
+        )
 
 
 def live(records: list[dict], view: dict) -> None:
     found = session.experiments.get("goodhart", {})
     if not found.get("points"):
-        st.caption("First it collects the comparisons, trains the reward model and lets the original model write the answers that best-of-n chooses from.")
+        st.caption(
+            "First it collects the comparisons, trains the reward model and lets the original model"
+            " write the answers that best-of-n chooses from."
+        )
         return
     verdict(found)
     charts.draw(charts_goodhart.over_optimisation(found), key="goodhart_chart")
@@ -141,33 +225,58 @@ def live(records: list[dict], view: dict) -> None:
         texts(found)
     numbers(found)
     ran = found["settings"]
-    accuracy = f", right on {charts.percent(found['accuracy'])} of held-out comparisons" if found.get("accuracy") is not None else ""
-    accuracy += f" (95% interval {charts.interval(found['accuracy_interval'])}: very few)" if found.get("accuracy_interval") else ""
+    accuracy = (
+        f", right on {charts.percent(found['accuracy'])} of held-out comparisons"
+        if found.get("accuracy") is not None
+        else ""
+    )
+    accuracy += (
+        f" (95% interval {charts.interval(found['accuracy_interval'])}: very few)"
+        if found.get("accuracy_interval")
+        else ""
+    )
     st.caption(
-        f"Brief: {text.plain(found['brief'])}. Reward model: {ran['features']} features from {found['pairs']} comparisons by the scripted rater (a rule){accuracy}. "
-        f"Runs: {ran['steps']} PPO steps, learning rate {ran['learning_rate']:g}, no limit to a score, no fee for answers that never end; β {ran['beta']:g} in the run with a "
-        f"penalty, {ran['conservative']:g} times the doubt taken off in the conservative one. Seed {ran['seed']}."
+        f"Brief: {text.plain(found['brief'])}. Reward model: {ran['features']} features from"
+        f" {found['pairs']} comparisons by the scripted rater (a rule){accuracy}. Runs:"
+        f" {ran['steps']} PPO steps, learning rate {ran['learning_rate']:g}, no limit to a score,"
+        f" no fee for answers that never end; β {ran['beta']:g} in the run with a penalty,"
+        f" {ran['conservative']:g} times the doubt taken off in the conservative one. Seed"
+        f" {ran['seed']}."
     )
 
 
 busy = state.alive("goodhart")
 st.title("Goodhart lab", anchor=False)
 st.markdown(
-    "**When a measure becomes a target, it ceases to be a good measure.** The reward model's score is a measure: a *proxy* for what people want. Here PPO chases a poor "
-    "one three times from the same start: with nothing to hold it back, with a KL penalty (drifting away from the original model costs), and with a conservative reward "
-    "(the score less the reward model's own doubt). A rule that no reward model learned from, called *gold*, rates what comes out."
+    "**When a measure becomes a target, it ceases to be a good measure.** The reward model's score"
+    " is a measure: a *proxy* for what people want. Here PPO chases a poor one three times from the"
+    " same start: with nothing to hold it back, with a KL penalty (drifting away from the original"
+    " model costs), and with a conservative reward (the score less the reward model's own doubt). A"
+    " rule that no reward model learned from, called *gold*, rates what comes out."
 )
 if not session.brief.wanted:
-    st.info("Your brief has no rule that could rate answers, so this lab uses the brief “Biology homework helper”.", icon=":material/info:")
+    st.info(
+        "Your brief has no rule that could rate answers, so this lab uses the brief “Biology"
+        " homework helper”.",
+        icon=":material/info:",
+    )
 with st.container(horizontal=True, key="goodhart_start"):
     again = bool(session.experiments.get("goodhart"))
     st.button(
-        "Run it again" if again else "Run the experiment", key="goodhart_play", type="primary", icon=":material/play_arrow:", on_click=start, disabled=busy
+        "Run it again" if again else "Run the experiment",
+        key="goodhart_play",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start,
+        disabled=busy,
     )
     with st.popover("Change the experiment", icon=":material/tune:"):
         for name in knob.rows:
             knob.draw(name, disabled=busy)
-st.caption("It takes a few minutes and goes on while you look at other pages. It trains models of its own: yours are not touched.")
+st.caption(
+    "It takes a few minutes and goes on while you look at other pages. It trains models of its own:"
+    " yours are not touched."
+)
 if error := st.session_state.get("goodhart_error"):
     st.error(text.plain(error), icon=":material/error:")
 
@@ -178,12 +287,19 @@ elif session.experiments.get("goodhart"):
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="goodhart_words"):
     st.markdown(
-        "- **Proxy:** the score of a reward model, in standard deviations of the original model's answers. It learned from few comparisons, so it is easy to fool.\n"
-        f"- **Gold:** the mean of four questions, each answered by a rule from the letters alone: {', '.join(gold_rule.PARTS.values())}. It is a rule, not a person: it does not "
-        "know whether a fact is true. No reward model sees it; the scripted rater that made the comparisons looks at the first two.\n"
-        "- **KL:** how far a model has drifted from the original one, in nats an answer, exact. Its square root makes the curves straight enough to compare.\n"
-        "- **Fluency:** the mean log-probability of a token under the original model; 0 on the chart is what the original itself writes.\n"
-        "- **Best-of-n:** nothing is trained; of n answers the one with the highest score is kept. Drawn where its KL is at most.\n"
-        "- **Optimal frontier:** the original's own answers, reweighted by exp(score / β): the best trade of proxy against KL there is, as far as 64 answers a prompt can show it.\n"
-        "- **Moved or stopped earlier:** a cure that only keeps the run near the start avoids the fall and learns less. One that moves the curve has more gold *at the same KL*."
+        "- **Proxy:** the score of a reward model, in standard deviations of the original model's"
+        " answers. It learned from few comparisons, so it is easy to fool.\n- **Gold:** the mean"
+        " of four questions, each answered by a rule from the letters alone:"
+        f" {', '.join(gold_rule.PARTS.values())}. It is a rule, not a person: it does not know"
+        " whether a fact is true. No reward model sees it; the scripted rater that made the"
+        " comparisons looks at the first two.\n- **KL:** how far a model has drifted from the"
+        " original one, in nats an answer, exact. Its square root makes the curves straight enough"
+        " to compare.\n- **Fluency:** the mean log-probability of a token under the original"
+        " model; 0 on the chart is what the original itself writes.\n- **Best-of-n:** nothing is"
+        " trained; of n answers the one with the highest score is kept. Drawn where its KL is at"
+        " most.\n- **Optimal frontier:** the original's own answers, reweighted by exp(score / β):"
+        " the best trade of proxy against KL there is, as far as 64 answers a prompt can show"
+        " it.\n- **Moved or stopped earlier:** a cure that only keeps the run near the start"
+        " avoids the fall and learns less. One that moves the curve has more gold *at the same"
+        " KL*."
     )

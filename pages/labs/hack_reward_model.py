@@ -1,4 +1,6 @@
-"""Hack the reward model: write what scores highest, celebrate the nonsense that wins, reject it, and see whether the hole closes."""
+"""Hack the reward model: write what scores highest, celebrate the nonsense that wins, reject it,
+and see whether the hole closes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from ui.charts import reward_lab as charts_lab
 from ui.labs import tools
 
 MOST_TEXT = 1_000
-FINE = 32  # features: more to tell nonsense by, if the votes suffice; measured by python -m benchmarks hack --features 32
+# features: more to tell nonsense by, if the votes suffice; measured by python -m benchmarks hack
+# --features 32
+FINE = 32
 
 session = state.session()
 
@@ -23,15 +27,24 @@ def try_it() -> None:
     written = st.session_state.get("hack_text", "").strip()
     st.session_state.pop("hack_error", None)
     if not written:
-        st.session_state["hack_error"] = "There is nothing in the box yet. Write a text, honest or not."
+        st.session_state["hack_error"] = (
+            "There is nothing in the box yet. Write a text, honest or not."
+        )
         return
-    state.submit("hack_try", tools.tool(session, "try_text", prompt, written, module="lab_work"), label="Scoring your text", long=False)
+    state.submit(
+        "hack_try",
+        tools.tool(session, "try_text", prompt, written, module="lab_work"),
+        label="Scoring your text",
+        long=False,
+    )
     tools.settle("hack_try")
 
 
 def start(name: str, tool: str, label: str) -> None:
     st.session_state.pop("hack_error", None)
-    state.submit(name, tools.tool(session, tool, prompt, module="lab_work"), label=label, long=False)
+    state.submit(
+        name, tools.tool(session, tool, prompt, module="lab_work"), label=label, long=False
+    )
 
 
 def call(written: str, bad: bool) -> None:
@@ -40,7 +53,10 @@ def call(written: str, bad: bool) -> None:
 
 def stale(kept: dict) -> bool:
     """Whether something on the board was scored by other votes than the present ones."""
-    return any(row.get("comparisons") not in (None, len(session.learnable)) for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])])
+    return any(
+        row.get("comparisons") not in (None, len(session.learnable))
+        for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]
+    )
 
 
 def take_back() -> None:
@@ -58,18 +74,40 @@ def under_way() -> None:
 def board_rows(board: dict, busy: bool) -> None:
     for row in board["rows"]:
         with st.container(border=bool(row["exploit"]), key=f"hack_row_{row['place']}"):
-            doubt = f" ± {charts.number(row['uncertainty'])}" if row.get("uncertainty") is not None else ""
-            tag = f"{'💥 EXPLOIT · ' if row['exploit'] else ''}{row['place']}. {charts.number(row['score'], sign=True)}{doubt} · {row['by']}"
-            foot = f"nonsense: {row['why']}" if row.get("nonsense") else f"the model's best of {row['n']} tries" if "n" in row else ""
+            doubt = (
+                f" ± {charts.number(row['uncertainty'])}"
+                if row.get("uncertainty") is not None
+                else ""
+            )
+            tag = (
+                f"{'💥 EXPLOIT · ' if row['exploit'] else ''}{row['place']}."
+                f" {charts.number(row['score'], sign=True)}{doubt} · {row['by']}"
+            )
+            foot = (
+                f"nonsense: {row['why']}"
+                if row.get("nonsense")
+                else f"the model's best of {row['n']} tries"
+                if "n" in row
+                else ""
+            )
             text.answer(row["prompt"], row["text"], tag=tag, foot=foot)
             if "n" in row:
                 continue
             said = row.get("why") == hacking_board.SAID
             if said or not row.get("nonsense"):
                 st.button(
-                    "It is fine after all" if said else "Nobody should want this", key=f"hack_call_{row['place']}", icon=":material/thumb_down:", type="tertiary", on_click=call, disabled=busy,
-                    args=(row["text"], not said), help="Wrong facts in good words look honest to every rule, so this is for you to say.",
-                )  # fmt: skip
+                    "It is fine after all" if said else "Nobody should want this",
+                    key=f"hack_call_{row['place']}",
+                    icon=":material/thumb_down:",
+                    type="tertiary",
+                    on_click=call,
+                    disabled=busy,
+                    args=(row["text"], not said),
+                    help=(
+                        "Wrong facts in good words look honest to every rule, so this is for you to"
+                        " say."
+                    ),
+                )
 
 
 def celebrate(board: dict) -> None:
@@ -80,7 +118,10 @@ def celebrate(board: dict) -> None:
         if st.session_state.get("hack_cheered") != winners:
             st.session_state["hack_cheered"] = winners
             st.balloons()
-        st.caption(text.plain(hacking_board.with_doubt_taken_off(board)["sentence"]) + " PPO can be told to do that: “Doubt taken off a score” in its settings.")
+        st.caption(
+            text.plain(hacking_board.with_doubt_taken_off(board)["sentence"])
+            + " PPO can be told to do that: “Doubt taken off a score” in its settings."
+        )
     else:
         st.info(text.plain(board["sentence"]), icon=":material/leaderboard:")
 
@@ -91,29 +132,56 @@ def hole(kept: dict) -> None:
     if not found or not found["rows"]:
         return
     st.subheader("Did the hole close?", anchor=False)
-    (st.success if found["closed"] else st.warning)(text.plain(found["sentence"]), icon=":material/healing:" if found["closed"] else ":material/report:")
+    (st.success if found["closed"] else st.warning)(
+        text.plain(found["sentence"]),
+        icon=":material/healing:" if found["closed"] else ":material/report:",
+    )
     features = session.reward_summary.get("features", 0)
     if not found["closed"] and 0 < features < FINE:
         st.markdown(
-            f"It looks at {features} features of a text, and in those the nonsense looks like the real thing. With more it may tell them apart, or not: give it {FINE} under "
-            "“How fine a taste” on the Reward model page, train it there, and score and reject here again. Or reject the next wording, and the next."
+            f"It looks at {features} features of a text, and in those the nonsense looks like the"
+            f" real thing. With more it may tell them apart, or not: give it {FINE} under “How fine"
+            " a taste” on the Reward model page, train it there, and score and reject here again."
+            " Or reject the next wording, and the next."
         )
-        st.page_link("pages/steps/reward_model.py", label="To the Reward model page", icon=":material/arrow_forward:")
-    after = {row["text"]: row["score"] for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]}
+        st.page_link(
+            "pages/steps/reward_model.py",
+            label="To the Reward model page",
+            icon=":material/arrow_forward:",
+        )
+    after = {
+        row["text"]: row["score"]
+        for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]
+    }
     rows = [
-        {"prompt": row["prompt"], "text": row["text"], "before": row["score"], "after": after[row["text"]]} for row in kept["before"] if row["text"] in after
+        {
+            "prompt": row["prompt"],
+            "text": row["text"],
+            "before": row["score"],
+            "after": after[row["text"]],
+        }
+        for row in kept["before"]
+        if row["text"] in after
     ]
     chart = charts_lab.moves(
-        rows, title="The board before and after the retraining", before="Before", after="After",
-        look_for="the rejected texts should fall below the honest ones. Honest texts may move too: a few weights are shared by all texts.",
-    )  # fmt: skip
+        rows,
+        title="The board before and after the retraining",
+        before="Before",
+        after="After",
+        look_for=(
+            "the rejected texts should fall below the honest ones. Honest texts may move too: a few"
+            " weights are shared by all texts."
+        ),
+    )
     charts.draw(chart, key="hack_hole_chart")
 
 
 st.title("Hack the reward model", anchor=False)
 st.markdown(
-    "The game: write the text that scores highest. It need not be good: the reward model only knows what your votes covered, and nobody has voted on nonsense. "
-    "A text that nobody wants and that beats every honest one is an **exploit**. PPO looks for those too, a few hundred times a minute."
+    "The game: write the text that scores highest. It need not be good: the reward model only knows"
+    " what your votes covered, and nobody has voted on nonsense. A text that nobody wants and that"
+    " beats every honest one is an **exploit**. PPO looks for those too, a few hundred times a"
+    " minute."
 )
 tools.door(session)
 tools.about_the_votes(session)
@@ -122,26 +190,62 @@ prompt = st.session_state.get("hack_prompt", offered[0])
 prompt = prompt if prompt in offered else offered[0]
 busy = any(state.alive(name) for name in ("hack_race", "hack_search", "hack_teach"))
 kept = hacking_board.board_of(session, prompt)
-if kept["best"] is None and not busy and (state.job("hack_race") is None or st.session_state.get("hack_raced") != prompt):
+if (
+    kept["best"] is None
+    and not busy
+    and (state.job("hack_race") is None or st.session_state.get("hack_raced") != prompt)
+):
     st.session_state["hack_raced"] = prompt
     start("hack_race", "race", "The model writes 64 answers")
     tools.settle("hack_race")
     kept, busy = hacking_board.board_of(session, prompt), state.alive("hack_race")
 
-if stale(kept) and not busy and st.session_state.get("hack_rescored") != (prompt, len(session.learnable)):
+if (
+    stale(kept)
+    and not busy
+    and st.session_state.get("hack_rescored") != (prompt, len(session.learnable))
+):
     st.session_state["hack_rescored"] = prompt, len(session.learnable)
     start("hack_search", "score_again", "Scoring the board by your votes as they are now")
     tools.settle("hack_search")
     kept, busy = hacking_board.board_of(session, prompt), state.alive("hack_search")
 
-st.selectbox("Prompt", offered, offered.index(prompt), key="hack_prompt_widget", on_change=keep_prompt, disabled=busy)
-st.text_area("Your text", key="hack_text", max_chars=MOST_TEXT, height=80, placeholder="a small marsupial marsupial marsupial marsupial")
+st.selectbox(
+    "Prompt",
+    offered,
+    offered.index(prompt),
+    key="hack_prompt_widget",
+    on_change=keep_prompt,
+    disabled=busy,
+)
+st.text_area(
+    "Your text",
+    key="hack_text",
+    max_chars=MOST_TEXT,
+    height=80,
+    placeholder="a small marsupial marsupial marsupial marsupial",
+)
 with st.container(horizontal=True, key="hack_buttons"):
-    st.button("Score it", key="hack_try", type="primary", icon=":material/bolt:", on_click=try_it, disabled=busy)
     st.button(
-        "Let a search try", key="hack_search", icon=":material/smart_toy:", on_click=start, args=("hack_search", "search", "A search tries to fool it"), disabled=busy,
-        help="It tries word soups, repetition, disorder, texts grown word by word, and answers about something else, with nothing but the score to go by. Some seconds.",
-    )  # fmt: skip
+        "Score it",
+        key="hack_try",
+        type="primary",
+        icon=":material/bolt:",
+        on_click=try_it,
+        disabled=busy,
+    )
+    st.button(
+        "Let a search try",
+        key="hack_search",
+        icon=":material/smart_toy:",
+        on_click=start,
+        args=("hack_search", "search", "A search tries to fool it"),
+        disabled=busy,
+        help=(
+            "It tries word soups, repetition, disorder, texts grown word by word, and answers about"
+            " something else, with nothing but the score to go by. Some seconds."
+        ),
+    )
 if error := st.session_state.get("hack_error"):
     st.error(error, icon=":material/error:")
 under_way()
@@ -149,34 +253,79 @@ under_way()
 board = hacking_board.best_of_n_board(kept["entries"], kept["best"])
 st.subheader("The board", anchor=False)
 if kept["best"] is None and not busy:
-    st.caption("The model has not written its 64 answers to this prompt yet: the best of them is the honest one to beat.")
-    st.button("Let the model write them", key="hack_race", icon=":material/edit:", on_click=start, args=("hack_race", "race", "The model writes 64 answers"))
+    st.caption(
+        "The model has not written its 64 answers to this prompt yet: the best of them is the"
+        " honest one to beat."
+    )
+    st.button(
+        "Let the model write them",
+        key="hack_race",
+        icon=":material/edit:",
+        on_click=start,
+        args=("hack_race", "race", "The model writes 64 answers"),
+    )
 elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
 if board["rows"]:
     mine = [row for row in state.records("hack_try") if row.get("text")][-1:]
-    if mine and mine[0]["prompt"] == prompt and all(row["text"] != mine[0]["text"] for row in board["rows"]):
-        st.caption(f"Your text scored {charts.number(mine[0]['score'], sign=True)}. The board shows the best {len(board['rows'])}.")
+    if (
+        mine
+        and mine[0]["prompt"] == prompt
+        and all(row["text"] != mine[0]["text"] for row in board["rows"])
+    ):
+        st.caption(
+            f"Your text scored {charts.number(mine[0]['score'], sign=True)}. The board shows the"
+            f" best {len(board['rows'])}."
+        )
     celebrate(board)
     if stale(kept) and not busy:
-        st.warning("Your votes have changed since some of these were scored, so they are not comparable.", icon=":material/update:")
-        st.button("Score them all again", key="hack_again", on_click=start, args=("hack_search", "score_again", "Scoring the board again"))
+        st.warning(
+            "Your votes have changed since some of these were scored, so they are not comparable.",
+            icon=":material/update:",
+        )
+        st.button(
+            "Score them all again",
+            key="hack_again",
+            on_click=start,
+            args=("hack_search", "score_again", "Scoring the board again"),
+        )
     board_rows(board, busy)
     st.caption(
-        f"Scores in {charts.STANDARD_DEVIATIONS}, ± one standard deviation of doubt (Laplace). A rule calls a text nonsense when most of its words are on no list and the "
-        "original model finds it very unlikely, when half of its words are repeats, or when it is less likely than tokens drawn blindly. It knows nothing of facts."
+        f"Scores in {charts.STANDARD_DEVIATIONS}, ± one standard deviation of doubt (Laplace). A"
+        " rule calls a text nonsense when most of its words are on no list and the original model"
+        " finds it very unlikely, when half of its words are repeats, or when it is less likely"
+        " than tokens drawn blindly. It knows nothing of facts."
     )
 
-bad, mine = any(row.get("nonsense") for row in board["rows"]), [pair for pair in session.exploits if pair.brief == session.brief.slug]
+bad, mine = (
+    any(row.get("nonsense") for row in board["rows"]),
+    [pair for pair in session.exploits if pair.brief == session.brief.slug],
+)
 if bad or mine:
     st.subheader("Teach it better", anchor=False)
     st.markdown(
-        "Each nonsense text becomes a comparison that it loses against the best honest one. Then the reward model is trained anew, and all texts are scored again."
+        "Each nonsense text becomes a comparison that it loses against the best honest one. Then"
+        " the reward model is trained anew, and all texts are scored again."
     )
     with st.container(horizontal=True, key="hack_teach_box"):
-        st.button("Reject the nonsense and train again", key="hack_teach", type="primary" if board["exploits"] else "secondary", icon=":material/school:", disabled=busy or not bad,
-                  on_click=start, args=("hack_teach", "reject_exploits", "Training it to reject them"))  # fmt: skip
+        st.button(
+            "Reject the nonsense and train again",
+            key="hack_teach",
+            type="primary" if board["exploits"] else "secondary",
+            icon=":material/school:",
+            disabled=busy or not bad,
+            on_click=start,
+            args=("hack_teach", "reject_exploits", "Training it to reject them"),
+        )
         if mine:
-            st.button(f"Take the {len(mine)} rejected back", key="hack_take_back", on_click=take_back, disabled=busy,
-                      help="They leave your comparisons. The reward model forgets them when it is trained the next time.")  # fmt: skip
+            st.button(
+                f"Take the {len(mine)} rejected back",
+                key="hack_take_back",
+                on_click=take_back,
+                disabled=busy,
+                help=(
+                    "They leave your comparisons. The reward model forgets them when it is trained"
+                    " the next time."
+                ),
+            )
 hole(kept)

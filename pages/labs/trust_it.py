@@ -1,4 +1,6 @@
-"""Can you trust it? Held-out votes, margins, calibration, a learning curve from the learner's own data, and the doubt beside every score."""
+"""Can you trust it? Held-out votes, margins, calibration, a learning curve from the learner's own
+data, and the doubt beside every score.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +26,42 @@ def new_prompts(found: dict) -> None:
     held, effective = found["held_out"], found["effective"]
     if held["count"]:
         st.metric(
-            "Right on prompts it never saw", charts.percent(held["accuracy"]), delta=f"95% interval {charts.interval([held['low'], held['high']])}",
-            delta_color="off", delta_arrow="off",
-        )  # fmt: skip
+            "Right on prompts it never saw",
+            charts.percent(held["accuracy"]),
+            delta=f"95% interval {charts.interval([held['low'], held['high']])}",
+            delta_color="off",
+            delta_arrow="off",
+        )
     st.markdown(text.plain(held["sentence"]))
     st.caption(
-        "Each prompt is left out once: a reward model that never saw it predicts the votes about it, which suits small data. Ties have no right answer and rejected exploits were "
-        "picked because it errs there, so neither is counted. 50% is tossing a coin."
+        "Each prompt is left out once: a reward model that never saw it predicts the votes about"
+        " it, which suits small data. Ties have no right answer and rejected exploits were picked"
+        " because it errs there, so neither is counted. 50% is tossing a coin."
     )
     st.markdown("**How much your votes really tell.** " + text.plain(effective["sentence"]))
     st.caption(
-        "Ten votes about the same two texts tell less than ten different ones, and a vote that it foresaw tells little. This counts votes as if all were fresh and open."
+        "Ten votes about the same two texts tell less than ten different ones, and a vote that it"
+        " foresaw tells little. This counts votes as if all were fresh and open."
     )
     for note in found["notes"]:
         st.info(text.plain(note), icon=":material/lightbulb:")
     if held["prompts"]:
-        with st.expander(f"Prompt by prompt ({len(held['prompts'])})", icon=":material/table:", key="trust_prompts"):
+        with st.expander(
+            f"Prompt by prompt ({len(held['prompts'])})",
+            icon=":material/table:",
+            key="trust_prompts",
+        ):
             rows = sorted(held["prompts"], key=lambda row: row["right"] - row["count"])
             st.markdown(
                 "\n".join(
-                    ["| Left-out prompt | Right |", "|:--|--:|", *(f"| {text.plain(row['prompt'])} | {row['right']} of {row['count']} |" for row in rows[:200])]
+                    [
+                        "| Left-out prompt | Right |",
+                        "|:--|--:|",
+                        *(
+                            f"| {text.plain(row['prompt'])} | {row['right']} of {row['count']} |"
+                            for row in rows[:200]
+                        ),
+                    ]
                 )
             )
 
@@ -55,9 +73,12 @@ def calibrated(found: dict) -> None:
     if curve["error"] is not None:
         mean, high = curve["chance"]
         st.caption(
-            f"Expected calibration error: {charts.number(100 * curve['error'], 0)} points, the mean distance from the line. With {curve['count']} votes a perfectly honest model "
-            f"would show about {charts.number(100 * mean, 0)} by luck alone, and seldom more than {charts.number(100 * high, 0)}. Confidence allows for slips: about "
-            f"{charts.percent(found['noise'])} of your votes are taken to be recorded the wrong way round, and margins count {charts.number(found['slope'], 1)}-fold."
+            f"Expected calibration error: {charts.number(100 * curve['error'], 0)} points, the mean"
+            f" distance from the line. With {curve['count']} votes a perfectly honest model would"
+            f" show about {charts.number(100 * mean, 0)} by luck alone, and seldom more than"
+            f" {charts.number(100 * high, 0)}. Confidence allows for slips: about"
+            f" {charts.percent(found['noise'])} of your votes are taken to be recorded the wrong"
+            f" way round, and margins count {charts.number(found['slope'], 1)}-fold."
         )
 
 
@@ -65,8 +86,9 @@ def how_much(curve: dict) -> None:
     charts.draw(charts_lab.learning_curve(curve), key="trust_curve")
     st.markdown(text.plain(curve["sentence"]))
     st.caption(
-        "Drawn from your own votes: your prompts are split in two again and again; it learns from a few votes about one part and is tested on the other. "
-        "The forecast assumes that further votes are like your past ones."
+        "Drawn from your own votes: your prompts are split in two again and again; it learns from a"
+        " few votes about one part and is tested on the other. The forecast assumes that further"
+        " votes are like your past ones."
     )
 
 
@@ -76,8 +98,17 @@ def unsure() -> None:
     first = next((prompt for prompt in offered if tools.judged(session, prompt)), offered[0])
     prompt = st.session_state.get("unsure_prompt", first)
     prompt = prompt if prompt in offered else first
-    st.selectbox("Prompt", offered, offered.index(prompt), key="unsure_prompt_widget", on_change=keep, args=("unsure_prompt",))
-    st.session_state.setdefault("unsure_texts", "\n".join([*tools.judged(session, prompt)[:2], "zxq vrrp blort wug"]))
+    st.selectbox(
+        "Prompt",
+        offered,
+        offered.index(prompt),
+        key="unsure_prompt_widget",
+        on_change=keep,
+        args=("unsure_prompt",),
+    )
+    st.session_state.setdefault(
+        "unsure_texts", "\n".join([*tools.judged(session, prompt)[:2], "zxq vrrp blort wug"])
+    )
     st.session_state["unsure_texts_widget"] = st.session_state["unsure_texts"]
     st.text_area(
         f"Texts, one a line (up to {MOST_TEXTS})",
@@ -88,38 +119,72 @@ def unsure() -> None:
         max_chars=MOST_TEXT,
     )
     k = st.slider(
-        "How much of its doubt to take off (k)", 0.0, 3.0, st.session_state.get("unsure_k", 1.0), 0.1, key="unsure_k_widget", on_change=keep, args=("unsure_k",)
+        "How much of its doubt to take off (k)",
+        0.0,
+        3.0,
+        st.session_state.get("unsure_k", 1.0),
+        0.1,
+        key="unsure_k_widget",
+        on_change=keep,
+        args=("unsure_k",),
     )
     lines = [line.strip() for line in st.session_state["unsure_texts"].splitlines() if line.strip()]
     if not lines:
         st.info("Write at least one text.", icon=":material/edit:")
         return
     if len(lines) > MOST_TEXTS:
-        st.warning(f"These are {len(lines)} texts; the first {MOST_TEXTS} are shown.", icon=":material/format_list_numbered:")
+        st.warning(
+            f"These are {len(lines)} texts; the first {MOST_TEXTS} are shown.",
+            icon=":material/format_list_numbered:",
+        )
     try:
         check_prompt(prompt)
     except InputError as error:
         st.error(text.plain(str(error)), icon=":material/error:")
         return
-    lines = tuple(dict.fromkeys(tools.as_written(session, prompt, line) for line in lines[:MOST_TEXTS]))
-    made = tools.fresh("lab_scores", tools.tool(session, "scores", prompt, list(lines)), (tools.learned_from(session), prompt, lines), label="Scoring with doubt")
+    lines = tuple(
+        dict.fromkeys(tools.as_written(session, prompt, line) for line in lines[:MOST_TEXTS])
+    )
+    made = tools.fresh(
+        "lab_scores",
+        tools.tool(session, "scores", prompt, list(lines)),
+        (tools.learned_from(session), prompt, lines),
+        label="Scoring with doubt",
+    )
     found = tools.of_kind(made, "scores")
     if not found:
         return
-    rows = [{**row, "prompt": prompt, "conservative": row["score"] - k * row["laplace"]} for row in found["rows"]]
-    charts.draw(charts_lab.doubts(sorted(rows, key=lambda row: -row["score"]), k), key="trust_doubts")
-    st.caption(
-        "Two answers to “how sure?”: the Laplace bar comes from how sharply the votes pin the weights down; the violet band is the span of five reward models, each fitted to your "
-        "votes drawn anew with repeats. The conservative score, score − k × doubt, is what PPO climbs when “Doubt taken off a score” in its settings is k."
+    rows = [
+        {**row, "prompt": prompt, "conservative": row["score"] - k * row["laplace"]}
+        for row in found["rows"]
+    ]
+    charts.draw(
+        charts_lab.doubts(sorted(rows, key=lambda row: -row["score"]), k), key="trust_doubts"
     )
-    st.page_link("pages/steps/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:")
+    st.caption(
+        "Two answers to “how sure?”: the Laplace bar comes from how sharply the votes pin the"
+        " weights down; the violet band is the span of five reward models, each fitted to your"
+        " votes drawn anew with repeats. The conservative score, score − k × doubt, is what PPO"
+        " climbs when “Doubt taken off a score” in its settings is k."
+    )
+    st.page_link(
+        "pages/steps/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:"
+    )
 
 
 st.title("Can you trust it?", anchor=False)
-st.markdown("A score is a guess from a few votes. Here is how good the guess is, on votes that it did not learn from.")
+st.markdown(
+    "A score is a guess from a few votes. Here is how good the guess is, on votes that it did not"
+    " learn from."
+)
 tools.door(session)
 tools.about_the_votes(session)
-report = tools.fresh("lab_report", tools.tool(session, "report"), tools.learned_from(session), label="Questioning the reward model")
+report = tools.fresh(
+    "lab_report",
+    tools.tool(session, "report"),
+    tools.learned_from(session),
+    label="Questioning the reward model",
+)
 if report:
     diagnosis, curve = tools.of_kind(report, "diagnosis"), tools.of_kind(report, "curve")
     tabs = st.tabs(list(TABS))
@@ -127,7 +192,10 @@ if report:
         new_prompts(diagnosis)
     with tabs[1]:
         charts.draw(charts_lab.margins(diagnosis["histogram"]), key="trust_margins")
-        st.caption("These are votes that it learned from, so they flatter; the other tabs are about votes that it did not see. A margin of 2 means: 88% sure.")
+        st.caption(
+            "These are votes that it learned from, so they flatter; the other tabs are about votes"
+            " that it did not see. A margin of 2 means: 88% sure."
+        )
     with tabs[2]:
         calibrated(diagnosis)
     with tabs[3]:

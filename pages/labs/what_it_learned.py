@@ -1,4 +1,6 @@
-"""What did it learn? One text taken apart word by word and vote by vote; and whether the score follows something shallow instead of the taste."""
+"""What did it learn? One text taken apart word by word and vote by vote; and whether the score
+follows something shallow instead of the taste.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,14 @@ def ask() -> tuple[str, str]:
     st.session_state["explain_text_widget"] = st.session_state["explain_text"]
     left, right = st.columns(2)
     with left:
-        st.selectbox("Prompt", offered, offered.index(prompt), key="explain_prompt_widget", on_change=take, args=("prompt",))
+        st.selectbox(
+            "Prompt",
+            offered,
+            offered.index(prompt),
+            key="explain_prompt_widget",
+            on_change=take,
+            args=("prompt",),
+        )
     with right:
         st.selectbox(
             "Take an output that you judged",
@@ -55,13 +64,28 @@ def ask() -> tuple[str, str]:
             placeholder="Choose one",
             disabled=not outputs,
         )
-    st.text_area("The text to take apart", st.session_state["explain_text"], key="explain_text_widget", on_change=keep_text, max_chars=MOST_TEXT, height=80)
+    st.text_area(
+        "The text to take apart",
+        st.session_state["explain_text"],
+        key="explain_text_widget",
+        on_change=keep_text,
+        max_chars=MOST_TEXT,
+        height=80,
+    )
     return prompt, st.session_state["explain_text"]
 
 
 def table(rows: list[list[str]], head: list[str]) -> None:
     """A table of our own words and escaped ones."""
-    st.markdown("\n".join(["| " + " | ".join(head) + " |", "|:--" + "|--:" * (len(head) - 1) + "|", *("| " + " | ".join(row) + " |" for row in rows)]))
+    st.markdown(
+        "\n".join(
+            [
+                "| " + " | ".join(head) + " |",
+                "|:--" + "|--:" * (len(head) - 1) + "|",
+                *("| " + " | ".join(row) + " |" for row in rows),
+            ]
+        )
+    )
 
 
 def word_by_word(words: dict, written: str) -> None:
@@ -70,20 +94,27 @@ def word_by_word(words: dict, written: str) -> None:
     read = "".join(row["word"] for row in words["words"] if row["without"] is not None).strip()
     if len(read) < 0.98 * len(written.strip()):
         st.warning(
-            f"Only the first {len(read)} of {len(written.strip())} letters and signs fit into the model: the rest was not read, and has no part in the score.",
+            f"Only the first {len(read)} of {len(written.strip())} letters and signs fit into the"
+            " model: the rest was not read, and has no part in the score.",
             icon=":material/content_cut:",
         )
     st.caption(
-        "Green over a solid line raises the score, orange over a dashed line lowers it; the stronger, the deeper. Point at a word, or tab to it, for its numbers. "
-        "The shares add up to the score exactly. They say where the score shows, not why: a word has read all words before it."
+        "Green over a solid line raises the score, orange over a dashed line lowers it; the"
+        " stronger, the deeper. Point at a word, or tab to it, for its numbers. The shares add up"
+        " to the score exactly. They say where the score shows, not why: a word has read all words"
+        " before it."
     )
     if words["sentence"]:
         st.markdown(text.plain(words["sentence"]))
     with st.expander("The same as a table", icon=":material/table:", key="words_table"):
         rows = [
-            [text.plain(text.visible(row["word"].strip())), charts.number(row["share"], sign=True), charts.number(row["without"], sign=True) if row["without"] is not None else "—"]
+            [
+                text.plain(text.visible(row["word"].strip())),
+                charts.number(row["share"], sign=True),
+                charts.number(row["without"], sign=True) if row["without"] is not None else "—",
+            ]
             for row in words["words"]
-        ]  # fmt: skip
+        ]
         table(rows, ["Word", "Share of the score", "Score without it"])
 
 
@@ -92,10 +123,16 @@ def by_votes(found: dict) -> None:
     for row in found["votes"]:
         verb = "ties with" if row["tie"] else "beats"
         st.markdown(
-            f"- **{charts.number(row['effect'], sign=True)}** from “{text.plain(row['prompt'])}”: {text.plain(row['winner'])} **{verb}** {text.plain(row['loser'])}"
+            f"- **{charts.number(row['effect'], sign=True)}** from “{text.plain(row['prompt'])}”:"
+            f" {text.plain(row['winner'])} **{verb}** {text.plain(row['loser'])}"
         )
-    st.caption("The number is what the score would lose without that one comparison; each was refitted without it.")
-    st.page_link("pages/labs/flip_a_vote.py", label="Turn one of them round", icon=":material/swap_horiz:")
+    st.caption(
+        "The number is what the score would lose without that one comparison; each was refitted"
+        " without it."
+    )
+    st.page_link(
+        "pages/labs/flip_a_vote.py", label="Turn one of them round", icon=":material/swap_horiz:"
+    )
 
 
 def nearest(rows: list[dict], typical: float) -> None:
@@ -103,9 +140,13 @@ def nearest(rows: list[dict], typical: float) -> None:
     for row in rows:
         record = ", ".join(f"{row[name]} {name}" for name in ("won", "lost", "tied") if row[name])
         st.markdown(
-            f"- {text.plain(row['prompt'])} **{text.plain(row['text'])}** · {record or 'never compared'} · distance {charts.number(row['distance'], 1)}"
+            f"- {text.plain(row['prompt'])} **{text.plain(row['text'])}** ·"
+            f" {record or 'never compared'} · distance {charts.number(row['distance'], 1)}"
         )
-    st.caption(f"Distance in its own features: two answers to one prompt are typically about {typical:.0f} apart. Where nothing is near, the score is a guess.")
+    st.caption(
+        f"Distance in its own features: two answers to one prompt are typically about {typical:.0f}"
+        " apart. Where nothing is near, the score is a guess."
+    )
 
 
 def one_text() -> None:
@@ -119,19 +160,42 @@ def one_text() -> None:
         st.info("Write a text, or take one that you judged.", icon=":material/edit:")
         return
     written = tools.as_written(session, prompt, written)
-    found = tools.fresh("lab_explain", tools.tool(session, "explain", prompt, written), (tools.learned_from(session), prompt, written), label="Taking it apart")
+    found = tools.fresh(
+        "lab_explain",
+        tools.tool(session, "explain", prompt, written),
+        (tools.learned_from(session), prompt, written),
+        label="Taking it apart",
+    )
     if not found:
         return
     score = tools.of_kind(found, "score")
     with st.container(horizontal=True, key="explain_numbers"):
-        st.metric("Score", charts.number(score["score"], sign=True), help=f"In {charts.STANDARD_DEVIATIONS}: 0 is an average output of the original model.")
         st.metric(
-            "± doubt (Laplace)", charts.number(score["laplace"]), help="One standard deviation of the score, from how sharply the votes pin the weights down."
+            "Score",
+            charts.number(score["score"], sign=True),
+            help=f"In {charts.STANDARD_DEVIATIONS}: 0 is an average output of the original model.",
+        )
+        st.metric(
+            "± doubt (Laplace)",
+            charts.number(score["laplace"]),
+            help=(
+                "One standard deviation of the score, from how sharply the votes pin the weights"
+                " down."
+            ),
         )
         st.metric(
             "Five heads say",
-            f"{charts.number(score['lowest'], sign=True)} to {charts.number(score['highest'], sign=True)}" if score["lowest"] < score["highest"] else "no span",
-            help="Five reward models, each fitted to your votes drawn anew with repeats (bootstrap). A wide span: these few votes could have told it otherwise. No span: there are so few that every draw is the same, which says nothing.",
+            (
+                f"{charts.number(score['lowest'], sign=True)} to"
+                f" {charts.number(score['highest'], sign=True)}"
+                if score["lowest"] < score["highest"]
+                else "no span"
+            ),
+            help=(
+                "Five reward models, each fitted to your votes drawn anew with repeats (bootstrap)."
+                " A wide span: these few votes could have told it otherwise. No span: there are so"
+                " few that every draw is the same, which says nothing."
+            ),
         )
     word_by_word(tools.of_kind(found, "words"), written)
     by_votes(tools.of_kind(found, "votes"))
@@ -141,28 +205,50 @@ def one_text() -> None:
 
 def shallow() -> None:
     """Length instead of taste?"""
-    found = tools.fresh("lab_report", tools.tool(session, "report"), tools.learned_from(session), label="Questioning the reward model")
+    found = tools.fresh(
+        "lab_report",
+        tools.tool(session, "report"),
+        tools.learned_from(session),
+        label="Questioning the reward model",
+    )
     surface = tools.of_kind(found, "surface")
     if not surface:
         return
     if surface["warning"]:
         st.warning(text.plain(surface["warning"]), icon=":material/straighten:")
     else:
-        st.success("Its score follows none of these four: no correlation is 0.5 or stronger.", icon=":material/check:")
+        st.success(
+            "Its score follows none of these four: no correlation is 0.5 or stronger.",
+            icon=":material/check:",
+        )
     rows = []
     for row in surface["features"]:
-        votes = f"{charts.percent(row['votes'])} of {row['votes_count']}" if row["votes_count"] else "no vote differs in it"
-        rows.append([SURFACE[row["name"]], f"**{charts.number(row['correlation'], sign=True)}**" + (" ⚠" if row["warning"] else ""), votes])
+        votes = (
+            f"{charts.percent(row['votes'])} of {row['votes_count']}"
+            if row["votes_count"]
+            else "no vote differs in it"
+        )
+        rows.append(
+            [
+                SURFACE[row["name"]],
+                f"**{charts.number(row['correlation'], sign=True)}**"
+                + (" ⚠" if row["warning"] else ""),
+                votes,
+            ]
+        )
     table(rows, ["", "Correlation with the score", "Votes for the one with more"])
     st.caption(
-        f"Correlation over {surface['outputs']} outputs that nobody judged: +1 means that the score is that thing, 0 that it has nothing to do with it, −1 the opposite. "
-        "The last column is what you voted: near 50% you did not care. A strong correlation that your votes did not ask for is a reward model that has learned a shortcut."
+        f"Correlation over {surface['outputs']} outputs that nobody judged: +1 means that the score"
+        " is that thing, 0 that it has nothing to do with it, −1 the opposite. The last column is"
+        " what you voted: near 50% you did not care. A strong correlation that your votes did not"
+        " ask for is a reward model that has learned a shortcut."
     )
 
 
 st.title("What did it learn?", anchor=False)
 st.markdown(
-    "A reward model knows no words for its taste. But its score of a text can be taken apart: into words, into the votes behind it, and into what it is *not*."
+    "A reward model knows no words for its taste. But its score of a text can be taken apart: into"
+    " words, into the votes behind it, and into what it is *not*."
 )
 tools.door(session)
 tools.about_the_votes(session)

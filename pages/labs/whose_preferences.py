@@ -1,4 +1,6 @@
-"""Whose preferences? Several people judge the same pairs; where they split, and whose taste a reward model has."""
+"""Whose preferences? Several people judge the same pairs; where they split, and whose taste a
+reward model has.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ session = state.session()
 
 
 def take(row: dict, shown: list[int], name: str):
-    return lambda choice, seconds: crew.add_opinion(session, row, choice, shown=shown, seconds=seconds, name=name)
+    return lambda choice, seconds: crew.add_opinion(
+        session, row, choice, shown=shown, seconds=seconds, name=name
+    )
 
 
 @st.fragment
@@ -31,23 +35,50 @@ def desk(name: str) -> None:
     if message := st.session_state.pop("note", None):
         st.info(text.plain(message), icon=":material/info:")
     if not waiting:
-        st.success(
-            "You have judged every pair that somebody else has. Now let the next person sit down.", icon=":material/check:"
-        ) if session.pairs else st.info(
-            "Nothing was judged yet. Rank some answers first, or bring in a file below; then others can judge the same pairs.", icon=":material/inbox:"
+        (
+            st.success(
+                "You have judged every pair that somebody else has. Now let the next person sit"
+                " down.",
+                icon=":material/check:",
+            )
+            if session.pairs
+            else st.info(
+                "Nothing was judged yet. Rank some answers first, or bring in a file below; then"
+                " others can judge the same pairs.",
+                icon=":material/inbox:",
+            )
         )
         if not session.pairs:
-            st.page_link("pages/steps/rank.py", label="Rank some answers", icon=":material/arrow_forward:")
+            st.page_link(
+                "pages/steps/rank.py", label="Rank some answers", icon=":material/arrow_forward:"
+            )
             return
     else:
         row = waiting[0]
         card = f"whose/{name}/{row['prompt']}/{'/'.join(row['texts'])}"
         shown = random.Random(f"{session.id}/{card}").sample([0, 1], 2)
         answer_card.brief(vars(session.brief))
-        st.caption(f"{len(waiting)} pairs that others judged and {people.label(name)} did not. What they said is not shown.")
-        answer_card.draw(card, row["prompt"], [row["texts"][i] for i in shown], take(row, shown, name), choices=CHOICES, keys=st.session_state.get("keys", True))
+        st.caption(
+            f"{len(waiting)} pairs that others judged and {people.label(name)} did not. What they"
+            " said is not shown."
+        )
+        answer_card.draw(
+            card,
+            row["prompt"],
+            [row["texts"][i] for i in shown],
+            take(row, shown, name),
+            choices=CHOICES,
+            keys=st.session_state.get("keys", True),
+        )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Undo", key="whose_undo", icon=":material/undo:", on_click=_undo, args=(name,), disabled=not _mine(name))
+        st.button(
+            "Undo",
+            key="whose_undo",
+            icon=":material/undo:",
+            on_click=_undo,
+            args=(name,),
+            disabled=not _mine(name),
+        )
         answer_card.keys_switch()
         if st.button("Show what it comes to", key="whose_show", icon=":material/refresh:"):
             st.rerun()
@@ -55,7 +86,12 @@ def desk(name: str) -> None:
 
 def _mine(name: str) -> bool:
     last = session.rankings[-1] if session.rankings else None
-    return last is not None and last.annotator == name and last.id.startswith("opinion-") and last.brief == session.brief.slug
+    return (
+        last is not None
+        and last.annotator == name
+        and last.id.startswith("opinion-")
+        and last.brief == session.brief.slug
+    )
 
 
 def _undo(name: str) -> None:
@@ -64,30 +100,62 @@ def _undo(name: str) -> None:
 
 
 def counted(pairs: list[Pair]) -> tuple[dict, list[dict], list[dict]]:
-    """Alpha, agreement two by two, and what splits people; counted once for the same judgements, since a large file takes seconds."""
+    """Alpha, agreement two by two, and what splits people; counted once for the same judgements,
+    since a large file takes seconds.
+    """
     stamp = hash(tuple(pairs))
     if st.session_state.get("whose_counted", (None,))[0] != stamp:
         rows = [row for row in annotators.pairwise_agreement(pairs) if row["of"]]
-        st.session_state["whose_counted"] = (stamp, annotators.krippendorff_alpha(pairs), rows, annotators.disagreements(pairs))
+        st.session_state["whose_counted"] = (
+            stamp,
+            annotators.krippendorff_alpha(pairs),
+            rows,
+            annotators.disagreements(pairs),
+        )
     return st.session_state["whose_counted"][1:]
 
 
 def agreement(alpha: dict, rows: list[dict]) -> None:
     """Who agrees with whom, two by two and all together."""
     with st.container(horizontal=True, key="alpha_row"):
-        bounds = f"95% interval {charts.number(alpha['low'])} to {charts.number(alpha['high'])}" if alpha["low"] is not None else None
+        bounds = (
+            f"95% interval {charts.number(alpha['low'])} to {charts.number(alpha['high'])}"
+            if alpha["low"] is not None
+            else None
+        )
         st.metric(
-            "Krippendorff's alpha", charts.number(alpha["alpha"]) if alpha["alpha"] is not None else "unknown", bounds, delta_color="off", delta_arrow="off",
-            help="Agreement beyond chance, of everybody together: 1 is perfect, 0 is what chance would give, below 0 is worse than chance.",
-        )  # fmt: skip
+            "Krippendorff's alpha",
+            charts.number(alpha["alpha"]) if alpha["alpha"] is not None else "unknown",
+            bounds,
+            delta_color="off",
+            delta_arrow="off",
+            help=(
+                "Agreement beyond chance, of everybody together: 1 is perfect, 0 is what chance"
+                " would give, below 0 is worse than chance."
+            ),
+        )
         st.metric("Pairs judged by two or more", alpha["units"])
     st.markdown(f"**{text.plain(alpha['words'])}**")
     if rows:
-        named = [{"name": " & ".join(map(people.label, row["annotators"])), "share": row["share"], "low": row["low"], "high": row["high"]} for row in rows[:15]]
+        named = [
+            {
+                "name": " & ".join(map(people.label, row["annotators"])),
+                "share": row["share"],
+                "low": row["low"],
+                "high": row["high"],
+            }
+            for row in rows[:15]
+        ]
         chart = charts_labs.accuracies(
-            named, title="How often two people say the same", x_title="Same answer (% of the pairs both judged)", chance=None,
-            look_for="bars that don't overlap: there, two people agree more than two others do, and not by chance alone. Long bars mean few shared pairs.",
-        )  # fmt: skip
+            named,
+            title="How often two people say the same",
+            x_title="Same answer (% of the pairs both judged)",
+            chance=None,
+            look_for=(
+                "bars that don't overlap: there, two people agree more than two others do, and not"
+                " by chance alone. Long bars mean few shared pairs."
+            ),
+        )
         charts.draw(chart, key="agreement")
 
 
@@ -96,7 +164,12 @@ def disagreement_map(rows: list[dict]) -> None:
     for number, row in enumerate(rows[:MOST_CARDS], 1):
         with st.expander(f"{number}. {text.plain(row['prompt'])}", key=f"split_{number}"):
             feet = [", ".join(row["votes"].get(key, ())) or "nobody" for key in VOTES]
-            text.answers(row["prompt"], row["texts"], tags=["First text", "Second text"], feet=[f"preferred by: {who}" for who in feet])
+            text.answers(
+                row["prompt"],
+                row["texts"],
+                tags=["First text", "Second text"],
+                feet=[f"preferred by: {who}" for who in feet],
+            )
             for key, word in (("tie", "A tie"), ("both_bad", "Both bad")):
                 if who := row["votes"].get(key):
                     st.markdown(f"{word}: {text.plain(', '.join(who))}")
@@ -106,31 +179,59 @@ def models() -> None:
     """The majority's reward model and everybody's own, on everybody's votes."""
     st.subheader("Whose reward model?", anchor=False)
     st.markdown(
-        "A reward model that learns from everybody's votes learns the majority's taste. Does it know yours? Here one is trained for each person and one for the majority, "
-        "and each is asked about everybody's votes on prompts that it never saw."
+        "A reward model that learns from everybody's votes learns the majority's taste. Does it"
+        " know yours? Here one is trained for each person and one for the majority, and each is"
+        " asked about everybody's votes on prompts that it never saw."
     )
     busy = state.alive("whose")
-    st.button("Train them all", key="whose_fit", type="primary", icon=":material/model_training:", disabled=busy, on_click=_fit)
+    st.button(
+        "Train them all",
+        key="whose_fit",
+        type="primary",
+        icon=":material/model_training:",
+        disabled=busy,
+        on_click=_fit,
+    )
     if state.job("whose"):
-        monitor.monitor("whose", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not busy)
+        monitor.monitor(
+            "whose", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not busy
+        )
     record = session.annotation.get("whose")
     if not record or busy:
         return
     if record["votes"] != len(session.learnable):
-        st.caption(f"These were trained on {record['votes']} votes; by now there are {len(session.learnable)}. Train them again to take all in.")
+        st.caption(
+            f"These were trained on {record['votes']} votes; by now there are"
+            f" {len(session.learnable)}. Train them again to take all in."
+        )
     for person in record["people"]:
         rows = [
-            {"name": f"{people.label(model)}{' (own)' if model == person else ''}", **{k: record["table"][model][person][k] for k in ("share", "low", "high")}}
+            {
+                "name": f"{people.label(model)}{' (own)' if model == person else ''}",
+                **{k: record["table"][model][person][k] for k in ("share", "low", "high")},
+            }
             for model in record["models"]
         ]
         chart = charts_labs.accuracies(
-            rows, title=f"Whose model knows the taste of: {text.plain(people.label(person))}", x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
-            look_for="the person's own model far to the right of the majority's: then the majority does not speak for them. Bars across 50% know nothing yet.",
-        )  # fmt: skip
+            rows,
+            title=f"Whose model knows the taste of: {text.plain(people.label(person))}",
+            x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
+            look_for=(
+                "the person's own model far to the right of the majority's: then the majority does"
+                " not speak for them. Bars across 50% know nothing yet."
+            ),
+        )
         charts.draw(chart, key=f"whose_{record['people'].index(person)}")
     for row in record["gaps"]:
-        bounds = f"{charts.number(100 * row['low'], 0, sign=True)} to {charts.number(100 * row['high'], 0, sign=True)}"
-        st.markdown(f"- {text.plain(row['words'])} Own less majority: {charts.number(100 * row['difference'], 0, sign=True)} points (95% interval {bounds}).")
+        bounds = (
+            f"{charts.number(100 * row['low'], 0, sign=True)} to"
+            f" {charts.number(100 * row['high'], 0, sign=True)}"
+        )
+        st.markdown(
+            f"- {text.plain(row['words'])} Own less majority:"
+            f" {charts.number(100 * row['difference'], 0, sign=True)} points (95% interval"
+            f" {bounds})."
+        )
     for row in record["left_out"]:
         st.caption(f"Left out: {text.plain(people.label(row['who']))} ({text.plain(row['why'])}).")
     for sentence in record["notes"]:
@@ -138,7 +239,9 @@ def models() -> None:
 
 
 def _fit() -> None:
-    state.submit("whose", lambda: fit(session), label="Training everybody's reward model", long=False)
+    state.submit(
+        "whose", lambda: fit(session), label="Training everybody's reward model", long=False
+    )
 
 
 def fit(current):
@@ -156,7 +259,10 @@ def fit(current):
 
 
 st.title("Whose preferences?", anchor=False)
-st.markdown("A reward model learns the taste of whoever judged. With several people it learns a mixture, and it matters who is in it.")
+st.markdown(
+    "A reward model learns the taste of whoever judged. With several people it learns a mixture,"
+    " and it matters who is in it."
+)
 name = people.picker(session)
 
 st.subheader("Judge what others judged", anchor=False)
@@ -166,14 +272,25 @@ pairs = session.pairs
 votes = Counter(pair.annotator for pair in pairs if pair.choice != "skip")
 st.subheader("Who said what", anchor=False)
 if votes:
-    st.markdown(" · ".join(f"**{text.plain(people.label(who))}** {count:,}" for who, count in votes.most_common()))
+    st.markdown(
+        " · ".join(
+            f"**{text.plain(people.label(who))}** {count:,}" for who, count in votes.most_common()
+        )
+    )
 else:
     st.caption("Nobody has judged anything under this brief yet.")
 with st.expander("Add other people's files", icon=":material/upload_file:", key="whose_import"):
-    st.caption("Several at once, if you like: exports of this app, of Label Studio or of Argilla, or spreadsheets. Who said what is kept.")
+    st.caption(
+        "Several at once, if you like: exports of this app, of Label Studio or of Argilla, or"
+        " spreadsheets. Who said what is kept."
+    )
     importing.panel(session, key="whose_import")
 if len(votes) < 2:
-    st.info("From two people on, this page shows how far they agree, which pairs split them, and whose taste the reward model has.", icon=":material/groups:")
+    st.info(
+        "From two people on, this page shows how far they agree, which pairs split them, and whose"
+        " taste the reward model has.",
+        icon=":material/groups:",
+    )
     st.stop()
 alpha, agreed, split = counted(pairs)
 agreement(alpha, agreed)

@@ -1,4 +1,6 @@
-"""Before / after: the original and the tuned model on the same prompts with the same seeds, read, voted on blind, and counted."""
+"""Before / after: the original and the tuned model on the same prompts with the same seeds, read,
+voted on blind, and counted.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def compare() -> None:
     except InputError as error:
         st.session_state["compare_error"] = str(error)
         return
-    state.submit("compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False)
+    state.submit(
+        "compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False
+    )
 
 
 def offer(prompt: str) -> None:
@@ -36,22 +40,37 @@ def offer(prompt: str) -> None:
     compare()
 
 
-def both(prompt: str, before: str, after: str, *, foot_before: str = "", foot_after: str = "") -> None:
+def both(
+    prompt: str, before: str, after: str, *, foot_before: str = "", foot_after: str = ""
+) -> None:
     """One prompt, original left and tuned right (below it on a phone, so each says which it is)."""
-    feet = [" · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"])) for written, foot in ((before, foot_before), (after, foot_after))]
-    text.answers(prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet)
+    feet = [
+        " · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"]))
+        for written, foot in ((before, foot_before), (after, foot_after))
+    ]
+    text.answers(
+        prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet
+    )
 
 
 def reward(score: float | None, doubt: float | None) -> str:
     """A score with the reward model's own doubt about it, where it was measured."""
-    return f"reward {charts.number(score, sign=True)}" + (f" ± {charts.number(doubt)}" if doubt is not None else "")
+    return f"reward {charts.number(score, sign=True)}" + (
+        f" ± {charts.number(doubt)}" if doubt is not None else ""
+    )
 
 
 def foot(row: dict, side: str, number: int) -> str:
     """What the reward model gives an answer, where there is one, and whether it breaks off."""
     doubts = row.get(f"doubt_{side}")
-    words = [reward(row[f"reward_{side}"][number], doubts[number] if doubts else None)] if f"reward_{side}" in row else []
-    return " · ".join(words + ([] if row.get(f"ended_{side}", [True] * 99)[number] else ["breaks off"]))
+    words = (
+        [reward(row[f"reward_{side}"][number], doubts[number] if doubts else None)]
+        if f"reward_{side}" in row
+        else []
+    )
+    return " · ".join(
+        words + ([] if row.get(f"ended_{side}", [True] * 99)[number] else ["breaks off"])
+    )
 
 
 def compared(records: list[dict], view: dict) -> None:
@@ -59,13 +78,24 @@ def compared(records: list[dict], view: dict) -> None:
     if row is None:
         return
     for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
-        both(row["prompt"], before, after, foot_before=foot(row, "before", number), foot_after=foot(row, "after", number))
+        both(
+            row["prompt"],
+            before,
+            after,
+            foot_before=foot(row, "before", number),
+            foot_after=foot(row, "after", number),
+        )
     if row["before"] == row["after"]:
-        st.info("Word for word the same: with this prompt and this seed, the training changed nothing.", icon=":material/drag_handle:")
+        st.info(
+            "Word for word the same: with this prompt and this seed, the training changed nothing.",
+            icon=":material/drag_handle:",
+        )
 
 
 def side_by_side() -> None:
-    shown = [record["prompt"] for record in state.records("compare") if "before" in record]  # after a reload the answers are still there
+    shown = [
+        record["prompt"] for record in state.records("compare") if "before" in record
+    ]  # after a reload the answers are still there
     first = (shown or session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]
     st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
     busy = state.alive("compare")
@@ -77,13 +107,37 @@ def side_by_side() -> None:
         help="Any prompt of your own, whether it was trained on or not.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_box"):
-        st.number_input("Seed", 0, 2**31 - 1, st.session_state.get("compare_seed_kept", 0), 1, key="compare_seed", width=140,
-                        help="Both models draw their words with the same luck: what differs is the training.")  # fmt: skip
-        st.button("Ask both", key="compare", type="primary", icon=":material/compare:", on_click=compare, disabled=busy)
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="compare_offers"):
+        st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            st.session_state.get("compare_seed_kept", 0),
+            1,
+            key="compare_seed",
+            width=140,
+            help="Both models draw their words with the same luck: what differs is the training.",
+        )
+        st.button(
+            "Ask both",
+            key="compare",
+            type="primary",
+            icon=":material/compare:",
+            on_click=compare,
+            disabled=busy,
+        )
+    with st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", key="compare_offers"
+    ):
         st.caption("Prompts it never trained on:", width="content")
         for number, prompt in enumerate(session.brief.evaluation_prompts[:4]):
-            st.button(text.plain(prompt), key=f"compare_offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
+            st.button(
+                text.plain(prompt),
+                key=f"compare_offer_{number}",
+                type="tertiary",
+                on_click=offer,
+                args=(prompt,),
+                disabled=busy,
+            )
     if error := st.session_state.get("compare_error"):
         st.error(text.plain(error), icon=":material/error:")
     if state.job("compare"):
@@ -92,45 +146,92 @@ def side_by_side() -> None:
     if pairs:
         st.subheader("On prompts it never trained on", anchor=False)
         if "doubt_after" in pairs[0]:
-            st.caption("Reward ± the reward model's own doubt about it: one standard deviation, from how few votes it has to go by.")
-        everything = len(pairs) <= PAIRS_SHOWN or st.toggle(f"Show all {len(pairs)} pairs", key="pairs_all")
+            st.caption(
+                "Reward ± the reward model's own doubt about it: one standard deviation, from how"
+                " few votes it has to go by."
+            )
+        everything = len(pairs) <= PAIRS_SHOWN or st.toggle(
+            f"Show all {len(pairs)} pairs", key="pairs_all"
+        )
         for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
-            feet = [reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}")) for side in ("before", "after")]
-            both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
+            feet = [
+                reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}"))
+                for side in ("before", "after")
+            ]
+            both(
+                pair["prompt"],
+                pair["before"],
+                pair["after"],
+                foot_before=feet[0],
+                foot_after=feet[1],
+            )
 
 
 def closely() -> None:
     """One pair under the lens: the words that differ, and what training did to every token."""
-    pairs = [pair for record in state.records("compare") if "before" in record for pair in singles(record)] + list((session.evaluation or {}).get("pairs", []))
+    pairs = [
+        pair
+        for record in state.records("compare")
+        if "before" in record
+        for pair in singles(record)
+    ] + list((session.evaluation or {}).get("pairs", []))
     if not pairs:
         return
     st.subheader("One pair, closely", anchor=False)
     number = st.selectbox(
         "Which pair?",
         range(len(pairs)),
-        format_func=lambda at: f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90] if at < len(pairs) else "",
+        format_func=lambda at: (
+            f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90] if at < len(pairs) else ""
+        ),
         key="changes_pair",
-        help="The pairs above: first those that you asked for, then those of the measurement. Named by what the tuned model wrote.",
+        help=(
+            "The pairs above: first those that you asked for, then those of the measurement. Named"
+            " by what the tuned model wrote."
+        ),
     )
     pair = pairs[min(number or 0, len(pairs) - 1)]
     busy = state.alive("token_changes") or session.tuned_weights is None
-    st.button("Show what training moved", key="token_changes", icon=":material/difference:", on_click=look_into, args=(pair,), disabled=busy)
+    st.button(
+        "Show what training moved",
+        key="token_changes",
+        icon=":material/difference:",
+        on_click=look_into,
+        args=(pair,),
+        disabled=busy,
+    )
     if state.job("token_changes"):
-        monitor.monitor("token_changes", controls=("stop",), draw=lambda records, view: looked_into(records, pair), every=0.3, quiet=True)
+        monitor.monitor(
+            "token_changes",
+            controls=("stop",),
+            draw=lambda records, view: looked_into(records, pair),
+            every=0.3,
+            quiet=True,
+        )
 
 
 def singles(record: dict) -> list[dict]:
     """The pairs of one comparison that the learner asked for."""
     sides = ("before", "after", "ended_before", "ended_after")
-    return [{"prompt": record["prompt"], **dict(zip(sides, row, strict=True))} for row in zip(*(record[side] for side in sides), strict=True)]
+    return [
+        {"prompt": record["prompt"], **dict(zip(sides, row, strict=True))}
+        for row in zip(*(record[side] for side in sides), strict=True)
+    ]
 
 
 def look_into(pair: dict) -> None:
-    state.submit("token_changes", lambda: session.token_changes(pair), label="Both models read both answers", long=False)
+    state.submit(
+        "token_changes",
+        lambda: session.token_changes(pair),
+        label="Both models read both answers",
+        long=False,
+    )
 
 
 def looked_into(records: list[dict], pair: dict) -> None:
-    record = next((record for record in reversed(records) if record.get("kind") == "token_changes"), None)
+    record = next(
+        (record for record in reversed(records) if record.get("kind") == "token_changes"), None
+    )
     if record is None:
         return
     if any(record[name] != pair[name] for name in ("before", "after")):
@@ -143,20 +244,35 @@ def looked_into(records: list[dict], pair: dict) -> None:
 
 def measure() -> None:
     st.session_state["vote_sides"] = {}
-    seed = (session.evaluation or {}).get("seed", 0) + 1  # again: fresh answers, not the same count once more
-    state.submit("evaluate", lambda: session.evaluate(seed=seed), label="Measuring before and after", long=False)
+    seed = (session.evaluation or {}).get(
+        "seed", 0
+    ) + 1  # again: fresh answers, not the same count once more
+    state.submit(
+        "evaluate",
+        lambda: session.evaluate(seed=seed),
+        label="Measuring before and after",
+        long=False,
+    )
 
 
 def measure_button(key: str, label: str, primary: bool = True) -> None:
     kind = "primary" if primary else "secondary"
     st.button(
-        label, key=key, type=kind, icon=":material/query_stats:", on_click=measure, disabled=state.alive("evaluate") or bool(session.needs("before_after"))
+        label,
+        key=key,
+        type=kind,
+        icon=":material/query_stats:",
+        on_click=measure,
+        disabled=state.alive("evaluate") or bool(session.needs("before_after")),
     )
 
 
 def measured() -> None:
     if not session.evaluation:
-        st.markdown("Both models answer prompts that no training ever saw, with the same seeds. Then every pair is judged and counted.")
+        st.markdown(
+            "Both models answer prompts that no training ever saw, with the same seeds. Then every"
+            " pair is judged and counted."
+        )
         measure_button("evaluate", "Measure it")
         return
     verdict.draw(session, votes_here())
@@ -184,46 +300,79 @@ def tally(votes: list[dict]) -> str:
     if not votes:
         return "No vote yet, so there is nothing to count."
     row = engine.by_votes(votes, seed=session.seed)
-    words = f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95% interval {charts.interval(row['interval'])}), a tie counting half. "
+    words = (
+        f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95%"
+        f" interval {charts.interval(row['interval'])}), a tie counting half. "
+    )
     way = engine.direction(row)
     if not way:
         return words + "Luck alone could give that: **too few to tell**."
-    return words + f"That lies wholly {'above' if way > 0 else 'below'} one half: chance alone hardly explains it."
+    return (
+        words + f"That lies wholly {'above' if way > 0 else 'below'} one half: chance alone hardly"
+        " explains it."
+    )
 
 
 def blind() -> None:
     found = (session.evaluation or {}).get("pairs", [])
     # One a prompt, and not those that Side by side shows first.
-    pairs = list({pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values())
+    pairs = list(
+        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
+    )
     votes = votes_here()
     if not pairs:
-        st.markdown("You see two answers, A and B at random, and say which you like better. You learn which model wrote which only at the end.")
+        st.markdown(
+            "You see two answers, A and B at random, and say which you like better. You learn which"
+            " model wrote which only at the end."
+        )
         if session.evaluation:
-            st.info("Both models wrote the same for every prompt, so there is nothing to vote on.", icon=":material/drag_handle:")
+            st.info(
+                "Both models wrote the same for every prompt, so there is nothing to vote on.",
+                icon=":material/drag_handle:",
+            )
         else:
             measure_button("evaluate_for_vote", "Write the pairs to vote on")
         return
     done = {row["prompt"] for row in votes}
     waiting = [pair for pair in pairs if pair["prompt"] not in done]
-    st.progress(1 - len(waiting) / len(pairs), text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on")
+    st.progress(
+        1 - len(waiting) / len(pairs),
+        text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on",
+    )
     if error := st.session_state.pop("vote_error", None):
         st.error(text.plain(error), icon=":material/error:")
     if waiting:
         pair = waiting[0]
-        flipped = st.session_state.setdefault("vote_sides", {}).setdefault(pair["prompt"], bool(secrets.randbelow(2)))
+        flipped = st.session_state.setdefault("vote_sides", {}).setdefault(
+            pair["prompt"], bool(secrets.randbelow(2))
+        )
         left, right = ("after", "before") if flipped else ("before", "after")
         st.caption(f"The brief: {text.plain(session.brief.prefer)}")
         for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
             with column:
                 text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
-                st.button(f"{name} is better", key=f"vote_{name.lower()}", on_click=vote, args=(pair["prompt"], side), width="stretch")
-        st.button("No difference", key="vote_tie", on_click=vote, args=(pair["prompt"], "tie"), width="stretch")
+                st.button(
+                    f"{name} is better",
+                    key=f"vote_{name.lower()}",
+                    on_click=vote,
+                    args=(pair["prompt"], side),
+                    width="stretch",
+                )
+        st.button(
+            "No difference",
+            key="vote_tie",
+            on_click=vote,
+            args=(pair["prompt"], "tie"),
+            width="stretch",
+        )
     with st.expander(
         "Your count so far (opening it ends the blindness)" if waiting else "Your count",
         expanded=not waiting,
         key=f"vote_count_{'open' if waiting else 'done'}",
     ):
-        count = {side: sum(row["choice"] == side for row in votes) for side in ("after", "tie", "before")}
+        count = {
+            side: sum(row["choice"] == side for row in votes) for side in ("after", "tie", "before")
+        }
         with st.container(horizontal=True):
             st.metric("After preferred", count["after"])
             st.metric("No difference", count["tie"])
@@ -237,14 +386,34 @@ st.markdown("Same prompt, same seed, both models. What differs is what your comp
 missing = session.needs("before_after")
 if missing and not session.evaluation:
     with st.container(border=True, key="before_after_missing"):
-        st.markdown("**Not yet.** There is nothing to compare: this page still needs " + " and ".join(text.plain(need) for need in missing) + ".")
+        st.markdown(
+            "**Not yet.** There is nothing to compare: this page still needs "
+            + " and ".join(text.plain(need) for need in missing)
+            + "."
+        )
         st.page_link("pages/steps/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
     st.stop()
 
-with st.container(key="measuring"):  # above the tabs, since two of them can begin it; always there, or the tabs would jump back to the first
+with st.container(
+    key="measuring"
+    # above the tabs, since two of them can begin it; always there, or the tabs would jump back to
+    # the first
+):
     if state.job("evaluate"):
-        monitor.monitor("evaluate", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not state.alive("evaluate"))
-see, vote_tab, verdict_tab = st.tabs([":material/compare: Side by side", ":material/how_to_vote: Vote blind", ":material/gavel: Verdict"])
+        monitor.monitor(
+            "evaluate",
+            controls=("stop",),
+            draw=lambda records, view: None,
+            every=0.4,
+            quiet=not state.alive("evaluate"),
+        )
+see, vote_tab, verdict_tab = st.tabs(
+    [
+        ":material/compare: Side by side",
+        ":material/how_to_vote: Vote blind",
+        ":material/gavel: Verdict",
+    ]
+)
 with see:
     side_by_side()
     closely()
@@ -253,5 +422,7 @@ with vote_tab:
 with verdict_tab:
     measured()
 
-if session.evaluation and st.button("On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"):
+if session.evaluation and st.button(
+    "On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"
+):
     st.switch_page("pages/steps/rounds.py")

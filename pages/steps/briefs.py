@@ -1,4 +1,6 @@
-"""Brief: the instructions that decide what counts as better. Read them, change them, write your own; every version stays in sight."""
+"""Brief: the instructions that decide what counts as better. Read them, change them, write your
+own; every version stays in sight.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,20 @@ PLACEHOLDERS = {
     "evaluation_prompts": "one a line, none of them a training prompt",
 }
 LABELS = {
-    "title": "Title", "audience": "Who the answers are for", "prefer": "What to prefer", "avoid": "What to avoid", "ties": "How to treat ties",
-    "training_prompts": "Training prompts, one a line", "evaluation_prompts": "Evaluation prompts, one a line",
-}  # fmt: skip
+    "title": "Title",
+    "audience": "Who the answers are for",
+    "prefer": "What to prefer",
+    "avoid": "What to avoid",
+    "ties": "How to treat ties",
+    "training_prompts": "Training prompts, one a line",
+    "evaluation_prompts": "Evaluation prompts, one a line",
+}
 HELP = {
     "training_prompts": "The model writes answers to these, and PPO trains on them.",
-    "evaluation_prompts": "Kept for the final test: nothing is ever trained on them. Left empty, the test uses prompts of ours that you do not train on.",
+    "evaluation_prompts": (
+        "Kept for the final test: nothing is ever trained on them. Left empty, the test uses"
+        " prompts of ours that you do not train on."
+    ),
 }
 
 session = state.session()
@@ -31,7 +41,10 @@ session = state.session()
 
 def known() -> dict[str, Brief]:
     """Every brief there is to choose from, each in its newest version here."""
-    slugs = [*briefs.PRESETS, *dict.fromkeys(brief.slug for brief in session.briefs if brief.slug not in briefs.PRESETS)]
+    slugs = [
+        *briefs.PRESETS,
+        *dict.fromkeys(brief.slug for brief in session.briefs if brief.slug not in briefs.PRESETS),
+    ]
     return {slug: session.brief_called(slug) for slug in slugs}
 
 
@@ -40,11 +53,17 @@ def choose() -> None:
 
 
 def save(where: str, brief: Brief | None) -> None:
-    """Take what the form ``where`` holds, drawn for ``brief``; what cannot be used is refused in a sentence, and stays in the form."""
-    error, fields = "error_new" if brief is None else "error_edit", {name: st.session_state[f"{where}_{name}"] for name in briefs.FIELDS}
+    """Take what the form ``where`` holds, drawn for ``brief``; what cannot be used is refused in a
+    sentence, and stays in the form.
+    """
+    error, fields = (
+        "error_new" if brief is None else "error_edit",
+        {name: st.session_state[f"{where}_{name}"] for name in briefs.FIELDS},
+    )
     if brief not in (None, session.brief):
         st.session_state[error] = (
-            f"The brief in force is now “{session.brief.title}”, version {session.brief.version}: it was changed in another tab. Yours is not saved; here it is."
+            f"The brief in force is now “{session.brief.title}”, version {session.brief.version}:"
+            " it was changed in another tab. Yours is not saved; here it is."
         )
         for name, value in fields.items() if brief.slug == session.brief.slug else ():
             st.session_state[f"{form_of(session.brief)}_{name}"] = value
@@ -54,9 +73,14 @@ def save(where: str, brief: Brief | None) -> None:
     except BriefError as problem:
         st.session_state[error] = str(problem)
         return
-    state.stop_all() if brief is None else state.stop("pool")  # whatever is being written was meant for the old one
+    (
+        state.stop_all() if brief is None else state.stop("pool")
+    )  # whatever is being written was meant for the old one
     session.set_brief(made)
-    st.session_state["note"] = f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here on are recorded under it."
+    st.session_state["note"] = (
+        f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here"
+        " on are recorded under it."
+    )
     for name in briefs.FIELDS if brief is None else ():
         del st.session_state[f"{where}_{name}"]
 
@@ -75,7 +99,11 @@ def form(where: str, brief: Brief | None) -> None:
     with st.form(key=f"form_{where}", border=False, enter_to_submit=False):
         for name in briefs.FIELDS:
             draw = st.text_input if name in ("title", "audience") else st.text_area
-            more = {} if name in ("title", "audience") else {"height": 140 if name.endswith("prompts") else 80}
+            more = (
+                {}
+                if name in ("title", "audience")
+                else {"height": 140 if name.endswith("prompts") else 80}
+            )
             draw(
                 LABELS[name],
                 value="" if new else as_text(getattr(brief, name)),
@@ -84,7 +112,12 @@ def form(where: str, brief: Brief | None) -> None:
                 help=HELP.get(name),
                 **more,
             )
-        st.form_submit_button("Start this brief" if new else f"Save as version {brief.version + 1}", type="primary", on_click=save, args=(where, brief))
+        st.form_submit_button(
+            "Start this brief" if new else f"Save as version {brief.version + 1}",
+            type="primary",
+            on_click=save,
+            args=(where, brief),
+        )
     if error := st.session_state.pop(f"error_{'new' if new else 'edit'}", None):
         st.error(text.plain(error), icon=":material/error:")
 
@@ -93,8 +126,10 @@ def words(brief: Brief) -> None:
     ties = f"<li><b>Tie</b> {text.escape(brief.ties)}</li>" if brief.ties else ""
     worse = f"<li><b>Worse</b> {text.escape(brief.avoid)}</li>" if brief.avoid else ""
     st.html(
-        f'<div class="op-brief"><b>{text.escape(brief.title)}</b> <span class="op-version">version {brief.version}</span> <span class="op-who">for: '
-        f"{text.escape(brief.audience)}</span><ul><li><b>Better</b> {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
+        f'<div class="op-brief"><b>{text.escape(brief.title)}</b> <span class="op-version">version'
+        f' {brief.version}</span> <span class="op-who">for:'
+        f" {text.escape(brief.audience)}</span><ul><li><b>Better</b>"
+        f" {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
     )
 
 
@@ -105,14 +140,27 @@ def versions() -> None:
     for place in range(len(line) - 1, -1, -1):
         brief = line[place]
         count = sum(ranking.brief_version == brief.version for ranking in made)
-        judged = f"{count} {'judgement' if count == 1 else 'judgements'} made under it" if count else "nothing was judged under it"
+        judged = (
+            f"{count} {'judgement' if count == 1 else 'judgements'} made under it"
+            if count
+            else "nothing was judged under it"
+        )
         with st.container(border=True, key=f"version_{brief.version}"):
-            st.markdown(f"**Version {brief.version}**{' · in force' if brief.version == session.brief.version else ''} · {judged}")
+            st.markdown(
+                "**Version"
+                f" {brief.version}**{' · in force' if brief.version == session.brief.version else ''}"
+                f" · {judged}"
+            )
             if place == 0:
-                st.caption("As it ships." if brief == briefs.PRESETS.get(brief.slug) else "As it was first written.")
+                st.caption(
+                    "As it ships."
+                    if brief == briefs.PRESETS.get(brief.slug)
+                    else "As it was first written."
+                )
             for name, before, after in briefs.differences(line[place - 1], brief) if place else ():
                 st.html(
-                    f"<div class='op-change'><b>{text.escape(name)}</b><del>{text.escape(before) or '(nothing)'}</del><ins>{text.escape(after) or '(nothing)'}</ins></div>"
+                    "<div"
+                    f" class='op-change'><b>{text.escape(name)}</b><del>{text.escape(before) or '(nothing)'}</del><ins>{text.escape(after) or '(nothing)'}</ins></div>"
                 )
     if len(line) < 2:
         st.caption("Change a word above, and both versions will stand here.")
@@ -120,42 +168,70 @@ def versions() -> None:
 
 st.title("The brief", anchor=False)
 st.markdown(
-    "The instructions for whoever judges. Same model, same answers: change the brief and the other answer wins. **The preference lives here, not in the text.**"
+    "The instructions for whoever judges. Same model, same answers: change the brief and the other"
+    " answer wins. **The preference lives here, not in the text.**"
 )
-st.session_state["brief_choice"] = session.brief.slug  # also after a brief was written below, or in another tab
+st.session_state["brief_choice"] = (
+    session.brief.slug
+)  # also after a brief was written below, or in another tab
 st.selectbox(
     "Which brief",
     list(known()),
     format_func=lambda slug: known()[slug].title,
     key="brief_choice",
     on_change=choose,
-    help="Choosing another brief puts the reward model and the tuned model of this one away. Judgements are kept, each under its own brief.",
+    help=(
+        "Choosing another brief puts the reward model and the tuned model of this one away."
+        " Judgements are kept, each under its own brief."
+    ),
 )
 brief_choice.question(session, "brief_choice")
 words(session.brief)
 if session.brief.wanted:
     st.caption(
-        "A scripted rater, a small rule of ours, can judge under this brief. It stays while “what to prefer” and “what to avoid” stay word for word: a rule can't read."
+        "A scripted rater, a small rule of ours, can judge under this brief. It stays while “what"
+        " to prefer” and “what to avoid” stay word for word: a rule can't read."
     )
 else:
-    st.caption("No scripted rater judges under this brief: no rule of ours was made for these words. You judge.")
-older = [ranking for ranking in session.rankings if ranking.brief == session.brief.slug and ranking.brief_version != session.brief.version]
+    st.caption(
+        "No scripted rater judges under this brief: no rule of ours was made for these words. You"
+        " judge."
+    )
+older = [
+    ranking
+    for ranking in session.rankings
+    if ranking.brief == session.brief.slug and ranking.brief_version != session.brief.version
+]
 if older:
     from ui.ranking import judgements
 
     judgements.older_versions(session, older)
 with st.container(horizontal=True):
-    if st.button("Write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"):
+    if st.button(
+        "Write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"
+    ):
         st.switch_page("pages/steps/prompt.py")
-    if st.button("Rank under this brief", key="to_rank", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+    if st.button(
+        "Rank under this brief",
+        key="to_rank",
+        type="primary",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+    ):
         st.switch_page("pages/steps/rank.py")
 
 change, own, history = st.tabs(["Change it", "Write my own", "Versions"])
 with change:
-    st.markdown("Saving makes a **new version**. What you judged before is kept, marked with the version it was made under.")
+    st.markdown(
+        "Saving makes a **new version**. What you judged before is kept, marked with the version it"
+        " was made under."
+    )
     form(form_of(session.brief), session.brief)
 with own:
-    st.markdown("A brief of your own, with prompts of your own. Ten training prompts or more work best with this small model, and short ones like “A fox is”.")
+    st.markdown(
+        "A brief of your own, with prompts of your own. Ten training prompts or more work best with"
+        " this small model, and short ones like “A fox is”."
+    )
     form("new", None)
 with history:
     versions()

@@ -1,4 +1,6 @@
-"""PPO: play, pause or step the training of the language model, steer it between steps, go back, and watch what it does to the numbers and to the texts."""
+"""PPO: play, pause or step the training of the language model, steer it between steps, go back, and
+watch what it does to the numbers and to the texts.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,12 @@ LABELS = {
 LABEL, GOING_BACK = "PPO", "Going back"
 FIRST = ("steps", "beta", "learning_rate")
 MORE = ("clip", "epochs", "batch_size", "temperature")
-FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")  # what a run keeps to its end; the other knobs count from the next step on
+FIXED = (
+    "steps",
+    "seed",
+    "frozen_layers",
+    "max_new_tokens",
+)  # what a run keeps to its end; the other knobs count from the next step on
 STOPPING = 3.0  # seconds that a retry waits for the run before it
 LADDERS = {  # settings whose useful values spread over powers of ten
     "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -67,10 +74,16 @@ def start(one_step: bool = False) -> None:
         st.session_state["ppo_error"] = str(error)
         return
     session.autosave()
-    records = chosen.steps + (0 if session.metrics else 1)  # step 0, before any update, is a record too
-    job_id = state.submit("ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records)  # what they say when its turn comes
+    records = chosen.steps + (
+        0 if session.metrics else 1
+    )  # step 0, before any update, is a record too
+    job_id = state.submit(
+        "ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records
+    )  # what they say when its turn comes
     if one_step:
-        jobs.queue().step(job_id, 1 if session.metrics else 2)  # step 0 only looks: with it comes the first that learns
+        jobs.queue().step(
+            job_id, 1 if session.metrics else 2
+        )  # step 0 only looks: with it comes the first that learns
     else:
         jobs.queue().resume(job_id)  # one that was paused
 
@@ -82,17 +95,23 @@ def go_back(step: int) -> None:
 
 
 def retry(step: int, safer: dict) -> None:
-    """The doctor's advice: from ``step`` on with safer settings; a run that is going on is stopped first."""
+    """The doctor's advice: from ``step`` on with safer settings; a run that is going on is stopped
+    first.
+    """
     st.session_state.pop("ppo_error", None)
     now = knob.ran() or knob.chosen()
     left = max(1, (last_step() or 0) - step, min(10, now["steps"]))
     try:
-        chosen = settings.PPOSettings(**ppo_presets.fitting(now | safer | {"steps": left})).validate()
+        chosen = settings.PPOSettings(
+            **ppo_presets.fitting(now | safer | {"steps": left})
+        ).validate()
     except settings.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
     if not state.stop("ppo", STOPPING):
-        st.session_state["ppo_error"] = "The run is still stopping. Press the button again in a moment."
+        st.session_state["ppo_error"] = (
+            "The run is still stopping. Press the button again in a moment."
+        )
         return
     state.submit("ppo", lambda: session.retry(step, chosen), label=LABEL, long=True, total=left + 1)
 
@@ -106,21 +125,36 @@ def restart() -> None:
 
 
 def formula() -> None:
-    """What PPO climbs, with the numbers of the run under way or of the last one; and what the next would change."""
+    """What PPO climbs, with the numbers of the run under way or of the last one; and what the next
+    would change.
+    """
     if whole_loop:
         shown, whose = vars(settings.PPOSettings()), "of the run under way"
     elif busy:
-        shown, whose = (knob.ran() if session.metrics and knob.ran() else knob.chosen()), "of this run"
+        shown, whose = (
+            (knob.ran() if session.metrics and knob.ran() else knob.chosen()),
+            "of this run",
+        )
     elif session.metrics and knob.ran():
         shown, whose = knob.ran(), "of the last run"
     else:
         shown, whose = knob.chosen(), "that the sliders say"
     now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
-    steered = f", steered to {charts.small(now)} by now" if now is not None and now != shown["beta"] else ""
-    doubt = f" − {charts.small(shown['conservative'])} × the reward model's doubt" if shown["conservative"] else ""
+    steered = (
+        f", steered to {charts.small(now)} by now"
+        if now is not None and now != shown["beta"]
+        else ""
+    )
+    doubt = (
+        f" − {charts.small(shown['conservative'])} × the reward model's doubt"
+        if shown["conservative"]
+        else ""
+    )
     st.caption(
-        f"What PPO climbs = score{doubt} − β × KL to the original model, with β = {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns "
-        f"nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}. These are the numbers {whose}."
+        f"What PPO climbs = score{doubt} − β × KL to the original model, with β ="
+        f" {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns"
+        f" nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}."
+        f" These are the numbers {whose}."
     )
     if session.metrics and not busy and (changes := knob.changes()):
         st.caption(f"**Next run:** {text.plain(', '.join(changes))}.")
@@ -133,11 +167,18 @@ def last_step() -> int | None:
 def gauges(end: int | None) -> None:
     """The live charts: what it is for, what it writes, and then how the training feels."""
     metrics, target = list(session.metrics), (knob.ran() or knob.chosen())["kl_target"] or None
-    side_by_side(charts_training.reward(metrics, end), charts_training.kl_to_reference(metrics, end, target=target))
-    side_by_side(charts_training.reward_against_drift(metrics), charts_training.entropy(metrics, end))
+    side_by_side(
+        charts_training.reward(metrics, end),
+        charts_training.kl_to_reference(metrics, end, target=target),
+    )
+    side_by_side(
+        charts_training.reward_against_drift(metrics), charts_training.entropy(metrics, end)
+    )
     samples()
     st.subheader("How the training feels", anchor=False)
-    side_by_side(charts_training.clip_fraction(metrics, end), charts_training.approx_kl_update(metrics, end))
+    side_by_side(
+        charts_training.clip_fraction(metrics, end), charts_training.approx_kl_update(metrics, end)
+    )
     side_by_side(charts_training.value_loss(metrics, end))
 
 
@@ -155,17 +196,30 @@ def readings() -> None:
         st.metric(
             f"Reward {whiteboard.since(session)}",
             whiteboard.gain(session),
-            help=f"Mean score of the newest step's answers minus that of step 0, in {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the "
-            "original model typically differ. The chart below shows the score itself; its 0 is the original's mean over many more answers than one step has.",
+            help=(
+                "Mean score of the newest step's answers minus that of step 0, in"
+                f" {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the original"
+                " model typically differ. The chart below shows the score itself; its 0 is the"
+                " original's mean over many more answers than one step has."
+            ),
         )
-        st.metric("KL to reference", charts.small(row.get("kl_to_reference")), help="Drift from the original model, exact, in nats a response.")
-        st.metric("β", charts.small(row.get("beta")), help="What a nat of drift costs at this step.")
+        st.metric(
+            "KL to reference",
+            charts.small(row.get("kl_to_reference")),
+            help="Drift from the original model, exact, in nats a response.",
+        )
+        st.metric(
+            "β", charts.small(row.get("beta")), help="What a nat of drift costs at this step."
+        )
         if (doubt := charts.finite(row.get("doubt_mean"))) is not None:
             k = (knob.ran() or knob.chosen())["conservative"]
             st.metric(
                 "Doubt",
                 f"{charts.number(doubt)} SD",
-                help=f"How unsure the reward model is about this step's answers, on average; {k:g} times that is taken off.",
+                help=(
+                    f"How unsure the reward model is about this step's answers, on average; {k:g}"
+                    " times that is taken off."
+                ),
             )
 
 
@@ -183,20 +237,32 @@ def samples() -> None:
     if not follow and len(steps) > 1:
         if st.session_state.get("ppo_sample_step") not in steps:
             st.session_state["ppo_sample_step"] = steps[-1]
-        step = st.select_slider("Samples of step", steps, st.session_state["ppo_sample_step"], key="ppo_sample_step")
+        step = st.select_slider(
+            "Samples of step", steps, st.session_state["ppo_sample_step"], key="ppo_sample_step"
+        )
     of_step = [row for row in rows if row["step"] == step]
     shown = of_step if everything else of_step[:SAMPLES_SHOWN]
-    st.caption(f"Step {step}: {len(shown)} of its {len(of_step)} answers." + (" Before this round's first update." if step == 0 else ""))
+    st.caption(
+        f"Step {step}: {len(shown)} of its {len(of_step)} answers."
+        + (" Before this round's first update." if step == 0 else "")
+    )
     columns = st.columns(2)
     for number, row in enumerate(shown):
         with columns[number % 2]:
-            words = [f"reward {charts.number(row.get('reward'), sign=True)}", f"KL {charts.number(row.get('kl'))} nats"]
-            words += ["breaks off"] * (not row.get("ended", True)) + ["wrote nothing"] * (not row["text"].strip())
+            words = [
+                f"reward {charts.number(row.get('reward'), sign=True)}",
+                f"KL {charts.number(row.get('kl'))} nats",
+            ]
+            words += ["breaks off"] * (not row.get("ended", True)) + ["wrote nothing"] * (
+                not row["text"].strip()
+            )
             text.answer(row["prompt"], row["text"], foot=" · ".join(words))
 
 
 def live(records: list[dict], view: dict) -> None:
-    """Numbers, charts and samples as they come; while it runs, the charts keep room for the steps to come."""
+    """Numbers, charts and samples as they come; while it runs, the charts keep room for the steps
+    to come.
+    """
     end, working = last_step(), view["status"] in state.ALIVE
     if working and view["status"] != "queued" and view["label"] != GOING_BACK:
         studio.stages(view.get("stage", ""))
@@ -207,7 +273,9 @@ def live(records: list[dict], view: dict) -> None:
     if session.metrics:
         readings()
         studio.scored_guess(session)
-        found = symptoms.examine(session.metrics, session.samples, knob.ran() or knob.chosen(), session.broke)
+        found = symptoms.examine(
+            session.metrics, session.samples, knob.ran() or knob.chosen(), session.broke
+        )
         studio.doctor(found, LABELS, retry, busy=working, measured=(last_step() or 0) > 0)
     gauges(end)
 
@@ -215,14 +283,23 @@ def live(records: list[dict], view: dict) -> None:
 def pending(moved: dict) -> None:
     """What was moved while the run goes on, and from when it counts."""
     ran = knob.ran() or {}
-    words = [f"{LABELS[name]} {knobs.plainly(value)}" for name, value in moved.items() if name in LABELS and name not in FIXED and ran.get(name) != value]
+    words = [
+        f"{LABELS[name]} {knobs.plainly(value)}"
+        for name, value in moved.items()
+        if name in LABELS and name not in FIXED and ran.get(name) != value
+    ]
     if not words:
         return
     try:
         chosen_settings()
-        st.caption(f":material/schedule: **From the next step on:** {text.plain(', '.join(words))}.")
+        st.caption(
+            f":material/schedule: **From the next step on:** {text.plain(', '.join(words))}."
+        )
     except settings.SettingsError as error:
-        st.error(text.plain(str(error)) + " Until then the run keeps its settings.", icon=":material/error:")
+        st.error(
+            text.plain(str(error)) + " Until then the run keeps its settings.",
+            icon=":material/error:",
+        )
 
 
 def glass() -> None:
@@ -240,21 +317,42 @@ def numbers_in_the_formula() -> None:
 def back_to_a_step() -> None:
     """Go back to a step of this round."""
     newest = last_step() or 0
-    step = st.slider("Back to step", 0, newest, max(0, newest - 1), key=f"ppo_back_step_{session.ppo_run}_{newest}")
+    step = st.slider(
+        "Back to step",
+        0,
+        newest,
+        max(0, newest - 1),
+        key=f"ppo_back_step_{session.ppo_run}_{newest}",
+    )
     again = session.steps_again(step)
-    known = [row["seconds"] for row in session.metrics if charts.finite(row.get("seconds")) is not None]
+    known = [
+        row["seconds"] for row in session.metrics if charts.finite(row.get("seconds")) is not None
+    ]
     takes = monitor.duration(again * sum(known) / len(known)) if known and again else "a moment"
     st.markdown(
-        f"Steps after {step} are taken back{', and the verdict with them' if session.evaluation else ''}. " + (f"{again} {'step is' if again == 1 else 'steps are'} made again for it, with the very same numbers: about {takes}."
-        if again else "That step lies on disk, so it is there at once.") + " From there you can play on, with other settings if you like."
-    )  # fmt: skip
-    st.button(f"Go back to step {step}", key="ppo_back", on_click=go_back, args=(step,), disabled=step == newest)
+        f"Steps after {step} are taken"
+        f" back{', and the verdict with them' if session.evaluation else ''}. "
+        + (
+            f"{again} {'step is' if again == 1 else 'steps are'} made again for it, with the very"
+            f" same numbers: about {takes}."
+            if again
+            else "That step lies on disk, so it is there at once."
+        )
+        + " From there you can play on, with other settings if you like."
+    )
+    st.button(
+        f"Go back to step {step}",
+        key="ppo_back",
+        on_click=go_back,
+        args=(step,),
+        disabled=step == newest,
+    )
 
 
 st.title("PPO", anchor=False)
 st.markdown(
-    "The model writes answers, the reward model scores them, and PPO nudges the model towards what scored well. "
-    "A frozen copy of the original pulls back: drifting away costs."
+    "The model writes answers, the reward model scores them, and PPO nudges the model towards what"
+    " scored well. A frozen copy of the original pulls back: drifting away costs."
 )
 missing = session.needs("ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
@@ -262,8 +360,16 @@ paused = busy and (state.job("ppo") or {}).get("status") == "paused"
 formula()
 if missing and not busy and not session.metrics:
     with st.container(border=True, key="ppo_missing"):
-        st.markdown("**Not yet.** PPO still needs " + " and ".join(text.plain(need) for need in missing) + ".")
-        st.page_link("pages/steps/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:")
+        st.markdown(
+            "**Not yet.** PPO still needs "
+            + " and ".join(text.plain(need) for need in missing)
+            + "."
+        )
+        st.page_link(
+            "pages/steps/reward_model.py",
+            label="Go to the reward model",
+            icon=":material/arrow_forward:",
+        )
     st.stop()
 
 st.html(f"<style>{studio.CSS}</style>")
@@ -271,65 +377,154 @@ studio.preset_row(session, knob.chosen(), disabled=whole_loop)
 for column, name in zip(st.columns(len(FIRST)), FIRST, strict=True):
     with column:
         studio.knob_with_range(knob, name, disabled=whole_loop or (busy and name in FIXED))
-with st.expander("Four more knobs: clip range, epochs, batch, temperature", icon=":material/tune:", key="ppo_more"):
+with st.expander(
+    "Four more knobs: clip range, epochs, batch, temperature",
+    icon=":material/tune:",
+    key="ppo_more",
+):
     for column, name in zip(st.columns(len(MORE)), MORE, strict=True):
         with column:
             studio.knob_with_range(knob, name, disabled=whole_loop)
     if knob.chosen()["minibatch_size"] > knob.chosen()["batch_size"]:
-        st.caption(f"A gradient step reads a minibatch of answers: here all {knob.chosen()['batch_size']} of the batch. (The minibatch is under All settings.)")
+        st.caption(
+            f"A gradient step reads a minibatch of answers: here all {knob.chosen()['batch_size']}"
+            " of the batch. (The minibatch is under All settings.)"
+        )
 if knob.chosen()["beta"] == 0:
-    st.warning("β is 0: nothing holds the model to its language. It will run, and it may well end in gibberish that scores high.", icon=":material/link_off:")
+    st.warning(
+        "β is 0: nothing holds the model to its language. It will run, and it may well end in"
+        " gibberish that scores high.",
+        icon=":material/link_off:",
+    )
 if busy:
     st.caption("Knobs that you move now count from the next step on.")
 elif not whole_loop and not missing:
     studio.guess(session, knob.chosen()["steps"], disabled=False)
-timed = step_time.panel(session, knob.chosen(), busy=busy or whole_loop) if not (busy or whole_loop) else True
+timed = (
+    step_time.panel(session, knob.chosen(), busy=busy or whole_loop)
+    if not (busy or whole_loop)
+    else True
+)
 with st.container(horizontal=True, key="ppo_start"):
     going_on = (last_step() or 0) > 0
     barred = (busy and not paused) or whole_loop or bool(missing) or not timed
-    st.button("Play on" if going_on else "Play", key="ppo_play", type="primary", icon=":material/play_arrow:", on_click=start, disabled=barred)
-    st.button("One step", key="ppo_one_step", icon=":material/skip_next:", on_click=start, args=(True,), disabled=barred,
-              help="Runs to the next point of the charts and pauses there. Step 0, before it, is the model before any update.")  # fmt: skip
+    st.button(
+        "Play on" if going_on else "Play",
+        key="ppo_play",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start,
+        disabled=barred,
+    )
+    st.button(
+        "One step",
+        key="ppo_one_step",
+        icon=":material/skip_next:",
+        on_click=start,
+        args=(True,),
+        disabled=barred,
+        help=(
+            "Runs to the next point of the charts and pauses there. Step 0, before it, is the model"
+            " before any update."
+        ),
+    )
     if going_on:
-        with st.popover("Back to a step", icon=":material/undo:", disabled=busy or whole_loop, key=f"ppo_back_box_{session.ppo_run}_{last_step()}"):
+        with st.popover(
+            "Back to a step",
+            icon=":material/undo:",
+            disabled=busy or whole_loop,
+            key=f"ppo_back_box_{session.ppo_run}_{last_step()}",
+        ):
             back_to_a_step()
-        with st.popover("Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop):
-            st.markdown(f"Forgets the {last_step()} steps of this round and their samples. The reward model and your comparisons stay.")
+        with st.popover(
+            "Start this round again", icon=":material/restart_alt:", disabled=busy or whole_loop
+        ):
+            st.markdown(
+                f"Forgets the {last_step()} steps of this round and their samples. The reward model"
+                " and your comparisons stay."
+            )
             st.button("Yes, forget these steps", key="ppo_restart", on_click=restart)
     with st.popover("All settings", icon=":material/tune:"):
         for name in knob.rows:
             if name not in FIRST + MORE:
                 knob.draw(name, disabled=whole_loop or (busy and name in FIXED))
-own = [prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts]
-with st.expander(f"Which prompts it trains on ({len(session.training_prompts)})", icon=":material/list:", key="ppo_prompts"):
+own = [
+    prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts
+]
+with st.expander(
+    f"Which prompts it trains on ({len(session.training_prompts)})",
+    icon=":material/list:",
+    key="ppo_prompts",
+):
     if own:
         st.markdown("**Yours:** " + " · ".join(text.plain(prompt) for prompt in own))
-    st.markdown("**The brief's:** " + (" · ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none"))
-    st.caption(f"Never on the {len(session.brief.evaluation_prompts)} prompts that Before / after is judged on.")
+    st.markdown(
+        "**The brief's:** "
+        + (" · ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none")
+    )
+    st.caption(
+        f"Never on the {len(session.brief.evaluation_prompts)} prompts that Before / after is"
+        " judged on."
+    )
 
 if error := st.session_state.get("ppo_error"):
     st.error(text.plain(error), icon=":material/error:")
 if whole_loop:
-    st.info("“Run it once for me” is training this session's model right now. Play is free again when it ends.", icon=":material/hourglass_top:")
+    st.info(
+        "“Run it once for me” is training this session's model right now. Play is free again when"
+        " it ends.",
+        icon=":material/hourglass_top:",
+    )
 
 if whole_loop:
     monitor.monitor("run_once", controls=("stop",), draw=live)
-elif (view := state.job("ppo")) and (session.metrics or view["status"] not in ("done", "stopped")):  # not what a former round left behind
+elif (view := state.job("ppo")) and (
+    session.metrics or view["status"] not in ("done", "stopped")
+):  # not what a former round left behind
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
 elif session.metrics:
     live([], {"status": "done", "label": LABEL})
 else:
-    st.info("Nothing trained yet. Press Play: the charts fill in step by step, and nothing you do on other pages stops it.", icon=":material/play_circle:")
+    st.info(
+        "Nothing trained yet. Press Play: the charts fill in step by step, and nothing you do on"
+        " other pages stops it.",
+        icon=":material/play_circle:",
+    )
 
 if session.metrics or busy or whole_loop:
-    with st.expander("Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"):
+    with st.expander(
+        "Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"
+    ):
         st.fragment(glass, run_every=REFRESH if busy and not paused else None)()
-    with st.expander("The formula, with the newest step's numbers in it", icon=":material/function:", key="ppo_formula"):
+    with st.expander(
+        "The formula, with the newest step's numbers in it",
+        icon=":material/function:",
+        key="ppo_formula",
+    ):
         st.fragment(numbers_in_the_formula, run_every=REFRESH if busy and not paused else None)()
-if (back := state.records("ppo")[:1]) and back[0].get("kind") == "restarted" and not busy and last_step() == back[0]["step"]:
-    exact = {True: " It was made again, and came out with exactly the numbers that it had.", None: ""}
-    differs = " It was made again, and came out with slightly other numbers than before (another machine, or another number of threads)."
-    st.caption(f":material/undo: Back at step {back[0]['step']}." + exact.get(back[0]["exact"], differs))
+if (
+    (back := state.records("ppo")[:1])
+    and back[0].get("kind") == "restarted"
+    and not busy
+    and last_step() == back[0]["step"]
+):
+    exact = {
+        True: " It was made again, and came out with exactly the numbers that it had.",
+        None: "",
+    }
+    differs = (
+        " It was made again, and came out with slightly other numbers than before (another machine,"
+        " or another number of threads)."
+    )
+    st.caption(
+        f":material/undo: Back at step {back[0]['step']}." + exact.get(back[0]["exact"], differs)
+    )
 if (last_step() or 0) > 0 and not busy:
-    if st.button("Compare before and after", key="to_before_after", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+    if st.button(
+        "Compare before and after",
+        key="to_before_after",
+        type="primary",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+    ):
         st.switch_page("pages/steps/before_after.py")

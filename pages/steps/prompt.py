@@ -29,17 +29,23 @@ def offer(prompt: str) -> None:
 
 
 def generate() -> None:
-    """Check the prompt, then let the worker write; the message of a refused prompt stays until the next try."""
+    """Check the prompt, then let the worker write; the message of a refused prompt stays until the
+    next try.
+    """
     st.session_state["prompt_kept"] = st.session_state.get("prompt_text", "")
     st.session_state.pop("prompt_error", None)
     try:
-        prompt = session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
+        prompt = (
+            session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
+        )
         chosen = settings.SamplingSettings(**sampling.chosen()).validate()
     except (InputError, settings.SettingsError) as error:
         st.session_state["prompt_error"] = str(error)
         return
     st.session_state["prompt_asked"] = prompt
-    state.submit("generate", lambda: session.generate(prompt, chosen), label="Writing answers", long=False)
+    state.submit(
+        "generate", lambda: session.generate(prompt, chosen), label="Writing answers", long=False
+    )
 
 
 def streaming(records: list[dict], view: dict) -> None:
@@ -54,12 +60,20 @@ def streaming(records: list[dict], view: dict) -> None:
 
 def look_inside(row: dict) -> None:
     """One answer of a set, token by token."""
-    st.caption("Greener means likelier. Point at a token, or tab to it, to see what else could have been drawn there. A dot stands for a space.")
+    st.caption(
+        "Greener means likelier. Point at a token, or tab to it, to see what else could have been"
+        " drawn there. A dot stands for a space."
+    )
     chosen = 0
     if len(row["tokens"]) > 1:
         chosen = st.segmented_control(
-            "Which answer", list(range(len(row["tokens"]))), format_func=lambda index: f"Answer {index + 1}", default=0, required=True, key=f"inside_{row['id']}"
-        )  # fmt: skip
+            "Which answer",
+            list(range(len(row["tokens"]))),
+            format_func=lambda index: f"Answer {index + 1}",
+            default=0,
+            required=True,
+            key=f"inside_{row['id']}",
+        )
     tokens = row["tokens"][chosen or 0]
     text.tokens(tokens)
     if st.toggle("As a table", key="inside_table"):
@@ -68,19 +82,36 @@ def look_inside(row: dict) -> None:
                 {
                     "token": text.visible(token["token"]),
                     "probability": token["probability"],
-                    "also possible": ", ".join(f"{text.visible(str(name))} {text.percent(share)}" for name, share in token["alternatives"]),
+                    "also possible": ", ".join(
+                        f"{text.visible(str(name))} {text.percent(share)}"
+                        for name, share in token["alternatives"]
+                    ),
                 }
                 for token in tokens
             ],
-            column_config={"probability": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent")},
+            column_config={
+                "probability": st.column_config.ProgressColumn(
+                    min_value=0.0, max_value=1.0, format="percent"
+                )
+            },
         )
 
 
 st.title("Write a prompt", anchor=False)
-st.markdown("The model carries on from your words, several times over. Same question, different luck: that is what there is to rank.")
+st.markdown(
+    "The model carries on from your words, several times over. Same question, different luck: that"
+    " is what there is to rank."
+)
 if session.model_name != model_list.BUNDLED:
-    st.caption(f"Written by **{text.plain(model_list.title(session.model_name))}**. {model_list.content_note(session.model_name)}")
-st.page_link("pages/steps/briefs.py", label=f"Brief: {text.plain(session.brief.title)}", icon=":material/assignment:")
+    st.caption(
+        f"Written by **{text.plain(model_list.title(session.model_name))}**."
+        f" {model_list.content_note(session.model_name)}"
+    )
+st.page_link(
+    "pages/steps/briefs.py",
+    label=f"Brief: {text.plain(session.brief.title)}",
+    icon=":material/assignment:",
+)
 
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
 with st.container(key="prompt_box"):
@@ -93,17 +124,39 @@ with st.container(key="prompt_box"):
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         busy = state.alive("generate")
-        st.button("Generate", key="generate", type="primary", icon=":material/auto_awesome:", on_click=generate, disabled=busy, shortcut="Ctrl+Enter")
+        st.button(
+            "Generate",
+            key="generate",
+            type="primary",
+            icon=":material/auto_awesome:",
+            on_click=generate,
+            disabled=busy,
+            shortcut="Ctrl+Enter",
+        )
         with st.popover("How it picks words", icon=":material/tune:"):
-            st.caption("At every step the model gives each possible next token a probability, then one is drawn.")
+            st.caption(
+                "At every step the model gives each possible next token a probability, then one is"
+                " drawn."
+            )
             for name in sampling.rows:
                 sampling.draw(name)
-            st.page_link("pages/models.py", label="Let another model write", icon=":material/memory:")
+            st.page_link(
+                "pages/models.py", label="Let another model write", icon=":material/memory:"
+            )
 
 with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
     st.caption("Or try:", width="content")
-    for number, prompt in enumerate(dict.fromkeys((*session.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))):
-        st.button(prompt, key=f"offer_{number}", type="tertiary", on_click=offer, args=(prompt,), disabled=busy)
+    for number, prompt in enumerate(
+        dict.fromkeys((*session.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))
+    ):
+        st.button(
+            prompt,
+            key=f"offer_{number}",
+            type="tertiary",
+            on_click=offer,
+            args=(prompt,),
+            disabled=busy,
+        )
 
 if error := st.session_state.get("prompt_error"):
     st.error(text.plain(error), icon=":material/error:")
@@ -117,24 +170,57 @@ if job:
 own = [row for row in session.candidate_sets if row.get("asked")]
 if own and not busy:
     row = own[-1]
-    st.subheader(f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False)
+    st.subheader(
+        f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False
+    )
     if len(row["texts"]) < row.get("drawn", 0):
-        st.caption(f"{row['drawn']} were written; those that came out the same, word for word, are shown once.")
+        st.caption(
+            f"{row['drawn']} were written; those that came out the same, word for word, are shown"
+            " once."
+        )
     finished = row.get("finished") or [True] * len(row["texts"])
-    tags = [f"Answer {number}" for number in range(1, len(row["texts"]) + 1)]  # as "Look inside" calls them
-    text.answers(row["prompt"], row["texts"], tags=tags, feet=["" if done else "breaks off: it ran out of tokens" for done in finished])
+    tags = [
+        f"Answer {number}" for number in range(1, len(row["texts"]) + 1)
+    ]  # as "Look inside" calls them
+    text.answers(
+        row["prompt"],
+        row["texts"],
+        tags=tags,
+        feet=["" if done else "breaks off: it ran out of tokens" for done in finished],
+    )
     if len(row["texts"]) < 2:
-        st.info("One answer can't be ranked against itself. Ask for more answers or raise the temperature, under “How it picks words”.", icon=":material/info:")
+        st.info(
+            "One answer can't be ranked against itself. Ask for more answers or raise the"
+            " temperature, under “How it picks words”.",
+            icon=":material/info:",
+        )
     else:
         if row["prompt"] in session.brief.evaluation_prompts:
-            st.info("This prompt is one of those kept for the final test, so the model will not be trained on it.", icon=":material/lock:")
-        if st.button("Rank these answers", key="to_rank", type="primary", icon=":material/arrow_forward:", icon_position="right"):
+            st.info(
+                "This prompt is one of those kept for the final test, so the model will not be"
+                " trained on it.",
+                icon=":material/lock:",
+            )
+        if st.button(
+            "Rank these answers",
+            key="to_rank",
+            type="primary",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        ):
             st.session_state["first"] = row["id"]
             st.switch_page("pages/steps/rank.py")
-    with st.expander("Look inside: the probability of every token", icon=":material/search:", key="look_inside"):
+    with st.expander(
+        "Look inside: the probability of every token", icon=":material/search:", key="look_inside"
+    ):
         if row.get("tokens"):
             look_inside(row)
         else:
-            st.caption("The probabilities are kept only while the server runs. Generate again to see them.")
+            st.caption(
+                "The probabilities are kept only while the server runs. Generate again to see them."
+            )
 elif not busy and not job and not error:
-    st.info("Nothing written yet. Type a prompt, or press one of the examples above.", icon=":material/edit:")
+    st.info(
+        "Nothing written yet. Type a prompt, or press one of the examples above.",
+        icon=":material/edit:",
+    )

@@ -1,4 +1,6 @@
-"""Rank: say which answers are better, under the brief. This is the only thing the whole loop ever learns from."""
+"""Rank: say which answers are better, under the brief. This is the only thing the whole loop ever
+learns from.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from rlhf_core.session import ranking_desk as desk_rules
 from ui import monitor, people, state, text, whiteboard
 from ui.ranking import card, judgements
 
-READY, FIRST, BATCH = 8, 4, 12  # refill the pool when fewer than READY sets wait; sets in the first refill (soon there), and in every other
+READY, FIRST, BATCH = (
+    8,
+    4,
+    12,
+    # refill the pool when fewer than READY sets wait; sets in the first refill (soon there), and in
+    # every other
+)
 MOST = 30  # sets of any form that may wait
 ENOUGH = 6  # comparisons from which training is worth a first look
 FORMS = {2: "Two at a time", 4: "Four at a time"}
@@ -31,12 +39,22 @@ def refill() -> None:
     ahead = session.waiting(form)
     if ahead < READY and session.waiting() < MOST and not state.alive("pool"):
         st.session_state["pool_form"] = form
-        state.submit("pool", lambda: session.generate_pool(BATCH if ahead else FIRST, form), label="Writing the next answers", long=False)
+        state.submit(
+            "pool",
+            lambda: session.generate_pool(BATCH if ahead else FIRST, form),
+            label="Writing the next answers",
+            long=False,
+        )
 
 
 def read_ahead() -> None:
-    """Let the worker read what waits, once there is a reward model, so that the next pair can be chosen within a key press."""
-    if desk_rules.stale(session) and (state.job("asking") or {}).get("status") not in (*state.ALIVE, "failed"):
+    """Let the worker read what waits, once there is a reward model, so that the next pair can be
+    chosen within a key press.
+    """
+    if desk_rules.stale(session) and (state.job("asking") or {}).get("status") not in (
+        *state.ALIVE,
+        "failed",
+    ):
 
         def prepare():
             from rlhf_core.loop import next_question  # imports torch: only on the worker's thread
@@ -48,11 +66,18 @@ def read_ahead() -> None:
 
 def scripted() -> None:
     count, form = SCRIPTED, st.session_state["form"]
-    state.submit("scripted", lambda: session.judge_for_me(count, form), label="The scripted rater judges", long=False)
+    state.submit(
+        "scripted",
+        lambda: session.judge_for_me(count, form),
+        label="The scripted rater judges",
+        long=False,
+    )
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
-    if card.next_asked(session, st.session_state["form"], writing=True, checks=st.session_state["checks"]):
+    if card.next_asked(
+        session, st.session_state["form"], writing=True, checks=st.session_state["checks"]
+    ):
         state.rerun()
     st.caption("The model is writing the next answers. A moment.")
 
@@ -63,11 +88,22 @@ def desk() -> None:
     if (session.brief.slug, session.brief.version) != (brief.slug, brief.version):
         state.rerun()  # changed in another tab: the brief above the card must be the one in force
     made = whiteboard.comparisons(session)
-    words = f"{made} of about {whiteboard.GOAL} comparisons" if made < whiteboard.GOAL else f"{made} comparisons: plenty for this round"
+    words = (
+        f"{made} of about {whiteboard.GOAL} comparisons"
+        if made < whiteboard.GOAL
+        else f"{made} comparisons: plenty for this round"
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="progress_row"):
         st.progress(min(1.0, made / whiteboard.GOAL), text=words)
-        st.button("Undo", key="undo", icon=":material/undo:", on_click=card.undo, args=(session,), disabled=not card.can_undo(session),
-                  shortcut="U" if st.session_state["keys"] else None)  # fmt: skip
+        st.button(
+            "Undo",
+            key="undo",
+            icon=":material/undo:",
+            on_click=card.undo,
+            args=(session,),
+            disabled=not card.can_undo(session),
+            shortcut="U" if st.session_state["keys"] else None,
+        )
     if message := st.session_state.pop("note", None):
         st.info(message, icon=":material/info:")
     form, pool = st.session_state["form"], (state.job("pool") or {}).get("status")
@@ -79,13 +115,25 @@ def desk() -> None:
         refill()
     read_ahead()
     asked = card.next_asked(
-        session, form, writing=state.alive("pool") and st.session_state.get("in_vain") != form, checks=st.session_state["checks"]
-    )  # fmt: skip
+        session,
+        form,
+        writing=state.alive("pool") and st.session_state.get("in_vain") != form,
+        checks=st.session_state["checks"],
+    )
     if asked:
         if len(asked.row["texts"]) != form and asked.how == "own":
-            st.caption("These were written on the Prompt page, so they come first, all at once. After them it goes on as chosen below.")
+            st.caption(
+                "These were written on the Prompt page, so they come first, all at once. After them"
+                " it goes on as chosen below."
+            )
         with st.container(border=True, key="rank_card"):
-            card.card(session, asked, keys=st.session_state["keys"], form=form, drag=st.session_state["drag"])
+            card.card(
+                session,
+                asked,
+                keys=st.session_state["keys"],
+                form=form,
+                drag=st.session_state["drag"],
+            )
     elif state.alive("pool"):
         monitor.monitor("pool", controls=(), draw=look_for_set, every=0.3, quiet=True)
     else:
@@ -107,7 +155,10 @@ def desk() -> None:
         ):
             st.switch_page("pages/steps/reward_model.py")
         if made < ENOUGH:
-            st.caption(f"From {ENOUGH} comparisons on it is worth a look; about {whiteboard.GOAL} make it good.")
+            st.caption(
+                f"From {ENOUGH} comparisons on it is worth a look; about {whiteboard.GOAL} make it"
+                " good."
+            )
     if session.rankings:
         judgements.draw(session)
 
@@ -116,9 +167,11 @@ st.title("Which is better?", anchor=False)
 brief = session.brief
 with st.container(key="brief_bar"):
     st.html(
-        f'<div class="op-brief" tabindex="0" role="region" aria-label="The brief"><b>The brief: {text.escape(brief.title)}</b> <span class="op-version">version {brief.version}</span> '
-        f'<span class="op-who">for: {text.escape(brief.audience)}</span>'
-        f'<ul><li><b>Better</b> {text.escape(brief.prefer)}</li><li><b>Worse</b> {text.escape(brief.avoid)}</li><li class="op-ties"><b>Tie</b> {text.escape(brief.ties)}</li></ul></div>'
+        '<div class="op-brief" tabindex="0" role="region" aria-label="The brief"><b>The brief:'
+        f' {text.escape(brief.title)}</b> <span class="op-version">version {brief.version}</span>'
+        f' <span class="op-who">for: {text.escape(brief.audience)}</span><ul><li><b>Better</b>'
+        f" {text.escape(brief.prefer)}</li><li><b>Worse</b> {text.escape(brief.avoid)}</li><li"
+        f' class="op-ties"><b>Tie</b> {text.escape(brief.ties)}</li></ul></div>'
     )
 desk()
 
@@ -135,8 +188,15 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
     )
     if st.session_state["form"] != 2:
         st.segmented_control(
-            "Put in order", list(WAYS), format_func=WAYS.get, default=st.session_state["drag"], required=True, key="drag_widget", on_change=keep, args=("drag",)
-        )  # fmt: skip
+            "Put in order",
+            list(WAYS),
+            format_func=WAYS.get,
+            default=st.session_state["drag"],
+            required=True,
+            key="drag_widget",
+            on_change=keep,
+            args=("drag",),
+        )
     st.toggle(
         "Single keys",
         value=st.session_state["keys"],
@@ -151,19 +211,40 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         key="checks_widget",
         on_change=keep,
         args=("checks",),
-        help="Some pairs come twice, with their sides swapped, and some have a reference answer. You are not told which. The page “What kind of labeller am I?” shows what they say.",
+        help=(
+            "Some pairs come twice, with their sides swapped, and some have a reference answer. You"
+            " are not told which. The page “What kind of labeller am I?” shows what they say."
+        ),
     )
 with st.container(horizontal=True, key="rank_links"):
     st.page_link("pages/steps/briefs.py", label="Change the brief", icon=":material/assignment:")
-    st.page_link("pages/steps/mirror.py", label="What kind of labeller am I?", icon=":material/face:")
+    st.page_link(
+        "pages/steps/mirror.py", label="What kind of labeller am I?", icon=":material/face:"
+    )
 if brief.wanted:
     with st.expander("Short of time?", icon=":material/smart_toy:", key="scripted_box"):
         st.markdown(
-            f"A **scripted rater** can judge {SCRIPTED} for you. It is a small rule that we wrote for this brief, not a person and not a model; its judgements are marked as its own."
+            f"A **scripted rater** can judge {SCRIPTED} for you. It is a small rule that we wrote"
+            " for this brief, not a person and not a model; its judgements are marked as its own."
         )
-        st.button(f"Let the scripted rater judge {SCRIPTED}", key="scripted", on_click=scripted, disabled=state.alive("scripted"))
+        st.button(
+            f"Let the scripted rater judge {SCRIPTED}",
+            key="scripted",
+            on_click=scripted,
+            disabled=state.alive("scripted"),
+        )
         if state.job("scripted"):
-            monitor.monitor("scripted", controls=("stop",), draw=lambda records, view: None, every=0.4)
-with st.expander("Several people at this screen?", icon=":material/groups:", key="rank_people", expanded=bool(session.annotation.get("people"))):
+            monitor.monitor(
+                "scripted", controls=("stop",), draw=lambda records, view: None, every=0.4
+            )
+with st.expander(
+    "Several people at this screen?",
+    icon=":material/groups:",
+    key="rank_people",
+    expanded=bool(session.annotation.get("people")),
+):
     people.picker(session, caption=False)
-    st.caption("Every judgement keeps the name of whoever sits here. The lab “Whose preferences?” compares them.")
+    st.caption(
+        "Every judgement keeps the name of whoever sits here. The lab “Whose preferences?” compares"
+        " them."
+    )

@@ -1,4 +1,6 @@
-"""Rounds: rinse and repeat. What each round brought, going back to one, the branches that leaves behind, and the next round from the tuned model."""
+"""Rounds: rinse and repeat. What each round brought, going back to one, the branches that leaves
+behind, and the next round from the tuned model.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ session = state.session()
 
 
 def attempt(action, *args, done: str, kept: str = "") -> None:
-    """Run a session's action; its refusal, in words, or ``done`` is shown on the next run. ``kept`` follows with the name of the branch that it left, if any."""
+    """Run a session's action; its refusal, in words, or ``done`` is shown on the next run. ``kept``
+    follows with the name of the branch that it left, if any.
+    """
     try:
         left = action(*args)
         words = kept.format(left) if kept and left else ""
@@ -24,13 +28,21 @@ def attempt(action, *args, done: str, kept: str = "") -> None:
 
 def go_back(number: int) -> None:
     attempt(
-        session.roll_back, number, st.session_state.get(f"branch_name_{number}", ""),
-        done=f"Back at the end of round {number}." if number else "Back at the original model.", kept="What came after is kept as the branch “{}”.",
-    )  # fmt: skip
+        session.roll_back,
+        number,
+        st.session_state.get(f"branch_name_{number}", ""),
+        done=f"Back at the end of round {number}." if number else "Back at the original model.",
+        kept="What came after is kept as the branch “{}”.",
+    )
 
 
 def return_to(name: str) -> None:
-    attempt(session.return_to, name, done=f"Back on the branch “{name}”.", kept="Where you were is kept as “{}”.")
+    attempt(
+        session.return_to,
+        name,
+        done=f"Back on the branch “{name}”.",
+        kept="Where you were is kept as “{}”.",
+    )
 
 
 def forget(name: str) -> None:
@@ -40,14 +52,25 @@ def forget(name: str) -> None:
 def one_round(row: dict) -> None:
     """The only round so far, as a table: a chart of one point shows nothing."""
     bounds = charts.interval(row.get("win_interval"))
-    win_rate = charts.percent(row["win_rate"]) + (f" ({bounds})" if bounds else "") if row.get("win_rate") is not None else "not measured"
+    win_rate = (
+        charts.percent(row["win_rate"]) + (f" ({bounds})" if bounds else "")
+        if row.get("win_rate") is not None
+        else "not measured"
+    )
     lines = [
         f"| | Round {row['round']} |",
         "|:--|--:|",
         f"| Comparisons | {row.get('comparisons', 0)} |",
-        f"| Held-out accuracy of the reward model | {charts.percent(row['heldout_accuracy']) if row.get('heldout_accuracy') is not None else 'unknown'} |",
+        (
+            "| Held-out accuracy of the reward model |"
+            f" {charts.percent(row['heldout_accuracy']) if row.get('heldout_accuracy') is not None else 'unknown'} |"
+        ),
         f"| PPO steps | {row.get('steps', 0)} |",
-        f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) | {charts.number(row.get('reward'), sign=True)} ({charts.number(row.get('reward_gain'), sign=True)} in this round) |",
+        (
+            f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) |"
+            f" {charts.number(row.get('reward'), sign=True)}"
+            f" ({charts.number(row.get('reward_gain'), sign=True)} in this round) |"
+        ),
         f"| KL to reference, in nats a response | {charts.number(row.get('kl'))} |",
         f"| Win rate against the original model | {win_rate} |",
     ]
@@ -62,16 +85,39 @@ def card(row: dict, last: bool) -> None:
         st.markdown(f"**Round {number}**")
         with st.container(horizontal=True):
             st.metric("Comparisons", row.get("comparisons", 0))
-            st.metric("Held-out accuracy", charts.percent(row["heldout_accuracy"]) if row.get("heldout_accuracy") is not None else "unknown")
+            st.metric(
+                "Held-out accuracy",
+                (
+                    charts.percent(row["heldout_accuracy"])
+                    if row.get("heldout_accuracy") is not None
+                    else "unknown"
+                ),
+            )
             st.metric("PPO steps", row.get("steps", 0))
             gain = f"{charts.number(row.get('reward_gain'), sign=True)} in this round"
             words = f"At its end, in {charts.STANDARD_DEVIATIONS}. 0 is the original model."
-            st.metric("Reward", charts.number(row.get("reward"), sign=True), gain, delta_color="off", delta_arrow="off", help=words)
-            st.metric("KL to reference", charts.number(row.get("kl")), help="Nats a response, to the original model.")
+            st.metric(
+                "Reward",
+                charts.number(row.get("reward"), sign=True),
+                gain,
+                delta_color="off",
+                delta_arrow="off",
+                help=words,
+            )
+            st.metric(
+                "KL to reference",
+                charts.number(row.get("kl")),
+                help="Nats a response, to the original model.",
+            )
             st.metric(
                 "Win rate",
-                charts.percent(row["win_rate"]) if row.get("win_rate") is not None else "not measured",
-                help="Against the original model, judged by the reward model." + (f" 95% interval {bounds}." if bounds else ""),
+                (
+                    charts.percent(row["win_rate"])
+                    if row.get("win_rate") is not None
+                    else "not measured"
+                ),
+                help="Against the original model, judged by the reward model."
+                + (f" 95% interval {bounds}." if bounds else ""),
             )
         kept = row.get("verdict") or {}
         if words := kept.get("conclusion") or kept.get("sentence"):
@@ -79,19 +125,36 @@ def card(row: dict, last: bool) -> None:
         if rounds.kept(session, number):
             way_back(number, f"Roll back to round {number}")
         else:
-            st.caption("Its weights are no longer kept, so one cannot go back to it; its numbers stay.")
+            st.caption(
+                "Its weights are no longer kept, so one cannot go back to it; its numbers stay."
+            )
 
 
 def way_back(number: int, label: str) -> None:
     """Go back to the end of round ``number`` (0: the original); what came after becomes a branch."""
     with st.popover(label, icon=":material/history:", disabled=busy):
-        where = f"what it was at the end of round {number}, and its reward model comes back with it" if number else "the original again; the reward model stays"
+        where = (
+            f"what it was at the end of round {number}, and its reward model comes back with it"
+            if number
+            else "the original again; the reward model stays"
+        )
         st.markdown(f"The model becomes {where}. Your comparisons stay.")
         if len(session.rounds) > number or session.steps_done:
-            st.markdown("**What came after is not lost:** it is kept below as a branch that you can return to.")
-            st.text_input("A name for it", key=f"branch_name_{number}", max_chars=rounds.MAX_NAME, placeholder="for example: strict taste, beta 0.1")
+            st.markdown(
+                "**What came after is not lost:** it is kept below as a branch that you can"
+                " return to."
+            )
+            st.text_input(
+                "A name for it",
+                key=f"branch_name_{number}",
+                max_chars=rounds.MAX_NAME,
+                placeholder="for example: strict taste, beta 0.1",
+            )
             if len(session.branches) >= rounds.MOST_BRANCHES:
-                st.caption(f"{rounds.MOST_BRANCHES} branches are kept; the oldest, “{text.plain(session.branches[0]['name'])}”, would go.")
+                st.caption(
+                    f"{rounds.MOST_BRANCHES} branches are kept; the oldest,"
+                    f" “{text.plain(session.branches[0]['name'])}”, would go."
+                )
         words = f"Yes, go back to round {number}" if number else "Yes, back to the original"
         st.button(words, key=f"roll_back_{number}", on_click=go_back, args=(number,))
 
@@ -101,29 +164,59 @@ def branch_card(branch: dict, number: int) -> None:
     row = branch["summary"]
     with st.container(border=True, key=f"branch_{number}"):
         st.markdown(f":material/fork_right: **{text.plain(branch['name'])}**")
-        rate = f", win rate {charts.percent(row['win_rate'])}" if row.get("win_rate") is not None else ""
-        came = f"went off after round {branch['left_at']}" if branch["left_at"] else "went off at the original model"
+        rate = (
+            f", win rate {charts.percent(row['win_rate'])}"
+            if row.get("win_rate") is not None
+            else ""
+        )
+        came = (
+            f"went off after round {branch['left_at']}"
+            if branch["left_at"]
+            else "went off at the original model"
+        )
         steps = row.get("steps", 0)
         st.caption(
-            f"It {came}; it stands in round {branch['round']}" + (f" after {steps} PPO step{'s' if steps > 1 else ''}, reward "
-            f"{charts.number(row.get('reward'), sign=True)} SD, KL {charts.number(row.get('kl'))} nats{rate}." if steps else ", before its first step.")
-        )  # fmt: skip
+            f"It {came}; it stands in round {branch['round']}"
+            + (
+                f" after {steps} PPO step{'s' if steps > 1 else ''}, reward"
+                f" {charts.number(row.get('reward'), sign=True)} SD, KL"
+                f" {charts.number(row.get('kl'))} nats{rate}."
+                if steps
+                else ", before its first step."
+            )
+        )
         with st.container(horizontal=True):
-            st.button("Return to it", key=f"return_{number}", icon=":material/alt_route:", on_click=return_to, args=(branch["name"],), disabled=busy,
-                      help="Where you are now becomes a branch in its turn.")  # fmt: skip
+            st.button(
+                "Return to it",
+                key=f"return_{number}",
+                icon=":material/alt_route:",
+                on_click=return_to,
+                args=(branch["name"],),
+                disabled=busy,
+                help="Where you are now becomes a branch in its turn.",
+            )
             with st.popover("Delete", icon=":material/delete:", disabled=busy):
                 st.markdown("Deletes its model and its numbers for good.")
-                st.button("Yes, delete this branch", key=f"forget_{number}", on_click=forget, args=(branch["name"],))
+                st.button(
+                    "Yes, delete this branch",
+                    key=f"forget_{number}",
+                    on_click=forget,
+                    args=(branch["name"],),
+                )
 
 
 busy = state.alive("ppo") or state.alive("run_once")
 
 st.title("Rounds", anchor=False)
-st.markdown("Rank again, now that the model has changed: that is how it is done in practice. Your comparisons add up; each round starts from the tuned model.")
+st.markdown(
+    "Rank again, now that the model has changed: that is how it is done in practice. Your"
+    " comparisons add up; each round starts from the tuned model."
+)
 with st.container(border=True, key="rounds_fixed"):
     st.markdown(
-        ":material/anchor: **What stays put.** The KL penalty always measures the distance to the *original* model, and the score's zero and unit "
-        "stay those of the *original* model's answers. So the numbers of all rounds can be compared."
+        ":material/anchor: **What stays put.** The KL penalty always measures the distance to the"
+        " *original* model, and the score's zero and unit stay those of the *original* model's"
+        " answers. So the numbers of all rounds can be compared."
     )
 
 if note := st.session_state.pop("rounds_note", None):
@@ -132,16 +225,27 @@ if note := st.session_state.pop("rounds_note", None):
 finished, tuned = list(session.rounds), session.steps_done > 0
 st.subheader(f"You are in round {session.current_round}", anchor=False)
 if not tuned:
-    st.markdown("Before the next round can start, this one needs at least one PPO step. The way there:")
+    st.markdown(
+        "Before the next round can start, this one needs at least one PPO step. The way there:"
+    )
     with st.container(horizontal=True):
         for page, label in (("rank", "Rank"), ("reward_model", "Reward model"), ("ppo", "PPO")):
             st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
 st.button(
-    f"Start round {session.current_round + 1} from the tuned model", key="next_round", type="primary", icon=":material/restart_alt:",
-    disabled=busy or not tuned, on_click=attempt, args=(session.start_next_round,), kwargs={"done": "A new round: now rank what the tuned model writes."},
-)  # fmt: skip
+    f"Start round {session.current_round + 1} from the tuned model",
+    key="next_round",
+    type="primary",
+    icon=":material/restart_alt:",
+    disabled=busy or not tuned,
+    on_click=attempt,
+    args=(session.start_next_round,),
+    kwargs={"done": "A new round: now rank what the tuned model writes."},
+)
 if busy:
-    st.caption("A run is changing this session's model right now. Wait for it, or stop it, before you change rounds.")
+    st.caption(
+        "A run is changing this session's model right now. Wait for it, or stop it, before you"
+        " change rounds."
+    )
 
 if finished or tuned:
     so_far = [*finished, session.round_summary()] if tuned else finished
@@ -151,26 +255,35 @@ if finished or tuned:
         st.caption("From the second round on, a chart shows every line from round to round.")
     else:
         found = rounds.still_improving(so_far)
-        icon = {"better": ":material/trending_up:", "worse": ":material/trending_down:", "no change": ":material/trending_flat:"}.get(
-            found["answer"], ":material/help:"
-        )
+        icon = {
+            "better": ":material/trending_up:",
+            "worse": ":material/trending_down:",
+            "no change": ":material/trending_flat:",
+        }.get(found["answer"], ":material/help:")
         with st.container(border=True, key="rounds_verdict"):
             st.markdown(f"{icon} **Does it still improve?** {text.plain(found['sentence'])}")
             if found["answer"] != "unknown":
                 st.caption(
-                    "Both against the original, on the same prompts that no training saw; judged by each round's own reward model, so it is no outside view."
+                    "Both against the original, on the same prompts that no training saw; judged by"
+                    " each round's own reward model, so it is no outside view."
                 )
         charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
     if tuned and len(so_far) > 1:
         st.caption(f"The last point, round {session.current_round}, is the one you are in.")
 else:
-    st.info("No round has trained anything yet. The timeline begins with the first PPO step.", icon=":material/timeline:")
+    st.info(
+        "No round has trained anything yet. The timeline begins with the first PPO step.",
+        icon=":material/timeline:",
+    )
 for row in reversed(finished):
     card(row, last=row is finished[-1])
 if finished or tuned:
     way_back(0, "Back to the original model")
 if session.branches:
     st.subheader("Branches", anchor=False)
-    st.caption("Futures that you left by going back. Comparisons are shared by all of them; the models are not.")
+    st.caption(
+        "Futures that you left by going back. Comparisons are shared by all of them; the models are"
+        " not."
+    )
     for number, branch in enumerate(reversed(session.branches)):
         branch_card(branch, number)

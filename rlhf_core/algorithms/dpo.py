@@ -1,12 +1,17 @@
-"""DPO: learn from the comparisons themselves. No reward model, no value head, no answers written to learn from.
+"""DPO: learn from the comparisons themselves. No reward model, no value head, no answers written to
+learn from.
 
-The policy is its own reward model: an answer's implicit reward is beta * log(pi / pi_ref), and the Bradley-Terry loss of ``reward_model.pairwise_loss`` is
-applied to that. Where it is lowest, the policy is pi_ref exp(r / beta), normalised, for the r that explains the comparisons: the very policy that PPO looks for.
+The policy is its own reward model: an answer's implicit reward is beta * log(pi / pi_ref), and the
+Bradley-Terry loss of ``reward_model.pairwise_loss`` is applied to that. Where it is lowest, the
+policy is pi_ref exp(r / beta), normalised, for the r that explains the comparisons: the very policy
+that PPO looks for.
 
-    comparisons -> log-probabilities of both answers, policy and frozen reference -> implicit rewards -> Bradley-Terry loss -> update
+    comparisons -> log-probabilities of both answers, policy and frozen reference -> implicit
+    rewards -> Bradley-Terry loss -> update
 
-Knows nothing about people, prompts as text, or files. Simplification against the paper: the comparisons may be of any origin, and the batch that is written after
-every step only shows where the policy stands; ``score_fn`` is a yardstick there, nothing learns from it.
+Knows nothing about people, prompts as text, or files. Simplification against the paper: the
+comparisons may be of any origin, and the batch that is written after every step only shows where
+the policy stands; ``score_fn`` is a yardstick there, nothing learns from it.
 
 Shapes: N comparisons, T response positions, V vocabulary.
 
@@ -52,55 +57,97 @@ def check(pairs: list[TokenPair], context: int) -> None:
         raise ValueError("There is no comparison to learn from yet. Rank a few outputs first.")
     for number, pair in enumerate(pairs, 1):
         if not pair.prompt or not pair.chosen or not pair.rejected:
-            raise ValueError(f"Comparison {number} has an empty prompt or answer; each needs at least one token.")
+            raise ValueError(
+                f"Comparison {number} has an empty prompt or answer; each needs at least one token."
+            )
         longest = len(pair.prompt) + max(len(pair.chosen), len(pair.rejected))
         if longest > context:
-            raise ValueError(f"Comparison {number} is {longest} tokens long; the model reads at most {context}.")
+            raise ValueError(
+                f"Comparison {number} is {longest} tokens long; the model reads at most {context}."
+            )
 
 
-def answer_logprobs(trunk: Transformer, prompts: list[list[int]], answers: list[list[int]], pad_id: int, temperature: float) -> Tensor:
-    """Log-probability of each whole answer after its prompt, summed over its tokens, end of text included. -> (N,)."""
+def answer_logprobs(
+    trunk: Transformer,
+    prompts: list[list[int]],
+    answers: list[list[int]],
+    pad_id: int,
+    temperature: float,
+) -> Tensor:
+    """Log-probability of each whole answer after its prompt, summed over its tokens, end of text
+    included. -> (N,).
+    """
     prompt_ids, prompt_mask = pad_left(prompts, pad_id)
     tokens, mask = pad_right(answers, pad_id)  # (N, T)
     before, _ = response_forward(trunk, prompt_ids, prompt_mask, tokens, mask)
-    log_p = (trunk.logits(before[mask]) / temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
+    log_p = (trunk.logits(before[mask]) / temperature).log_softmax(
+        -1
+    )  # (real tokens, V): logits only where needed
     log_p = log_p.gather(1, tokens[mask][:, None]).squeeze(1)
     return torch.zeros(len(answers), dtype=log_p.dtype).index_add(0, mask.nonzero()[:, 0], log_p)
 
 
-def both_logprobs(trunk: Transformer, pairs: list[TokenPair], pad_id: int, temperature: float) -> Tensor:
+def both_logprobs(
+    trunk: Transformer, pairs: list[TokenPair], pad_id: int, temperature: float
+) -> Tensor:
     """(2, N): log-probabilities of the chosen and of the rejected answers, from one forward pass."""
     answers = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    return answer_logprobs(trunk, [pair.prompt for pair in pairs] * 2, answers, pad_id, temperature).view(2, -1)
+    return answer_logprobs(
+        trunk, [pair.prompt for pair in pairs] * 2, answers, pad_id, temperature
+    ).view(2, -1)
 
 
-def dpo_loss(log_p: Tensor, ref_log_p: Tensor, targets: Tensor, weights: Tensor, beta: float) -> tuple[Tensor, dict]:
-    """-log sigmoid(beta (log pi/pi_ref of the chosen - log pi/pi_ref of the rejected)), the weighted mean. (2, N), (2, N), (N,), (N,) -> ().
+def dpo_loss(
+    log_p: Tensor, ref_log_p: Tensor, targets: Tensor, weights: Tensor, beta: float
+) -> tuple[Tensor, dict]:
+    """-log sigmoid(beta (log pi/pi_ref of the chosen - log pi/pi_ref of the rejected)), the
+    weighted mean. (2, N), (2, N), (N,), (N,) -> ().
 
     Args:
-        log_p, ref_log_p: chosen answers first, rejected ones second; no gradient reaches the reference.
-        targets: (N,) probability that the chosen one is better; below 1 the loss is the expectation over who wins.
+        log_p, ref_log_p: chosen answers first, rejected ones second; no gradient reaches the
+            reference.
+        targets: (N,) probability that the chosen one is better; below 1 the loss is the expectation
+        over who wins.
 
     Source: Rafailov et al. 2023, equation 7.
     """
-    chosen, rejected = beta * (log_p - ref_log_p.detach())  # implicit rewards, (N,) each: equation 5 without its constant
+    chosen, rejected = beta * (
+        log_p - ref_log_p.detach()
+    )  # implicit rewards, (N,) each: equation 5 without its constant
     margins = chosen - rejected
     loss = pairwise_loss(margins, targets, weights) / weights.sum()
     with torch.no_grad():
         hits = correct(margins, targets)
-        info = {"loss": loss.item(), "accuracy": hits.double().mean().item() if len(hits) else None, "margin": margins.mean().item()}
+        info = {
+            "loss": loss.item(),
+            "accuracy": hits.double().mean().item() if len(hits) else None,
+            "margin": margins.mean().item(),
+        }
     return loss, info
 
 
-def update(policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: DPOSettings, pad_id: int) -> Iterator[Progress | dict]:
-    """One pass through all comparisons, in fresh minibatches. ``ref_log_p``: (2, N). Last yield: the means of the pass's numbers."""
+def update(
+    policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: DPOSettings, pad_id: int
+) -> Iterator[Progress | dict]:
+    """One pass through all comparisons, in fresh minibatches. ``ref_log_p``: (2, N). Last yield:
+    the means of the pass's numbers.
+    """
     infos, total = [], math.ceil(len(pairs) / settings.minibatch_size)
-    targets, weights = torch.tensor([pair.target for pair in pairs]), torch.tensor([pair.weight for pair in pairs])
-    for part in torch.randperm(len(pairs), generator=policy.generator).split(settings.minibatch_size):
+    targets, weights = (
+        torch.tensor([pair.target for pair in pairs]),
+        torch.tensor([pair.weight for pair in pairs]),
+    )
+    for part in torch.randperm(len(pairs), generator=policy.generator).split(
+        settings.minibatch_size
+    ):
         # 2. The policy's log-probabilities of both answers, and by them its implicit rewards.
-        log_p = both_logprobs(policy.trunk, [pairs[i] for i in part.tolist()], pad_id, settings.temperature)  # (2, b)
+        log_p = both_logprobs(
+            policy.trunk, [pairs[i] for i in part.tolist()], pad_id, settings.temperature
+        )  # (2, b)
         # 3. Bradley-Terry on the implicit rewards.
-        loss, info = dpo_loss(log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta)
+        loss, info = dpo_loss(
+            log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta
+        )
         # 4. Update.
         policy.descend(loss, settings.max_grad_norm)
         infos.append(info)
@@ -110,19 +157,29 @@ def update(policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: 
 
 
 def train(
-    *, policy: Policy, reference: Transformer, pairs: list[TokenPair], prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: DPOSettings,
-    end_id: int, pad_id: int,
-) -> Iterator[Progress | dict]:  # fmt: skip
-    """Train ``policy`` (made with the same settings; its value head stays as it is) for ``settings.steps`` more passes through ``pairs``.
+    *,
+    policy: Policy,
+    reference: Transformer,
+    pairs: list[TokenPair],
+    prompts: list[list[int]],
+    score_fn: Callable[[Tensor], Tensor],
+    settings: DPOSettings,
+    end_id: int,
+    pad_id: int,
+) -> Iterator[Progress | dict]:
+    """Train ``policy`` (made with the same settings; its value head stays as it is) for
+    ``settings.steps`` more passes through ``pairs``.
 
     Args:
         reference: the frozen original model.
         pairs: what it learns from.
-        prompts, score_fn: what the batch after each step is written to and measured with, as in ``ppo.train``.
+        prompts, score_fn: what the batch after each step is written to and measured with, as in
+        ``ppo.train``.
 
     Yields:
-        As ``step_loop.run``, with loss (nats a comparison), accuracy (share of comparisons that are no tie whose better answer has the larger implicit
-        reward) and margin (difference of the implicit rewards), means over the pass that led to the step, None at step 0.
+        As ``step_loop.run``, with loss (nats a comparison), accuracy (share of comparisons that are
+        no tie whose better answer has the larger implicit reward) and margin (difference of the
+        implicit rewards), means over the pass that led to the step, None at step 0.
 
     Raises:
         ValueError: no comparisons, an empty one or one that the model can't read.
@@ -132,11 +189,24 @@ def train(
     read = []
     with torch.no_grad():
         for start in range(0, len(pairs), settings.minibatch_size):
-            read.append(both_logprobs(reference, pairs[start : start + settings.minibatch_size], pad_id, settings.temperature))
-            yield Progress("reading the comparisons", min(start + settings.minibatch_size, len(pairs)), len(pairs))
+            read.append(
+                both_logprobs(
+                    reference,
+                    pairs[start : start + settings.minibatch_size],
+                    pad_id,
+                    settings.temperature,
+                )
+            )
+            yield Progress(
+                "reading the comparisons",
+                min(start + settings.minibatch_size, len(pairs)),
+                len(pairs),
+            )
     ref_log_p = torch.cat(read, 1)  # (2, N)
     yield from step_loop.run(
-        policy, settings, nothing={"loss": None, "accuracy": None, "margin": None},
+        policy,
+        settings,
+        nothing={"loss": None, "accuracy": None, "margin": None},
         write=lambda: write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id),
         update=lambda batch: update(policy, pairs, ref_log_p, settings, pad_id),
-    )  # fmt: skip
+    )

@@ -1,12 +1,15 @@
 """PPO for a language model: write, score, price the drift, judge each token, update; again.
 
-The loop is ``train``; its five numbered stages are the whole method. Everything above it is one formula a function, each with its source.
-A policy and its value head share one trunk; the frozen reference is the original model, read once a batch for both the KL penalty and the reward
-features. ``train`` is a generator: it yields ``Progress`` after every decoded token and every minibatch (so that a run can be paused or stopped there) and
-a record after every finished step. A step that does not finish (stopped, diverged) leaves no trace.
+The loop is ``train``; its five numbered stages are the whole method. Everything above it is one
+formula a function, each with its source. A policy and its value head share one trunk; the frozen
+reference is the original model, read once a batch for both the KL penalty and the reward features.
+``train`` is a generator: it yields ``Progress`` after every decoded token and every minibatch (so
+that a run can be paused or stopped there) and a record after every finished step. A step that does
+not finish (stopped, diverged) leaves no trace.
 
-Knows nothing about people, prompts as text, or files. Simplifications against full-scale RLHF: one device, no reward whitening, a constant learning
-rate, a linear value head on the policy's own trunk.
+Knows nothing about people, prompts as text, or files. Simplifications against full-scale RLHF: one
+device, no reward whitening, a constant learning rate, a linear value head on the policy's own
+trunk.
 
 Shapes: B responses, T response positions, V vocabulary, d hidden size, P widest prompt.
 """
@@ -33,7 +36,7 @@ class TrainingDiverged(RuntimeError):
     """Numbers stopped being finite; the last good weights are back in place."""
 
 
-# --- formulas ------------------------------------------------------------------------------------------------------
+# --- formulas -------------------------------------------------------------------------------------
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -42,9 +45,11 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
-    """Zero mean (if ``shift_mean``) and unit variance over the True positions; 0 elsewhere. (B, T) -> (B, T).
+    """Zero mean (if ``shift_mean``) and unit variance over the True positions; 0 elsewhere. (B, T)
+    -> (B, T).
 
-    Source: lm-human-preferences ``utils/core.py`` (whiten); variance with Bessel's correction as in TRL's ``masked_whiten``.
+    Source: lm-human-preferences ``utils/core.py`` (whiten); variance with Bessel's correction as in
+    TRL's ``masked_whiten``.
     """
     count = mask.sum()
     mean = masked_mean(values, mask)
@@ -56,13 +61,16 @@ def whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
 def exact_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p || q) in nats at each position, over the whole vocabulary. (B, T, V) twice -> (B, T).
 
-    Averaged over sampled responses this is the Rao-Blackwellised estimate of the sequence KL: unbiased and never negative (arXiv 2504.10637).
+    Averaged over sampled responses this is the Rao-Blackwellised estimate of the sequence KL:
+    unbiased and never negative (arXiv 2504.10637).
     """
     return (log_p.exp() * (log_p - log_q)).sum(-1).clamp(min=0)
 
 
 def kl_k1(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """log p - log q of the taken tokens: unbiased, may be negative. This is what the reward is charged for. Source: Schulman 2020, "Approximating KL divergence"."""
+    """log p - log q of the taken tokens: unbiased, may be negative. This is what the reward is
+    charged for. Source: Schulman 2020, "Approximating KL divergence".
+    """
     return log_p - log_q
 
 
@@ -78,9 +86,11 @@ def entropy(log_p: Tensor) -> Tensor:
 
 
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tensor:
-    """-beta * KL on every response token, plus the score on the last one (end of text where there is one). (B,), (B, T), (B, T) -> (B, T).
+    """-beta * KL on every response token, plus the score on the last one (end of text where there
+    is one). (B,), (B, T), (B, T) -> (B, T).
 
-    Source: Ziegler et al. 2019 (arXiv 1909.08593), section 2.1; "N implementation details of RLHF with PPO", Huang et al. 2024 (arXiv 2403.17031).
+    Source: Ziegler et al. 2019 (arXiv 1909.08593), section 2.1; "N implementation details of RLHF
+    with PPO", Huang et al. 2024 (arXiv 2403.17031).
     """
     rewards = -beta * kl * mask
     last = mask.sum(1) - 1  # (B,)
@@ -89,10 +99,14 @@ def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tens
     return rewards
 
 
-def advantages_and_returns(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
-    """Generalised advantage estimation, backwards over the response. (B, T) each -> (B, T) advantages, (B, T) returns; 0 where masked.
+def advantages_and_returns(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation, backwards over the response. (B, T) each -> (B, T)
+    advantages, (B, T) returns; 0 where masked.
 
-    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  return = A + V. V after the last token is 0.
+    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  return = A + V. V
+    after the last token is 0.
 
     Source: Schulman et al. 2016 (arXiv 1506.02438), equations 11-16.
     """
@@ -108,8 +122,11 @@ def advantages_and_returns(rewards: Tensor, values: Tensor, mask: Tensor, gamma:
     return advantages, (advantages + values) * mask
 
 
-def policy_loss(log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> tuple[Tensor, dict]:
-    """PPO's clipped objective as a loss: mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(log_p - old_log_p). (B, T) each -> ().
+def policy_loss(
+    log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float
+) -> tuple[Tensor, dict]:
+    """PPO's clipped objective as a loss: mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r =
+    exp(log_p - old_log_p). (B, T) each -> ().
 
     Source: Schulman et al. 2017 (arXiv 1707.06347), equation 7.
     """
@@ -127,8 +144,11 @@ def policy_loss(log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tens
     return loss, info
 
 
-def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
-    """Half the mean of max((V - R)^2, (V_clipped - R)^2), V kept within ``clip`` of the old value. (B, T) each -> ().
+def value_loss(
+    values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float
+) -> Tensor:
+    """Half the mean of max((V - R)^2, (V_clipped - R)^2), V kept within ``clip`` of the old value.
+    (B, T) each -> ().
 
     Source: lm-human-preferences ``train_policy.py`` (loss); Huang et al. 2024, "value clipping".
     """
@@ -139,17 +159,19 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
 def next_beta(beta: float, kl: float, target: float) -> float:
     """Adaptive KL coefficient: at most 10% up or down a step, towards the target.
 
-    Source: Ziegler et al. 2019, section 2.2 (e = clip(KL / target - 1, -0.2, 0.2); beta *= 1 + K e). Their K (0.1, with a horizon of 10,000 episodes
-    in the code) hardly moves in 20 small steps; ours is 0.5.
+    Source: Ziegler et al. 2019, section 2.2 (e = clip(KL / target - 1, -0.2, 0.2); beta *= 1 + K
+    e). Their K (0.1, with a horizon of 10,000 episodes in the code) hardly moves in 20 small steps;
+    ours is 0.5.
     """
     return beta * (1 + 0.5 * min(0.2, max(-0.2, kl / target - 1)))
 
 
-# --- the policy ----------------------------------------------------------------------------------------------------
+# --- the policy -----------------------------------------------------------------------------------
 
 
 class Policy:
-    """What training changes: a trunk, a value head on it, the optimiser, the random state, and where the run stands.
+    """What training changes: a trunk, a value head on it, the optimiser, the random state, and
+    where the run stands.
 
     Attributes:
         step: finished steps.
@@ -161,11 +183,18 @@ class Policy:
         self.frozen_layers = settings.frozen_layers
         self.trunk = base.trainable_copy(settings.frozen_layers)
         self.value_head = nn.Linear(base.width, 1)
-        nn.init.zeros_(self.value_head.weight)  # "value head zero": the first advantages are plain rewards
+        nn.init.zeros_(
+            self.value_head.weight
+        )  # "value head zero": the first advantages are plain rewards
         nn.init.zeros_(self.value_head.bias)
         trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
         self.parameters = [*trunk, *self.value_head.parameters()]
-        self.optimizer = torch.optim.Adam([{"params": trunk}, {"params": list(self.value_head.parameters())}], lr=settings.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = torch.optim.Adam(
+            [{"params": trunk}, {"params": list(self.value_head.parameters())}],
+            lr=settings.learning_rate,
+            eps=1e-5,
+            fused=True,
+        )
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.step, self.beta, self.batch = 0, settings.beta, None
 
@@ -175,10 +204,14 @@ class Policy:
 
     def _changing(self) -> list[Tensor]:
         """The weights, then what the optimiser remembers of each."""
-        return [p.detach() for p in self.parameters] + [t for p in self.parameters for t in self.optimizer.state.get(p, {}).values()]
+        return [p.detach() for p in self.parameters] + [
+            t for p in self.parameters for t in self.optimizer.state.get(p, {}).values()
+        ]
 
     def descend(self, loss: Tensor, max_grad_norm: float) -> None:
-        """One gradient step, its length limited. Raises TrainingDiverged where the loss is no number."""
+        """One gradient step, its length limited. Raises TrainingDiverged where the loss is no
+        number.
+        """
         if not torch.isfinite(loss):
             raise TrainingDiverged("The loss is no longer a finite number.")
         self.optimizer.zero_grad(set_to_none=True)
@@ -188,7 +221,13 @@ class Policy:
 
     def snapshot(self) -> dict:
         """Everything a discarded step must give back."""
-        return {"tensors": Aside(self._changing()), "generator": self.generator.get_state(), "step": self.step, "beta": self.beta, "batch": self.batch}
+        return {
+            "tensors": Aside(self._changing()),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "beta": self.beta,
+            "batch": self.batch,
+        }
 
     def restore(self, snapshot: dict) -> None:
         if len(self._changing()) > snapshot["tensors"].count:  # the optimiser had seen nothing yet
@@ -204,32 +243,57 @@ class Batch:
     """One rollout with everything its update needs. (B, T) unless noted."""
 
     responses: Responses
-    shared: Tensor  # (B, P + T, d) output of the frozen bottom layers; the embeddings' input is recomputed where nothing is frozen
+    # (B, P + T, d) output of the frozen bottom layers; the embeddings' input is recomputed where
+    # nothing is frozen
+    shared: Tensor
     scores: Tensor  # (B,) reward model, reference standard deviations
     ended: Tensor  # (B,) bool
     ref_logprobs: Tensor
     values: Tensor
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
-    doubt: Tensor | None = None  # (B,) the reward model's standard deviation of each score, where it knows one
+    doubt: Tensor | None = (
+        None  # (B,) the reward model's standard deviation of each score, where it knows one
+    )
     # For a closer look only (token_view); no number above depends on them.
-    ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) the reference's whole distributions, of the first rows
-    rewards: Tensor | None = None  # what each token paid and earned; this and the two below are known once the update has come to them
+    ref_full_logprobs: Tensor | None = (
+        None  # (at most LOOK, T, V) the reference's whole distributions, of the first rows
+    )
+    rewards: Tensor | None = (
+        # what each token paid and earned; this and the two below are known once the update has come
+        # to them
+        None
+    )
     advantages: Tensor | None = None  # whitened
     last_logprobs: Tensor | None = None  # of the tokens, in the last pass over the batch
 
 
-# --- the stages ----------------------------------------------------------------------------------------------------
+# --- the stages -----------------------------------------------------------------------------------
 
-STAGES = ("writing answers", "scoring", "pricing the drift", "judging each token", "updating the model")  # what ``Progress`` calls the five
+STAGES = (
+    "writing answers",
+    "scoring",
+    "pricing the drift",
+    "judging each token",
+    "updating the model",
+)  # what ``Progress`` calls the five
 LOOK = 16  # answers of a batch whose tokens can be looked at more closely
 
 
 @torch.no_grad()
 def write_batch(
-    policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn, settings: PPOSettings, end_id: int, pad_id: int, doubt_fn=None
+    policy: Policy,
+    reference: Transformer,
+    prompts: list[list[int]],
+    score_fn,
+    settings: PPOSettings,
+    end_id: int,
+    pad_id: int,
+    doubt_fn=None,
 ) -> Iterator[Progress | Batch]:
-    """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last yield: the Batch."""
+    """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last
+    yield: the Batch.
+    """
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
     order = torch.randperm(len(prompts), generator=policy.generator).tolist()
     chosen = [prompts[order[i % len(prompts)]] for i in range(settings.batch_size)]
@@ -237,84 +301,149 @@ def write_batch(
     responses = None
     for done, responses in enumerate(  # noqa: B007
         decode(
-            policy.trunk, chosen, uniforms=uniforms, end_id=end_id, pad_id=pad_id, temperature=settings.temperature, keep_distributions=True, keep_hidden=True
-        ), 1
-    ):  # fmt: skip
+            policy.trunk,
+            chosen,
+            uniforms=uniforms,
+            end_id=end_id,
+            pad_id=pad_id,
+            temperature=settings.temperature,
+            keep_distributions=True,
+            keep_hidden=True,
+        ),
+        1,
+    ):
         yield Progress(STAGES[0], done, settings.max_new_tokens)
     if not torch.isfinite(responses.full_logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
-    # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's features.
+    # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's
+    # features.
     yield Progress(STAGES[1], 0, 1)
     ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, responses.mask], 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    shared = reference.run(reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
+    shared = reference.run(
+        reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers
+    )
     hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
-    ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(-1)  # (B, T, V)
+    ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(
+        -1
+    )  # (B, T, V)
     pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
     scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
     values = policy.values(responses.hidden) * responses.mask
     for what, numbers in (
-        ("reward model's scores", scores), ("reward model's doubts", doubt), ("value head's expectations", values), ("distances to the reference", kl)
-    ):  # fmt: skip
+        ("reward model's scores", scores),
+        ("reward model's doubts", doubt),
+        ("value head's expectations", values),
+        ("distances to the reference", kl),
+    ):
         if numbers is not None and not torch.isfinite(numbers).all():
             raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses, shared, scores, responses.ended(end_id), token_logprobs(ref_log_p, responses.tokens) * responses.mask, values, kl, settings.temperature, doubt,
+        responses,
+        shared,
+        scores,
+        responses.ended(end_id),
+        token_logprobs(ref_log_p, responses.tokens) * responses.mask,
+        values,
+        kl,
+        settings.temperature,
+        doubt,
         ref_full_logprobs=ref_log_p[:LOOK].clone(),
-    )  # fmt: skip
+    )
 
 
 def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
-    """What each answer earns: its score, less the doubt about it, up to a limit, less where it never ended. (B,).
+    """What each answer earns: its score, less the doubt about it, up to a limit, less where it
+    never ended. (B,).
 
-    A score beyond anything the reward model was fitted on counts as its limit (TRL's former PPOConfig.score_clip, upper side only). mu - k sigma, where k > 0, keeps the policy
-    from earning where nobody has judged; batch.scores and the records stay plain, so that runs with different k can be compared.
-    Source: Coste et al. 2024 (arXiv 2310.02743), section 3, "uncertainty-weighted", with a standard deviation; Yang et al. 2024 (arXiv 2402.13210).
+    A score beyond anything the reward model was fitted on counts as its limit (TRL's former
+    PPOConfig.score_clip, upper side only). mu - k sigma, where k > 0, keeps the policy from earning
+    where nobody has judged; batch.scores and the records stay plain, so that runs with different k
+    can be compared.
+    Source: Coste et al. 2024 (arXiv 2310.02743), section 3, "uncertainty-weighted", with a standard
+    deviation; Yang et al. 2024 (arXiv 2402.13210).
 
     Raises SettingsError: k > 0, and the reward model knows no doubt.
     """
     scores = batch.scores
     if settings.conservative > 0:
         if batch.doubt is None:
-            raise SettingsError("This reward model cannot say how unsure it is, so the setting conservative must be 0.")
+            raise SettingsError(
+                "This reward model cannot say how unsure it is, so the setting conservative must"
+                " be 0."
+            )
         scores = scores - settings.conservative * batch.doubt
     scores = scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else scores
     return scores - settings.missing_end_penalty * ~batch.ended
 
 
-def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> Iterator[Progress | dict]:
+def update(
+    policy: Policy, batch: Batch, settings: PPOSettings, end_id: int
+) -> Iterator[Progress | dict]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
     yield Progress(STAGES[2], 0, 1)
-    rewards = token_rewards(earned_scores(batch, settings), kl_k1(responses.logprobs, batch.ref_logprobs), mask, policy.beta)
+    rewards = token_rewards(
+        earned_scores(batch, settings),
+        kl_k1(responses.logprobs, batch.ref_logprobs),
+        mask,
+        policy.beta,
+    )
 
     # 4. Advantages: was the rest better than the value head expected?
     yield Progress(STAGES[3], 0, 1)
-    advantages, returns = advantages_and_returns(rewards, batch.values, mask, settings.gamma, settings.lam)
+    advantages, returns = advantages_and_returns(
+        rewards, batch.values, mask, settings.gamma, settings.lam
+    )
     advantages = whiten(advantages, mask)
-    batch.rewards, batch.advantages, batch.last_logprobs = rewards, advantages, torch.zeros_like(responses.logprobs)
+    batch.rewards, batch.advantages, batch.last_logprobs = (
+        rewards,
+        advantages,
+        torch.zeros_like(responses.logprobs),
+    )
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]  # what follows the last token is not asked: (B, P + T - 1)
+    everything = torch.cat([responses.prompt_mask, mask], 1)[
+        :, :-1
+    ]  # what follows the last token is not asked: (B, P + T - 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1], position_ids(everything)
+    ids, positions = (
+        torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1],
+        position_ids(everything),
+    )
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            start = batch.shared[part, :-1] if policy.frozen_layers else policy.trunk.embed(ids[part], positions[part])
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[:, width - 1 :]  # (b, T, d)
+            start = (
+                batch.shared[part, :-1]
+                if policy.frozen_layers
+                else policy.trunk.embed(ids[part], positions[part])
+            )
+            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[
+                :, width - 1 :
+            ]  # (b, T, d)
             real = mask[part]
-            log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)  # (real tokens, V): logits only where needed
+            log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(
+                -1
+            )  # (real tokens, V): logits only where needed
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
             batch.last_logprobs[part] = torch.zeros(real.shape).masked_scatter(real, log_p.detach())
             ones = torch.ones_like(log_p)
-            loss_p, info = policy_loss(log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip)
-            loss_v = value_loss(policy.values(hidden)[real], batch.values[part][real], returns[part][real], ones, settings.value_clip)
+            loss_p, info = policy_loss(
+                log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip
+            )
+            loss_v = value_loss(
+                policy.values(hidden)[real],
+                batch.values[part][real],
+                returns[part][real],
+                ones,
+                settings.value_clip,
+            )
             loss = loss_p + settings.value_coefficient * loss_v
             policy.descend(loss, settings.max_grad_norm)
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
@@ -326,35 +455,55 @@ def update(policy: Policy, batch: Batch, settings: PPOSettings, end_id: int) -> 
 
 
 def train(
-    *, policy: Policy, reference: Transformer, prompts: list[list[int]], score_fn: Callable[[Tensor], Tensor], settings: PPOSettings, end_id: int, pad_id: int,
+    *,
+    policy: Policy,
+    reference: Transformer,
+    prompts: list[list[int]],
+    score_fn: Callable[[Tensor], Tensor],
+    settings: PPOSettings,
+    end_id: int,
+    pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
-) -> Iterator[Progress | dict]:  # fmt: skip
+) -> Iterator[Progress | dict]:
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
         policy: changed in place; go on with the same object to continue a run.
         reference: the frozen original model.
         prompts: token lists; every batch goes through them evenly, in random order.
-        score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard deviations.
-        doubt_fn: the same -> (B,) standard deviation of that reward; needed where ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
+        score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard
+        deviations.
+        doubt_fn: the same -> (B,) standard deviation of that reward; needed where
+        ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
 
     Yields:
-        ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD, without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats
-        a token), clip_fraction, approx_kl_update (nats a token), value_loss, policy_loss, kl_k1 (nats a response, the estimate that is paid for: may be
-        negative), beta, learning_rate, seconds, and "batch" (the ``Batch`` just written).
-        Step 0 is the policy before any update. Step n is measured on a fresh batch written after n updates; step n + 1 trains on that batch. Where there is
-        no such batch (the first call), or it was written at another temperature, the policy is measured first, at the step where it stands.
+        ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD,
+        without the KL penalty), kl_to_reference (exact, nats a response), entropy (nats a token),
+        clip_fraction, approx_kl_update (nats a token), value_loss, policy_loss, kl_k1 (nats a
+        response, the estimate that is paid for: may be negative), beta, learning_rate, seconds, and
+        "batch" (the ``Batch`` just written). Step 0 is the policy before any update. Step n is
+        measured on a fresh batch written after n updates; step n + 1 trains on that batch. Where
+        there is no such batch (the first call), or it was written at another temperature, the
+        policy is measured first, at the step where it stands.
 
     Raises:
-        TrainingDiverged: numbers were not finite; the policy is as it was after its last finished step.
+        TrainingDiverged: numbers were not finite; the policy is as it was after its last finished
+            step.
     """
     settings.validate()
     trunk, value_head = policy.optimizer.param_groups
-    trunk["lr"], value_head["lr"] = settings.learning_rate, settings.learning_rate * settings.value_rate
+    trunk["lr"], value_head["lr"] = (
+        settings.learning_rate,
+        settings.learning_rate * settings.value_rate,
+    )
     if policy.batch is None or policy.batch.temperature != settings.temperature:
         began, before = time.perf_counter(), policy.generator.get_state()
         try:
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
+            batch = yield from last(
+                write_batch(
+                    policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn
+                )
+            )
         except BaseException:  # stopped or diverged: these random numbers were never drawn
             policy.generator.set_state(before)
             raise
@@ -364,12 +513,17 @@ def train(
         began, before = time.perf_counter(), policy.snapshot()
         try:
             summary = yield from last(update(policy, policy.batch, settings, end_id))
-            batch = yield from last(write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn))
+            batch = yield from last(
+                write_batch(
+                    policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn
+                )
+            )
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
             if isinstance(error, TrainingDiverged):
                 raise TrainingDiverged(
-                    f"Training broke in step {policy.step + 1}: {error} The model of step {policy.step} is kept. Try a smaller learning rate or a larger beta."
+                    f"Training broke in step {policy.step + 1}: {error} The model of step"
+                    f" {policy.step} is kept. Try a smaller learning rate or a larger beta."
                 ) from error
             raise
         policy.step, policy.batch = policy.step + 1, batch
@@ -380,7 +534,9 @@ def train(
         yield row
 
 
-def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float) -> dict:
+def record(
+    policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float
+) -> dict:
     """The numbers of one finished step (see ``train``)."""
     mask = batch.responses.mask
     doubted = batch.doubt is not None and settings.conservative > 0
@@ -394,7 +550,9 @@ def record(policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, s
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),
         "policy_loss": summary.get("policy_loss", 0.0),
-        "kl_k1": kl_k1(batch.responses.logprobs, batch.ref_logprobs).sum(1).mean().item(),  # both are 0 where masked
+        "kl_k1": (
+            kl_k1(batch.responses.logprobs, batch.ref_logprobs).sum(1).mean().item()
+        ),  # both are 0 where masked
         "beta": policy.beta,
         "learning_rate": settings.learning_rate if summary else 0.0,
         "seconds": seconds,

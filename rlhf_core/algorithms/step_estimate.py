@@ -1,6 +1,8 @@
-"""How long a PPO step will take on this machine, before it starts: a few tokens and two small updates are timed, the rest is multiplication.
+"""How long a PPO step will take on this machine, before it starts: a few tokens and two small
+updates are timed, the rest is multiplication.
 
-It is an upper figure for the step's arithmetic: every answer is taken to have its full length. Knows nothing about prompts and rewards.
+It is an upper figure for the step's arithmetic: every answer is taken to have its full length.
+Knows nothing about prompts and rewards.
 """
 
 from __future__ import annotations
@@ -22,46 +24,80 @@ from rlhf_core.lm.transformer import causal_mask, position_ids
 TOKENS = 4  # written for the measurement
 
 
-def estimated_step_seconds(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter) -> float:
-    """Seconds of one PPO step of ``lm`` under ``settings``. Takes about as long as a tenth to a half of a step; trains and changes nothing.
+def estimated_step_seconds(
+    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+) -> float:
+    """Seconds of one PPO step of ``lm`` under ``settings``. Takes about as long as a tenth to a
+    half of a step; trains and changes nothing.
 
-    Raises ValueError where no layer is left to train, or prompt and answer do not fit the model's context.
+    Raises ValueError where no layer is left to train, or prompt and answer do not fit the model's
+    context.
     """
     return sum(step_parts(lm, settings, prompt_tokens=prompt_tokens, clock=clock).values())
 
 
-def step_parts(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter) -> dict[str, float]:
+def step_parts(
+    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+) -> dict[str, float]:
     """Seconds by stage: "writing", "scoring", "updating", "putting aside"."""
     *_, parts = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
     return parts
 
 
-def timed_step(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter) -> Iterator[Progress | dict[str, float]]:
-    """As ``step_parts``, which is the last that it yields: a generator for the worker, which has others to serve between two measurements."""
-    rows = min(4 if lm.trunk.vocabulary * lm.trunk.width > 4_000_000 else 16, settings.minibatch_size // 2)
+def timed_step(
+    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+) -> Iterator[Progress | dict[str, float]]:
+    """As ``step_parts``, which is the last that it yields: a generator for the worker, which has
+    others to serve between two measurements.
+    """
+    rows = min(
+        4 if lm.trunk.vocabulary * lm.trunk.width > 4_000_000 else 16, settings.minibatch_size // 2
+    )
     policy, generator = Policy(lm.trunk, settings), torch.Generator().manual_seed(0)
-    ids = torch.randint(0, lm.trunk.vocabulary, (settings.batch_size, prompt_tokens + settings.max_new_tokens), generator=generator)
-    here = (Progress("timing a step", done, 5) for done in range(6))  # what is measured never has a yield in it: others' work would count
+    ids = torch.randint(
+        0,
+        lm.trunk.vocabulary,
+        (settings.batch_size, prompt_tokens + settings.max_new_tokens),
+        generator=generator,
+    )
+    here = (
+        Progress("timing a step", done, 5) for done in range(6)
+    )  # what is measured never has a yield in it: others' work would count
 
-    # Writing depends on the number of rows in no simple way, so it is timed at full width: the start, then some tokens.
+    # Writing depends on the number of rows in no simple way, so it is timed at full width: the
+    # start, then some tokens.
     yield next(here)
     uniforms = uniform_numbers(settings.batch_size, settings.max_new_tokens, generator)
     prompts = ids[:, :prompt_tokens].tolist()
     marks = [clock()]
-    for token, _ in enumerate(decode(policy.trunk, prompts, uniforms=uniforms, end_id=-1, pad_id=lm.pad_id, keep_distributions=True, keep_hidden=True), 1):
+    for token, _ in enumerate(
+        decode(
+            policy.trunk,
+            prompts,
+            uniforms=uniforms,
+            end_id=-1,
+            pad_id=lm.pad_id,
+            keep_distributions=True,
+            keep_hidden=True,
+        ),
+        1,
+    ):
         marks.append(clock())
         if token == TOKENS:
             break
     start, each = marks[1] - marks[0], (marks[-1] - marks[1]) / max(1, len(marks) - 2)
 
-    # Scoring and updating take time in proportion to the rows, updating also a part of its own for each optimiser step.
+    # Scoring and updating take time in proportion to the rows, updating also a part of its own for
+    # each optimiser step.
     scoring, updates = {}, {}
     for count in (rows, rows, 2 * rows):  # the first one warms up
         yield next(here)
         began = clock()
         batch = made_up(lm, policy, ids[:count], prompt_tokens)
         scoring[count] = clock() - began
-        few = dataclasses.replace(settings, epochs=1, batch_size=count, minibatch_size=count, learning_rate=0.0)
+        few = dataclasses.replace(
+            settings, epochs=1, batch_size=count, minibatch_size=count, learning_rate=0.0
+        )
         began = clock()
         for _ in update(policy, batch, few, lm.end_id):
             pass
@@ -84,13 +120,21 @@ def timed_step(lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int =
 
 @torch.no_grad()
 def made_up(lm: LanguageModel, policy: Policy, ids: torch.Tensor, prompt_tokens: int) -> Batch:
-    """A batch of full-length answers that nobody wrote, read by the reference as ``write_batch`` does. (B, P + T) -> Batch."""
+    """A batch of full-length answers that nobody wrote, read by the reference as ``write_batch``
+    does. (B, P + T) -> Batch.
+    """
     tokens, everything = ids[:, prompt_tokens:], torch.ones_like(ids, dtype=torch.bool)
     allowed = causal_mask(everything)
-    shared = lm.trunk.run(lm.trunk.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers)
+    shared = lm.trunk.run(
+        lm.trunk.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers
+    )
     hidden = lm.trunk.run(shared, allowed, start=policy.frozen_layers)[:, prompt_tokens - 1 : -1]
-    log_p = lm.trunk.logits(hidden).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)  # (B, T)
+    log_p = (
+        lm.trunk.logits(hidden).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
+    )  # (B, T)
     mask, zeros = everything[:, prompt_tokens:], torch.zeros(tokens.shape)
-    responses = Responses(ids[:, :prompt_tokens], everything[:, :prompt_tokens], tokens, mask, log_p)
+    responses = Responses(
+        ids[:, :prompt_tokens], everything[:, :prompt_tokens], tokens, mask, log_p
+    )
     scores = torch.linspace(-1, 1, len(ids))
     return Batch(responses, shared, scores, responses.ended(lm.end_id), log_p, zeros, zeros, 1.0)

@@ -1,7 +1,9 @@
-"""The loop around an algorithm: update, write a batch, say where the policy stands; a step that does not finish never happened.
+"""The loop around an algorithm: update, write a batch, say where the policy stands; a step that
+does not finish never happened.
 
-``rloo.train`` and ``dpo.train`` bring the update; the batch is written and read as PPO's is (``ppo.write_batch``), so that the numbers of all of them can be laid
-side by side. Knows nothing about how a policy learns.
+``rloo.train`` and ``dpo.train`` bring the update; the batch is written and read as PPO's is
+(``ppo.write_batch``), so that the numbers of all of them can be laid side by side. Knows nothing
+about how a policy learns.
 """
 
 from __future__ import annotations
@@ -13,28 +15,45 @@ from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, last, reco
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import DPOSettings, RLOOSettings
 
-SHARED = ("step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "beta", "learning_rate", "seconds", "batch")
+SHARED = (
+    "step",
+    "reward_mean",
+    "reward_std",
+    "kl_to_reference",
+    "entropy",
+    "beta",
+    "learning_rate",
+    "seconds",
+    "batch",
+)
 
 
 def run(
-    policy: Policy, settings: RLOOSettings | DPOSettings, *, write: Callable[[], Iterator[Progress | Batch]],
-    update: Callable[[Batch], Iterator[Progress | dict]], nothing: dict,
-) -> Iterator[Progress | dict]:  # fmt: skip
+    policy: Policy,
+    settings: RLOOSettings | DPOSettings,
+    *,
+    write: Callable[[], Iterator[Progress | Batch]],
+    update: Callable[[Batch], Iterator[Progress | dict]],
+    nothing: dict,
+) -> Iterator[Progress | dict]:
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
         write: writes and measures a batch; its last yield is the ``Batch``.
-        update: changes the policy, which stands where the batch was written; its last yield is the update's numbers.
+        update: changes the policy, which stands where the batch was written; its last yield is the
+        update's numbers.
         nothing: the same numbers where there was no update.
 
     Yields:
-        ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD), kl_to_reference (exact, nats a response), entropy (nats
-        a token), beta, learning_rate, seconds, "batch" (the ``Batch`` just written), all as in ``ppo.train``, doubt_mean where it
-        is taken off the score, and the update's numbers. Step 0 is the policy
-        before any update; it is measured again where the last batch was written at another temperature.
+        ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD),
+        kl_to_reference (exact, nats a response), entropy (nats a token), beta, learning_rate,
+        seconds, "batch" (the ``Batch`` just written), all as in ``ppo.train``, doubt_mean where it
+        is taken off the score, and the update's numbers. Step 0 is the policy before any update; it
+        is measured again where the last batch was written at another temperature.
 
     Raises:
-        TrainingDiverged: numbers were not finite; the policy is as it was after its last finished step.
+        TrainingDiverged: numbers were not finite; the policy is as it was after its last finished
+            step.
     """
     settings.validate()
     policy.beta = settings.beta
@@ -50,10 +69,13 @@ def run(
             policy.restore(before)
             if learns and isinstance(error, TrainingDiverged):
                 raise TrainingDiverged(
-                    f"Training broke in step {policy.step + 1}: {error} The model of step {policy.step} is kept. Try a smaller learning rate or a larger beta."
+                    f"Training broke in step {policy.step + 1}: {error} The model of step"
+                    f" {policy.step} is kept. Try a smaller learning rate or a larger beta."
                 ) from error
             raise
         del before  # the next one takes its place
         policy.step, policy.batch = policy.step + learns, batch
-        row = record(policy, settings, batch, numbers if learns else {}, time.perf_counter() - began)
+        row = record(
+            policy, settings, batch, numbers if learns else {}, time.perf_counter() - began
+        )
         yield {name: row[name] for name in (*SHARED, "doubt_mean") if name in row} | numbers

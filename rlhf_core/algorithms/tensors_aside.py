@@ -1,8 +1,11 @@
-"""Copies of tensors, put aside until they are asked for: in memory, or in a temporary file where they are large.
+"""Copies of tensors, put aside until they are asked for: in memory, or in a temporary file where
+they are large.
 
-PPO puts the model aside before every step, so that a step that is stopped leaves no trace. For the bundled model that is some megabytes; for all of GPT-2
-with Adam's two averages it is 1.5 GB, which a laptop has better use for. The file has no name, and goes with the process whatever happens; the next copy
-writes over it, because a fresh gigabyte costs seconds and one that was written before a tenth of one.
+PPO puts the model aside before every step, so that a step that is stopped leaves no trace. For the
+bundled model that is some megabytes; for all of GPT-2 with Adam's two averages it is 1.5 GB, which
+a laptop has better use for. The file has no name, and goes with the process whatever happens; the
+next copy writes over it, because a fresh gigabyte costs seconds and one that was written before a
+tenth of one.
 """
 
 from __future__ import annotations

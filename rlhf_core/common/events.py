@@ -1,10 +1,12 @@
 """What a long computation reports while it runs.
 
-Every long computation here is a generator. It yields two kinds of things, and yields often (once a decoded token or a minibatch),
-because a yield is the only place where a run can be paused or stopped:
+Every long computation here is a generator. It yields two kinds of things, and yields often (once a
+decoded token or a minibatch), because a yield is the only place where a run can be paused or
+stopped:
 
 - ``Progress``: "I am here", for a progress bar; nobody keeps it.
-- a plain ``dict``: a record, kept; its values are JSON-able (str, int, float, bool, None, lists and dicts of these).
+- a plain ``dict``: a record, kept; its values are JSON-able (str, int, float, bool, None, lists and
+  dicts of these).
 
 Knows nothing about models, threads or pages.
 """
@@ -21,7 +23,8 @@ class Progress(NamedTuple):
         stage: what it is doing, in a word or two that a page can show ("writing", "scoring").
         done: units finished in this stage, from 0.
         total: units in this stage, or None when it cannot know.
-        wait: seconds for which there is nothing to do (another process works); the worker turns to other jobs meanwhile.
+        wait: seconds for which there is nothing to do (another process works); the worker turns to
+        other jobs meanwhile.
     """
 
     stage: str

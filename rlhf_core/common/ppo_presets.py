@@ -1,7 +1,8 @@
 """Three ways to set PPO's knobs, and the range in which each knob is safe on a small model.
 
-Plain numbers and words: what a page shows beside the sliders, and what the doctor (``symptoms``) sends people back to. Ranges are rules of thumb from runs of the
-bundled model and the field's papers (Ziegler et al. 2019; Huang et al. 2024), no guarantee. Imports no torch.
+Plain numbers and words: what a page shows beside the sliders, and what the doctor (``symptoms``)
+sends people back to. Ranges are rules of thumb from runs of the bundled model and the field's
+papers (Ziegler et al. 2019; Huang et al. 2024), no guarantee. Imports no torch.
 """
 
 from __future__ import annotations
@@ -26,20 +27,48 @@ class Safe:
 
 
 SAFE = {
-    "beta": Safe(0.1, 1.0, "little holds it back: it may trade its language for the score", "it is held so tightly that it hardly changes"),
+    "beta": Safe(
+        0.1,
+        1.0,
+        "little holds it back: it may trade its language for the score",
+        "it is held so tightly that it hardly changes",
+    ),
     "clip": Safe(0.1, 0.3, "very timid updates", "a single step may go far"),
-    "learning_rate": Safe(3e-5, 5e-4, "so slow that nothing may change in a short run", "the language may break"),
+    "learning_rate": Safe(
+        3e-5, 5e-4, "so slow that nothing may change in a short run", "the language may break"
+    ),
     "epochs": Safe(2, 6, "it makes little use of each batch", "it learns one batch by heart"),
     "batch_size": Safe(32, 128, "noisy numbers: few answers to learn from", "each step takes long"),
-    "temperature": Safe(0.6, 1.2, "its answers are so alike that there is little to compare", "its answers are so wild that there is little to keep"),
+    "temperature": Safe(
+        0.6,
+        1.2,
+        "its answers are so alike that there is little to compare",
+        "its answers are so wild that there is little to keep",
+    ),
 }
 
 PRESETS = {
-    "gentle": ("Small, careful steps on a short leash. Slow and hard to break.", {"beta": 0.5, "learning_rate": 1e-4, "clip": 0.1, "epochs": 2}),
+    "gentle": (
+        "Small, careful steps on a short leash. Slow and hard to break.",
+        {"beta": 0.5, "learning_rate": 1e-4, "clip": 0.1, "epochs": 2},
+    ),
     "workshop": ("What this app starts with: visible change in 15 steps, language kept.", {}),
-    "reckless": ("No leash and huge steps. Breaks on purpose: watch how, and ask the doctor.", {"beta": 0.0, "learning_rate": 3e-3, "clip": 0.5, "epochs": 6}),
+    "reckless": (
+        "No leash and huge steps. Breaks on purpose: watch how, and ask the doctor.",
+        {"beta": 0.0, "learning_rate": 3e-3, "clip": 0.5, "epochs": 6},
+    ),
 }
-TOUCHED = ("beta", "clip", "learning_rate", "epochs", "batch_size", "minibatch_size", "temperature", "kl_target", "max_grad_norm")  # what a preset sets
+TOUCHED = (
+    "beta",
+    "clip",
+    "learning_rate",
+    "epochs",
+    "batch_size",
+    "minibatch_size",
+    "temperature",
+    "kl_target",
+    "max_grad_norm",
+)  # what a preset sets
 
 
 def preset(name: str) -> dict:
@@ -49,7 +78,14 @@ def preset(name: str) -> dict:
 
 def which(settings: dict) -> str | None:
     """The preset that these settings are, or None: somebody's own."""
-    return next((name for name in PRESETS if all(settings.get(knob) == value for knob, value in preset(name).items())), None)
+    return next(
+        (
+            name
+            for name in PRESETS
+            if all(settings.get(knob) == value for knob, value in preset(name).items())
+        ),
+        None,
+    )
 
 
 def fitting(values: dict) -> dict:

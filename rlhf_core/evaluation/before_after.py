@@ -1,6 +1,8 @@
-"""Before and after: the same prompts, the same random numbers, two models; and what may be said about the difference.
+"""Before and after: the same prompts, the same random numbers, two models; and what may be said
+about the difference.
 
-Knows nothing about training, imports no torch. Every share carries an interval; "no detectable change" is an answer.
+Knows nothing about training, imports no torch. Every share carries an interval; "no detectable
+change" is an answer.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ def distinct_share(grams: Sequence[list[tuple]]) -> float:
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
-    """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv 1510.03055), section 5.3."""
+    """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv
+    1510.03055), section 5.3.
+    """
     return distinct_share([ngrams(text, n) for text in texts])
 
 
@@ -38,14 +42,18 @@ def mean_words(texts: Sequence[str]) -> float:
     return sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
 
 
-def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000) -> tuple[float, tuple[float, float]]:
-    """Wins plus half the ties (or any share: of hits), with a 95% interval bootstrapped over prompts.
+def win_rate(
+    outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000
+) -> tuple[float, tuple[float, float]]:
+    """Wins plus half the ties (or any share: of hits), with a 95% interval bootstrapped over
+    prompts.
 
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
-        groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts are drawn (cluster bootstrap, Efron & Tibshirani
-            1993, chapter 8). A bootstrap over few prompts is too sure: below 30 the interval is the wider of it and Wilson's, below 5, or where every prompt has
-            the same rate, Wilson's.
+        groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts
+        are drawn (cluster bootstrap, Efron & Tibshirani
+            1993, chapter 8). A bootstrap over few prompts is too sure: below 30 the interval is the
+            wider of it and Wilson's, below 5, or where every prompt has the same rate, Wilson's.
     """
     if not outcomes:
         return 0.5, (0.0, 1.0)
@@ -57,19 +65,34 @@ def win_rate(outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0,
     wilson = wilson_interval(sum(outcomes), len(outcomes))
     if len(clusters) < 5 or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1:
         return rate, wilson
-    sums, rng, means = [(sum(cluster), len(cluster)) for cluster in clusters], random.Random(seed), []
+    sums, rng, means = (
+        [(sum(cluster), len(cluster)) for cluster in clusters],
+        random.Random(seed),
+        [],
+    )
     for _ in range(draws):
         drawn = rng.choices(sums, k=len(sums))
         means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
     means.sort()
     low, high = means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
-    return rate, (low, high) if len(clusters) >= ENOUGH_PROMPTS else (min(low, wilson[0]), max(high, wilson[1]))
+    return rate, (
+        (low, high)
+        if len(clusters) >= ENOUGH_PROMPTS
+        else (min(low, wilson[0]), max(high, wilson[1]))
+    )
 
 
 def by_reward(pairs: Sequence[dict]) -> list[float]:
-    """The reward model on each pair: the higher score wins (1: after), equal texts and equal scores tie."""
+    """The reward model on each pair: the higher score wins (1: after), equal texts and equal scores
+    tie.
+    """
     return [
-        0.5 if p["before"] == p["after"] or abs(p["reward_after"] - p["reward_before"]) < 1e-6 else float(p["reward_after"] > p["reward_before"]) for p in pairs
+        (
+            0.5
+            if p["before"] == p["after"] or abs(p["reward_after"] - p["reward_before"]) < 1e-6
+            else float(p["reward_after"] > p["reward_before"])
+        )
+        for p in pairs
     ]
 
 
@@ -77,12 +100,14 @@ def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 
     """The verdict on pairs of answers.
 
     Args:
-        pairs: rows with prompt, before, after, reward_before, reward_after, ended_before, ended_after.
+        pairs: rows with prompt, before, after, reward_before, reward_after, ended_before,
+            ended_after.
         wanted: the register the brief's rule looks for, or None.
         judge: who decided which answer won; named in the sentence.
 
     Returns:
-        JSON-able: pairs, win_rate, interval, wins, ties, losses, judge, rule, full_sentences, distinct_2, mean_words, sentence.
+        JSON-able: pairs, win_rate, interval, wins, ties, losses, judge, rule, full_sentences,
+        distinct_2, mean_words, sentence.
     """
     outcomes = by_reward(pairs)
     rate, (low, high) = win_rate(outcomes, [p["prompt"] for p in pairs], seed=seed)
@@ -95,24 +120,42 @@ def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 
         "wins": outcomes.count(1.0),
         "ties": outcomes.count(0.5),
         "losses": outcomes.count(0.0),
-        "rule": {"name": wanted, **{side: share(texts[side], wanted) for side in texts}} if wanted else None,
+        "rule": (
+            {"name": wanted, **{side: share(texts[side], wanted) for side in texts}}
+            if wanted
+            else None
+        ),
         "full_sentences": {
-            side: sum(is_full_sentence(p[side], p[f"ended_{side}"]) for p in pairs) / len(pairs) if pairs else 0.0 for side in texts
+            side: (
+                sum(is_full_sentence(p[side], p[f"ended_{side}"]) for p in pairs) / len(pairs)
+                if pairs
+                else 0.0
+            )
+            for side in texts
         },
         "distinct_2": {side: distinct_n(texts[side]) for side in texts},
         "mean_words": {side: mean_words(texts[side]) for side in texts},
-        "mean_reward": {side: sum(p[f"reward_{side}"] for p in pairs) / len(pairs) if pairs else 0.0 for side in texts},
+        "mean_reward": {
+            side: sum(p[f"reward_{side}"] for p in pairs) / len(pairs) if pairs else 0.0
+            for side in texts
+        },
         "sentence": sentence(rate, low, high, len(pairs), judge),
-    }  # fmt: skip
+    }
 
 
 def sentence(rate: float, low: float, high: float, count: int, judge: str) -> str:
     """One honest sentence: a win, a loss, or no detectable change."""
     if count == 0:
         return "There is nothing to compare yet."
-    span = f"win rate, ties counted half, is {rate:.0%} over {count} pairs (95% interval {low:.0%} to {high:.0%})"
+    span = (
+        f"win rate, ties counted half, is {rate:.0%} over {count} pairs (95% interval {low:.0%} to"
+        f" {high:.0%})"
+    )
     if low > 0.5:
         return f"The {judge} prefers the tuned model: its {span}."
     if high < 0.5:
         return f"The {judge} prefers the original model: the tuned model's {span}."
-    return f"No detectable change by the {judge}: the tuned model's {span}, and that includes one half."
+    return (
+        f"No detectable change by the {judge}: the tuned model's {span}, and that includes one"
+        " half."
+    )

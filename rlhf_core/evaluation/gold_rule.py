@@ -1,11 +1,16 @@
-"""The gold rating: a graded rule that no reward model was trained on, to see whether a higher reward still means a better text.
+"""The gold rating: a graded rule that no reward model was trained on, to see whether a higher
+reward still means a better text.
 
-Four questions, each answered from 0 to 1 and from the letters alone: is it in the wanted register, is it a full sentence, does it say new things, are its
-words real? The rating is their mean. A reward model reads hidden states of the language model and learns from comparisons, so it shares nothing with
-this rule but the taste; what no comparison ever showed it (that words should be real, that nobody says everything twice) it cannot know.
+Four questions, each answered from 0 to 1 and from the letters alone: is it in the wanted register,
+is it a full sentence, does it say new things, are its words real? The rating is their mean. A
+reward model reads hidden states of the language model and learns from comparisons, so it shares
+nothing with this rule but the taste; what no comparison ever showed it (that words should be real,
+that nobody says everything twice) it cannot know.
 
-It is a *rule*, and the app calls it one: it does not know whether a fact is true, and a person may disagree with it. Imports no torch.
-Source: the role of a "gold" rater is Gao et al. 2023's (arXiv 2210.10760), where it is a larger reward model.
+It is a *rule*, and the app calls it one: it does not know whether a fact is true, and a person may
+disagree with it. Imports no torch.
+Source: the role of a "gold" rater is Gao et al. 2023's (arXiv 2210.10760), where it is a larger
+reward model.
 """
 
 from __future__ import annotations
@@ -17,7 +22,12 @@ from pathlib import Path
 
 from rlhf_core.judging.register import is_full_sentence, register_scores
 
-PARTS = {"register": "in the wanted register", "sentence": "a full sentence", "new": "nothing said twice", "words": "real words"}
+PARTS = {
+    "register": "in the wanted register",
+    "sentence": "a full sentence",
+    "new": "nothing said twice",
+    "words": "real words",
+}
 WORD = re.compile(r"[a-z][a-z'-]*")
 KNOWN = Path(__file__).with_name("known_words.txt")
 
@@ -30,15 +40,20 @@ def known_words() -> frozenset[str]:
 
 def is_word(word: str) -> bool:
     """Is it in the list, as it is or without a plural or possessive ending?"""
-    return any(form in known_words() for form in (word, word.removesuffix("'s"), word.removesuffix("s")))
+    return any(
+        form in known_words() for form in (word, word.removesuffix("'s"), word.removesuffix("s"))
+    )
 
 
 def rate(text: str, wanted: str, ended: bool = True) -> dict[str, float]:
     """The four parts and their mean, "gold", each from 0 (bad) to 1 (good).
 
-    register: probability of ``wanted`` among the registers; their log-odds count half, because words that come together are no independent witnesses.
-    sentence: 1 where the model ended by itself with a full stop, question mark or exclamation mark, after three words at least.
-    new: share of the pairs of neighbouring words that did not occur before in the text; 0 where there is no pair.
+    register: probability of ``wanted`` among the registers; their log-odds count half, because
+    words that come together are no independent witnesses.
+    sentence: 1 where the model ended by itself with a full stop, question mark or exclamation mark,
+    after three words at least.
+    new: share of the pairs of neighbouring words that did not occur before in the text; 0 where
+    there is no pair.
     words: share of the words that are real; 0 where there is none.
     """
     words = WORD.findall(text.lower())

@@ -1,10 +1,14 @@
-"""What may be said about a run that chases a proxy: where the gold rating peaked, how far it fell, and what a cure did to that.
+"""What may be said about a run that chases a proxy: where the gold rating peaked, how far it fell,
+and what a cure did to that.
 
-Works on points, one a measurement of a policy: {"step", "kl" (nats an answer), "proxy", "gold", "fluency" (all as changes from the original model), "gold_a",
-"gold_b" (gold of each prompt, from two separate samples)}. The peak is looked for in sample a and the fall measured in sample b: the highest of many
-noisy means is too high where it was found. Imports no torch, so that a page can draw before the engine is loaded.
+Works on points, one a measurement of a policy: {"step", "kl" (nats an answer), "proxy", "gold",
+"fluency" (all as changes from the original model), "gold_a", "gold_b" (gold of each prompt, from
+two separate samples)}. The peak is looked for in sample a and the fall measured in sample b: the
+highest of many noisy means is too high where it was found. Imports no torch, so that a page can
+draw before the engine is loaded.
 
-Source: Gao et al. 2023, "Scaling laws for reward model overoptimization" (arXiv 2210.10760), for the curves and the axis sqrt(KL).
+Source: Gao et al. 2023, "Scaling laws for reward model overoptimization" (arXiv 2210.10760), for
+the curves and the axis sqrt(KL).
 """
 
 from __future__ import annotations
@@ -21,8 +25,12 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def over_prompts(statistic: Callable[[list[int]], float], prompts: int, seed: int = 0) -> tuple[float, float, float]:
-    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again (cluster bootstrap, Efron & Tibshirani 1993, chapter 8)."""
+def over_prompts(
+    statistic: Callable[[list[int]], float], prompts: int, seed: int = 0
+) -> tuple[float, float, float]:
+    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again (cluster
+    bootstrap, Efron & Tibshirani 1993, chapter 8).
+    """
     rng = random.Random(seed)
     drawn = sorted(statistic(rng.choices(range(prompts), k=prompts)) for _ in range(DRAWS))
     return statistic(list(range(prompts))), drawn[int(0.025 * DRAWS)], drawn[int(0.975 * DRAWS) - 1]
@@ -32,24 +40,40 @@ def fall_of(points: list[dict], seed: int = 0) -> dict | None:
     """From the peak of gold to the end of the run. None before there are two points.
 
     Returns:
-        {"peak_step", "last_step", "fall" (of gold, reference SD: positive is a fall), "low", "high" (95%), "proxy_rise" (over the same steps)}.
+        {"peak_step", "last_step", "fall" (of gold, reference SD: positive is a fall), "low", "high"
+        (95%), "proxy_rise" (over the same steps)}.
     """
     if len(points) < 2:
         return None
     peak = max(points, key=lambda point: (mean(point["gold_a"]), -point["step"]))
     last = points[-1]
-    drops = [before - after for before, after in zip(peak["gold_b"], last["gold_b"], strict=True)]  # a prompt
-    fall, low, high = over_prompts(lambda prompts: mean([drops[i] for i in prompts]), len(drops), seed)
-    return {"peak_step": peak["step"], "last_step": last["step"], "fall": fall, "low": low, "high": high, "proxy_rise": last["proxy"] - peak["proxy"]}
+    drops = [
+        before - after for before, after in zip(peak["gold_b"], last["gold_b"], strict=True)
+    ]  # a prompt
+    fall, low, high = over_prompts(
+        lambda prompts: mean([drops[i] for i in prompts]), len(drops), seed
+    )
+    return {
+        "peak_step": peak["step"],
+        "last_step": last["step"],
+        "fall": fall,
+        "low": low,
+        "high": high,
+        "proxy_rise": last["proxy"] - peak["proxy"],
+    }
 
 
 def gold_at(points: list[dict], distance: float) -> list[float] | None:
-    """Gold of each prompt where the run first came to ``distance`` (sqrt of KL), linear between two points; None where it never came so far."""
+    """Gold of each prompt where the run first came to ``distance`` (sqrt of KL), linear between two
+    points; None where it never came so far.
+    """
     for before, after in zip(points, points[1:]):
         start, end = math.sqrt(before["kl"]), math.sqrt(after["kl"])
         if start <= distance <= end:
             share = (distance - start) / (end - start) if end > start else 1.0
-            return [(1 - share) * x + share * y for x, y in zip(both(before), both(after), strict=True)]
+            return [
+                (1 - share) * x + share * y for x, y in zip(both(before), both(after), strict=True)
+            ]
     return None
 
 
@@ -59,9 +83,11 @@ def both(point: dict) -> list[float]:
 
 
 def same_distance(free: list[dict], cured: list[dict], seed: int = 0) -> dict | None:
-    """Gold of the cured run less that of the free run *at the same KL*, mean over the cured run's points. None where they share no stretch.
+    """Gold of the cured run less that of the free run *at the same KL*, mean over the cured run's
+    points. None where they share no stretch.
 
-    Above 0, the cure moved the curve: more gold for the same drift. Around 0, it runs along the same curve, and may have stopped earlier on it.
+    Above 0, the cure moved the curve: more gold for the same drift. Around 0, it runs along the
+    same curve, and may have stopped earlier on it.
 
     Returns:
         {"difference" (reference SD), "low", "high" (95%), "points"}.
@@ -73,7 +99,9 @@ def same_distance(free: list[dict], cured: list[dict], seed: int = 0) -> dict | 
             gaps.append([x - y for x, y in zip(both(point), there, strict=True)])
     if not gaps:
         return None
-    difference, low, high = over_prompts(lambda prompts: mean([mean([gap[i] for i in prompts]) for gap in gaps]), len(gaps[0]), seed)
+    difference, low, high = over_prompts(
+        lambda prompts: mean([mean([gap[i] for i in prompts]) for gap in gaps]), len(gaps[0]), seed
+    )
     return {"difference": difference, "low": low, "high": high, "points": len(gaps)}
 
 
@@ -81,8 +109,10 @@ def judge_cure(free: list[dict], cured: list[dict]) -> dict | None:
     """What a cure did. None before both runs have two points.
 
     Returns:
-        {"fall", "free_fall": ``fall_of`` of each, "halved": fell at most half as far, None where the free run did not fall, "same_distance", "effect":
-        "moved" | "worse" | "stopped earlier" | "too few to tell", "shorter": ended at less than three quarters of the free run's sqrt(KL)}.
+        {"fall", "free_fall": ``fall_of`` of each, "halved": fell at most half as far, None where
+        the free run did not fall, "same_distance", "effect": "moved" | "worse" | "stopped earlier"
+        | "too few to tell", "shorter": ended at less than three quarters of the free run's
+        sqrt(KL)}.
     """
     free_fall, fall = fall_of(free), fall_of(cured)
     if free_fall is None or fall is None:
@@ -96,4 +126,11 @@ def judge_cure(free: list[dict], cured: list[dict]) -> dict | None:
     else:
         effect = "stopped earlier" if shorter else "too few to tell"
     halved = fall["fall"] <= free_fall["fall"] / 2 if free_fall["fall"] >= FALL else None
-    return {"fall": fall, "free_fall": free_fall, "halved": halved, "same_distance": found, "effect": effect, "shorter": shorter}
+    return {
+        "fall": fall,
+        "free_fall": free_fall,
+        "halved": halved,
+        "same_distance": found,
+        "effect": effect,
+        "shorter": shorter,
+    }

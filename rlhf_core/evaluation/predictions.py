@@ -1,6 +1,7 @@
 """Guess before a run, and see afterwards how close it came: drift, reward, and who wins.
 
-Plain data in and out. A guess is never required, and nothing is kept of who guesses how well. Imports no torch.
+Plain data in and out. A guess is never required, and nothing is kept of who guesses how well.
+Imports no torch.
 """
 
 from __future__ import annotations
@@ -8,19 +9,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-WINNERS = {"tuned": "the tuned model", "original": "the original model", "none": "no detectable difference"}
-CLOSE = {"kl": 1.0, "reward": 0.3}  # nats a response; reference standard deviations: nearer than this counts as close
+WINNERS = {
+    "tuned": "the tuned model",
+    "original": "the original model",
+    "none": "no detectable difference",
+}
+CLOSE = {
+    "kl": 1.0,
+    "reward": 0.3,
+}  # nats a response; reference standard deviations: nearer than this counts as close
 MOST = 50  # guesses that a session keeps
 
 
 def predict(kl: float, reward: float, winner: str, *, round: int, step: int, steps: int) -> dict:
-    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end. Raises ValueError, in words."""
+    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end. Raises
+    ValueError, in words.
+    """
     if winner not in WINNERS:
         raise ValueError(f"The winner must be one of {', '.join(WINNERS)}.")
     for name, value in (("KL", kl), ("reward", reward)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             raise ValueError(f"The guess of the {name} must be a number.")
-    return {"kl": float(kl), "reward": float(reward), "winner": winner, "round": round, "from": step, "to": step + steps}
+    return {
+        "kl": float(kl),
+        "reward": float(reward),
+        "winner": winner,
+        "round": round,
+        "from": step,
+        "to": step + steps,
+    }
 
 
 def outcome(winner_interval: Sequence[float] | None) -> str | None:
@@ -35,18 +56,36 @@ def score(guess: dict, metrics: Sequence[dict], evaluation: dict | None) -> dict
     """How close ``guess`` came, or None while its run has no step yet.
 
     Returns:
-        {"step": where the run stands; "early": it ended before the step that the guess was about; "rows": one {"name", "guess", "real", "close"} each for KL
-        and reward; and for the winner, with real None while nobody has measured this model}.
+        {"step": where the run stands; "early": it ended before the step that the guess was about;
+        "rows": one {"name", "guess", "real", "close"} each for KL and reward; and for the winner,
+        with real None while nobody has measured this model}.
     """
     rows = [row for row in metrics if guess["from"] <= row.get("step", -1) <= guess["to"]]
     if not rows or rows[-1]["step"] <= guess["from"]:
         return None
     last, found = rows[-1], []
-    for name, column, words in (("kl", "kl_to_reference", "KL to the original (nats a response)"), ("reward", "reward_mean", "Mean reward (SD)")):
+    for name, column, words in (
+        ("kl", "kl_to_reference", "KL to the original (nats a response)"),
+        ("reward", "reward_mean", "Mean reward (SD)"),
+    ):
         real = last.get(column)
         known = isinstance(real, int | float) and math.isfinite(real)
-        found.append({"name": words, "guess": guess[name], "real": real if known else None, "close": known and abs(real - guess[name]) <= CLOSE[name]})
+        found.append(
+            {
+                "name": words,
+                "guess": guess[name],
+                "real": real if known else None,
+                "close": known and abs(real - guess[name]) <= CLOSE[name],
+            }
+        )
     measured = evaluation if evaluation and evaluation.get("step") == last["step"] else None
     real = outcome((measured or {}).get("interval"))
-    found.append({"name": "Winner on unseen prompts", "guess": WINNERS[guess["winner"]], "real": WINNERS.get(real), "close": real == guess["winner"]})
+    found.append(
+        {
+            "name": "Winner on unseen prompts",
+            "guess": WINNERS[guess["winner"]],
+            "real": WINNERS.get(real),
+            "close": real == guess["winner"],
+        }
+    )
     return {"step": last["step"], "early": last["step"] < guess["to"], "rows": found}

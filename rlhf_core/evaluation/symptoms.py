@@ -1,7 +1,10 @@
-"""What is wrong with a PPO run: classic failures, read off its records, each with its meaning, the knob behind it and one safe way to try again.
+"""What is wrong with a PPO run: classic failures, read off its records, each with its meaning, the
+knob behind it and one safe way to try again.
 
-Plain records in (``session.metrics`` and ``session.samples``), plain findings out. Thresholds are rules of thumb for answers of a few dozen tokens; they were set so
-that runs with the app's own settings raise none of the serious ones (tests/evaluation/test_symptoms.py). Knows nothing about pages; imports no torch.
+Plain records in (``session.metrics`` and ``session.samples``), plain findings out. Thresholds are
+rules of thumb for answers of a few dozen tokens; they were set so that runs with the app's own
+settings raise none of the serious ones (tests/evaluation/test_symptoms.py). Knows nothing about
+pages; imports no torch.
 """
 
 from __future__ import annotations
@@ -15,82 +18,157 @@ from statistics import median
 from rlhf_core.common.ppo_presets import SAFE
 from rlhf_core.common.settings import PPOSettings
 
-KL_FAR, KL_JUMP, KL_NEAR = 12.0, 5.0, 3.0  # nats a response: far from the original; in one step; near enough to try again from
-SAME, LOOP, UNSURE = 0.3, 0.35, 0.2  # share of equal answers; of repeated word pairs in an answer; of the entropy at the start that is left
-CLIPPED, FLAT_STEPS, VALUE_STEPS = 0.4, 8, 9  # share of tokens; steps before a verdict on the reward; on the value loss
+KL_FAR, KL_JUMP, KL_NEAR = (
+    12.0,
+    5.0,
+    3.0,
+)  # nats a response: far from the original; in one step; near enough to try again from
+SAME, LOOP, UNSURE = (
+    0.3,
+    0.35,
+    0.2,
+    # share of equal answers; of repeated word pairs in an answer; of the entropy at the start that
+    # is left
+)
+CLIPPED, FLAT_STEPS, VALUE_STEPS = (
+    0.4,
+    8,
+    9,
+)  # share of tokens; steps before a verdict on the reward; on the value loss
 NEAR_THE_TOP = 0.8  # of the highest score that counts
 SERIOUS, WATCH, NOTE = "serious", "watch", "note"
 
 
-def examine(metrics: Sequence[dict], samples: Sequence[dict], settings: dict, broke: dict | None = None) -> list[dict]:
+def examine(
+    metrics: Sequence[dict], samples: Sequence[dict], settings: dict, broke: dict | None = None
+) -> list[dict]:
     """Everything that the records show, the worst first.
 
     Args:
-        metrics: a row a step (``ppo.train``), of one round; step 0 is the model before any update. samples: rows with step and text.
-        settings: what the run ran with last. broke: {"step", "sentence"} where it stopped because its numbers were no longer finite.
+        metrics: a row a step (``ppo.train``), of one round; step 0 is the model before any update.
+            samples: rows with step and text.
+        settings: what the run ran with last. broke: {"step", "sentence"} where it stopped because
+        its numbers were no longer finite.
 
     Returns:
-        Findings: name; severity (serious | watch | note); title; seen (the numbers); means; knob (which one is responsible); step (the last one before it
-        showed, where a new try should begin) and retry (settings to change, {} where there is nothing to try again).
+        Findings: name; severity (serious | watch | note); title; seen (the numbers); means; knob
+            (which one is responsible); step (the last one before it showed, where a new try should
+            begin) and retry (settings to change, {} where there is nothing to try again).
     """
     whole = vars(PPOSettings()) | {k: v for k, v in settings.items() if v is not None}
     by_step: dict[int, list[str]] = {}
     for row in samples:
         by_step.setdefault(row["step"], []).append(row["text"])
     found = [broken(metrics, whole, broke)]
-    rows = [row for row in metrics if all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference", "entropy"))]
+    rows = [
+        row
+        for row in metrics
+        if all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference", "entropy"))
+    ]
     if rows:
         found += [
-            look(rows, by_step, whole) for look in (kl_explosion, collapse, repetition, entropy_gone, clip_saturation, reward_flat, value_loss_up, negative_k1)
+            look(rows, by_step, whole)
+            for look in (
+                kl_explosion,
+                collapse,
+                repetition,
+                entropy_gone,
+                clip_saturation,
+                reward_flat,
+                value_loss_up,
+                negative_k1,
+            )
         ]
     order, found = (SERIOUS, WATCH, NOTE), [one for one in found if one]
     first = min((one["step"] for one in found if one["severity"] == SERIOUS), default=math.inf)
     for one in found:
-        one["step"] = min(one["step"], first)  # no new try begins in a model that was broken by then
+        one["step"] = min(
+            one["step"], first
+        )  # no new try begins in a model that was broken by then
     return sorted(found, key=lambda one: order.index(one["severity"]))
 
 
 def calmer(settings: dict, *, beta: bool = False) -> dict:
-    """Settings that pull harder and step smaller than ``settings``, none outside its safe range, and at least one of them changed."""
+    """Settings that pull harder and step smaller than ``settings``, none outside its safe range,
+    and at least one of them changed.
+    """
     rate, low = settings["learning_rate"], SAFE["learning_rate"].low
-    wish = {"learning_rate": max(low, min(PPOSettings.learning_rate, rate / 2 if not beta else rate)), "epochs": min(settings["epochs"], PPOSettings.epochs)}
-    wish |= {"clip": min(settings["clip"], PPOSettings.clip), "max_grad_norm": min(settings["max_grad_norm"], PPOSettings.max_grad_norm)}
+    wish = {
+        "learning_rate": max(low, min(PPOSettings.learning_rate, rate / 2 if not beta else rate)),
+        "epochs": min(settings["epochs"], PPOSettings.epochs),
+    }
+    wish |= {
+        "clip": min(settings["clip"], PPOSettings.clip),
+        "max_grad_norm": min(settings["max_grad_norm"], PPOSettings.max_grad_norm),
+    }
     if beta:
-        wish["beta"] = PPOSettings.beta if settings["beta"] < PPOSettings.beta else min(SAFE["beta"].high, 2 * settings["beta"])
+        wish["beta"] = (
+            PPOSettings.beta
+            if settings["beta"] < PPOSettings.beta
+            else min(SAFE["beta"].high, 2 * settings["beta"])
+        )
     if wish["learning_rate"] == rate and wish.get("beta", settings["beta"]) == settings["beta"]:
         wish["learning_rate"] = rate / 2  # already as calm as the rules go
     return {name: value for name, value in wish.items() if value != settings[name]}
 
 
-# --- the symptoms --------------------------------------------------------------------------------------------------
+# --- the symptoms ---------------------------------------------------------------------------------
 
 
 def broken(metrics: Sequence[dict], settings: dict, broke: dict | None) -> dict | None:
     """NaN: the run stopped itself, or a record holds what is no number."""
-    odd = next((row for row in metrics if not all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference"))), None)
+    odd = next(
+        (
+            row
+            for row in metrics
+            if not all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference"))
+        ),
+        None,
+    )
     if broke is None and odd is None:
         return None
     at = broke["step"] if broke else odd["step"]
-    healthy = [row["step"] for row in metrics if row["step"] < at and _finite(row.get("kl_to_reference")) and row["kl_to_reference"] < KL_FAR]
+    healthy = [
+        row["step"]
+        for row in metrics
+        if row["step"] < at
+        and _finite(row.get("kl_to_reference"))
+        and row["kl_to_reference"] < KL_FAR
+    ]
     return _finding(
-        "nan", SERIOUS, "The numbers broke", broke["sentence"] if broke else f"Step {at} has values that are no numbers.",
-        "One update was so large that the arithmetic ran out of range (NaN, “not a number”). The step was thrown away; the model before it is kept.",
-        "learning rate", healthy[-1] if healthy else 0, calmer(settings, beta=True) | {"learning_rate": _far_smaller(settings["learning_rate"])},
-    )  # fmt: skip
+        "nan",
+        SERIOUS,
+        "The numbers broke",
+        broke["sentence"] if broke else f"Step {at} has values that are no numbers.",
+        "One update was so large that the arithmetic ran out of range (NaN, “not a number”). The"
+        " step was thrown away; the model before it is kept.",
+        "learning rate",
+        healthy[-1] if healthy else 0,
+        calmer(settings, beta=True) | {"learning_rate": _far_smaller(settings["learning_rate"])},
+    )
 
 
 def kl_explosion(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     """The drift from the original is far, or leapt in one step."""
     kl = [row["kl_to_reference"] for row in rows]
-    onset = next((i for i in range(1, len(kl)) if kl[i] > KL_FAR or kl[i] - kl[i - 1] > KL_JUMP), None)
+    onset = next(
+        (i for i in range(1, len(kl)) if kl[i] > KL_FAR or kl[i] - kl[i - 1] > KL_JUMP), None
+    )
     if onset is None or kl[-1] < KL_FAR / 2:  # it came back
         return None
     near = max((i for i in range(onset) if kl[i] <= KL_NEAR), default=0)
     return _finding(
-        "kl_explosion", SERIOUS, "KL explosion", f"The drift from the original reached {kl[-1]:.1f} nats a response; it ran away at step {rows[onset]['step']}.",
-        "The model has left the language it came from. The reward model was trained on the original's answers: out here its scores mean little, and can be gamed.",
-        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)", rows[near]["step"], calmer(settings, beta=True),
-    )  # fmt: skip
+        "kl_explosion",
+        SERIOUS,
+        "KL explosion",
+        f"The drift from the original reached {kl[-1]:.1f} nats a response; it ran away at step"
+        f" {rows[onset]['step']}.",
+        "The model has left the language it came from. The reward model was trained on the"
+        " original's answers: out here its scores mean little, and can be gamed.",
+        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)",
+        rows[near]["step"],
+        calmer(settings, beta=True),
+    )
 
 
 def collapse(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
@@ -99,15 +177,23 @@ def collapse(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     if len(steps) < 2:
         return None
     start = commonest(texts[steps[0]])[1]
-    onset = next((step for step in steps[1:] if commonest(texts[step])[1] > max(SAME, 2 * start)), None)
+    onset = next(
+        (step for step in steps[1:] if commonest(texts[step])[1] > max(SAME, 2 * start)), None
+    )
     words, now = commonest(texts[steps[-1]])
     if onset is None or now <= max(SAME, 2 * start):
         return None
     return _finding(
-        "collapse", SERIOUS, "Collapse to one answer", f"{now:.0%} of the answers of step {steps[-1]} are the very same text.",
-        "It found one sentence that scores well and says it to every prompt. The mean reward looks fine; nobody would want this model.",
-        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)", _before_step(rows, onset), calmer(settings, beta=True),
-    )  # fmt: skip
+        "collapse",
+        SERIOUS,
+        "Collapse to one answer",
+        f"{now:.0%} of the answers of step {steps[-1]} are the very same text.",
+        "It found one sentence that scores well and says it to every prompt. The mean reward looks"
+        " fine; nobody would want this model.",
+        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)",
+        _before_step(rows, onset),
+        calmer(settings, beta=True),
+    )
 
 
 def repetition(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
@@ -115,16 +201,29 @@ def repetition(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None
     steps = [row["step"] for row in rows if texts.get(row["step"])]
     if len(steps) < 2:
         return None
-    shares = {step: sum(map(repeated, texts[step])) / len(texts[step]) for step in (steps[0], *steps[-3:])}
+    shares = {
+        step: sum(map(repeated, texts[step])) / len(texts[step]) for step in (steps[0], *steps[-3:])
+    }
     start, now = shares[steps[0]], shares[steps[-1]]
     if now <= max(LOOP, 2 * start):
         return None
-    onset = next(step for step in steps[1:] if sum(map(repeated, texts[step])) / len(texts[step]) > max(LOOP, 2 * start))
+    onset = next(
+        step
+        for step in steps[1:]
+        if sum(map(repeated, texts[step])) / len(texts[step]) > max(LOOP, 2 * start)
+    )
     return _finding(
-        "repetition", SERIOUS, "Repetition", f"{now:.0%} of the word pairs in an answer have come before in that answer ({start:.0%} at the start).",
-        "It says a well-paid phrase again and again. The reward model reads averages, so more of the same costs nothing.",
-        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)", _before_step(rows, onset), calmer(settings, beta=True),
-    )  # fmt: skip
+        "repetition",
+        SERIOUS,
+        "Repetition",
+        f"{now:.0%} of the word pairs in an answer have come before in that answer ({start:.0%} at"
+        " the start).",
+        "It says a well-paid phrase again and again. The reward model reads averages, so more of"
+        " the same costs nothing.",
+        "β (too small)" if settings["beta"] < SAFE["beta"].low else "learning rate (too large)",
+        _before_step(rows, onset),
+        calmer(settings, beta=True),
+    )
 
 
 def entropy_gone(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
@@ -134,23 +233,39 @@ def entropy_gone(rows: Sequence[dict], texts: dict, settings: dict) -> dict | No
     if onset is None or entropy[-1] >= UNSURE * entropy[0]:
         return None
     return _finding(
-        "entropy_gone", SERIOUS, "Entropy gone", f"Entropy fell from {entropy[0]:.2f} to {entropy[-1]:.2f} nats a token.",
-        "It is sure of every word, so it writes nothing new, and a method that learns from what it tries has nothing left to learn from.",
-        "learning rate (too large), or β (too small)", _before(rows, onset), calmer(settings, beta=True),
-    )  # fmt: skip
+        "entropy_gone",
+        SERIOUS,
+        "Entropy gone",
+        f"Entropy fell from {entropy[0]:.2f} to {entropy[-1]:.2f} nats a token.",
+        "It is sure of every word, so it writes nothing new, and a method that learns from what it"
+        " tries has nothing left to learn from.",
+        "learning rate (too large), or β (too small)",
+        _before(rows, onset),
+        calmer(settings, beta=True),
+    )
 
 
 def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     """A large share of tokens hits the clip range."""
-    updates = [(i, row["clip_fraction"]) for i, row in enumerate(rows) if row["step"] and _finite(row.get("clip_fraction"))]
+    updates = [
+        (i, row["clip_fraction"])
+        for i, row in enumerate(rows)
+        if row["step"] and _finite(row.get("clip_fraction"))
+    ]
     if len(updates) < 3 or sum(share for _, share in updates[-3:]) / 3 <= CLIPPED:
         return None
     onset = next(i for i, share in updates if share > CLIPPED)
     return _finding(
-        "clip_saturation", WATCH, "Clip saturation", f"{updates[-1][1]:.0%} of the tokens were clipped in the last update; up to 30% is usual.",
-        "The updates want to go further than the clip range lets them: most of the batch no longer has a say, and the rest pulls too hard.",
-        "learning rate (too large), or too many epochs", _before(rows, onset), calmer(settings) | {"learning_rate": _far_smaller(settings["learning_rate"])},
-    )  # fmt: skip
+        "clip_saturation",
+        WATCH,
+        "Clip saturation",
+        f"{updates[-1][1]:.0%} of the tokens were clipped in the last update; up to 30% is usual.",
+        "The updates want to go further than the clip range lets them: most of the batch no longer"
+        " has a say, and the rest pulls too hard.",
+        "learning rate (too large), or too many epochs",
+        _before(rows, onset),
+        calmer(settings) | {"learning_rate": _far_smaller(settings["learning_rate"])},
+    )
 
 
 def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
@@ -160,46 +275,93 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         return None
     first, last = rows[:3], rows[-3:]
     answers = max(1, len(texts.get(rows[-1]["step"], ())) or settings["batch_size"])
-    error = math.sqrt(sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last)) / 9 / answers)
-    gain = sum(row["reward_mean"] for row in last) / 3 - sum(row["reward_mean"] for row in first) / 3
-    if gain > max(2 * error, 0.1) or sum(row["reward_mean"] for row in first) / 3 > NEAR_THE_TOP * (settings["score_clip"] or math.inf):
+    error = math.sqrt(
+        sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last)) / 9 / answers
+    )
+    gain = (
+        sum(row["reward_mean"] for row in last) / 3 - sum(row["reward_mean"] for row in first) / 3
+    )
+    if gain > max(2 * error, 0.1) or sum(row["reward_mean"] for row in first) / 3 > NEAR_THE_TOP * (
+        settings["score_clip"] or math.inf
+    ):
         return None  # the latter: it began where nothing is left to gain
     timid = rows[-1]["kl_to_reference"] < 1.0
     rate, beta = settings["learning_rate"], _beta(rows, settings)
     if beta > SAFE["beta"].high:
         knob, retry = "β (too large)", {"beta": PPOSettings.beta, "kl_target": 0.0}
     elif timid and rate >= SAFE["learning_rate"].high:
-        knob, retry = "β (too large for what there is to gain)", {"beta": max(SAFE["beta"].low, beta / 2)}
+        knob, retry = (
+            "β (too large for what there is to gain)",
+            {"beta": max(SAFE["beta"].low, beta / 2)},
+        )
     elif timid:
         knob, retry = (
             "learning rate (too small)",
-            {"learning_rate": PPOSettings.learning_rate if rate < PPOSettings.learning_rate else min(SAFE["learning_rate"].high, 2 * rate)},
+            {
+                "learning_rate": (
+                    PPOSettings.learning_rate
+                    if rate < PPOSettings.learning_rate
+                    else min(SAFE["learning_rate"].high, 2 * rate)
+                )
+            },
         )
     else:
         knob, retry = "learning rate (too large): it moves, and gets nowhere", calmer(settings)
     return _finding(
-        "reward_flat", WATCH, "The reward does not rise", f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}.".replace("-", "\N{MINUS SIGN}"),
-        "Nothing was learned so far: " + ("the model has hardly moved from the original." if timid else "the model moves, but not towards a better score."),
-        knob, rows[0]["step"], {name: value for name, value in retry.items() if value != settings[name]},
-    )  # fmt: skip
+        "reward_flat",
+        WATCH,
+        "The reward does not rise",
+        f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}.".replace(
+            "-", "\N{MINUS SIGN}"
+        ),
+        "Nothing was learned so far: "
+        + (
+            "the model has hardly moved from the original."
+            if timid
+            else "the model moves, but not towards a better score."
+        ),
+        knob,
+        rows[0]["step"],
+        {name: value for name, value in retry.items() if value != settings[name]},
+    )
 
 
 def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
-    """The value head guesses worse than at the start. That it guesses no better is usual in a short run."""
-    losses = [row["value_loss"] for row in rows if row["step"] and _finite(row.get("value_loss")) and row.get("reward_model") == rows[-1].get("reward_model")]
+    """The value head guesses worse than at the start. That it guesses no better is usual in a short
+    run.
+    """
+    losses = [
+        row["value_loss"]
+        for row in rows
+        if row["step"]
+        and _finite(row.get("value_loss"))
+        and row.get("reward_model") == rows[-1].get("reward_model")
+    ]
     if len(losses) < VALUE_STEPS:
         return None
     third = len(losses) // 3
-    first, last = median(losses[:third]), median(losses[-third:])  # one odd answer makes a spike, which says nothing
+    first, last = (
+        median(losses[:third]),
+        median(losses[-third:]),
+    )  # one odd answer makes a spike, which says nothing
     if last <= 2 * first:
         return None
     dear = _beta(rows, settings) > SAFE["beta"].high
     return _finding(
-        "value_loss", WATCH, "The value loss is not falling", f"{first:.3g} in the first third of the run, {last:.3g} in the last.",
-        "The value head should learn to guess the reward to come. It does not keep up, so the advantages are noisier than they need be: learning is slower, not wrong.",
-        "β (too large): its price shakes the rewards" if dear else "learning rate: the answers change faster than the value head learns", rows[0]["step"],
+        "value_loss",
+        WATCH,
+        "The value loss is not falling",
+        f"{first:.3g} in the first third of the run, {last:.3g} in the last.",
+        "The value head should learn to guess the reward to come. It does not keep up, so the"
+        " advantages are noisier than they need be: learning is slower, not wrong.",
+        (
+            "β (too large): its price shakes the rewards"
+            if dear
+            else "learning rate: the answers change faster than the value head learns"
+        ),
+        rows[0]["step"],
         {"beta": PPOSettings.beta, "kl_target": 0.0} if dear else calmer(settings),
-    )  # fmt: skip
+    )
 
 
 def negative_k1(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
@@ -209,15 +371,25 @@ def negative_k1(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         return None
     answers = len(texts.get(row["step"], ())) or settings["batch_size"]
     return _finding(
-        "negative_k1", NOTE, "A negative KL estimate",
-        f"The sampled estimate (k1) of step {row['step']} is {row['kl_k1']:.2f} nats; the exact KL is {row['kl_to_reference']:.2f}.".replace("-", "\N{MINUS SIGN}"),
-        f"A distance cannot be negative; an estimate from {answers} answers can, while the drift is small. Harmless here, since the chart shows the exact one. If it "
-        "stays below zero by much, the answers were not drawn from the model that is being measured.",
-        "answers a step (few answers, much noise)", row["step"], {"batch_size": min(128, 2 * settings["batch_size"])} if settings["batch_size"] < 128 else {},
-    )  # fmt: skip
+        "negative_k1",
+        NOTE,
+        "A negative KL estimate",
+        f"The sampled estimate (k1) of step {row['step']} is {row['kl_k1']:.2f} nats; the exact KL"
+        f" is {row['kl_to_reference']:.2f}.".replace("-", "\N{MINUS SIGN}"),
+        f"A distance cannot be negative; an estimate from {answers} answers can, while the drift is"
+        " small. Harmless here, since the chart shows the exact one. If it stays below zero by"
+        " much, the answers were not drawn from the model that is being measured.",
+        "answers a step (few answers, much noise)",
+        row["step"],
+        (
+            {"batch_size": min(128, 2 * settings["batch_size"])}
+            if settings["batch_size"] < 128
+            else {}
+        ),
+    )
 
 
-# --- reading texts -------------------------------------------------------------------------------------------------
+# --- reading texts --------------------------------------------------------------------------------
 
 
 def commonest(texts: Sequence[str]) -> tuple[str, float]:
@@ -233,11 +405,22 @@ def repeated(text: str) -> float:
     return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
 
 
-# --- shared --------------------------------------------------------------------------------------------------------
+# --- shared ---------------------------------------------------------------------------------------
 
 
-def _finding(name: str, severity: str, title: str, seen: str, means: str, knob: str, step: int, retry: dict) -> dict:
-    return {"name": name, "severity": severity, "title": title, "seen": seen, "means": means, "knob": knob, "step": step, "retry": retry}
+def _finding(
+    name: str, severity: str, title: str, seen: str, means: str, knob: str, step: int, retry: dict
+) -> dict:
+    return {
+        "name": name,
+        "severity": severity,
+        "title": title,
+        "seen": seen,
+        "means": means,
+        "knob": knob,
+        "step": step,
+        "retry": retry,
+    }
 
 
 def _finite(value: object) -> bool:

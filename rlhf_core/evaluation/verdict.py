@@ -1,11 +1,15 @@
-"""The verdict: who says that the tuned model is better, whether luck alone could have said it, and the one sentence that is left.
+"""The verdict: who says that the tuned model is better, whether luck alone could have said it, and
+the one sentence that is left.
 
-A judge (the reward model, the brief's word rule, the graded rule, the learner voting blind) gives every pair of answers an outcome: 1 where "after" won, 0 where it lost,
-0.5 for a tie. Beside every number stands a control: the labels "before" and "after" are shuffled within each pair, many times over, and the same number is
-computed again. What the shuffled labels give is luck; a verdict must lie outside it.
+A judge (the reward model, the brief's word rule, the graded rule, the learner voting blind) gives
+every pair of answers an outcome: 1 where "after" won, 0 where it lost, 0.5 for a tie. Beside every
+number stands a control: the labels "before" and "after" are shuffled within each pair, many times
+over, and the same number is computed again. What the shuffled labels give is luck; a verdict must
+lie outside it.
 
-Knows nothing about models; imports no torch, so that a page can count votes while the engine sleeps. Simplification against a study with people: one voter, and
-judges that look at the same pairs, so that they are no independent samples of each other.
+Knows nothing about models; imports no torch, so that a page can count votes while the engine
+sleeps. Simplification against a study with people: one voter, and judges that look at the same
+pairs, so that they are no independent samples of each other.
 """
 
 from __future__ import annotations
@@ -15,14 +19,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlhf_core.evaluation.before_after import by_reward, distinct_n, distinct_share, mean_words, ngrams, win_rate
+from rlhf_core.evaluation.before_after import (
+    by_reward,
+    distinct_n,
+    distinct_share,
+    mean_words,
+    ngrams,
+    win_rate,
+)
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.judging.register import is_full_sentence, judge, register_of
 
-REWARD_MODEL, TEACHER, RULE, GRADED, YOU = "reward model", "the rater's own rule", "word rule", "graded rule", "you, blind"
+REWARD_MODEL, TEACHER, RULE, GRADED, YOU = (
+    "reward model",
+    "the rater's own rule",
+    "word rule",
+    "graded rule",
+    "you, blind",
+)
 SAME_GRADE = 0.01  # of 1: graded ratings nearer than this are a tie
 SHUFFLES = 2_000
-# What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share of the value before?, words).
+# What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share
+# of the value before?, words).
 LOSSES = {
     "well_formed": (-0.05, False, "capitals and full stops"),
     "repetition": (0.05, False, "freedom from repetition"),
@@ -31,17 +49,20 @@ LOSSES = {
 }
 
 
-# --- luck ----------------------------------------------------------------------------------------------------------
+# --- luck -----------------------------------------------------------------------------------------
 
 
 def luck(differences: Sequence[float], *, seed: int, draws: int = SHUFFLES) -> dict:
-    """What shuffled labels make of the mean of ``differences`` (after minus before, one a pair): swapping a pair's labels changes its sign.
+    """What shuffled labels make of the mean of ``differences`` (after minus before, one a pair):
+    swapping a pair's labels changes its sign.
 
     Returns:
-        {"low", "high": the middle 95% of the shuffled means; "as_far": share of shuffled means at least as far from 0 as the real one}.
+        {"low", "high": the middle 95% of the shuffled means; "as_far": share of shuffled means at
+        least as far from 0 as the real one}.
 
-    Source: the sign-flip (paired permutation) test, Good 2005, "Permutation, Parametric and Bootstrap Tests", section 3.2; the share with the real labels
-    counted in (Phipson & Smyth 2010), so that it is never 0.
+    Source: the sign-flip (paired permutation) test, Good 2005, "Permutation, Parametric and
+    Bootstrap Tests", section 3.2; the share with the real labels counted in (Phipson & Smyth 2010),
+    so that it is never 0.
     """
     if not differences:
         return {"low": 0.0, "high": 0.0, "as_far": 1.0}
@@ -53,78 +74,121 @@ def luck(differences: Sequence[float], *, seed: int, draws: int = SHUFFLES) -> d
     return {"low": float(low), "high": float(high), "as_far": (far + 1) / (draws + 1)}
 
 
-def luck_of_variety(before: Sequence[str], after: Sequence[str], n: int, *, seed: int, draws: int = 200) -> dict:
-    """``luck`` for the change of distinct-n, which is a number of all texts together and has no value a pair: here the texts themselves change sides."""
+def luck_of_variety(
+    before: Sequence[str], after: Sequence[str], n: int, *, seed: int, draws: int = 200
+) -> dict:
+    """``luck`` for the change of distinct-n, which is a number of all texts together and has no
+    value a pair: here the texts themselves change sides.
+    """
     if not before:
         return luck([], seed=seed)
-    grams = [[ngrams(text, n) for text in texts] for texts in (before, after)]  # [side][pair]: a list
+    grams = [
+        [ngrams(text, n) for text in texts] for texts in (before, after)
+    ]  # [side][pair]: a list
     rng = np.random.default_rng(seed)
 
     def change(swap: Sequence[bool]) -> float:
-        left, right = ([grams[side ^ bool(swapped)][pair] for pair, swapped in enumerate(swap)] for side in (0, 1))
+        left, right = (
+            [grams[side ^ bool(swapped)][pair] for pair, swapped in enumerate(swap)]
+            for side in (0, 1)
+        )
         return distinct_share(right) - distinct_share(left)
 
-    real, found = change([False] * len(before)), [change(swap) for swap in rng.integers(0, 2, (draws, len(before))).tolist()]
+    real, found = (
+        change([False] * len(before)),
+        [change(swap) for swap in rng.integers(0, 2, (draws, len(before))).tolist()],
+    )
     low, high = np.quantile(found, [0.025, 0.975])
     far = sum(abs(value) >= abs(real) - 1e-12 for value in found)
     return {"low": float(low), "high": float(high), "as_far": (far + 1) / (draws + 1)}
 
 
-# --- all of it -----------------------------------------------------------------------------------------------------
+# --- all of it ------------------------------------------------------------------------------------
 
 
-def verdict(pairs: list[dict], *, wanted: str | None, scripted: bool, fluency: dict | None = None, seed: int = 0) -> dict:
-    """What a measured comparison says beside ``evaluation.summarise``; the votes come later, from a person.
+def verdict(
+    pairs: list[dict],
+    *,
+    wanted: str | None,
+    scripted: bool,
+    fluency: dict | None = None,
+    seed: int = 0,
+) -> dict:
+    """What a measured comparison says beside ``evaluation.summarise``; the votes come later, from a
+    person.
 
     Args:
         pairs: as ``evaluation.summarise`` takes them.
         wanted: the register that the brief's rule looks for, or None: no rule judges.
-        scripted: whether the scripted rater judged the comparisons: then the rule is the teacher's own yardstick and no second opinion.
+        scripted: whether the scripted rater judged the comparisons: then the rule is the teacher's
+        own yardstick and no second opinion.
         fluency: see ``language``.
 
     Returns:
-        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``, "conclusion": one sentence over both}.
+        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``, "conclusion":
+        one sentence over both}.
     """
     prompts = [pair["prompt"] for pair in pairs]
     judges = [judged(REWARD_MODEL, by_reward(pairs), prompts, seed=seed)]
     if wanted:
-        judges.append(judged(TEACHER if scripted else RULE, by_rule(pairs, wanted), prompts, seed=seed))
+        judges.append(
+            judged(TEACHER if scripted else RULE, by_rule(pairs, wanted), prompts, seed=seed)
+        )
         judges.append(judged(GRADED, by_graded_rule(pairs, wanted), prompts, seed=seed))
     rows = language(pairs, fluency, wanted=wanted, seed=seed)
     return {"judges": judges, "language": rows, "conclusion": conclusion(judges, rows)}
 
 
-# --- who wins ------------------------------------------------------------------------------------------------------
+# --- who wins -------------------------------------------------------------------------------------
 
 
 def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0) -> dict:
-    """One judge's count: win rate (a tie counts half) with its interval over prompts (``evaluation.win_rate``), and what shuffled labels give.
+    """One judge's count: win rate (a tie counts half) with its interval over prompts
+    (``evaluation.win_rate``), and what shuffled labels give.
 
     Returns:
-        JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low, high]), as_far.
+        JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low,
+        high]), as_far.
     """
     share, (low, high) = win_rate(outcomes, groups, seed=seed)
     control = luck([outcome - 0.5 for outcome in outcomes], seed=seed)
     return {
-        "name": name, "pairs": len(outcomes), "wins": outcomes.count(1.0), "ties": outcomes.count(0.5), "losses": outcomes.count(0.0), "win_rate": share,
-        "interval": [low, high], "luck": [0.5 + control["low"], 0.5 + control["high"]], "as_far": control["as_far"],
-    }  # fmt: skip
+        "name": name,
+        "pairs": len(outcomes),
+        "wins": outcomes.count(1.0),
+        "ties": outcomes.count(0.5),
+        "losses": outcomes.count(0.0),
+        "win_rate": share,
+        "interval": [low, high],
+        "luck": [0.5 + control["low"], 0.5 + control["high"]],
+        "as_far": control["as_far"],
+    }
 
 
 def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
     """The brief's word rule on each pair: the higher grade wins, equal grades and equal texts tie."""
     outcomes = []
     for pair in pairs:
-        before, after = (judge(pair[side], wanted, bool(pair.get(f"ended_{side}", True))) for side in ("before", "after"))
-        outcomes.append(0.5 if before == after or pair["before"] == pair["after"] else float(after > before))
+        before, after = (
+            judge(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))
+            for side in ("before", "after")
+        )
+        outcomes.append(
+            0.5 if before == after or pair["before"] == pair["after"] else float(after > before)
+        )
     return outcomes
 
 
 def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
-    """The gold rating on each pair (``gold_rule``): beside the register it grades full sentences, repetition and real words, which nobody taught."""
+    """The gold rating on each pair (``gold_rule``): beside the register it grades full sentences,
+    repetition and real words, which nobody taught.
+    """
     outcomes = []
     for pair in pairs:
-        before, after = (rate(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))["gold"] for side in ("before", "after"))
+        before, after = (
+            rate(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))["gold"]
+            for side in ("before", "after")
+        )
         outcomes.append(0.5 if abs(after - before) < SAME_GRADE else float(after > before))
     return outcomes
 
@@ -132,22 +196,31 @@ def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
 def by_votes(votes: Sequence[dict], *, seed: int = 0) -> dict:
     """The learner's blind votes as a judge. Rows with prompt and choice: before, after or tie."""
     worth = {"after": 1.0, "tie": 0.5, "before": 0.0}
-    return judged(YOU, [worth[vote["choice"]] for vote in votes], [vote["prompt"] for vote in votes], seed=seed)
+    return judged(
+        YOU,
+        [worth[vote["choice"]] for vote in votes],
+        [vote["prompt"] for vote in votes],
+        seed=seed,
+    )
 
 
 def direction(row: dict) -> int:
-    """1: after is better; -1: before is; 0: cannot be told. Both the interval and the shuffled labels must agree that it is more than luck."""
+    """1: after is better; -1: before is; 0: cannot be told. Both the interval and the shuffled
+    labels must agree that it is more than luck.
+    """
     low, high = row["interval"]
     if not row["pairs"] or row["as_far"] > 0.05:
         return 0
     return 1 if low > 0.5 else -1 if high < 0.5 else 0
 
 
-# --- what became of the language -----------------------------------------------------------------------------------
+# --- what became of the language ------------------------------------------------------------------
 
 
 def well_formed(prompt: str, text: str, ended: bool = True) -> bool:
-    """Did an answer keep capitals and full stops: does it end as a sentence, and does every sentence that begins in it begin with a capital letter?"""
+    """Did an answer keep capitals and full stops: does it end as a sentence, and does every
+    sentence that begins in it begin with a capital letter?
+    """
     if not is_full_sentence(text, ended):
         return False
     starts = re.findall(r"[.!?][\"')]*\s+([A-Za-z])", f"{prompt.rstrip()} {text.lstrip()}")
@@ -160,55 +233,96 @@ def repetition(text: str) -> float:
     return 1 - len(set(words)) / len(words) if words else 0.0
 
 
-def language(pairs: Sequence[dict], fluency: dict | None = None, *, wanted: str | None = None, seed: int = 0) -> list[dict]:
+def language(
+    pairs: Sequence[dict], fluency: dict | None = None, *, wanted: str | None = None, seed: int = 0
+) -> list[dict]:
     """What became of the language: a row a measure, with what shuffled labels make of the change.
 
     Args:
-        fluency: {"before": [...], "after": [...]}, each answer's log-probability under the frozen model, nats a token.
+        fluency: {"before": [...], "after": [...]}, each answer's log-probability under the frozen
+            model, nats a token.
         wanted: the register to count, if any.
 
     Returns:
-        Rows {"name", "before", "after", "luck": [low, high] of the change, "beyond": is the change more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
+        Rows {"name", "before", "after", "luck": [low, high] of the change, "beyond": is the change
+        more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
         distinct_1, distinct_2.
     """
-    values = {"wanted": lambda pair, side: float(register_of(pair[side], wanted) == wanted)} if wanted else {}
+    values = (
+        {"wanted": lambda pair, side: float(register_of(pair[side], wanted) == wanted)}
+        if wanted
+        else {}
+    )
     values |= {
-        "full_sentences": lambda pair, side: float(is_full_sentence(pair[side], pair[f"ended_{side}"])),
-        "well_formed": lambda pair, side: float(well_formed(pair["prompt"], pair[side], pair[f"ended_{side}"])),
+        "full_sentences": lambda pair, side: float(
+            is_full_sentence(pair[side], pair[f"ended_{side}"])
+        ),
+        "well_formed": lambda pair, side: float(
+            well_formed(pair["prompt"], pair[side], pair[f"ended_{side}"])
+        ),
         "repetition": lambda pair, side: repetition(pair[side]),
         "words": lambda pair, side: mean_words([pair[side]]),
     }
-    columns = {name: {side: [value(pair, side) for pair in pairs] for side in ("before", "after")} for name, value in values.items()}
+    columns = {
+        name: {side: [value(pair, side) for pair in pairs] for side in ("before", "after")}
+        for name, value in values.items()
+    }
     if fluency:
         columns["fluency"] = fluency
     rows = []
     for name, sides in columns.items():
-        control = luck([after - before for before, after in zip(sides["before"], sides["after"], strict=True)], seed=seed)
-        rows.append(_change(name, *(sum(sides[side]) / len(pairs) if pairs else 0.0 for side in ("before", "after")), control))
+        control = luck(
+            [after - before for before, after in zip(sides["before"], sides["after"], strict=True)],
+            seed=seed,
+        )
+        rows.append(
+            _change(
+                name,
+                *(sum(sides[side]) / len(pairs) if pairs else 0.0 for side in ("before", "after")),
+                control,
+            )
+        )
     texts = {side: [pair[side] for pair in pairs] for side in ("before", "after")}
     for n in (1, 2):
         control = luck_of_variety(texts["before"], texts["after"], n, seed=seed)
-        rows.append(_change(f"distinct_{n}", distinct_n(texts["before"], n), distinct_n(texts["after"], n), control))
+        rows.append(
+            _change(
+                f"distinct_{n}",
+                distinct_n(texts["before"], n),
+                distinct_n(texts["after"], n),
+                control,
+            )
+        )
     return rows
 
 
 def _change(name: str, before: float, after: float, control: dict) -> dict:
-    return {"name": name, "before": before, "after": after, "luck": [control["low"], control["high"]], "beyond": control["as_far"] <= 0.05}
+    return {
+        "name": name,
+        "before": before,
+        "after": after,
+        "luck": [control["low"], control["high"]],
+        "beyond": control["as_far"] <= 0.05,
+    }
 
 
 def lost(rows: Sequence[dict]) -> list[dict]:
-    """The rows of ``language`` that got worse by more than luck and by more than ``LOSSES`` forgives."""
+    """The rows of ``language`` that got worse by more than luck and by more than ``LOSSES``
+    forgives.
+    """
     found = []
     for row in rows:
         if row["name"] in LOSSES and row["beyond"]:
             least, relative, _ = LOSSES[row["name"]]
-            change = (row["after"] - row["before"]) / (abs(row["before"]) or 1.0 if relative else 1.0)
+            change = (row["after"] - row["before"]) / (
+                abs(row["before"]) or 1.0 if relative else 1.0
+            )
             if change <= least < 0 or change >= least > 0:
                 found.append(row)
     return found
 
 
-# --- one sentence --------------------------------------------------------------------------------------------------
+# --- one sentence ---------------------------------------------------------------------------------
 
 _SAYS = {
     REWARD_MODEL: "the reward model it was trained on",
@@ -220,19 +334,33 @@ _SAYS = {
 
 
 def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
-    """One sentence over all judges and the language, which claims no more than each of them can show."""
+    """One sentence over all judges and the language, which claims no more than each of them can
+    show.
+    """
     told = [row for row in judges if row["pairs"]]
     if not told:
         return "There is nothing to compare yet."
     up, down, open_ = ([row for row in told if direction(row) == way] for way in (1, -1, 0))
     if not up and not down:
-        words = f"No detectable change by {_list([_span(row) for row in told])}: luck alone could give that"
+        words = (
+            f"No detectable change by {_list([_span(row) for row in told])}: luck alone could give"
+            " that"
+        )
     elif up and down:
-        words = f"The judges disagree: the tuned model is better by {_list([_span(row) for row in up])}, but worse by {_list([_span(row) for row in down])}"
-    elif open_ and [row["name"] for row in up] == [REWARD_MODEL]:  # the least of all opinions: it was trained to please that one
+        words = (
+            "The judges disagree: the tuned model is better by"
+            f" {_list([_span(row) for row in up])}, but worse by"
+            f" {_list([_span(row) for row in down])}"
+        )
+    elif open_ and [row["name"] for row in up] == [
+        REWARD_MODEL
+    ]:  # the least of all opinions: it was trained to please that one
         words = f"Only {_span(up[0])} calls the tuned model better"
     else:
-        words = f"The tuned model is {'better' if up else 'worse'} by {_list([_span(row) for row in up or down])}"
+        words = (
+            f"The tuned model is {'better' if up else 'worse'} by"
+            f" {_list([_span(row) for row in up or down])}"
+        )
     if open_ and (up or down):
         words += f", with no detectable difference by {_list([_span(row) for row in open_])}"
     losses = lost(rows)
@@ -247,10 +375,15 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
 
 
 def _span(row: dict) -> str:
-    """A judge with its figure: "the word rule (71% of 200 pairs with ties counted half, 95% interval 64% to 77%)"."""
+    """A judge with its figure: "the word rule (71% of 200 pairs with ties counted half, 95%
+    interval 64% to 77%)".
+    """
     unit = "votes" if row["name"] == YOU else "pairs"
     low, high = row["interval"]
-    return f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit} with ties counted half, 95% interval {low:.0%} to {high:.0%})"
+    return (
+        f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit} with ties counted"
+        f" half, 95% interval {low:.0%} to {high:.0%})"
+    )
 
 
 def _list(parts: list[str]) -> str:

@@ -1,11 +1,14 @@
-"""The commands that bring judgements in from other tools and out to them: import-label-studio, import, export-label-studio.
+"""The commands that bring judgements in from other tools and out to them: import-label-studio,
+import, export-label-studio.
 
-    python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl] [--fields prompt,left,right] [--buckets best,...,worst]
-    python -m rlhf_core import FILE --out prefs.jsonl                 a spreadsheet or rows of another tool
-    python -m rlhf_core export-label-studio prefs.jsonl --out FILE [--tasks-only] [--config FILE.xml] [--brief NAME]
+    python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
+    [--fields prompt,left,right] [--buckets best,...,worst] python -m rlhf_core import FILE --out
+    prefs.jsonl                 a spreadsheet or rows of another tool python -m rlhf_core
+    export-label-studio prefs.jsonl --out FILE [--tasks-only] [--config FILE.xml] [--brief NAME]
 
-Data (the report, one JSON line) goes to ``emit``, words to ``say``. What is left out is reported and is no failure; a file of which nothing can be used
-is refused (PreferenceError), and then nothing is written.
+Data (the report, one JSON line) goes to ``emit``, words to ``say``. What is left out is reported
+and is no failure; a file of which nothing can be used is refused (PreferenceError), and then
+nothing is written.
 """
 
 from __future__ import annotations
@@ -29,28 +32,76 @@ MOST_SHOWN = 20  # rows of a report on the terminal; all of them are in the JSON
 
 def add_parsers(commands: argparse._SubParsersAction) -> None:
     """The three commands, on an argument parser."""
-    label_studio = commands.add_parser("import-label-studio", help="judgements from a Label Studio export (JSON, JSON-MIN, CSV)", allow_abbrev=False)
-    label_studio.add_argument("--fields", metavar="P,L,R", help="names of the tasks' fields for prompt, left and right text, where they are unusual")
-    label_studio.add_argument("--buckets", metavar="BEST,...,WORST", help="a Ranker's buckets, best first, where they are not Opossum's")
-    table = commands.add_parser("import", help="judgements from a spreadsheet or another tool's rows (CSV, JSONL, JSON)", allow_abbrev=False)
+    label_studio = commands.add_parser(
+        "import-label-studio",
+        help="judgements from a Label Studio export (JSON, JSON-MIN, CSV)",
+        allow_abbrev=False,
+    )
+    label_studio.add_argument(
+        "--fields",
+        metavar="P,L,R",
+        help="names of the tasks' fields for prompt, left and right text, where they are unusual",
+    )
+    label_studio.add_argument(
+        "--buckets",
+        metavar="BEST,...,WORST",
+        help="a Ranker's buckets, best first, where they are not Opossum's",
+    )
+    table = commands.add_parser(
+        "import",
+        help="judgements from a spreadsheet or another tool's rows (CSV, JSONL, JSON)",
+        allow_abbrev=False,
+    )
     for command in (label_studio, table):
         command.add_argument("file", metavar="FILE")
-        command.add_argument("--out", required=True, metavar="prefs.jsonl", help="where the judged pairs go, for run --preferences")
-        command.add_argument("--rankings", metavar="rankings.jsonl", help="where rankings of whole lists go as well, as they were made")
-    export = commands.add_parser("export-label-studio", help="tasks and judgements for Label Studio's Import", allow_abbrev=False)
-    export.add_argument("file", metavar="prefs.jsonl", help="judged pairs, or a bundle's rankings.jsonl")
+        command.add_argument(
+            "--out",
+            required=True,
+            metavar="prefs.jsonl",
+            help="where the judged pairs go, for run --preferences",
+        )
+        command.add_argument(
+            "--rankings",
+            metavar="rankings.jsonl",
+            help="where rankings of whole lists go as well, as they were made",
+        )
+    export = commands.add_parser(
+        "export-label-studio",
+        help="tasks and judgements for Label Studio's Import",
+        allow_abbrev=False,
+    )
+    export.add_argument(
+        "file", metavar="prefs.jsonl", help="judged pairs, or a bundle's rankings.jsonl"
+    )
     export.add_argument("--out", required=True, metavar="FILE")
-    export.add_argument("--tasks-only", action="store_true", help="without the judgements: work to be done")
-    export.add_argument("--config", metavar="FILE.xml", help="where the labelling config goes as well")
-    export.add_argument("--brief", metavar="NAME", help="brief whose instructions stand in the labelling config: a preset or a .json file")
+    export.add_argument(
+        "--tasks-only", action="store_true", help="without the judgements: work to be done"
+    )
+    export.add_argument(
+        "--config", metavar="FILE.xml", help="where the labelling config goes as well"
+    )
+    export.add_argument(
+        "--brief",
+        metavar="NAME",
+        help="brief whose instructions stand in the labelling config: a preset or a .json file",
+    )
 
 
-def run_command(args: argparse.Namespace, emit: Callable[[dict], None], say: Callable[[str], None]) -> int:
+def run_command(
+    args: argparse.Namespace, emit: Callable[[dict], None], say: Callable[[str], None]
+) -> int:
     """Do what was asked; 0. Raises PreferenceError, BriefError."""
-    outputs = [path for path in (args.out, getattr(args, "rankings", None), getattr(args, "config", None)) if path]
+    outputs = [
+        path
+        for path in (args.out, getattr(args, "rankings", None), getattr(args, "config", None))
+        if path
+    ]
     for path in outputs:
         if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
-            raise PreferenceError(f"{path} cannot be written: {'it is a folder' if os.path.isdir(path) else 'its folder does not exist'}.")
+            raise PreferenceError(
+                f"{path} cannot be written:"
+                f" {'it is a folder' if os.path.isdir(path) else 'its folder does not exist'}."
+            )
         if os.path.exists(path) and os.path.exists(args.file) and os.path.samefile(path, args.file):
             raise PreferenceError(f"{path} is the file to be read; give another one to write to.")
     if len({os.path.abspath(path) for path in outputs}) < len(outputs):
@@ -63,8 +114,16 @@ def run_command(args: argparse.Namespace, emit: Callable[[dict], None], say: Cal
     else:
         fields = [name.strip() for name in args.fields.split(",")] if args.fields else []
         if fields and len(fields) != 3:
-            raise PreferenceError(f"--fields needs three names, of prompt, left and right text, with commas between them; {args.fields!r} has {len(fields)}.")
-        report = import_annotations(data, args.file, fields=fields, buckets=[name.strip() for name in args.buckets.split(",")] if args.buckets else [])
+            raise PreferenceError(
+                "--fields needs three names, of prompt, left and right text, with commas between"
+                f" them; {args.fields!r} has {len(fields)}."
+            )
+        report = import_annotations(
+            data,
+            args.file,
+            fields=fields,
+            buckets=[name.strip() for name in args.buckets.split(",")] if args.buckets else [],
+        )
     report.checked()
     _write(args.out, to_lines([pair.to_dict() for pair in report.pairs]))
     if args.rankings:
@@ -80,12 +139,17 @@ def _tell(report: ImportReport, say: Callable[[str], None]) -> None:
         for row in rows[:MOST_SHOWN]:
             say(f"{heading}, {report.counted} {row.row}: {row.why}.")
         if len(rows) > MOST_SHOWN:
-            say(f"{heading}: {len(rows) - MOST_SHOWN:,} more; the JSON on standard output has them all.")
+            say(
+                f"{heading}: {len(rows) - MOST_SHOWN:,} more; the JSON on standard output has them"
+                " all."
+            )
     for sentence in (*report.notes, *(f"Not kept: {sentence}" for sentence in report.lost)):
         say(sentence)
 
 
-def _export(args: argparse.Namespace, emit: Callable[[dict], None], say: Callable[[str], None]) -> int:
+def _export(
+    args: argparse.Namespace, emit: Callable[[dict], None], say: Callable[[str], None]
+) -> int:
     brief = briefs.load(args.brief) if args.brief else None
     data = _read(args.file)
     if b'"candidates"' in data.split(b"\n", 1)[0]:
@@ -97,15 +161,33 @@ def _export(args: argparse.Namespace, emit: Callable[[dict], None], say: Callabl
     else:
         kind, items = "pairwise", read_preferences(args.file)
     tasks, lost = export_tasks(items, judged=not args.tasks_only)
-    if kind == "pairwise" and not args.tasks_only and len({(item.prompt, item.a, item.b) for item in items}) < len(tasks):
-        lost.append("Judgements of the same texts by one person are tasks of their own: Label Studio has one answer a person and task.")
+    if (
+        kind == "pairwise"
+        and not args.tasks_only
+        and len({(item.prompt, item.a, item.b) for item in items}) < len(tasks)
+    ):
+        lost.append(
+            "Judgements of the same texts by one person are tasks of their own: Label Studio has"
+            " one answer a person and task."
+        )
     _write(args.out, to_json(tasks))
     if args.config:
         places = max(len(item.candidates) for item in items) if kind == "ranker" else 0
         _write(args.config, labelling_config(kind, brief, places=min(places, len(PLACES))).encode())
     judgements = sum(len(task.get("annotations", ())) for task in tasks)
-    emit({"file": args.out, "format": f"Label Studio JSON, {kind.capitalize()}", "tasks": len(tasks), "annotations": judgements, "lost": lost})
-    say(f"{args.out}: {len(tasks):,} tasks with {judgements:,} judgements. In Label Studio: create a project, paste the labelling config, press Import.")
+    emit(
+        {
+            "file": args.out,
+            "format": f"Label Studio JSON, {kind.capitalize()}",
+            "tasks": len(tasks),
+            "annotations": judgements,
+            "lost": lost,
+        }
+    )
+    say(
+        f"{args.out}: {len(tasks):,} tasks with {judgements:,} judgements. In Label Studio: create"
+        " a project, paste the labelling config, press Import."
+    )
     for sentence in lost:
         say(f"Not kept: {sentence}")
     return 0
@@ -117,7 +199,9 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ImportRefused(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise ImportRefused(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from error
 
 
 def _write(path: str, data: bytes) -> None:

@@ -1,9 +1,11 @@
-"""Judged pairs for other tools: Hugging Face preference rows (TRL), Argilla-style records, a spreadsheet; each with what it cannot hold.
+"""Judged pairs for other tools: Hugging Face preference rows (TRL), Argilla-style records, a
+spreadsheet; each with what it cannot hold.
 
-Files come back through ``spreadsheets.import_preferences``. Knows nothing about models; the dataset card of a run is ``bundle_card``'s. Label Studio is
-``label_studio``'s.
+Files come back through ``spreadsheets.import_preferences``. Knows nothing about models; the dataset
+card of a run is ``bundle_card``'s. Label Studio is ``label_studio``'s.
 
-Sources: TRL's dataset formats, preference with explicit prompt; Argilla 2's ``to_list(flatten=True)``.
+Sources: TRL's dataset formats, preference with explicit prompt; Argilla 2's
+``to_list(flatten=True)``.
 """
 
 from __future__ import annotations
@@ -20,23 +22,46 @@ FORMATS = {
     "argilla": "Argilla-style records",
     "csv": "a spreadsheet (CSV)",
 }
-_COLUMNS = ("prompt", "a", "b", "choice", "weight", "seconds", "annotator", "brief", "brief_version")
+_COLUMNS = (
+    "prompt",
+    "a",
+    "b",
+    "choice",
+    "weight",
+    "seconds",
+    "annotator",
+    "brief",
+    "brief_version",
+)
 
 
 def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
-    """The file and what it cannot hold, a sentence each. ``kind``: a key of FORMATS, else ValueError."""
+    """The file and what it cannot hold, a sentence each. ``kind``: a key of FORMATS, else
+    ValueError.
+    """
     if kind not in FORMATS:
         raise ValueError(f"kind must be one of {', '.join(FORMATS)}, not {kind!r}")
     if kind == "csv":
         return _csv(pairs), []
     if kind == "argilla":
         return _argilla(pairs), _without(pairs, "Argilla", ("weight", "seconds"))
-    rows, lost = [], _without(pairs, "A preference row", ("weight", "seconds", "annotator", "brief"))
+    rows, lost = (
+        [],
+        _without(pairs, "A preference row", ("weight", "seconds", "annotator", "brief")),
+    )
     for pair in pairs:
         if pair.choice in ("a", "b"):
             chosen, rejected = (pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a)
-            rows.append({"prompt": pair.prompt, "chosen": chosen, "rejected": rejected} if kind == "trl" else _conversation(pair.prompt, chosen, rejected))
-    for choice, name in (("tie", "ties"), ("both_bad", "pairs of which both are bad"), ("skip", "skipped pairs")):
+            rows.append(
+                {"prompt": pair.prompt, "chosen": chosen, "rejected": rejected}
+                if kind == "trl"
+                else _conversation(pair.prompt, chosen, rejected)
+            )
+    for choice, name in (
+        ("tie", "ties"),
+        ("both_bad", "pairs of which both are bad"),
+        ("skip", "skipped pairs"),
+    ):
         if count := sum(pair.choice == choice for pair in pairs):
             lost.append(f"A preference row prefers one of two: {count:,} {name} are left out.")
     if rows:
@@ -45,12 +70,16 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
 
 
 def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
-    """What a pair has no place for in any of these files; a run's rankings.jsonl has it. A sentence, or none."""
+    """What a pair has no place for in any of these files; a run's rankings.jsonl has it. A
+    sentence, or none.
+    """
     kinds = {
-        "reasons": any(r.reason for r in rankings), "which text was written as the ideal answer": any(r.ideal for r in rankings),
-        "what was said before a change": any(r.first for r in rankings), "which lists the pairs come from": any(len(r.candidates) > 2 for r in rankings),
+        "reasons": any(r.reason for r in rankings),
+        "which text was written as the ideal answer": any(r.ideal for r in rankings),
+        "what was said before a change": any(r.first for r in rankings),
+        "which lists the pairs come from": any(len(r.candidates) > 2 for r in rankings),
         "which pairs were hidden checks": any(r.asked in ("repeat", "gold") for r in rankings),
-    }  # fmt: skip
+    }
     found = [kind for kind, there in kinds.items() if there]
     return [f"Kept in the session's own rankings.jsonl only: {', '.join(found)}."] if found else []
 
@@ -58,7 +87,10 @@ def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
 def _conversation(prompt: str, chosen: str, rejected: str) -> dict:
     return {
         "prompt": [{"role": "user", "content": prompt}],
-        **{name: [{"role": "assistant", "content": text}] for name, text in (("chosen", chosen), ("rejected", rejected))},
+        **{
+            name: [{"role": "assistant", "content": text}]
+            for name, text in (("chosen", chosen), ("rejected", rejected))
+        },
     }
 
 
@@ -68,28 +100,57 @@ def _csv(pairs: list[Pair]) -> bytes:
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
     for pair in pairs:
-        writer.writerow(["" if (value := getattr(pair, name)) is None else value for name in _COLUMNS])
+        writer.writerow(
+            ["" if (value := getattr(pair, name)) is None else value for name in _COLUMNS]
+        )
     return text.getvalue().encode("utf-8-sig", "replace")
 
 
 def _argilla(pairs: list[Pair]) -> bytes:
-    """One record for each two texts, with everybody's answers; a skipped one is a discarded response."""
+    """One record for each two texts, with everybody's answers; a skipped one is a discarded
+    response.
+    """
     records: dict[tuple, dict] = {}
     for pair in pairs:
         record = records.setdefault(
             (pair.prompt, pair.a, pair.b, pair.brief, pair.brief_version),
-            {"id": str(len(records)), "status": "completed", "prompt": pair.prompt, "response1": pair.a, "response2": pair.b, "brief": pair.brief,
-             "brief_version": pair.brief_version, "preference.responses": [], "preference.responses.users": [], "preference.responses.status": []},
-        )  # fmt: skip
-        record["preference.responses"].append({"a": "response1", "b": "response2"}.get(pair.choice, pair.choice if pair.choice != "skip" else None))
+            {
+                "id": str(len(records)),
+                "status": "completed",
+                "prompt": pair.prompt,
+                "response1": pair.a,
+                "response2": pair.b,
+                "brief": pair.brief,
+                "brief_version": pair.brief_version,
+                "preference.responses": [],
+                "preference.responses.users": [],
+                "preference.responses.status": [],
+            },
+        )
+        record["preference.responses"].append(
+            {"a": "response1", "b": "response2"}.get(
+                pair.choice, pair.choice if pair.choice != "skip" else None
+            )
+        )
         record["preference.responses.users"].append(pair.annotator)
-        record["preference.responses.status"].append("discarded" if pair.choice == "skip" else "submitted")
+        record["preference.responses.status"].append(
+            "discarded" if pair.choice == "skip" else "submitted"
+        )
     return to_lines(list(records.values()))
 
 
 def _without(pairs: list[Pair], what: str, fields: tuple[str, ...]) -> list[str]:
     """One sentence naming those of ``fields`` that some pair makes use of."""
     plain = Pair("", "", "", "a")
-    used = [name for name in fields if any(getattr(pair, name) != getattr(plain, name) for pair in pairs)]
-    words = {"weight": "weights within a ranking", "seconds": "seconds", "annotator": "who judged", "brief": "the brief and its version"}
+    used = [
+        name
+        for name in fields
+        if any(getattr(pair, name) != getattr(plain, name) for pair in pairs)
+    ]
+    words = {
+        "weight": "weights within a ranking",
+        "seconds": "seconds",
+        "annotator": "who judged",
+        "brief": "the brief and its version",
+    }
     return [f"{what} has no place for: {', '.join(words[name] for name in used)}."] if used else []

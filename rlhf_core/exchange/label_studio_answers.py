@@ -1,7 +1,9 @@
-"""What one person's answer to one Label Studio task means: a pair, a ranking, or the reason why it cannot be used.
+"""What one person's answer to one Label Studio task means: a pair, a ranking, or the reason why it
+cannot be used.
 
-Knows nothing about files (``label_studio`` reads those). Left and right are a and b; an empty answer is no tie; two answers in one are refused, not chosen
-from. Source: Label Studio 1.23's Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
+Knows nothing about files (``label_studio`` reads those). Left and right are a and b; an empty
+answer is no tie; two answers in one are refused, not chosen from. Source: Label Studio 1.23's
+Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choices import read_choice
 from rlhf_core.exchange.import_report import ImportReport, column_name
-from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, check_text, clean_name, read_number, read_row
+from rlhf_core.exchange.spreadsheets import (
+    FIELD_OF,
+    RowRefused,
+    check_text,
+    clean_name,
+    read_number,
+    read_row,
+)
 from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
@@ -43,11 +52,17 @@ class Answer:
     @property
     def shown(self) -> str:
         """For the report: what was chosen, and about what."""
-        chosen = json.dumps([value for _, _, value in self.results], ensure_ascii=False, default=str) if self.results else "nothing"
+        chosen = (
+            json.dumps([value for _, _, value in self.results], ensure_ascii=False, default=str)
+            if self.results
+            else "nothing"
+        )
         return f"{'skipped' if self.cancelled else chosen} | {self.data.get('prompt', '')}"
 
 
-def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], buckets: Sequence[str]) -> tuple[Pair | Ranking, list[Pair], list[str]]:
+def judgement_of(
+    answer: Answer, report: ImportReport, fields: Sequence[str], buckets: Sequence[str]
+) -> tuple[Pair | Ranking, list[Pair], list[str]]:
     """(judgement, its pairs, repairs). Raises RowRefused, PreferenceError."""
     repairs: list[str] = []
     by_kind: dict[str, list] = {}
@@ -59,15 +74,24 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
     if any(len(values) > 1 for values in by_kind.values()):
         raise RowRefused("it says two different things about the same texts")
     verdict = _verdict(by_kind.pop("choices")[0], repairs) if "choices" in by_kind else None
-    if "ranker" in by_kind and (_nothing_placed(by_kind["ranker"][0]) or (verdict and _as_listed(by_kind["ranker"][0], answer.data))):
+    if "ranker" in by_kind and (
+        _nothing_placed(by_kind["ranker"][0])
+        or (verdict and _as_listed(by_kind["ranker"][0], answer.data))
+    ):
         del by_kind["ranker"]  # Label Studio's page hands in a Ranker that nobody touched, too
     if answer.cancelled:
         verdict, by_kind = "skip", {}
     if verdict and by_kind:
-        raise RowRefused(f"it chooses a side or an order and also says {verdict}: which of the two counts?")
+        raise RowRefused(
+            f"it chooses a side or an order and also says {verdict}: which of the two counts?"
+        )
     if not verdict and not by_kind:
         raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
-    common = {"annotator": answer.annotator, "brief": answer.data.get("brief"), "brief_version": answer.data.get("brief_version")}
+    common = {
+        "annotator": answer.annotator,
+        "brief": answer.data.get("brief"),
+        "brief_version": answer.data.get("brief_version"),
+    }
     if "items" in answer.data:
         order = by_kind.get("ranker", [None])[0]
         if not verdict and order is None:
@@ -76,7 +100,8 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
         if not verdict and _as_listed(order, answer.data):
             report.say(
                 "notes",
-                f"Look at {report.counted} {answer.row}: its ranking is the order in which the page lists the outputs, as it also is where nobody moved anything.",
+                f"Look at {report.counted} {answer.row}: its ranking is the order in which the page"
+                " lists the outputs, as it also is where nobody moved anything.",
             )
         return made, pairs_from_rankings([made]), repairs
     choice = verdict
@@ -85,7 +110,9 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
         selected = selected.get("selected") if isinstance(selected, dict) else selected
         choice = {"left": "a", "right": "b"}.get(selected) if isinstance(selected, str) else None
         if choice is None:
-            raise RowRefused(f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right")
+            raise RowRefused(
+                f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right"
+            )
     names = dict(zip(("prompt", "a", "b"), fields)) if fields else {}
     for name in () if fields else answer.data:
         if (found := FIELD_OF.get(column_name(name))) in ("prompt", "a", "b"):
@@ -93,11 +120,16 @@ def judgement_of(answer: Answer, report: ImportReport, fields: Sequence[str], bu
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
         have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
-        raise RowRefused(f"the task has no field for {' and '.join(missing)} (it has {have[:80]}); say which are prompt, left and right")
+        raise RowRefused(
+            f"the task has no field for {' and '.join(missing)} (it has {have[:80]}); say which are"
+            " prompt, left and right"
+        )
     pair, more = read_row(
-        {part: answer.data[name] for part, name in names.items()} | common
-        | {"choice": choice, "seconds": answer.lead_time, "weight": answer.meta.get("weight")}, report
-    )  # fmt: skip
+        {part: answer.data[name] for part, name in names.items()}
+        | common
+        | {"choice": choice, "seconds": answer.lead_time, "weight": answer.meta.get("weight")},
+        report,
+    )
     return pair, [pair], [*repairs, *more]
 
 
@@ -127,7 +159,9 @@ def _nothing_placed(value: object) -> bool:
 
 
 def _as_listed(value: object, data: dict) -> bool:
-    """Is it the very order in which the page lists the items, in one list? Then it may be that nobody touched it."""
+    """Is it the very order in which the page lists the items, in one list? Then it may be that
+    nobody touched it.
+    """
     lists, items = list(_order(value).items()), data.get("items")
     return (
         len(lists) == 1
@@ -137,12 +171,24 @@ def _as_listed(value: object, data: dict) -> bool:
     )
 
 
-def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, buckets: Sequence[str], repairs: list[str]) -> Ranking:
+def _ranking(
+    answer: Answer,
+    order: object,
+    verdict: str | None,
+    common: dict,
+    buckets: Sequence[str],
+    repairs: list[str],
+) -> Ranking:
     """A Ranking from a Ranker's answer. Raises RowRefused, PreferenceError."""
     items = answer.data["items"]
-    if not isinstance(items, list) or not all(isinstance(item, dict) and "id" in item for item in items):
+    if not isinstance(items, list) or not all(
+        isinstance(item, dict) and "id" in item for item in items
+    ):
         raise RowRefused("the task's items are no list of texts with an id")
-    texts = {str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "") for item in items}
+    texts = {
+        str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "")
+        for item in items
+    }
     if len(texts) < len(items):
         raise RowRefused("two items of the task have the same id")
     groups: list[list[str]] = []
@@ -155,7 +201,10 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
             known = list(buckets) or [f"place_{n}" for n in range(1, len(PLACES) + 1)]
             strange = [name for name in named if name not in known]
             if strange:
-                raise RowRefused(f"the buckets {', '.join(map(repr, strange))} have no known order; say which are better")
+                raise RowRefused(
+                    f"the buckets {', '.join(map(repr, strange))} have no known order; say which"
+                    " are better"
+                )
             groups = [[str(item) for item in inner[name]] for name in known if inner.get(name)]
         placed = [item for group in groups for item in group]
         if len(placed) != len(set(placed)) or not set(placed) <= set(texts):
@@ -163,7 +212,10 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
         if len(placed) == 1:
             raise RowRefused("only one output was placed")
         if len(placed) < len(texts):
-            repairs.append(f"{len(texts) - len(placed)} of {len(texts)} outputs were not placed; the ranking is of the others")
+            repairs.append(
+                f"{len(texts) - len(placed)} of {len(texts)} outputs were not placed; the ranking"
+                " is of the others"
+            )
             texts = {name: text for name, text in texts.items() if name in placed}
     elif verdict == "tie":
         groups, verdict = [list(texts)], None
@@ -175,7 +227,14 @@ def _ranking(answer: Answer, order: object, verdict: str | None, common: dict, b
         check_text(f"text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
     return Ranking(
-        id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}", prompt=prompt, candidates=list(texts.values()), shown=list(range(len(texts))),
-        groups=[[index[name] for name in group] for group in groups], verdict=verdict, seconds=seconds, annotator=clean_name(answer.annotator),
-        brief=clean_name(common["brief"]) if common["brief"] else "", brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
-    )  # fmt: skip
+        id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}",
+        prompt=prompt,
+        candidates=list(texts.values()),
+        shown=list(range(len(texts))),
+        groups=[[index[name] for name in group] for group in groups],
+        verdict=verdict,
+        seconds=seconds,
+        annotator=clean_name(answer.annotator),
+        brief=clean_name(common["brief"]) if common["brief"] else "",
+        brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
+    )

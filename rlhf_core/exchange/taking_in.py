@@ -1,6 +1,7 @@
 """Judgements from files, taken into a session and given back: what "Use these" and "Undo" do.
 
-Reading a file is ``label_studio``'s and ``spreadsheets``' business; here is what a session makes of the judgements in it. Knows nothing about models.
+Reading a file is ``label_studio``'s and ``spreadsheets``' business; here is what a session makes of
+the judgements in it. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -15,12 +16,23 @@ from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import MAX_ROWS, Pair
 from rlhf_core.session.state import MAX_PROMPT, YOU, InputError, Session
 
-NAMELESS = (YOU, "unknown")  # annotators that say nothing once files of several people are put together
+NAMELESS = (
+    YOU,
+    "unknown",
+)  # annotators that say nothing once files of several people are put together
 
 
-def read(data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()) -> ImportReport:
-    """What is in a file, whatever tool it came from. ``fields``, ``buckets``: as in ``label_studio.import_annotations``. Raises ImportRefused, in one sentence."""
-    report = import_annotations(data, filename, fields=fields, buckets=buckets) if fields or buckets else import_any(data, filename)
+def read(
+    data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
+) -> ImportReport:
+    """What is in a file, whatever tool it came from. ``fields``, ``buckets``: as in
+    ``label_studio.import_annotations``. Raises ImportRefused, in one sentence.
+    """
+    report = (
+        import_annotations(data, filename, fields=fields, buckets=buckets)
+        if fields or buckets
+        else import_any(data, filename)
+    )
     return report.checked()
 
 
@@ -31,13 +43,19 @@ def nameless(pairs: Sequence[Pair]) -> bool:
 
 def named(pairs: Sequence[Pair], name: str) -> list[Pair]:
     """``pairs``, with ``name`` where nobody is named."""
-    return [replace(pair, annotator=name) if pair.annotator in NAMELESS else pair for pair in pairs] if name.strip() else list(pairs)
+    return (
+        [replace(pair, annotator=name) if pair.annotator in NAMELESS else pair for pair in pairs]
+        if name.strip()
+        else list(pairs)
+    )
 
 
 def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
-    """Which of ``pairs`` a session would take, and what there is to know before it does, a sentence each.
+    """Which of ``pairs`` a session would take, and what there is to know before it does, a sentence
+    each.
 
-    What the session holds already, by the same person, is not taken a second time: it would count double.
+    What the session holds already, by the same person, is not taken a second time: it would count
+    double.
     """
     here = Counter(map(_said, session.pairs))
     fresh, again, long = [], 0, 0
@@ -51,40 +69,60 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
             fresh.append(pair)
     words = []
     if again:
-        words.append(f"{again:,} of {len(pairs):,} comparisons are in this session already, by the same person: they are not taken a second time.")
+        words.append(
+            f"{again:,} of {len(pairs):,} comparisons are in this session already, by the same"
+            " person: they are not taken a second time."
+        )
     if long:
         words.append(
-            f"{long:,} of {len(pairs):,} comparisons have a prompt of more than {MAX_PROMPT} characters, which is longer than the model here reads: left out."
+            f"{long:,} of {len(pairs):,} comparisons have a prompt of more than {MAX_PROMPT}"
+            " characters, which is longer than the model here reads: left out."
         )
     kept = sum(pair.prompt in session.brief.evaluation_prompts for pair in fresh)
     if kept:
-        words.append(f"{kept:,} are about prompts that are kept for the final verdict: they are put on record, and nothing is trained on them.")
-    others = Counter(pair.brief for pair in fresh if pair.brief and pair.brief != session.brief.slug)
+        words.append(
+            f"{kept:,} are about prompts that are kept for the final verdict: they are put on"
+            " record, and nothing is trained on them."
+        )
+    others = Counter(
+        pair.brief for pair in fresh if pair.brief and pair.brief != session.brief.slug
+    )
     for slug, count in others.most_common(3):
         title = PRESETS[slug].title if slug in PRESETS else slug
         words.append(
-            f"{count:,} were judged under the brief “{title}”, not under “{session.brief.title}”, which this session works on: two tastes may get mixed."
+            f"{count:,} were judged under the brief “{title}”, not under “{session.brief.title}”,"
+            " which this session works on: two tastes may get mixed."
         )
     silent = sum(pair.target is None for pair in fresh)
     if silent:
-        words.append(f"{silent:,} say “both bad” or were skipped: they are kept, and teach the reward model nothing.")
+        words.append(
+            f"{silent:,} say “both bad” or were skipped: they are kept, and teach the reward model"
+            " nothing."
+        )
     return fresh, words
 
 
 def _said(pair: Pair) -> tuple:
-    """The same for two judgements that say the same about the same texts by the same person, whichever side the texts were on."""
+    """The same for two judgements that say the same about the same texts by the same person,
+    whichever side the texts were on.
+    """
     better = {"a": pair.a, "b": pair.b}.get(pair.choice, pair.choice)
     return pair.annotator, pair.brief, pair.prompt, frozenset((pair.a, pair.b)), better
 
 
 def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
-    """Add ``pairs``, already sifted, to what the session learns from; returns how many. Raises InputError where they are too many, or none."""
+    """Add ``pairs``, already sifted, to what the session learns from; returns how many. Raises
+    InputError where they are too many, or none.
+    """
     if not pairs:
         raise InputError(f"There is nothing new in {filename}.")
     with session.lock:
         total = len(session.imported) + len(pairs)
         if total > MAX_ROWS:
-            raise InputError(f"With {filename} this session would hold {total:,} imported comparisons; at most {MAX_ROWS:,} fit. Take a smaller file.")
+            raise InputError(
+                f"With {filename} this session would hold {total:,} imported comparisons; at most"
+                f" {MAX_ROWS:,} fit. Take a smaller file."
+            )
         session.imported = [*session.imported, *pairs]
         log = [*session.annotation.get("imports", []), {"file": filename, "pairs": len(pairs)}]
         session.annotation = {**session.annotation, "imports": log}

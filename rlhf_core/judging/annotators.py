@@ -1,10 +1,12 @@
-"""Several annotators: how far they agree, where they split, and what the majority says. "Whose preferences?"
+"""Several annotators: how far they agree, where they split, and what the majority says. "Whose
+preferences?"
 
-A *unit* is two texts under one prompt and brief, whichever side they were shown on; a judgement of it is a text, a tie or both bad; skipped is missing.
-Knows nothing about models. Simplification: whoever judged a unit twice counts with the later judgement.
+A *unit* is two texts under one prompt and brief, whichever side they were shown on; a judgement of
+it is a text, a tie or both bad; skipped is missing. Knows nothing about models. Simplification:
+whoever judged a unit twice counts with the later judgement.
 
-Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), by the ``krippendorff`` package; its 0.8 and 0.667 as rough guides from
-Krippendorff 2004, "Content Analysis", section 11.4.
+Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), by the ``krippendorff``
+package; its 0.8 and 0.667 as rough guides from Krippendorff 2004, "Content Analysis", section 11.4.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from itertools import combinations
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.judging.preferences import Pair
 
-Unit = tuple[str, str, str, str]  # (brief, prompt, text, other text), the texts in alphabetical order
+Unit = tuple[
+    str, str, str, str
+]  # (brief, prompt, text, other text), the texts in alphabetical order
 FIRST, SECOND, TIE, BOTH_BAD = 0.0, 1.0, 2.0, 3.0
 _MIRROR = {FIRST: SECOND, SECOND: FIRST, TIE: TIE, BOTH_BAD: BOTH_BAD}
 MIN_UNITS = 6
@@ -34,7 +38,9 @@ def by_annotator(pairs: list[Pair]) -> dict[str, list[Pair]]:
 
 
 def judgements(pairs: list[Pair]) -> dict[Unit, dict[str, float]]:
-    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD. Skipped units and pairs of equal texts have no entry."""
+    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD. Skipped
+    units and pairs of equal texts have no entry.
+    """
     table: dict[Unit, dict[str, float]] = {}
     for pair in pairs:
         if pair.choice != "skip" and pair.a != pair.b:
@@ -55,12 +61,22 @@ def pairwise_agreement(pairs: list[Pair]) -> list[dict]:
     for x, y in combinations(names(pairs), 2):
         both = [unit[x] == unit[y] for unit in table.values() if x in unit and y in unit]
         low, high = wilson_interval(sum(both), len(both))
-        rows.append({"annotators": (x, y), "agree": sum(both), "of": len(both), "share": sum(both) / len(both) if both else None, "low": low, "high": high})
+        rows.append(
+            {
+                "annotators": (x, y),
+                "agree": sum(both),
+                "of": len(both),
+                "share": sum(both) / len(both) if both else None,
+                "low": low,
+                "high": high,
+            }
+        )
     return sorted(rows, key=lambda row: -row["of"])
 
 
 def nominal_alpha(units: list[list[float | None]]) -> float | None:
-    """Krippendorff's alpha, nominal, with missing values; None where it is not defined (nothing shared, or one value throughout).
+    """Krippendorff's alpha, nominal, with missing values; None where it is not defined (nothing
+    shared, or one value throughout).
 
     Args:
         units: for each unit the values that the annotators gave it, None where one gave none.
@@ -73,26 +89,42 @@ def nominal_alpha(units: list[list[float | None]]) -> float | None:
     import krippendorff
     import numpy as np
 
-    counts = np.array([[unit.count(value) for value in values] for unit in shared])  # (units, values)
-    return float(krippendorff.alpha(value_counts=counts, value_domain=values, level_of_measurement="nominal"))
+    counts = np.array(
+        [[unit.count(value) for value in values] for unit in shared]
+    )  # (units, values)
+    return float(
+        krippendorff.alpha(value_counts=counts, value_domain=values, level_of_measurement="nominal")
+    )
 
 
-def alpha_interval(units: list[list[float]], *, seed: int, draws: int = 400) -> tuple[float, float] | None:
-    """95% percentile interval of the alpha of ``units``, each taken both ways round; units are drawn anew. None where fewer than half of the draws have an alpha.
+def alpha_interval(
+    units: list[list[float]], *, seed: int, draws: int = 400
+) -> tuple[float, float] | None:
+    """95% percentile interval of the alpha of ``units``, each taken both ways round; units are
+    drawn anew. None where fewer than half of the draws have an alpha.
 
-    A unit enters alpha by its own coincidences alone, so a draw is a weighted sum of theirs: one matrix product for all draws, where the package takes each anew.
-    Source: Krippendorff 2011, section C (nominal: alpha = 1 - (n - 1)(n - sum of o_cc) / (n^2 - sum of n_c^2)); Efron & Tibshirani 1993, section 13.3.
+    A unit enters alpha by its own coincidences alone, so a draw is a weighted sum of theirs: one
+    matrix product for all draws, where the package takes each anew.
+    Source: Krippendorff 2011, section C (nominal: alpha = 1 - (n - 1)(n - sum of o_cc) / (n^2 - sum
+    of n_c^2)); Efron & Tibshirani 1993, section 13.3.
     """
     import numpy as np
 
-    counts = np.array([[unit.count(value) for value in (FIRST, SECOND, TIE, BOTH_BAD)] for unit in units], dtype=float)  # (U, 4)
+    counts = np.array(
+        [[unit.count(value) for value in (FIRST, SECOND, TIE, BOTH_BAD)] for unit in units],
+        dtype=float,
+    )  # (U, 4)
     mirrored = counts[:, [1, 0, 2, 3]]
     judged = counts.sum(1)
     coincidences = [
-        (one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4)) / (judged - 1)[:, None, None] for one in (counts, mirrored)
+        (one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4))
+        / (judged - 1)[:, None, None]
+        for one in (counts, mirrored)
     ]  # (U, 4, 4) each
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=draws)  # (draws, U): how often each unit is in a draw
+    drawn = generator.multinomial(
+        len(units), np.full(len(units), 1 / len(units)), size=draws
+    )  # (draws, U): how often each unit is in a draw
     o = (drawn @ sum(coincidences).reshape(len(units), 16)).reshape(draws, 4, 4)
     of_value = o.sum(2)
     n = of_value.sum(1)
@@ -108,10 +140,12 @@ def alpha_interval(units: list[list[float]], *, seed: int, draws: int = 400) -> 
 def krippendorff_alpha(pairs: list[Pair], *, seed: int = 0) -> dict:
     """Agreement beyond chance of all annotators together: 1 is perfect, 0 is what chance gives.
 
-    Which text of a unit comes first is arbitrary, and alpha's idea of chance would depend on it: so every unit counts twice, once each way round.
+    Which text of a unit comes first is arbitrary, and alpha's idea of chance would depend on it: so
+    every unit counts twice, once each way round.
 
     Returns:
-        {"alpha" | None, "low" | None, "high" | None (bootstrap over units), "units" (judged by two or more), "annotators", "words"}.
+        {"alpha" | None, "low" | None, "high" | None (bootstrap over units), "units" (judged by two
+        or more), "annotators", "words"}.
     """
     table = judgements(pairs)
     units = [list(unit.values()) for unit in table.values() if len(unit) > 1]
@@ -120,28 +154,52 @@ def krippendorff_alpha(pairs: list[Pair], *, seed: int = 0) -> dict:
     both_ways = [*units, *([_MIRROR[value] for value in unit] for unit in units)]
     alpha = nominal_alpha(both_ways) if units else None
     found = math.nan if alpha is None else alpha
-    interval = alpha_interval(units, seed=seed) if math.isfinite(found) and len(units) >= MIN_UNITS else None
+    interval = (
+        alpha_interval(units, seed=seed)
+        if math.isfinite(found) and len(units) >= MIN_UNITS
+        else None
+    )
     low, high = interval or (None, None)
     if not units:
         words = "No two people have judged the same pair yet."
     elif not math.isfinite(found):
-        words = "Everybody called everything the same, so there is nothing that agreement could be told from."
+        words = (
+            "Everybody called everything the same, so there is nothing that agreement could be told"
+            " from."
+        )
     elif len(units) < MIN_UNITS or interval is None:
-        words = f"Too few to tell: {len(units)} {'pair was' if len(units) == 1 else 'pairs were'} judged by two people or more; {MIN_UNITS} are the least, 20 are better."
+        words = (
+            f"Too few to tell: {len(units)} {'pair was' if len(units) == 1 else 'pairs were'}"
+            f" judged by two people or more; {MIN_UNITS} are the least, 20 are better."
+        )
     elif low >= 0.8:
         words = "They agree closely: one reward model can stand for all of them."
     elif high < 0.667:
-        words = "They disagree too much for one reward model to stand for all: look at the pairs that split them, and at the brief."
+        words = (
+            "They disagree too much for one reward model to stand for all: look at the pairs that"
+            " split them, and at the brief."
+        )
     else:
-        words = "They agree more than chance would, or may: usual guides ask for 0.8, and for 0.667 where tentative conclusions will do."
-    return {"alpha": found if math.isfinite(found) else None, "low": low, "high": high, "units": len(units), "annotators": people, "words": words}
+        words = (
+            "They agree more than chance would, or may: usual guides ask for 0.8, and for 0.667"
+            " where tentative conclusions will do."
+        )
+    return {
+        "alpha": found if math.isfinite(found) else None,
+        "low": low,
+        "high": high,
+        "units": len(units),
+        "annotators": people,
+        "words": words,
+    }
 
 
 def disagreements(pairs: list[Pair]) -> list[dict]:
     """Which pairs split people, the most evenly split first; what all agree on is left out.
 
-    Rows {"prompt", "texts": (x, y), "votes": {"first" | "second" | "tie" | "both_bad": [names]}, "of", "majority": that key or None,
-    "split": share of the votes that are not with the largest group, "words"}.
+    Rows {"prompt", "texts": (x, y), "votes": {"first" | "second" | "tie" | "both_bad": [names]},
+    "of", "majority": that key or None, "split": share of the votes that are not with the largest
+    group, "words"}.
     """
     keys = {FIRST: "first", SECOND: "second", TIE: "tie", BOTH_BAD: "both_bad"}
     rows = []
@@ -153,10 +211,23 @@ def disagreements(pairs: list[Pair]) -> list[dict]:
             largest = max(map(len, votes.values()))
             leading = [key for key, people in votes.items() if len(people) == largest]
             majority = leading[0] if 2 * largest > len(unit) else None
-            labels = {"first": "the first", "second": "the second", "tie": "a tie", "both_bad": "both bad"}
+            labels = {
+                "first": "the first",
+                "second": "the second",
+                "tie": "a tie",
+                "both_bad": "both bad",
+            }
             said = "; ".join(f"{', '.join(people)}: {labels[key]}" for key, people in votes.items())
             rows.append(
-                {"prompt": prompt, "texts": (x, y), "votes": votes, "of": len(unit), "majority": majority, "split": 1 - largest / len(unit), "words": said}
+                {
+                    "prompt": prompt,
+                    "texts": (x, y),
+                    "votes": votes,
+                    "of": len(unit),
+                    "majority": majority,
+                    "split": 1 - largest / len(unit),
+                    "words": said,
+                }
             )
     return sorted(rows, key=lambda row: (-row["split"], -row["of"]))
 
@@ -165,8 +236,9 @@ def majority_pairs(pairs: list[Pair], *, at_least: int = 2) -> tuple[list[Pair],
     """One judgement a unit: what more than half of its annotators said.
 
     Returns:
-        (pairs, as the first of the majority saw them, annotator "majority"; rows {"prompt", "texts", "why"} of the units without one: fewer than
-        ``at_least`` people judged it, or no answer has more than half).
+        (pairs, as the first of the majority saw them, annotator "majority"; rows {"prompt",
+        "texts", "why"} of the units without one: fewer than ``at_least`` people judged it, or no
+        answer has more than half).
     """
     first: dict[tuple[Unit, float], Pair] = {}
     for pair in pairs:
@@ -177,9 +249,17 @@ def majority_pairs(pairs: list[Pair], *, at_least: int = 2) -> tuple[list[Pair],
     for unit, said in judgements(pairs).items():
         (value, count), *_ = Counter(said.values()).most_common()
         if len(said) < at_least:
-            dropped.append({"prompt": unit[1], "texts": unit[2:], "why": f"only {len(said)} judged it"})
+            dropped.append(
+                {"prompt": unit[1], "texts": unit[2:], "why": f"only {len(said)} judged it"}
+            )
         elif 2 * count <= len(said):
-            dropped.append({"prompt": unit[1], "texts": unit[2:], "why": f"no answer has more than half of {len(said)} votes"})
+            dropped.append(
+                {
+                    "prompt": unit[1],
+                    "texts": unit[2:],
+                    "why": f"no answer has more than half of {len(said)} votes",
+                }
+            )
         else:
             kept.append(replace(first[unit, value], annotator="majority", seconds=None, weight=1.0))
     return kept, dropped

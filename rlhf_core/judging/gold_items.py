@@ -1,7 +1,10 @@
-"""Gold items: pairs with a clear right answer under a brief, to hold a labeller's judgements against.
+"""Gold items: pairs with a clear right answer under a brief, to hold a labeller's judgements
+against.
 
-They come with the five preset briefs (``assets/gold/<slug>.jsonl``), written by hand. They are about training prompts, so that a judgement of one may
-also train. Knows nothing about who judges (``labeller`` compares). Simplification: real projects refresh their gold items, because labellers learn them.
+They come with the five preset briefs (``assets/gold/<slug>.jsonl``), written by hand. They are
+about training prompts, so that a judgement of one may also train. Knows nothing about who judges
+(``labeller`` compares). Simplification: real projects refresh their gold items, because labellers
+learn them.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ class GoldItem:
 
     Attributes:
         why: why the better one is better, in a few words, for after the judgement.
-        rule: whether ``register``'s word rule sees it too; it cannot where truth, safety or usefulness decides.
+        rule: whether ``register``'s word rule sees it too; it cannot where truth, safety or
+        usefulness decides.
     """
 
     prompt: str
@@ -32,8 +36,14 @@ class GoldItem:
     rule: bool
 
     def verdict(self, pair: Pair) -> bool | None:
-        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not. None: another pair, or skipped."""
-        if pair.prompt != self.prompt or {pair.a, pair.b} != {self.better, self.worse} or pair.choice == "skip":
+        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not. None:
+        another pair, or skipped.
+        """
+        if (
+            pair.prompt != self.prompt
+            or {pair.a, pair.b} != {self.better, self.worse}
+            or pair.choice == "skip"
+        ):
             return None
         return {"a": pair.a, "b": pair.b}.get(pair.choice) == self.better
 
@@ -44,4 +54,6 @@ def gold_items(slug: str) -> tuple[GoldItem, ...]:
     path = FOLDER / f"{slug}.jsonl"
     if not path.is_file():
         return ()
-    return tuple(GoldItem(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+    return tuple(
+        GoldItem(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()
+    )

@@ -1,10 +1,14 @@
-"""The labeller mirror: what kind of labeller am I? Consistency, position bias, length bias, pace and drift, from one's own judgements.
+"""The labeller mirror: what kind of labeller am I? Consistency, position bias, length bias, pace
+and drift, from one's own judgements.
 
-Each number comes with its interval and one sentence; "too few to tell" is said where the interval allows opposite advice. Knows nothing about models.
-Simplification: judgements count as independent, though those of one ranking are not, so judge pair by pair to look into this mirror.
+Each number comes with its interval and one sentence; "too few to tell" is said where the interval
+allows opposite advice. Knows nothing about models.
+Simplification: judgements count as independent, though those of one ranking are not, so judge pair
+by pair to look into this mirror.
 
-Sources: repeats as intra-rater reliability, gold items as in crowdsourcing practice; position and length bias as measured for judges in Zheng et al. 2023
-(arXiv 2306.05685), section 3.3. Intervals: ``intervals``.
+Sources: repeats as intra-rater reliability, gold items as in crowdsourcing practice; position and
+length bias as measured for judges in Zheng et al. 2023 (arXiv 2306.05685), section 3.3. Intervals:
+``intervals``.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ class Measure:
 
     Attributes:
         key, title: its name, for code and for people.
-        value, low, high: the number and its 95% interval, in ``unit``; None where there is nothing to compute it from.
+        value, low, high: the number and its 95% interval, in ``unit``; None where there is nothing
+        to compute it from.
         count: how many judgements it rests on.
         unit: "share" (0 to 1), "difference of shares" (-1 to 1), or "ratio".
         enough: False where the words are "too few to tell".
@@ -53,29 +58,43 @@ def mirror(pairs: list[Pair], gold: Sequence[GoldItem] = (), *, seed: int = 0) -
     """Everything about one person's judgements, in the order in which they were made.
 
     Returns:
-        {"measures": [Measure.to_dict()], "points": [{"seconds", "right", "kind": "repeat" | "gold", "prompt", "index"}] for the plot of seconds
-        against correctness, "contradictions": ``reconsider``'s rows, "words": one sentence that sums up}.
+        {"measures": [Measure.to_dict()], "points": [{"seconds", "right", "kind": "repeat" | "gold",
+        "prompt", "index"}] for the plot of seconds against correctness, "contradictions":
+        ``reconsider``'s rows, "words": one sentence that sums up}.
     """
     measures = [
-        self_consistency(pairs), gold_accuracy(pairs, gold), position_bias(pairs), length_bias(pairs), care_against_speed(pairs, gold),
-        drift_of_correctness(pairs, gold), drift_of_pace(pairs, seed=seed),
-    ]  # fmt: skip
+        self_consistency(pairs),
+        gold_accuracy(pairs, gold),
+        position_bias(pairs),
+        length_bias(pairs),
+        care_against_speed(pairs, gold),
+        drift_of_correctness(pairs, gold),
+        drift_of_pace(pairs, seed=seed),
+    ]
     known = [measure for measure in measures if measure.enough]
     words = (
-        f"{len(known)} of {len(measures)} numbers can be told by now; the others need more judgements."
+        f"{len(known)} of {len(measures)} numbers can be told by now; the others need more"
+        " judgements."
         if len(known) < len(measures)
         else "Every number can be told."
     )
-    return {"measures": [m.to_dict() for m in measures], "points": points(pairs, gold), "contradictions": reconsider(pairs), "words": words}
+    return {
+        "measures": [m.to_dict() for m in measures],
+        "points": points(pairs, gold),
+        "contradictions": reconsider(pairs),
+        "words": words,
+    }
 
 
-# --- what can be right or wrong ------------------------------------------------------------------------------------
+# --- what can be right or wrong -------------------------------------------------------------------
 
 
 def repeats(pairs: list[Pair]) -> list[dict]:
-    """Every judgement of two texts that the same person had judged before under the same brief, against the one before it.
+    """Every judgement of two texts that the same person had judged before under the same brief,
+    against the one before it.
 
-    Rows {"index", "earlier" (indices into ``pairs``), "same", "swapped", "seconds", "prompt"}. A skipped judgement is no answer.
+    Rows {"index", "earlier" (indices into ``pairs``), "same", "swapped", "seconds", "prompt"}. A
+    skipped judgement is no answer.
     """
     before: dict[tuple, int] = {}
     rows = []
@@ -86,43 +105,82 @@ def repeats(pairs: list[Pair]) -> list[dict]:
         if key in before:
             earlier = pairs[before[key]]
             rows.append(
-                {"index": index, "earlier": before[key], "same": _said(pair) == _said(earlier), "swapped": pair.a != earlier.a, "seconds": pair.seconds, "prompt": pair.prompt}
-            )  # fmt: skip
+                {
+                    "index": index,
+                    "earlier": before[key],
+                    "same": _said(pair) == _said(earlier),
+                    "swapped": pair.a != earlier.a,
+                    "seconds": pair.seconds,
+                    "prompt": pair.prompt,
+                }
+            )
         before[key] = index
     return rows
 
 
 def points(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> list[dict]:
-    """Every judgement that was right or wrong, by oneself (a repeat) or by a gold item, with the seconds it took, in order."""
-    rows = [{"seconds": row["seconds"], "right": row["same"], "kind": "repeat", "prompt": row["prompt"], "index": row["index"]} for row in repeats(pairs)]
+    """Every judgement that was right or wrong, by oneself (a repeat) or by a gold item, with the
+    seconds it took, in order.
+    """
+    rows = [
+        {
+            "seconds": row["seconds"],
+            "right": row["same"],
+            "kind": "repeat",
+            "prompt": row["prompt"],
+            "index": row["index"],
+        }
+        for row in repeats(pairs)
+    ]
     for index, pair in enumerate(pairs):
         verdict = next((v for item in gold if (v := item.verdict(pair)) is not None), None)
         if verdict is not None:
-            rows.append({"seconds": pair.seconds, "right": verdict, "kind": "gold", "prompt": pair.prompt, "index": index})
+            rows.append(
+                {
+                    "seconds": pair.seconds,
+                    "right": verdict,
+                    "kind": "gold",
+                    "prompt": pair.prompt,
+                    "index": index,
+                }
+            )
     return sorted(rows, key=lambda row: row["index"])
 
 
 def reconsider(pairs: list[Pair]) -> list[dict]:
     """The contradictions, with the judgements to look at again.
 
-    Rows {"prompt", "texts", "indices" (into ``pairs``: for each step of the circle the judgements that say so), "words"}.
+    Rows {"prompt", "texts", "indices" (into ``pairs``: for each step of the circle the judgements
+    that say so), "words"}.
     """
     rows = []
     for circle in contradictions(pairs):
         steps = list(zip(circle["texts"], [*circle["texts"][1:], circle["texts"][0]]))
-        indices = sorted(i for i, pair in enumerate(pairs) if pair.prompt == circle["prompt"] and _step(pair) in steps)
+        indices = sorted(
+            i
+            for i, pair in enumerate(pairs)
+            if pair.prompt == circle["prompt"] and _step(pair) in steps
+        )
         if len(steps) == 2:
             words = "You preferred each of these two to the other, at different times."
         else:
             letters = [chr(65 + i) for i in range(len(steps))]
-            words = "You said " + ", ".join(f"{x} > {y}" for x, y in zip(letters, [*letters[1:], "A"])) + ": that goes round in a circle."
+            words = (
+                "You said "
+                + ", ".join(f"{x} > {y}" for x, y in zip(letters, [*letters[1:], "A"]))
+                + ": that goes round in a circle."
+            )
         rows.append({**circle, "indices": indices, "words": words})
     return rows
 
 
 def _said(pair: Pair) -> str | tuple[str, str]:
     """What a judgement says, whichever side the texts were on."""
-    return ("text", pair.a if pair.choice == "a" else pair.b) if pair.choice in ("a", "b") else pair.choice
+    return (
+        ("text", pair.a if pair.choice == "a" else pair.b)
+        if pair.choice in ("a", "b")
+        else pair.choice
+    )
 
 
 def _step(pair: Pair) -> tuple[str, str] | None:
@@ -130,73 +188,149 @@ def _step(pair: Pair) -> tuple[str, str] | None:
     return {"a": (pair.a, pair.b), "b": (pair.b, pair.a)}.get(pair.choice)
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 def self_consistency(pairs: list[Pair]) -> Measure:
     """Share of repeated pairs, mostly with swapped sides, that got the same answer again."""
     rows = repeats(pairs)
-    return _share("self_consistency", "The same answer again", sum(row["same"] for row in rows), len(rows), {
-        "high": "You answer the same pair the same way again: your judgements can be learned from.",
-        "low": "You often answer the same pair differently: slow down, or make the brief say what decides.",
-        "middle": "You mostly answer the same way again; where you did not, look at the pair once more.",
-        "few": f"{TOO_FEW}: {_count(len(rows), 'pair')} came up a second time. Go on judging; some come back with their sides swapped.",
-    }, good=0.75)  # fmt: skip
+    return _share(
+        "self_consistency",
+        "The same answer again",
+        sum(row["same"] for row in rows),
+        len(rows),
+        {
+            "high": (
+                "You answer the same pair the same way again: your judgements can be learned from."
+            ),
+            "low": (
+                "You often answer the same pair differently: slow down, or make the brief say what"
+                " decides."
+            ),
+            "middle": (
+                "You mostly answer the same way again; where you did not, look at the pair once"
+                " more."
+            ),
+            "few": (
+                f"{TOO_FEW}: {_count(len(rows), 'pair')} came up a second time. Go on judging; some"
+                " come back with their sides swapped."
+            ),
+        },
+        good=0.75,
+    )
 
 
 def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
     """Share of gold items that were judged as the brief's reference answers say."""
     rows = [row for row in points(pairs, gold) if row["kind"] == "gold"]
-    return _share("gold_accuracy", "As the reference answers say", sum(row["right"] for row in rows), len(rows), {
-        "high": "You read the brief as its author meant it.",
-        "low": "You often differ from the reference answers: read the brief again, or argue with it.",
-        "middle": "You mostly agree with the reference answers; look at those where you do not.",
-        "few": f"{TOO_FEW}: {_count(len(rows), 'judgement')} could be held against a reference answer.",
-    }, good=0.75)  # fmt: skip
+    return _share(
+        "gold_accuracy",
+        "As the reference answers say",
+        sum(row["right"] for row in rows),
+        len(rows),
+        {
+            "high": "You read the brief as its author meant it.",
+            "low": (
+                "You often differ from the reference answers: read the brief again, or argue"
+                " with it."
+            ),
+            "middle": (
+                "You mostly agree with the reference answers; look at those where you do not."
+            ),
+            "few": (
+                f"{TOO_FEW}: {_count(len(rows), 'judgement')} could be held against a reference"
+                " answer."
+            ),
+        },
+        good=0.75,
+    )
 
 
 def position_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the text on the left. The sides are random, so without a bias it is a half."""
+    """Share of preferences for the text on the left. The sides are random, so without a bias it is
+    a half.
+    """
     decided = [pair for pair in pairs if pair.choice in ("a", "b")]
-    return _bias("position_bias", "Preferred the left one", sum(pair.choice == "a" for pair in decided), len(decided), {
-        "high": "You lean to the left: read the right one first for a while.",
-        "low": "You lean to the right: read the left one first for a while.",
-        "none": "No lean to one side that would matter.",
-    })  # fmt: skip
+    return _bias(
+        "position_bias",
+        "Preferred the left one",
+        sum(pair.choice == "a" for pair in decided),
+        len(decided),
+        {
+            "high": "You lean to the left: read the right one first for a while.",
+            "low": "You lean to the right: read the left one first for a while.",
+            "none": "No lean to one side that would matter.",
+        },
+    )
 
 
 def length_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the longer text, where the lengths in characters differ. A brief may well ask for the longer one."""
+    """Share of preferences for the longer text, where the lengths in characters differ. A brief may
+    well ask for the longer one.
+    """
     decided = [pair for pair in pairs if pair.choice in ("a", "b") and len(pair.a) != len(pair.b)]
     longer = sum((len(pair.a) > len(pair.b)) == (pair.choice == "a") for pair in decided)
-    return _bias("length_bias", "Preferred the longer one", longer, len(decided), {
-        "high": "You prefer longer texts: if the brief does not ask for length, the model will learn it all the same.",
-        "low": "You prefer shorter texts: if the brief does not ask for brevity, the model will learn it all the same.",
-        "none": "Length does not decide for you.",
-    })  # fmt: skip
+    return _bias(
+        "length_bias",
+        "Preferred the longer one",
+        longer,
+        len(decided),
+        {
+            "high": (
+                "You prefer longer texts: if the brief does not ask for length, the model will"
+                " learn it all the same."
+            ),
+            "low": (
+                "You prefer shorter texts: if the brief does not ask for brevity, the model will"
+                " learn it all the same."
+            ),
+            "none": "Length does not decide for you.",
+        },
+    )
 
 
 def care_against_speed(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the slower half of one's judgements is right (repeats and gold items) than the faster half."""
+    """How much more often the slower half of one's judgements is right (repeats and gold items)
+    than the faster half.
+    """
     rows = [row for row in points(pairs, gold) if row["seconds"] is not None]
     middle = statistics.median(row["seconds"] for row in rows) if rows else 0
-    slow, fast = [r["right"] for r in rows if r["seconds"] > middle], [r["right"] for r in rows if r["seconds"] <= middle]
-    return _difference("care_against_speed", "Slower half right more often", slow, fast, {
-        "high": "You are right more often when you take your time: it is worth it.",
-        "low": "Your quick answers are the better ones: trust your first impression.",
-        "none": "Taking longer changes little: your quick answers are as good as your slow ones.",
-    })  # fmt: skip
+    slow, fast = (
+        [r["right"] for r in rows if r["seconds"] > middle],
+        [r["right"] for r in rows if r["seconds"] <= middle],
+    )
+    return _difference(
+        "care_against_speed",
+        "Slower half right more often",
+        slow,
+        fast,
+        {
+            "high": "You are right more often when you take your time: it is worth it.",
+            "low": "Your quick answers are the better ones: trust your first impression.",
+            "none": (
+                "Taking longer changes little: your quick answers are as good as your slow ones."
+            ),
+        },
+    )
 
 
 def drift_of_correctness(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the second half of the session is right (repeats and gold items) than the first half."""
+    """How much more often the second half of the session is right (repeats and gold items) than the
+    first half.
+    """
     right = [row["right"] for row in points(pairs, gold)]
     first, second = right[: (len(right) + 1) // 2], right[(len(right) + 1) // 2 :]
-    return _difference("drift_of_correctness", "Second half right more often", second, first, {
-        "high": "You got better as you went on: consider judging the first pairs again.",
-        "low": "You got worse as you went on: take a break.",
-        "none": "You are as good at the end as at the start.",
-    })  # fmt: skip
+    return _difference(
+        "drift_of_correctness",
+        "Second half right more often",
+        second,
+        first,
+        {
+            "high": "You got better as you went on: consider judging the first pairs again.",
+            "low": "You got worse as you went on: take a break.",
+            "none": "You are as good at the end as at the start.",
+        },
+    )
 
 
 def drift_of_pace(pairs: list[Pair], *, seed: int = 0) -> Measure:
@@ -207,54 +341,143 @@ def drift_of_pace(pairs: list[Pair], *, seed: int = 0) -> Measure:
     def ratio(x: list[float], y: list[float]) -> float:
         return statistics.median(y) / statistics.median(x)
 
-    interval = bootstrap_interval([first, second], ratio, seed=seed) if len(first) >= LEAST else None
+    interval = (
+        bootstrap_interval([first, second], ratio, seed=seed) if len(first) >= LEAST else None
+    )
     value = ratio(first, second) if first and second else None
     low, high = interval or (None, None)
     if interval is None:
-        enough, words = False, f"{TOO_FEW}: {_count(len(seconds), 'judgement')} with a time; ten are the least."
+        enough, words = (
+            False,
+            f"{TOO_FEW}: {_count(len(seconds), 'judgement')} with a time; ten are the least.",
+        )
     elif high < 1:
-        enough, words = True, "You sped up as you went on: practice, or haste? The numbers above say which."
+        enough, words = (
+            True,
+            "You sped up as you went on: practice, or haste? The numbers above say which.",
+        )
     elif low > 1:
         enough, words = True, "You slowed down as you went on: harder pairs, or tiredness?"
     elif 0.75 < low and high < 1.33:
         enough, words = True, "You kept your pace."
     else:
         enough, words = False, f"{TOO_FEW}: your pace varies too much to say whether it changed."
-    return Measure("drift_of_pace", "Seconds, second half over first", value, low, high, len(seconds), "ratio", enough, words)
+    return Measure(
+        "drift_of_pace",
+        "Seconds, second half over first",
+        value,
+        low,
+        high,
+        len(seconds),
+        "ratio",
+        enough,
+        words,
+    )
 
 
-# --- from numbers to words -----------------------------------------------------------------------------------------
+# --- from numbers to words ------------------------------------------------------------------------
 
 
-def _share(key: str, title: str, hits: int, count: int, words: dict[str, str], good: float) -> Measure:
-    """A share that ought to be high: "high" where the interval lies above ``good`` less a margin, "low" where it lies below ``good``."""
+def _share(
+    key: str, title: str, hits: int, count: int, words: dict[str, str], good: float
+) -> Measure:
+    """A share that ought to be high: "high" where the interval lies above ``good`` less a margin,
+    "low" where it lies below ``good``.
+    """
     low, high = wilson_interval(hits, count)
-    said = "few" if count < LEAST else "low" if high < good else "high" if low > good - CLOSE else "few" if high - low > 0.5 else "middle"
-    return Measure(key, title, hits / count if count else None, low if count else None, high if count else None, count, "share", said != "few", words[said])
+    said = (
+        "few"
+        if count < LEAST
+        else (
+            "low"
+            if high < good
+            else "high"
+            if low > good - CLOSE
+            else "few"
+            if high - low > 0.5
+            else "middle"
+        )
+    )
+    return Measure(
+        key,
+        title,
+        hits / count if count else None,
+        low if count else None,
+        high if count else None,
+        count,
+        "share",
+        said != "few",
+        words[said],
+    )
 
 
 def _bias(key: str, title: str, hits: int, count: int, words: dict[str, str]) -> Measure:
     """A share that ought to be a half."""
     low, high = wilson_interval(hits, count)
-    few = f"{TOO_FEW}: with {_count(count, 'preference')} the share lies anywhere between {low:.0%} and {high:.0%}."
-    said = "few" if count < 2 * LEAST else "high" if low > 0.5 else "low" if high < 0.5 else "none" if low > 0.5 - CLOSE and high < 0.5 + CLOSE else "few"
+    few = (
+        f"{TOO_FEW}: with {_count(count, 'preference')} the share lies anywhere between {low:.0%}"
+        f" and {high:.0%}."
+    )
+    said = (
+        "few"
+        if count < 2 * LEAST
+        else (
+            "high"
+            if low > 0.5
+            else (
+                "low"
+                if high < 0.5
+                else "none"
+                if low > 0.5 - CLOSE and high < 0.5 + CLOSE
+                else "few"
+            )
+        )
+    )
     return Measure(
-        key, title, hits / count if count else None, low if count else None, high if count else None, count, "share", said != "few", {**words, "few": few}[said]
+        key,
+        title,
+        hits / count if count else None,
+        low if count else None,
+        high if count else None,
+        count,
+        "share",
+        said != "few",
+        {**words, "few": few}[said],
     )
 
 
-def _difference(key: str, title: str, one: list[bool], other: list[bool], words: dict[str, str]) -> Measure:
+def _difference(
+    key: str, title: str, one: list[bool], other: list[bool], words: dict[str, str]
+) -> Measure:
     """A difference of two shares that ought to be 0."""
     count = len(one) + len(other)
     low, high = difference_interval(sum(one), len(one), sum(other), len(other))
     few = f"{TOO_FEW}: it rests on {_count(count, 'judgement')} that could be right or wrong."
     said = (
-        "few" if min(len(one), len(other)) < LEAST else "high" if low > 0 else "low" if high < 0 else "none" if low > -2 * CLOSE and high < 2 * CLOSE else "few"
+        "few"
+        if min(len(one), len(other)) < LEAST
+        else (
+            "high"
+            if low > 0
+            else "low"
+            if high < 0
+            else "none"
+            if low > -2 * CLOSE and high < 2 * CLOSE
+            else "few"
+        )
     )
     value = sum(one) / len(one) - sum(other) / len(other) if one and other else None
     known = value is not None
     return Measure(
-        key, title, value, low if known else None, high if known else None, count, "difference of shares", said != "few", {**words, "few": few}[said]
+        key,
+        title,
+        value,
+        low if known else None,
+        high if known else None,
+        count,
+        "difference of shares",
+        said != "few",
+        {**words, "few": few}[said],
     )
 
 

@@ -1,12 +1,16 @@
-"""Which pair to ask about next: the one whose answer would teach the reward model most, now and then a random one, now and then one asked before.
+"""Which pair to ask about next: the one whose answer would teach the reward model most, now and
+then a random one, now and then one asked before.
 
-Pure functions over features (``reward_model.Whitener``) and a Gaussian over the head's weights (its Laplace covariance); they know nothing about texts
-or models and import no torch. Simplification: one pair is chosen at a time and nothing is planned ahead.
+Pure functions over features (``reward_model.Whitener``) and a Gaussian over the head's weights (its
+Laplace covariance); they know nothing about texts or models and import no torch. Simplification:
+one pair is chosen at a time and nothing is planned ahead.
 
 Shapes: N candidate pairs, k features.
 
-Source: expected information gain ("BALD"), Houlsby et al. 2011 (arXiv 1112.5745), section 2, for preferences as in their section 4; the integral over
-one normal margin by Gauss-Hermite quadrature. For small uncertainty it ranks pairs as D-optimal design does: by log det of the posterior covariance.
+Source: expected information gain ("BALD"), Houlsby et al. 2011 (arXiv 1112.5745), section 2, for
+preferences as in their section 4; the integral over one normal margin by Gauss-Hermite quadrature.
+For small uncertainty it ranks pairs as D-optimal design does: by log det of the posterior
+covariance.
 """
 
 from __future__ import annotations
@@ -44,7 +48,8 @@ class Chosen:
 
 
 def information_gain(differences, weights, covariance) -> tuple[np.ndarray, np.ndarray]:
-    """What an answer is expected to tell about the weights, in bits, and the probability that a is preferred.
+    """What an answer is expected to tell about the weights, in bits, and the probability that a is
+    preferred.
 
     Args:
         differences: (N, k) features of a minus features of b.
@@ -60,12 +65,16 @@ def information_gain(differences, weights, covariance) -> tuple[np.ndarray, np.n
     return np.clip(_entropy(average) - _entropy(p) @ _WEIGHTS, 0, None), average
 
 
-def choose_pair(differences, weights=None, covariance=None, *, seed: int, random_share: float = RANDOM_SHARE) -> Chosen:
+def choose_pair(
+    differences, weights=None, covariance=None, *, seed: int, random_share: float = RANDOM_SHARE
+) -> Chosen:
     """The pair to ask about next, and why.
 
     Args:
-        differences: (N, k), N >= 1: features of a minus features of b, of pairs that are not judged yet.
-        weights, covariance: the reward model's (``RewardModel.weights``, ``.covariance``); None: there is none yet, so the pair is random.
+        differences: (N, k), N >= 1: features of a minus features of b, of pairs that are not judged
+            yet.
+        weights, covariance: the reward model's (``RewardModel.weights``, ``.covariance``); None:
+        there is none yet, so the pair is random.
         seed: same seed, same choice; give it the number of judgements made so far.
 
     Raises ValueError where there is no candidate.
@@ -76,34 +85,58 @@ def choose_pair(differences, weights=None, covariance=None, *, seed: int, random
     draw = random.Random(seed)
     lot, index = draw.random(), draw.randrange(count)
     if weights is None:
-        return Chosen(index, "random", None, None, "There is no reward model yet, so pairs come in random order.")
+        return Chosen(
+            index,
+            "random",
+            None,
+            None,
+            "There is no reward model yet, so pairs come in random order.",
+        )
     gains, chances = information_gain(differences, weights, covariance)
     if lot < random_share:
-        why = f"A random pair: about one in {round(1 / random_share)} is, so that the reward model's own guesses do not decide what it gets to see."
+        why = (
+            f"A random pair: about one in {round(1 / random_share)} is, so that the reward model's"
+            " own guesses do not decide what it gets to see."
+        )
         return Chosen(index, "random", float(gains[index]), float(chances[index]), why)
     index = int(np.argmax(gains))
     chance = float(chances[index])
     guess = (
         "cannot say which you would prefer"
         if 0.4 <= chance <= 0.6
-        else f"has a guess ({max(chance, 1 - chance):.0%}; which of the two it keeps to itself, so as not to sway you), and is unsure of it"
+        else (
+            f"has a guess ({max(chance, 1 - chance):.0%}; which of the two it keeps to itself, so"
+            " as not to sway you), and is unsure of it"
+        )
     )
-    why = f"Of {count:,} pairs, this one is expected to teach most ({gains[index]:.2f} of at most 1 bit): the reward model {guess}."
+    why = (
+        f"Of {count:,} pairs, this one is expected to teach most ({gains[index]:.2f} of at most 1"
+        f" bit): the reward model {guess}."
+    )
     return Chosen(index, "informative", float(gains[index]), chance, why)
 
 
 def choose_repeat(pairs: list[Pair], *, seed: int, gap: int = 4) -> Pair | None:
-    """An earlier judgement to ask for again with the sides swapped, so that one's consistency can be measured; None where there is none to ask.
+    """An earlier judgement to ask for again with the sides swapped, so that one's consistency can
+    be measured; None where there is none to ask.
 
     Args:
-        pairs: the judgements so far, in order. The last ``gap`` are too fresh in memory; what was asked twice already is not asked a third time.
+        pairs: the judgements so far, in order. The last ``gap`` are too fresh in memory; what was
+            asked twice already is not asked a third time.
 
-    Returns the pair with its sides swapped, ready to show: its ``choice`` is the *earlier* answer seen from the new sides; do not show it.
+    Returns the pair with its sides swapped, ready to show: its ``choice`` is the *earlier* answer
+    seen from the new sides; do not show it.
     """
     asked: dict[tuple, int] = {}
     for pair in pairs:
-        asked[pair.prompt, frozenset((pair.a, pair.b))] = asked.get((pair.prompt, frozenset((pair.a, pair.b))), 0) + 1
-    old = [pair for pair in pairs[: max(0, len(pairs) - gap)] if pair.choice != "skip" and asked[pair.prompt, frozenset((pair.a, pair.b))] == 1]
+        asked[pair.prompt, frozenset((pair.a, pair.b))] = (
+            asked.get((pair.prompt, frozenset((pair.a, pair.b))), 0) + 1
+        )
+    old = [
+        pair
+        for pair in pairs[: max(0, len(pairs) - gap)]
+        if pair.choice != "skip" and asked[pair.prompt, frozenset((pair.a, pair.b))] == 1
+    ]
     if not old:
         return None
     pair = random.Random(seed).choice(old)

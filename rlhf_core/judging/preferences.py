@@ -1,10 +1,12 @@
 """What was judged: rankings as a person made them, and the pairs they mean.
 
-A ranking is kept as it was made (ties, both bad, skip, order on screen, seconds, who, under which brief) and pairs are
-derived from it, never the other way round. Knows nothing about models. Imports no torch.
+A ranking is kept as it was made (ties, both bad, skip, order on screen, seconds, who, under which
+brief) and pairs are derived from it, never the other way round. Knows nothing about models. Imports
+no torch.
 
-Source for "all pairs of one ranking": InstructGPT, Ouyang et al. 2022, section 3.5 (arXiv 2203.02155). Ties as half a win each way:
-Davidson's simplest reading of Bradley-Terry, also Rao & Kupper 1967 without their threshold parameter.
+Source for "all pairs of one ranking": InstructGPT, Ouyang et al. 2022, section 3.5 (arXiv
+2203.02155). Ties as half a win each way: Davidson's simplest reading of Bradley-Terry, also Rao &
+Kupper 1967 without their threshold parameter.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from pathlib import Path
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
-EXPLOIT = "you (exploit)"  # annotator of a nonsense text that scored too high, rejected by the learner (reward_hacking)
+# annotator of a nonsense text that scored too high, rejected by the learner (reward_hacking)
+EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
 
 
@@ -47,7 +50,9 @@ class Pair:
 
     @property
     def target(self) -> float | None:
-        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the pair does not train."""
+        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the
+        pair does not train.
+        """
         return {"a": 1.0, "b": 0.0, "tie": 0.5}.get(self.choice)
 
     def to_dict(self) -> dict:
@@ -61,13 +66,17 @@ class Ranking:
     Attributes:
         candidates: the texts, in the order they were generated.
         shown: indices into ``candidates`` in the order on screen (left to right, or top to bottom).
-        groups: indices, best group first; several in a group are a tie. Empty where ``verdict`` is set.
+        groups: indices, best group first; several in a group are a tie. Empty where ``verdict`` is
+        set.
         verdict: None, "both_bad" (none of them will do) or "skip".
         finished: for each candidate, whether the model ended it itself; None: not known.
         reason: why, in the annotator's own words; may be empty.
-        ideal: an answer that the annotator wrote, better than every candidate; may be empty. It was never on screen as a candidate.
-        asked: why these came up: "own", "informative", "lot", "repeat" (judged before, sides swapped), "gold"; empty: not known.
-        first: {"groups", "verdict", "seconds"} as first given, where the annotator changed it later.
+        ideal: an answer that the annotator wrote, better than every candidate; may be empty. It was
+        never on screen as a candidate.
+        asked: why these came up: "own", "informative", "lot", "repeat" (judged before, sides
+        swapped), "gold"; empty: not known.
+        first: {"groups", "verdict", "seconds"} as first given, where the annotator changed it
+        later.
     """
 
     id: str
@@ -88,13 +97,24 @@ class Ranking:
     first: dict | None = None
 
     def __post_init__(self):
-        if not isinstance(self.prompt, str) or not isinstance(self.candidates, list | tuple) or not all(isinstance(text, str) for text in self.candidates):
-            raise PreferenceError("A ranking needs a prompt that is text, and a list of outputs that are texts.")
+        if (
+            not isinstance(self.prompt, str)
+            or not isinstance(self.candidates, list | tuple)
+            or not all(isinstance(text, str) for text in self.candidates)
+        ):
+            raise PreferenceError(
+                "A ranking needs a prompt that is text, and a list of outputs that are texts."
+            )
         everyone = list(range(len(self.candidates)))
         if len(self.candidates) < 2:
-            raise PreferenceError("A ranking needs at least two different outputs; this prompt has one. Generate more.")
+            raise PreferenceError(
+                "A ranking needs at least two different outputs; this prompt has one. Generate"
+                " more."
+            )
         if self.verdict not in VERDICTS:
-            raise PreferenceError(f"The verdict {self.verdict!r} is not known; use both_bad, skip, or a ranking.")
+            raise PreferenceError(
+                f"The verdict {self.verdict!r} is not known; use both_bad, skip, or a ranking."
+            )
         if sorted(self.shown) != everyone:
             raise PreferenceError("The order on screen must name every output once.")
         ranked = sorted(index for group in self.groups for index in group)
@@ -104,8 +124,13 @@ class Ranking:
             raise PreferenceError("A skipped or rejected set has no ranking.")
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
             raise PreferenceError("The seconds of a ranking must be a number from 0.")
-        if not all(isinstance(text, str) for text in (self.reason, self.ideal, self.asked)) or not isinstance(self.first, dict | None):
-            raise PreferenceError("The reason, the ideal answer and why a ranking was asked for must be texts, and its first answer an object.")
+        if not all(
+            isinstance(text, str) for text in (self.reason, self.ideal, self.asked)
+        ) or not isinstance(self.first, dict | None):
+            raise PreferenceError(
+                "The reason, the ideal answer and why a ranking was asked for must be texts, and"
+                " its first answer an object."
+            )
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -125,47 +150,82 @@ class Ranking:
 
 
 def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
-    """Every pair of every ranking, left and right as displayed; each ranking's pairs weigh 1 in total.
+    """Every pair of every ranking, left and right as displayed; each ranking's pairs weigh 1 in
+    total.
 
-    Identical texts are one candidate: a pair of equal texts says nothing and is left out. A both-bad or skipped set gives one row with that choice
-    (first two texts on screen), so that the paper trail keeps it; such rows do not train. An ideal answer that the annotator wrote stands as ``a`` and
-    beats every candidate.
+    Identical texts are one candidate: a pair of equal texts says nothing and is left out. A
+    both-bad or skipped set gives one row with that choice (first two texts on screen), so that the
+    paper trail keeps it; such rows do not train. An ideal answer that the annotator wrote stands as
+    ``a`` and beats every candidate.
     """
     pairs = []
     for ranking in rankings:
-        place = {index: group_number for group_number, group in enumerate(ranking.groups) for index in group}
+        place = {
+            index: group_number
+            for group_number, group in enumerate(ranking.groups)
+            for index in group
+        }
         common = dict(
-            prompt=ranking.prompt, seconds=ranking.seconds, annotator=ranking.annotator, brief=ranking.brief, brief_version=ranking.brief_version
-        )  # fmt: skip
-        ideal = [{"a": ranking.ideal, "b": text, "choice": "a"} for text in dict.fromkeys(ranking.candidates) if ranking.ideal]
+            prompt=ranking.prompt,
+            seconds=ranking.seconds,
+            annotator=ranking.annotator,
+            brief=ranking.brief,
+            brief_version=ranking.brief_version,
+        )
+        ideal = [
+            {"a": ranking.ideal, "b": text, "choice": "a"}
+            for text in dict.fromkeys(ranking.candidates)
+            if ranking.ideal
+        ]
         if ranking.verdict is not None:
             left, right = ranking.shown[:2]
-            pairs.append(Pair(a=ranking.candidates[left], b=ranking.candidates[right], choice=ranking.verdict, **common))
+            pairs.append(
+                Pair(
+                    a=ranking.candidates[left],
+                    b=ranking.candidates[right],
+                    choice=ranking.verdict,
+                    **common,
+                )
+            )
             pairs += [Pair(weight=1 / len(ideal), **row, **common) for row in ideal]
             continue
         found = []
         for left, right in combinations(ranking.shown, 2):
             a, b = ranking.candidates[left], ranking.candidates[right]
             if a != b:
-                choice = "tie" if place[left] == place[right] else ("a" if place[left] < place[right] else "b")
+                choice = (
+                    "tie"
+                    if place[left] == place[right]
+                    else ("a" if place[left] < place[right] else "b")
+                )
                 found.append((a, b, choice))
         found += [(row["a"], row["b"], row["choice"]) for row in ideal]
-        pairs += [Pair(a=a, b=b, choice=choice, weight=1 / len(found), **common) for a, b, choice in found]
+        pairs += [
+            Pair(a=a, b=b, choice=choice, weight=1 / len(found), **common) for a, b, choice in found
+        ]
     return pairs
 
 
 def as_first_given(rankings: list[Ranking]) -> list[Ranking]:
-    """The judgements of what was on screen, before anybody thought better of them: what tells about the annotator (``labeller``), not about the answers."""
+    """The judgements of what was on screen, before anybody thought better of them: what tells about
+    the annotator (``labeller``), not about the answers.
+    """
     return [replace(ranking, ideal="", first=None, **(ranking.first or {})) for ranking in rankings]
 
 
 def training_pairs(pairs: list[Pair]) -> list[Pair]:
-    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts, nothing that weighs nothing."""
-    return [pair for pair in pairs if pair.target is not None and pair.a != pair.b and pair.weight > 0]
+    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts,
+    nothing that weighs nothing.
+    """
+    return [
+        pair for pair in pairs if pair.target is not None and pair.a != pair.b and pair.weight > 0
+    ]
 
 
 def nothing_to_learn(pairs: list[Pair]) -> str:
-    """Why no taste can be learned from ``pairs``, in words that follow "There is nothing to learn from: "; empty where one can."""
+    """Why no taste can be learned from ``pairs``, in words that follow "There is nothing to learn
+    from: "; empty where one can.
+    """
     usable = training_pairs(pairs)
     if not pairs:
         return "no comparison was made yet"
@@ -173,7 +233,9 @@ def nothing_to_learn(pairs: list[Pair]) -> str:
         return "no comparison prefers one of two different texts"
     if all(pair.choice == "tie" for pair in usable):
         return "every comparison is a tie"
-    balance: dict[tuple, float] = defaultdict(float)  # of each two texts: wins of the one less wins of the other
+    balance: dict[tuple, float] = defaultdict(
+        float
+    )  # of each two texts: wins of the one less wins of the other
     for pair in usable:
         if pair.a < pair.b:
             balance[pair.prompt, pair.a, pair.b] += pair.weight * (2 * pair.target - 1)
@@ -188,8 +250,9 @@ def contradictions(pairs: list[Pair]) -> list[dict]:
     """Where the judgements of one prompt go round in a circle, or a pair was judged both ways.
 
     Returns:
-        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. Every circle of 2 or 3 is a row; a longer one is where it takes
-        in a text that no shorter circle does (where all pairs of a prompt were judged there is always one of 3).
+        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. Every
+        circle of 2 or 3 is a row; a longer one is where it takes in a text that no shorter circle
+        does (where all pairs of a prompt were judged there is always one of 3).
     """
     beats: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for pair in pairs:
@@ -201,7 +264,12 @@ def contradictions(pairs: list[Pair]) -> list[dict]:
         for x, y in sorted(edges):
             after[x].append(y)
         circles = [[x, y] for x, y in sorted(edges) if x < y and (y, x) in edges]
-        circles += [[x, y, z] for x, y in sorted(edges) for z in after.get(y, ()) if x < y and x < z and z != x and (z, x) in edges]
+        circles += [
+            [x, y, z]
+            for x, y in sorted(edges)
+            for z in after.get(y, ())
+            if x < y and x < z and z != x and (z, x) in edges
+        ]
         within = {text for circle in circles for text in circle}
         for text in sorted(after):
             if text not in within and (circle := _way_back(after, text)):
@@ -231,7 +299,9 @@ def _way_back(after: dict[str, list[str]], start: str) -> list[str]:
 
 
 def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
-    """Each distinct prompt's fold (0 .. folds-1), balanced and seeded: held-out splits go by prompt, never by pair."""
+    """Each distinct prompt's fold (0 .. folds-1), balanced and seeded: held-out splits go by
+    prompt, never by pair.
+    """
     import random
 
     distinct = sorted(set(prompts))
@@ -239,31 +309,62 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
     return {prompt: index % folds for index, prompt in enumerate(distinct)}
 
 
-# --- files ---------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def pair_from_row(row: object, where: str) -> Pair:
-    """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected). ``where`` names the row in errors."""
+    """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
+    ``where`` names the row in errors.
+    """
     if not isinstance(row, dict):
-        raise PreferenceError(f"{where}: a row must be a JSON object with prompt, a, b, choice (or prompt, chosen, rejected).")
+        raise PreferenceError(
+            f"{where}: a row must be a JSON object with prompt, a, b, choice (or prompt, chosen,"
+            " rejected)."
+        )
     if "chosen" in row or "rejected" in row:
-        row = {"prompt": row.get("prompt"), "a": row.get("chosen"), "b": row.get("rejected"), "choice": "a"}
+        row = {
+            "prompt": row.get("prompt"),
+            "a": row.get("chosen"),
+            "b": row.get("rejected"),
+            "choice": "a",
+        }
     texts = {name: row.get(name) for name in ("prompt", "a", "b")}
     for name, text in texts.items():
         if not isinstance(text, str) or not text.strip():
             raise PreferenceError(f"{where}: the field {name!r} is missing or empty.")
         if len(text) > MAX_TEXT:
-            raise PreferenceError(f"{where}: the field {name!r} has {len(text):,} characters; at most {MAX_TEXT:,} fit.")
+            raise PreferenceError(
+                f"{where}: the field {name!r} has {len(text):,} characters; at most {MAX_TEXT:,}"
+                " fit."
+            )
     if row.get("choice") not in CHOICES:
-        raise PreferenceError(f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}.")
-    numbers = {"weight": row.get("weight", 1.0), "seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
+        raise PreferenceError(
+            f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}."
+        )
+    numbers = {
+        "weight": row.get("weight", 1.0),
+        "seconds": row.get("seconds"),
+        "brief_version": row.get("brief_version", 1),
+    }
     for name, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_NUMBER):
-            raise PreferenceError(f"{where}: the field {name!r} is {value!r:.40}; it must be a number from 0 to {MAX_NUMBER:,}.")
+        if value is not None and (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 <= value <= MAX_NUMBER
+        ):
+            raise PreferenceError(
+                f"{where}: the field {name!r} is {value!r:.40}; it must be a number from 0 to"
+                f" {MAX_NUMBER:,}."
+            )
     return Pair(
-        **texts, choice=row["choice"], weight=float(numbers["weight"] or 0.0), seconds=numbers["seconds"], annotator=str(row.get("annotator") or "unknown"),
-        brief=str(row.get("brief") or ""), brief_version=int(numbers["brief_version"] or 1),
-    )  # fmt: skip
+        **texts,
+        choice=row["choice"],
+        weight=float(numbers["weight"] or 0.0),
+        seconds=numbers["seconds"],
+        annotator=str(row.get("annotator") or "unknown"),
+        brief=str(row.get("brief") or ""),
+        brief_version=int(numbers["brief_version"] or 1),
+    )
 
 
 def read_preferences(path: str | Path) -> list[Pair]:
@@ -271,15 +372,21 @@ def read_preferences(path: str | Path) -> list[Pair]:
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
-        raise PreferenceError(f"The preferences file {path} cannot be read: {error.strerror or error}.") from error
+        raise PreferenceError(
+            f"The preferences file {path} cannot be read: {error.strerror or error}."
+        ) from error
     if len(raw) > MAX_BYTES:
         raise PreferenceError(f"The preferences file {path} is larger than 2 MB.")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PreferenceError(f"The preferences file {path} is not UTF-8 text (byte {error.start}).") from error
+        raise PreferenceError(
+            f"The preferences file {path} is not UTF-8 text (byte {error.start})."
+        ) from error
     pairs = []
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028 and its like
+    for number, line in enumerate(
+        text.split("\n"), 1
+    ):  # not splitlines: a text may hold U+2028 and its like
         if not line.strip():
             continue
         where = f"{path} line {number}"
@@ -297,4 +404,7 @@ def read_preferences(path: str | Path) -> list[Pair]:
 
 def write_preferences(pairs: list[Pair], path: str | Path) -> None:
     """One JSON object a line."""
-    Path(path).write_text("".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
+    Path(path).write_text(
+        "".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs),
+        encoding="utf-8",
+    )

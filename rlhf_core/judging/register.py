@@ -1,11 +1,13 @@
-"""Which register is a text in: fact, meme, polite or rude? Or, about talk and advice: advice, kind, joke or rude? A word-list rule, for the scripted rater and for
-honest measurement.
+"""Which register is a text in: fact, meme, polite or rude? Or, about talk and advice: advice, kind,
+joke or rude? A word-list rule, for the scripted rater and for honest measurement.
 
-Every word has a weight for each register of a yardstick (log-probabilities from the registers of the training corpus, made by
-``scripts/make_register_words.py``); a text belongs to the register whose weights add up highest, if the lead is clear. It reads nothing but the
+Every word has a weight for each register of a yardstick (log-probabilities from the registers of
+the training corpus, made by ``scripts/make_register_words.py``); a text belongs to the register
+whose weights add up highest, if the lead is clear. It reads nothing but the
 words: it shares nothing with the reward model, which reads hidden states.
 
-This is a *rule*, and the app calls it one: it can be fooled by an unusual wording, and it does not know whether a fact is true.
+This is a *rule*, and the app calls it one: it can be fooled by an unusual wording, and it does not
+know whether a fact is true.
 Source: multinomial naive Bayes with uniform priors (Maron 1961; Manning et al. 2008, section 13.2).
 """
 
@@ -33,11 +35,15 @@ def words_of(text: str) -> list[str]:
 
 
 def yardstick(wanted: str | None = None) -> Path:
-    """The weights that know the register ``wanted``; the first where several do, or where none is asked for. Raises ValueError: none does."""
+    """The weights that know the register ``wanted``; the first where several do, or where none is
+    asked for. Raises ValueError: none does.
+    """
     for file, names in YARDSTICKS.items():
         if wanted is None or wanted in names:
             return file
-    raise ValueError(f"No yardstick knows the register {wanted!r}; there are {', '.join(REGISTERS)}.")
+    raise ValueError(
+        f"No yardstick knows the register {wanted!r}; there are {', '.join(REGISTERS)}."
+    )
 
 
 @lru_cache(maxsize=len(YARDSTICKS))
@@ -52,7 +58,9 @@ def word_weights(file: Path = WORDS) -> dict[str, tuple[float, ...]]:
 
 
 def register_scores(text: str, wanted: str | None = None) -> dict[str, float]:
-    """Summed weights for each register of the yardstick that knows ``wanted``; all zero where no word is known."""
+    """Summed weights for each register of the yardstick that knows ``wanted``; all zero where no
+    word is known.
+    """
     file = yardstick(wanted)
     table = word_weights(file)
     rows = [table[word] for word in words_of(text) if word in table]
@@ -68,15 +76,25 @@ def register_of(text: str, wanted: str | None = None) -> str:
 
 def share(texts: list[str], register: str) -> float:
     """Share of ``texts`` in a register, over all of them. 0 for no texts."""
-    return sum(register_of(text, register) == register for text in texts) / len(texts) if texts else 0.0
+    return (
+        sum(register_of(text, register) == register for text in texts) / len(texts)
+        if texts
+        else 0.0
+    )
 
 
 def is_full_sentence(text: str, ended: bool = True) -> bool:
-    """Did the answer end (the model stopped by itself) with a full stop, question mark or exclamation mark?"""
+    """Did the answer end (the model stopped by itself) with a full stop, question mark or
+    exclamation mark?
+    """
     return ended and bool(re.search(r"[.!?][\"')]?\s*$", text))
 
 
 def judge(text: str, wanted: str, ended: bool = True) -> int:
-    """The scripted rater's grade: 3 the wanted register, 2 unclear, 1 another one; one less where the sentence breaks off."""
+    """The scripted rater's grade: 3 the wanted register, 2 unclear, 1 another one; one less where
+    the sentence breaks off.
+    """
     found = register_of(text, wanted)
-    return (3 if found == wanted else 2 if found == "unclear" else 1) - (not is_full_sentence(text, ended))
+    return (3 if found == wanted else 2 if found == "unclear" else 1) - (
+        not is_full_sentence(text, ended)
+    )

@@ -1,11 +1,14 @@
 """The context flip lab: one set of outputs, two briefs, two reward models, two tuned models.
 
-Nothing differs between the two sides but what was asked for: the texts, the prompts, the random numbers and all settings are the same. So where the two reward
-models give one sentence scores of opposite sign, the preference sits in the brief and not in the text. The scripted rater of each brief judges, and is called that;
-or the learner's own rankings do, where there are enough of them.
+Nothing differs between the two sides but what was asked for: the texts, the prompts, the random
+numbers and all settings are the same. So where the two reward models give one sentence scores of
+opposite sign, the preference sits in the brief and not in the text. The scripted rater of each
+brief judges, and is called that; or the learner's own rankings do, where there are enough of them.
 
-The lab works in two sessions of its own that nobody else sees; of the learner's session it changes ``experiments["context_flip"]`` and nothing else. The reward
-models are kept in memory, to score a sentence of the learner's own; the tuned models go when the lab ends. Runs on the worker thread; imports torch.
+The lab works in two sessions of its own that nobody else sees; of the learner's session it changes
+``experiments["context_flip"]`` and nothing else. The reward models are kept in memory, to score a
+sentence of the learner's own; the tuned models go when the lab ends. Runs on the worker thread;
+imports torch.
 """
 
 from __future__ import annotations
@@ -26,7 +29,15 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
 from rlhf_core.labs.context_flip_briefs import LEAST_OWN, own_rankings
 from rlhf_core.loop import whole
-from rlhf_core.loop.workbench import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, ready, seed_of, training_prompts, write
+from rlhf_core.loop.workbench import (
+    ROLLOUT_TOKENS,
+    encode_prompt,
+    pooled_of_texts,
+    ready,
+    seed_of,
+    training_prompts,
+    write,
+)
 from rlhf_core.rewards.attribution import correlation
 from rlhf_core.rewards.reward_model import RewardModel
 from rlhf_core.session.state import SCRIPTED, YOU, InputError, Session, check_prompt
@@ -38,22 +49,35 @@ ANSWERS = 2  # of each model to each prompt at the end
 _MODELS: WeakKeyDictionary[Session, list[RewardModel]] = WeakKeyDictionary()
 
 
-def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief] | None = None, own_votes: Sequence[bool] = (False, False)) -> Iterator:
-    """The whole lab, a record a stage: {"kind": "outputs" | "judged" | "scores" | "step" | "answers"}, as many as ``settings.records``.
+def run(
+    session: Session,
+    settings: ContextFlipSettings,
+    chosen: Sequence[Brief] | None = None,
+    own_votes: Sequence[bool] = (False, False),
+) -> Iterator:
+    """The whole lab, a record a stage: {"kind": "outputs" | "judged" | "scores" | "step" |
+    "answers"}, as many as ``settings.records``.
 
     Args:
         chosen: two briefs; left out: biology homework and meme bot, which share their prompts.
-        own_votes: for each, whether the learner's own rankings under it teach its reward model, and not its scripted rater.
+        own_votes: for each, whether the learner's own rankings under it teach its reward model, and
+        not its scripted rater.
 
-    What it has found so far is in ``session.experiments["context_flip"]``, from the first scores on (a former result stays until then), also when it is stopped:
-        briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings; status "running", "stopped" or "done".
-        accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters judged "opposite", "alike", or with a "tie" of at least one; {} where a
+    What it has found so far is in ``session.experiments["context_flip"]``, from the first scores on
+    (a former result stays until then), also when it is stopped:
+        briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings;
+            status "running", "stopped" or "done".
+        accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters
+        judged "opposite", "alike", or with a "tie" of at least one; {} where a
             reward model learned from rankings of other outputs.
-        sentences: ``shown`` rows {"prompt", "text", "scores": [first, second]} in reference standard deviations; outputs: how many were scored; flips: share of
+        sentences: ``shown`` rows {"prompt", "text", "scores": [first, second]} in reference
+        standard deviations; outputs: how many were scored; flips: share of
             them with scores of opposite sign, flips_interval; correlation of the two scores.
         metrics: for each brief, rows {"step", "reward_mean", "kl_to_reference"}.
-        answers: rows {"prompt", "original", "texts": [first, second], "scores": [[of the first text by both], [of the second by both]]}.
-        shares: for the original and both tuned models, the share of answers that each brief's rule counts as wanted; None for a brief without a rule.
+        answers: rows {"prompt", "original", "texts": [first, second], "scores": [[of the first text
+        by both], [of the second by both]]}.
+        shares: for the original and both tuned models, the share of answers that each brief's rule
+        counts as wanted; None for a brief without a rule.
 
     Raises InputError: the same brief twice, a brief that nobody can judge under, nothing to learn.
     """
@@ -62,14 +86,35 @@ def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief]
     check(session, chosen, own_votes)
     training, unseen = shared_prompts(*chosen)
     seed = seed_of(session, "context flip", settings.seed)
-    own = [Session(replace(brief, training_prompts=training, evaluation_prompts=unseen), model_name=session.model_name, seed=seed) for brief in chosen]
+    own = [
+        Session(
+            replace(brief, training_prompts=training, evaluation_prompts=unseen),
+            model_name=session.model_name,
+            seed=seed,
+        )
+        for brief in chosen
+    ]
     found = {
         "briefs": [
-            {"slug": b.slug, "title": b.title, "prefer": b.prefer, "wanted": b.wanted, "rater": YOU if mine else SCRIPTED, "comparisons": 0}
+            {
+                "slug": b.slug,
+                "title": b.title,
+                "prefer": b.prefer,
+                "wanted": b.wanted,
+                "rater": YOU if mine else SCRIPTED,
+                "comparisons": 0,
+            }
             for b, mine in zip(chosen, own_votes, strict=True)
         ],
-        "settings": asdict(settings), "accuracy": [None, None], "votes": {}, "sentences": [], "metrics": [[], []], "answers": [], "shares": [], "status": "running",
-    }  # fmt: skip
+        "settings": asdict(settings),
+        "accuracy": [None, None],
+        "votes": {},
+        "sentences": [],
+        "metrics": [[], []],
+        "answers": [],
+        "shares": [],
+        "status": "running",
+    }
 
     def keep(**more) -> None:
         found.update(more)
@@ -91,7 +136,9 @@ def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief]
             else:
                 yield from only_progress(whole.judge_for_me(one, sets, 2))
             try:
-                yield from only_progress(whole.fit_reward_model(one, RewardModelSettings(seed=seed)))
+                yield from only_progress(
+                    whole.fit_reward_model(one, RewardModelSettings(seed=seed))
+                )
             except InputError as error:
                 raise InputError(f"Under the brief {brief.title!r}: {error}") from error
             found["briefs"][side]["comparisons"] = one.reward_summary["pairs_used"]
@@ -103,14 +150,28 @@ def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief]
 
         # 3. Both score every output.
         lm = ready(own[0])
-        rows = list(dict.fromkeys((row["prompt"], t, bool(e)) for row in own[0].candidate_sets for t, e in zip(row["texts"], row["finished"], strict=True)))
+        rows = list(
+            dict.fromkeys(
+                (row["prompt"], t, bool(e))
+                for row in own[0].candidate_sets
+                for t, e in zip(row["texts"], row["finished"], strict=True)
+            )
+        )
         pooled = yield from pooled_of_texts(lm, rows)
         first, second = (model.score(pooled).double() for model in models)
         flips = int((first * second < 0).sum())
         keep(
-            sentences=shown([{"prompt": p, "text": t, "scores": [a, b]} for (p, t, _), a, b in zip(rows, first.tolist(), second.tolist(), strict=True)]),
-            outputs=len(rows), flips=flips / len(rows), flips_interval=list(wilson_interval(flips, len(rows))), correlation=correlation(first, second),
-        )  # fmt: skip
+            sentences=shown(
+                [
+                    {"prompt": p, "text": t, "scores": [a, b]}
+                    for (p, t, _), a, b in zip(rows, first.tolist(), second.tolist(), strict=True)
+                ]
+            ),
+            outputs=len(rows),
+            flips=flips / len(rows),
+            flips_interval=list(wilson_interval(flips, len(rows))),
+            correlation=correlation(first, second),
+        )
         session.autosave()
         yield {"kind": "scores", "flips": flips / len(rows)}
 
@@ -121,13 +182,27 @@ def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief]
             policy, metrics = ppo.Policy(lm.trunk, asked), []
             prompts = list(training_prompts(one, lm, asked.max_new_tokens).values())
             for item in ppo.train(
-                policy=policy, reference=lm.trunk, prompts=prompts, score_fn=models[side].score, settings=asked, end_id=lm.end_id, pad_id=lm.pad_id
+                policy=policy,
+                reference=lm.trunk,
+                prompts=prompts,
+                score_fn=models[side].score,
+                settings=asked,
+                end_id=lm.end_id,
+                pad_id=lm.pad_id,
             ):
                 if isinstance(item, Progress):
                     yield item
                     continue
-                metrics = [*metrics, {name: item[name] for name in ("step", "reward_mean", "kl_to_reference")}]
-                keep(metrics=[metrics if number == side else rows for number, rows in enumerate(found["metrics"])])
+                metrics = [
+                    *metrics,
+                    {name: item[name] for name in ("step", "reward_mean", "kl_to_reference")},
+                ]
+                keep(
+                    metrics=[
+                        metrics if number == side else rows
+                        for number, rows in enumerate(found["metrics"])
+                    ]
+                )
                 yield {"kind": "step", "brief": one.brief.slug, **metrics[-1]}
             tuned.append(policy.trunk)
             session.autosave()
@@ -136,21 +211,45 @@ def run(session: Session, settings: ContextFlipSettings, chosen: Sequence[Brief]
         prompts = spread(own[0].brief.evaluation_prompts, settings.prompts)
         encoded, written = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts], []
         for trunk in (lm.trunk, *tuned):
-            written.append((yield from write(lm, trunk, encoded, ANSWERS, seed_of(session, "context flip answers", settings.seed))))
-        scores = [[model.score(torch.stack([state for *_, state in part])).tolist() for model in models] for part in written]  # of model, by brief
+            written.append(
+                (
+                    yield from write(
+                        lm,
+                        trunk,
+                        encoded,
+                        ANSWERS,
+                        seed_of(session, "context flip answers", settings.seed),
+                    )
+                )
+            )
+        scores = [
+            [model.score(torch.stack([state for *_, state in part])).tolist() for model in models]
+            for part in written
+        ]  # of model, by brief
         keep(
             answers=[
                 {
-                    "prompt": prompts[row[0]], "original": row[1], "texts": [written[1][i][1], written[2][i][1]],
+                    "prompt": prompts[row[0]],
+                    "original": row[1],
+                    "texts": [written[1][i][1], written[2][i][1]],
                     "scores": [[scores[model][brief][i] for brief in (0, 1)] for model in (1, 2)],
                 }
                 for i, row in enumerate(written[0])
             ],
             shares=[
-                [sum(judge(text, b.wanted, ended) >= 3 for _, text, ended, _ in part) / len(part) if b.wanted else None for b in chosen] for part in written
+                [
+                    (
+                        sum(judge(text, b.wanted, ended) >= 3 for _, text, ended, _ in part)
+                        / len(part)
+                        if b.wanted
+                        else None
+                    )
+                    for b in chosen
+                ]
+                for part in written
             ],
             status="done",
-        )  # fmt: skip
+        )
         yield {"kind": "answers"}
     finally:
         if found["status"] == "running":
@@ -165,42 +264,79 @@ def check(session: Session, chosen: Sequence[Brief], own_votes: Sequence[bool]) 
         raise InputError("Pick two different briefs: under one and the same, nothing can flip.")
     for brief, mine in zip(chosen, own_votes, strict=True):
         if mine and len(own_rankings(session, brief)) < LEAST_OWN:
-            raise InputError(f"You have ranked fewer than {LEAST_OWN} sets under the brief {brief.title!r}. Rank more, or let its scripted rater judge.")
+            raise InputError(
+                f"You have ranked fewer than {LEAST_OWN} sets under the brief {brief.title!r}. Rank"
+                " more, or let its scripted rater judge."
+            )
         if not mine and brief.wanted is None:
-            raise InputError(f"The brief {brief.title!r} has no scripted rater. Rank at least {LEAST_OWN} sets under it yourself, or pick another brief.")
+            raise InputError(
+                f"The brief {brief.title!r} has no scripted rater. Rank at least {LEAST_OWN} sets"
+                " under it yourself, or pick another brief."
+            )
 
 
 def shared_prompts(one: Brief, other: Brief) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(prompts to train on, prompts that training never sees) for both briefs alike, taken from them by turns. Raises InputError where there are none."""
+    """(prompts to train on, prompts that training never sees) for both briefs alike, taken from
+    them by turns. Raises InputError where there are none.
+    """
     kept_out = {*one.evaluation_prompts, *other.evaluation_prompts}
-    training = tuple(p for p in _by_turns(one.training_prompts, other.training_prompts) if p not in kept_out)[:MOST_PROMPTS]
-    unseen = tuple(p for p in _by_turns(one.evaluation_prompts, other.evaluation_prompts) if p not in training)
+    training = tuple(
+        p for p in _by_turns(one.training_prompts, other.training_prompts) if p not in kept_out
+    )[:MOST_PROMPTS]
+    unseen = tuple(
+        p for p in _by_turns(one.evaluation_prompts, other.evaluation_prompts) if p not in training
+    )
     unseen = unseen or tuple(p for p in FEATURED_PROMPTS if p not in training)
     if not training or not unseen:
-        raise InputError("These two briefs have no prompts to write about. Pick at least one that comes with the app.")
+        raise InputError(
+            "These two briefs have no prompts to write about. Pick at least one that comes with the"
+            " app."
+        )
     return training, unseen
 
 
 def _by_turns(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(prompt for prompt in chain(*zip_longest(one, other)) if prompt is not None))
+    return list(
+        dict.fromkeys(prompt for prompt in chain(*zip_longest(one, other)) if prompt is not None)
+    )
 
 
 def score_own(session: Session, prompt: str, text: str) -> Iterator:
-    """A sentence of the learner's under both briefs: one record {"kind": "own", "prompt", "text", "scores": [first, second]}. Raises InputError."""
+    """A sentence of the learner's under both briefs: one record {"kind": "own", "prompt", "text",
+    "scores": [first, second]}. Raises InputError.
+    """
     if session not in _MODELS:
-        raise InputError("The two reward models are no longer in memory. Run the lab again, then try your sentence.")
+        raise InputError(
+            "The two reward models are no longer in memory. Run the lab again, then try your"
+            " sentence."
+        )
     prompt, text = check_prompt(prompt), " ".join(text.split())
     if not text:
         raise InputError("Your sentence is empty. Write how the text could go on.")
     pooled = yield from pooled_of_texts(ready(session), [(prompt, f" {text}", True)])
-    yield {"kind": "own", "prompt": prompt, "text": f" {text}", "scores": [model.score(pooled).item() for model in _MODELS[session]]}
+    yield {
+        "kind": "own",
+        "prompt": prompt,
+        "text": f" {text}",
+        "scores": [model.score(pooled).item() for model in _MODELS[session]],
+    }
 
 
 def compare_votes(first: list[Pair], second: list[Pair]) -> dict[str, int]:
-    """How the same pairs were judged under the two briefs: {"opposite", "alike", "tie"}; the pairs are in the same order, as displayed."""
+    """How the same pairs were judged under the two briefs: {"opposite", "alike", "tie"}; the pairs
+    are in the same order, as displayed.
+    """
     counts = {"opposite": 0, "alike": 0, "tie": 0}
     for one, other in zip(first, second, strict=True):
-        counts["tie" if not {one.choice, other.choice} <= {"a", "b"} else "alike" if (one.a, one.choice) == (other.a, other.choice) else "opposite"] += 1
+        counts[
+            (
+                "tie"
+                if not {one.choice, other.choice} <= {"a", "b"}
+                else "alike"
+                if (one.a, one.choice) == (other.a, other.choice)
+                else "opposite"
+            )
+        ] += 1
     return counts
 
 
@@ -210,9 +346,16 @@ def only_progress(work: Iterator) -> Iterator:
 
 
 def shown(sentences: list[dict]) -> list[dict]:
-    """The sentences that the two differ most about, those that the first brief prefers and those that the second does by turns, each text once."""
-    apart = sorted({row["text"]: row for row in reversed(sentences)}.values(), key=lambda row: -abs(row["scores"][0] - row["scores"][1]))
-    likes = [[row for row in apart if row["scores"][side] > row["scores"][1 - side]] for side in (0, 1)]
+    """The sentences that the two differ most about, those that the first brief prefers and those
+    that the second does by turns, each text once.
+    """
+    apart = sorted(
+        {row["text"]: row for row in reversed(sentences)}.values(),
+        key=lambda row: -abs(row["scores"][0] - row["scores"][1]),
+    )
+    likes = [
+        [row for row in apart if row["scores"][side] > row["scores"][1 - side]] for side in (0, 1)
+    ]
     return [row for pair in zip(*likes) for row in pair][:SHOWN] or apart[:SHOWN]
 
 

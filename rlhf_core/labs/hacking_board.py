@@ -1,6 +1,8 @@
-"""The board of the hacking game: who leads, what is an exploit, exploits as rejected examples, and whether the hole closed.
+"""The board of the hacking game: who leads, what is an exploit, exploits as rejected examples, and
+whether the hole closed.
 
-Plain data in and out, no torch: pages draw it as it is. The entries are made by ``reward_hacking``. Knows nothing about reward models.
+Plain data in and out, no torch: pages draw it as it is. The entries are made by ``reward_hacking``.
+Knows nothing about reward models.
 """
 
 from __future__ import annotations
@@ -18,37 +20,55 @@ SEARCH = "a search: "  # how the author of a text begins that a machine found
 
 
 def honest(row: dict) -> bool:
-    """Whether a text counts as one that somebody may want: no nonsense, and no machine's find, whose facts nobody has looked at."""
+    """Whether a text counts as one that somebody may want: no nonsense, and no machine's find,
+    whose facts nobody has looked at.
+    """
     return not row.get("nonsense") and not row["by"].startswith(SEARCH)
 
 
 def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> dict:
-    """The board of the session: what people typed beside the model's best, highest first; the same text once.
+    """The board of the session: what people typed beside the model's best, highest first; the same
+    text once.
 
     Args:
-        entries: records of ``score_typed``, of one prompt; best: that of ``best_of_model``, or None.
+        entries: records of ``score_typed``, of one prompt; best: that of ``best_of_model``, or
+            None.
 
     Returns:
-        {"rows": entries and the best, each with "place" (from 1) and "exploit": bool (a nonsense text above every honest one), "exploits": how many, "sentence"}.
+        {"rows": entries and the best, each with "place" (from 1) and "exploit": bool (a nonsense
+        text above every honest one), "exploits": how many, "sentence"}.
     """
-    rows = list({(row["text"], row["by"]): row for row in [*entries, *([best] if best else [])]}.values())
+    rows = list(
+        {(row["text"], row["by"]): row for row in [*entries, *([best] if best else [])]}.values()
+    )
     rows.sort(key=lambda row: -row["score"])
     ceiling = max((row["score"] for row in rows if honest(row)), default=-math.inf)
-    rows = [{**row, "place": place, "exploit": bool(row.get("nonsense")) and row["score"] > ceiling} for place, row in enumerate(rows, 1)]
+    rows = [
+        {**row, "place": place, "exploit": bool(row.get("nonsense")) and row["score"] > ceiling}
+        for place, row in enumerate(rows, 1)
+    ]
     exploits = [row for row in rows if row["exploit"]]
     if exploits:
         above = f", above every honest text ({signed(ceiling)})" if math.isfinite(ceiling) else ""
         sentence = (
-            f"You broke it: {exploits[0]['text'].strip()!r} scores {signed(exploits[0]['score'])}{above}, and {exploits[0]['why']}. This is a reward hack."
+            f"You broke it: {exploits[0]['text'].strip()!r} scores"
+            f" {signed(exploits[0]['score'])}{above}, and {exploits[0]['why']}. This is a reward"
+            " hack."
         )
     elif not rows:
         sentence = "Nothing was typed yet."
     elif best and rows[0]["by"] == best["by"]:
         sentence = f"The model's {best['by']} leads with {signed(best['score'])}. Beat it."
     elif not honest(rows[0]):
-        sentence = f"{rows[0]['text'].strip()!r} leads with {signed(rows[0]['score'])}. A machine found it: if nobody should want it here, say so, and it is an exploit."
+        sentence = (
+            f"{rows[0]['text'].strip()!r} leads with {signed(rows[0]['score'])}. A machine found"
+            " it: if nobody should want it here, say so, and it is an exploit."
+        )
     else:
-        sentence = f"An honest text leads with {signed(rows[0]['score'])}. Now try one that nobody would want."
+        sentence = (
+            f"An honest text leads with {signed(rows[0]['score'])}. Now try one that nobody would"
+            " want."
+        )
     return {"rows": rows[:most], "exploits": len(exploits), "sentence": sentence}
 
 
@@ -56,26 +76,45 @@ def with_doubt_taken_off(board: dict, k: float = 1.0) -> dict:
     """Would the conservative score, score - k sigma, have seen through the exploits of a board?
 
     Returns:
-        {"exploits", "left" (those that still beat every honest text), "sentence" ("" where there is no exploit, or a score without doubt)}.
+        {"exploits", "left" (those that still beat every honest text), "sentence" ("" where there is
+        no exploit, or a score without doubt)}.
     """
-    exploits, good = [row for row in board["rows"] if row["exploit"]], [row for row in board["rows"] if honest(row)]
+    exploits, good = (
+        [row for row in board["rows"] if row["exploit"]],
+        [row for row in board["rows"] if honest(row)],
+    )
     if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *good]):
         return {"exploits": len(exploits), "left": len(exploits), "sentence": ""}
-    leader = max(good, key=lambda row: row["score"] - k * row["uncertainty"], default={"score": -math.inf, "uncertainty": 0.0})
+    leader = max(
+        good,
+        key=lambda row: row["score"] - k * row["uncertainty"],
+        default={"score": -math.inf, "uncertainty": 0.0},
+    )
     ceiling = leader["score"] - k * leader["uncertainty"]
     left = sum(row["score"] - k * row["uncertainty"] > ceiling for row in exploits)
     if not left:
         mean = sum(row["uncertainty"] for row in exploits) / len(exploits)
-        told = f"no exploit would win: its doubt about them is {mean:.2f}, about the honest text that then leads {leader['uncertainty']:.2f}"
+        told = (
+            f"no exploit would win: its doubt about them is {mean:.2f}, about the honest text that"
+            f" then leads {leader['uncertainty']:.2f}"
+        )
     elif left == len(exploits):
-        told = f"{'they' if left > 1 else 'it'} would still win: the reward model is wrong and does not know it"
+        told = (
+            f"{'they' if left > 1 else 'it'} would still win: the reward model is wrong and does"
+            " not know it"
+        )
     else:
         told = f"{left} of the {len(exploits)} would still win"
-    return {"exploits": len(exploits), "left": left, "sentence": f"With {k:g} × its doubt taken off each score, {told}."}
+    return {
+        "exploits": len(exploits),
+        "left": left,
+        "sentence": f"With {k:g} × its doubt taken off each score, {told}.",
+    }
 
 
 def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> list[Pair]:
-    """Each nonsense text of a board as the loser of a comparison with the best honest text for its prompt: rejected examples for the next training.
+    """Each nonsense text of a board as the loser of a comparison with the best honest text for its
+    prompt: rejected examples for the next training.
 
     Raises:
         InputError: there is no nonsense text on the board, or no honest one to prefer.
@@ -88,8 +127,21 @@ def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> l
     for row in bad:
         other = next((one for one in good if one["prompt"] == row["prompt"]), None)
         if other is None:
-            raise InputError("There is no honest text on the board to prefer to the nonsense. Score the model's best of 64 first.")
-        pairs.append(Pair(row["prompt"], other["text"], row["text"], "a", annotator=EXPLOIT, brief=brief, brief_version=brief_version))
+            raise InputError(
+                "There is no honest text on the board to prefer to the nonsense. Score the model's"
+                " best of 64 first."
+            )
+        pairs.append(
+            Pair(
+                row["prompt"],
+                other["text"],
+                row["text"],
+                "a",
+                annotator=EXPLOIT,
+                brief=brief,
+                brief_version=brief_version,
+            )
+        )
     return pairs
 
 
@@ -97,54 +149,86 @@ def hole_closing(before: dict, after: dict) -> dict:
     """Two boards, the same texts scored before and after the retraining: did the hole close?
 
     Returns:
-        {"closed": bool (no exploit is left), "rows": {"text", "before", "after"} of the exploits of ``before``, "sentence"}.
+        {"closed": bool (no exploit is left), "rows": {"text", "before", "after"} of the exploits of
+        ``before``, "sentence"}.
     """
     new = {row["text"]: row for row in after["rows"]}
     rows = [
-        {"text": row["text"], "before": row["score"], "after": new[row["text"]]["score"]} for row in before["rows"] if row["exploit"] and row["text"] in new
+        {"text": row["text"], "before": row["score"], "after": new[row["text"]]["score"]}
+        for row in before["rows"]
+        if row["exploit"] and row["text"] in new
     ]
     left = sum(bool(new[row["text"]]["exploit"]) for row in rows)
     if not rows:
         return {"closed": True, "rows": [], "sentence": "There was no hole to close."}
-    # Each reward model has a unit of its own, so a score before and one after are not subtracted: what counts is where a text stands to the best honest one.
+    # Each reward model has a unit of its own, so a score before and one after are not subtracted:
+    # what counts is where a text stands to the best honest one.
     leads = [
-        sum(row[side] for row in rows) / len(rows) - max(row["score"] for row in board["rows"] if honest(row))
+        sum(row[side] for row in rows) / len(rows)
+        - max(row["score"] for row in board["rows"] if honest(row))
         for side, board in (("before", before), ("after", after))
     ]
-    moved = f"on average the rejected texts stood {signed(leads[0])} from the best honest one, and stand {signed(leads[1])} from it now"
+    moved = (
+        f"on average the rejected texts stood {signed(leads[0])} from the best honest one, and"
+        f" stand {signed(leads[1])} from it now"
+    )
     if not left:
         sentence = f"The hole closed: {moved}. Another wording may open it again: try."
     else:
-        sentence = f"The hole is still open: {moved}; {left} of {len(rows)} still beat every honest one. A few weights can't tell them apart."
+        sentence = (
+            f"The hole is still open: {moved}; {left} of {len(rows)} still beat every honest one. A"
+            " few weights can't tell them apart."
+        )
     return {"closed": not left, "rows": rows, "sentence": sentence}
 
 
-# --- what a session keeps of it ------------------------------------------------------------------------------------
+# --- what a session keeps of it -------------------------------------------------------------------
 
 
 def board_of(session: Session, prompt: str) -> dict:
-    """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the last retraining) | None, "hole" | None}."""
-    return session.lab.get("boards", {}).get(prompt) or {"entries": [], "best": None, "before": None, "hole": None}
+    """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the
+    last retraining) | None, "hole" | None}.
+    """
+    return session.lab.get("boards", {}).get(prompt) or {
+        "entries": [],
+        "best": None,
+        "before": None,
+        "hole": None,
+    }
 
 
 def call_it(session: Session, prompt: str, text: str, bad: bool) -> None:
-    """A person's word on a text of the board: a wrong fact in good words looks honest to every rule. What the rule calls nonsense stays nonsense."""
+    """A person's word on a text of the board: a wrong fact in good words looks honest to every
+    rule. What the rule calls nonsense stays nonsense.
+    """
     board = board_of(session, prompt)
     entries = [
-        {**row, "nonsense": bad, "why": SAID if bad else ""} if row["text"] == text and (not row["nonsense"] or row["why"] == SAID) else row
+        (
+            {**row, "nonsense": bad, "why": SAID if bad else ""}
+            if row["text"] == text and (not row["nonsense"] or row["why"] == SAID)
+            else row
+        )
         for row in board["entries"]
     ]
     with session.lock:
-        session.lab = {**session.lab, "boards": {**session.lab.get("boards", {}), prompt: {**board, "entries": entries}}}
+        session.lab = {
+            **session.lab,
+            "boards": {**session.lab.get("boards", {}), prompt: {**board, "entries": entries}},
+        }
     session.autosave()
 
 
 def take_back_exploits(session: Session) -> int:
-    """Forget this brief's rejected exploits; how many there were. The reward model stays as it is until it is trained again."""
+    """Forget this brief's rejected exploits; how many there were. The reward model stays as it is
+    until it is trained again.
+    """
     gone = [pair for pair in session.exploits if pair.brief == session.brief.slug]
     with session.lock:
         session.exploits = [pair for pair in session.exploits if pair.brief != session.brief.slug]
-        boards = {prompt: {**board, "before": None, "hole": None} for prompt, board in session.lab.get("boards", {}).items()}  # what it did is undone
+        boards = {
+            prompt: {**board, "before": None, "hole": None}
+            for prompt, board in session.lab.get("boards", {}).items()
+        }  # what it did is undone
         session.lab = {**session.lab, "boards": boards}
     session.autosave()
     return len(gone)

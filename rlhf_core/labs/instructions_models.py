@@ -1,4 +1,5 @@
-"""What the lab "Instructions matter" asks of the models: twelve pairs to judge, and a reward model of each brief's twelve answers.
+"""What the lab "Instructions matter" asks of the models: twelve pairs to judge, and a reward model
+of each brief's twelve answers.
 
 Generators for the worker thread; torch. What the answers mean is ``instructions_matter``'s.
 """
@@ -28,13 +29,28 @@ EACH, DRAWS, MOST_TESTS, TESTS_A_PROMPT = 8, 400, 300, 40
 
 
 def write_pairs(session: Session, seed: int) -> Iterator:
-    """The original model answers the precise brief's training prompts; one pair a prompt, of the answers that the brief's rule likes best and least."""
+    """The original model answers the precise brief's training prompts; one pair a prompt, of the
+    answers that the brief's rule likes best and least.
+    """
     lm, brief = ready(session), precise_brief(session)
-    prompts = random.Random(f"{seed}/prompts").sample(list(brief.training_prompts), len(brief.training_prompts))
-    rows = yield from write(lm, lm.trunk, [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts], EACH, seed, stage="writing answers")
+    prompts = random.Random(f"{seed}/prompts").sample(
+        list(brief.training_prompts), len(brief.training_prompts)
+    )
+    rows = yield from write(
+        lm,
+        lm.trunk,
+        [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts],
+        EACH,
+        seed,
+        stage="writing answers",
+    )
     sure, unsure = [], []
     for number, prompt in enumerate(prompts):
-        texts = list(dict.fromkeys(text for n, text, ended, _ in rows if n == number and ended and text.strip()))
+        texts = list(
+            dict.fromkeys(
+                text for n, text, ended, _ in rows if n == number and ended and text.strip()
+            )
+        )
         if len(texts) < 2:
             continue
         grades = {text: judge(text, brief.wanted) for text in texts}
@@ -46,43 +62,80 @@ def write_pairs(session: Session, seed: int) -> Iterator:
             unsure.append({"prompt": prompt, "texts": texts[:2], "reference": None})
     pairs = (sure + unsure)[:PAIRS]
     if len(pairs) < PAIRS:
-        raise InputError(f"The model gave too few different answers: only {len(pairs)} of {PAIRS} pairs. Press again for another draw.")
+        raise InputError(
+            f"The model gave too few different answers: only {len(pairs)} of {PAIRS} pairs. Press"
+            " again for another draw."
+        )
     begin(session, brief, pairs, seed)
-    yield {"kind": "pairs", "count": len(pairs), "with_reference": sum(pair["reference"] is not None for pair in pairs)}
+    yield {
+        "kind": "pairs",
+        "count": len(pairs),
+        "with_reference": sum(pair["reference"] is not None for pair in pairs),
+    }
 
 
 def compare_models(session: Session) -> Iterator:
-    """Fit one reward model to each brief's answers and test both on outputs that nobody judged, against the precise brief's rule.
+    """Fit one reward model to each brief's answers and test both on outputs that nobody judged,
+    against the precise brief's rule.
 
-    The uncertainty that counts is that of twelve answers: the twelve *pairs* are drawn anew with replacement (both briefs' answers to a pair together), both
-    models fitted again, and the difference taken each time. The test outputs are many and stay as they are.
+    The uncertainty that counts is that of twelve answers: the twelve *pairs* are drawn anew with
+    replacement (both briefs' answers to a pair together), both models fitted again, and the
+    difference taken each time. The test outputs are many and stay as they are.
 
-    One record, kept in the lab: {"kind": "models", "vague", "precise": {"accuracy", "low", "high"} | None, "difference", "low", "high" | None, "tests", "prompts", "words"}.
+    One record, kept in the lab: {"kind": "models", "vague", "precise": {"accuracy", "low", "high"}
+    | None, "difference", "low", "high" | None, "tests", "prompts", "words"}.
     """
     lab, settings = lab_of(session), RewardModelSettings()
     if lab is None:
         raise InputError("The pairs of this lab are gone. Begin it again.")
     lm = ready(session)
     scratch = Session(
-        Brief(slug="lab", title="lab", audience="", prefer="lab", avoid="", ties="", training_prompts=tuple(lab["prompts"])), model_name=session.model_name
+        Brief(
+            slug="lab",
+            title="lab",
+            audience="",
+            prefer="lab",
+            avoid="",
+            ties="",
+            training_prompts=tuple(lab["prompts"]),
+        ),
+        model_name=session.model_name,
     )
     scratch.model_hash = session.model_hash
     names, texts, states = yield from reference_pool(scratch, lm, settings.reference_samples)
-    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], states).whitener(settings.features)
+    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], states).whitener(
+        settings.features
+    )
     prior = prior_stds(whitener, settings.prior_std)
     judged = {pair["prompt"] for pair in lab["pairs"]}
     tests = held_out_pairs(names, texts, lab["wanted"], judged, lab["seed"])
     if len(tests) < 20:
-        raise InputError("There are too few outputs on other prompts to test a reward model with. Use a brief with more training prompts.")
+        raise InputError(
+            "There are too few outputs on other prompts to test a reward model with. Use a brief"
+            " with more training prompts."
+        )
     features = whitener(states).double()
     better, worse = (torch.tensor([row[side] for row in tests]) for side in (0, 1))
     margins_of = features[better] - features[worse]  # (T, k)
     yield Progress("fitting", 0, 2)
-    rows = list(dict.fromkeys((pair["prompt"], text, True) for pair in lab["pairs"] for text in pair["texts"]))
+    rows = list(
+        dict.fromkeys(
+            (pair["prompt"], text, True) for pair in lab["pairs"] for text in pair["texts"]
+        )
+    )
     states_of = yield from pooled_of_texts(lm, rows)
-    counts = torch.multinomial(torch.ones(DRAWS, PAIRS), PAIRS, replacement=True, generator=torch.Generator().manual_seed(lab["seed"] % 2**31))
-    drawn = torch.stack([torch.bincount(row, minlength=len(lab["pairs"])) for row in counts]).double()  # (DRAWS, pairs): how often each pair is in a draw
-    drawn = torch.cat([torch.ones(1, drawn.shape[1], dtype=drawn.dtype), drawn])  # first the twelve as they are
+    counts = torch.multinomial(
+        torch.ones(DRAWS, PAIRS),
+        PAIRS,
+        replacement=True,
+        generator=torch.Generator().manual_seed(lab["seed"] % 2**31),
+    )
+    drawn = torch.stack(
+        [torch.bincount(row, minlength=len(lab["pairs"])) for row in counts]
+    ).double()  # (DRAWS, pairs): how often each pair is in a draw
+    drawn = torch.cat(
+        [torch.ones(1, drawn.shape[1], dtype=drawn.dtype), drawn]
+    )  # first the twelve as they are
     found: dict[str, torch.Tensor | None] = {}
     for which in ("vague", "precise"):
         pairs = {row["pair"]: as_pair(lab, row) for row in lab["answers"][which]}
@@ -90,28 +143,52 @@ def compare_models(session: Session) -> Iterator:
             found[which] = None
             continue
         data = comparisons.from_states(whitener, list(pairs.values()), rows, states_of)
-        heads = comparisons.solve_many(data.x, data.targets, drawn[:, list(pairs)], prior)  # (1 + DRAWS, k)
+        heads = comparisons.solve_many(
+            data.x, data.targets, drawn[:, list(pairs)], prior
+        )  # (1 + DRAWS, k)
         margins = margins_of @ heads.T
         found[which] = ((margins > 0).double() + 0.5 * (margins == 0).double()).mean(0)
-    record = {"kind": "models", "tests": len(tests), "prompts": len({names[row[0]] for row in tests}), "difference": None, "low": None, "high": None}
+    record = {
+        "kind": "models",
+        "tests": len(tests),
+        "prompts": len({names[row[0]] for row in tests}),
+        "difference": None,
+        "low": None,
+        "high": None,
+    }
     for which, values in found.items():
-        record[which] = None if values is None else {"accuracy": values[0].item(), **_bounds(values[1:])}
+        record[which] = (
+            None if values is None else {"accuracy": values[0].item(), **_bounds(values[1:])}
+        )
     if None not in found.values():
-        record |= {"difference": (found["precise"][0] - found["vague"][0]).item(), **_bounds(found["precise"][1:] - found["vague"][1:])}
+        record |= {
+            "difference": (found["precise"][0] - found["vague"][0]).item(),
+            **_bounds(found["precise"][1:] - found["vague"][1:]),
+        }
     record["words"] = in_words(record)
     keep(session, {**lab_of(session), "models": record})
     yield record
 
 
-def held_out_pairs(names: list[str], texts: list[str], wanted: str, judged: set[str], seed: int) -> list[tuple[int, int]]:
-    """(index of the better, of the worse) of two outputs to one prompt that nobody judged, by the brief's rule; at most so many a prompt, so that none decides alone."""
+def held_out_pairs(
+    names: list[str], texts: list[str], wanted: str, judged: set[str], seed: int
+) -> list[tuple[int, int]]:
+    """(index of the better, of the worse) of two outputs to one prompt that nobody judged, by the
+    brief's rule; at most so many a prompt, so that none decides alone.
+    """
     grades = [judge(text, wanted) for text in texts]
     tests: list[tuple[int, int]] = []
     for prompt in dict.fromkeys(names):
         if prompt not in judged:
             own = list({texts[i]: i for i, name in enumerate(names) if name == prompt}.values())
-            found = [(i, j) if grades[i] > grades[j] else (j, i) for i, j in combinations(own, 2) if grades[i] != grades[j]]
-            tests += random.Random(f"{seed}/{prompt}").sample(found, min(TESTS_A_PROMPT, len(found)))
+            found = [
+                (i, j) if grades[i] > grades[j] else (j, i)
+                for i, j in combinations(own, 2)
+                if grades[i] != grades[j]
+            ]
+            tests += random.Random(f"{seed}/{prompt}").sample(
+                found, min(TESTS_A_PROMPT, len(found))
+            )
     return random.Random(seed).sample(tests, min(MOST_TESTS, len(tests)))
 
 
@@ -119,7 +196,13 @@ def as_pair(lab: dict, row: dict) -> Pair:
     """An answer of the lab as a judged pair."""
     pair = lab["pairs"][row["pair"]]
     a, b = pair["texts"][row["left"]], pair["texts"][1 - row["left"]]
-    return Pair(pair["prompt"], a, b, "tie" if row["text"] is None else "a" if row["text"] == row["left"] else "b", seconds=row["seconds"])
+    return Pair(
+        pair["prompt"],
+        a,
+        b,
+        "tie" if row["text"] is None else "a" if row["text"] == row["left"] else "b",
+        seconds=row["seconds"],
+    )
 
 
 def _bounds(values: torch.Tensor) -> dict:
@@ -131,9 +214,21 @@ def in_words(record: dict) -> str:
     """One honest sentence on the two reward models."""
     if record["difference"] is None:
         silent = " and ".join(which for which in ("vague", "precise") if record[which] is None)
-        return f"Your answers under the {silent} brief prefer nothing (all ties, or they cancel out), so no reward model can be trained on them."
+        return (
+            f"Your answers under the {silent} brief prefer nothing (all ties, or they cancel out),"
+            " so no reward model can be trained on them."
+        )
     if record["low"] > 0:
-        return "The reward model that learned under the precise brief knows better what the brief wants: same pairs, other instructions, another model."
+        return (
+            "The reward model that learned under the precise brief knows better what the brief"
+            " wants: same pairs, other instructions, another model."
+        )
     if record["high"] < 0:
-        return "The reward model that learned under the vague brief does better on the precise brief's own rule: the precise brief was read in another way than its author meant."
-    return "Too few to tell: twelve answers make a reward model so uncertain that the difference could be chance."
+        return (
+            "The reward model that learned under the vague brief does better on the precise brief's"
+            " own rule: the precise brief was read in another way than its author meant."
+        )
+    return (
+        "Too few to tell: twelve answers make a reward model so uncertain that the difference could"
+        " be chance."
+    )

@@ -1,7 +1,9 @@
-"""The reward lab over a ``Session``: each tool as a generator for the worker thread, ``Progress`` and then records that a page can draw.
+"""The reward lab over a ``Session``: each tool as a generator for the worker thread, ``Progress``
+and then records that a page can draw.
 
-What the tools compute is in their own modules; here is what they need from a session, read once and kept until its votes, settings or model change. Nothing in this module changes the
-session; the tools that do are in ``lab_work``.
+What the tools compute is in their own modules; here is what they need from a session, read once and
+kept until its votes, settings or model change. Nothing in this module changes the session; the
+tools that do are in ``lab_work``.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Lab:
     """What the tools work on.
 
     Attributes:
-        model: the head fitted to ``data`` as it is now, normalised on ``reference``; the session's own may be older than its last votes.
+        model: the head fitted to ``data`` as it is now, normalised on ``reference``; the session's
+            own may be older than its last votes.
         finished: whether the model ended (prompt, text) itself.
         pool_features: (M, k) of the reference samples.
     """
@@ -54,10 +57,17 @@ _LABS: WeakKeyDictionary[Session, tuple[tuple, Lab]] = WeakKeyDictionary()
 
 
 def open_lab(session: Session) -> Iterator:
-    """Returns the Lab; yields Progress while features are read. Raises RewardModelError where nothing can be learned from the votes, InputError."""
+    """Returns the Lab; yields Progress while features are read. Raises RewardModelError where
+    nothing can be learned from the votes, InputError.
+    """
     pairs = session.learnable
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
-    finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
+    finished = {
+        (r.prompt, text): end
+        for r in session.rankings
+        if r.finished
+        for text, end in zip(r.candidates, r.finished, strict=True)
+    }
     key = (tuple(pairs), settings, tuple(session.training_prompts), session.model_name)
     if session in _LABS and _LABS[session][0] == key:
         return _LABS[session][1]
@@ -81,16 +91,24 @@ def _features(session: Session, settings: RewardModelSettings) -> Iterator:
 
 
 def report(session: Session) -> Iterator:
-    """How far it can be trusted, and what it follows: records "diagnosis" (``diagnose``), "surface" (``surface_correlations``), "curve" (``learning_curve``)."""
+    """How far it can be trusted, and what it follows: records "diagnosis" (``diagnose``), "surface"
+    (``surface_correlations``), "curve" (``learning_curve``).
+    """
     lab = yield from open_lab(session)
     yield {"kind": "diagnosis", **diagnose(lab.data, lab.model.weights, lab.settings.prior_std)}
     texts = [text for _, text, _ in lab.reference.rows]
-    yield {"kind": "surface", "outputs": len(texts), **attribution.surface_correlations(texts, lab.model.score(lab.reference.states), lab.data)}
+    yield {
+        "kind": "surface",
+        "outputs": len(texts),
+        **attribution.surface_correlations(texts, lab.model.score(lab.reference.states), lab.data),
+    }
     yield {"kind": "curve", **learning_curve(lab.data, lab.settings.prior_std)}
 
 
 def scores(session: Session, prompt: str, texts: list[str], conservative: float = 1.0) -> Iterator:
-    """Scores with both uncertainties: one record {"kind": "scores", "rows": ``score_with_uncertainty`` and "text"}."""
+    """Scores with both uncertainties: one record {"kind": "scores", "rows":
+    ``score_with_uncertainty`` and "text"}.
+    """
     lab = yield from open_lab(session)
     pooled = yield from pooled_of_texts(lab.lm, _rows(lab, prompt, texts))
     heads = bootstrap_heads(lab.data, lab.settings.prior_std, seed=session.seed)
@@ -99,16 +117,22 @@ def scores(session: Session, prompt: str, texts: list[str], conservative: float 
 
 
 def explain(session: Session, prompt: str, text: str) -> Iterator:
-    """What made one score: records "score" (a row of ``scores``), "words", "votes", "nearest" (``attribution.explain_score``)."""
+    """What made one score: records "score" (a row of ``scores``), "words", "votes", "nearest"
+    (``attribution.explain_score``).
+    """
     lab = yield from open_lab(session)
     ((_, _, ended),) = _rows(lab, prompt, [text])
     *_, scored = scores(session, prompt, [text])
     yield {"kind": "score", "prompt": check_prompt(prompt), **scored["rows"][0]}
-    yield from attribution.explain_score(lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended)
+    yield from attribution.explain_score(
+        lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended
+    )
 
 
 def watched(lab: Lab, prompts: int = 3, each: int = 4) -> list[int]:
-    """Numbers of a few unlabelled outputs, the first different ones of the first prompts: what the lab re-sorts."""
+    """Numbers of a few unlabelled outputs, the first different ones of the first prompts: what the
+    lab re-sorts.
+    """
     rows, seen = lab.reference.rows, set()
     names = list(dict.fromkeys(prompt for prompt, _, _ in rows))[:prompts]
     chosen: dict[str, list[int]] = {name: [] for name in names}
@@ -123,33 +147,67 @@ def votes(session: Session) -> Iterator:
     """The votes as they can be flipped, those that move the watched outputs most first.
 
     Yields:
-        Progress, then one record {"kind": "votes", "count", "rows": {"index", "prompt", "a", "b", "choice", "margin" (log-odds of a), "agrees" (None: a tie), "largest" (largest
-        move of a watched output if it is reversed, reference standard deviations; None: it is the only vote that prefers anything), "moved" (places that change), "decides"}}.
-        At most ``MOST_LISTED``: the influence of each vote is estimated, and those at the top are refitted.
+        Progress, then one record {"kind": "votes", "count", "rows": {"index", "prompt", "a", "b",
+        "choice", "margin" (log-odds of a), "agrees" (None: a tie), "largest" (largest move of a
+        watched output if it is reversed, reference standard deviations; None: it is the only vote
+        that prefers anything), "moved" (places that change), "decides"}}. At most ``MOST_LISTED``:
+        the influence of each vote is estimated, and those at the top are refitted.
     """
     lab = yield from open_lab(session)
     data, features, prior = lab.data, lab.pool_features[watched(lab)], lab.settings.prior_std
     margins = data.x @ lab.model.weights.double()
-    estimate = (attribution.influences(data, lab.model.weights, prior) @ features.double().T).abs().amax(1)
+    estimate = (
+        (attribution.influences(data, lab.model.weights, prior) @ features.double().T).abs().amax(1)
+    )
     order = estimate.argsort(descending=True, stable=True)[:MOST_LISTED].tolist()
     rows = []
     for done, index in enumerate(order, 1):
         pair, margin = data.pairs[index], margins[index].item()
         try:
             found = what_if(data, lab.model, index, "flip", features, lab.pool_features, prior)
-            effect = {"largest": max(abs(b - a) for b, a in zip(found["before"], found["after"])), "moved": found["moved"], "decides": found["decides"]}
+            effect = {
+                "largest": max(abs(b - a) for b, a in zip(found["before"], found["after"])),
+                "moved": found["moved"],
+                "decides": found["decides"],
+            }
         except RewardModelError:  # without it there is nothing to learn from
             effect = {"largest": None, "moved": len(features), "decides": True}
         agrees = None if pair.choice == "tie" else (margin > 0) == (pair.choice == "a")
-        rows.append({"index": index, "prompt": pair.prompt, "a": pair.a, "b": pair.b, "choice": pair.choice, "margin": margin, "agrees": agrees, **effect})
+        rows.append(
+            {
+                "index": index,
+                "prompt": pair.prompt,
+                "a": pair.a,
+                "b": pair.b,
+                "choice": pair.choice,
+                "margin": margin,
+                "agrees": agrees,
+                **effect,
+            }
+        )
         yield Progress("turning each vote round", done, len(order))
-    yield {"kind": "votes", "count": len(data), "rows": sorted(rows, key=lambda row: (row["largest"] is not None, -(row["largest"] or 0.0)))}
+    yield {
+        "kind": "votes",
+        "count": len(data),
+        "rows": sorted(
+            rows, key=lambda row: (row["largest"] is not None, -(row["largest"] or 0.0))
+        ),
+    }
 
 
-def flip(session: Session, index: int, change: str = "flip", prompt: str | None = None, texts: list[str] | None = None, watch: bool = False) -> Iterator:
-    """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompts", "texts", "index", "change", ...``what_if``}.
+def flip(
+    session: Session,
+    index: int,
+    change: str = "flip",
+    prompt: str | None = None,
+    texts: list[str] | None = None,
+    watch: bool = False,
+) -> Iterator:
+    """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompts",
+    "texts", "index", "change", ...``what_if``}.
 
-    The outputs shown are the ``watched`` ones, or ``texts`` of ``prompt``, or all judged outputs of the vote's own prompt.
+    The outputs shown are the ``watched`` ones, or ``texts`` of ``prompt``, or all judged outputs of
+    the vote's own prompt.
     """
     lab = yield from open_lab(session)
     vote = lab.data.pairs[index] if 0 <= index < len(lab.data) else None
@@ -158,18 +216,34 @@ def flip(session: Session, index: int, change: str = "flip", prompt: str | None 
         prompts, texts, _ = map(list, zip(*(lab.reference.rows[n] for n in numbers)))
         features = lab.pool_features[numbers]
     elif texts:
-        prompts, features = [prompt or ""] * len(texts), lab.data.whitener((yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts))))
+        prompts, features = (
+            [prompt or ""] * len(texts),
+            lab.data.whitener(
+                (yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts)))
+            ),
+        )
     else:
         own = [i for i, row in enumerate(lab.data.rows) if row[0] == (vote.prompt if vote else "")]
-        prompts, texts, features = [lab.data.rows[i][0] for i in own], [lab.data.rows[i][1] for i in own], lab.data.features[own]
+        prompts, texts, features = (
+            [lab.data.rows[i][0] for i in own],
+            [lab.data.rows[i][1] for i in own],
+            lab.data.features[own],
+        )
     yield {
-        "kind": "what_if", "prompts": prompts, "texts": texts, "index": index, "change": change,
-        **what_if(lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std),
-    }  # fmt: skip
+        "kind": "what_if",
+        "prompts": prompts,
+        "texts": texts,
+        "index": index,
+        "change": change,
+        **what_if(
+            lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std
+        ),
+    }
 
 
 def ask_next(session: Session, most: int = 64) -> Iterator:
-    """Which two of the outputs that wait to be ranked the model would learn most from: one record {"kind": "next", ...``next_pair``}.
+    """Which two of the outputs that wait to be ranked the model would learn most from: one record
+    {"kind": "next", ...``next_pair``}.
 
     Before anything can be learned it asks about the two that differ most.
     """
@@ -181,7 +255,11 @@ def ask_next(session: Session, most: int = 64) -> Iterator:
     if not session.nothing_to_learn():
         lab = yield from open_lab(session)
         data, whitener = lab.data, lab.data.whitener
-    rows = [(row["prompt"], text, bool(end)) for row in waiting for text, end in zip(row["texts"], row["finished"])]
+    rows = [
+        (row["prompt"], text, bool(end))
+        for row in waiting
+        for text, end in zip(row["texts"], row["finished"])
+    ]
     features = whitener((yield from pooled_of_texts(lm, rows)))
     parts = torch.split(features, [len(row["texts"]) for row in waiting])
     judged = {(p.prompt, p.a, p.b) for p in session.pairs}

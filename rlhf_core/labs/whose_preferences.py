@@ -1,9 +1,11 @@
-"""Whose preferences? One reward model a person and one of the majority, each asked about everybody's votes on prompts it never saw.
+"""Whose preferences? One reward model a person and one of the majority, each asked about
+everybody's votes on prompts it never saw.
 
 A generator for the worker thread; torch. Who agrees with whom without any model is ``annotators``'.
 
-Every model is trained anew without a part of the prompts, whole prompts at a time, and asked about that part: so that a model never saw the vote it is tested on, nor
-anybody else's vote about the same texts. Simplification: a vote of the majority is one vote, however many people stand behind it.
+Every model is trained anew without a part of the prompts, whole prompts at a time, and asked about
+that part: so that a model never saw the vote it is tested on, nor anybody else's vote about the
+same texts. Simplification: a vote of the majority is one vote, however many people stand behind it.
 """
 
 from __future__ import annotations
@@ -30,40 +32,77 @@ MAJORITY, LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = "the majority", 6, 3, 8
 def compare_people(session: Session) -> Iterator:
     """Train everybody's reward model, and the majority's; one record at the end.
 
-    {"kind": "whose", "models": [names, the majority first], "people": [names], "table": {model: {person: {"right", "of", "share", "low", "high"}}},
-    "gaps": [{"who", "own", "majority" (shares), "difference", "low", "high", "of", "words"}], "left_out": [{"who", "why"}], "notes": [sentences]}.
+    {"kind": "whose", "models": [names, the majority first], "people": [names], "table": {model:
+    {person: {"right", "of", "share", "low", "high"}}}, "gaps": [{"who", "own", "majority" (shares),
+    "difference", "low", "high", "of", "words"}], "left_out": [{"who", "why"}], "notes":
+    [sentences]}.
 
     Raises InputError where fewer than two people have enough votes.
     """
-    settings, lm = RewardModelSettings(**session.settings.get("reward_model", {})).validate(), ready(session)
+    settings, lm = (
+        RewardModelSettings(**session.settings.get("reward_model", {})).validate(),
+        ready(session),
+    )
     pairs, too_long = readable(lm, session.learnable)
     voters, left_out = sift(pairs)
     if len(voters) < 2:
         why = "; ".join(f"{row['who']}: {row['why']}" for row in left_out) or "nobody has voted yet"
-        raise InputError(f"Two people or more are needed, each with {LEAST_VOTES} votes on {LEAST_PROMPTS} prompts ({why}).")
+        raise InputError(
+            f"Two people or more are needed, each with {LEAST_VOTES} votes on {LEAST_PROMPTS}"
+            f" prompts ({why})."
+        )
     notes = [too_long] if too_long else []
     majority, split = majority_pairs([pair for votes in voters.values() for pair in votes])
     sources = {MAJORITY: training_pairs(majority), **voters}
     if nothing_to_learn(sources[MAJORITY]):
-        left_out.append({"who": MAJORITY, "why": "too few pairs were judged by two people, or they never agree"})
+        left_out.append(
+            {"who": MAJORITY, "why": "too few pairs were judged by two people, or they never agree"}
+        )
         del sources[MAJORITY]
     elif split:
-        notes.append(f"{len(split)} pairs have no majority: only one person judged them, or the votes are even.")
+        notes.append(
+            f"{len(split)} pairs have no majority: only one person judged them, or the votes are"
+            " even."
+        )
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
-    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], pool).whitener(settings.features)
-    finished = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
+    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], pool).whitener(
+        settings.features
+    )
+    finished = {
+        (r.prompt, text): end
+        for r in session.rankings
+        if r.finished
+        for text, end in zip(r.candidates, r.finished, strict=True)
+    }
     rows = comparisons.rows_of([pair for votes in sources.values() for pair in votes], finished)
     states = yield from pooled_of_texts(lm, rows)
-    data = {name: comparisons.from_states(whitener, votes, rows, states) for name, votes in sources.items()}
+    data = {
+        name: comparisons.from_states(whitener, votes, rows, states)
+        for name, votes in sources.items()
+    }
     right = cross_predict(data, prior_stds(whitener, settings.prior_std), settings.seed)
     people = [name for name in voters if name in data]
     table = {model: {person: _share(right[model][person]) for person in people} for model in data}
-    gaps = [gap(person, right[person][person], right[MAJORITY][person]) for person in people] if MAJORITY in data else []
-    yield {"kind": "whose", "models": list(data), "people": people, "table": table, "gaps": gaps, "left_out": left_out, "notes": notes}
+    gaps = (
+        [gap(person, right[person][person], right[MAJORITY][person]) for person in people]
+        if MAJORITY in data
+        else []
+    )
+    yield {
+        "kind": "whose",
+        "models": list(data),
+        "people": people,
+        "table": table,
+        "gaps": gaps,
+        "left_out": left_out,
+        "notes": notes,
+    }
 
 
 def sift(pairs: list[Pair]) -> tuple[dict[str, list[Pair]], list[dict]]:
-    """Whose votes are enough for a reward model, the busiest ``MOST_PEOPLE``; and who is left out, with why."""
+    """Whose votes are enough for a reward model, the busiest ``MOST_PEOPLE``; and who is left out,
+    with why.
+    """
     enough, left_out = {}, []
     for who, votes in by_annotator(training_pairs(pairs)).items():
         decided = [pair for pair in votes if pair.choice != "tie"]
@@ -75,29 +114,44 @@ def sift(pairs: list[Pair]) -> tuple[dict[str, list[Pair]], list[dict]]:
         else:
             enough[who] = votes
     busiest = sorted(enough, key=lambda who: -len(enough[who]))
-    left_out += [{"who": who, "why": f"only the {MOST_PEOPLE} people with most votes are compared"} for who in busiest[MOST_PEOPLE:]]
+    left_out += [
+        {"who": who, "why": f"only the {MOST_PEOPLE} people with most votes are compared"}
+        for who in busiest[MOST_PEOPLE:]
+    ]
     return {who: enough[who] for who in enough if who in busiest[:MOST_PEOPLE]}, left_out
 
 
-def cross_predict(data: dict[str, comparisons.Comparisons], prior: torch.Tensor, seed: int, folds: int = 10) -> dict[str, dict[str, list[bool]]]:
-    """model -> person -> for each clear vote of the person, in order: is the model, trained without the vote's prompt, right about it? No opinion is not right."""
-    fold_of = split_prompts([prompt for one in data.values() for prompt in one.prompts], folds, seed)
+def cross_predict(
+    data: dict[str, comparisons.Comparisons], prior: torch.Tensor, seed: int, folds: int = 10
+) -> dict[str, dict[str, list[bool]]]:
+    """model -> person -> for each clear vote of the person, in order: is the model, trained without
+    the vote's prompt, right about it? No opinion is not right.
+    """
+    fold_of = split_prompts(
+        [prompt for one in data.values() for prompt in one.prompts], folds, seed
+    )
     answers: dict[str, dict[str, list[bool]]] = {}
     for model, own in data.items():
         mine = torch.tensor([fold_of[prompt] for prompt in own.prompts])
-        weights = own.weights * (mine[None] != torch.arange(folds)[:, None])  # (folds, N): without each part of the prompts
+        weights = own.weights * (
+            mine[None] != torch.arange(folds)[:, None]
+        )  # (folds, N): without each part of the prompts
         heads = comparisons.solve_many(own.x, own.targets, weights, prior)  # (folds, k)
         answers[model] = {}
         for person, votes in data.items():
             place = torch.tensor([fold_of[prompt] for prompt in votes.prompts])
             margins = (votes.x * heads[place]).sum(1)
             decided = votes.targets != 0.5
-            answers[model][person] = (torch.where(votes.targets > 0.5, margins, -margins) > 0)[decided].tolist()
+            answers[model][person] = (torch.where(votes.targets > 0.5, margins, -margins) > 0)[
+                decided
+            ].tolist()
     return answers
 
 
 def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
-    """How much better ``who`` is served by a model of their own than by the majority's, vote by vote, with a sentence."""
+    """How much better ``who`` is served by a model of their own than by the majority's, vote by
+    vote, with a sentence.
+    """
     both, mine, theirs = (
         sum(x and y for x, y in zip(own, majority)),
         sum(x and not y for x, y in zip(own, majority)),
@@ -106,11 +160,20 @@ def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
     low, high = paired_difference_interval(both, mine, theirs, len(own) - both - mine - theirs)
     own_share, majority_share = sum(own) / len(own), sum(majority) / len(majority)
     if low > 0:
-        words = f"{who} loses by the majority: a model of {who}'s own votes is right about them more often."
+        words = (
+            f"{who} loses by the majority: a model of {who}'s own votes is right about them more"
+            " often."
+        )
     elif high < 0:
-        words = f"{who} gains by the majority: more votes make a better model of this taste than {who}'s own few."
+        words = (
+            f"{who} gains by the majority: more votes make a better model of this taste than"
+            f" {who}'s own few."
+        )
     else:
-        words = f"Too few to tell whether {who} is served better by the majority's model or by one of {who}'s own ({len(own)} votes)."
+        words = (
+            f"Too few to tell whether {who} is served better by the majority's model or by one of"
+            f" {who}'s own ({len(own)} votes)."
+        )
     return {
         "who": who,
         "own": own_share,
@@ -125,4 +188,10 @@ def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
 
 def _share(right: list[bool]) -> dict:
     low, high = wilson_interval(sum(right), len(right))
-    return {"right": sum(right), "of": len(right), "share": sum(right) / len(right) if right else None, "low": low, "high": high}
+    return {
+        "right": sum(right),
+        "of": len(right),
+        "share": sum(right) / len(right) if right else None,
+        "low": low,
+        "high": high,
+    }

@@ -1,7 +1,9 @@
-"""Fetch a model from the Hugging Face hub into its own cache, once: the files we read, at a pinned revision, with progress, errors in words.
+"""Fetch a model from the Hugging Face hub into its own cache, once: the files we read, at a pinned
+revision, with progress, errors in words.
 
-``python -m rlhf_core.lm.download NAME`` fetches one on the list; a page lets that process do it (``fetch_aside``), because the worker thread has other work
-while bytes trickle in. Knows nothing about what is in the files. Weights are safetensors; nothing that could run code is fetched.
+``python -m rlhf_core.lm.download NAME`` fetches one on the list; a page lets that process do it
+(``fetch_aside``), because the worker thread has other work while bytes trickle in. Knows nothing
+about what is in the files. Weights are safetensors; nothing that could run code is fetched.
 """
 
 from __future__ import annotations
@@ -27,8 +29,16 @@ class DownloadError(ValueError):
     """A model that could not be fetched; the message says why and what to do."""
 
 
-def download(name: str, revision: str, tell: Callable[[int, int], None] | None = None, fetch=None, *, offline: bool = False) -> Path:
-    """The folder in the hub's cache with ``name`` at ``revision``; what is there already is not fetched, nor is the hub asked.
+def download(
+    name: str,
+    revision: str,
+    tell: Callable[[int, int], None] | None = None,
+    fetch=None,
+    *,
+    offline: bool = False,
+) -> Path:
+    """The folder in the hub's cache with ``name`` at ``revision``; what is there already is not
+    fetched, nor is the hub asked.
 
     Args:
         tell: called with (bytes done, bytes in all) of the file that is being fetched.
@@ -43,18 +53,29 @@ def download(name: str, revision: str, tell: Callable[[int, int], None] | None =
 
     logging.set_verbosity_error()  # its retries are not news
     fetch = fetch or hf_hub_download
-    options = ({"tqdm_class": teller(tell)} if tell else {}) | ({"local_files_only": True} if offline else {})
+    options = ({"tqdm_class": teller(tell)} if tell else {}) | (
+        {"local_files_only": True} if offline else {}
+    )
     for file in (*HELPFUL, *NEEDED):
         try:
             path = fetch(name, file, revision=revision, **options)
-        except Exception as error:  # http, file system and the hub's own kinds; the learner needs one sentence
-            if file in HELPFUL and isinstance(error, EntryNotFoundError) and (offline or not isinstance(error, LocalEntryNotFoundError)):
+        except (
+            Exception
+        ) as error:  # http, file system and the hub's own kinds; the learner needs one sentence
+            if (
+                file in HELPFUL
+                and isinstance(error, EntryNotFoundError)
+                and (offline or not isinstance(error, LocalEntryNotFoundError))
+            ):
                 continue
             if offline and isinstance(error, LocalEntryNotFoundError):
                 raise DownloadError(
-                    f"The model {name} is not on this machine (any more). Fetch it on the page “Models”, or go on with the bundled one."
+                    f"The model {name} is not on this machine (any more). Fetch it on the page"
+                    " “Models”, or go on with the bundled one."
                 ) from error
-            raise DownloadError(f"{in_words(name, file, error)} The bundled model works offline.") from error
+            raise DownloadError(
+                f"{in_words(name, file, error)} The bundled model works offline."
+            ) from error
     return Path(path).parent
 
 
@@ -64,12 +85,21 @@ def in_words(name: str, file: str, error: Exception) -> str:
 
     for cause in causes(error):
         if getattr(cause, "errno", None) == errno.ENOSPC:
-            return f"The disk is full, so the model {name} could not be kept; make room, or set HF_HOME to a folder on another disk, and try again."
+            return (
+                f"The disk is full, so the model {name} could not be kept; make room, or set"
+                " HF_HOME to a folder on another disk, and try again."
+            )
     if isinstance(error, LocalEntryNotFoundError):
-        return f"The model {name} is not on this machine and could not be downloaded (is there a connection to the hub?)."
+        return (
+            f"The model {name} is not on this machine and could not be downloaded (is there a"
+            " connection to the hub?)."
+        )
     if isinstance(error, EntryNotFoundError):
         return f"The hub has no {file} for the model {name} at the pinned revision."
-    return f"The download of {name} broke off at {file} ({type(error).__name__}); try again, it goes on where it stopped."
+    return (
+        f"The download of {name} broke off at {file} ({type(error).__name__}); try again, it goes"
+        " on where it stopped."
+    )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -94,11 +124,12 @@ def teller(tell: Callable[[int, int], None]) -> type:
     return Teller
 
 
-# --- in a process of its own ---------------------------------------------------------------------------------------
+# --- in a process of its own ----------------------------------------------------------------------
 
 
 def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progress]:
-    """Have another process fetch a model on the list, and yield how far it is (megabytes). Closed early, it ends that process; a later try goes on from there.
+    """Have another process fetch a model on the list, and yield how far it is (megabytes). Closed
+    early, it ends that process; a later try goes on from there.
 
     Args:
         command: stands in for ``python -m rlhf_core.lm.download NAME`` in tests.
@@ -111,27 +142,41 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "said.jsonl"
         with log.open("w") as said:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT
+            )
         try:
             ended = False
             while not ended:
-                ended = process.poll() is not None  # asked before the log is read, so that nothing said last is missed
-                lines = log.read_text(encoding="utf-8").split("\n")[:-1]  # the last one may be half written
+                ended = (
+                    process.poll() is not None
+                )  # asked before the log is read, so that nothing said last is missed
+                lines = log.read_text(encoding="utf-8").split("\n")[
+                    :-1
+                ]  # the last one may be half written
                 last = json.loads(lines[-1]) if lines else {}
                 done = last.get("megabytes", done)
-                yield Progress(f"fetching {name} (megabytes)", min(done, total), total, wait=0.0 if ended else LOOK_AGAIN)
+                yield Progress(
+                    f"fetching {name} (megabytes)",
+                    min(done, total),
+                    total,
+                    wait=0.0 if ended else LOOK_AGAIN,
+                )
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait(10)
         if "folder" not in last:
             raise DownloadError(
-                last.get("error") or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
+                last.get("error")
+                or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
             )
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the models named, one JSON line a megabyte. 0: all are here; 2: one could not be had, and why is on the last line."""
+    """Fetch the models named, one JSON line a megabyte. 0: all are here; 2: one could not be had,
+    and why is on the last line.
+    """
 
     def say(row: dict) -> None:
         print(json.dumps(row), flush=True)
@@ -146,7 +191,14 @@ def main(arguments: list[str]) -> int:
 
     for name in arguments:
         if name not in model_list.HUB:
-            say({"error": f"There is no model called {name!r} on the list: {', '.join(model_list.HUB)}."})
+            say(
+                {
+                    "error": (
+                        f"There is no model called {name!r} on the list:"
+                        f" {', '.join(model_list.HUB)}."
+                    )
+                }
+            )
             return 2
         try:
             say({"folder": str(download(name, model_list.HUB[name].revision, tell))})

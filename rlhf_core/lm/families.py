@@ -1,13 +1,17 @@
 """What one layer computes, family by family: GPT-2, Llama (SmolLM2), OPT, GPT-NeoX (Pythia), MPT.
 
-Each class names where transformers keeps the parts of its model and says how a layer uses them; the walk through the layers, the cache and the copy that is
-trained are ``transformer.py``'s. Side by side one sees how little the families differ: where positions enter (an embedding added at the bottom, a rotation of
-queries and keys, or a bias on who looks at whom), which norm, which inner layer. Equal to transformers' own forward: tests/lm/test_families.py.
+Each class names where transformers keeps the parts of its model and says how a layer uses them; the
+walk through the layers, the cache and the copy that is trained are ``transformer.py``'s. Side by
+side one sees how little the families differ: where positions enter (an embedding added at the
+bottom, a rotation of queries and keys, or a bias on who looks at whom), which norm, which inner
+layer. Equal to transformers' own forward: tests/lm/test_families.py.
 
-Positions inside attention are read off ``allowed``: a real token stands where as many as it may look at, itself left out, stand before it. So padding
-changes nothing, and no caller has to pass positions twice.
+Positions inside attention are read off ``allowed``: a real token stands where as many as it may
+look at, itself left out, stand before it. So padding changes nothing, and no caller has to pass
+positions twice.
 
-Shapes: B rows, T new positions, S positions with the cache, d hidden size, H heads, H_kv heads with keys and values of their own.
+Shapes: B rows, T new positions, S positions with the cache, d hidden size, H heads, H_kv heads with
+keys and values of their own.
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ from rlhf_core.lm.transformer import KeyValueCache, Transformer
 
 
 class Unsupported(ValueError):
-    """A model of a known family that is built in a way its class here does not compute; the message says which."""
+    """A model of a known family that is built in a way its class here does not compute; the message
+    says which.
+    """
 
 
 def refuse(*unsupported: tuple[bool, str]) -> None:
@@ -34,79 +40,127 @@ def own_output(model) -> nn.Module | None:
     return None if output.weight is model.get_input_embeddings().weight else output
 
 
-# --- GPT-2 ---------------------------------------------------------------------------------------------------------
+# --- GPT-2 ----------------------------------------------------------------------------------------
 
 
 class GPT2(Transformer):
-    """Learned positions, layer norm before each half, one matrix for queries, keys and values. Source: Radford et al. 2019."""
+    """Learned positions, layer norm before each half, one matrix for queries, keys and values.
+    Source: Radford et al. 2019.
+    """
 
     @classmethod
     def of(cls, model) -> GPT2:
         body, config = model.transformer, model.config
         unusual = config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights
-        refuse((unusual, "it scales its attention in an unusual way"), (config.add_cross_attention, "it is not a plain decoder"))
-        trunk = cls(wte=body.wte, wpe=body.wpe, h=body.h, ln_f=body.ln_f, heads=config.n_head, context=config.n_positions, lm_head=own_output(model))
-        # transformers' "gelu_new" is this very function in eight steps, each through memory; torch has it in one.
-        trunk.bend = nn.GELU(approximate="tanh") if config.activation_function == "gelu_new" else body.h[0].mlp.act
+        refuse(
+            (unusual, "it scales its attention in an unusual way"),
+            (config.add_cross_attention, "it is not a plain decoder"),
+        )
+        trunk = cls(
+            wte=body.wte,
+            wpe=body.wpe,
+            h=body.h,
+            ln_f=body.ln_f,
+            heads=config.n_head,
+            context=config.n_positions,
+            lm_head=own_output(model),
+        )
+        # transformers' "gelu_new" is this very function in eight steps, each through memory; torch
+        # has it in one.
+        trunk.bend = (
+            nn.GELU(approximate="tanh")
+            if config.activation_function == "gelu_new"
+            else body.h[0].mlp.act
+        )
         return trunk
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         return self.wte(ids) + self.wpe(positions)
 
-    def block(self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         qkv = block.attn.c_attn(block.ln_1(hidden))  # (B, T, 3d)
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, T, d/H) each
+        q, k, v = (
+            qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        )  # (B, H, T, d/H) each
         hidden = hidden + block.attn.c_proj(self.attend(q, k, v, places, layer, cache))
         return hidden + block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
 
 
-# --- OPT -----------------------------------------------------------------------------------------------------------
+# --- OPT ------------------------------------------------------------------------------------------
 
 
 class OPT(Transformer):
-    """GPT-2 with separate matrices, ReLU, and positions that start at 2. Source: Zhang et al. 2022 (arXiv 2205.01068)."""
+    """GPT-2 with separate matrices, ReLU, and positions that start at 2. Source: Zhang et al. 2022
+    (arXiv 2205.01068).
+    """
 
     @classmethod
     def of(cls, model) -> OPT:
         body, config = model.model.decoder, model.config
         refuse(
-            (config.word_embed_proj_dim != config.hidden_size, "its token embedding is narrower than its layers"),  # opt-350m
-            (not config.do_layer_norm_before or body.final_layer_norm is None, "it normalises after each layer instead of before"),
+            (
+                config.word_embed_proj_dim != config.hidden_size,
+                "its token embedding is narrower than its layers",
+            ),  # opt-350m
+            (
+                not config.do_layer_norm_before or body.final_layer_norm is None,
+                "it normalises after each layer instead of before",
+            ),
         )
         return cls(
-            wte=body.embed_tokens, wpe=body.embed_positions, h=body.layers, ln_f=body.final_layer_norm, heads=config.num_attention_heads,
-            context=config.max_position_embeddings, lm_head=own_output(model),
-        )  # fmt: skip
+            wte=body.embed_tokens,
+            wpe=body.embed_positions,
+            h=body.layers,
+            ln_f=body.final_layer_norm,
+            heads=config.num_attention_heads,
+            context=config.max_position_embeddings,
+            lm_head=own_output(model),
+        )
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         return self.wte(ids) + nn.functional.embedding(positions + self.wpe.offset, self.wpe.weight)
 
-    def block(self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         x = block.self_attn_layer_norm(hidden)
-        q, k, v = (split(part(x), self.heads) for part in (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj))
+        q, k, v = (
+            split(part(x), self.heads)
+            for part in (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj)
+        )
         hidden = hidden + block.self_attn.out_proj(self.attend(q, k, v, places, layer, cache))
         return hidden + block.fc2(block.activation_fn(block.fc1(block.final_layer_norm(hidden))))
 
 
-# --- families that rotate queries and keys -------------------------------------------------------------------------
+# --- families that rotate queries and keys --------------------------------------------------------
 
 
 class Rotary(Transformer):
-    """Positions as rotations of queries and keys, so that a product of the two knows their distance. Source: Su et al. 2021 (arXiv 2104.09864)."""
+    """Positions as rotations of queries and keys, so that a product of the two knows their
+    distance. Source: Su et al. 2021 (arXiv 2104.09864).
+    """
 
     def __init__(self, *, rotary: nn.Module, **parts):
         super().__init__(**parts)
-        self.rotary = rotary  # transformers' own: it knows the scalings that some checkpoints ask for
+        self.rotary = (
+            rotary  # transformers' own: it knows the scalings that some checkpoints ask for
+        )
 
     def places(self, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> allowed, and the cosine and sine of each new position's angles, (B, 1, T, rotated part of d/H) each."""
+        """-> allowed, and the cosine and sine of each new position's angles, (B, 1, T, rotated part
+        of d/H) each.
+        """
         positions = allowed[:, 0].sum(-1) - 1  # (B, T)
         cos, sin = self.rotary(self.wte.weight, positions)
         return allowed, cos[:, None], sin[:, None]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the first dimensions of each head, as many as there are angles, in pairs (i, i + half). (B, H, T, d/H) -> the same."""
+    """Turn the first dimensions of each head, as many as there are angles, in pairs (i, i + half).
+    (B, H, T, d/H) -> the same.
+    """
     turned, rest = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], -1)
     first, second = turned.chunk(2, -1)
     turned = turned * cos + torch.cat([-second, first], -1) * sin
@@ -115,58 +169,92 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def refuse_rotations_that_change(config) -> None:
     kind = config.rope_parameters.get("rope_type", "default")
-    refuse((kind not in ("default", "linear", "llama3", "yarn"), f"its rotary positions are of type {kind!r}, which change with the length of the text"))
+    refuse(
+        (
+            kind not in ("default", "linear", "llama3", "yarn"),
+            f"its rotary positions are of type {kind!r}, which change with the length of the text",
+        )
+    )
 
 
 class Llama(Rotary):
-    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries. Source: Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one."""
+    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries. Source:
+    Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one.
+    """
 
     @classmethod
     def of(cls, model) -> Llama:
         body, config = model.model, model.config
         refuse_rotations_that_change(config)
         return cls(
-            wte=body.embed_tokens, h=body.layers, ln_f=body.norm, heads=config.num_attention_heads, key_value_heads=config.num_key_value_heads,
-            head_size=config.head_dim, context=config.max_position_embeddings, lm_head=own_output(model), rotary=body.rotary_emb,
-        )  # fmt: skip
+            wte=body.embed_tokens,
+            h=body.layers,
+            ln_f=body.norm,
+            heads=config.num_attention_heads,
+            key_value_heads=config.num_key_value_heads,
+            head_size=config.head_dim,
+            context=config.max_position_embeddings,
+            lm_head=own_output(model),
+            rotary=body.rotary_emb,
+        )
 
-    def block(self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         allowed, cos, sin = places
         x, attention, mlp = block.input_layernorm(hidden), block.self_attn, block.mlp
         q = rotate(split(attention.q_proj(x), self.heads), cos, sin)
-        k, v = rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin), split(attention.v_proj(x), self.key_value_heads)
+        k, v = (
+            rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin),
+            split(attention.v_proj(x), self.key_value_heads),
+        )
         hidden = hidden + attention.o_proj(self.attend(q, k, v, allowed, layer, cache))
         x = block.post_attention_layernorm(hidden)
         return hidden + mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
 
 
 class GPTNeoX(Rotary):
-    """Only a part of each head is rotated; both halves of a layer read the same input (Pythia). Source: Black et al. 2022 (arXiv 2204.06745)."""
+    """Only a part of each head is rotated; both halves of a layer read the same input (Pythia).
+    Source: Black et al. 2022 (arXiv 2204.06745).
+    """
 
     @classmethod
     def of(cls, model) -> GPTNeoX:
         body, config = model.gpt_neox, model.config
         refuse_rotations_that_change(config)
         return cls(
-            wte=body.embed_in, h=body.layers, ln_f=body.final_layer_norm, heads=config.num_attention_heads, context=config.max_position_embeddings,
-            lm_head=own_output(model), rotary=body.rotary_emb,
-        )  # fmt: skip
+            wte=body.embed_in,
+            h=body.layers,
+            ln_f=body.final_layer_norm,
+            heads=config.num_attention_heads,
+            context=config.max_position_embeddings,
+            lm_head=own_output(model),
+            rotary=body.rotary_emb,
+        )
 
-    def block(self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         allowed, cos, sin = places
-        q, k, v = split(block.attention.query_key_value(block.input_layernorm(hidden)), self.heads).chunk(3, -1)  # (B, H, T, d/H) each
-        mixed = block.attention.dense(self.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, allowed, layer, cache))
+        q, k, v = split(
+            block.attention.query_key_value(block.input_layernorm(hidden)), self.heads
+        ).chunk(3, -1)  # (B, H, T, d/H) each
+        mixed = block.attention.dense(
+            self.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, allowed, layer, cache)
+        )
         if block.use_parallel_residual:
             return hidden + mixed + block.mlp(block.post_attention_layernorm(hidden))
         hidden = hidden + mixed
         return hidden + block.mlp(block.post_attention_layernorm(hidden))
 
 
-# --- MPT -----------------------------------------------------------------------------------------------------------
+# --- MPT ------------------------------------------------------------------------------------------
 
 
 class MPT(Transformer):
-    """No positions at all: who stands further back is looked at less, each head with its own slope (ALiBi). Source: Press et al. 2021 (arXiv 2108.12409)."""
+    """No positions at all: who stands further back is looked at less, each head with its own slope
+    (ALiBi). Source: Press et al. 2021 (arXiv 2108.12409).
+    """
 
     @classmethod
     def of(cls, model) -> MPT:
@@ -174,30 +262,48 @@ class MPT(Transformer):
         attention = config.attn_config
         refuse(
             (not attention.alibi, "it has learned positions instead of ALiBi"),
-            (attention.qk_ln or attention.attn_type != "multihead_attention" or attention.prefix_lm, "its attention is not plain multi-head attention"),
+            (
+                attention.qk_ln
+                or attention.attn_type != "multihead_attention"
+                or attention.prefix_lm,
+                "its attention is not plain multi-head attention",
+            ),
             (config.logit_scale is not None, "it scales its logits"),
         )
-        trunk = cls(wte=body.wte, h=body.blocks, ln_f=body.norm_f, heads=config.n_heads, context=config.max_seq_len, lm_head=own_output(model))
+        trunk = cls(
+            wte=body.wte,
+            h=body.blocks,
+            ln_f=body.norm_f,
+            heads=config.n_heads,
+            context=config.max_seq_len,
+            lm_head=own_output(model),
+        )
         trunk.steepest = attention.alibi_bias_max
         return trunk
 
     def places(self, allowed: Tensor) -> Tensor:
-        """-> what is added to the scores, (B, H, T, S): slope times how far to the left a key stands; -inf where looking is not allowed."""
+        """-> what is added to the scores, (B, H, T, S): slope times how far to the left a key
+        stands; -inf where looking is not allowed.
+        """
         from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 
         slopes = build_mpt_alibi_tensor(self.heads, allowed.shape[-1], self.steepest)  # (H, 1, S)
         return slopes.masked_fill(~allowed, -torch.inf)
 
-    def block(self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         qkv = block.attn.Wqkv(block.norm_1(hidden))  # (B, T, 3d)
         if block.attn.clip_qkv:
             qkv = qkv.clamp(-block.attn.clip_qkv, block.attn.clip_qkv)
         q, k, v = (split(part, self.heads) for part in qkv.chunk(3, -1))
-        hidden = hidden + block.attn.out_proj(self.attend(q, k, v, places, layer, cache, block.attn.softmax_scale))
+        hidden = hidden + block.attn.out_proj(
+            self.attend(q, k, v, places, layer, cache, block.attn.softmax_scale)
+        )
         return hidden + block.ffn.down_proj(block.ffn.act(block.ffn.up_proj(block.norm_2(hidden))))
 
 
-# --- which is which ------------------------------------------------------------------------------------------------
+# --- which is which -------------------------------------------------------------------------------
 
 
 def split(x: Tensor, heads: int) -> Tensor:

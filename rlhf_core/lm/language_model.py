@@ -1,7 +1,9 @@
-"""Load a language model: the bundled pocket GPT-2, a pinned one from the hub, or a local folder of a family in ``families.py``.
+"""Load a language model: the bundled pocket GPT-2, a pinned one from the hub, or a local folder of
+a family in ``families.py``.
 
-The loaded model is the *frozen base*: shared by every session, never trained, provably untouched (``fingerprint``). Knows nothing about prompts
-or rewards. Weights are one safetensors file: no pickle, no remote code. float32 throughout; why, says ``precision.py``.
+The loaded model is the *frozen base*: shared by every session, never trained, provably untouched
+(``fingerprint``). Knows nothing about prompts or rewards. Weights are one safetensors file: no
+pickle, no remote code. float32 throughout; why, says ``precision.py``.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from rlhf_core.lm.download import DownloadError, download
 from rlhf_core.lm.families import FAMILIES, Unsupported
 from rlhf_core.lm.transformer import Transformer
 
-# Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the same on a laptop and on a server, so that a
-# replay can be compared, and a workshop's server keeps a core for its pages.
+# Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the
+# same on a laptop and on a server, so that a replay can be compared, and a workshop's server keeps
+# a core for its pages.
 torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
@@ -42,7 +45,8 @@ class LanguageModel:
         name: as asked for: "bundled", a hub id, or a folder.
         trunk: the frozen base; every parameter has requires_grad False.
         end_id: the end-of-text token, an action the policy must learn to take.
-        pad_id: fills rows; never equal to ``end_id``. It is masked wherever it stands, so any other token will do.
+        pad_id: fills rows; never equal to ``end_id``. It is masked wherever it stands, so any other
+        token will do.
     """
 
     name: str
@@ -54,7 +58,9 @@ class LanguageModel:
 
     @property
     def markers(self) -> tuple:
-        """Tokens that are no text: end of text, and padding where the tokenizer has it (``pad_id`` may be an ordinary token, gpt2's is "!")."""
+        """Tokens that are no text: end of text, and padding where the tokenizer has it (``pad_id``
+        may be an ordinary token, gpt2's is "!").
+        """
         return self.end_id, self.tokenizer.pad_token_id
 
     def encode(self, prompt: str) -> list[int]:
@@ -76,7 +82,9 @@ class LanguageModel:
         return "⏹ end" if token_id == self.end_id else self.tokenizer.decode([token_id])
 
     def fingerprint(self) -> str:
-        """sha256 of all weights, name by name: equal before and after every training, or something is wrong."""
+        """sha256 of all weights, name by name: equal before and after every training, or something
+        is wrong.
+        """
         return fingerprint(self.trunk)
 
 
@@ -89,48 +97,71 @@ def fingerprint(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-# --- what can be loaded --------------------------------------------------------------------------------------------
+# --- what can be loaded ---------------------------------------------------------------------------
 
 
 def _check_folder(folder: Path) -> None:
     """Raises ModelError where the folder cannot be a model of ours, before anything big is read."""
     if not (folder / "config.json").is_file():
-        raise ModelError(f"The folder {folder} holds no config.json, so it is no model in Hugging Face layout.")
+        raise ModelError(
+            f"The folder {folder} holds no config.json, so it is no model in Hugging Face layout."
+        )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         kind = config.get("model_type")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"The file {folder / 'config.json'} cannot be read: {error}.") from error
     if kind not in FAMILIES:
-        raise ModelError(f"The model in {folder} is of type {kind!r}; supported are {', '.join(FAMILIES)}.")
+        raise ModelError(
+            f"The model in {folder} is of type {kind!r}; supported are {', '.join(FAMILIES)}."
+        )
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise ModelError(f"The folder {folder} holds no model.safetensors; {_instead(folder)}")
     if weights.stat().st_size > MOST_BYTES:
-        raise ModelError(f"The model in {folder} has {weights.stat().st_size / 1e9:.1f} GB of weights; at most {MOST_BYTES / 1e9:.0f} GB can be trained here.")
+        raise ModelError(
+            f"The model in {folder} has {weights.stat().st_size / 1e9:.1f} GB of weights; at most"
+            f" {MOST_BYTES / 1e9:.0f} GB can be trained here."
+        )
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-        raise ModelError(f"The folder {folder} holds no tokenizer (tokenizer.json, or vocab.json with merges.txt).")
+        raise ModelError(
+            f"The folder {folder} holds no tokenizer (tokenizer.json, or vocab.json with"
+            " merges.txt)."
+        )
 
 
 def _instead(folder: Path) -> str:
     """What a folder without model.safetensors has in its place, and what to do about it."""
     names = sorted(file.name for file in folder.iterdir())
-    if "model.safetensors.index.json" in names or any(name.startswith("model-") and name.endswith(".safetensors") for name in names):
-        return "its weights are split into several files. Save it again as one: model.save_pretrained(folder, max_shard_size='100GB')."
+    if "model.safetensors.index.json" in names or any(
+        name.startswith("model-") and name.endswith(".safetensors") for name in names
+    ):
+        return (
+            "its weights are split into several files. Save it again as one:"
+            " model.save_pretrained(folder, max_shard_size='100GB')."
+        )
     pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth"))]
     if pickles:
         return (
-            f"its weights ({pickles[0]}) are a pickle, which can run code when it is read. Save it again with a current transformers, which writes safetensors."
+            f"its weights ({pickles[0]}) are a pickle, which can run code when it is read. Save it"
+            " again with a current transformers, which writes safetensors."
         )
     return "weights are read from a single safetensors file only."
 
 
-def load(name: str = model_list.BUNDLED, tell: Callable[[int, int], None] | None = None, *, fetch: bool = True) -> LanguageModel:
-    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a process. Raises ModelError.
+def load(
+    name: str = model_list.BUNDLED,
+    tell: Callable[[int, int], None] | None = None,
+    *,
+    fetch: bool = True,
+) -> LanguageModel:
+    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a
+    process. Raises ModelError.
 
     Args:
         tell: called with (bytes done, bytes in all) while a file comes from the hub.
-        fetch: whether a hub model that is not on this machine may be downloaded now, which takes minutes.
+        fetch: whether a hub model that is not on this machine may be downloaded now, which takes
+        minutes.
     """
     if name == model_list.BUNDLED:
         folder = BUNDLED
@@ -142,7 +173,10 @@ def load(name: str = model_list.BUNDLED, tell: Callable[[int, int], None] | None
     elif Path(name).is_dir():
         folder = Path(name)
     else:
-        raise ModelError(f"There is no model called {name!r}. Use bundled, {', '.join(model_list.HUB)}, or a folder in Hugging Face layout.")
+        raise ModelError(
+            f"There is no model called {name!r}. Use bundled, {', '.join(model_list.HUB)}, or a"
+            " folder in Hugging Face layout."
+        )
     return _load(name, folder)
 
 
@@ -152,28 +186,48 @@ def _load(name: str, folder: Path) -> LanguageModel:
 
     _check_folder(folder)
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
-        raise ModelError(f"The model in {folder} could not be loaded: {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}.") from error
+        raise ModelError(
+            f"The model in {folder} could not be loaded:"
+            f" {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}."
+        ) from error
     if found["missing_keys"]:  # transformers would fill them with random numbers
         missing = sorted(found["missing_keys"])
-        raise ModelError(f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights, for example {missing[0]}.")
-    return assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}")
+        raise ModelError(
+            f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights,"
+            f" for example {missing[0]}."
+        )
+    return assemble(
+        name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}"
+    )
 
 
 def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
-    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as the sentence's subject."""
+    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as
+    the sentence's subject.
+    """
     try:
         trunk = Transformer.from_pretrained(model)
     except Unsupported as error:
         raise ModelError(f"{where} cannot be used: {error}, which is not supported.") from error
     if trunk.context < SMALLEST_CONTEXT:
-        raise ModelError(f"{where} reads at most {trunk.context} tokens at once; a prompt and an answer take {SMALLEST_CONTEXT} at least.")
+        raise ModelError(
+            f"{where} reads at most {trunk.context} tokens at once; a prompt and an answer take"
+            f" {SMALLEST_CONTEXT} at least."
+        )
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if not 0 <= largest < trunk.vocabulary:
-        raise ModelError(f"{where} knows {trunk.vocabulary:,} tokens, but its tokenizer gives numbers up to {largest:,}: they do not belong together.")
-    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else model.config.eos_token_id
+        raise ModelError(
+            f"{where} knows {trunk.vocabulary:,} tokens, but its tokenizer gives numbers up to"
+            f" {largest:,}: they do not belong together."
+        )
+    end = (
+        tokenizer.eos_token_id if tokenizer.eos_token_id is not None else model.config.eos_token_id
+    )
     end = end[0] if isinstance(end, list) and end else end
     if not isinstance(end, int) or not 0 <= end < trunk.vocabulary:
         raise ModelError(f"{where} has no end-of-text token, so it could never learn to stop.")

@@ -1,10 +1,14 @@
-"""Matrix products on the fastest exact kernel that is here: oneDNN's where torch was built with it, torch's default elsewhere. float32 all the way.
+"""Matrix products on the fastest exact kernel that is here: oneDNN's where torch was built with it,
+torch's default elsewhere. float32 all the way.
 
-Two places of a PPO step are far from what the processor can do with torch's default (MKL's sgemm; figures: one core of an EPYC with AVX-512):
-the output layer, whose 50,257 rows it multiplies at 60 GFLOP/s where oneDNN reaches 95, and writing, where a handful of rows meet every weight of
-the model and half of the time goes into rearranging weights for the kernel, anew at every token. ``packed`` does that once for all tokens.
+Two places of a PPO step are far from what the processor can do with torch's default (MKL's sgemm;
+figures: one core of an EPYC with AVX-512): the output layer, whose 50,257 rows it multiplies at 60
+GFLOP/s where oneDNN reaches 95, and writing, where a handful of rows meet every weight of the model
+and half of the time goes into rearranging weights for the kernel, anew at every token. ``packed``
+does that once for all tokens.
 
-Knows nothing about language models beyond where their linear layers are. The same numbers to rounding (1e-6): tests/lm/test_matrix_products.py.
+Knows nothing about language models beyond where their linear layers are. The same numbers to
+rounding (1e-6): tests/lm/test_matrix_products.py.
 """
 
 from __future__ import annotations
@@ -19,16 +23,23 @@ from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 from transformers.pytorch_utils import Conv1D
 
-WORTH_PACKING = 32_000_000  # bytes of weights; what is smaller stays in the processor's cache and gains nothing
+WORTH_PACKING = (
+    32_000_000  # bytes of weights; what is smaller stays in the processor's cache and gains nothing
+)
 
 
 @lru_cache(maxsize=1)
 def onednn() -> bool:
-    """Is the kernel here, and does it give what torch gives? (It is not part of torch's public interface: no trust without a trial.)"""
+    """Is the kernel here, and does it give what torch gives? (It is not part of torch's public
+    interface: no trust without a trial.)
+    """
     try:
         x, weight = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
         packs = torch.ops.mkldnn._reorder_linear_weight(weight, 2)
-        return all(torch.allclose(_onednn(x, w, torch.ones(4)), F.linear(x, weight, torch.ones(4))) for w in (weight, packs))
+        return all(
+            torch.allclose(_onednn(x, w, torch.ones(4)), F.linear(x, weight, torch.ones(4)))
+            for w in (weight, packs)
+        )
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False
 
@@ -66,7 +77,9 @@ _KEPT = WeakTensorKeyDictionary()
 
 
 def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
-    """``weight`` (d_out, d_in), which is ``parameter`` or its transpose, rearranged for products with ``rows`` rows at a time."""
+    """``weight`` (d_out, d_in), which is ``parameter`` or its transpose, rearranged for products
+    with ``rows`` rows at a time.
+    """
     if not parameter.requires_grad and parameter in _KEPT:
         version, for_rows, kept = _KEPT[parameter]
         if (version, for_rows) == (parameter._version, rows):
@@ -78,31 +91,43 @@ def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
 
 
 class Packed(nn.Module):
-    """A linear layer whose weights lie as the kernel reads them. For writing only: it has no gradients and no parameters."""
+    """A linear layer whose weights lie as the kernel reads them. For writing only: it has no
+    gradients and no parameters.
+    """
 
     def __init__(self, parameter: nn.Parameter, weight: Tensor, bias: Tensor | None, rows: int):
         super().__init__()
-        self.packed, self.bias = pack(parameter, weight, rows), bias if bias is None else bias.detach()
+        self.packed, self.bias = (
+            pack(parameter, weight, rows),
+            (bias if bias is None else bias.detach()),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return _onednn(x, self.packed, self.bias)
 
 
-# The same for whole models of which nothing is in training: (versions of all weights, rows, the packed model).
+# The same for whole models of which nothing is in training: (versions of all weights, rows, the
+# packed model).
 _WRITERS: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def packed(trunk, rows: int):
-    """``trunk`` for writing ``rows`` tokens at a time: the same model with its linear layers packed.
+    """``trunk`` for writing ``rows`` tokens at a time: the same model with its linear layers
+    packed.
 
-    A model in training is packed anew each time, so a pack is never older than its weights; where that costs more than it gains (small models), and on
-    machines without the kernel, one gets ``trunk`` itself.
+    A model in training is packed anew each time, so a pack is never older than its weights; where
+    that costs more than it gains (small models), and on machines without the kernel, one gets
+    ``trunk`` itself.
     """
     if not onednn():
         return trunk
     parameters = list(trunk.parameters())
     if any(p.requires_grad for p in parameters):
-        return trunk if sum(p.numel() for p in parameters) * 4 < WORTH_PACKING else _pack_all(trunk, rows)
+        return (
+            trunk
+            if sum(p.numel() for p in parameters) * 4 < WORTH_PACKING
+            else _pack_all(trunk, rows)
+        )
     versions = [(id(p), p._version) for p in parameters]
     if trunk not in _WRITERS or _WRITERS[trunk][:2] != (versions, rows):
         _WRITERS[trunk] = (versions, rows, _pack_all(trunk, rows))
@@ -110,13 +135,23 @@ def packed(trunk, rows: int):
 
 
 def _pack_all(trunk, rows: int):
-    writer = copy.deepcopy(trunk, {id(p): p for p in (*trunk.parameters(), *trunk.buffers())})  # modules copied, weights shared
+    writer = copy.deepcopy(
+        trunk, {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
+    )  # modules copied, weights shared
     for name, layer in list(writer.named_modules()):
         parent, _, own = name.rpartition(".")
         if isinstance(layer, nn.Linear):
-            setattr(writer.get_submodule(parent), own, Packed(layer.weight, layer.weight, layer.bias, rows))
+            setattr(
+                writer.get_submodule(parent),
+                own,
+                Packed(layer.weight, layer.weight, layer.bias, rows),
+            )
         elif isinstance(layer, Conv1D):
-            setattr(writer.get_submodule(parent), own, Packed(layer.weight, layer.weight.T, layer.bias, rows))
+            setattr(
+                writer.get_submodule(parent),
+                own,
+                Packed(layer.weight, layer.weight.T, layer.bias, rows),
+            )
     if writer.lm_head is None:  # the output layer is the token embedding
         writer.lm_head = Packed(writer.wte.weight, writer.wte.weight, None, rows)
     return writer

@@ -1,6 +1,8 @@
-"""Which language models can be chosen, and what to know of each before it is fetched. Imports no torch: a page lists them before the engine is loaded.
+"""Which language models can be chosen, and what to know of each before it is fetched. Imports no
+torch: a page lists them before the engine is loaded.
 
-The bundled pocket GPT-2 is the default; ``OPOSSUM_MODEL`` names another one, a folder too. Knows nothing about what is in the files (``language_model``).
+The bundled pocket GPT-2 is the default; ``OPOSSUM_MODEL`` names another one, a folder too. Knows
+nothing about what is in the files (``language_model``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ class Known:
     """A model on the hub's allow-list.
 
     Attributes:
-        revision: the commit that is fetched; never "main", so that the weights can't change under anybody.
+        revision: the commit that is fetched; never "main", so that the weights can't change under
+            anybody.
         parameters: millions, embeddings included.
         megabytes: of its one safetensors file.
     """
@@ -33,10 +36,38 @@ class Known:
 HUB = {
     known.name: known
     for known in (
-        Known("distilgpt2", "2290a62682d06624634c1f46a6ad5be0f47f38aa", "GPT-2, six layers", 82, 353, "Apache-2.0"),
-        Known("gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", "GPT-2, twelve layers", 124, 548, "MIT"),
-        Known("HuggingFaceTB/SmolLM2-135M", "93efa2f097d58c2a74874c7e644dbc9b0cee75a2", "Llama, thirty thin layers", 135, 269, "Apache-2.0"),
-        Known("EleutherAI/pythia-70m", "a39f36b100fe8a5377810d56c3f4789b9c53ac42", "GPT-NeoX, six layers", 70, 166, "Apache-2.0"),
+        Known(
+            "distilgpt2",
+            "2290a62682d06624634c1f46a6ad5be0f47f38aa",
+            "GPT-2, six layers",
+            82,
+            353,
+            "Apache-2.0",
+        ),
+        Known(
+            "gpt2",
+            "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+            "GPT-2, twelve layers",
+            124,
+            548,
+            "MIT",
+        ),
+        Known(
+            "HuggingFaceTB/SmolLM2-135M",
+            "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
+            "Llama, thirty thin layers",
+            135,
+            269,
+            "Apache-2.0",
+        ),
+        Known(
+            "EleutherAI/pythia-70m",
+            "a39f36b100fe8a5377810d56c3f4789b9c53ac42",
+            "GPT-NeoX, six layers",
+            70,
+            166,
+            "Apache-2.0",
+        ),
     )
 }
 
@@ -60,8 +91,15 @@ def from_the_web(name: str) -> bool:
 
 def content_note(name: str) -> str:
     """What to know before a model from the web writes in front of people."""
-    whose = "Raw web text was in this model's training." if name in HUB else "Nobody here knows what this model was trained on; most have read raw web text."
-    return f"{whose} It can write things that are rude, false or upsetting, and nothing filters them. Look at a few answers yourself before you show it to a class."
+    whose = (
+        "Raw web text was in this model's training."
+        if name in HUB
+        else "Nobody here knows what this model was trained on; most have read raw web text."
+    )
+    return (
+        f"{whose} It can write things that are rude, false or upsetting, and nothing filters them."
+        " Look at a few answers yourself before you show it to a class."
+    )
 
 
 def here(name: str) -> bool:
@@ -70,7 +108,9 @@ def here(name: str) -> bool:
         return name == BUNDLED or Path(name).is_dir()
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(name, "model.safetensors", revision=HUB[name].revision), str)
+    return isinstance(
+        try_to_load_from_cache(name, "model.safetensors", revision=HUB[name].revision), str
+    )
 
 
 def settings_key(name: str, settings) -> str:

@@ -1,9 +1,11 @@
 """Write with a language model: batched, cached, streamed, seeded.
 
-``decode`` yields once a token, so that a page can stream and a worker can stop. Knows nothing about rewards.
+``decode`` yields once a token, so that a page can stream and a worker can stop. Knows nothing about
+rewards.
 
-Randomness: every row draws its tokens by inverse transform from its own row of uniform numbers. Two models that are sampled with the same numbers
-("common random numbers") differ only where their distributions do: that is what before / after compares.
+Randomness: every row draws its tokens by inverse transform from its own row of uniform numbers. Two
+models that are sampled with the same numbers ("common random numbers") differ only where their
+distributions do: that is what before / after compares.
 
 Shapes: B rows = prompts x samples, P widest prompt, T response positions, V vocabulary.
 """
@@ -30,7 +32,8 @@ class Responses:
         prompt_ids, prompt_mask: (B, P), left-padded; mask True on real tokens.
         tokens: (B, T) response tokens, end of text included, padded behind it.
         mask: (B, T) bool, True on real response tokens (end of text included).
-        logprobs: (B, T) log-probability of each token under the model at this temperature, before top-k and top-p; 0 where masked.
+        logprobs: (B, T) log-probability of each token under the model at this temperature, before
+        top-k and top-p; 0 where masked.
         full_logprobs: (B, T, V) or None: the whole distribution at each position.
         hidden: (B, T, d) or None: the state that predicted each token (what a value head reads).
     """
@@ -78,8 +81,12 @@ def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         probabilities = ordered.softmax(-1)
-        outside = probabilities.cumsum(-1) - probabilities >= top_p  # mass before this token already reaches p
-        logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -torch.inf)
+        outside = (
+            probabilities.cumsum(-1) - probabilities >= top_p
+        )  # mass before this token already reaches p
+        logits = logits.masked_fill(
+            torch.zeros_like(outside).scatter(-1, order, outside), -torch.inf
+        )
     return logits
 
 
@@ -87,7 +94,11 @@ def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
     """One token a row by inverse transform. (B, V), (B,) in [0, 1) -> (B,)."""
     cumulative = logits.softmax(-1).double().cumsum(-1)
     targets = uniforms.double() * cumulative[:, -1]
-    return torch.searchsorted(cumulative, targets[:, None], right=True).squeeze(1).clamp(max=logits.shape[-1] - 1)
+    return (
+        torch.searchsorted(cumulative, targets[:, None], right=True)
+        .squeeze(1)
+        .clamp(max=logits.shape[-1] - 1)
+    )
 
 
 def uniform_numbers(rows: int, tokens: int, generator: torch.Generator) -> Tensor:
@@ -97,28 +108,48 @@ def uniform_numbers(rows: int, tokens: int, generator: torch.Generator) -> Tenso
 
 @torch.no_grad()
 def decode(
-    trunk: Transformer, prompts: list[list[int]], *, uniforms: Tensor, end_id: int, pad_id: int, samples: int = 1, temperature: float = 1.0, top_k: int = 0,
-    top_p: float = 1.0, keep_distributions: bool = False, keep_hidden: bool = False,
-) -> Iterator[Responses]:  # fmt: skip
-    """Write ``samples`` responses after each prompt; yields the same growing ``Responses`` after every token.
+    trunk: Transformer,
+    prompts: list[list[int]],
+    *,
+    uniforms: Tensor,
+    end_id: int,
+    pad_id: int,
+    samples: int = 1,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    keep_distributions: bool = False,
+    keep_hidden: bool = False,
+) -> Iterator[Responses]:
+    """Write ``samples`` responses after each prompt; yields the same growing ``Responses`` after
+    every token.
 
-    Each prompt is read once, whatever ``samples`` is. The last value yielded is complete: cut to the longest response.
+    Each prompt is read once, whatever ``samples`` is. The last value yielded is complete: cut to
+    the longest response.
 
     Args:
         uniforms: (B, T), B = prompts x samples; T is the longest response.
-        temperature, top_k, top_p: rollouts leave the last two off, so that ``logprobs`` is the distribution that was drawn from.
+        temperature, top_k, top_p: rollouts leave the last two off, so that ``logprobs`` is the
+        distribution that was drawn from.
     """
     rows, longest = uniforms.shape
     if rows != len(prompts) * samples:
-        raise ValueError(f"{rows} rows of uniform numbers for {len(prompts)} prompts x {samples} samples.")
+        raise ValueError(
+            f"{rows} rows of uniform numbers for {len(prompts)} prompts x {samples} samples."
+        )
     ids, mask = pad_left(prompts, pad_id)
     width = ids.shape[1]
     if width + longest > trunk.context:
-        raise ValueError(f"The prompt has {width} tokens; with {longest} tokens of answer it does not fit the model's {trunk.context}. Shorten it.")
+        raise ValueError(
+            f"The prompt has {width} tokens; with {longest} tokens of answer it does not fit the"
+            f" model's {trunk.context}. Shorten it."
+        )
 
     # 1. Read every prompt once, then give each of its samples a copy of the cache.
     cache = trunk.new_cache(len(prompts), width)
-    hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[:, -1]  # (prompts, d)
+    hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[
+        :, -1
+    ]  # (prompts, d)
     cache = cache.repeat(samples, width + longest)
     hidden = hidden.repeat_interleave(samples, 0)  # (B, d)
     ids, mask = ids.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
@@ -149,9 +180,14 @@ def decode(
         alive = alive & (chosen != end_id)
         end = t + 1
         yield Responses(
-            ids, mask, tokens[:, :end], written[:, :end], logprobs[:, :end],
-            distributions[:, :end] if keep_distributions else None, states[:, :end] if keep_hidden else None,
-        )  # fmt: skip
+            ids,
+            mask,
+            tokens[:, :end],
+            written[:, :end],
+            logprobs[:, :end],
+            distributions[:, :end] if keep_distributions else None,
+            states[:, :end] if keep_hidden else None,
+        )
         if not alive.any() or end == longest:
             return
         # 3. Feed the tokens back; finished rows go along and are ignored.
@@ -171,26 +207,51 @@ def collect(steps: Iterator[Responses]) -> Responses:
 
 def decode_texts(lm: LanguageModel, responses: Responses) -> list[str]:
     """The text of each row, without special tokens."""
-    return [lm.decode(row[keep].tolist()) for row, keep in zip(responses.tokens, responses.mask, strict=True)]
+    return [
+        lm.decode(row[keep].tolist())
+        for row, keep in zip(responses.tokens, responses.mask, strict=True)
+    ]
 
 
-def sample(lm: LanguageModel, prompts: list[str], settings: SamplingSettings, *, trunk: Transformer | None = None) -> Iterator[Responses]:
-    """People's sampling: ``settings.candidates`` responses a prompt, seeded by ``settings.seed``. Yields once a token, texts filled in."""
+def sample(
+    lm: LanguageModel,
+    prompts: list[str],
+    settings: SamplingSettings,
+    *,
+    trunk: Transformer | None = None,
+) -> Iterator[Responses]:
+    """People's sampling: ``settings.candidates`` responses a prompt, seeded by ``settings.seed``.
+    Yields once a token, texts filled in.
+    """
     generator = torch.Generator().manual_seed(settings.seed)
-    uniforms = uniform_numbers(len(prompts) * settings.candidates, settings.max_new_tokens, generator)
+    uniforms = uniform_numbers(
+        len(prompts) * settings.candidates, settings.max_new_tokens, generator
+    )
     for responses in decode(
-        trunk or lm.trunk, [lm.encode(p) for p in prompts], uniforms=uniforms, end_id=lm.end_id, pad_id=lm.pad_id, samples=settings.candidates,
-        temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, keep_distributions=True,
-    ):  # fmt: skip
+        trunk or lm.trunk,
+        [lm.encode(p) for p in prompts],
+        uniforms=uniforms,
+        end_id=lm.end_id,
+        pad_id=lm.pad_id,
+        samples=settings.candidates,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        keep_distributions=True,
+    ):
         responses.texts = decode_texts(lm, responses)
         yield responses
 
 
-def response_forward(trunk: Transformer, prompt_ids: Tensor, prompt_mask: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Read whole sequences; hidden states around the response. No logits yet: take them only where needed.
+def response_forward(
+    trunk: Transformer, prompt_ids: Tensor, prompt_mask: Tensor, tokens: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Read whole sequences; hidden states around the response. No logits yet: take them only where
+    needed.
 
     Returns:
-        (before, at): (B, T, d) each. ``before`` is the state that predicts response token t, ``at`` the state when it has been read.
+        (before, at): (B, T, d) each. ``before`` is the state that predicts response token t, ``at``
+        the state when it has been read.
     """
     ids = torch.cat([prompt_ids, tokens], 1)
     everything = torch.cat([prompt_mask, mask], 1)

@@ -1,13 +1,16 @@
 """A decoder-only language model's forward pass, on the weights of a loaded transformers model.
 
-Why our own forward, when transformers has one: PPO needs one trunk that can (1) decode with a preallocated key/value cache, (2) start in the
-middle, so that frozen bottom layers run once and not once an epoch, (3) return hidden states for the value head and the reward features,
-and (4) compute logits only where a response token is predicted. Equal to transformers' own forward: tests/lm/test_transformer.py, tests/lm/test_families.py.
+Why our own forward, when transformers has one: PPO needs one trunk that can (1) decode with a
+preallocated key/value cache, (2) start in the middle, so that frozen bottom layers run once and not
+once an epoch, (3) return hidden states for the value head and the reward features, and (4) compute
+logits only where a response token is predicted. Equal to transformers' own forward:
+tests/lm/test_transformer.py, tests/lm/test_families.py.
 
-Here stands what all families share: the cache, the masks, the walk through the layers, the copy that is trained. What one layer computes is
-``families.py``. Simplification: no dropout.
+Here stands what all families share: the cache, the masks, the walk through the layers, the copy
+that is trained. What one layer computes is ``families.py``. Simplification: no dropout.
 
-Shapes: B rows, T positions, d hidden size, H heads (H_kv of them with keys and values of their own), V vocabulary, L layers.
+Shapes: B rows, T positions, d hidden size, H heads (H_kv of them with keys and values of their
+own), V vocabulary, L layers.
 """
 
 from __future__ import annotations
@@ -24,13 +27,23 @@ from rlhf_core.lm.matrix_products import product
 class KeyValueCache:
     """Keys and values of all positions seen so far, (L, B, H, length, d/H) each, allocated once."""
 
-    def __init__(self, layers: int, rows: int, heads: int, length: int, head_size: int, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        layers: int,
+        rows: int,
+        heads: int,
+        length: int,
+        head_size: int,
+        dtype: torch.dtype = torch.float32,
+    ):
         self.keys = torch.empty(layers, rows, heads, length, head_size, dtype=dtype)
         self.values = torch.empty_like(self.keys)
         self.used = 0
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it. ``used`` moves on after the last layer."""
+        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it. ``used`` moves
+        on after the last layer.
+        """
         end = self.used + keys.shape[2]
         self.keys[layer, :, :, self.used : end] = keys
         self.values[layer, :, :, self.used : end] = values
@@ -39,22 +52,32 @@ class KeyValueCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def repeat(self, times: int, length: int) -> KeyValueCache:
-        """A cache with every row ``times`` over and room for ``length`` positions: a prompt read once serves all its samples."""
+        """A cache with every row ``times`` over and room for ``length`` positions: a prompt read
+        once serves all its samples.
+        """
         layers, rows, heads, _, size = self.keys.shape
         wide = KeyValueCache(layers, rows * times, heads, length, size, self.keys.dtype)
-        wide.keys[:, :, :, : self.used] = self.keys[:, :, :, : self.used].repeat_interleave(times, dim=1)
-        wide.values[:, :, :, : self.used] = self.values[:, :, :, : self.used].repeat_interleave(times, dim=1)
+        wide.keys[:, :, :, : self.used] = self.keys[:, :, :, : self.used].repeat_interleave(
+            times, dim=1
+        )
+        wide.values[:, :, :, : self.used] = self.values[:, :, :, : self.used].repeat_interleave(
+            times, dim=1
+        )
         wide.used = self.used
         return wide
 
 
 def position_ids(mask: Tensor) -> Tensor:
-    """(B, T) bool, True on real tokens -> (B, T) positions that count real tokens only, so left padding changes nothing."""
+    """(B, T) bool, True on real tokens -> (B, T) positions that count real tokens only, so left
+    padding changes nothing.
+    """
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
 def causal_mask(mask: Tensor) -> Tensor:
-    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom. A padded query sees itself alone, which keeps softmax finite."""
+    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom. A padded query sees itself alone,
+    which keeps softmax finite.
+    """
     width = mask.shape[1]
     lower = torch.ones(width, width, dtype=torch.bool).tril()
     itself = torch.eye(width, dtype=torch.bool)
@@ -62,19 +85,31 @@ def causal_mask(mask: Tensor) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """The trunk and the output layer of a decoder-only model; a family fills in ``embed``, ``places`` and ``block``.
+    """The trunk and the output layer of a decoder-only model; a family fills in ``embed``,
+    ``places`` and ``block``.
 
     Attributes:
-        wte: token embedding, (V, d). wpe: position embedding, or None where a family tells positions apart inside attention.
+        wte: token embedding, (V, d). wpe: position embedding, or None where a family tells
+            positions apart inside attention.
         h: the blocks, bottom up; inside a block the names are transformers'. ln_f: the final norm.
-        lm_head: an output layer of the model's own, or None where it is the token embedding, transposed ("tied").
+        lm_head: an output layer of the model's own, or None where it is the token embedding,
+        transposed ("tied").
         heads, key_value_heads, head_size: of attention. context: longest sequence, in tokens.
     """
 
     def __init__(
-        self, *, wte: nn.Embedding, h: nn.ModuleList, ln_f: nn.Module, heads: int, context: int, wpe: nn.Embedding | None = None, lm_head: nn.Module | None = None,
-        key_value_heads: int = 0, head_size: int = 0,
-    ):  # fmt: skip
+        self,
+        *,
+        wte: nn.Embedding,
+        h: nn.ModuleList,
+        ln_f: nn.Module,
+        heads: int,
+        context: int,
+        wpe: nn.Embedding | None = None,
+        lm_head: nn.Module | None = None,
+        key_value_heads: int = 0,
+        head_size: int = 0,
+    ):
         super().__init__()
         self.wte, self.wpe, self.h, self.ln_f, self.lm_head = wte, wpe, h, ln_f, lm_head
         self.heads, self.key_value_heads, self.context = heads, key_value_heads or heads, context
@@ -82,7 +117,9 @@ class Transformer(nn.Module):
 
     @staticmethod
     def from_pretrained(model) -> Transformer:
-        """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises families.Unsupported, in words."""
+        """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises
+        families.Unsupported, in words.
+        """
         from rlhf_core.lm import families
 
         return families.of(model)
@@ -105,22 +142,35 @@ class Transformer(nn.Module):
         return KeyValueCache(self.layers, rows, self.key_value_heads, length, self.head_size)
 
     def trainable_copy(self, frozen_layers: int = 0) -> Transformer:
-        """A model to train: the top ``layers - frozen_layers`` blocks are copies, what is frozen is shared with ``self``.
+        """A model to train: the top ``layers - frozen_layers`` blocks are copies, what is frozen is
+        shared with ``self``.
 
-        With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings, the output layer and the bottom blocks stay this model's own
-        (trlX's "hydra", num_layers_unfrozen). Raises ValueError where no layer would be left to train.
+        With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings, the
+        output layer and the bottom blocks stay this model's own (trlX's "hydra",
+        num_layers_unfrozen). Raises ValueError where no layer would be left to train.
         """
         if not 0 <= frozen_layers < self.layers:
-            raise ValueError(f"frozen_layers is {frozen_layers}; this model has {self.layers} layers, so it must lie between 0 and {self.layers - 1}.")
-        shared = [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]] if frozen_layers else []
-        branch = copy.deepcopy(self, {id(part): part for part in shared})  # what deepcopy finds in this table it takes as it is
+            raise ValueError(
+                f"frozen_layers is {frozen_layers}; this model has {self.layers} layers, so it must"
+                f" lie between 0 and {self.layers - 1}."
+            )
+        shared = (
+            [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]] if frozen_layers else []
+        )
+        branch = copy.deepcopy(
+            self, {id(part): part for part in shared}
+        )  # what deepcopy finds in this table it takes as it is
         for module in branch.trained_modules(frozen_layers):
             module.requires_grad_(True)
         return branch
 
     def trained_modules(self, frozen_layers: int) -> list[nn.Module]:
         """What training may change, bottom up."""
-        ends = [] if frozen_layers else [part for part in (self.wte, self.wpe, self.lm_head) if part is not None]
+        ends = (
+            []
+            if frozen_layers
+            else [part for part in (self.wte, self.wpe, self.lm_head) if part is not None]
+        )
         return [*ends, *self.h[frozen_layers:], self.ln_f]
 
     # --- what a family fills in ---
@@ -130,31 +180,60 @@ class Transformer(nn.Module):
         return self.wte(ids)
 
     def places(self, allowed: Tensor):
-        """What the layers need to know about who looks at whom from where, made once a pass from ``allowed``; see ``run``."""
+        """What the layers need to know about who looks at whom from where, made once a pass from
+        ``allowed``; see ``run``.
+        """
         return allowed
 
-    def block(self, block: nn.Module, hidden: Tensor, places, layer: int, cache: KeyValueCache | None) -> Tensor:
+    def block(
+        self, block: nn.Module, hidden: Tensor, places, layer: int, cache: KeyValueCache | None
+    ) -> Tensor:
         """One layer. (B, T, d) -> (B, T, d)."""
         raise NotImplementedError
 
     # --- forward ---
 
-    def run(self, hidden: Tensor, allowed: Tensor, *, start: int = 0, stop: int | None = None, cache: KeyValueCache | None = None) -> Tensor:
-        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is None). (B, T, d) -> (B, T, d).
+    def run(
+        self,
+        hidden: Tensor,
+        allowed: Tensor,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is
+        None). (B, T, d) -> (B, T, d).
 
-        ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the cache) a new one may look at.
+        ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the
+        cache) a new one may look at.
         """
         places = self.places(allowed)
         for layer in range(start, self.layers if stop is None else stop):
             hidden = self.block(self.h[layer], hidden, places, layer, cache)
         return self.ln_f(hidden) if stop is None else hidden
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, layer: int, cache: KeyValueCache | None, scale: float | None = None) -> Tensor:
-        """Attention proper. q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d): each query's mean of the values it looks at."""
+    def attend(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        mask: Tensor,
+        layer: int,
+        cache: KeyValueCache | None,
+        scale: float | None = None,
+    ) -> Tensor:
+        """Attention proper. q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d): each query's
+        mean of the values it looks at.
+        """
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        grouped = self.key_value_heads != self.heads  # several queries share a head's keys and values
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale, enable_gqa=grouped)  # (B, H, T, d/H)
+        grouped = (
+            self.key_value_heads != self.heads
+        )  # several queries share a head's keys and values
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, scale=scale, enable_gqa=grouped
+        )  # (B, H, T, d/H)
         return mixed.transpose(1, 2).flatten(2)
 
     def hidden_states(self, ids: Tensor, mask: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
-"""Another language model for a session, and how long it will take: fetch, load, measure a step, find settings that fit a workshop.
+"""Another language model for a session, and how long it will take: fetch, load, measure a step,
+find settings that fit a workshop.
 
-Generators for the worker thread (``events``). A step's time is measured on this machine, never looked up. Imports torch.
+Generators for the worker thread (``events``). A step's time is measured on this machine, never
+looked up. Imports torch.
 """
 
 from __future__ import annotations
@@ -18,16 +20,22 @@ from rlhf_core.lm.download import DownloadError, fetch_aside
 from rlhf_core.lm.language_model import LanguageModel, ModelError
 from rlhf_core.session.state import InputError, Session
 
-FITS, MOST_WAIT = 8.0, 3.0  # seconds a step: fifteen of them are two minutes; seconds that others get after each measurement
-# From the one that learns most to the one that takes least: layers that are trained (from the top), answers, tokens, epochs.
+FITS, MOST_WAIT = (
+    8.0,
+    3.0,
+)  # seconds a step: fifteen of them are two minutes; seconds that others get after each measurement
+# From the one that learns most to the one that takes least: layers that are trained (from the top),
+# answers, tokens, epochs.
 WORKSHOP = ((2, 32, 24, 4), (2, 16, 20, 4), (2, 16, 16, 2), (1, 8, 16, 2))
 _TIMES: dict[str, dict[str, float]] = {}  # what was measured in this process, for all sessions
 
 
 def choose(session: Session, name: str) -> Iterator:
-    """Make ``name`` the session's model: fetched where it has to be, loaded, checked. Until all that is done the session keeps the one it has.
+    """Make ``name`` the session's model: fetched where it has to be, loaded, checked. Until all
+    that is done the session keeps the one it has.
 
-    Raises InputError, in one sentence: not on the list, no such folder, offline, disk full, not a model that can be used.
+    Raises InputError, in one sentence: not on the list, no such folder, offline, disk full, not a
+    model that can be used.
     """
     name = name.strip()
     if name not in (model_list.BUNDLED, *model_list.HUB):
@@ -39,7 +47,8 @@ def choose(session: Session, name: str) -> Iterator:
         if not there:
             shown = f"{name[:80]}…" if len(name) > 80 else name
             raise InputError(
-                f"There is no folder {shown!r} on the machine that Opossum runs on. Give the path of a folder with config.json and model.safetensors in it."
+                f"There is no folder {shown!r} on the machine that Opossum runs on. Give the path"
+                " of a folder with config.json and model.safetensors in it."
             )
     try:
         if not model_list.here(name):
@@ -49,39 +58,66 @@ def choose(session: Session, name: str) -> Iterator:
     except (DownloadError, ModelError) as error:
         raise InputError(str(error)) from error
     session.set_model(name)
-    yield {"kind": "model", "name": name, "parameters": sum(p.numel() for p in lm.trunk.parameters())}
+    yield {
+        "kind": "model",
+        "name": name,
+        "parameters": sum(p.numel() for p in lm.trunk.parameters()),
+    }
 
 
 def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
-    """Measure a PPO step under ``settings``; where it takes longer than ``FITS``, also look for settings that do not.
+    """Measure a PPO step under ``settings``; where it takes longer than ``FITS``, also look for
+    settings that do not.
 
-    One record, kept in ``session.step_times`` under ``settings_key``: {"kind": "step_time", "seconds", "parts", "layers", "workshop": None or {"settings", "seconds"}}.
+    One record, kept in ``session.step_times`` under ``settings_key``: {"kind": "step_time",
+    "seconds", "parts", "layers", "workshop": None or {"settings", "seconds"}}.
     """
     settings.validate()
     lm = language_model.load(session.model_name, fetch=False)
     if settings.frozen_layers >= lm.trunk.layers:
-        raise InputError(f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen.")
+        raise InputError(
+            f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen."
+        )
     parts = yield from measured(lm, settings)
-    record = {"kind": "step_time", "seconds": sum(parts.values()), "parts": parts, "layers": lm.trunk.layers, "workshop": None}
+    record = {
+        "kind": "step_time",
+        "seconds": sum(parts.values()),
+        "parts": parts,
+        "layers": lm.trunk.layers,
+        "workshop": None,
+    }
     if record["seconds"] > FITS:
         for trained, batch, tokens, epochs in WORKSHOP:
             values = {
-                "frozen_layers": max(0, lm.trunk.layers - trained), "batch_size": batch, "minibatch_size": batch, "max_new_tokens": tokens, "epochs": epochs,
-            }  # fmt: skip
-            parts = yield from measured(lm, dataclasses.replace(settings, **values), stage="looking for settings that fit a workshop")
+                "frozen_layers": max(0, lm.trunk.layers - trained),
+                "batch_size": batch,
+                "minibatch_size": batch,
+                "max_new_tokens": tokens,
+                "epochs": epochs,
+            }
+            parts = yield from measured(
+                lm,
+                dataclasses.replace(settings, **values),
+                stage="looking for settings that fit a workshop",
+            )
             seconds = sum(parts.values())
             record["workshop"] = {"settings": values, "seconds": seconds}
             if seconds <= FITS:
                 break
     with session.lock:
-        session.step_times = {**session.step_times, model_list.settings_key(session.model_name, settings): record}
+        session.step_times = {
+            **session.step_times,
+            model_list.settings_key(session.model_name, settings): record,
+        }
     yield record
 
 
 def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Iterator:
-    """``timed_step``, once a process for every model and size of step. Yields Progress, returns the seconds by stage.
+    """``timed_step``, once a process for every model and size of step. Yields Progress, returns the
+    seconds by stage.
 
-    What is measured can't be interrupted; after each piece the worker is free for others, for as long as the piece took.
+    What is measured can't be interrupted; after each piece the worker is free for others, for as
+    long as the piece took.
     """
     key = model_list.settings_key(lm.name, settings)
     if key not in _TIMES:

@@ -1,9 +1,13 @@
-"""What did it learn? Which words carry a score, which votes made it, which judged outputs lie nearest, and whether it has learned length instead of taste.
+"""What did it learn? Which words carry a score, which votes made it, which judged outputs lie
+nearest, and whether it has learned length instead of taste.
 
-The head is linear in the mean of the response's states, so a score *is* a sum over tokens: each token's share is what its own state adds. That sum is exact. But
-a state has read everything before it, so a share says where the score shows, not what causes it; ``occlusion`` (the score without the word) asks that, and need not sum.
+The head is linear in the mean of the response's states, so a score *is* a sum over tokens: each
+token's share is what its own state adds. That sum is exact. But a state has read everything before
+it, so a share says where the score shows, not what causes it; ``occlusion`` (the score without the
+word) asks that, and need not sum.
 
-Knows nothing about pages. Shapes: T tokens of an answer, d hidden size, N comparisons, R judged outputs, M samples, k features.
+Knows nothing about pages. Shapes: T tokens of an answer, d hidden size, N comparisons, R judged
+outputs, M samples, k features.
 """
 
 from __future__ import annotations
@@ -25,37 +29,49 @@ EXACT = 12  # the votes of largest influence are refitted without, one by one
 FOLLOWS = 0.5  # a correlation from which the score is said to follow a surface feature
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 def word_groups(pieces: list[str]) -> list[list[int]]:
-    """Token numbers of each word: a piece that begins with a space, or has no letter or digit while its neighbour has (or the other way round), begins one."""
+    """Token numbers of each word: a piece that begins with a space, or has no letter or digit while
+    its neighbour has (or the other way round), begins one.
+    """
     groups: list[list[int]] = []
     for number, piece in enumerate(pieces):
         wordlike = any(c.isalnum() or c in "'-" for c in piece)
         before = pieces[number - 1] if number else ""
-        if not groups or piece[:1].isspace() or wordlike != any(c.isalnum() or c in "'-" for c in before):
+        if (
+            not groups
+            or piece[:1].isspace()
+            or wordlike != any(c.isalnum() or c in "'-" for c in before)
+        ):
             groups.append([])
         groups[-1].append(number)
     return groups
 
 
 def token_shares(model: RewardModel, states: Tensor) -> Tensor:
-    """Each token's share of a score. (T, d) reference states of the response -> (T,) in reference standard deviations; their sum is the score.
+    """Each token's share of a score. (T, d) reference states of the response -> (T,) in reference
+    standard deviations; their sum is the score.
 
-    score = (w . W'(mean_t h_t - mu) - center) / scale = sum_t (w . W'(h_t - mu) - center) / (T scale): the baseline is 0, an average output of the original model.
-    The same as gradient x input with that baseline, and as integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365, completeness), since the map is linear.
+    score = (w . W'(mean_t h_t - mu) - center) / scale = sum_t (w . W'(h_t - mu) - center) / (T
+    scale): the baseline is 0, an average output of the original model. The same as gradient x input
+    with that baseline, and as integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365,
+    completeness), since the map is linear.
     """
     return (model.raw(states) - model.center) / (len(states) * model.scale)
 
 
 @torch.no_grad()
 def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = True) -> dict:
-    """Words of a text with their exact share of its score, and what the score would lose without each.
+    """Words of a text with their exact share of its score, and what the score would lose without
+    each.
 
     Returns:
-        {"score", "baseline": 0.0, "words": rows {"word", "share", "without" (the score with this word left out), "effect" (score - without)}, "sentence"}.
-        The shares sum to the score; the last row may be the end of the text, which the model reads too and which can't be left out (its effect is None).
+        {"score", "baseline": 0.0, "words": rows {"word", "share", "without" (the score with this
+        word left out), "effect" (score - without)}, "sentence"}. The shares sum to the score; the
+        last row may be the end of the text, which the model reads too and which can't be left out
+        (its effect is None).
     """
     prompt_ids = encode_prompt(lm, prompt, 1)
     end = [lm.end_id] if ended else []
@@ -69,30 +85,45 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
     left = [[t for n, t in enumerate(ids) if n not in group] or [lm.end_id] for group in groups]
     prompts, prompt_mask = pad_left([prompt_ids] * len(left), lm.pad_id)
     tokens, mask = pad_right(left, lm.pad_id)
-    without = model.score(pooled_of_responses(lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape)))).tolist()
+    without = model.score(
+        pooled_of_responses(
+            lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
+        )
+    ).tolist()
     rows = []
     for group, remaining in zip(groups, without):
         ending = ids[group[0]] == lm.end_id
         word = "⏹ end" if ending else lm.decode([ids[n] for n in group])
-        rows.append({
-            "word": word, "share": shares[group].sum().item(), "without": None if ending else remaining, "effect": None if ending else score - remaining,
-        })  # fmt: skip
+        rows.append(
+            {
+                "word": word,
+                "share": shares[group].sum().item(),
+                "without": None if ending else remaining,
+                "effect": None if ending else score - remaining,
+            }
+        )
     named = [row for row in rows if row["effect"] is not None]
     sentence = ""
     if named:
         most = max(named, key=lambda row: abs(row["effect"]))
-        sentence = f"Without {most['word'].strip()!r} the score would be {signed(most['without'])} instead of {signed(score)}. A word's share sums what its own states add."
+        sentence = (
+            f"Without {most['word'].strip()!r} the score would be {signed(most['without'])} instead"
+            f" of {signed(score)}. A word's share sums what its own states add."
+        )
     return {"score": score, "baseline": 0.0, "words": rows, "sentence": sentence}
 
 
-# --- votes ---------------------------------------------------------------------------------------------------------
+# --- votes ----------------------------------------------------------------------------------------
 
 
 def influences(data: Comparisons, weights: Tensor, prior_std: float) -> Tensor:
-    """What each vote adds to the weights: the weights less those without the vote, to second order. (k,) -> (N, k).
+    """What each vote adds to the weights: the weights less those without the vote, to second order.
+    (k,) -> (N, k).
 
-    One Newton step from the optimum on the objective without vote i, whose Hessian is the whole one less one rank (Sherman-Morrison); for a convex head of few
-    weights this is all but exact. Source: Koh & Liang 2017 (arXiv 1703.04730), with the leave-one-out Hessian as in Rad & Maleki 2020 (arXiv 1801.10243).
+    One Newton step from the optimum on the objective without vote i, whose Hessian is the whole one
+    less one rank (Sherman-Morrison); for a convex head of few weights this is all but exact.
+    Source: Koh & Liang 2017 (arXiv 1703.04730), with the leave-one-out Hessian as in Rad & Maleki
+    2020 (arXiv 1801.10243).
     """
     w, x, prior = weights.double(), data.x, prior_stds(data.whitener, prior_std)
     p = torch.sigmoid(x @ w)
@@ -103,30 +134,50 @@ def influences(data: Comparisons, weights: Tensor, prior_std: float) -> Tensor:
     return (data.weights * (data.targets - p) / (1 - curvature * leverage))[:, None] * moved
 
 
-def influential_votes(data: Comparisons, model: RewardModel, features: Tensor, prior_std: float, most: int = 5) -> dict:
+def influential_votes(
+    data: Comparisons, model: RewardModel, features: Tensor, prior_std: float, most: int = 5
+) -> dict:
     """The votes that made a score what it is. ``features``: (k,) of the output in question.
 
     Returns:
-        {"votes": rows {"index", "prompt", "winner", "loser", "tie", "effect" (the score less the score without this vote, in reference standard deviations of
-        ``model``)}, largest first; "agreement": largest difference between the estimate and the exact refit, "sentence"}. The first rows are exact refits.
+        {"votes": rows {"index", "prompt", "winner", "loser", "tie", "effect" (the score less the
+        score without this vote, in reference standard deviations of ``model``)}, largest first;
+        "agreement": largest difference between the estimate and the exact refit, "sentence"}. The
+        first rows are exact refits.
     """
-    w, _ = solve(data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), model.weights)
+    w, _ = solve(
+        data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), model.weights
+    )
     features = features.double()
     effects = influences(data, w, prior_std) @ features / model.scale
     order = effects.abs().argsort(descending=True)[: max(most, EXACT)].tolist()
     exact = {}
     for index in order[:EXACT]:
-        without = fit_head(data.changed(index, "withhold"), prior_std, start=model.weights).weights.double()
+        without = fit_head(
+            data.changed(index, "withhold"), prior_std, start=model.weights
+        ).weights.double()
         exact[index] = ((w - without) @ features / model.scale).item()
     rows = []
     for index in sorted(exact, key=lambda i: -abs(exact[i]))[:most]:
         pair = data.pairs[index]
         winner, loser = (pair.a, pair.b) if pair.choice != "b" else (pair.b, pair.a)
-        rows.append({"index": index, "prompt": pair.prompt, "winner": winner, "loser": loser, "tie": pair.choice == "tie", "effect": exact[index]})
+        rows.append(
+            {
+                "index": index,
+                "prompt": pair.prompt,
+                "winner": winner,
+                "loser": loser,
+                "tie": pair.choice == "tie",
+                "effect": exact[index],
+            }
+        )
     agreement = max(abs(exact[i] - effects[i].item()) for i in exact)
     top = rows[0]
     word = "raises" if top["effect"] > 0 else "lowers"
-    sentence = f"No vote counts for more here than {top['winner'].strip()!r} over {top['loser'].strip()!r}: it {word} this score by {abs(top['effect']):.2f}."
+    sentence = (
+        f"No vote counts for more here than {top['winner'].strip()!r} over"
+        f" {top['loser'].strip()!r}: it {word} this score by {abs(top['effect']):.2f}."
+    )
     return {"votes": rows, "agreement": agreement, "sentence": sentence}
 
 
@@ -134,7 +185,8 @@ def nearest_judged(data: Comparisons, features: Tensor, most: int = 5) -> list[d
     """Judged outputs that look most alike to the reward model. ``features``: (k,).
 
     Returns:
-        Rows {"prompt", "text", "distance" (whitened; two answers to one prompt are about sqrt(2k) apart), "won", "lost", "tied"}, nearest first.
+        Rows {"prompt", "text", "distance" (whitened; two answers to one prompt are about sqrt(2k)
+        apart), "won", "lost", "tied"}, nearest first.
     """
     distance = (data.features - features.double()).norm(dim=1)
     rows = []
@@ -149,20 +201,29 @@ def nearest_judged(data: Comparisons, features: Tensor, most: int = 5) -> list[d
     return rows
 
 
-# --- surface -------------------------------------------------------------------------------------------------------
+# --- surface --------------------------------------------------------------------------------------
 
-SURFACE = {"length": "longer", "capitals": "with more capitals", "punctuation": "with more punctuation", "repetition": "with more repetition"}
+SURFACE = {
+    "length": "longer",
+    "capitals": "with more capitals",
+    "punctuation": "with more punctuation",
+    "repetition": "with more repetition",
+}
 
 
 def surface_of(text: str) -> dict[str, float]:
-    """Length in words; share of letters that are capitals; punctuation marks a word; share of words that were there before."""
+    """Length in words; share of letters that are capitals; punctuation marks a word; share of words
+    that were there before.
+    """
     words = re.findall(r"[\w'-]+", text.lower())
     letters = [c for c in text if c.isalpha()]
     marks = sum(not c.isalnum() and not c.isspace() and c not in "'-" for c in text)
     return {
-        "length": float(len(words)), "capitals": sum(c.isupper() for c in letters) / max(1, len(letters)), "punctuation": marks / max(1, len(words)),
+        "length": float(len(words)),
+        "capitals": sum(c.isupper() for c in letters) / max(1, len(letters)),
+        "punctuation": marks / max(1, len(words)),
         "repetition": 1 - len(set(words)) / len(words) if words else 0.0,
-    }  # fmt: skip
+    }
 
 
 def correlation(x: Tensor, y: Tensor) -> float:
@@ -173,44 +234,82 @@ def correlation(x: Tensor, y: Tensor) -> float:
 
 
 def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) -> dict:
-    """Does the score follow something shallow, and did the votes ask for it? ``texts``: M samples of the original model; scores (M,).
+    """Does the score follow something shallow, and did the votes ask for it? ``texts``: M samples
+    of the original model; scores (M,).
 
     Returns:
-        {"features": rows {"name", "correlation", "votes" (share of decided votes won by the output with more of it) | None, "votes_count", "warning": bool},
-        "warning": one sentence, or ""}.
+        {"features": rows {"name", "correlation", "votes" (share of decided votes won by the output
+        with more of it) | None, "votes_count", "warning": bool}, "warning": one sentence, or ""}.
 
-    A warning is raised where |r| >= 0.5. It says which of two things it is: the votes themselves go that way (it may be the taste), or they don't.
+    A warning is raised where |r| >= 0.5. It says which of two things it is: the votes themselves go
+    that way (it may be the taste), or they don't.
     """
     scores = scores.double()
     rows, warnings = [], []
     decided = data.targets != 0.5
     judged = {row: surface_of(row[1]) for row in data.rows}
     for name, more in SURFACE.items():
-        r = correlation(torch.tensor([surface_of(text)[name] for text in texts], dtype=torch.float64), scores)
+        r = correlation(
+            torch.tensor([surface_of(text)[name] for text in texts], dtype=torch.float64), scores
+        )
         amounts = torch.tensor([judged[row][name] for row in data.rows], dtype=torch.float64)
         difference = (amounts[data.a] - amounts[data.b])[decided]
         differ = difference != 0
         votes = ((difference > 0) == (data.targets[decided] > 0.5))[differ].double()
         share = votes.mean().item() if len(votes) else None
         warned = math.isfinite(r) and abs(r) >= FOLLOWS
-        rows.append({"name": name, "correlation": r, "votes": share, "votes_count": len(votes), "warning": warned})
+        rows.append(
+            {
+                "name": name,
+                "correlation": r,
+                "votes": share,
+                "votes_count": len(votes),
+                "warning": warned,
+            }
+        )
         if warned:
             with_it = None if share is None else share if r > 0 else 1 - share
-            direction = more if r > 0 else {"longer": "shorter"}.get(more, more.replace("more", "less"))
-            say = f"The score follows {name} (correlation {signed(r)}): outputs that are {direction} score higher."
+            direction = (
+                more if r > 0 else {"longer": "shorter"}.get(more, more.replace("more", "less"))
+            )
+            say = (
+                f"The score follows {name} (correlation {signed(r)}): outputs that are {direction}"
+                " score higher."
+            )
             if with_it is not None and with_it >= 0.7:
-                say += f" So did your votes: {with_it:.0%} went that way. If it is not what you meant, judge a few pairs where it goes the other way."
+                say += (
+                    f" So did your votes: {with_it:.0%} went that way. If it is not what you meant,"
+                    " judge a few pairs where it goes the other way."
+                )
             else:
-                went = "none of your votes is about it" if with_it is None else f"only {with_it:.0%} of your votes went that way"
+                went = (
+                    "none of your votes is about it"
+                    if with_it is None
+                    else f"only {with_it:.0%} of your votes went that way"
+                )
                 say += f" It has learned {name} instead of your taste: {went}."
             warnings.append(say)
     return {"features": rows, "warning": " ".join(warnings)}
 
 
-def explain_score(lm, data: Comparisons, model: RewardModel, prompt: str, text: str, prior_std: float, ended: bool = True) -> Iterator:
-    """Everything about one score, a part at a time: records {"kind": "words" | "votes" | "nearest", ...} for a page that fills up."""
+def explain_score(
+    lm,
+    data: Comparisons,
+    model: RewardModel,
+    prompt: str,
+    text: str,
+    prior_std: float,
+    ended: bool = True,
+) -> Iterator:
+    """Everything about one score, a part at a time: records {"kind": "words" | "votes" | "nearest",
+    ...} for a page that fills up.
+    """
     yield {"kind": "words", **explain_words(lm, model, prompt, text, ended)}
     pooled = yield from pooled_of_texts(lm, [(prompt, text, ended)])
     features = data.whitener(pooled[0]).double()
     yield {"kind": "votes", **influential_votes(data, model, features, prior_std)}
-    yield {"kind": "nearest", "rows": nearest_judged(data, features), "typical": math.sqrt(2 * len(features))}
+    yield {
+        "kind": "nearest",
+        "rows": nearest_judged(data, features),
+        "typical": math.sqrt(2 * len(features)),
+    }

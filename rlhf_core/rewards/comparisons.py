@@ -1,9 +1,11 @@
 """Judged pairs with their features, cached: what every tool of the reward lab computes on.
 
-Reading a text through the frozen reference takes milliseconds; refitting eight weights takes less than one. So the features are read once
-(``read``), and flipping a vote, leaving a prompt out, a bootstrap or a learning curve are all refits of the same small arrays (``solve``).
+Reading a text through the frozen reference takes milliseconds; refitting eight weights takes less
+than one. So the features are read once (``read``), and flipping a vote, leaving a prompt out, a
+bootstrap or a learning curve are all refits of the same small arrays (``solve``).
 
-Knows nothing about pages and sessions. The head is ``reward_model``'s: same prior, same objective, same optimum (tests/rewards/test_comparisons.py).
+Knows nothing about pages and sessions. The head is ``reward_model``'s: same prior, same objective,
+same optimum (tests/rewards/test_comparisons.py).
 
 Shapes: N comparisons, R distinct judged outputs, d hidden size, k features.
 """
@@ -18,7 +20,13 @@ from torch import Tensor
 
 from rlhf_core.judging.preferences import EXPLOIT, Pair, nothing_to_learn, training_pairs
 from rlhf_core.loop.workbench import pooled_of_texts
-from rlhf_core.rewards.reward_model import RewardModel, RewardModelError, Whitener, newton_step, prior_stds
+from rlhf_core.rewards.reward_model import (
+    RewardModel,
+    RewardModelError,
+    Whitener,
+    newton_step,
+    prior_stds,
+)
 
 Row = tuple[str, str, bool]  # prompt, text, whether the model ended it itself
 
@@ -61,8 +69,12 @@ class Comparisons:
 
     @property
     def tested(self) -> Tensor:
-        """(N,) bool: what a held-out share may count. No ties, which have no right answer, and no rejected exploits, which were picked because the model errs there."""
-        return (self.targets != 0.5) & torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
+        """(N,) bool: what a held-out share may count. No ties, which have no right answer, and no
+        rejected exploits, which were picked because the model errs there.
+        """
+        return (self.targets != 0.5) & torch.tensor(
+            [pair.annotator != EXPLOIT for pair in self.pairs]
+        )
 
     @property
     def groups(self) -> Tensor:
@@ -71,9 +83,14 @@ class Comparisons:
         return torch.tensor([number[prompt] for prompt in self.prompts])
 
     def changed(self, index: int, change: str) -> Comparisons:
-        """A copy with one vote reversed ("flip") or taken out ("withhold"). Raises RewardModelError for anything else, or no such vote."""
+        """A copy with one vote reversed ("flip") or taken out ("withhold"). Raises RewardModelError
+        for anything else, or no such vote.
+        """
         if not 0 <= index < len(self):
-            raise RewardModelError(f"There is no comparison number {index}; this session has {len(self)}, counted from 0.")
+            raise RewardModelError(
+                f"There is no comparison number {index}; this session has {len(self)}, counted"
+                " from 0."
+            )
         if change == "flip":
             targets = self.targets.clone()
             targets[index] = 1 - targets[index]
@@ -86,52 +103,91 @@ class Comparisons:
 
 
 def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
-    """The pairs that train, and sentences about the others and about what so little can show. Raises RewardModelError where nothing can be learned."""
+    """The pairs that train, and sentences about the others and about what so little can show.
+    Raises RewardModelError where nothing can be learned.
+    """
     reason = nothing_to_learn(pairs)
     if reason:
-        raise RewardModelError(f"There is nothing to learn from: {reason}. Prefer one of two different outputs at least once.")
+        raise RewardModelError(
+            f"There is nothing to learn from: {reason}. Prefer one of two different outputs at"
+            " least once."
+        )
     notes = []
     same = sum(pair.a == pair.b and pair.choice in ("a", "b") for pair in pairs)
     if same:
-        notes.append(f"{same} {'judgement prefers' if same == 1 else 'judgements prefer'} one of two identical texts, which says nothing: left out.")
+        notes.append(
+            f"{same} {'judgement prefers' if same == 1 else 'judgements prefer'} one of two"
+            " identical texts, which says nothing: left out."
+        )
     kept = training_pairs(pairs)
     if len(kept) == 1:
-        notes.append("One comparison alone: the score repeats that one vote, and nothing is left to check it on.")
+        notes.append(
+            "One comparison alone: the score repeats that one vote, and nothing is left to check"
+            " it on."
+        )
     elif len({pair.prompt for pair in kept}) == 1:
-        notes.append("All comparisons are about one prompt, so there is no telling how the score does on others.")
+        notes.append(
+            "All comparisons are about one prompt, so there is no telling how the score does on"
+            " others."
+        )
     return kept, tuple(notes)
 
 
 def rows_of(pairs: list[Pair], finished: dict[tuple[str, str], bool] | None = None) -> list[Row]:
-    """The distinct outputs of ``pairs``. ``finished``: whether (prompt, text) was ended by the model; an output that is not named was."""
+    """The distinct outputs of ``pairs``. ``finished``: whether (prompt, text) was ended by the
+    model; an output that is not named was.
+    """
     finished = finished or {}
-    return list(dict.fromkeys((p.prompt, text, bool(finished.get((p.prompt, text), True))) for p in pairs for text in (p.a, p.b)))
+    return list(
+        dict.fromkeys(
+            (p.prompt, text, bool(finished.get((p.prompt, text), True)))
+            for p in pairs
+            for text in (p.a, p.b)
+        )
+    )
 
 
-def from_states(whitener: Whitener, pairs: list[Pair], rows: list[Row], states: Tensor) -> Comparisons:
-    """Comparisons from pooled reference states, (R, d), of ``rows_of(pairs)`` or more. Raises RewardModelError where nothing can be learned."""
+def from_states(
+    whitener: Whitener, pairs: list[Pair], rows: list[Row], states: Tensor
+) -> Comparisons:
+    """Comparisons from pooled reference states, (R, d), of ``rows_of(pairs)`` or more. Raises
+    RewardModelError where nothing can be learned.
+    """
     kept, notes = usable(pairs)
     place = {(prompt, text): i for i, (prompt, text, _) in enumerate(rows)}
     a, b = (torch.tensor([place[p.prompt, getattr(p, side)] for p in kept]) for side in ("a", "b"))
-    targets, weights = (torch.tensor([getattr(p, name) for p in kept], dtype=torch.float64) for name in ("target", "weight"))
-    data = Comparisons(whitener, kept, rows, whitener(states).double(), a, b, targets, weights, notes)
+    targets, weights = (
+        torch.tensor([getattr(p, name) for p in kept], dtype=torch.float64)
+        for name in ("target", "weight")
+    )
+    data = Comparisons(
+        whitener, kept, rows, whitener(states).double(), a, b, targets, weights, notes
+    )
     if separable(data):
         notes = (
             *notes,
-            "The votes fit together without a single exception, so only the prior keeps the weights finite: take the certainty with a grain of salt.",
+            (
+                "The votes fit together without a single exception, so only the prior keeps the"
+                " weights finite: take the certainty with a grain of salt."
+            ),
         )
     return replace(data, notes=notes)
 
 
-def read(lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None) -> Iterator:
-    """``from_states``, with the states read from the frozen model ``lm``; yields Progress, returns Comparisons."""
+def read(
+    lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None
+) -> Iterator:
+    """``from_states``, with the states read from the frozen model ``lm``; yields Progress, returns
+    Comparisons.
+    """
     rows = rows_of(usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)
     return from_states(whitener, pairs, rows, states)
 
 
 def separable(data: Comparisons) -> bool:
-    """Whether the likelihood alone has no finite optimum: every decided vote is got right, and the weights grow as the prior is taken away.
+    """Whether the likelihood alone has no finite optimum: every decided vote is got right, and the
+    weights grow as the prior is taken away.
 
     Ties count: one between outputs that differ holds the weights back in that direction.
     """
@@ -139,23 +195,42 @@ def separable(data: Comparisons) -> bool:
     decided = targets != 0.5
     if len(targets) > 50 * x.shape[1] or not decided.any():
         return False
-    wide, wider = (solve(x, targets, torch.ones_like(targets), torch.full((x.shape[1],), std, dtype=torch.float64))[0] for std in (30.0, 300.0))
-    return bool((((x @ wide) > 0) == (targets > 0.5))[decided].all()) and (wider.norm() > 1.2 * wide.norm()).item()
+    wide, wider = (
+        solve(
+            x,
+            targets,
+            torch.ones_like(targets),
+            torch.full((x.shape[1],), std, dtype=torch.float64),
+        )[0]
+        for std in (30.0, 300.0)
+    )
+    return (
+        bool((((x @ wide) > 0) == (targets > 0.5))[decided].all())
+        and (wider.norm() > 1.2 * wide.norm()).item()
+    )
 
 
-# --- the optimum ---------------------------------------------------------------------------------------------------
+# --- the optimum ----------------------------------------------------------------------------------
 
 
 def objective(w: Tensor, x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
-    """The MAP objective in nats: weighted Bradley-Terry loss plus the Gaussian prior. w (k,), prior (k,) standard deviations -> ()."""
+    """The MAP objective in nats: weighted Bradley-Terry loss plus the Gaussian prior. w (k,), prior
+    (k,) standard deviations -> ().
+    """
     margins = x @ w
-    return (weights * (torch.nn.functional.softplus(margins) - targets * margins)).sum() + (w**2 / prior**2).sum() / 2
+    return (weights * (torch.nn.functional.softplus(margins) - targets * margins)).sum() + (
+        w**2 / prior**2
+    ).sum() / 2
 
 
-def solve(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The MAP head by Newton's method with halving, from ``start`` (a nearby optimum) or zero. (N, k), (N,), (N,), (k,) -> (k,), Hessian (k, k).
+def solve(
+    x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, start: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The MAP head by Newton's method with halving, from ``start`` (a nearby optimum) or zero. (N,
+    k), (N,), (N,), (k,) -> (k,), Hessian (k, k).
 
-    Convex with a positive definite Hessian, so there is one optimum and it is finite, whatever the votes; the gradient ends below 1e-10 of its start.
+    Convex with a positive definite Hessian, so there is one optimum and it is finite, whatever the
+    votes; the gradient ends below 1e-10 of its start.
     Source: Nocedal & Wright 2006, section 3.1 (backtracking), algorithm 3.2.
     """
     w = torch.zeros(x.shape[1], dtype=torch.float64) if start is None else start.double().clone()
@@ -175,10 +250,14 @@ def solve(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, start: Ten
     return w, newton_step(w, x, targets, weights, prior, 0.0)[2]
 
 
-def solve_many(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps: int = 12) -> Tensor:
-    """Many heads at once, which differ in the weights of the comparisons alone. (N, k), (N,), (H, N), (k,) -> (H, k).
+def solve_many(
+    x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps: int = 12
+) -> Tensor:
+    """Many heads at once, which differ in the weights of the comparisons alone. (N, k), (N,), (H,
+    N), (k,) -> (H, k).
 
-    A weight of 0 leaves a comparison out: this is how folds, bootstraps and learning curves are refitted together. Two careful steps, then full ones.
+    A weight of 0 leaves a comparison out: this is how folds, bootstraps and learning curves are
+    refitted together. Two careful steps, then full ones.
     """
     w = torch.zeros(len(weights), x.shape[1], dtype=torch.float64)
     k, ridge = x.shape[1], torch.diag(1 / prior**2)
@@ -189,12 +268,18 @@ def solve_many(x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps
         hessian = ((weights * p * (1 - p)) @ squares).view(-1, k, k) + ridge  # (H, k, k)
         w = w - (0.5 if step < 2 else 1.0) * torch.linalg.solve(hessian, gradient)
     gradient = (weights * (torch.sigmoid(w @ x.T) - targets)) @ x + w / prior**2
-    for head in torch.nonzero(~(gradient.abs().amax(1) < 1e-6)).flatten().tolist():  # full steps went too far (weak prior, separable votes): with care
+    for head in (
+        torch.nonzero(~(gradient.abs().amax(1) < 1e-6)).flatten().tolist()
+    ):  # full steps went too far (weak prior, separable votes): with care
         w[head] = solve(x, targets, weights[head], prior)[0]
     return w
 
 
 def fit_head(data: Comparisons, prior_std: float, start: Tensor | None = None) -> RewardModel:
-    """The instant head on cached features: ``reward_model.fit``'s optimum without its records. Not yet normalised."""
-    w, hessian = solve(data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), start)
+    """The instant head on cached features: ``reward_model.fit``'s optimum without its records. Not
+    yet normalised.
+    """
+    w, hessian = solve(
+        data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), start
+    )
     return RewardModel(data.whitener, w.float(), torch.linalg.inv(hessian).float().contiguous())

@@ -1,9 +1,13 @@
-"""Two trainable reward models behind one interface: the instant head, and the fine-tuned language model.
+"""Two trainable reward models behind one interface: the instant head, and the fine-tuned language
+model.
 
-    for item in train("head" | "fine-tuned", lm, pairs, reference=..., settings=...):   Progress | a record | last: a scorer
+    for item in train("head" | "fine-tuned", lm, pairs, reference=..., settings=...):   Progress | a
+    record | last: a scorer
 
-Both yield records of the same shape ("iteration", "loss", "train_accuracy", "heldout_accuracy", ...) and end with a scorer of texts whose 0 and 1 are the mean and standard
-deviation over the same reference samples. Knows nothing about sessions: ``steps.fit_reward_model`` trains the session's head, with the same engine.
+Both yield records of the same shape ("iteration", "loss", "train_accuracy", "heldout_accuracy",
+...) and end with a scorer of texts whose 0 and 1 are the mean and standard deviation over the same
+reference samples. Knows nothing about sessions: ``steps.fit_reward_model`` trains the session's
+head, with the same engine.
 """
 
 from __future__ import annotations
@@ -22,14 +26,21 @@ from rlhf_core.rewards import reward_model as rm
 from rlhf_core.rewards.comparisons import Comparisons, Row
 
 KINDS = {
-    "head": "Instant: a few weights on the original model's own states. Milliseconds, an exact uncertainty, and it can be taken apart.",
-    "fine-tuned": "Slower: the model's top layers learn the taste. More can be learned, from more comparisons, and nothing in it is exact.",
+    "head": (
+        "Instant: a few weights on the original model's own states. Milliseconds, an exact"
+        " uncertainty, and it can be taken apart."
+    ),
+    "fine-tuned": (
+        "Slower: the model's top layers learn the taste. More can be learned, from more"
+        " comparisons, and nothing in it is exact."
+    ),
 }
 
 
 @dataclass
 class Reference:
-    """Unlabelled outputs of the original model: they set the features, and the zero and unit of every score.
+    """Unlabelled outputs of the original model: they set the features, and the zero and unit of
+    every score.
 
     Attributes:
         rows: (prompt, text, ended) of M samples; states: (M, d) their pooled states.
@@ -40,7 +51,10 @@ class Reference:
 
     def whitener(self, features: int) -> rm.Whitener:
         """Raises RewardModelError: too few samples, or too alike."""
-        number = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompt for prompt, _, _ in self.rows))}
+        number = {
+            prompt: i
+            for i, prompt in enumerate(dict.fromkeys(prompt for prompt, _, _ in self.rows))
+        }
         groups = torch.tensor([number[prompt] for prompt, _, _ in self.rows])
         return rm.fit_whitener(self.states, groups, min(features, self.states.shape[1]))
 
@@ -76,18 +90,28 @@ def _returned(work: Iterator):
 
 
 def train(
-    kind: str, lm, pairs: list[Pair], *, reference: Reference, settings: RewardModelSettings | FineTunedSettings, finished: dict[tuple[str, str], bool] | None = None,
+    kind: str,
+    lm,
+    pairs: list[Pair],
+    *,
+    reference: Reference,
+    settings: RewardModelSettings | FineTunedSettings,
+    finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
-) -> Iterator:  # fmt: skip
-    """Train either kind; see the module's docstring. ``settings``: RewardModelSettings for the head, FineTunedSettings for the other.
+) -> Iterator:
+    """Train either kind; see the module's docstring. ``settings``: RewardModelSettings for the
+    head, FineTunedSettings for the other.
 
-    ``watch``: outputs to re-sort while it learns; each record then has "watched", their scores so far (raw log-odds about their own mean: the order counts).
+    ``watch``: outputs to re-sort while it learns; each record then has "watched", their scores so
+    far (raw log-odds about their own mean: the order counts).
 
     Raises:
         RewardModelError: an unknown kind, or nothing to learn from; SettingsError.
     """
     if kind not in KINDS:
-        raise rm.RewardModelError(f"There is no reward model of the kind {kind!r}; choose one of {', '.join(KINDS)}.")
+        raise rm.RewardModelError(
+            f"There is no reward model of the kind {kind!r}; choose one of {', '.join(KINDS)}."
+        )
     settings.validate()
     if kind == "head":
         yield from _train_head(lm, pairs, reference, settings, finished, watch)
@@ -103,8 +127,14 @@ def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
     watched = whitener((yield from pooled_of_texts(lm, watch))) if watch else None
     fold = split_prompts(data.prompts, settings.folds, settings.seed)
     folds = torch.tensor([fold[prompt] for prompt in data.prompts])
-    for item in rm.fit(whitener, states[data.a], states[data.b], data.targets, data.weights, folds, settings):
+    for item in rm.fit(
+        whitener, states[data.a], states[data.b], data.targets, data.weights, folds, settings
+    ):
         if isinstance(item, dict):
-            yield {**item, "watched": fine_tuned.about_mean(watched @ torch.tensor(item["weights"]))} if watch else item
+            yield (
+                {**item, "watched": fine_tuned.about_mean(watched @ torch.tensor(item["weights"]))}
+                if watch
+                else item
+            )
         else:
             yield HeadScorer(lm, item.normalised_on(reference.states), data)

@@ -1,11 +1,14 @@
 """The reward model: a Bradley-Terry head on whitened hidden states of the frozen reference.
 
-It learns the *pattern* of a taste, not its meaning: which directions of the reference's own hidden states the preferred outputs share. From 10
-to 60 comparisons only a few numbers can be learned, so the head has 8 weights by default, a prior, and an exact uncertainty.
+It learns the *pattern* of a taste, not its meaning: which directions of the reference's own hidden
+states the preferred outputs share. From 10 to 60 comparisons only a few numbers can be learned, so
+the head has 8 weights by default, a prior, and an exact uncertainty.
 
-    response -> frozen reference -> mean of its response states (d) -> whitened (k) -> weights . features -> score
+    response -> frozen reference -> mean of its response states (d) -> whitened (k) -> weights .
+    features -> score
 
-Knows nothing about prompts, people or PPO. Simplification against InstructGPT (Ouyang et al. 2022, section 3.5), which trains all of a 6B model on
+Knows nothing about prompts, people or PPO. Simplification against InstructGPT (Ouyang et al. 2022,
+section 3.5), which trains all of a 6B model on
 tens of thousands of rankings: ours trains k weights and leaves the language model alone.
 
 Shapes: N pairs, M samples, d hidden size, k whitened features.
@@ -29,7 +32,7 @@ class RewardModelError(ValueError):
     """Comparisons from which nothing can be learned; the message says why and what to do."""
 
 
-# --- features ------------------------------------------------------------------------------------------------------
+# --- features -------------------------------------------------------------------------------------
 
 
 def pooled_states(states: Tensor, mask: Tensor) -> Tensor:
@@ -38,7 +41,9 @@ def pooled_states(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-LEAST_SPREAD = 0.02  # log-odds between typical outputs: below, the unit of the score would be next to nothing, and every score enormous
+# log-odds between typical outputs: below, the unit of the score would be next to nothing, and every
+# score enormous
+LEAST_SPREAD = 0.02
 
 
 @dataclass
@@ -59,10 +64,13 @@ class Whitener:
 
 
 def fit_whitener(pooled: Tensor, groups: Tensor, features: int) -> Whitener:
-    """PCA-whitening on unlabelled samples, (M, d), with ``groups`` (M,) the number of each sample's prompt.
+    """PCA-whitening on unlabelled samples, (M, d), with ``groups`` (M,) the number of each sample's
+    prompt.
 
-    Two answers to *one* prompt are what a person compares, so the directions kept are those in which answers to the same prompt
-    differ: each prompt's mean is taken off before the covariance is computed. Otherwise the first components would tell cats from cactuses.
+    Two answers to *one* prompt are what a person compares, so the directions kept are those in
+    which answers to the same prompt
+    differ: each prompt's mean is taken off before the covariance is computed. Otherwise the first
+    components would tell cats from cactuses.
     """
     samples = pooled.double()
     centred = samples.clone()
@@ -73,30 +81,40 @@ def fit_whitener(pooled: Tensor, groups: Tensor, features: int) -> Whitener:
     values, vectors = torch.linalg.eigh(centred.T @ centred / freedom)  # ascending
     values, vectors = values.flip(0)[:features], vectors.flip(1)[:, :features]
     if len(samples) <= features or values[0] <= 0:
-        raise RewardModelError(f"{len(samples)} sampled outputs are too few, or too alike, to find {features} features in them. Sample more.")
+        raise RewardModelError(
+            f"{len(samples)} sampled outputs are too few, or too alike, to find {features} features"
+            " in them. Sample more."
+        )
     usable = values.clamp(min=values[0] * 1e-8)
     matrix = vectors / usable.sqrt()
-    # An eigenvector's sign is arbitrary: fix it, so that the same samples give the same features on every machine.
+    # An eigenvector's sign is arbitrary: fix it, so that the same samples give the same features on
+    # every machine.
     matrix = matrix * torch.sign(matrix.gather(0, matrix.abs().argmax(0, keepdim=True)))
     return Whitener(samples.mean(0).float(), matrix.float().contiguous())
 
 
 def prior_stds(whitener: Whitener, prior_std: float) -> Tensor:
-    """Prior standard deviation of each weight: the widest direction's is ``prior_std``, a narrower one's smaller in proportion. (d, k) -> (k,) float64.
+    """Prior standard deviation of each weight: the widest direction's is ``prior_std``, a narrower
+    one's smaller in proportion. (d, k) -> (k,) float64.
 
-    What a language model varies most within a prompt (register, topic) is what people judge by more often than what it hardly varies. So the prior is even over the directions
-    as they are, not as whitening stretches them (ridge regression on principal components; Hastie et al. 2009, section 3.4.1), and further features cost little.
-    Measured by ``python -m benchmarks reward``. All equal to ``prior_std`` for features of equal width.
+    What a language model varies most within a prompt (register, topic) is what people judge by more
+    often than what it hardly varies. So the prior is even over the directions as they are, not as
+    whitening stretches them (ridge regression on principal components; Hastie et al. 2009, section
+    3.4.1), and further features cost little. Measured by ``python -m benchmarks reward``. All equal
+    to ``prior_std`` for features of equal width.
     """
-    widths = 1 / whitener.matrix.double().norm(dim=0)  # standard deviation of each direction before whitening
+    widths = 1 / whitener.matrix.double().norm(
+        dim=0
+    )  # standard deviation of each direction before whitening
     return prior_std * widths / widths.max()
 
 
-# --- losses --------------------------------------------------------------------------------------------------------
+# --- losses ---------------------------------------------------------------------------------------
 
 
 def pairwise_loss(margins: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Weighted Bradley-Terry loss in nats: -[t log sigmoid(m) + (1 - t) log sigmoid(-m)], summed with ``weights``.
+    """Weighted Bradley-Terry loss in nats: -[t log sigmoid(m) + (1 - t) log sigmoid(-m)], summed
+    with ``weights``.
 
     Args:
         margins: (N,) score of a minus score of b.
@@ -109,17 +127,19 @@ def pairwise_loss(margins: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def ranking_loss(scores: Tensor) -> Tensor:
-    """K-wise loss of one full ranking, best first: the mean of -log sigmoid(r_w - r_l) over all K(K-1)/2 pairs. (K,) -> ().
+    """K-wise loss of one full ranking, best first: the mean of -log sigmoid(r_w - r_l) over all
+    K(K-1)/2 pairs. (K,) -> ().
 
-    Source: InstructGPT, Ouyang et al. 2022 (arXiv 2203.02155), section 3.5, equation 1. Equals ``pairwise_loss`` with each pair at weight
-    1 / (number of pairs), which is how ``preferences.pairs_from_rankings`` weighs them.
+    Source: InstructGPT, Ouyang et al. 2022 (arXiv 2203.02155), section 3.5, equation 1. Equals
+    ``pairwise_loss`` with each pair at weight 1 / (number of pairs), which is how
+    ``preferences.pairs_from_rankings`` weighs them.
     """
     k = len(scores)
     winners, losers = torch.triu_indices(k, k, offset=1)
     return F.softplus(-(scores[winners] - scores[losers])).mean()
 
 
-# --- the head ------------------------------------------------------------------------------------------------------
+# --- the head -------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -146,62 +166,93 @@ class RewardModel:
         return (self.raw(pooled) - self.center) / self.scale
 
     def uncertainty(self, pooled: Tensor) -> Tensor:
-        """(B, d) -> (B,) standard deviation of the score under the Laplace posterior, same unit as ``score``."""
+        """(B, d) -> (B,) standard deviation of the score under the Laplace posterior, same unit as
+        ``score``.
+        """
         x = self.whitener(pooled)
         return ((x @ self.covariance) * x).sum(-1).clamp(min=0).sqrt() / self.scale
 
     def normalised_on(self, pooled: Tensor) -> RewardModel:
         """This model with its zero and unit set on reference samples, (M, d).
 
-        Source: "reward normalised to mean 0, std 1", lm-human-preferences (Ziegler et al. 2019, arXiv 1909.08593, section 2.2).
+        Source: "reward normalised to mean 0, std 1", lm-human-preferences (Ziegler et al. 2019,
+        arXiv 1909.08593, section 2.2).
         """
         raw = self.raw(pooled)
         spread = raw.std().item()
         if not math.isfinite(spread) or spread < LEAST_SPREAD:
             raise RewardModelError(
-                "The reward model gives every output the same score, or nearly: it has learned nothing yet. Judge more, more clearly, and texts that really differ."
+                "The reward model gives every output the same score, or nearly: it has learned"
+                " nothing yet. Judge more, more clearly, and texts that really differ."
             )
         return RewardModel(self.whitener, self.weights, self.covariance, raw.mean().item(), spread)
 
     def tensors(self) -> dict[str, Tensor]:
         """What ``reward_model.safetensors`` holds."""
         return {
-            "whitener.mean": self.whitener.mean, "whitener.matrix": self.whitener.matrix, "weights": self.weights, "covariance": self.covariance,
+            "whitener.mean": self.whitener.mean,
+            "whitener.matrix": self.whitener.matrix,
+            "weights": self.weights,
+            "covariance": self.covariance,
             "normalisation": torch.tensor([self.center, self.scale], dtype=torch.float64),
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> RewardModel:
         """Raises KeyError where a tensor is missing."""
         center, scale = tensors["normalisation"].tolist()
-        return cls(Whitener(tensors["whitener.mean"], tensors["whitener.matrix"]), tensors["weights"], tensors["covariance"], center, scale)
+        return cls(
+            Whitener(tensors["whitener.mean"], tensors["whitener.matrix"]),
+            tensors["weights"],
+            tensors["covariance"],
+            center,
+            scale,
+        )
 
 
-def newton_step(w: Tensor, x: Tensor, targets: Tensor, weights: Tensor, prior_std: float | Tensor, damping: float) -> tuple[Tensor, Tensor, Tensor]:
-    """One damped Newton step on the MAP objective: Bradley-Terry loss plus a Gaussian prior, ||w||^2 / (2 prior_std^2).
+def newton_step(
+    w: Tensor,
+    x: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    prior_std: float | Tensor,
+    damping: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One damped Newton step on the MAP objective: Bradley-Terry loss plus a Gaussian prior,
+    ||w||^2 / (2 prior_std^2).
 
     Args:
-        w: (k,); x: (N, k) feature differences a - b; targets, weights: (N,); prior_std: one for all weights or (k,); damping: 1 is the full step.
+        w: (k,); x: (N, k) feature differences a - b; targets, weights: (N,); prior_std: one for all
+            weights or (k,); damping: 1 is the full step.
 
     Returns:
-        (new w (k,), gradient at the old w (k,), Hessian at the old w (k, k)). The objective is convex and the prior makes the Hessian positive
+        (new w (k,), gradient at the old w (k,), Hessian at the old w (k, k)). The objective is
+        convex and the prior makes the Hessian positive
         definite: perfectly separable comparisons still have finite weights.
     """
     p = torch.sigmoid(x @ w)
     gradient = x.T @ (weights * (p - targets)) + w / prior_std**2
-    hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + torch.eye(len(w), dtype=x.dtype) / prior_std**2
+    hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + torch.eye(
+        len(w), dtype=x.dtype
+    ) / prior_std**2
     return w - damping * torch.linalg.solve(hessian, gradient), gradient, hessian
 
 
 def correct(margins: Tensor, targets: Tensor) -> Tensor:
-    """(N,) bool over the pairs that are no tie: does the sign of the margin agree? A margin of 0 counts as wrong."""
+    """(N,) bool over the pairs that are no tie: does the sign of the margin agree? A margin of 0
+    counts as wrong.
+    """
     decided = targets != 0.5
     return (margins[decided] > 0) == (targets[decided] > 0.5)
 
 
 def loss_floor(targets: Tensor, weights: Tensor) -> float:
-    """The lowest mean Bradley-Terry loss that any scores could reach: the targets' own entropy, in nats. A clear choice adds 0, a tie ln 2. targets, weights: (N,)."""
-    entropy = -(torch.special.xlogy(targets, targets) + torch.special.xlogy(1 - targets, 1 - targets))
+    """The lowest mean Bradley-Terry loss that any scores could reach: the targets' own entropy, in
+    nats. A clear choice adds 0, a tie ln 2. targets, weights: (N,).
+    """
+    entropy = -(
+        torch.special.xlogy(targets, targets) + torch.special.xlogy(1 - targets, 1 - targets)
+    )
     return ((weights * entropy).sum() / weights.sum()).item()
 
 
@@ -217,28 +268,38 @@ def fit(
 ) -> Iterator[dict | RewardModel]:
     """Fit the head; yields one record an iteration, and last the RewardModel (not yet normalised).
 
-    One head learns from everything and is the result. Beside it, one head a fold learns from all prompts but the fold's: together
-    these give the held-out accuracy, "how often is it right about prompts it never saw".
+    One head learns from everything and is the result. Beside it, one head a fold learns from all
+    prompts but the fold's: together these give the held-out accuracy, "how often is it right about
+    prompts it never saw".
 
     Args:
         pooled_a, pooled_b: (N, d) pooled reference states of left and right.
         targets: (N,) 1, 0 or 0.5; weights: (N,).
-        folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing can be held out.
+        folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing
+        can be held out.
         scored: (N,) bool, pairs that the held-out accuracy counts (ties never); all where left out.
 
     Yields:
-        {"iteration", "loss" (nats, data part, weighted mean), "floor" (the lowest that loss could be with these targets: a tie costs at least ln 2), "train_accuracy", "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs",
-        "gradient" (largest entry at the start of the step), "weights" (list of k)}.
+        {"iteration", "loss" (nats, data part, weighted mean), "floor" (the lowest that loss could
+        be with these targets: a tie costs at least ln 2), "train_accuracy", "heldout_accuracy" |
+        None, "heldout_low", "heldout_high", "heldout_pairs", "gradient" (largest entry at the start
+        of the step), "weights" (list of k)}.
 
     Raises:
         RewardModelError: no pairs, or nothing but ties.
 
-    Steps are damped (0.3) for two thirds of the iterations, so that there is something to watch, then full: the gradient ends below 1e-8.
+    Steps are damped (0.3) for two thirds of the iterations, so that there is something to watch,
+    then full: the gradient ends below 1e-8.
     """
     if len(targets) == 0:
-        raise RewardModelError("There is no comparison to learn from yet. Rank a few outputs first.")
+        raise RewardModelError(
+            "There is no comparison to learn from yet. Rank a few outputs first."
+        )
     if bool((targets == 0.5).all()):
-        raise RewardModelError("Every comparison is a tie, so there is no taste to learn yet. Prefer one output at least once.")
+        raise RewardModelError(
+            "Every comparison is a tie, so there is no taste to learn yet. Prefer one output at"
+            " least once."
+        )
     x = (whitener(pooled_a) - whitener(pooled_b)).double()  # (N, k)
     targets, weights = targets.double(), weights.double()
     names = folds.unique().tolist()
@@ -254,7 +315,9 @@ def fit(
         w, gradient, _ = newton_step(w, x, targets, weights, prior, damping)
         hits = []
         for part, (train, held) in enumerate(parts):
-            fold_w[part], _, _ = newton_step(fold_w[part], x[train], targets[train], weights[train], prior, damping)
+            fold_w[part], _, _ = newton_step(
+                fold_w[part], x[train], targets[train], weights[train], prior, damping
+            )
             hits.append(correct(x[held] @ fold_w[part], targets[held]))
         held_out = torch.cat(hits) if hits else torch.zeros(0, dtype=torch.bool)
         low, high = wilson_interval(held_out.sum().item(), len(held_out))

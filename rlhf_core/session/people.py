@@ -1,4 +1,5 @@
-"""Who is sitting at this session: names or colours without accounts, so that merged judgements keep who said what.
+"""Who is sitting at this session: names or colours without accounts, so that merged judgements keep
+who said what.
 
 Knows nothing about models. Simplification: a name is whatever somebody typed; nobody checks it.
 """
@@ -9,7 +10,14 @@ from rlhf_core.exchange.spreadsheets import clean_name
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session.state import SCRIPTED, YOU, InputError, Session
 
-COLOURS = ("Blue", "Orange", "Green", "Violet", "Red", "Grey")  # for people who would rather not give a name
+COLOURS = (
+    "Blue",
+    "Orange",
+    "Green",
+    "Violet",
+    "Red",
+    "Grey",
+)  # for people who would rather not give a name
 MOST_PEOPLE, LONGEST_NAME = 40, 30
 
 
@@ -24,12 +32,16 @@ def people(session: Session) -> list[str]:
 
 
 def sit_down(session: Session, name: str) -> str:
-    """From now on, judgements are ``name``'s; a new name is remembered. Returns it as it is kept. Raises InputError."""
+    """From now on, judgements are ``name``'s; a new name is remembered. Returns it as it is kept.
+    Raises InputError.
+    """
     if not name.strip():
         raise InputError("The name is empty. Type one, or take a colour.")
     name = clean_name("".join(c for c in name if c.isprintable() or c.isspace()))
     if len(name) > LONGEST_NAME:
-        raise InputError(f"The name has {len(name)} letters; at most {LONGEST_NAME} fit. A short one will do.")
+        raise InputError(
+            f"The name has {len(name)} letters; at most {LONGEST_NAME} fit. A short one will do."
+        )
     if name.casefold() in (SCRIPTED.casefold(), "scripted rater", "majority", "unknown"):
         raise InputError(f"“{name}” already means something else here. Take another name.")
     with session.lock:
@@ -37,40 +49,77 @@ def sit_down(session: Session, name: str) -> str:
         if known is None and len(people(session)) > MOST_PEOPLE:
             raise InputError(f"At most {MOST_PEOPLE} people can sit at one session.")
         names = session.annotation.get("people", [])
-        session.annotation = {**session.annotation, "people": names if known else [*names, name], "sitting": known or name}
+        session.annotation = {
+            **session.annotation,
+            "people": names if known else [*names, name],
+            "sitting": known or name,
+        }
     session.autosave()
     return known or name
 
 
 def second_opinions(session: Session, name: str) -> list[dict]:
-    """What somebody judged under the current brief, or in an import, and ``name`` did not; what fewest people judged comes first.
+    """What somebody judged under the current brief, or in an import, and ``name`` did not; what
+    fewest people judged comes first.
 
     Rows {"prompt", "texts" (two), "by": [names]}.
     """
     found: dict[tuple, dict] = {}
     for pair in session.pairs:
         if pair.choice != "skip" and pair.a != pair.b:
-            row = found.setdefault((pair.prompt, frozenset((pair.a, pair.b))), {"prompt": pair.prompt, "texts": sorted((pair.a, pair.b)), "by": []})
+            row = found.setdefault(
+                (pair.prompt, frozenset((pair.a, pair.b))),
+                {"prompt": pair.prompt, "texts": sorted((pair.a, pair.b)), "by": []},
+            )
             row["by"] += [pair.annotator] if pair.annotator not in row["by"] else []
-    skipped = {(r.prompt, frozenset(r.candidates)) for r in session.rankings if r.annotator == name and r.verdict == "skip"}
-    return sorted((row for key, row in found.items() if name not in row["by"] and key not in skipped), key=lambda row: len(row["by"]))
+    skipped = {
+        (r.prompt, frozenset(r.candidates))
+        for r in session.rankings
+        if r.annotator == name and r.verdict == "skip"
+    }
+    return sorted(
+        (row for key, row in found.items() if name not in row["by"] and key not in skipped),
+        key=lambda row: len(row["by"]),
+    )
 
 
-def add_opinion(session: Session, row: dict, choice: str, *, shown: list[int], seconds: float | None, name: str) -> Ranking:
-    """Record what ``name`` says about a row of ``second_opinions``. ``choice``: a | b | tie | both_bad | skip, a being the text ``shown`` first. Raises InputError."""
+def add_opinion(
+    session: Session, row: dict, choice: str, *, shown: list[int], seconds: float | None, name: str
+) -> Ranking:
+    """Record what ``name`` says about a row of ``second_opinions``. ``choice``: a | b | tie |
+    both_bad | skip, a being the text ``shown`` first. Raises InputError.
+    """
     texts, first, other = list(row["texts"]), *shown
-    groups = {"a": [[first], [other]], "b": [[other], [first]], "tie": [[first, other]]}.get(choice, [])
+    groups = {"a": [[first], [other]], "b": [[other], [first]], "tie": [[first, other]]}.get(
+        choice, []
+    )
     with session.lock:
         if any(
-            r.annotator == name and r.prompt == row["prompt"] and sorted(r.candidates) == sorted(texts) and r.brief == session.brief.slug
+            r.annotator == name
+            and r.prompt == row["prompt"]
+            and sorted(r.candidates) == sorted(texts)
+            and r.brief == session.brief.slug
             for r in session.rankings
         ):
-            raise InputError("That pair was already judged under this name, perhaps in another tab. Here is the next one.")
+            raise InputError(
+                "That pair was already judged under this name, perhaps in another tab. Here is the"
+                " next one."
+            )
         number = 1 + sum(r.id.startswith("opinion-") for r in session.rankings)
         made = Ranking(
-            id=f"opinion-{number}", prompt=row["prompt"], candidates=texts, shown=list(shown), groups=groups, verdict=None if groups else choice, seconds=seconds, annotator=name,
-            brief=session.brief.slug, brief_version=session.brief.version, round=session.current_round, finished=_finished(session, row["prompt"], texts),
-        )  # fmt: skip
+            id=f"opinion-{number}",
+            prompt=row["prompt"],
+            candidates=texts,
+            shown=list(shown),
+            groups=groups,
+            verdict=None if groups else choice,
+            seconds=seconds,
+            annotator=name,
+            brief=session.brief.slug,
+            brief_version=session.brief.version,
+            round=session.current_round,
+            finished=_finished(session, row["prompt"], texts),
+        )
         session.rankings = [*session.rankings, made]
     session.autosave()
     return made
@@ -80,7 +129,12 @@ def take_back(session: Session, name: str) -> Ranking | None:
     """Take back the newest judgement where it is ``name``'s second opinion; None where it is not."""
     with session.lock:
         last = session.rankings[-1] if session.rankings else None
-        if not last or last.annotator != name or not last.id.startswith("opinion-") or last.brief != session.brief.slug:
+        if (
+            not last
+            or last.annotator != name
+            or not last.id.startswith("opinion-")
+            or last.brief != session.brief.slug
+        ):
             return None
         session.rankings = session.rankings[:-1]
     session.autosave()
@@ -89,5 +143,10 @@ def take_back(session: Session, name: str) -> Ranking | None:
 
 def _finished(session: Session, prompt: str, texts: list[str]) -> list[bool] | None:
     """Whether the model ended the texts itself, where a ranking says so of them all."""
-    known = {text: end for r in session.rankings if r.prompt == prompt and r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
+    known = {
+        text: end
+        for r in session.rankings
+        if r.prompt == prompt and r.finished
+        for text, end in zip(r.candidates, r.finished, strict=True)
+    }
     return [known[text] for text in texts] if all(text in known for text in texts) else None

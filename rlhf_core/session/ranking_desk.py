@@ -1,8 +1,11 @@
-"""The ranking desk: which outputs come next, and why. Most are chosen, some are drawn by lot, some are hidden checks.
+"""The ranking desk: which outputs come next, and why. Most are chosen, some are drawn by lot, some
+are hidden checks.
 
-A hidden check is a pair that was judged before, its sides swapped (does one say the same again?), or a gold item, a pair with a reference answer (does one
-read the brief as its author meant it?). Checks look like any other pair, so what the page says about them before the answer is true of every pair drawn
-by lot. Reads what ``asking`` has prepared; imports no torch, so that a key press waits for nothing. Knows nothing about pages.
+A hidden check is a pair that was judged before, its sides swapped (does one say the same again?),
+or a gold item, a pair with a reference answer (does one read the brief as its author meant it?).
+Checks look like any other pair, so what the page says about them before the answer is true of every
+pair drawn by lot. Reads what ``asking`` has prepared; imports no torch, so that a key press waits
+for nothing. Knows nothing about pages.
 """
 
 from __future__ import annotations
@@ -18,13 +21,22 @@ from rlhf_core.judging.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.judging.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
 from rlhf_core.session.state import YOU, Session
 
-REPEATS, GOLD, FIRST_CHECK = 0.25, 0.2, 4  # chances of a check where the last pair was none, from the judgement after this many on
-BY_LOT = f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own guesses do not decide all that it gets to see"
+REPEATS, GOLD, FIRST_CHECK = (
+    0.25,
+    0.2,
+    4,
+)  # chances of a check where the last pair was none, from the judgement after this many on
+BY_LOT = (
+    f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own"
+    " guesses do not decide all that it gets to see"
+)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to judge now. ``row``: a candidate set. ``how``: as in ``Ranking.asked``. ``why``: one sentence for the page."""
+    """What to judge now. ``row``: a candidate set. ``how``: as in ``Ranking.asked``. ``why``: one
+    sentence for the page.
+    """
 
     row: dict
     how: str
@@ -32,7 +44,8 @@ class Asked:
 
 
 def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
-    """The next set of ``form`` texts to judge, or None: have more written. The same for every tab of a session until something is judged.
+    """The next set of ``form`` texts to judge, or None: have more written. The same for every tab
+    of a session until something is judged.
 
     Args:
         checks: mix hidden checks in (pairs only).
@@ -44,12 +57,24 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
     if not rows:
         return None
     number = len(session.rankings)
-    options = [(row, i, j) for row in rows for i, j in combinations(range(len(row["texts"])), 2) if row["id"] in session.asking.get("features", {})]
+    options = [
+        (row, i, j)
+        for row in rows
+        for i, j in combinations(range(len(row["texts"])), 2)
+        if row["id"] in session.asking.get("features", {})
+    ]
     if session.reward_model is None or not options:
-        return Asked(rows[random.Random(f"{session.seed}/{number}").randrange(len(rows))], "lot", by_lot(session, checks))
+        return Asked(
+            rows[random.Random(f"{session.seed}/{number}").randrange(len(rows))],
+            "lot",
+            by_lot(session, checks),
+        )
     features = session.asking["features"]
     chosen = choose_pair(
-        [features[row["id"]][i] - features[row["id"]][j] for row, i, j in options], session.asking["weights"], session.asking["covariance"], seed=number
+        [features[row["id"]][i] - features[row["id"]][j] for row, i, j in options],
+        session.asking["weights"],
+        session.asking["covariance"],
+        seed=number,
     )
     if chosen.how == "random":
         return Asked(options[chosen.index][0], "lot", by_lot(session, checks))
@@ -61,47 +86,88 @@ def by_lot(session: Session, checks: bool) -> str:
     """Why a pair comes that nothing chose: true of random pairs and of hidden checks alike."""
     among = "; hidden checks are among them" if checks else ""
     if session.reward_model is None:
-        return f"Drawn by lot: there is no reward model yet that could say which pair would teach it most{among}."
+        return (
+            "Drawn by lot: there is no reward model yet that could say which pair would teach it"
+            f" most{among}."
+        )
     if not session.asking.get("features"):
         return f"Drawn by lot: the worker is still reading the answers for the reward model{among}."
     return f"{BY_LOT}{among}."
 
 
 def own_judgements(session: Session) -> list[Ranking]:
-    """The learner's own judgements that count under the brief in force, in the order in which they were made."""
-    return [ranking for ranking in session.rankings if ranking.annotator == session.sitting and session.counts(ranking)]
+    """The learner's own judgements that count under the brief in force, in the order in which they
+    were made.
+    """
+    return [
+        ranking
+        for ranking in session.rankings
+        if ranking.annotator == session.sitting and session.counts(ranking)
+    ]
 
 
 def pairs_as_given(session: Session) -> list[Pair]:
-    """The learner's own judgements of two texts, as first given: what the labeller mirror looks at. The pairs of a longer list are not independent: left out."""
-    return pairs_from_rankings(as_first_given([ranking for ranking in own_judgements(session) if len(ranking.candidates) == 2]))
+    """The learner's own judgements of two texts, as first given: what the labeller mirror looks at.
+    The pairs of a longer list are not independent: left out.
+    """
+    return pairs_from_rankings(
+        as_first_given(
+            [ranking for ranking in own_judgements(session) if len(ranking.candidates) == 2]
+        )
+    )
 
 
 def circles(session: Session) -> list[dict]:
-    """Where the learner's own judgements, as they stand now, contradict each other: ``labeller.reconsider``'s rows and "rankings", the ids to look at again."""
-    told = [(pair, ranking.id) for ranking in own_judgements(session) for pair in pairs_from_rankings([ranking])]
+    """Where the learner's own judgements, as they stand now, contradict each other:
+    ``labeller.reconsider``'s rows and "rankings", the ids to look at again.
+    """
+    told = [
+        (pair, ranking.id)
+        for ranking in own_judgements(session)
+        for pair in pairs_from_rankings([ranking])
+    ]
     rows = reconsider([pair for pair, _ in told])
-    return [{**row, "rankings": list(dict.fromkeys(told[index][1] for index in row["indices"]))} for row in rows]
+    return [
+        {**row, "rankings": list(dict.fromkeys(told[index][1] for index in row["indices"]))}
+        for row in rows
+    ]
 
 
 def differing(session: Session) -> list[dict]:
-    """The gold items that the learner judged otherwise than their reference answer, as it stands now: rows {"item": GoldItem, "ranking": id}."""
+    """The gold items that the learner judged otherwise than their reference answer, as it stands
+    now: rows {"item": GoldItem, "ranking": id}.
+    """
     found = []
     for ranking in own_judgements(session):
         for pair in pairs_from_rankings([replace(ranking, ideal="")]):
-            found += [{"item": item, "ranking": ranking.id} for item in reference_answers(session) if item.verdict(pair) is False]
+            found += [
+                {"item": item, "ranking": ranking.id}
+                for item in reference_answers(session)
+                if item.verdict(pair) is False
+            ]
     return found
 
 
 def reference_answers(session: Session) -> tuple[GoldItem, ...]:
-    """The gold items that mean the brief in force: a preset's, while what to prefer and avoid stands as it shipped."""
+    """The gold items that mean the brief in force: a preset's, while what to prefer and avoid
+    stands as it shipped.
+    """
     return gold_items(session.brief.slug) if briefs.as_shipped(session.brief) else ()
 
 
 def _check(session: Session) -> dict | None:
     """The hidden check that waits, or a new one where one is due."""
     judged = {ranking.id for ranking in session.rankings}
-    waiting = next((row for row in session.candidate_sets if row.get("check") and row.get("for", YOU) == session.sitting and row["id"] not in judged), None)
+    waiting = next(
+        (
+            row
+            for row in session.candidate_sets
+            if row.get("check")
+            and row.get("for", YOU) == session.sitting
+            and row["id"] not in judged
+        ),
+        None,
+    )
     if waiting is not None:
         return waiting
     mine = [r for r in own_judgements(session) if r.brief_version == session.brief.version]
@@ -112,39 +178,77 @@ def _check(session: Session) -> dict | None:
     lot = draw.random()
     if lot < REPEATS:
         twos = as_first_given([r for r in mine if len(r.candidates) == 2])
-        pairs = [pair for pair in pairs_from_rankings(twos) if pair.prompt not in session.brief.evaluation_prompts]
+        pairs = [
+            pair
+            for pair in pairs_from_rankings(twos)
+            if pair.prompt not in session.brief.evaluation_prompts
+        ]
         pair = choose_repeat(pairs, seed=number)
-        return None if pair is None else _add(session, "repeat", pair.prompt, [pair.a, pair.b], [0, 1])
+        return (
+            None if pair is None else _add(session, "repeat", pair.prompt, [pair.a, pair.b], [0, 1])
+        )
     if lot < REPEATS + GOLD:
         seen = {(r.prompt, frozenset(r.candidates)) for r in mine}
-        left = [item for item in reference_answers(session) if (item.prompt, frozenset((item.better, item.worse))) not in seen]
+        left = [
+            item
+            for item in reference_answers(session)
+            if (item.prompt, frozenset((item.better, item.worse))) not in seen
+        ]
         left = [item for item in left if item.prompt in session.brief.training_prompts]
         if left:
             item = draw.choice(left)
-            return _add(session, "gold", item.prompt, [item.better, item.worse], draw.sample([0, 1], 2))
+            return _add(
+                session, "gold", item.prompt, [item.better, item.worse], draw.sample([0, 1], 2)
+            )
     return None
 
 
 def _add(session: Session, check: str, prompt: str, texts: list[str], shown: list[int]) -> dict:
-    ended = {(r.prompt, text): end for r in session.rankings if r.finished for text, end in zip(r.candidates, r.finished, strict=True)}
+    ended = {
+        (r.prompt, text): end
+        for r in session.rankings
+        if r.finished
+        for text, end in zip(r.candidates, r.finished, strict=True)
+    }
     with session.lock:
         judged = {ranking.id for ranking in session.rankings}
         row = {
-            "id": f"{check}-{1 + sum(name.startswith(f'{check}-') for name in judged)}", "prompt": prompt, "texts": texts,
-            "finished": [ended.get((prompt, text), True) for text in texts], "seed": 0, "round": session.current_round,
-            "drawn": 2, "tokens": [], "asked": False, "check": check, "for": session.sitting, "shown": shown,
-        }  # fmt: skip
-        rows = [other for other in session.candidate_sets if not other.get("check") or other["id"] in judged or other.get("for", YOU) == session.sitting]
-        known = next((other for other in rows if other["id"] == row["id"]), None)  # another tab was quicker
+            "id": f"{check}-{1 + sum(name.startswith(f'{check}-') for name in judged)}",
+            "prompt": prompt,
+            "texts": texts,
+            "finished": [ended.get((prompt, text), True) for text in texts],
+            "seed": 0,
+            "round": session.current_round,
+            "drawn": 2,
+            "tokens": [],
+            "asked": False,
+            "check": check,
+            "for": session.sitting,
+            "shown": shown,
+        }
+        rows = [
+            other
+            for other in session.candidate_sets
+            if not other.get("check")
+            or other["id"] in judged
+            or other.get("for", YOU) == session.sitting
+        ]
+        known = next(
+            (other for other in rows if other["id"] == row["id"]), None
+        )  # another tab was quicker
         session.candidate_sets = rows if known else [*rows, row]
     return known or row
 
 
 def stale(session: Session, after: int = 5) -> bool:
-    """Should ``asking.prepare`` run (again): another reward model, ``after`` new comparisons, or sets that were not read yet?"""
+    """Should ``asking.prepare`` run (again): another reward model, ``after`` new comparisons, or
+    sets that were not read yet?
+    """
     if session.reward_model is None:
         return False
     asking = session.asking
     if not asking or asking["fit"] != session.reward_summary.get("fit", 1):
         return not session.nothing_to_learn()
-    return abs(len(session.learnable) - asking["judged"]) >= after or any(row["id"] not in asking["features"] for row in session.unranked())
+    return abs(len(session.learnable) - asking["judged"]) >= after or any(
+        row["id"] not in asking["features"] for row in session.unranked()
+    )

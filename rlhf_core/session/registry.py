@@ -1,7 +1,9 @@
-"""The process's sessions, by their unguessable id: in memory while in use, on disk across reloads and restarts.
+"""The process's sessions, by their unguessable id: in memory while in use, on disk across reloads
+and restarts.
 
-Knows nothing about what a session does. Simplification: whoever knows the id has the session; there are no accounts. Idle sessions are removed after a
-day, and at most ``MOST`` stay in memory (the longest idle leave first; their bundles stay on disk until they expire).
+Knows nothing about what a session does. Simplification: whoever knows the id has the session; there
+are no accounts. Idle sessions are removed after a day, and at most ``MOST`` stay in memory (the
+longest idle leave first; their bundles stay on disk until they expire).
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def create(brief: briefs.Brief | None = None) -> Session:
 
 
 def get(run_id: str) -> Session | None:
-    """The session with this id, from memory or else from disk; None where there is none (any more), or the id is not one of ours."""
+    """The session with this id, from memory or else from disk; None where there is none (any more),
+    or the id is not one of ours.
+    """
     if not is_id(run_id):
         return None
     with _LOCK:
@@ -77,7 +81,9 @@ def delete(run_id: str) -> None:
 
 
 def _sweep() -> None:
-    """At most once a minute: drop idle sessions from memory, and their expired bundles from disk (never a folder that is not a session's)."""
+    """At most once a minute: drop idle sessions from memory, and their expired bundles from disk
+    (never a folder that is not a session's).
+    """
     global _SWEPT
     now = time.time()
     with _LOCK:
@@ -92,5 +98,10 @@ def _sweep() -> None:
     if folder().is_dir():
         for directory in folder().iterdir():
             manifest = directory / "run.json"
-            if is_id(directory.name) and directory.name not in kept and manifest.is_file() and now - manifest.stat().st_mtime > KEPT_SECONDS:
+            if (
+                is_id(directory.name)
+                and directory.name not in kept
+                and manifest.is_file()
+                and now - manifest.stat().st_mtime > KEPT_SECONDS
+            ):
                 shutil.rmtree(directory, ignore_errors=True)

@@ -1,11 +1,15 @@
-"""Rounds of a session: closing one, going back to one, and the futures that going back leaves behind (branches).
+"""Rounds of a session: closing one, going back to one, and the futures that going back leaves
+behind (branches).
 
-A finished round keeps its model and reward model (a file in the session's folder; in memory where the session has none), and in its row what was judged by then,
-how it was trained and what the verdict was. Going back keeps what came after as a branch with a name, unfinished round included; returning to a branch makes a
-branch of the present in its turn. Comparisons belong to the session, whatever branch it is on. Bounded: ``MOST_BRANCHES``, and ``MOST_BYTES`` on disk (the
-oldest branch goes first).
+A finished round keeps its model and reward model (a file in the session's folder; in memory where
+the session has none), and in its row what was judged by then, how it was trained and what the
+verdict was. Going back keeps what came after as a branch with a name, unfinished round included;
+returning to a branch makes a branch of the present in its turn. Comparisons belong to the session,
+whatever branch it is on. Bounded: ``MOST_BRANCHES``, and ``MOST_BYTES`` on disk (the oldest branch
+goes first).
 
-Every function changes the session under its lock, and saves it. Imports torch only where weights are touched.
+Every function changes the session under its lock, and saves it. Imports torch only where weights
+are touched.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ _VERDICT = (
 )
 
 
-# --- weights, wherever they are ------------------------------------------------------------------------------------
+# --- weights, wherever they are -------------------------------------------------------------------
 
 
 def folder(session: Session) -> Path | None:
@@ -50,17 +54,27 @@ def folder(session: Session) -> Path | None:
 
 
 def put_away(session: Session, policy: dict, reward_model: dict | None) -> str:
-    """Keep weights under a new name, which is returned: on disk, or in memory where there is no folder or it is full."""
+    """Keep weights under a new name, which is returned: on disk, or in memory where there is no
+    folder or it is full.
+    """
     name = f"weights-{secrets.token_hex(6)}"
-    tensors = {f"policy.{key}": value for key, value in policy.items()} | {f"reward_model.{key}": value for key, value in (reward_model or {}).items()}
+    tensors = {f"policy.{key}": value for key, value in policy.items()} | {
+        f"reward_model.{key}": value for key, value in (reward_model or {}).items()
+    }
     if place := folder(session):
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with suppress(OSError, SafetensorError):  # no room: then in memory, and a restart of the server loses them
+        with suppress(
+            OSError, SafetensorError
+        ):  # no room: then in memory, and a restart of the server loses them
             place.mkdir(parents=True, exist_ok=True)
             about = {"about": json.dumps({"model": session.model_hash})}
-            save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, place / f"{name}.tmp", about)
+            save_file(
+                {key: value.detach().clone().contiguous() for key, value in tensors.items()},
+                place / f"{name}.tmp",
+                about,
+            )
             (place / f"{name}.tmp").replace(place / f"{name}.safetensors")
             return name
     session.held = {**session.held, name: tensors}
@@ -68,7 +82,9 @@ def put_away(session: Session, policy: dict, reward_model: dict | None) -> str:
 
 
 def _is_name(name: object) -> bool:
-    """Whether this is one of our names: a record may come from a file, and nothing else may become a part of a path."""
+    """Whether this is one of our names: a record may come from a file, and nothing else may become
+    a part of a path.
+    """
     return isinstance(name, str) and re.fullmatch("weights-[0-9a-f]{12}", name) is not None
 
 
@@ -85,19 +101,32 @@ def take_out(session: Session, name: str | None) -> tuple[dict, dict | None] | N
             tensors = load_file(place / f"{name}.safetensors")
     if not tensors:
         return None
-    parts = [{key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")} for part in ("policy", "reward_model")]
+    parts = [
+        {
+            key.removeprefix(f"{part}."): value
+            for key, value in tensors.items()
+            if key.startswith(f"{part}.")
+        }
+        for part in ("policy", "reward_model")
+    ]
     return parts[0], parts[1] or None
 
 
 def is_kept(session: Session, name: str | None) -> bool:
     """Whether there are weights under ``name``, without reading them."""
     place = folder(session)
-    return _is_name(name) and (name in session.held or bool(place and (place / f"{name}.safetensors").is_file()))
+    return _is_name(name) and (
+        name in session.held or bool(place and (place / f"{name}.safetensors").is_file())
+    )
 
 
 def kept(session: Session, number: int) -> bool:
     """Whether one can go back to the end of round ``number`` (0: the original model)."""
-    return number == 0 or is_kept(session, session.rounds[number - 1].get("file")) or (number == len(session.rounds) and session.start_weights is not None)
+    return (
+        number == 0
+        or is_kept(session, session.rounds[number - 1].get("file"))
+        or (number == len(session.rounds) and session.start_weights is not None)
+    )
 
 
 def tidy(session: Session) -> None:
@@ -108,7 +137,11 @@ def tidy(session: Session) -> None:
     def used() -> set[str]:
         names = {row.get("file") for row in session.rounds}
         for branch in session.branches:
-            names |= {branch["file"], branch["start_file"], *(row.get("file") for row in branch["rounds"])}
+            names |= {
+                branch["file"],
+                branch["start_file"],
+                *(row.get("file") for row in branch["rounds"]),
+            }
         return {name for name in names if name}
 
     def size(name: str) -> int:
@@ -119,7 +152,9 @@ def tidy(session: Session) -> None:
     if place and place.is_dir():
         while session.branches and sum(map(size, used())) > MOST_BYTES:
             session.branches = session.branches[1:]
-        for i, row in enumerate(session.rounds[:-1]):  # a large model: the oldest rounds keep their numbers only
+        for i, row in enumerate(
+            session.rounds[:-1]
+        ):  # a large model: the oldest rounds keep their numbers only
             if row.get("file") and sum(map(size, used())) > MOST_BYTES:
                 session.rounds = [*session.rounds[:i], row | {"file": ""}, *session.rounds[i + 1 :]]
         for path in place.iterdir():
@@ -144,33 +179,58 @@ def _reward_model_now(session: Session) -> dict | None:
     return None if session.reward_model is None else session.reward_model.tensors()
 
 
-# --- the next round ------------------------------------------------------------------------------------------------
+# --- the next round -------------------------------------------------------------------------------
 
 
 def summary(session: Session) -> dict:
-    """This round in one row: what the timeline shows, and what going back gives back besides the weights."""
+    """This round in one row: what the timeline shows, and what going back gives back besides the
+    weights.
+    """
     evaluation, metrics = with_votes(session), session.metrics
     last = metrics[-1] if metrics else {}
     answers = sum(row["step"] == last.get("step") for row in session.samples)
     reward, spread = last.get("reward_mean", 0.0), last.get("reward_std")
     half = 1.96 * spread / answers**0.5 if answers > 1 and isinstance(spread, int | float) else None
     return {
-        "round": session.current_round, "comparisons": sum(r.verdict != "skip" for r in session.rankings if r.brief == session.brief.slug),
-        "heldout_accuracy": session.reward_summary.get("heldout_accuracy"), "steps": session.steps_done, "reward_gain": session.reward_gain or 0.0, "reward": reward,
-        "reward_interval": [reward - half, reward + half] if half is not None and reward is not None else None,
-        "kl": last.get("kl_to_reference", 0.0) if metrics else 0.0, "win_rate": evaluation.get("win_rate"), "win_interval": evaluation.get("interval"),
-        "pairs": len(evaluation.get("pairs") or []), "by_prompt": by_prompt(evaluation), "verdict": {k: evaluation[k] for k in _VERDICT if k in evaluation} or None,
+        "round": session.current_round,
+        "comparisons": sum(
+            r.verdict != "skip" for r in session.rankings if r.brief == session.brief.slug
+        ),
+        "heldout_accuracy": session.reward_summary.get("heldout_accuracy"),
+        "steps": session.steps_done,
+        "reward_gain": session.reward_gain or 0.0,
+        "reward": reward,
+        "reward_interval": (
+            [reward - half, reward + half] if half is not None and reward is not None else None
+        ),
+        "kl": last.get("kl_to_reference", 0.0) if metrics else 0.0,
+        "win_rate": evaluation.get("win_rate"),
+        "win_interval": evaluation.get("interval"),
+        "pairs": len(evaluation.get("pairs") or []),
+        "by_prompt": by_prompt(evaluation),
+        "verdict": {k: evaluation[k] for k in _VERDICT if k in evaluation} or None,
         "reward_summary": {k: v for k, v in session.reward_summary.items() if k != "examples"},
-    }  # fmt: skip
+    }
 
 
 def with_votes(session: Session) -> dict:
-    """The round's verdict, and the conclusion as it reads with the blind votes that were cast on it."""
+    """The round's verdict, and the conclusion as it reads with the blind votes that were cast on
+    it.
+    """
     found = session.evaluation or {}
-    votes = [row for row in session.votes if (row["round"], row["step"]) == (session.current_round, session.steps_done)]
+    votes = [
+        row
+        for row in session.votes
+        if (row["round"], row["step"]) == (session.current_round, session.steps_done)
+    ]
     if not (found.get("judges") and votes):
         return found
-    return found | {"conclusion": verdict.conclusion([*found["judges"], verdict.by_votes(votes, seed=session.seed)], found.get("language") or ())}
+    return found | {
+        "conclusion": verdict.conclusion(
+            [*found["judges"], verdict.by_votes(votes, seed=session.seed)],
+            found.get("language") or (),
+        )
+    }
 
 
 def by_prompt(evaluation: dict) -> dict[str, float]:
@@ -185,14 +245,25 @@ def by_prompt(evaluation: dict) -> dict[str, float]:
 
 
 def start_next(session: Session) -> int:
-    """Close this round; the next one samples from, and trains, the tuned model. Comparisons accumulate. Raises InputError."""
+    """Close this round; the next one samples from, and trains, the tuned model. Comparisons
+    accumulate. Raises InputError.
+    """
     with session.lock:
         if session.weights is None or session.steps_done < 1:
-            raise InputError("This round has no finished PPO step yet, so there is no tuned model to start from.")
+            raise InputError(
+                "This round has no finished PPO step yet, so there is no tuned model to start from."
+            )
         if session.current_round >= MAX_ROUNDS:
-            raise InputError(f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or start over.")
+            raise InputError(
+                f"A session keeps at most {MAX_ROUNDS} rounds. Roll back to an earlier one, or"
+                " start over."
+            )
         session.weights = _policy_now(session)
-        session.rounds = [*session.rounds, summary(session) | {"file": put_away(session, session.weights, _reward_model_now(session))}]
+        session.rounds = [
+            *session.rounds,
+            summary(session)
+            | {"file": put_away(session, session.weights, _reward_model_now(session))},
+        ]
         session.start_weights, session.current_round = session.weights, session.current_round + 1
         _begin(session)
     session.autosave(weights=True)
@@ -207,21 +278,34 @@ def _begin(session: Session) -> None:
     tidy(session)
 
 
-# --- back, and to the other branches -------------------------------------------------------------------------------
+# --- back, and to the other branches --------------------------------------------------------------
 
 
 def roll_back(session: Session, number: int, name: str = "") -> str:
-    """Go on from the end of round ``number`` (0: the original), with its model and its reward model. Comparisons stay. Raises InputError.
+    """Go on from the end of round ``number`` (0: the original), with its model and its reward
+    model. Comparisons stay. Raises InputError.
 
-    What came after becomes a branch called ``name``; returns its name, "" where nothing was lost by going back.
+    What came after becomes a branch called ``name``; returns its name, "" where nothing was lost by
+    going back.
     """
     with session.lock:
         if not 0 <= number <= len(session.rounds):
             raise InputError(f"There is no finished round {number} to roll back to.")
         found = take_out(session, session.rounds[number - 1].get("file")) if number else None
-        if number and found is None and not (number == len(session.rounds) and session.start_weights is not None):
-            raise InputError(f"The weights of round {number} are no longer kept. Roll back to another round, or to round 0, the original model.")
-        left = _keep_branch(session, name, number) if len(session.rounds) > number or session.steps_done else ""
+        if (
+            number
+            and found is None
+            and not (number == len(session.rounds) and session.start_weights is not None)
+        ):
+            raise InputError(
+                f"The weights of round {number} are no longer kept. Roll back to another round, or"
+                " to round 0, the original model."
+            )
+        left = (
+            _keep_branch(session, name, number)
+            if len(session.rounds) > number or session.steps_done
+            else ""
+        )
         row = session.rounds[number - 1] if number else {}
         session.rounds, session.current_round = session.rounds[:number], number + 1
         session.start_weights = (found[0] if found else session.start_weights) if number else None
@@ -236,14 +320,20 @@ def _use_reward_model(session: Session, tensors: dict, told: dict) -> None:
     from rlhf_core.rewards.reward_model import RewardModel
 
     session.reward_model = RewardModel.from_tensors(tensors)
-    session.fit_records = session.fit_records if told.get("fit") == session.reward_summary.get("fit") else []
+    session.fit_records = (
+        session.fit_records if told.get("fit") == session.reward_summary.get("fit") else []
+    )
     session.reward_summary = dict(told)
 
 
 def _keep_branch(session: Session, name: str, number: int) -> str:
     """Put the present away, from round ``number`` + 1 on."""
     steps = session.steps_done
-    own = f"Round {session.current_round}, {steps} step{'s' if steps > 1 else ''}" if steps else f"After round {session.current_round - 1}"
+    own = (
+        f"Round {session.current_round}, {steps} step{'s' if steps > 1 else ''}"
+        if steps
+        else f"After round {session.current_round - 1}"
+    )
     name = " ".join(str(name).split())[:MAX_NAME] or own
     taken, base, count = {branch["name"] for branch in session.branches}, name, 1
     while name in taken:
@@ -253,30 +343,56 @@ def _keep_branch(session: Session, name: str, number: int) -> str:
     start = session.rounds[-1].get("file", "") if session.rounds else ""
     file = put_away(session, weights, _reward_model_now(session)) if weights is not None else ""
     branch = {
-        "name": name, "left_at": number, "rounds": session.rounds, "round": session.current_round, "file": file, "start_file": start, "metrics": session.metrics,
-        "samples": [row for row in session.samples if row["step"] in (0, steps)], "evaluation": session.evaluation, "reward_summary": session.reward_summary,
-        "settings": session.settings.get("ppo", {}), "ppo_log": session.ppo_log, "summary": summary(session),
-    }  # fmt: skip
+        "name": name,
+        "left_at": number,
+        "rounds": session.rounds,
+        "round": session.current_round,
+        "file": file,
+        "start_file": start,
+        "metrics": session.metrics,
+        "samples": [row for row in session.samples if row["step"] in (0, steps)],
+        "evaluation": session.evaluation,
+        "reward_summary": session.reward_summary,
+        "settings": session.settings.get("ppo", {}),
+        "ppo_log": session.ppo_log,
+        "summary": summary(session),
+    }
     session.branches = [*session.branches, branch]
     return name
 
 
 def return_to(session: Session, name: str) -> str:
-    """Go on where branch ``name`` was left; the present becomes a branch itself, whose name is returned. Raises InputError."""
+    """Go on where branch ``name`` was left; the present becomes a branch itself, whose name is
+    returned. Raises InputError.
+    """
     with session.lock:
         branch = next((branch for branch in session.branches if branch["name"] == name), None)
         if branch is None:
             raise InputError("That branch is no longer kept.")
         start, now = take_out(session, branch["start_file"]), take_out(session, branch["file"])
         if (branch["file"] and now is None) or (branch["start_file"] and start is None):
-            raise InputError("The weights of that branch are no longer kept, so there is nothing to return to.")
+            raise InputError(
+                "The weights of that branch are no longer kept, so there is nothing to return to."
+            )
         session.branches = [other for other in session.branches if other is not branch]
-        has_something = session.steps_done or len(session.rounds) > len(branch["rounds"]) or session.rounds != branch["rounds"][: len(session.rounds)]
-        left = _keep_branch(session, "", len(_shared(session.rounds, branch["rounds"]))) if has_something else ""
+        has_something = (
+            session.steps_done
+            or len(session.rounds) > len(branch["rounds"])
+            or session.rounds != branch["rounds"][: len(session.rounds)]
+        )
+        left = (
+            _keep_branch(session, "", len(_shared(session.rounds, branch["rounds"])))
+            if has_something
+            else ""
+        )
         session.rounds, session.current_round = list(branch["rounds"]), branch["round"]
         session.start_weights = start[0] if start else None
         _begin(session)
-        session.metrics, session.samples, session.evaluation = list(branch["metrics"]), list(branch["samples"]), branch["evaluation"]
+        session.metrics, session.samples, session.evaluation = (
+            list(branch["metrics"]),
+            list(branch["samples"]),
+            branch["evaluation"],
+        )
         session.weights, session.ppo_log = now[0] if now else None, list(branch["ppo_log"])
         if (found := now or start) and found[1]:
             _use_reward_model(session, found[1], branch["reward_summary"])
@@ -289,16 +405,34 @@ def return_to(session: Session, name: str) -> str:
 def _shared(rounds: list[dict], others: list[dict]) -> list[dict]:
     """The rounds that both have, from the first on."""
     count = 0
-    while count < min(len(rounds), len(others)) and rounds[count].get("file") == others[count].get("file"):
+    while count < min(len(rounds), len(others)) and rounds[count].get("file") == others[count].get(
+        "file"
+    ):
         count += 1
     return rounds[:count]
 
 
 def readable(branches: list) -> list[dict]:
     """The branches of a record that are whole; a page draws nothing from half of one."""
-    kinds = {"name": str, "left_at": int, "rounds": list, "round": int, "file": str, "start_file": str, "metrics": list, "samples": list, "summary": dict}
+    kinds = {
+        "name": str,
+        "left_at": int,
+        "rounds": list,
+        "round": int,
+        "file": str,
+        "start_file": str,
+        "metrics": list,
+        "samples": list,
+        "summary": dict,
+    }
     kinds |= {"reward_summary": dict, "settings": dict, "ppo_log": list}
-    return [one for one in branches if isinstance(one, dict) and "evaluation" in one and all(isinstance(one.get(key), kind) for key, kind in kinds.items())]
+    return [
+        one
+        for one in branches
+        if isinstance(one, dict)
+        and "evaluation" in one
+        and all(isinstance(one.get(key), kind) for key, kind in kinds.items())
+    ]
 
 
 def forget_branch(session: Session, name: str) -> None:
@@ -309,21 +443,26 @@ def forget_branch(session: Session, name: str) -> None:
     session.autosave()
 
 
-# --- does it still improve? ----------------------------------------------------------------------------------------
+# --- does it still improve? -----------------------------------------------------------------------
 
 
 def still_improving(rounds: list[dict], *, seed: int = 0, draws: int = 2000) -> dict:
-    """The last measured round against the one measured before it: {"answer": better | worse | no change | unknown, "sentence"}.
+    """The last measured round against the one measured before it: {"answer": better | worse | no
+    change | unknown, "sentence"}.
 
-    Both have a win rate against the original model on the same prompts; prompts are drawn anew (paired bootstrap over prompts, Efron & Tibshirani 1993, chapter
-    8) where each round kept its prompts' rates, else the two shares are taken as independent (Wilson's intervals apart or not).
+    Both have a win rate against the original model on the same prompts; prompts are drawn anew
+    (paired bootstrap over prompts, Efron & Tibshirani 1993, chapter 8) where each round kept its
+    prompts' rates, else the two shares are taken as independent (Wilson's intervals apart or not).
     """
     measured = [row for row in rounds if isinstance(row.get("win_rate"), int | float)]
     if len(measured) < 2:
         missing = "Only one round was" if measured else "No round was"
         return {
             "answer": "unknown",
-            "sentence": f"{missing} measured so far, so there is no telling. Measure a round on Before / after before you start the next one.",
+            "sentence": (
+                f"{missing} measured so far, so there is no telling. Measure a round on Before /"
+                " after before you start the next one."
+            ),
         }
     former, last = measured[-2:]
     a, b = former.get("by_prompt") or {}, last.get("by_prompt") or {}
@@ -332,17 +471,42 @@ def still_improving(rounds: list[dict], *, seed: int = 0, draws: int = 2000) -> 
     if len(prompts) >= 5:
         gaps, rng = [b[prompt] - a[prompt] for prompt in prompts], random.Random(seed)
         means = sorted(sum(rng.choices(gaps, k=len(gaps))) / len(gaps) for _ in range(draws))
-        change, low, high = sum(gaps) / len(gaps), means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
+        change, low, high = (
+            sum(gaps) / len(gaps),
+            means[int(0.025 * draws)],
+            means[int(0.975 * draws) - 1],
+        )
     elif former.get("pairs") and last.get("pairs"):
-        (l1, h1), (l2, h2) = (wilson_interval(row["win_rate"] * row["pairs"], row["pairs"]) for row in (former, last))
+        (l1, h1), (l2, h2) = (
+            wilson_interval(row["win_rate"] * row["pairs"], row["pairs"]) for row in (former, last)
+        )
         spread_low, spread_high = (
             ((last["win_rate"] - l2) ** 2 + (h1 - former["win_rate"]) ** 2) ** 0.5,
             ((h2 - last["win_rate"]) ** 2 + (former["win_rate"] - l1) ** 2) ** 0.5,
         )
         low, high = change - spread_low, change + spread_high
     else:
-        return {"answer": "unknown", "sentence": "These rounds were measured without keeping how many pairs, so there is no telling."}
+        return {
+            "answer": "unknown",
+            "sentence": (
+                "These rounds were measured without keeping how many pairs, so there is no telling."
+            ),
+        }
     answer = "better" if low > 0 else "worse" if high < 0 else "no change"
-    words = {"better": "it still improves", "worse": "it got worse", "no change": "no detectable change"}[answer]
-    span = f"{100 * change:+.0f} points of win rate (95% interval {100 * low:+.0f} to {100 * high:+.0f})"
-    return {"answer": answer, "sentence": f"From round {former['round']} to round {last['round']}: {span}: {words}.".replace("-", "\N{MINUS SIGN}")}
+    words = {
+        "better": "it still improves",
+        "worse": "it got worse",
+        "no change": "no detectable change",
+    }[answer]
+    span = (
+        f"{100 * change:+.0f} points of win rate (95% interval {100 * low:+.0f} to"
+        f" {100 * high:+.0f})"
+    )
+    return {
+        "answer": answer,
+        "sentence": (
+            f"From round {former['round']} to round {last['round']}: {span}: {words}.".replace(
+                "-", "\N{MINUS SIGN}"
+            )
+        ),
+    }

@@ -1,12 +1,16 @@
-"""The paper trail on disk: one folder a run, written so that a crash, a full disk or a closed laptop leaves a readable run.
+"""The paper trail on disk: one folder a run, written so that a crash, a full disk or a closed
+laptop leaves a readable run.
 
-A save goes in three steps. (1) Every changed file is written beside its place as ``NAME.tmp`` and flushed to the disk; nothing of the former save is
-touched, so a full disk stops here and costs nothing. (2) ``run.json.tmp``, with the SHA-256 of every file of the new save, is written last: from here
-on the new save counts. (3) The files are renamed into place, ``run.json`` last. Reading takes the newest save that is whole, wherever the
-writer died. Unchanged files are not written again, so saving after every PPO step is cheap.
+A save goes in three steps. (1) Every changed file is written beside its place as ``NAME.tmp`` and
+flushed to the disk; nothing of the former save is touched, so a full disk stops here and costs
+nothing. (2) ``run.json.tmp``, with the SHA-256 of every file of the new save, is written last: from
+here on the new save counts. (3) The files are renamed into place, ``run.json`` last. Reading takes
+the newest save that is whole, wherever the writer died. Unchanged files are not written again, so
+saving after every PPO step is cheap.
 
-Plain data in, plain data out: knows nothing about sessions, models or training. A bundle may come from a stranger: names, sizes, checksums and
-formats are checked before anything is used, and weights are safetensors only (never pickle). Imports no torch until weights are touched.
+Plain data in, plain data out: knows nothing about sessions, models or training. A bundle may come
+from a stranger: names, sizes, checksums and formats are checked before anything is used, and
+weights are safetensors only (never pickle). Imports no torch until weights are touched.
 """
 
 from __future__ import annotations
@@ -24,41 +28,81 @@ from importlib import metadata
 from pathlib import Path
 
 from rlhf_core.store.card import card, holds
-from rlhf_core.store.formats import BundleError, ChangedError, from_csv, from_json, from_lines, from_safetensors, to_csv, to_json, to_lines, to_safetensors
+from rlhf_core.store.formats import (
+    BundleError,
+    ChangedError,
+    from_csv,
+    from_json,
+    from_lines,
+    from_safetensors,
+    to_csv,
+    to_json,
+    to_lines,
+    to_safetensors,
+)
 
 FORMAT, FORMAT_VERSION = "opossum-run", 1
 STATUSES = ("running", "interrupted", "done")
-ROWS = {"rankings": "rankings.jsonl", "preferences": "preferences.jsonl", "samples": "samples.jsonl"}
+ROWS = {
+    "rankings": "rankings.jsonl",
+    "preferences": "preferences.jsonl",
+    "samples": "samples.jsonl",
+}
 METRICS, EVALUATION, CARD, RUN = "metrics.csv", "evaluation.json", "README.md", "run.json"
-WEIGHTS = {"reward_model": "reward_model.safetensors", "policy": "policy.safetensors", "round_start": "round_start.safetensors"}
-NAMES = (*ROWS.values(), METRICS, EVALUATION, *WEIGHTS.values(), CARD)  # every file but run.json, in the order they are written
+WEIGHTS = {
+    "reward_model": "reward_model.safetensors",
+    "policy": "policy.safetensors",
+    "round_start": "round_start.safetensors",
+}
+NAMES = (
+    *ROWS.values(),
+    METRICS,
+    EVALUATION,
+    *WEIGHTS.values(),
+    CARD,
+)  # every file but run.json, in the order they are written
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 _WRITING = threading.Lock()
 
 
-# --- writing -------------------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------
 
 
 def write_bundle(
-    directory: str | Path, *, run: dict, rankings: list[dict] = (), preferences: list[dict] = (), metrics: list[dict] = (), samples: list[dict] = (),
-    evaluation: dict | None = None, tensors: dict | None = None, only_changed: bool = True,
-) -> Path:  # fmt: skip
+    directory: str | Path,
+    *,
+    run: dict,
+    rankings: list[dict] = (),
+    preferences: list[dict] = (),
+    metrics: list[dict] = (),
+    samples: list[dict] = (),
+    evaluation: dict | None = None,
+    tensors: dict | None = None,
+    only_changed: bool = True,
+) -> Path:
     """Save one run into ``directory`` (made where it is missing), atomically.
 
     Args:
-        run: what becomes run.json: status (running | interrupted | done), brief, settings, seed, model, judge, ... Format, package versions, time of
-            saving and checksums are added here. Where it has an ``id``, a folder that holds a run with another id is refused.
+        run: what becomes run.json: status (running | interrupted | done), brief, settings, seed,
+            model, judge, ... Format, package versions, time of
+            saving and checksums are added here. Where it has an ``id``, a folder that holds a run
+            with another id is refused.
         rankings, preferences, samples: rows of JSON-able values, written as JSON lines.
-        metrics: rows of numbers; the columns of METRIC_COLUMNS first, then any others. None and non-finite numbers become empty cells.
+        metrics: rows of numbers; the columns of METRIC_COLUMNS first, then any others. None and
+        non-finite numbers become empty cells.
         evaluation: JSON-able, or None for a run without a verdict yet.
-        tensors: {"reward_model": {name: tensor} or None, "policy" and "round_start": likewise}. None: the run has no such weights. A key left out: whatever the former
+        tensors: {"reward_model": {name: tensor} or None, "policy" and "round_start": likewise}.
+        None: the run has no such weights. A key left out: whatever the former
             save holds stays (nothing is read or hashed, which is the cheapest).
         only_changed: files whose content has not changed are not written again.
     Raises:
-        BundleError: the folder cannot be written, is full, or holds something else. The former save is still whole then.
+        BundleError: the folder cannot be written, is full, or holds something else. The former save
+            is still whole then.
     """
     if run.get("status") not in STATUSES:
-        raise BundleError(f"The run's status is {run.get('status')!r}; it must be one of {', '.join(STATUSES)}.")
+        raise BundleError(
+            f"The run's status is {run.get('status')!r}; it must be one of {', '.join(STATUSES)}."
+        )
     directory, tensors = Path(directory), dict(tensors or {})
     unknown = set(tensors) - set(WEIGHTS)
     if unknown:
@@ -66,7 +110,10 @@ def write_bundle(
     with _WRITING:
         former = prepare_folder(directory, run.get("id"))
         former_files = former.get("files", {}) if former else {}
-        contents = {name: to_lines(rows) for name, rows in zip(ROWS.values(), (rankings, preferences, samples), strict=True)}
+        contents = {
+            name: to_lines(rows)
+            for name, rows in zip(ROWS.values(), (rankings, preferences, samples), strict=True)
+        }
         contents[METRICS] = to_csv(metrics)
         if evaluation is not None:
             contents[EVALUATION] = to_json(evaluation)
@@ -77,17 +124,35 @@ def write_bundle(
             elif tensors.get(key) is not None:
                 contents[name] = to_safetensors(tensors[key], name)
         run = {
-            "format": FORMAT, "format_version": FORMAT_VERSION, **{k: v for k, v in run.items() if k not in ("files", "process", "note")},
-            "versions": run.get("versions") or package_versions(), "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }  # fmt: skip
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            **{k: v for k, v in run.items() if k not in ("files", "process", "note")},
+            "versions": run.get("versions") or package_versions(),
+            "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
         if run["status"] == "running":
             run["process"] = {"pid": os.getpid(), "mark": _process_mark(os.getpid())}
         weights = [name for name in WEIGHTS.values() if name in contents or name in files]
-        counts = {"rankings": rankings, "preferences": preferences, "metrics": metrics, "samples": samples, "evaluation": evaluation}
+        counts = {
+            "rankings": rankings,
+            "preferences": preferences,
+            "metrics": metrics,
+            "samples": samples,
+            "evaluation": evaluation,
+        }
         contents[CARD] = card(run, counts, weights).encode("utf-8", "replace")
-        files |= {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
+        files |= {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            for name, data in contents.items()
+        }
         run["files"] = {name: files[name] for name in NAMES if name in files}
-        changed = {n: d for n, d in contents.items() if not (only_changed and former_files.get(n) == files[n] and _size(directory / n) == len(d))}
+        changed = {
+            n: d
+            for n, d in contents.items()
+            if not (
+                only_changed and former_files.get(n) == files[n] and _size(directory / n) == len(d)
+            )
+        }
         changed[RUN] = to_json(run)
         _stage(directory, changed)
         _publish(directory, [name for name in changed if name != RUN], run["files"])
@@ -95,10 +160,12 @@ def write_bundle(
 
 
 def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | None:
-    """Make ``directory`` fit for a save and return the run.json that is there now (None: there is none).
+    """Make ``directory`` fit for a save and return the run.json that is there now (None: there is
+    none).
 
-    Finishes a save whose writer died while renaming. Raises BundleError where the folder cannot be made or written, or holds a run with another
-    id, a run of a newer version, or files of ours that belong to no run (somebody's README.md must not be overwritten).
+    Finishes a save whose writer died while renaming. Raises BundleError where the folder cannot be
+    made or written, or holds a run with another id, a run of a newer version, or files of ours that
+    belong to no run (somebody's README.md must not be overwritten).
     """
     directory = Path(directory)
     try:
@@ -116,32 +183,54 @@ def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | N
     try:
         manifest, places = _pending_save(directory)
         if manifest is not None:
-            _publish(directory, [name for name, place in places.items() if place.suffix == ".tmp"], manifest["files"])
+            _publish(
+                directory,
+                [name for name, place in places.items() if place.suffix == ".tmp"],
+                manifest["files"],
+            )
         elif _lstat(directory / RUN) is not None:
             manifest = _manifest(directory / RUN)
-        for name in (RUN, *NAMES):  # left by a writer that died before its save counted; run.json's first, so that the rest can never be taken for one
+        for name in (
+            RUN,
+            *NAMES,
+            # left by a writer that died before its save counted; run.json's first, so that the rest
+            # can never be taken for one
+        ):
             (directory / f"{name}.tmp").unlink(missing_ok=True)
     except OSError as error:
-        raise BundleError(f"The folder {directory} cannot be tidied up after an interrupted save: {_reason(error)}.") from error
+        raise BundleError(
+            f"The folder {directory} cannot be tidied up after an interrupted save:"
+            f" {_reason(error)}."
+        ) from error
     if manifest is None:
         strangers = [name for name in NAMES if _lstat(directory / name) is not None]
         if strangers:
-            raise BundleError(f"The folder {directory} already holds a {strangers[0]} that belongs to no run; choose another folder.")
+            raise BundleError(
+                f"The folder {directory} already holds a {strangers[0]} that belongs to no run;"
+                " choose another folder."
+            )
         return None
     if run_id and manifest.get("id") and manifest["id"] != run_id:
-        raise BundleError(f"The folder {directory} already holds a different run; choose another folder, or delete that one first.")
+        raise BundleError(
+            f"The folder {directory} already holds a different run; choose another folder, or"
+            " delete that one first."
+        )
     return manifest
 
 
 def _stage(directory: Path, contents: dict[str, bytes]) -> None:
-    """Write every file as NAME.tmp, flushed to the disk, in order (run.json last). On an error none is left behind."""
+    """Write every file as NAME.tmp, flushed to the disk, in order (run.json last). On an error none
+    is left behind.
+    """
     name, done = "", []
     try:
         for name, data in contents.items():
             place = directory / f"{name}.tmp"
             place.unlink(missing_ok=True)
             done.append(place)
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+            descriptor = os.open(
+                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
+            )
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -152,12 +241,20 @@ def _stage(directory: Path, contents: dict[str, bytes]) -> None:
             with suppress(OSError):
                 place.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG):
-            raise BundleError(f"The disk is full: {name} did not fit into {directory}; the save before this one is still there, whole.") from error
-        raise BundleError(f"{directory / name} cannot be written: {_reason(error)}; the save before this one is still there, whole.") from error
+            raise BundleError(
+                f"The disk is full: {name} did not fit into {directory}; the save before this one"
+                " is still there, whole."
+            ) from error
+        raise BundleError(
+            f"{directory / name} cannot be written: {_reason(error)}; the save before this one is"
+            " still there, whole."
+        ) from error
 
 
 def _publish(directory: Path, staged: list[str], files: dict) -> None:
-    """Rename what was staged into place, run.json last, and drop files that the new save no longer has."""
+    """Rename what was staged into place, run.json last, and drop files that the new save no longer
+    has.
+    """
     try:
         for name in (*staged, RUN):
             os.replace(directory / f"{name}.tmp", directory / name)
@@ -166,7 +263,10 @@ def _publish(directory: Path, staged: list[str], files: dict) -> None:
                 (directory / name).unlink(missing_ok=True)
         _sync_folder(directory)
     except OSError as error:
-        raise BundleError(f"The save in {directory} was written, but its files could not be renamed: {_reason(error)}.") from error
+        raise BundleError(
+            f"The save in {directory} was written, but its files could not be renamed:"
+            f" {_reason(error)}."
+        ) from error
 
 
 def _sync_folder(directory: Path) -> None:
@@ -179,27 +279,33 @@ def _sync_folder(directory: Path) -> None:
             os.close(descriptor)
 
 
-# --- reading -------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def read_bundle(directory: str | Path, tensors: bool = True) -> dict:
-    """The newest whole save in ``directory``: the keys of ``write_bundle`` (run, rankings, preferences, metrics, samples, evaluation, tensors).
+    """The newest whole save in ``directory``: the keys of ``write_bundle`` (run, rankings,
+    preferences, metrics, samples, evaluation, tensors).
 
-    A run that says "running" although its process is gone comes back as "interrupted"; ``run["note"]`` then says, in words, what its last complete save
-    holds. With ``tensors=False`` weights are neither loaded nor checked, and ``tensors`` is empty (which ``write_bundle`` reads as "leave them").
-    Nothing on disk is changed. Raises BundleError.
+    A run that says "running" although its process is gone comes back as "interrupted";
+    ``run["note"]`` then says, in words, what its last complete save holds. With ``tensors=False``
+    weights are neither loaded nor checked, and ``tensors`` is empty (which ``write_bundle`` reads
+    as "leave them"). Nothing on disk is changed. Raises BundleError.
     """
     directory = Path(directory)
     if _lstat(directory) is None:
         raise BundleError(f"There is no folder {directory}.")
     if not os.path.isdir(directory):
-        raise BundleError(f"{directory} is not a folder; a bundle is a folder with a run.json in it.")
+        raise BundleError(
+            f"{directory} is not a folder; a bundle is a folder with a run.json in it."
+        )
     for attempt in (1, 2, 3):
         before = _identity(directory / RUN)
         try:
             return _read_once(directory, tensors)
         except BundleError:
-            busy = before != _identity(directory / RUN) or _lstat(directory / f"{RUN}.tmp") is not None
+            busy = (
+                before != _identity(directory / RUN) or _lstat(directory / f"{RUN}.tmp") is not None
+            )
             if attempt == 3 or not busy:  # somebody may be saving right now: look again
                 raise
             time.sleep(0.05)
@@ -211,7 +317,11 @@ def _read_once(directory: Path, with_tensors: bool) -> dict:
     if run is None:
         run = _manifest(directory / RUN)
         places = {name: directory / name for name in run["files"]}
-    data = {name: _checked(places[name], name, run["files"][name]) for name in places if with_tensors or name not in WEIGHTS.values()}
+    data = {
+        name: _checked(places[name], name, run["files"][name])
+        for name in places
+        if with_tensors or name not in WEIGHTS.values()
+    }
     contents = {key: from_lines(data.get(name, b""), name) for key, name in ROWS.items()}
     contents["metrics"] = from_csv(data.get(METRICS, b""))
     contents["evaluation"] = from_json(data[EVALUATION], EVALUATION) if EVALUATION in data else None
@@ -220,13 +330,25 @@ def _read_once(directory: Path, with_tensors: bool) -> dict:
     if run["status"] == "running" and not _alive(process):
         run["status"] = "interrupted"
     if run["status"] == "interrupted":
-        run["note"] = f"This run was interrupted; its last complete save holds {holds(run, contents, [n for n in WEIGHTS.values() if n in places])}."
-    tensors = {key: from_safetensors(data[name], name) if name in data else None for key, name in WEIGHTS.items()} if with_tensors else {}
+        run["note"] = (
+            "This run was interrupted; its last complete save holds"
+            f" {holds(run, contents, [n for n in WEIGHTS.values() if n in places])}."
+        )
+    tensors = (
+        {
+            key: from_safetensors(data[name], name) if name in data else None
+            for key, name in WEIGHTS.items()
+        }
+        if with_tensors
+        else {}
+    )
     return {"run": run, **contents, "tensors": tensors}
 
 
 def _pending_save(directory: Path) -> tuple[dict | None, dict[str, Path]]:
-    """A save that counts although its writer died while renaming: (its run.json, {file name: where it lies now}); (None, {}) where there is none."""
+    """A save that counts although its writer died while renaming: (its run.json, {file name: where
+    it lies now}); (None, {}) where there is none.
+    """
     if _lstat(directory / f"{RUN}.tmp") is None:
         return None, {}
     places = {}
@@ -251,54 +373,88 @@ def _manifest(path: Path) -> dict:
         raise BundleError(f"The folder {path.parent} holds no run: run.json is missing.")
     run = from_json(_bytes(path, MAX_TEXT_BYTES), RUN)
     if run.get("format") != FORMAT:
-        raise BundleError("run.json is not the record of a run of this app (its format is not opossum-run).")
+        raise BundleError(
+            "run.json is not the record of a run of this app (its format is not opossum-run)."
+        )
     version = run.get("format_version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise BundleError(f"run.json has no usable format version ({version!r:.40}).")
     if version > FORMAT_VERSION:
-        raise BundleError(f"run.json has format version {version}, and this app reads up to {FORMAT_VERSION}: the bundle comes from a newer version of it.")
+        raise BundleError(
+            f"run.json has format version {version}, and this app reads up to {FORMAT_VERSION}: the"
+            " bundle comes from a newer version of it."
+        )
     if run.get("status") not in STATUSES:
-        raise BundleError(f"run.json has the status {run.get('status')!r:.40}; it must be one of {', '.join(STATUSES)}.")
+        raise BundleError(
+            f"run.json has the status {run.get('status')!r:.40}; it must be one of"
+            f" {', '.join(STATUSES)}."
+        )
     if not isinstance(run.get("files"), dict):
         raise BundleError("run.json does not list the run's files with their checksums.")
     for name, entry in run["files"].items():
         if name not in NAMES:
-            raise BundleError(f"run.json names a file that does not belong into a bundle: {name!r:.60}.")
-        sha, size = (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(sha, str) or len(sha) != 64 or isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise BundleError(
+                f"run.json names a file that does not belong into a bundle: {name!r:.60}."
+            )
+        sha, size = (
+            (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
+        )
+        if (
+            not isinstance(sha, str)
+            or len(sha) != 64
+            or isinstance(size, bool)
+            or not isinstance(size, int)
+            or size < 0
+        ):
             raise BundleError(f"run.json has no usable checksum for {name}.")
     return run
 
 
 def _checked(path: Path, name: str, entry: dict) -> bytes:
-    """The bytes of one file, as long and with the SHA-256 that run.json says. BundleError otherwise."""
+    """The bytes of one file, as long and with the SHA-256 that run.json says. BundleError
+    otherwise.
+    """
     if _lstat(path) is None:
         raise BundleError(f"{name} is missing from {path.parent}, although run.json lists it.")
     size = _size(path)
     fits = size in (None, entry["bytes"])  # None: no plain file, which _bytes puts into words
-    data = _bytes(path, entry["bytes"] if name in WEIGHTS.values() else MAX_TEXT_BYTES, name) if fits else b""
+    data = (
+        _bytes(path, entry["bytes"] if name in WEIGHTS.values() else MAX_TEXT_BYTES, name)
+        if fits
+        else b""
+    )
     if not fits or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise ChangedError(f"{name} does not match its checksum in run.json: it was changed or damaged after the run was saved.")
+        raise ChangedError(
+            f"{name} does not match its checksum in run.json: it was changed or damaged after the"
+            " run was saved."
+        )
     return data
 
 
 def _bytes(path: Path, limit: int, name: str = "") -> bytes:
-    """A plain file's bytes; a link, a folder or a pipe is refused, so that a bundle from elsewhere cannot point out of its folder."""
+    """A plain file's bytes; a link, a folder or a pipe is refused, so that a bundle from elsewhere
+    cannot point out of its folder.
+    """
     name = name or path.name
     try:
         info = os.lstat(path)
         if stat.S_ISLNK(info.st_mode):
-            raise BundleError(f"{name} is a link to somewhere else; a bundle holds plain files only.")
+            raise BundleError(
+                f"{name} is a link to somewhere else; a bundle holds plain files only."
+            )
         if not stat.S_ISREG(info.st_mode):
             raise BundleError(f"{name} is not a plain file.")
         if info.st_size > limit:
-            raise BundleError(f"{name} is larger than it should be: {info.st_size:,} bytes where at most {limit:,} belong.")
+            raise BundleError(
+                f"{name} is larger than it should be: {info.st_size:,} bytes where at most"
+                f" {limit:,} belong."
+            )
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{name} cannot be read: {_reason(error)}.") from error
 
 
-# --- this machine --------------------------------------------------------------------------------------------------
+# --- this machine ---------------------------------------------------------------------------------
 
 
 def package_versions() -> dict[str, str]:
@@ -311,7 +467,9 @@ def package_versions() -> dict[str, str]:
 
 
 def _process_mark(pid: int) -> str | None:
-    """A mark that no other process of this or another machine shares (start time and boot, hashed), or None where the system does not tell."""
+    """A mark that no other process of this or another machine shares (start time and boot, hashed),
+    or None where the system does not tell.
+    """
     try:
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -321,7 +479,9 @@ def _process_mark(pid: int) -> str | None:
 
 
 def _alive(process: object) -> bool:
-    """Whether the process that said "running" still runs, here. Unknown counts as gone: the bundle opens either way."""
+    """Whether the process that said "running" still runs, here. Unknown counts as gone: the bundle
+    opens either way.
+    """
     pid = process.get("pid") if isinstance(process, dict) else None
     if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
@@ -339,7 +499,9 @@ def _alive(process: object) -> bool:
 
 
 def _lstat(path: Path) -> os.stat_result | None:
-    """What lies at ``path``, not following links; None where nothing does. A folder that may not be entered is a BundleError."""
+    """What lies at ``path``, not following links; None where nothing does. A folder that may not be
+    entered is a BundleError.
+    """
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

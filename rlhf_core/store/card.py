@@ -1,7 +1,9 @@
-"""The README.md of a bundle: a dataset and model card that says what was done, by whom, and what it is not.
+"""The README.md of a bundle: a dataset and model card that says what was done, by whom, and what it
+is not.
 
-Plain data in, text out. Titles, briefs and names in it were typed by somebody: they are quoted so that they stay text in YAML, Markdown and HTML.
-The YAML keys are those of Hugging Face dataset and model cards; which licence the texts have, only their owner can say, so it says "other".
+Plain data in, text out. Titles, briefs and names in it were typed by somebody: they are quoted so
+that they stay text in YAML, Markdown and HTML. The YAML keys are those of Hugging Face dataset and
+model cards; which licence the texts have, only their owner can say, so it says "other".
 """
 
 from __future__ import annotations
@@ -12,10 +14,18 @@ from collections import Counter
 
 SCRIPTED = "scripted rater"
 _FILES = {
-    "run.json": "brief, settings, seeds, versions, who judged, and the checksum of every other file",
-    "preferences.jsonl": "one judged pair a line; a was on the left, b on the right; choice is a, b, tie, both_bad or skip",
+    "run.json": (
+        "brief, settings, seeds, versions, who judged, and the checksum of every other file"
+    ),
+    "preferences.jsonl": (
+        "one judged pair a line; a was on the left, b on the right; choice is a, b, tie, both_bad"
+        " or skip"
+    ),
     "rankings.jsonl": "the judgements as they were made",
-    "metrics.csv": "one row a PPO step; step 0 is the original model. Rewards in standard deviations of the original model's outputs, KL in nats a response",
+    "metrics.csv": (
+        "one row a PPO step; step 0 is the original model. Rewards in standard deviations of the"
+        " original model's outputs, KL in nats a response"
+    ),
     "samples.jsonl": "outputs of every step",
     "evaluation.json": "before and after, on prompts that no training saw",
     "reward_model.safetensors": "the reward model",
@@ -25,9 +35,15 @@ _FILES = {
 
 
 def holds(run: dict, contents: dict, weights: list[str]) -> str:
-    """What a save holds, in words: "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict yet"."""
+    """What a save holds, in words: "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict
+    yet".
+    """
     done, planned = _steps(contents.get("metrics") or []), _dig(run, "settings", "run", "steps")
-    steps = f"{done} of {planned} PPO steps" if isinstance(planned, int) and planned >= done else f"{_count(done, 'PPO step')}"
+    steps = (
+        f"{done} of {planned} PPO steps"
+        if isinstance(planned, int) and planned >= done
+        else f"{_count(done, 'PPO step')}"
+    )
     return ", ".join(
         (
             _count(len(contents.get("preferences") or []), "comparison"),
@@ -45,11 +61,16 @@ def who_judged(preferences: list[dict]) -> list[str]:
     for name, number in counts.most_common():
         rows = _count(number, "comparison")
         if name.startswith(SCRIPTED):
-            sentences.append(f"{rows} by a {_inline(name)}: a rule in the program. No person read these texts.")
+            sentences.append(
+                f"{rows} by a {_inline(name)}: a rule in the program. No person read these texts."
+            )
         elif name == "you":
             sentences.append(f"{rows} by the person who made this run.")
         elif name == "you (exploit)":
-            sentences.append(f"{rows} that reject a text which the person who made this run had written to fool the reward model.")
+            sentences.append(
+                f"{rows} that reject a text which the person who made this run had written to fool"
+                " the reward model."
+            )
         else:
             sentences.append(f"{rows} by {_inline(name)}, as the imported file says.")
     return sentences or ["Nobody has judged anything yet."]
@@ -60,77 +81,161 @@ def card(run: dict, contents: dict, weights: list[str]) -> str:
 
     Args:
         run: what goes into run.json.
-        contents: rankings, preferences, metrics, samples, evaluation, as ``write_bundle`` takes them.
+        contents: rankings, preferences, metrics, samples, evaluation, as ``write_bundle`` takes
+        them.
         weights: names of the weight files that the save has.
     """
     brief = run.get("brief") if isinstance(run.get("brief"), dict) else {}
     title = str(brief.get("title") or "a brief of its own")
     preferences = contents.get("preferences") or []
-    parts = [_yaml(run, contents, title), f"# RLHF run: {_inline(title)}", _purpose(run), "## Who judged", _list(who_judged(preferences))]
-    parts += ["## The brief they judged under", _brief(brief), "## What came out", _list(_results(run, contents, weights))]
-    absent = {name for name in _FILES if name.endswith(".safetensors") and name not in weights} | (set() if contents.get("evaluation") else {"evaluation.json"})
-    parts += ["## Files", _list(f"`{name}`: {what}." for name, what in _FILES.items() if name not in absent), "## What it is not", _list(_limits(preferences))]
+    parts = [
+        _yaml(run, contents, title),
+        f"# RLHF run: {_inline(title)}",
+        _purpose(run),
+        "## Who judged",
+        _list(who_judged(preferences)),
+    ]
+    parts += [
+        "## The brief they judged under",
+        _brief(brief),
+        "## What came out",
+        _list(_results(run, contents, weights)),
+    ]
+    absent = {name for name in _FILES if name.endswith(".safetensors") and name not in weights} | (
+        set() if contents.get("evaluation") else {"evaluation.json"}
+    )
+    parts += [
+        "## Files",
+        _list(f"`{name}`: {what}." for name, what in _FILES.items() if name not in absent),
+        "## What it is not",
+        _list(_limits(preferences)),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
 def _purpose(run: dict) -> str:
     name = _model_name(run)
-    model = f"The language model was {'the pocket GPT-2 that comes with it' if name == 'bundled' else _inline(name)}. " if name else ""
-    ended = {"running": "It was still going on when this was written.", "interrupted": "It was interrupted before its end."}.get(run.get("status"), "")
-    return f"One round of reinforcement learning from human feedback, made with Opossum, an app to learn how it works. {model}{ended}".strip()
+    model = (
+        "The language model was"
+        f" {'the pocket GPT-2 that comes with it' if name == 'bundled' else _inline(name)}. "
+        if name
+        else ""
+    )
+    ended = {
+        "running": "It was still going on when this was written.",
+        "interrupted": "It was interrupted before its end.",
+    }.get(run.get("status"), "")
+    return (
+        "One round of reinforcement learning from human feedback, made with Opossum, an app to"
+        f" learn how it works. {model}{ended}".strip()
+    )
 
 
 def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
     lines = [f"The save holds {holds(run, contents, weights)}."]
-    metrics = [row for row in contents.get("metrics") or [] if _number(row.get("reward_mean")) is not None]
+    metrics = [
+        row for row in contents.get("metrics") or [] if _number(row.get("reward_mean")) is not None
+    ]
     if len(metrics) > 1:
         first, last = metrics[0], metrics[-1]
         kl = _number(last.get("kl_to_reference"))
-        drift = f", at {kl:.2f} nats of drift a response from the original model" if kl is not None else ""
+        drift = (
+            f", at {kl:.2f} nats of drift a response from the original model"
+            if kl is not None
+            else ""
+        )
         rewards = f"{first['reward_mean']:+.2f} to {last['reward_mean']:+.2f}"
-        lines.append(f"Mean reward went from {rewards} standard deviations of the original model's outputs{drift}.")
+        lines.append(
+            f"Mean reward went from {rewards} standard deviations of the original model's"
+            f" outputs{drift}."
+        )
     evaluation = contents.get("evaluation") or {}
     rate, interval = _number(evaluation.get("win_rate")), evaluation.get("interval")
     if rate is not None:
         between = ""
-        if isinstance(interval, list | tuple) and len(interval) == 2 and None not in map(_number, interval):
+        if (
+            isinstance(interval, list | tuple)
+            and len(interval) == 2
+            and None not in map(_number, interval)
+        ):
             between = f" (95% interval {interval[0]:.0%} to {interval[1]:.0%})"
         lines.append(
-            f"Tuned against original on unseen prompts: win rate {rate:.0%} (ties counted half){between}, judged by: {_inline(str(evaluation.get('judge') or 'not said'))}."
+            f"Tuned against original on unseen prompts: win rate {rate:.0%} (ties counted"
+            f" half){between}, judged by: {_inline(str(evaluation.get('judge') or 'not said'))}."
         )
     return lines
 
 
 def _limits(preferences: list[dict]) -> list[str]:
     lines = [
-        "Not a product: a small model, few comparisons, a few PPO steps. Its statements may be false.",
-        "A reward model judged by itself looks better than it is: a high reward means that the pattern was followed, not that the text is good.",
+        (
+            "Not a product: a small model, few comparisons, a few PPO steps. Its statements may be"
+            " false."
+        ),
+        (
+            "A reward model judged by itself looks better than it is: a high reward means that the"
+            " pattern was followed, not that the text is good."
+        ),
     ]
     if len(preferences) < 100:
-        lines.append(f"{_count(len(preferences), 'comparison')} cannot measure a preference closely; see the intervals.")
+        lines.append(
+            f"{_count(len(preferences), 'comparison')} cannot measure a preference closely; see the"
+            " intervals."
+        )
     return lines
 
 
 def _yaml(run: dict, contents: dict, title: str) -> str:
     number = len(contents.get("preferences") or [])
-    size = next((words for limit, words in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")) if number < limit), "100K<n<1M")
+    size = next(
+        (
+            words
+            for limit, words in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
+            if number < limit
+        ),
+        "100K<n<1M",
+    )
     lines = ["language:", "- en", "license: other", f"pretty_name: {_quoted('RLHF run: ' + title)}"]
-    lines += ["task_categories:", "- text-generation", "pipeline_tag: text-generation", "size_categories:", f"- {size}"]
+    lines += [
+        "task_categories:",
+        "- text-generation",
+        "pipeline_tag: text-generation",
+        "size_categories:",
+        f"- {size}",
+    ]
     lines += ["tags:", "- preference", "- rlhf", "- ppo", "- education"]
     name = _model_name(run) or ""
-    if name in ("gpt2", "distilgpt2") or re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
+    if name in ("gpt2", "distilgpt2") or re.fullmatch(
+        r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name
+    ):
         lines.append(f"base_model: {_quoted(name)}")
     tables = [key for key in ("preferences", "rankings", "samples") if contents.get(key)]
     lines += ["configs:"] if tables else []
     for key in tables:
-        lines += [f"- config_name: {'default' if key == 'preferences' else key}", "  data_files:", "  - split: train", f"    path: {key}.jsonl"]
+        lines += [
+            f"- config_name: {'default' if key == 'preferences' else key}",
+            "  data_files:",
+            "  - split: train",
+            f"    path: {key}.jsonl",
+        ]
     return "\n".join(("---", *lines, "---"))
 
 
 def _brief(brief: dict) -> str:
     rows = [f"Version {brief.get('version', 1)}"]
-    rows += [f"{words}: {brief[key]}" for key, words in (("audience", "For"), ("prefer", "Prefer"), ("avoid", "Avoid"), ("ties", "Ties")) if brief.get(key)]
-    return "\n".join("    " + line for row in rows for line in _printable(str(row)).splitlines())  # an indented block: nothing in it is markup
+    rows += [
+        f"{words}: {brief[key]}"
+        for key, words in (
+            ("audience", "For"),
+            ("prefer", "Prefer"),
+            ("avoid", "Avoid"),
+            ("ties", "Ties"),
+        )
+        if brief.get(key)
+    ]
+    return "\n".join(
+        "    " + line for row in rows for line in _printable(str(row)).splitlines()
+    )  # an indented block: nothing in it is markup
 
 
 def _model_name(run: dict) -> str | None:
@@ -150,7 +255,11 @@ def _dig(value, *keys):
 
 
 def _number(value) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+    return (
+        value
+        if isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        else None
+    )
 
 
 def _count(number: int, thing: str) -> str:
@@ -172,4 +281,6 @@ def _quoted(text: str) -> str:
 
 def _inline(text: str) -> str:
     """Text inside a Markdown line: whatever could be markup or HTML is escaped."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~$-])", r"\\\1", _printable(text).replace("\n", " ")).strip()
+    return re.sub(
+        r"([\\`*_{}\[\]()#+!|<>&~$-])", r"\\\1", _printable(text).replace("\n", " ")
+    ).strip()

@@ -1,7 +1,9 @@
-"""The files of a bundle as bytes: JSON, JSON lines, CSV, safetensors; each way out and back, nothing lost silently.
+"""The files of a bundle as bytes: JSON, JSON lines, CSV, safetensors; each way out and back,
+nothing lost silently.
 
-Knows nothing about folders or what the values mean. Non-finite numbers have no place in JSON: they become null (an empty cell in CSV). Simplification:
-one table has numbers, booleans and short words only, so its types can be read back from the text. Imports no torch until weights are touched.
+Knows nothing about folders or what the values mean. Non-finite numbers have no place in JSON: they
+become null (an empty cell in CSV). Simplification: one table has numbers, booleans and short words
+only, so its types can be read back from the text. Imports no torch until weights are touched.
 """
 
 from __future__ import annotations
@@ -13,12 +15,24 @@ import math
 from contextlib import suppress
 
 METRIC_COLUMNS = (
-    "step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "clip_fraction", "approx_kl_update", "value_loss", "beta", "learning_rate", "seconds",
-)  # fmt: skip
+    "step",
+    "reward_mean",
+    "reward_std",
+    "kl_to_reference",
+    "entropy",
+    "clip_fraction",
+    "approx_kl_update",
+    "value_loss",
+    "beta",
+    "learning_rate",
+    "seconds",
+)
 
 
 class BundleError(ValueError):
-    """A bundle that cannot be read or written; the message is one sentence that names the file and what is wrong."""
+    """A bundle that cannot be read or written; the message is one sentence that names the file and
+    what is wrong.
+    """
 
 
 class ChangedError(BundleError):
@@ -35,8 +49,11 @@ def _plain(value):
 
 
 def to_json(value, indent: int | None = 2) -> bytes:
-    # A lone surrogate (a command line in another encoding) becomes its JSON escape and comes back as it was.
-    return (json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
+    # A lone surrogate (a command line in another encoding) becomes its JSON escape and comes back
+    # as it was.
+    return (
+        json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+    ).encode("utf-8", "backslashreplace")
 
 
 def to_lines(rows: list[dict]) -> bytes:
@@ -55,7 +72,11 @@ def from_json(data: bytes, where: str) -> dict:
 
 
 def from_lines(data: bytes, name: str) -> list[dict]:
-    return [from_json(line, f"{name}, line {number}") for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+    return [
+        from_json(line, f"{name}, line {number}")
+        for number, line in enumerate(data.split(b"\n"), 1)
+        if line.strip()
+    ]
 
 
 def to_csv(rows: list[dict]) -> bytes:
@@ -66,7 +87,10 @@ def to_csv(rows: list[dict]) -> bytes:
     for row in rows:
         for key, value in row.items():
             if value is not None and not isinstance(value, str | int | float):
-                raise BundleError(f"metrics.csv has no place for the {type(value).__name__} in the column {key!r}.")
+                raise BundleError(
+                    f"metrics.csv has no place for the {type(value).__name__} in the column"
+                    f" {key!r}."
+                )
         writer.writerow([_cell_text(row.get(key)) for key in columns])
     return text.getvalue().encode("utf-8", "replace")
 
@@ -74,7 +98,13 @@ def to_csv(rows: list[dict]) -> bytes:
 def _cell_text(value) -> str:
     if isinstance(value, bool | str) or value is None:
         return "" if value is None else str(value)
-    return str(int(value)) if isinstance(value, int) else repr(float(value)) if math.isfinite(value) else ""
+    return (
+        str(int(value))
+        if isinstance(value, int)
+        else repr(float(value))
+        if math.isfinite(value)
+        else ""
+    )
 
 
 def from_csv(data: bytes) -> list[dict]:
@@ -84,8 +114,13 @@ def from_csv(data: bytes) -> list[dict]:
         raise BundleError(f"metrics.csv is not a readable table: {error}.") from error
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise BundleError(f"metrics.csv, line {number}, has {len(row)} cells where the first line has {len(rows[0])}.")
-    return [{name: _cell(text) for name, text in zip(rows[0], row, strict=True)} for row in rows[1:]]
+            raise BundleError(
+                f"metrics.csv, line {number}, has {len(row)} cells where the first line has"
+                f" {len(rows[0])}."
+            )
+    return [
+        {name: _cell(text) for name, text in zip(rows[0], row, strict=True)} for row in rows[1:]
+    ]
 
 
 def _cell(text: str):
@@ -99,11 +134,16 @@ def _cell(text: str):
 
 
 def to_safetensors(tensors: dict, name: str) -> bytes:
-    """Safetensors bytes; the same tensors give the same bytes. A tensor that shares memory with another (tied embeddings) is written in full."""
+    """Safetensors bytes; the same tensors give the same bytes. A tensor that shares memory with
+    another (tied embeddings) is written in full.
+    """
     from safetensors.torch import save
 
     try:
-        return save({key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}, metadata={"format": "pt"})
+        return save(
+            {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()},
+            metadata={"format": "pt"},
+        )
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(f"{name} can hold named tensors only ({error}).") from error
 

@@ -1,13 +1,15 @@
 """One worker thread that advances everybody's long computations, one slice at a time.
 
-A job is a generator (see ``rlhf_core.common.events``); a slice is one ``next()`` on it. Slices never overlap, so that two learners never fight over
-the processor. Long jobs (PPO) wait in line and run one after the other; short jobs (a few answers) get a slice each, in turn, between two
-slices of the long one. Pause, step and stop are wishes: they take effect at the generator's next yield, and a generator that does not yield
-can't be interrupted.
+A job is a generator (see ``rlhf_core.common.events``); a slice is one ``next()`` on it. Slices
+never overlap, so that two learners never fight over the processor. Long jobs (PPO) wait in line and
+run one after the other; short jobs (a few answers) get a slice each, in turn, between two slices of
+the long one. Pause, step and stop are wishes: they take effect at the generator's next yield, and a
+generator that does not yield can't be interrupted.
 
-Knows nothing about models, sessions or pages: it keeps what a generator yields, tells how far it is, and forgets it after a while. Only this
-module makes threads. Simplification against practice: a cluster's scheduler has many workers, priorities and checkpoints that outlive the
-process; here there is one worker, and a paused job lives in memory until it is resumed or expires.
+Knows nothing about models, sessions or pages: it keeps what a generator yields, tells how far it
+is, and forgets it after a while. Only this module makes threads. Simplification against practice: a
+cluster's scheduler has many workers, priorities and checkpoints that outlive the process; here
+there is one worker, and a paused job lives in memory until it is resumed or expires.
 """
 
 from __future__ import annotations
@@ -37,14 +39,20 @@ class QueueError(RuntimeError):
 
 @dataclass(eq=False)
 class _Job:
-    """What the queue knows of one job. Every field but ``generator`` is read and written under the queue's lock."""
+    """What the queue knows of one job. Every field but ``generator`` is read and written under the
+    queue's lock.
+    """
 
     id: str
     label: str
     owner: str
     long: bool
-    factory: Callable[[], Generator] | None  # dropped, as is the generator, when the job ends: they hold weights
-    counts_records: bool  # the unit of done and total: records (submitted with a total) or what Progress counts
+    factory: (
+        Callable[[], Generator] | None
+    )  # dropped, as is the generator, when the job ends: they hold weights
+    counts_records: (
+        bool  # the unit of done and total: records (submitted with a total) or what Progress counts
+    )
     total: int | None
     order: int  # place in line: smaller goes first; a resumed job gets a new one
     since: float  # clock: when ``status`` last changed
@@ -64,7 +72,9 @@ class _Job:
     marked: float = 0.0  # seconds run when ``done`` last changed
     first: float = 0.0  # seconds run when the first of counted records came
     error: str | None = None
-    forgotten: bool = False  # its owner is gone: nobody sees it any more, and it leaves as soon as it has ended
+    forgotten: bool = (
+        False  # its owner is gone: nobody sees it any more, and it leaves as soon as it has ended
+    )
 
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
@@ -77,7 +87,9 @@ class _Job:
             self.generator = self.factory = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first record is like no other (step 0 only looks): once there are two, it is left out."""
+        """Seconds a unit so far, None where nothing was measured. The first record is like no other
+        (step 0 only looks): once there are two, it is left out.
+        """
         if self.counts_records and self.done > 1:
             return (self.marked - self.first) / (self.done - 1)
         return (self.marked - self.began) / self.done if self.done else None
@@ -104,17 +116,20 @@ class _Job:
 
 
 class JobQueue:
-    """Jobs, their records, and the one thread that advances them. Every method may be called from any thread, and returns at once.
+    """Jobs, their records, and the one thread that advances them. Every method may be called from
+    any thread, and returns at once.
 
     Args:
         clock: seconds that only go up.
-        threaded: start a daemon worker at the first ``submit``. Without it, whoever calls ``advance`` drives the queue.
+        threaded: start a daemon worker at the first ``submit``. Without it, whoever calls
+        ``advance`` drives the queue.
         paused_ttl: seconds after which a paused job expires.
         abandoned_ttl: seconds after which a long job that nobody asks about is paused.
         finished_ttl: seconds after which a finished job and its records are forgotten.
         max_jobs: jobs remembered; beyond it the oldest finished one is forgotten.
         max_records: records of one job; at that many it is stopped and says so.
-        max_open: long jobs begun and not finished, at any time, each with weights in memory; the longest paused one makes room.
+        max_open: long jobs begun and not finished, at any time, each with weights in memory; the
+        longest paused one makes room.
     """
 
     def __init__(
@@ -130,11 +145,19 @@ class JobQueue:
         max_open: int = 16,
     ):
         self._clock, self._threaded = clock, threaded
-        self._paused_ttl, self._abandoned_ttl, self._finished_ttl = paused_ttl, abandoned_ttl, finished_ttl
+        self._paused_ttl, self._abandoned_ttl, self._finished_ttl = (
+            paused_ttl,
+            abandoned_ttl,
+            finished_ttl,
+        )
         self._max_jobs, self._max_records, self._max_open = max_jobs, max_records, max_open
         self._jobs: dict[str, _Job] = {}  # in the order of submission
-        self._lock = threading.Condition()  # guards all state; never held while a generator runs; notified when there may be work
-        self._driving = threading.Lock()  # held during a slice: two drivers never enter a generator at once
+        self._lock = (
+            threading.Condition()
+        )  # guards all state; never held while a generator runs; notified when there may be work
+        self._driving = (
+            threading.Lock()
+        )  # held during a slice: two drivers never enter a generator at once
         self._thread: threading.Thread | None = None
         self._closed = False
         self._orders = 0
@@ -142,15 +165,26 @@ class JobQueue:
 
     # What pages and the command line call
 
-    def submit(self, factory: Callable[[], Generator], *, label: str, owner: str, long: bool, total: int | None = None) -> str:
+    def submit(
+        self,
+        factory: Callable[[], Generator],
+        *,
+        label: str,
+        owner: str,
+        long: bool,
+        total: int | None = None,
+    ) -> str:
         """Take a job and return its id.
 
         Args:
-            factory: makes the generator; called on the worker thread when the job gets its first slice.
-            label: what it does, in words. Jobs of one label are expected to take about as long for a record.
+            factory: makes the generator; called on the worker thread when the job gets its first
+                slice.
+            label: what it does, in words. Jobs of one label are expected to take about as long for
+            a record.
             owner: whose it is (a session's id).
             long: waits in line; otherwise it gets its slices between those of the long one.
-            total: how many records it will yield, if known: progress and time left then count records, otherwise what ``Progress`` counts.
+            total: how many records it will yield, if known: progress and time left then count
+            records, otherwise what ``Progress`` counts.
 
         Raises:
             QueueError: the queue is full of unfinished jobs, or closed.
@@ -162,10 +196,24 @@ class JobQueue:
             if len(self._jobs) >= self._max_jobs:
                 finished = [job for job in self._jobs.values() if job.status in FINISHED]
                 if not finished:
-                    raise QueueError("Too many runs are waiting at the moment. Please try again in a few minutes.")
+                    raise QueueError(
+                        "Too many runs are waiting at the moment. Please try again in a few"
+                        " minutes."
+                    )
                 del self._jobs[min(finished, key=lambda job: job.since).id]
             now = self._clock()
-            job = _Job(secrets.token_urlsafe(12), label, owner, long, factory, total is not None, total, self._next_order(), since=now, viewed=now)
+            job = _Job(
+                secrets.token_urlsafe(12),
+                label,
+                owner,
+                long,
+                factory,
+                total is not None,
+                total,
+                self._next_order(),
+                since=now,
+                viewed=now,
+            )
             self._jobs[job.id] = job
             if self._threaded and self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="rlhf-jobs", daemon=True)
@@ -174,16 +222,20 @@ class JobQueue:
             return job.id
 
     def view(self, job_id: str) -> dict | None:
-        """What a page shows of a job, or None if it is not known (any more). Asking counts as watching.
+        """What a page shows of a job, or None if it is not known (any more). Asking counts as
+        watching.
 
         Returns:
             id, label, owner, long: as submitted.
             status: queued, running, paused, done, stopped, failed or expired.
-            wish: "paused", "stopped" or "expired" while the job has yet to reach the yield where that happens, else None.
+            wish: "paused", "stopped" or "expired" while the job has yet to reach the yield where
+            that happens, else None.
             records: how many there are. stage: what it is doing, "" before it says so.
-            done, total: records if it was submitted with a total, else the last ``Progress``; total may be None.
+            done, total: records if it was submitted with a total, else the last ``Progress``; total
+            may be None.
             position: for a long job in line, its place among those that wait (1: next), else None.
-            eta_seconds: running: seconds until it is done; in line: until it starts; None when nothing to go by has been measured yet.
+            eta_seconds: running: seconds until it is done; in line: until it starts; None when
+            nothing to go by has been measured yet.
             seconds: time spent running so far, other jobs' slices in between included.
             error: one sentence on why it failed or was ended, or None.
         """
@@ -194,21 +246,48 @@ class JobQueue:
             if job.status == "running":
                 eta = self._time_left(job)
             elif job.status == "queued" and job.long:
-                ahead = [other for other in self._line() if self._line_key(other) < self._line_key(job)]
+                ahead = [
+                    other for other in self._line() if self._line_key(other) < self._line_key(job)
+                ]
                 position = 1 + sum(other.status == "queued" for other in ahead)
-                estimates = [self._time_left(other) if other.counts_records else None for other in ahead]  # Progress counts a stage, not the whole
+                estimates = [
+                    self._time_left(other) if other.counts_records else None for other in ahead
+                ]  # Progress counts a stage, not the whole
                 eta = None if None in estimates else sum(estimates)
-            view = {name: getattr(job, name) for name in ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")}
-            return view | {"records": len(job.records), "position": position, "eta_seconds": eta, "seconds": job.ran_until(self._clock())}
+            view = {
+                name: getattr(job, name)
+                for name in (
+                    "id",
+                    "label",
+                    "owner",
+                    "long",
+                    "status",
+                    "wish",
+                    "stage",
+                    "done",
+                    "total",
+                    "error",
+                )
+            }
+            return view | {
+                "records": len(job.records),
+                "position": position,
+                "eta_seconds": eta,
+                "seconds": job.ran_until(self._clock()),
+            }
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
-        """The job's records from number ``start`` on (a new list; leave the dicts as they are); [] if the job is not known."""
+        """The job's records from number ``start`` on (a new list; leave the dicts as they are); []
+        if the job is not known.
+        """
         with self._lock:
             job = self._find(job_id)
             return job.records[start:] if job else []
 
     def pause(self, job_id: str) -> None:
-        """Pause at the next yield: the worker is free for the next long job. Like those below: nothing happens to a finished or unknown job."""
+        """Pause at the next yield: the worker is free for the next long job. Like those below:
+        nothing happens to a finished or unknown job.
+        """
         with self._lock:
             if job := self._find(job_id):
                 self._pause(job)
@@ -222,7 +301,9 @@ class JobQueue:
         self._go_on(job_id, stepping=records)
 
     def stop(self, job_id: str) -> None:
-        """Close the generator at its next yield (it gets GeneratorExit there and discards the unfinished step); records are kept."""
+        """Close the generator at its next yield (it gets GeneratorExit there and discards the
+        unfinished step); records are kept.
+        """
         with self._lock:
             if job := self._find(job_id):
                 self._end(job, "stopped")
@@ -238,9 +319,11 @@ class JobQueue:
                     del self._jobs[job.id]
 
     def close(self, timeout: float = 10.0) -> None:
-        """Stop every job and the worker, waiting up to ``timeout`` seconds for its slice; take no more jobs.
+        """Stop every job and the worker, waiting up to ``timeout`` seconds for its slice; take no
+        more jobs.
 
-        Without it, a process that ends while the worker is inside torch dies with "terminate called" instead of an exit status.
+        Without it, a process that ends while the worker is inside torch dies with "terminate
+        called" instead of an exit status.
         """
         with self._lock:
             self._closed = True
@@ -257,7 +340,9 @@ class JobQueue:
     # The worker
 
     def advance(self) -> str | None:
-        """Run exactly one slice (one ``next()``, or the closing of one generator) and return its job's id; None if nothing wants to run."""
+        """Run exactly one slice (one ``next()``, or the closing of one generator) and return its
+        job's id; None if nothing wants to run.
+        """
         with self._driving:
             with self._lock:
                 self._sweep()
@@ -286,23 +371,46 @@ class JobQueue:
                     if self._choose() is None:
                         if self._closed:
                             return
-                        waiting = [job.due - self._clock() for job in self._jobs.values() if job.status == "running"]
-                        self._lock.wait(max(0.0, min([_SWEEP_SECONDS, *waiting])) if self._jobs else None)
+                        waiting = [
+                            job.due - self._clock()
+                            for job in self._jobs.values()
+                            if job.status == "running"
+                        ]
+                        self._lock.wait(
+                            max(0.0, min([_SWEEP_SECONDS, *waiting])) if self._jobs else None
+                        )
 
     def _choose(self) -> _Job | None:
-        """Whose slice is next: a generator to close; else the job whose last slice is longest ago among the short ones and the first long one."""
+        """Whose slice is next: a generator to close; else the job whose last slice is longest ago
+        among the short ones and the first long one.
+        """
         for job in self._jobs.values():
             if job.wish in _CLOSING:
                 return job
-        candidates = [job for job in self._jobs.values() if not job.long and job.status in ("queued", "running")]
+        candidates = [
+            job
+            for job in self._jobs.values()
+            if not job.long and job.status in ("queued", "running")
+        ]
         line = self._line()
-        if sum(job.long and job.generator is not None for job in self._jobs.values()) >= self._max_open:
-            line = [job for job in line if job.generator is not None]  # no room to begin another: those begun go first
+        if (
+            sum(job.long and job.generator is not None for job in self._jobs.values())
+            >= self._max_open
+        ):
+            line = [
+                job for job in line if job.generator is not None
+            ]  # no room to begin another: those begun go first
         now = self._clock()
-        return min((job for job in candidates + line[:1] if job.due <= now), key=lambda job: (job.last_slice, job.long), default=None)
+        return min(
+            (job for job in candidates + line[:1] if job.due <= now),
+            key=lambda job: (job.last_slice, job.long),
+            default=None,
+        )
 
     def _next_item(self, job: _Job) -> tuple[str | None, str | None]:
-        """One ``next()``: (None, None), or how the job ended and why. Nothing that a job raises may reach the worker."""
+        """One ``next()``: (None, None), or how the job ended and why. Nothing that a job raises may
+        reach the worker.
+        """
         try:
             if job.generator is None:
                 job.generator = job.factory()
@@ -319,11 +427,15 @@ class JobQueue:
                 logger.info("Job %s (%s) ended: %s", job.id, job.label, error)
             else:
                 logger.exception("Job %s (%s) failed", job.id, job.label)
-            self._close_generator(job)  # here, not under the lock; does nothing if it is the generator that raised
+            self._close_generator(
+                job
+            )  # here, not under the lock; does nothing if it is the generator that raised
             return "failed", _sentence(error)
 
     def _close_generator(self, job: _Job) -> tuple[str | None, str | None]:
-        """Close it: what the job becomes, and what went wrong on the way. One that refuses is dropped, and never advanced again."""
+        """Close it: what the job becomes, and what went wrong on the way. One that refuses is
+        dropped, and never advanced again.
+        """
         try:
             if job.generator is not None:
                 job.generator.close()
@@ -333,9 +445,13 @@ class JobQueue:
             return job.wish, f"It did not stop cleanly: {_sentence(error)}"
 
     def _grant(self, job: _Job) -> None:
-        """After a slice that yielded: do what was wished meanwhile, unless the worker has to (closing)."""
+        """After a slice that yielded: do what was wished meanwhile, unless the worker has to
+        (closing).
+        """
         if len(job.records) >= self._max_records and job.wish not in _CLOSING:
-            job.error = f"It made {self._max_records:,} records, the most that are kept, so it was stopped."
+            job.error = (
+                f"It made {self._max_records:,} records, the most that are kept, so it was stopped."
+            )
             self._end(job, "stopped")
         elif job.wish == "paused":
             self._pause(job)
@@ -358,7 +474,14 @@ class JobQueue:
 
     def _line(self) -> list[_Job]:
         """Long jobs that run or wait: the running one, then first in, first out."""
-        return sorted((job for job in self._jobs.values() if job.long and job.status in ("queued", "running")), key=self._line_key)
+        return sorted(
+            (
+                job
+                for job in self._jobs.values()
+                if job.long and job.status in ("queued", "running")
+            ),
+            key=self._line_key,
+        )
 
     def _pause(self, job: _Job) -> None:
         if job.wish in _CLOSING or job.status not in ("queued", "running"):
@@ -379,7 +502,9 @@ class JobQueue:
                 self._lock.notify_all()
 
     def _end(self, job: _Job, how: str) -> None:
-        """Have the worker close the generator ("stopped" or "expired"); a job that has not begun ends at once."""
+        """Have the worker close the generator ("stopped" or "expired"); a job that has not begun
+        ends at once.
+        """
         if job.status in FINISHED or job.wish in _CLOSING:
             return
         if job.generator is None and not job.in_slice:
@@ -398,13 +523,27 @@ class JobQueue:
                     del self._jobs[job.id]
             elif job.status == "paused":
                 if age >= self._paused_ttl:
-                    self._expire(job, f"It was paused for {self._paused_ttl / 60:.0f} minutes, so it was closed; its records are kept.")
+                    self._expire(
+                        job,
+                        f"It was paused for {self._paused_ttl / 60:.0f} minutes, so it was closed;"
+                        " its records are kept.",
+                    )
             elif job.long and now - job.viewed >= self._abandoned_ttl:
                 self._pause(job)
-        held = [job for job in self._jobs.values() if job.long and job.status == "paused" and job.generator is not None and job.wish is None]
+        held = [
+            job
+            for job in self._jobs.values()
+            if job.long
+            and job.status == "paused"
+            and job.generator is not None
+            and job.wish is None
+        ]
         held.sort(key=lambda job: job.since)
         for job in held[: max(0, len(held) - (self._max_open - 1))]:
-            self._expire(job, "There was no room left to keep it paused, so it was closed; its records are kept.")
+            self._expire(
+                job,
+                "There was no room left to keep it paused, so it was closed; its records are kept.",
+            )
 
     def _expire(self, job: _Job, why: str) -> None:
         if job.wish not in _CLOSING:
@@ -412,32 +551,49 @@ class JobQueue:
             self._end(job, "expired")
 
     def _time_left(self, job: _Job) -> float | None:
-        """Seconds until a job in line or running is done, from its own pace, else from the newest job of the same label that has one.
+        """Seconds until a job in line or running is done, from its own pace, else from the newest
+        job of the same label that has one.
 
         A unit that takes longer than the others takes nothing off the time of those to come.
         """
-        same = [job] + [other for other in reversed(self._jobs.values()) if other.label == job.label]
-        same.sort(key=lambda other: other.done < 2 and other.counts_records)  # stable: one record alone is a poor measure
+        same = [job] + [
+            other for other in reversed(self._jobs.values()) if other.label == job.label
+        ]
+        same.sort(
+            key=lambda other: other.done < 2 and other.counts_records
+        )  # stable: one record alone is a poor measure
         pace = next((pace for other in same if (pace := other.pace()) is not None), None)
         if pace is None or job.total is None:
             return None
-        at_hand = max(0.0, pace - (job.ran_until(self._clock()) - job.marked)) if job.done < job.total else 0.0
+        at_hand = (
+            max(0.0, pace - (job.ran_until(self._clock()) - job.marked))
+            if job.done < job.total
+            else 0.0
+        )
         return max(0, job.total - job.done - 1) * pace + at_hand
 
 
 def _ours(error: BaseException) -> bool:
     """Whether an error is one of this project's own, with a message written for people."""
-    known = isinstance(error, (ValueError, RuntimeError)) and type(error).__module__.split(".")[0] == __name__.split(".")[0]
+    known = (
+        isinstance(error, (ValueError, RuntimeError))
+        and type(error).__module__.split(".")[0] == __name__.split(".")[0]
+    )
     return known and bool(str(error).strip())
 
 
 def _sentence(error: BaseException) -> str:
-    """Why a job failed, for the page: the message if the error is one of this project's own, written for people; else what kind it is."""
+    """Why a job failed, for the page: the message if the error is one of this project's own,
+    written for people; else what kind it is.
+    """
     message = str(error).strip()
     if _ours(error):
         return message
     first_line = message.split("\n")[0][:200]
-    return f"Something went wrong inside ({type(error).__name__}{': ' if first_line else ''}{first_line})"
+    return (
+        "Something went wrong inside"
+        f" ({type(error).__name__}{': ' if first_line else ''}{first_line})"
+    )
 
 
 _QUEUE = JobQueue()

@@ -1,4 +1,6 @@
-"""Best-of-n: what is kept, its exact distribution by brute force, the bound on its distance, and the unbiased estimate from one pool."""
+"""Best-of-n: what is kept, its exact distribution by brute force, the bound on its distance, and
+the unbiased estimate from one pool.
+"""
 
 import itertools
 import math
@@ -37,7 +39,9 @@ def test_the_distribution_is_that_of_every_possible_draw(n, ties):
 
 
 def test_the_bounds_published_numbers():
-    assert [best_of_n.kl_bound(n) for n in (1, 4, 16, 64)] == pytest.approx([0, 0.636, 1.835, 3.175], abs=1e-3)
+    assert [best_of_n.kl_bound(n) for n in (1, 4, 16, 64)] == pytest.approx(
+        [0, 0.636, 1.835, 3.175], abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -55,7 +59,9 @@ def test_the_distance_never_exceeds_the_bound_and_reaches_it_where_no_answer_is_
 @pytest.mark.parametrize("n", [1, 2, 3, 6])
 def test_the_expected_best_is_the_mean_over_every_choice(n):
     scores = torch.randn(2, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    every = [scores[:, list(choice)].max(1).values for choice in itertools.combinations(range(6), n)]
+    every = [
+        scores[:, list(choice)].max(1).values for choice in itertools.combinations(range(6), n)
+    ]
     torch.testing.assert_close(best_of_n.expected_best(scores, n), torch.stack(every).mean(0))
     assert len(every) == math.comb(6, n)
 
@@ -66,8 +72,12 @@ def test_another_judge_sees_what_the_score_keeps(n):
     scores, values = (torch.randn(2, 6, generator=source, dtype=torch.float64) for _ in range(2))
     kept = []
     for choice in map(list, itertools.combinations(range(6), n)):
-        kept.append(values[:, choice].gather(1, best_of_n.pick(scores[:, choice])[:, None]).squeeze(1))
-    torch.testing.assert_close(best_of_n.expected_best(scores, n, values), torch.stack(kept).mean(0))
+        kept.append(
+            values[:, choice].gather(1, best_of_n.pick(scores[:, choice])[:, None]).squeeze(1)
+        )
+    torch.testing.assert_close(
+        best_of_n.expected_best(scores, n, values), torch.stack(kept).mean(0)
+    )
 
 
 @pytest.mark.parametrize("n", [0, 7])
@@ -80,7 +90,12 @@ def comparison(reference, **values):
     options = dict(ns=[1, 2, 8], max_new_tokens=5, temperature=0.7, seed=3)
     items = list(
         best_of_n.compare(
-            reference=reference, prompts=random_prompts([3, 6, 1]), score_fn=lambda pooled: pooled[:, 0], end_id=END, pad_id=PAD, **{**options, **values}
+            reference=reference,
+            prompts=random_prompts([3, 6, 1]),
+            score_fn=lambda pooled: pooled[:, 0],
+            end_id=END,
+            pad_id=PAD,
+            **{**options, **values},
         )
     )
     return items, [item for item in items if not isinstance(item, Progress)]
@@ -91,10 +106,19 @@ def test_records_say_what_the_best_of_the_pool_earn():
     items, rows = comparison(Transformer.from_pretrained(model))
     assert [row["n"] for row in rows] == [1, 2, 8] and items[0] == Progress("writing answers", 1, 5)
     r, scores = rows[0]["responses"], rows[0]["scores"]
-    assert len(r.tokens) == 24 and (r.prompt_ids[:8] == r.prompt_ids[0]).all() and not (r.prompt_ids[8] == r.prompt_ids[0]).all()
+    assert (
+        len(r.tokens) == 24
+        and (r.prompt_ids[:8] == r.prompt_ids[0]).all()
+        and not (r.prompt_ids[8] == r.prompt_ids[0]).all()
+    )
     for row in (0, 9, 23):  # the score, from transformers' own states of that answer alone
-        prompt, answer = r.prompt_ids[row][r.prompt_mask[row]].tolist(), r.tokens[row][r.mask[row]].tolist()
-        states = model(torch.tensor([prompt + answer]), output_hidden_states=True).hidden_states[-1][0, len(prompt) :]
+        prompt, answer = (
+            r.prompt_ids[row][r.prompt_mask[row]].tolist(),
+            r.tokens[row][r.mask[row]].tolist(),
+        )
+        states = model(torch.tensor([prompt + answer]), output_hidden_states=True).hidden_states[
+            -1
+        ][0, len(prompt) :]
         assert scores.flatten()[row].item() == pytest.approx(states.mean(0)[0].item(), abs=1e-4)
     assert rows[0]["reward_mean"] == pytest.approx(scores.mean().item(), abs=1e-6)
     assert rows[2]["reward_mean"] == pytest.approx(scores.max(1).values.mean().item(), abs=1e-6)

@@ -1,4 +1,6 @@
-"""DPO: the loss by hand and against TRL 1.12.0's real trainer, log-probabilities against transformers' model, and runs that learn, stop and go on."""
+"""DPO: the loss by hand and against TRL 1.12.0's real trainer, log-probabilities against
+transformers' model, and runs that learn, stop and go on.
+"""
 
 import dataclasses
 import math
@@ -6,7 +8,17 @@ import warnings
 
 import pytest
 import torch
-from tiny_models import END, PAD, as_words, nudged, one_thread, random_prompts, tiny_gpt2, tiny_tokenizer, tiny_trunk  # noqa: F401
+from tiny_models import (
+    END,
+    PAD,
+    as_words,
+    nudged,
+    one_thread,
+    random_prompts,
+    tiny_gpt2,
+    tiny_tokenizer,
+    tiny_trunk,
+)  # noqa: F401
 
 from rlhf_core.algorithms import dpo
 from rlhf_core.algorithms.dpo import TokenPair, answer_logprobs, both_logprobs, dpo_loss
@@ -26,7 +38,9 @@ PAIRS = [
     TokenPair(PROMPTS[3], [END], [6, 5, 4]),
     TokenPair(PROMPTS[3], [2, 3, 4, END], [7, END]),
 ]
-SMALL = DPOSettings(steps=3, batch_size=8, minibatch_size=2, max_new_tokens=5, learning_rate=1e-3, temperature=0.7)
+SMALL = DPOSettings(
+    steps=3, batch_size=8, minibatch_size=2, max_new_tokens=5, learning_rate=1e-3, temperature=0.7
+)
 
 
 @pytest.fixture
@@ -42,8 +56,15 @@ def changed(settings, **values):
 
 def running(policy, reference, settings=SMALL, pairs=PAIRS):
     return dpo.train(
-        policy=policy, reference=reference, pairs=pairs, prompts=PROMPTS, score_fn=lambda pooled: pooled[:, 0], settings=settings, end_id=END, pad_id=PAD
-    )  # fmt: skip
+        policy=policy,
+        reference=reference,
+        pairs=pairs,
+        prompts=PROMPTS,
+        score_fn=lambda pooled: pooled[:, 0],
+        settings=settings,
+        end_id=END,
+        pad_id=PAD,
+    )
 
 
 def records(run):
@@ -58,15 +79,20 @@ def ones(count):
     return torch.ones(count)
 
 
-# --- the loss ------------------------------------------------------------------------------------------------------
+# --- the loss -------------------------------------------------------------------------------------
 
 
 def test_loss_by_hand():
-    log_p, ref = torch.tensor([[-2.0, -5.0], [-4.0, -1.0]]), torch.tensor([[-3.0, -4.0], [-3.5, -2.0]])
+    log_p, ref = (
+        torch.tensor([[-2.0, -5.0], [-4.0, -1.0]]),
+        torch.tensor([[-3.0, -4.0], [-3.5, -2.0]]),
+    )
     # log-ratios: chosen 1.0, -1.0; rejected -0.5, 1.0; differences 1.5, -2.0
     loss, info = dpo_loss(log_p, ref, ones(2), ones(2), beta=0.5)
     expected = [math.log(1 + math.exp(-0.75)), math.log(1 + math.exp(1.0))]
-    assert loss.item() == pytest.approx(sum(expected) / 2) and info["loss"] == pytest.approx(sum(expected) / 2)
+    assert loss.item() == pytest.approx(sum(expected) / 2) and info["loss"] == pytest.approx(
+        sum(expected) / 2
+    )
     assert info["accuracy"] == 0.5 and info["margin"] == pytest.approx((0.75 - 1.0) / 2)
     loss, _ = dpo_loss(log_p, ref, ones(2), torch.tensor([3.0, 1.0]), beta=0.5)
     assert loss.item() == pytest.approx((3 * expected[0] + expected[1]) / 4)
@@ -81,7 +107,10 @@ def test_a_policy_that_has_not_moved_pays_log_2_and_is_pulled_by_beta_halves():
 
 
 def test_a_target_is_the_expectation_over_who_wins_and_left_and_right_are_the_same_judgement():
-    log_p, ref = torch.tensor([[-2.0, -5.0], [-4.0, -1.0]]), torch.tensor([[-3.0, -4.0], [-3.5, -2.0]])
+    log_p, ref = (
+        torch.tensor([[-2.0, -5.0], [-4.0, -1.0]]),
+        torch.tensor([[-3.0, -4.0], [-3.5, -2.0]]),
+    )
     won, _ = dpo_loss(log_p, ref, ones(2), ones(2), 0.5)
     lost, _ = dpo_loss(log_p, ref, 0 * ones(2), ones(2), 0.5)
     mixed, _ = dpo_loss(log_p, ref, 0.7 * ones(2), ones(2), 0.5)
@@ -92,40 +121,63 @@ def test_a_target_is_the_expectation_over_who_wins_and_left_and_right_are_the_sa
 
 
 def test_no_gradient_reaches_the_reference():
-    log_p, ref = torch.tensor([[-2.0], [-4.0]], requires_grad=True), torch.tensor([[-3.0], [-3.5]], requires_grad=True)
+    log_p, ref = (
+        torch.tensor([[-2.0], [-4.0]], requires_grad=True),
+        torch.tensor([[-3.0], [-3.5]], requires_grad=True),
+    )
     dpo_loss(log_p, ref, ones(1), ones(1), 0.5)[0].backward()
     assert ref.grad is None and log_p.grad.abs().min() > 0
 
 
-# --- log-probabilities ---------------------------------------------------------------------------------------------
+# --- log-probabilities ----------------------------------------------------------------------------
 
 
 def alone(model, prompt, answer, temperature):
     """transformers' own forward on one row, no padding."""
-    log_p = (model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1] / temperature).log_softmax(-1)
+    log_p = (
+        model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1] / temperature
+    ).log_softmax(-1)
     return log_p[range(len(answer)), answer].sum()
 
 
 def test_log_probabilities_are_transformers_row_by_row(double):
     model = tiny_gpt2()
     ours = both_logprobs(Transformer.from_pretrained(model), PAIRS, PAD, 0.7)
-    chosen, rejected = (torch.stack([alone(model, p.prompt, getattr(p, side), 0.7) for p in PAIRS]) for side in ("chosen", "rejected"))
+    chosen, rejected = (
+        torch.stack([alone(model, p.prompt, getattr(p, side), 0.7) for p in PAIRS])
+        for side in ("chosen", "rejected")
+    )
     torch.testing.assert_close(ours, torch.stack([chosen, rejected]), atol=1e-9, rtol=0)
-    one = answer_logprobs(Transformer.from_pretrained(model), [PROMPTS[2]], [[10]], PAD, 0.7)  # whatever else is in the batch
+    one = answer_logprobs(
+        Transformer.from_pretrained(model), [PROMPTS[2]], [[10]], PAD, 0.7
+    )  # whatever else is in the batch
     assert one.item() == pytest.approx(chosen[2].item(), abs=1e-9)
 
 
-# --- TRL -----------------------------------------------------------------------------------------------------------
+# --- TRL ------------------------------------------------------------------------------------------
 
 
 def test_loss_and_gradients_are_trls(tmp_path, double):
-    """TRL's own DPOTrainer reads, collates and computes; a policy that has drifted, so that no log-ratio is 0."""
-    pairs = [TokenPair(p.prompt, [t for t in p.chosen if t != END] + [END], [t for t in p.rejected if t != END] + [END]) for p in PAIRS]  # TRL adds the end
+    """TRL's own DPOTrainer reads, collates and computes; a policy that has drifted, so that no
+    log-ratio is 0.
+    """
+    pairs = [
+        TokenPair(
+            p.prompt,
+            [t for t in p.chosen if t != END] + [END],
+            [t for t in p.rejected if t != END] + [END],
+        )
+        for p in PAIRS
+    ]  # TRL adds the end
     reference, model = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(model.parameters(), nudged(Transformer.from_pretrained(model), 0.05).parameters()):
+    for p, q in zip(
+        model.parameters(), nudged(Transformer.from_pretrained(model), 0.05).parameters()
+    ):
         p.data.copy_(q.data)
     model.requires_grad_(True)
-    ours_policy = Policy(Transformer.from_pretrained(model), changed(SMALL, temperature=1.0))  # a copy
+    ours_policy = Policy(
+        Transformer.from_pretrained(model), changed(SMALL, temperature=1.0)
+    )  # a copy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from datasets import Dataset
@@ -139,10 +191,19 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
             }
         )
         config = DPOConfig(
-            output_dir=str(tmp_path), bf16=False, use_cpu=True, report_to="none", disable_tqdm=True, beta=0.3, per_device_train_batch_size=len(pairs),
-            gradient_checkpointing=False, max_length=None,
-        )  # fmt: skip
-        trainer = DPOTrainer(model, reference, config, train_dataset=rows, processing_class=tiny_tokenizer())
+            output_dir=str(tmp_path),
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+            beta=0.3,
+            per_device_train_batch_size=len(pairs),
+            gradient_checkpointing=False,
+            max_length=None,
+        )
+        trainer = DPOTrainer(
+            model, reference, config, train_dataset=rows, processing_class=tiny_tokenizer()
+        )
     inputs = trainer.data_collator(list(trainer.train_dataset))
     assert [row["chosen_ids"] for row in trainer.train_dataset] == [p.chosen for p in pairs]
     theirs = trainer.compute_loss(trainer.model.train(), inputs)
@@ -152,16 +213,23 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
     log_p = both_logprobs(ours_policy.trunk, pairs, PAD, 1.0)
     loss, info = dpo_loss(log_p, ref_log_p, ones(len(pairs)), ones(len(pairs)), 0.3)
     loss.backward()
-    assert loss.item() == pytest.approx(theirs.item(), abs=1e-6) and abs(loss.item() - math.log(2)) > 0.01
-    assert info["accuracy"] == pytest.approx(trainer._metrics["train"]["rewards/accuracies"][-1], abs=1e-6)
-    assert info["margin"] == pytest.approx(trainer._metrics["train"]["rewards/margins"][-1], abs=1e-6)
+    assert (
+        loss.item() == pytest.approx(theirs.item(), abs=1e-6)
+        and abs(loss.item() - math.log(2)) > 0.01
+    )
+    assert info["accuracy"] == pytest.approx(
+        trainer._metrics["train"]["rewards/accuracies"][-1], abs=1e-6
+    )
+    assert info["margin"] == pytest.approx(
+        trainer._metrics["train"]["rewards/margins"][-1], abs=1e-6
+    )
     expected = dict(model.transformer.named_parameters())
     for name, p in ours_policy.trunk.named_parameters():
         torch.testing.assert_close(p.grad, expected[name].grad, atol=1e-6, rtol=0)
         assert p.grad.abs().max() > 1e-6
 
 
-# --- runs ----------------------------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
@@ -170,20 +238,32 @@ def test_dpo_learns_its_comparisons_and_leaves_the_base_alone(frozen):
     settings, before = changed(SMALL, steps=12, frozen_layers=frozen), fingerprint(reference)
     policy = Policy(reference, settings)
     rows = records(running(policy, reference, settings))
-    assert [row["step"] for row in rows] == list(range(13)) and rows[0]["loss"] is rows[0]["accuracy"] is rows[0]["margin"] is None
-    assert rows[1]["loss"] < 0.75 and rows[-1]["loss"] < 0.5 * rows[1]["loss"] and rows[-1]["accuracy"] == 1
+    assert [row["step"] for row in rows] == list(range(13)) and rows[0]["loss"] is rows[0][
+        "accuracy"
+    ] is rows[0]["margin"] is None
+    assert (
+        rows[1]["loss"] < 0.75
+        and rows[-1]["loss"] < 0.5 * rows[1]["loss"]
+        and rows[-1]["accuracy"] == 1
+    )
     assert rows[-1]["kl_to_reference"] > 0.1 > 1e-5 > rows[0]["kl_to_reference"]
     assert fingerprint(reference) == before and not policy.value_head.weight.any()
     with torch.no_grad():
-        moved = both_logprobs(policy.trunk, PAIRS, PAD, 0.7) - both_logprobs(reference, PAIRS, PAD, 0.7)
+        moved = both_logprobs(policy.trunk, PAIRS, PAD, 0.7) - both_logprobs(
+            reference, PAIRS, PAD, 0.7
+        )
     assert (moved[0] > moved[1]).all()
 
 
 def test_what_it_reports_is_the_loss_of_its_minibatches():
-    """A learning rate of nothing: the loss stays log 2, every margin 0; and the whole pass is one minibatch's mean."""
+    """A learning rate of nothing: the loss stays log 2, every margin 0; and the whole pass is one
+    minibatch's mean.
+    """
     reference, settings = tiny_trunk(), changed(SMALL, steps=1, minibatch_size=5, learning_rate=0.0)
     row = records(running(Policy(reference, settings), reference, settings))[1]
-    assert row["loss"] == pytest.approx(math.log(2), abs=1e-5) and row["margin"] == pytest.approx(0, abs=1e-5)
+    assert row["loss"] == pytest.approx(math.log(2), abs=1e-5) and row["margin"] == pytest.approx(
+        0, abs=1e-5
+    )
     settings = changed(SMALL, steps=1, minibatch_size=5)
     policy = Policy(nudged(reference, 0.05), settings)
     with torch.no_grad():
@@ -200,7 +280,9 @@ def test_targets_and_weights_of_the_comparisons_are_used():
         policy = Policy(reference, settings)
         records(running(policy, reference, settings, pairs))
         with torch.no_grad():
-            change = both_logprobs(policy.trunk, PAIRS, PAD, 0.7) - both_logprobs(reference, PAIRS, PAD, 0.7)
+            change = both_logprobs(policy.trunk, PAIRS, PAD, 0.7) - both_logprobs(
+                reference, PAIRS, PAD, 0.7
+            )
         return change[0] - change[1]
 
     assert (moved([pair._replace(target=0.0) for pair in PAIRS]) < 0).all()
@@ -218,8 +300,13 @@ def test_records_are_ppos_where_they_mean_the_same():
 
 def test_same_seed_same_run_other_seed_other_run():
     reference = tiny_trunk()
-    one, same, other = (records(running(Policy(reference, settings), reference, settings)) for settings in (SMALL, SMALL, changed(SMALL, seed=1)))
-    assert [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
+    one, same, other = (
+        records(running(Policy(reference, settings), reference, settings))
+        for settings in (SMALL, SMALL, changed(SMALL, seed=1))
+    )
+    assert (
+        [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
+    )
 
 
 @pytest.mark.parametrize("items", [2, 5, 11, 17])
@@ -240,7 +327,10 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
         ([], "There is no comparison to learn from yet"),
         ([PAIRS[0], PAIRS[0]._replace(rejected=[])], "Comparison 2 has an empty prompt or answer"),
         ([PAIRS[0]._replace(prompt=[])], "Comparison 1 has an empty prompt or answer"),
-        ([PAIRS[0]._replace(chosen=[5] * 46)], "Comparison 1 is 49 tokens long; the model reads at most 48"),
+        (
+            [PAIRS[0]._replace(chosen=[5] * 46)],
+            "Comparison 1 is 49 tokens long; the model reads at most 48",
+        ),
     ],
 )
 def test_what_cannot_be_learned_from_is_told(pairs, sentence):

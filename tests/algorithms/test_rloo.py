@@ -1,4 +1,6 @@
-"""RLOO: the estimator against its exact expectation, the loss against TRL 1.12.0's real trainer, and runs that stop, break and go on."""
+"""RLOO: the estimator against its exact expectation, the loss against TRL 1.12.0's real trainer,
+and runs that stop, break and go on.
+"""
 
 import copy
 import dataclasses
@@ -8,7 +10,17 @@ import warnings
 
 import pytest
 import torch
-from tiny_models import END, PAD, as_words, nudged, one_thread, random_prompts, tiny_gpt2, tiny_tokenizer, tiny_trunk  # noqa: F401
+from tiny_models import (
+    END,
+    PAD,
+    as_words,
+    nudged,
+    one_thread,
+    random_prompts,
+    tiny_gpt2,
+    tiny_tokenizer,
+    tiny_trunk,
+)  # noqa: F401
 
 from rlhf_core.algorithms import ppo, rloo
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged
@@ -22,7 +34,16 @@ from rlhf_core.lm.transformer import Transformer
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # TRL stirs them up
 
 SMALL = RLOOSettings(
-    steps=2, batch_size=16, minibatch_size=8, group=4, max_new_tokens=5, epochs=2, learning_rate=1e-3, temperature=0.7, beta=0.1, score_clip=0.0
+    steps=2,
+    batch_size=16,
+    minibatch_size=8,
+    group=4,
+    max_new_tokens=5,
+    epochs=2,
+    learning_rate=1e-3,
+    temperature=0.7,
+    beta=0.1,
+    score_clip=0.0,
 )
 PROMPTS = random_prompts([3, 9, 1, 6, 4, 2])
 
@@ -38,8 +59,24 @@ def changed(settings, **values):
     return dataclasses.replace(settings, **values)
 
 
-def running(policy, reference, settings=SMALL, score=lambda pooled: pooled[:, 0], prompts=PROMPTS, doubt=None):
-    return rloo.train(policy=policy, reference=reference, prompts=prompts, score_fn=score, settings=settings, end_id=END, pad_id=PAD, doubt_fn=doubt)
+def running(
+    policy,
+    reference,
+    settings=SMALL,
+    score=lambda pooled: pooled[:, 0],
+    prompts=PROMPTS,
+    doubt=None,
+):
+    return rloo.train(
+        policy=policy,
+        reference=reference,
+        prompts=prompts,
+        score_fn=score,
+        settings=settings,
+        end_id=END,
+        pad_id=PAD,
+        doubt_fn=doubt,
+    )
 
 
 def records(run):
@@ -50,12 +87,14 @@ def plain(record):
     return {name: value for name, value in record.items() if name not in ("seconds", "batch")}
 
 
-# --- advantages ----------------------------------------------------------------------------------------------------
+# --- advantages -----------------------------------------------------------------------------------
 
 
 def test_each_is_judged_by_the_mean_of_the_others_of_its_group():
     rewards, group = torch.tensor([1.0, 0.0, 2.0, 6.0, 4.0]), torch.tensor([0, 1, 0, 0, 1])
-    torch.testing.assert_close(rloo_advantages(rewards, group), torch.tensor([-3.0, -4.0, -1.5, 4.5, 4.0]))
+    torch.testing.assert_close(
+        rloo_advantages(rewards, group), torch.tensor([-3.0, -4.0, -1.5, 4.5, 4.0])
+    )
 
 
 def test_an_answer_without_company_is_refused():
@@ -65,12 +104,16 @@ def test_an_answer_without_company_is_refused():
 
 def test_an_answer_earns_its_score_less_the_price_of_its_drift():
     kl, mask = torch.tensor([[0.1, 0.3], [0.5, 9.0]]), torch.tensor([[True, True], [True, False]])
-    torch.testing.assert_close(answer_rewards(torch.tensor([1.0, -1.0]), kl, mask, 0.5), torch.tensor([0.8, -1.25]))
+    torch.testing.assert_close(
+        answer_rewards(torch.tensor([1.0, -1.0]), kl, mask, 0.5), torch.tensor([0.8, -1.25])
+    )
 
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_the_expected_gradient_is_that_of_the_expected_reward(double, size):
-    """Three answers of one token: every group of ``size`` that can be drawn, weighted by its probability. The baseline must add no bias at all."""
+    """Three answers of one token: every group of ``size`` that can be drawn, weighted by its
+    probability. The baseline must add no bias at all.
+    """
     logits = torch.tensor([0.3, -0.5, 1.0], requires_grad=True)
     rewards = torch.tensor([2.0, -1.0, 0.5])
     estimated = torch.zeros(3)
@@ -85,16 +128,32 @@ def test_the_expected_gradient_is_that_of_the_expected_reward(double, size):
     torch.testing.assert_close(estimated, exact)
 
 
-# --- the loss ------------------------------------------------------------------------------------------------------
+# --- the loss -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("advantage", "ratio", "slope"), [(1.0, 1.1, -1.1), (1.0, 1.3, 0.0), (1.0, 0.5, -0.5), (-1.0, 0.7, 0.0), (-1.0, 1.3, 1.3), (2.0, 0.9, -1.8)]
+    ("advantage", "ratio", "slope"),
+    [
+        (1.0, 1.1, -1.1),
+        (1.0, 1.3, 0.0),
+        (1.0, 0.5, -0.5),
+        (-1.0, 0.7, 0.0),
+        (-1.0, 1.3, 1.3),
+        (2.0, 0.9, -1.8),
+    ],
 )
 def test_the_brake_is_on_the_whole_answer(advantage, ratio, slope):
-    """Two tokens, each far beyond the clip alone; only their product counts. A third lies under the padding."""
+    """Two tokens, each far beyond the clip alone; only their product counts. A third lies under the
+    padding.
+    """
     log_p = torch.tensor([[math.log(3.0), math.log(ratio / 3.0), 5.0]], requires_grad=True)
-    loss, info = rloo_loss(log_p, torch.zeros(1, 3), torch.tensor([advantage]), torch.tensor([[True, True, False]]), 0.2)
+    loss, info = rloo_loss(
+        log_p,
+        torch.zeros(1, 3),
+        torch.tensor([advantage]),
+        torch.tensor([[True, True, False]]),
+        0.2,
+    )
     loss.backward()
     torch.testing.assert_close(log_p.grad, torch.tensor([[slope, slope, 0.0]]))
     assert info["clip_fraction"] == (slope == 0)
@@ -102,7 +161,7 @@ def test_the_brake_is_on_the_whole_answer(advantage, ratio, slope):
     assert info["approx_kl_update"] == pytest.approx(sum(k2) / 2, rel=1e-5)
 
 
-# --- TRL -----------------------------------------------------------------------------------------------------------
+# --- TRL ------------------------------------------------------------------------------------------
 
 ANSWERS = [[5, 7, END], [9], [4, 4, 4, END], [8, 3, 2, 6], [END], [7, 7], [11, END], [10, 9, 8, 7]]
 SCORES = [0.3, -1.0, 2.0, 0.7, -0.4, 1.1, 0.0, -2.0]
@@ -110,7 +169,9 @@ BETA, TEMPERATURE = 0.2, 0.7
 
 
 def trl_trainer(where, model, reference, prompts):
-    """TRL's RLOOTrainer, which will be handed ``ANSWERS``, four to a prompt, as if it had written them, and ``SCORES``."""
+    """TRL's RLOOTrainer, which will be handed ``ANSWERS``, four to a prompt, as if it had written
+    them, and ``SCORES``.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from datasets import Dataset
@@ -120,15 +181,29 @@ def trl_trainer(where, model, reference, prompts):
             return SCORES
 
         config = RLOOConfig(
-            output_dir=str(where), bf16=False, use_cpu=True, report_to="none", disable_tqdm=True, per_device_train_batch_size=8, num_generations=4, beta=0.0,
-            temperature=TEMPERATURE, disable_dropout=True, gradient_checkpointing=False,
-        )  # fmt: skip
+            output_dir=str(where),
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+            per_device_train_batch_size=8,
+            num_generations=4,
+            beta=0.0,
+            temperature=TEMPERATURE,
+            disable_dropout=True,
+            gradient_checkpointing=False,
+        )
         rows = Dataset.from_dict({"prompt": [as_words(prompt) for prompt in prompts]})
         trainer = RLOOTrainer(model, fixed, config, rows, processing_class=tiny_tokenizer())
-    trainer.beta, trainer.ref_model = BETA, reference  # given beta at once, it would load the reference from the hub by the model's name
+    trainer.beta, trainer.ref_model = (
+        BETA,
+        reference,
+    )  # given beta at once, it would load the reference from the hub by the model's name
     trainer._generate_single_turn = lambda *_: ANSWERS
     trainer.model.train()
-    return trainer, trainer._generate_and_score_completions([{"prompt": as_words(prompt)} for prompt in prompts for _ in range(4)])
+    return trainer, trainer._generate_and_score_completions(
+        [{"prompt": as_words(prompt)} for prompt in prompts for _ in range(4)]
+    )
 
 
 def our_batch(trunk: Transformer, reference: Transformer, prompts):
@@ -138,35 +213,68 @@ def our_batch(trunk: Transformer, reference: Transformer, prompts):
     def logprobs(model):
         with torch.no_grad():
             before, _ = response_forward(model, ids, prompt_mask, tokens, mask)
-            return token_logprobs((model.logits(before) / TEMPERATURE).log_softmax(-1), tokens) * mask
+            return (
+                token_logprobs((model.logits(before) / TEMPERATURE).log_softmax(-1), tokens) * mask
+            )
 
     responses = Responses(ids, prompt_mask, tokens, mask, logprobs(trunk))
     nothing = torch.zeros(mask.shape)
-    return ppo.Batch(responses, torch.empty(0), torch.tensor(SCORES), responses.ended(END), logprobs(reference), nothing, nothing, TEMPERATURE)
+    return ppo.Batch(
+        responses,
+        torch.empty(0),
+        torch.tensor(SCORES),
+        responses.ended(END),
+        logprobs(reference),
+        nothing,
+        nothing,
+        TEMPERATURE,
+    )
 
 
 class Recorded(torch.optim.SGD):
     def step(self, *args, **kwargs):
-        self.given = [p.grad.clone() if p.grad is not None else None for group in self.param_groups for p in group["params"]]
+        self.given = [
+            p.grad.clone() if p.grad is not None else None
+            for group in self.param_groups
+            for p in group["params"]
+        ]
 
 
 def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
-    """The policy moves a little between writing and learning, the same way on both sides, so that ratios and clip count."""
+    """The policy moves a little between writing and learning, the same way on both sides, so that
+    ratios and clip count.
+    """
     prompts = random_prompts([4, 4])  # of one length: the next test says why
     reference, old = tiny_gpt2(), tiny_gpt2()
     for p, q in zip(old.parameters(), nudged(Transformer.from_pretrained(old), 0.05).parameters()):
         p.data.copy_(q.data)
     model = old.requires_grad_(True)
     trainer, inputs = trl_trainer(tmp_path, model, reference, prompts)
-    settings = changed(SMALL, batch_size=8, minibatch_size=8, epochs=1, beta=BETA, missing_end_penalty=0.0, max_grad_norm=1000.0)
+    settings = changed(
+        SMALL,
+        batch_size=8,
+        minibatch_size=8,
+        epochs=1,
+        beta=BETA,
+        missing_end_penalty=0.0,
+        max_grad_norm=1000.0,
+    )
     policy = Policy(Transformer.from_pretrained(copy.deepcopy(model)), settings)
     batch = our_batch(policy.trunk, Transformer.from_pretrained(reference), prompts)
 
     ours = rloo_advantages(
-        answer_rewards(batch.scores, ppo.kl_k1(batch.responses.logprobs, batch.ref_logprobs), batch.responses.mask, BETA), rloo.same_prompt(batch.responses)
+        answer_rewards(
+            batch.scores,
+            ppo.kl_k1(batch.responses.logprobs, batch.ref_logprobs),
+            batch.responses.mask,
+            BETA,
+        ),
+        rloo.same_prompt(batch.responses),
     )
     torch.testing.assert_close(ours, inputs["advantages"], atol=1e-6, rtol=0)
-    torch.testing.assert_close(batch.responses.logprobs.sum(1), inputs["old_logps"], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        batch.responses.logprobs.sum(1), inputs["old_logps"], atol=1e-6, rtol=0
+    )
 
     for p, q in zip(policy.trunk.parameters(), model.transformer.parameters()):
         step = 0.01 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
@@ -177,36 +285,51 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
     losses = []
     policy.optimizer = Recorded(policy.parameters, lr=0.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rloo, "rloo_loss", lambda *arguments: losses.append(rloo_loss(*arguments)) or losses[-1])
+        patch.setattr(
+            rloo, "rloo_loss", lambda *arguments: losses.append(rloo_loss(*arguments)) or losses[-1]
+        )
         *_, summary = rloo.update(policy, batch, settings)
     ((loss, info),) = losses
     assert loss.item() == pytest.approx(theirs.item(), abs=1e-6)
     assert 0 < info["clip_fraction"] < 1 and summary == info
-    assert info["clip_fraction"] == pytest.approx(trainer._metrics["train"]["clip_ratio/region_mean"][-1])
+    assert info["clip_fraction"] == pytest.approx(
+        trainer._metrics["train"]["clip_ratio/region_mean"][-1]
+    )
     by_name = dict(model.transformer.named_parameters())
-    pairs = [(given, by_name[name].grad) for (name, _), given in zip(policy.trunk.named_parameters(), policy.optimizer.given)]
+    pairs = [
+        (given, by_name[name].grad)
+        for (name, _), given in zip(policy.trunk.named_parameters(), policy.optimizer.given)
+    ]
     assert len(pairs) == len(by_name) and all(expected.abs().max() > 1e-6 for _, expected in pairs)
     for given, expected in pairs:
         torch.testing.assert_close(given, expected, atol=1e-6, rtol=0)
 
 
-def test_trl_leaves_positions_to_the_model_so_that_gpt2_counts_the_left_padding_ours_does_not(tmp_path, double):
+def test_trl_leaves_positions_to_the_model_so_that_gpt2_counts_the_left_padding_ours_does_not(
+    tmp_path, double
+):
     prompts, reference = random_prompts([2, 5]), tiny_gpt2()
     model = tiny_gpt2().requires_grad_(True)
     _, inputs = trl_trainer(tmp_path, model, reference, prompts)
-    ours = our_batch(Transformer.from_pretrained(model), Transformer.from_pretrained(reference), prompts).responses.logprobs.sum(1)
+    ours = our_batch(
+        Transformer.from_pretrained(model), Transformer.from_pretrained(reference), prompts
+    ).responses.logprobs.sum(1)
     alone = []  # each answer read after its prompt, without any padding
     with torch.no_grad():
         for row, answer in enumerate(ANSWERS):
             prompt = prompts[row // 4]
-            log_p = (model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1] / TEMPERATURE).log_softmax(-1)
+            log_p = (
+                model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1] / TEMPERATURE
+            ).log_softmax(-1)
             alone.append(log_p[range(len(answer)), answer].sum())
     torch.testing.assert_close(ours, torch.stack(alone), atol=1e-6, rtol=0)
-    torch.testing.assert_close(inputs["old_logps"][4:], ours[4:], atol=1e-6, rtol=0)  # the longest prompt has no padding
+    torch.testing.assert_close(
+        inputs["old_logps"][4:], ours[4:], atol=1e-6, rtol=0
+    )  # the longest prompt has no padding
     assert (inputs["old_logps"][:4] - ours[:4]).abs().max() > 0.1
 
 
-# --- runs ----------------------------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------
 
 
 def test_every_prompt_of_a_batch_has_its_group():
@@ -235,16 +358,28 @@ def test_a_run_leaves_the_base_and_the_value_head_as_they_were():
         policy = Policy(reference, settings)
         records(running(policy, reference, settings))
         assert fingerprint(reference) == before and not policy.value_head.weight.any()
-        assert max((p - q).abs().max().item() for p, q in zip(policy.parameters, Policy(reference, settings).parameters)) > 1e-4
+        assert (
+            max(
+                (p - q).abs().max().item()
+                for p, q in zip(policy.parameters, Policy(reference, settings).parameters)
+            )
+            > 1e-4
+        )
 
 
 def test_kept_activations_lead_to_the_same_update():
     reference, settings = tiny_trunk(layers=3), changed(SMALL, frozen_layers=2)
     kept = Policy(reference, settings)
-    *_, batch = ppo.write_batch(kept, reference, PROMPTS[:4], lambda pooled: pooled[:, 0], settings, END, PAD)
+    *_, batch = ppo.write_batch(
+        kept, reference, PROMPTS[:4], lambda pooled: pooled[:, 0], settings, END, PAD
+    )
     again = Policy(reference, settings)
     again.generator.set_state(kept.generator.get_state())
-    again.trunk.wte, again.trunk.wpe, again.frozen_layers = copy.deepcopy(again.trunk.wte), copy.deepcopy(again.trunk.wpe), 0  # reads from the bottom
+    again.trunk.wte, again.trunk.wpe, again.frozen_layers = (
+        copy.deepcopy(again.trunk.wte),
+        copy.deepcopy(again.trunk.wpe),
+        0,
+    )  # reads from the bottom
     for policy in (kept, again):
         *_, _ = rloo.update(policy, batch, settings)
     for p, q in zip(kept.parameters, again.parameters):
@@ -256,9 +391,23 @@ def test_rloo_raises_a_simple_score_and_a_dearer_drift_drifts_less():
     direction = torch.randn(reference.width, generator=torch.Generator().manual_seed(3))
     ends = {}
     for beta in (0.0, 1.0):
-        settings = changed(SMALL, batch_size=64, minibatch_size=32, steps=8, learning_rate=3e-3, beta=beta, missing_end_penalty=0.0)
+        settings = changed(
+            SMALL,
+            batch_size=64,
+            minibatch_size=32,
+            steps=8,
+            learning_rate=3e-3,
+            beta=beta,
+            missing_end_penalty=0.0,
+        )
         rows = records(
-            running(Policy(reference, settings), reference, settings, lambda pooled: pooled @ direction / direction.norm(), random_prompts([3, 5, 4], 12))
+            running(
+                Policy(reference, settings),
+                reference,
+                settings,
+                lambda pooled: pooled @ direction / direction.norm(),
+                random_prompts([3, 5, 4], 12),
+            )
         )
         ends[beta] = rows[-1]
         assert rows[0]["kl_to_reference"] < 1e-5
@@ -272,28 +421,54 @@ def test_records_are_ppos_where_they_mean_the_same():
     assert [row["step"] for row in rows] == [0, 1, 2]
     for row in rows:
         batch = row["batch"]
-        assert row["reward_mean"] == pytest.approx(batch.scores.mean().item()) and row["reward_std"] == pytest.approx(batch.scores.std().item())
+        assert row["reward_mean"] == pytest.approx(batch.scores.mean().item()) and row[
+            "reward_std"
+        ] == pytest.approx(batch.scores.std().item())
         assert row["kl_to_reference"] == pytest.approx(batch.kl.sum(1).mean().item())
-        assert row["beta"] == SMALL.beta and row["seconds"] > 0 and set(row) - {"clip_fraction", "approx_kl_update"} == set(rloo.step_loop.SHARED)
-    assert (rows[0]["learning_rate"], rows[0]["clip_fraction"], rows[0]["approx_kl_update"]) == (0.0, 0.0, 0.0)
+        assert (
+            row["beta"] == SMALL.beta
+            and row["seconds"] > 0
+            and set(row) - {"clip_fraction", "approx_kl_update"} == set(rloo.step_loop.SHARED)
+        )
+    assert (rows[0]["learning_rate"], rows[0]["clip_fraction"], rows[0]["approx_kl_update"]) == (
+        0.0,
+        0.0,
+        0.0,
+    )
     assert rows[1]["learning_rate"] == SMALL.learning_rate and rows[1]["approx_kl_update"] > 0
 
 
 def test_doubt_is_taken_off_what_an_answer_earns_as_in_ppo_and_none_changes_nothing():
     reference, doubt = tiny_trunk(), lambda pooled: pooled[:, 1].abs()
     runs = []
-    for settings, known in ((SMALL, None), (SMALL, doubt), (changed(SMALL, conservative=1.0), doubt)):
+    for settings, known in (
+        (SMALL, None),
+        (SMALL, doubt),
+        (changed(SMALL, conservative=1.0), doubt),
+    ):
         policy = Policy(reference, settings)
-        runs.append(([plain(row) for row in records(running(policy, reference, settings, doubt=known))], [p.tolist() for p in policy.parameters]))
+        runs.append(
+            (
+                [plain(row) for row in records(running(policy, reference, settings, doubt=known))],
+                [p.tolist() for p in policy.parameters],
+            )
+        )
     doubts = [row.pop("doubt_mean", None) for row in runs[2][0]]
     assert runs[0] == runs[1] and runs[2][0][0] == runs[0][0][0] and runs[2][1] != runs[0][1]
-    assert all(value > 0 for value in doubts) and "doubt_mean" not in runs[1][0][0], "what was taken off is in the record, where it was"
+    assert all(value > 0 for value in doubts) and "doubt_mean" not in runs[1][0][0], (
+        "what was taken off is in the record, where it was"
+    )
 
 
 def test_same_seed_same_run_other_seed_other_run():
     reference = tiny_trunk()
-    one, same, other = (records(running(Policy(reference, settings), reference, settings)) for settings in (SMALL, SMALL, changed(SMALL, seed=1)))
-    assert [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
+    one, same, other = (
+        records(running(Policy(reference, settings), reference, settings))
+        for settings in (SMALL, SMALL, changed(SMALL, seed=1))
+    )
+    assert (
+        [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
+    )
 
 
 @pytest.mark.parametrize("items", [3, 12, 22])
@@ -319,7 +494,9 @@ def test_scores_that_are_no_numbers_end_the_step_and_undo_it():
     policy = Policy(reference, SMALL)
     run = running(policy, reference, score=score)
     rows = []
-    with pytest.raises(TrainingDiverged, match=r"Training broke in step 2: .* The model of step 1 is kept"):
+    with pytest.raises(
+        TrainingDiverged, match=r"Training broke in step 2: .* The model of step 1 is kept"
+    ):
         for item in run:
             if not isinstance(item, Progress):
                 rows.append(item)

@@ -1,8 +1,11 @@
-"""A language model so small that everything it can say is known: vocabulary 5, answers of at most 3 tokens, 85 of them.
+"""A language model so small that everything it can say is known: vocabulary 5, answers of at most 3
+tokens, 85 of them.
 
-Over a finite set the policy that all of RLHF looks for can be written down: pi*(y) = pi_ref(y) exp(r(y) / beta) / Z (Rafailov et al. 2023, arXiv
-2305.18290, equation 4; Korbak et al. 2022, arXiv 2205.11275). PPO and RLOO, which only see sampled answers and their scores, and DPO, which only sees who beats whom,
-must all come to it. Here every probability of the trained policy is read off, not estimated.
+Over a finite set the policy that all of RLHF looks for can be written down: pi*(y) = pi_ref(y)
+exp(r(y) / beta) / Z (Rafailov et al. 2023, arXiv 2305.18290, equation 4; Korbak et al. 2022, arXiv
+2205.11275). PPO and RLOO, which only see sampled answers and their scores, and DPO, which only sees
+who beats whom, must all come to it. Here every probability of the trained policy is read off, not
+estimated.
 """
 
 import dataclasses
@@ -16,7 +19,14 @@ from rlhf_core.algorithms import best_of_n, dpo, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair, answer_logprobs
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import DPOSettings, PPOSettings, RLOOSettings
-from rlhf_core.lm.sampling import collect, decode, pad_left, pad_right, response_forward, uniform_numbers
+from rlhf_core.lm.sampling import (
+    collect,
+    decode,
+    pad_left,
+    pad_right,
+    response_forward,
+    uniform_numbers,
+)
 from rlhf_core.lm.transformer import Transformer
 from rlhf_core.rewards.reward_model import pooled_states
 
@@ -27,7 +37,11 @@ VOCABULARY, LONGEST, PROMPT, BETA = 5, 3, [1, 2], 0.5
 def everything_that_can_be_said() -> list[list[int]]:
     """Every answer that ends within 3 tokens, and every one of 3 tokens that does not."""
     words = range(1, VOCABULARY)
-    ended = [[*words_before, END] for length in range(LONGEST) for words_before in itertools.product(words, repeat=length)]
+    ended = [
+        [*words_before, END]
+        for length in range(LONGEST)
+        for words_before in itertools.product(words, repeat=length)
+    ]
     return ended + [list(answer) for answer in itertools.product(words, repeat=LONGEST)]
 
 
@@ -41,16 +55,22 @@ def probabilities(trunk: Transformer) -> torch.Tensor:
 
 
 class Toy:
-    """The reference, its score of every answer (mean 0, standard deviation 1 over what it says), and the policy to be found."""
+    """The reference, its score of every answer (mean 0, standard deviation 1 over what it says),
+    and the policy to be found.
+    """
 
     def __init__(self):
-        self.reference = tiny_trunk(vocabulary=VOCABULARY, width=32, layers=2, context=8, spread=0.2, seed=2)
+        self.reference = tiny_trunk(
+            vocabulary=VOCABULARY, width=32, layers=2, context=8, spread=0.2, seed=2
+        )
         self.direction = torch.randn(32, generator=torch.Generator().manual_seed(1))
         self.center, self.scale = 0.0, 1.0
         ids, prompt_mask = pad_left([PROMPT] * len(ANSWERS), PAD)
         with torch.no_grad():
             tokens, mask = pad_right(ANSWERS, PAD)
-            self.pooled = pooled_states(response_forward(self.reference, ids, prompt_mask, tokens, mask)[1], mask)
+            self.pooled = pooled_states(
+                response_forward(self.reference, ids, prompt_mask, tokens, mask)[1], mask
+            )
         self.start, raw = probabilities(self.reference), self.score(self.pooled).double()
         self.start /= self.start.sum()  # float32 leaves 1e-7
         self.center = (self.start @ raw).item()
@@ -81,12 +101,23 @@ def run(steps):
 
 
 def trained(module, settings, rates, toy, **collaborators):
-    """The policy's probabilities after training in stages, (steps, learning rate) each: a falling rate, so that the noise of sampled batches dies down."""
+    """The policy's probabilities after training in stages, (steps, learning rate) each: a falling
+    rate, so that the noise of sampled batches dies down.
+    """
     policy = ppo.Policy(toy.reference, settings)
     for steps, rate in rates:
         stage = dataclasses.replace(settings, steps=steps, learning_rate=rate)
         for row in run(
-            module.train(policy=policy, reference=toy.reference, prompts=[PROMPT], score_fn=toy.score, settings=stage, end_id=END, pad_id=PAD, **collaborators)
+            module.train(
+                policy=policy,
+                reference=toy.reference,
+                prompts=[PROMPT],
+                score_fn=toy.score,
+                settings=stage,
+                end_id=END,
+                pad_id=PAD,
+                **collaborators,
+            )
         ):
             last = row
     return probabilities(policy.trunk), last
@@ -95,10 +126,15 @@ def trained(module, settings, rates, toy, **collaborators):
 def short(cls, **values):
     """Settings for answers of 3 tokens, which is less than the sliders offer."""
     unchecked = type(cls.__name__, (cls,), {"validate": lambda self: self})
-    return unchecked(**{"batch_size": 256, "max_new_tokens": LONGEST, "temperature": 1.0, "beta": BETA, **values})
+    return unchecked(
+        **{"batch_size": 256, "max_new_tokens": LONGEST, "temperature": 1.0, "beta": BETA, **values}
+    )
 
 
-PUNISHES_NOTHING = {"score_clip": 0.0, "missing_end_penalty": 0.0}  # the reward is the score alone, as in the formula of pi*
+PUNISHES_NOTHING = {
+    "score_clip": 0.0,
+    "missing_end_penalty": 0.0,
+}  # the reward is the score alone, as in the formula of pi*
 
 
 def arrived(found, last, toy):
@@ -108,25 +144,31 @@ def arrived(found, last, toy):
     for beta in (0.8 * BETA, 1.25 * BETA):
         other = toy.start * (toy.scores / beta).exp()
         assert total_variation(found, other / other.sum()) > 0.05
-    assert last["kl_to_reference"] == pytest.approx(kl(found, toy.start), abs=0.15)  # a batch of 256 against the sum over all answers
+    assert last["kl_to_reference"] == pytest.approx(
+        kl(found, toy.start), abs=0.15
+    )  # a batch of 256 against the sum over all answers
     assert last["reward_mean"] == pytest.approx((found @ toy.scores).item(), abs=0.2)
 
 
-# --- the world -----------------------------------------------------------------------------------------------------
+# --- the world ------------------------------------------------------------------------------------
 
 
 def test_the_toy_is_complete_and_the_optimum_is_far_away(toy):
     assert len(ANSWERS) == len(set(map(tuple, ANSWERS))) == 1 + 4 + 16 + 64
     assert toy.start.sum().item() == pytest.approx(1, abs=1e-5) and toy.start.min() > 1e-6
     assert total_variation(toy.start, toy.optimum) > 0.5
-    objective = toy.optimum @ toy.scores - BETA * kl(toy.optimum, toy.start)  # its own maximum: log Z, and no other policy has more
-    assert objective.item() == pytest.approx(BETA * (toy.start * (toy.scores / BETA).exp()).sum().log().item())
+    objective = toy.optimum @ toy.scores - BETA * kl(
+        toy.optimum, toy.start
+    )  # its own maximum: log Z, and no other policy has more
+    assert objective.item() == pytest.approx(
+        BETA * (toy.start * (toy.scores / BETA).exp()).sum().log().item()
+    )
     for seed in range(20):
         other = probabilities(nudged(toy.reference, 0.3, seed))
         assert other @ toy.scores - BETA * kl(other, toy.start) < objective
 
 
-# --- three ways to the same policy ---------------------------------------------------------------------------------
+# --- three ways to the same policy ----------------------------------------------------------------
 
 
 def test_ppo_arrives_at_the_optimal_policy(toy):
@@ -141,13 +183,27 @@ def test_rloo_arrives_at_the_optimal_policy(toy):
 
 def test_dpo_fed_exact_bradley_terry_probabilities_arrives_at_the_optimal_policy(toy):
     pairs = [
-        TokenPair(PROMPT, ANSWERS[a], ANSWERS[b], target=torch.sigmoid(toy.scores[a] - toy.scores[b]).item())
+        TokenPair(
+            PROMPT,
+            ANSWERS[a],
+            ANSWERS[b],
+            target=torch.sigmoid(toy.scores[a] - toy.scores[b]).item(),
+        )
         for a, b in itertools.combinations(range(len(ANSWERS)), 2)
     ]
-    arrived(*trained(dpo, short(DPOSettings, minibatch_size=128), [(2, 3e-3), (2, 1e-3), (1, 3e-4)], toy, pairs=pairs), toy)
+    arrived(
+        *trained(
+            dpo,
+            short(DPOSettings, minibatch_size=128),
+            [(2, 3e-3), (2, 1e-3), (1, 3e-4)],
+            toy,
+            pairs=pairs,
+        ),
+        toy,
+    )
 
 
-# --- best of n -----------------------------------------------------------------------------------------------------
+# --- best of n ------------------------------------------------------------------------------------
 
 
 def index_of(tokens, mask):
@@ -160,7 +216,12 @@ def test_best_of_n_hands_out_its_enumerated_distribution(toy, n):
     rounds = 4000
     written = collect(
         decode(
-            toy.reference, [PROMPT], uniforms=uniform_numbers(rounds * n, LONGEST, torch.Generator().manual_seed(n)), end_id=END, pad_id=PAD, samples=rounds * n
+            toy.reference,
+            [PROMPT],
+            uniforms=uniform_numbers(rounds * n, LONGEST, torch.Generator().manual_seed(n)),
+            end_id=END,
+            pad_id=PAD,
+            samples=rounds * n,
         )
     )
     answers = index_of(written.tokens, written.mask).view(rounds, n)
@@ -168,7 +229,9 @@ def test_best_of_n_hands_out_its_enumerated_distribution(toy, n):
     exact = best_of_n.distribution(toy.start, toy.scores, n)
     expected, found = rounds * exact, torch.bincount(kept, minlength=len(ANSWERS)).double()
     often = expected > 5  # chi-squared over these and the rest together
-    pooled = [torch.cat([numbers[often], numbers[~often].sum()[None]]) for numbers in (expected, found)]
+    pooled = [
+        torch.cat([numbers[often], numbers[~often].sum()[None]]) for numbers in (expected, found)
+    ]
     chi = ((pooled[1] - pooled[0]) ** 2 / pooled[0].clamp(min=1)).sum().item()
     freedom = int(often.sum())
     assert exact.sum().item() == pytest.approx(1)
@@ -183,7 +246,10 @@ def test_its_true_distance_is_below_the_formula_and_below_what_the_optimum_pays_
     assert -1e-9 <= distance <= best_of_n.kl_bound(n) + 1e-9
     if n > 1:
         assert distance > 0.6 * best_of_n.kl_bound(min(n, 4))  # a bound that says something
-        low, high = 0.01, 100.0  # the beta whose optimal policy earns the same: no policy earns it at a smaller distance
+        low, high = (
+            0.01,
+            100.0,
+        )  # the beta whose optimal policy earns the same: no policy earns it at a smaller distance
         for _ in range(60):
             beta = (low * high) ** 0.5
             tilted = toy.start * ((toy.scores - toy.scores.max()) / beta).exp()

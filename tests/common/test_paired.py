@@ -1,4 +1,6 @@
-"""Statistics of a dozen pairs: against values worked out by hand, and how often the intervals hold, counted over every outcome."""
+"""Statistics of a dozen pairs: against values worked out by hand, and how often the intervals hold,
+counted over every outcome.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,18 @@ from itertools import product
 import pytest
 
 from rlhf_core.common.intervals import difference_interval
-from rlhf_core.common.paired import median_interval, paired_difference_interval, ratio_of_times, sign_test
+from rlhf_core.common.paired import (
+    median_interval,
+    paired_difference_interval,
+    ratio_of_times,
+    sign_test,
+)
 
 
 def coverage(n: int, p: tuple[float, float, float, float]) -> float:
-    """The probability, summed over every outcome of ``n`` items, that the interval holds the true difference."""
+    """The probability, summed over every outcome of ``n`` items, that the interval holds the true
+    difference.
+    """
     held, true = 0.0, p[1] - p[2]
     for a, b, c in product(range(n + 1), repeat=3):
         d = n - a - b - c
@@ -24,7 +33,16 @@ def coverage(n: int, p: tuple[float, float, float, float]) -> float:
     return held
 
 
-@pytest.mark.parametrize("p", [(0.25, 0.25, 0.25, 0.25), (0.5, 0.2, 0.05, 0.25), (0.6, 0.35, 0.03, 0.02), (0.8, 0.1, 0.05, 0.05), (0.3, 0.6, 0.05, 0.05)])
+@pytest.mark.parametrize(
+    "p",
+    [
+        (0.25, 0.25, 0.25, 0.25),
+        (0.5, 0.2, 0.05, 0.25),
+        (0.6, 0.35, 0.03, 0.02),
+        (0.8, 0.1, 0.05, 0.05),
+        (0.3, 0.6, 0.05, 0.05),
+    ],
+)
 def test_the_paired_interval_holds_as_often_as_it_says_for_twelve_items(p):
     assert coverage(12, p) >= 0.93
 
@@ -35,7 +53,9 @@ def test_the_paired_interval_is_symmetric_bounded_and_uses_the_pairing():
     assert -1 <= low < 3 / 12 < high <= 1
     apart = difference_interval(39, 60, 21, 60)
     joined = paired_difference_interval(20, 19, 1, 20)
-    assert joined[1] - joined[0] < apart[1] - apart[0], "answers that go together tell more than two separate samples"
+    assert joined[1] - joined[0] < apart[1] - apart[0], (
+        "answers that go together tell more than two separate samples"
+    )
     assert paired_difference_interval(0, 0, 0, 0) == (-1.0, 1.0)
 
 
@@ -55,4 +75,9 @@ def test_the_median_interval_is_the_third_and_tenth_of_twelve():
 def test_ratios_are_taken_item_by_item():
     first, second = [1, 2, 3, 4, 5, 60.0], [2, 4, 6, 8, 10, 30.0]
     assert ratio_of_times(first, second) == {"ratio": 2.0, "low": 0.5, "high": 2.0, "count": 6}
-    assert ratio_of_times([0.0, None], [1.0, 2.0]) == {"ratio": None, "low": None, "high": None, "count": 0}
+    assert ratio_of_times([0.0, None], [1.0, 2.0]) == {
+        "ratio": None,
+        "low": None,
+        "high": None,
+        "count": 0,
+    }

@@ -1,4 +1,6 @@
-"""Before and after: counts by hand, intervals against hand cases and simulation, and a sentence that claims no more than they say."""
+"""Before and after: counts by hand, intervals against hand cases and simulation, and a sentence
+that claims no more than they say.
+"""
 
 import json
 import random
@@ -8,11 +10,14 @@ import pytest
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.evaluation.before_after import distinct_n, mean_words, sentence, summarise, win_rate
 
-# --- diversity and length ------------------------------------------------------------------------------------------
+# --- diversity and length -------------------------------------------------------------------------
 
 
 def test_distinct_n_by_hand():
-    texts = ["a cat sat", "a cat ran"]  # pairs: (a cat) (cat sat) (a cat) (cat ran): 3 different of 4
+    texts = [
+        "a cat sat",
+        "a cat ran",
+    ]  # pairs: (a cat) (cat sat) (a cat) (cat ran): 3 different of 4
     assert distinct_n(texts, 2) == 3 / 4
     assert distinct_n(texts, 1) == 4 / 6
     assert distinct_n(texts, 3) == 1.0
@@ -29,7 +34,7 @@ def test_mean_words_by_hand():
     assert mean_words([]) == 0.0
 
 
-# --- win rate ------------------------------------------------------------------------------------------------------
+# --- win rate -------------------------------------------------------------------------------------
 
 
 def by_hand(outcomes_by_prompt: list[list[float]]) -> tuple[list[float], list[str]]:
@@ -46,7 +51,9 @@ def test_nothing_to_compare_says_nothing():
 
 
 @pytest.mark.parametrize(
-    "groups", [[[1, 1, 0], [1]], [[1]] * 20, [[0, 0]] * 8, [[1, 0, 1]] * 12], ids=["few prompts", "all wins", "all losses", "the same rate everywhere"]
+    "groups",
+    [[[1, 1, 0], [1]], [[1]] * 20, [[0, 0]] * 8, [[1, 0, 1]] * 12],
+    ids=["few prompts", "all wins", "all losses", "the same rate everywhere"],
 )
 def test_where_a_bootstrap_would_be_far_too_sure_wilson_is_used(groups):
     outcomes, prompts = by_hand(groups)
@@ -57,11 +64,16 @@ def test_where_a_bootstrap_would_be_far_too_sure_wilson_is_used(groups):
 
 
 def test_bootstrap_draws_whole_prompts():
-    """Ten prompts with ten answers each, all alike within a prompt: worth ten observations, not a hundred."""
+    """Ten prompts with ten answers each, all alike within a prompt: worth ten observations, not a
+    hundred.
+    """
     outcomes, prompts = by_hand([[1.0] * 10] * 6 + [[0.0] * 10] * 4)
     rate, (low, high) = win_rate(outcomes, prompts)
-    # Ten independent prompts, 6 wins: the bootstrap's share is Binomial(10, 0.6) / 10, whose central 95% runs from 0.3 to 0.9.
-    assert rate == 0.6 and low == pytest.approx(0.3, abs=0.01) and high == pytest.approx(0.9, abs=0.01)
+    # Ten independent prompts, 6 wins: the bootstrap's share is Binomial(10, 0.6) / 10, whose
+    # central 95% runs from 0.3 to 0.9.
+    assert (
+        rate == 0.6 and low == pytest.approx(0.3, abs=0.01) and high == pytest.approx(0.9, abs=0.01)
+    )
     _, (alone_low, alone_high) = win_rate(outcomes, [str(i) for i in range(100)])
     # A hundred independent answers: Binomial(100, 0.6) / 100, from 0.50 to 0.70.
     assert alone_low == pytest.approx(0.5, abs=0.02) and alone_high == pytest.approx(0.7, abs=0.02)
@@ -74,7 +86,9 @@ def test_bootstrap_weighs_answers_and_not_prompts():
 
 def test_interval_covers_the_truth_about_95_times_in_100():
     rng, hits = random.Random(5), 0
-    for trial in range(200):  # 30 prompts, 4 answers each; prompts differ in their own win rates, 0.6 on average
+    for trial in range(
+        200
+    ):  # 30 prompts, 4 answers each; prompts differ in their own win rates, 0.6 on average
         groups = []
         for _ in range(30):
             own = rng.choice([0.3, 0.6, 0.9])
@@ -89,11 +103,19 @@ def test_same_seed_same_interval():
     assert win_rate(outcomes, prompts, seed=3) == win_rate(outcomes, prompts, seed=3)
 
 
-# --- the verdict ---------------------------------------------------------------------------------------------------
+# --- the verdict ----------------------------------------------------------------------------------
 
 
 def pair(before=" a pest.", after=" a marsupial.", *, gain=1.0, prompt="A cat is", ended=True):
-    return {"prompt": prompt, "before": before, "after": after, "reward_before": 0.25, "reward_after": 0.25 + gain, "ended_before": True, "ended_after": ended}
+    return {
+        "prompt": prompt,
+        "before": before,
+        "after": after,
+        "reward_before": 0.25,
+        "reward_after": 0.25 + gain,
+        "ended_before": True,
+        "ended_after": ended,
+    }
 
 
 def test_summary_by_hand():
@@ -108,8 +130,12 @@ def test_summary_by_hand():
     assert (verdict["wins"], verdict["ties"], verdict["losses"]) == (2, 2, 1)
     assert verdict["win_rate"] == pytest.approx(3 / 5)
     assert verdict["full_sentences"] == {"before": 1.0, "after": 0.8}
-    assert verdict["mean_reward"]["after"] - verdict["mean_reward"]["before"] == pytest.approx((1 - 0.5 + 0 + 0.3 + 2) / 5)
-    assert verdict["rule"]["name"] == "fact" and verdict["rule"]["after"] > verdict["rule"]["before"]
+    assert verdict["mean_reward"]["after"] - verdict["mean_reward"]["before"] == pytest.approx(
+        (1 - 0.5 + 0 + 0.3 + 2) / 5
+    )
+    assert (
+        verdict["rule"]["name"] == "fact" and verdict["rule"]["after"] > verdict["rule"]["before"]
+    )
     assert verdict["mean_words"] == {"before": 9 / 5, "after": pytest.approx((2 * 3 + 1 + 8) / 5)}
     assert json.loads(json.dumps(verdict))["pairs"] == pairs
     assert summarise(pairs, wanted=None, judge="reward model")["rule"] is None
@@ -117,16 +143,21 @@ def test_summary_by_hand():
 
 def test_no_pairs_give_a_verdict_that_says_so():
     verdict = summarise([], wanted="fact", judge="reward model")
-    assert verdict["sentence"] == "There is nothing to compare yet." and verdict["interval"] == [0.0, 1.0]
+    assert verdict["sentence"] == "There is nothing to compare yet." and verdict["interval"] == [
+        0.0,
+        1.0,
+    ]
 
 
 def test_sentence_claims_only_what_the_interval_says():
     assert (
         sentence(0.8, 0.7, 0.9, 50, "reward model")
-        == "The reward model prefers the tuned model: its win rate, ties counted half, is 80% over 50 pairs (95% interval 70% to 90%)."
+        == "The reward model prefers the tuned model: its win rate, ties counted half, is 80% over"
+        " 50 pairs (95% interval 70% to 90%)."
     )
     assert sentence(0.2, 0.1, 0.3, 50, "reward model").startswith(
-        "The reward model prefers the original model: the tuned model's win rate, ties counted half, is 20% over 50 pairs"
+        "The reward model prefers the original model: the tuned model's win rate, ties counted"
+        " half, is 20% over 50 pairs"
     )
     for low, high in ((0.45, 0.8), (0.5, 0.9), (0.1, 0.5), (0.2, 0.55)):
         assert sentence(0.5, low, high, 50, "reward model").startswith("No detectable change")
@@ -134,9 +165,26 @@ def test_sentence_claims_only_what_the_interval_says():
 
 def test_models_that_do_not_differ_show_no_detectable_change():
     rng = random.Random(0)
-    same = [pair(before=f" text {rng.random()}.", after=f" text {rng.random()}.", gain=rng.gauss(0, 1), prompt=f"p{i % 20}") for i in range(120)]
-    assert summarise(same, wanted=None, judge="reward model")["sentence"].startswith("No detectable change")
+    same = [
+        pair(
+            before=f" text {rng.random()}.",
+            after=f" text {rng.random()}.",
+            gain=rng.gauss(0, 1),
+            prompt=f"p{i % 20}",
+        )
+        for i in range(120)
+    ]
+    assert summarise(same, wanted=None, judge="reward model")["sentence"].startswith(
+        "No detectable change"
+    )
     better = [{**p, "reward_after": p["reward_before"] + rng.gauss(0.8, 1)} for p in same]
-    assert summarise(better, wanted=None, judge="reward model")["sentence"].startswith("The reward model prefers the tuned model")
-    worse = [{**p, "reward_before": p["reward_after"], "reward_after": p["reward_before"]} for p in better]
-    assert summarise(worse, wanted=None, judge="reward model")["sentence"].startswith("The reward model prefers the original model")
+    assert summarise(better, wanted=None, judge="reward model")["sentence"].startswith(
+        "The reward model prefers the tuned model"
+    )
+    worse = [
+        {**p, "reward_before": p["reward_after"], "reward_after": p["reward_before"]}
+        for p in better
+    ]
+    assert summarise(worse, wanted=None, judge="reward model")["sentence"].startswith(
+        "The reward model prefers the original model"
+    )

@@ -1,4 +1,6 @@
-"""What is said about a run that chases a proxy, on curves whose truth is known; and the gold rule on texts by hand."""
+"""What is said about a run that chases a proxy, on curves whose truth is known; and the gold rule
+on texts by hand.
+"""
 
 import math
 import random
@@ -12,14 +14,23 @@ PROMPTS = 40
 
 
 def curve(kls, golds, proxies, noise=0.0, seed=0):
-    """Points of a run whose true mean gold is ``golds``; each prompt of each sample is off by ``noise``."""
+    """Points of a run whose true mean gold is ``golds``; each prompt of each sample is off by
+    ``noise``.
+    """
     rng = random.Random(seed)
 
     def sample(gold):
         return [gold + rng.gauss(0, noise) for _ in range(PROMPTS)]
 
     return [
-        {"step": 2 * i, "kl": kl, "gold": gold, "proxy": proxy, "gold_a": sample(gold), "gold_b": sample(gold)}
+        {
+            "step": 2 * i,
+            "kl": kl,
+            "gold": gold,
+            "proxy": proxy,
+            "gold_a": sample(gold),
+            "gold_b": sample(gold),
+        }
         for i, (kl, gold, proxy) in enumerate(zip(kls, golds, proxies, strict=True))
     ]
 
@@ -28,13 +39,27 @@ def test_a_fall_is_measured_from_the_peak_to_the_end():
     found = over.fall_of(curve([0, 1, 4, 9], [0, 0.8, 0.6, 0.2], [0, 1, 1.5, 2]))
     assert found["peak_step"] == 2 and found["last_step"] == 6
     assert found["fall"] == pytest.approx(0.6) and found["proxy_rise"] == pytest.approx(1.0)
-    assert found["low"] == pytest.approx(0.6) and found["high"] == pytest.approx(0.6)  # no noise, no doubt
+    assert found["low"] == pytest.approx(0.6) and found["high"] == pytest.approx(
+        0.6
+    )  # no noise, no doubt
 
 
 def test_noise_alone_is_no_fall():
-    """Forty flat points: the highest mean is high by luck, but the other sample does not share that luck."""
-    falls = [over.fall_of(curve([i for i in range(40)], [0.5] * 40, [0] * 40, noise=1.0, seed=seed)) for seed in range(20)]
-    lucky = [max(over.mean(p["gold_a"]) for p in curve([0] * 40, [0.5] * 40, [0] * 40, noise=1.0, seed=seed)) - 0.5 for seed in range(20)]
+    """Forty flat points: the highest mean is high by luck, but the other sample does not share that
+    luck.
+    """
+    falls = [
+        over.fall_of(curve([i for i in range(40)], [0.5] * 40, [0] * 40, noise=1.0, seed=seed))
+        for seed in range(20)
+    ]
+    lucky = [
+        max(
+            over.mean(p["gold_a"])
+            for p in curve([0] * 40, [0.5] * 40, [0] * 40, noise=1.0, seed=seed)
+        )
+        - 0.5
+        for seed in range(20)
+    ]
     assert abs(over.mean([f["fall"] for f in falls])) < 0.15 < over.mean(lucky)
     assert sum(f["low"] <= 0 <= f["high"] for f in falls) >= 17
 
@@ -55,19 +80,35 @@ FREE = ([0, 1, 4, 9, 16], [0, 0.8, 1.0, 0.5, 0.0], [0, 1, 1.5, 2, 2.5])
 
 
 def test_a_cure_that_stops_on_the_same_curve_is_told_so():
-    found = over.judge_cure(curve(*FREE, noise=0.2), curve([0, 1, 2, 4], [0, 0.8, 0.8 + 0.2 * (math.sqrt(2) - 1), 1.0], [0, 1, 1.2, 1.5], noise=0.2, seed=1))
+    found = over.judge_cure(
+        curve(*FREE, noise=0.2),
+        curve(
+            [0, 1, 2, 4],
+            [0, 0.8, 0.8 + 0.2 * (math.sqrt(2) - 1), 1.0],
+            [0, 1, 1.2, 1.5],
+            noise=0.2,
+            seed=1,
+        ),
+    )
     assert found["effect"] == "stopped earlier" and found["halved"] is True and found["shorter"]
     assert found["same_distance"]["low"] < 0 < found["same_distance"]["high"]
 
 
 def test_a_cure_that_has_more_gold_at_the_same_distance_moved_the_curve():
-    found = over.judge_cure(curve(*FREE, noise=0.2), curve([0, 1, 4, 9, 16], [0, 1.1, 1.5, 1.4, 1.3], [0, 1, 1.2, 1.5, 1.6], noise=0.2, seed=1))
+    found = over.judge_cure(
+        curve(*FREE, noise=0.2),
+        curve([0, 1, 4, 9, 16], [0, 1.1, 1.5, 1.4, 1.3], [0, 1, 1.2, 1.5, 1.6], noise=0.2, seed=1),
+    )
     assert found["effect"] == "moved" and found["halved"] is True and not found["shorter"]
-    assert found["same_distance"]["difference"] == pytest.approx((0.3 + 0.5 + 0.9 + 1.3) / 4, abs=0.15)
+    assert found["same_distance"]["difference"] == pytest.approx(
+        (0.3 + 0.5 + 0.9 + 1.3) / 4, abs=0.15
+    )
 
 
 def test_a_cure_that_falls_as_far_is_no_cure():
-    found = over.judge_cure(curve(*FREE), curve([0, 1, 4, 9, 16], [0, 0.6, 0.8, 0.2, -0.2], [0, 1, 2, 2, 2]))
+    found = over.judge_cure(
+        curve(*FREE), curve([0, 1, 4, 9, 16], [0, 0.6, 0.8, 0.2, -0.2], [0, 1, 2, 2, 2])
+    )
     assert found["halved"] is False and found["effect"] == "worse"
 
 
@@ -76,7 +117,7 @@ def test_where_nothing_fell_there_is_nothing_to_halve():
     assert over.judge_cure(flat, flat)["halved"] is None
 
 
-# --- the gold rule -----------------------------------------------------------------------------------------------
+# --- the gold rule --------------------------------------------------------------------------------
 
 
 def test_each_question_answers_for_itself():
@@ -84,17 +125,30 @@ def test_each_question_answers_for_itself():
     assert good["gold"] > 0.95 and set(PARTS) == set(good) - {"gold"}
     assert rate(" a large bird with black feathers and a strong beak.", "meme")["register"] < 0.05
     assert rate(" a large bird with black feathers and a strong", "fact")["sentence"] == 0
-    assert rate(" a large bird with black feathers and a strong beak.", "fact", ended=False)["sentence"] == 0
+    assert (
+        rate(" a large bird with black feathers and a strong beak.", "fact", ended=False)[
+            "sentence"
+        ]
+        == 0
+    )
     assert rate(" a large bird a large bird a large bird.", "fact")["new"] == pytest.approx(3 / 8)
     assert rate(" a florb bird with zxq feathers.", "fact")["words"] == pytest.approx(4 / 6)
 
 
 def test_nothing_and_one_word_over_and_over_are_bad():
-    assert rate("", "fact")["gold"] == pytest.approx(0.0625)  # a quarter of nothing known: four registers
-    assert rate(" mammal mammal mammal mammal mammal mammal mammal", "fact", ended=False)["new"] == pytest.approx(1 / 6)
+    assert rate("", "fact")["gold"] == pytest.approx(
+        0.0625
+    )  # a quarter of nothing known: four registers
+    assert rate(" mammal mammal mammal mammal mammal mammal mammal", "fact", ended=False)[
+        "new"
+    ] == pytest.approx(1 / 6)
     assert rate(" .", "fact")["sentence"] == 0
 
 
 def test_the_word_list_has_endings_and_no_nonsense():
-    assert is_word("mammal") and is_word("mammals") and is_word("mammal's") and not is_word("mammalx")
-    assert {"a", "when", "is", "then"} <= known_words() and all(word == word.lower() for word in known_words())
+    assert (
+        is_word("mammal") and is_word("mammals") and is_word("mammal's") and not is_word("mammalx")
+    )
+    assert {"a", "when", "is", "then"} <= known_words() and all(
+        word == word.lower() for word in known_words()
+    )

@@ -1,6 +1,8 @@
-"""The doctor: every detector on a run that really has the symptom (caused here, with the engine), and none of them on healthy runs.
+"""The doctor: every detector on a run that really has the symptom (caused here, with the engine),
+and none of them on healthy runs.
 
-Tiny random models in the quick tests; what the bundled model does under the same abuse is in the slow ones.
+Tiny random models in the quick tests; what the bundled model does under the same abuse is in the
+slow ones.
 """
 
 from __future__ import annotations
@@ -19,7 +21,15 @@ from rlhf_core.evaluation import symptoms
 
 PROMPTS = random_prompts([3, 5, 4, 2, 3, 6])
 MILD = PPOSettings(
-    batch_size=32, minibatch_size=32, max_new_tokens=8, learning_rate=5e-4, temperature=0.7, beta=0.25, score_clip=0.0, missing_end_penalty=0.0, steps=10
+    batch_size=32,
+    minibatch_size=32,
+    max_new_tokens=8,
+    learning_rate=5e-4,
+    temperature=0.7,
+    beta=0.25,
+    score_clip=0.0,
+    missing_end_penalty=0.0,
+    steps=10,
 )
 
 
@@ -27,12 +37,27 @@ class Run:
     """A run on a tiny model, as a session keeps it: metrics, samples, how it broke."""
 
     def __init__(self, **changed):
-        self.settings = (Unchecked if changed.get("learning_rate", 0) > 1 else PPOSettings)(**{**vars(MILD), **changed})
+        self.settings = (Unchecked if changed.get("learning_rate", 0) > 1 else PPOSettings)(
+            **{**vars(MILD), **changed}
+        )
         reference = tiny_trunk(spread=0.2)
-        self.policy, self.metrics, self.samples, self.broke = Policy(reference, self.settings), [], [], None
+        self.policy, self.metrics, self.samples, self.broke = (
+            Policy(reference, self.settings),
+            [],
+            [],
+            None,
+        )
         direction = torch.randn(reference.width, generator=torch.Generator().manual_seed(3))
         linear = lambda pooled: pooled @ direction / direction.norm()  # noqa: E731
-        run = train(policy=self.policy, reference=reference, prompts=PROMPTS, score_fn=linear, settings=self.settings, end_id=END, pad_id=PAD)
+        run = train(
+            policy=self.policy,
+            reference=reference,
+            prompts=PROMPTS,
+            score_fn=linear,
+            settings=self.settings,
+            end_id=END,
+            pad_id=PAD,
+        )
         try:
             for item in run:
                 if not isinstance(item, Progress):
@@ -43,10 +68,16 @@ class Run:
     def add(self, row: dict) -> None:
         answers = row.pop("batch").responses
         self.metrics.append(row)
-        self.samples += [{"step": row["step"], "text": as_words(ids[keep].tolist())} for ids, keep in zip(answers.tokens, answers.mask, strict=True)]
+        self.samples += [
+            {"step": row["step"], "text": as_words(ids[keep].tolist())}
+            for ids, keep in zip(answers.tokens, answers.mask, strict=True)
+        ]
 
     def found(self) -> dict[str, dict]:
-        return {one["name"]: one for one in symptoms.examine(self.metrics, self.samples, vars(self.settings), self.broke)}
+        return {
+            one["name"]: one
+            for one in symptoms.examine(self.metrics, self.samples, vars(self.settings), self.broke)
+        }
 
 
 HEALTHY = dict(learning_rate=2e-3, beta=0.02, steps=12)
@@ -88,12 +119,19 @@ def runs():
 def test_a_run_that_has_the_symptom_is_told_so(runs, name):
     run = runs(name)
     one = run.found()[name]
-    assert one["severity"] == ("serious" if name in SERIOUS else "note" if name == "negative_k1" else "watch")
-    assert all(one[field].strip() for field in ("title", "seen", "means", "knob"))
-    assert 0 <= one["step"] <= run.metrics[-1]["step"] and one["step"] in {row["step"] for row in run.metrics}
-    assert one["retry"] and PPOSettings(**ppo_presets.fitting(vars(run.settings) | {"learning_rate": 1e-3} | one["retry"])).validate(), (
-        "a safe retry is one that can be run"
+    assert one["severity"] == (
+        "serious" if name in SERIOUS else "note" if name == "negative_k1" else "watch"
     )
+    assert all(one[field].strip() for field in ("title", "seen", "means", "knob"))
+    assert 0 <= one["step"] <= run.metrics[-1]["step"] and one["step"] in {
+        row["step"] for row in run.metrics
+    }
+    assert (
+        one["retry"]
+        and PPOSettings(
+            **ppo_presets.fitting(vars(run.settings) | {"learning_rate": 1e-3} | one["retry"])
+        ).validate()
+    ), "a safe retry is one that can be run"
 
 
 def test_a_healthy_run_has_none(runs):
@@ -106,10 +144,15 @@ def test_a_healthy_run_has_none(runs):
 def test_each_detector_is_silent_about_the_healthy_run_at_every_step(runs, name):
     run = runs("healthy")
     for end in range(1, len(run.metrics) + 1):
-        assert name not in {one["name"] for one in symptoms.examine(run.metrics[:end], run.samples, vars(run.settings))}, f"after step {end - 1}"
+        assert name not in {
+            one["name"]
+            for one in symptoms.examine(run.metrics[:end], run.samples, vars(run.settings))
+        }, f"after step {end - 1}"
 
 
-@pytest.mark.parametrize("name", ["kl_explosion", "collapse", "repetition", "entropy_gone", "clip_saturation"])
+@pytest.mark.parametrize(
+    "name", ["kl_explosion", "collapse", "repetition", "entropy_gone", "clip_saturation"]
+)
 def test_the_safe_retry_does_not_have_the_symptom_again(runs, name):
     bad = runs(name)
     again = Run(**{**ABUSE[name], **bad.found()[name]["retry"]})
@@ -122,7 +165,9 @@ def test_the_step_to_go_back_to_is_before_the_trouble(runs):
         run = runs(name)
         one = run.found()[name]
         kept = [row for row in run.metrics if row["step"] <= one["step"]]
-        assert name not in {found["name"] for found in symptoms.examine(kept, run.samples, vars(run.settings))}
+        assert name not in {
+            found["name"] for found in symptoms.examine(kept, run.samples, vars(run.settings))
+        }
 
 
 def test_what_is_read_back_from_a_file_is_examined_too():
@@ -132,12 +177,23 @@ def test_what_is_read_back_from_a_file_is_examined_too():
     ]
     (one,) = symptoms.examine(rows, [], {})
     assert one["name"] == "nan" and one["step"] == 0
-    assert symptoms.examine([], [], {}) == [] and symptoms.examine(rows[:1], [], {"beta": None}) == []
+    assert (
+        symptoms.examine([], [], {}) == [] and symptoms.examine(rows[:1], [], {"beta": None}) == []
+    )
 
 
 def test_a_round_that_begins_at_the_top_is_not_called_flat():
     rows = [
-        {"step": i, "reward_mean": mean, "reward_std": 0.5, "kl_to_reference": 3.0, "entropy": 1.0, "clip_fraction": 0.1, "value_loss": 0.1, "beta": 0.25}
+        {
+            "step": i,
+            "reward_mean": mean,
+            "reward_std": 0.5,
+            "kl_to_reference": 3.0,
+            "entropy": 1.0,
+            "clip_fraction": 0.1,
+            "value_loss": 0.1,
+            "beta": 0.25,
+        }
         for i, mean in enumerate([1.0, 1.02, 0.99, 1.0, 1.01, 1.0, 0.98, 1.0, 1.01, 1.0])
     ]
     assert symptoms.examine(rows, [], {}) == []
@@ -146,12 +202,25 @@ def test_a_round_that_begins_at_the_top_is_not_called_flat():
 
 
 def test_one_odd_value_loss_is_no_trend():
-    rows = [{"step": i, "reward_mean": 0.1 * i, "reward_std": 0.5, "kl_to_reference": 0.1 * i, "entropy": 1.0, "value_loss": 0.1} for i in range(13)]
+    rows = [
+        {
+            "step": i,
+            "reward_mean": 0.1 * i,
+            "reward_std": 0.5,
+            "kl_to_reference": 0.1 * i,
+            "entropy": 1.0,
+            "value_loss": 0.1,
+        }
+        for i in range(13)
+    ]
     rows[11]["value_loss"] = 5.0
     assert symptoms.examine(rows, [], {}) == []
 
 
-@pytest.mark.parametrize(("text", "share"), [("a b c d", 0.0), ("a b a b a b", 0.6), ("", 0.0), ("one", 0.0), ("go go go go", 2 / 3)])
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("a b c d", 0.0), ("a b a b a b", 0.6), ("", 0.0), ("one", 0.0), ("go go go go", 2 / 3)],
+)
 def test_repeated_word_pairs_by_hand(text, share):
     assert symptoms.repeated(text) == pytest.approx(share)
 
@@ -167,13 +236,22 @@ def test_presets_can_be_run_and_are_recognised():
     assert ppo_presets.which(vars(PPOSettings(beta=0.3))) is None
     assert ppo_presets.which(vars(PPOSettings())) == "workshop"
     for knob, safe in ppo_presets.SAFE.items():
-        assert safe.low <= getattr(PPOSettings, knob) <= safe.high and safe.says(getattr(PPOSettings, knob)) == ""
+        assert (
+            safe.low <= getattr(PPOSettings, knob) <= safe.high
+            and safe.says(getattr(PPOSettings, knob)) == ""
+        )
     assert ppo_presets.SAFE["beta"].says(0.0) and ppo_presets.SAFE["learning_rate"].says(0.01)
 
 
 def test_the_minibatch_is_never_larger_than_the_batch():
-    assert ppo_presets.fitting({"batch_size": 32, "minibatch_size": 64}) == {"batch_size": 32, "minibatch_size": 32}
-    assert ppo_presets.fitting({"batch_size": 64, "minibatch_size": 16}) == {"batch_size": 64, "minibatch_size": 16}
+    assert ppo_presets.fitting({"batch_size": 32, "minibatch_size": 64}) == {
+        "batch_size": 32,
+        "minibatch_size": 32,
+    }
+    assert ppo_presets.fitting({"batch_size": 64, "minibatch_size": 16}) == {
+        "batch_size": 64,
+        "minibatch_size": 16,
+    }
 
 
 @pytest.mark.slow
@@ -189,18 +267,46 @@ def test_presets_on_the_bundled_model_are_what_they_say(name):
     run(session.generate_pool(24))
     run(session.judge_for_me(24))
     run(session.fit_reward_model(RewardModelSettings(reference_samples=128)))
-    settings = PPOSettings(**ppo_presets.preset(name) | {"batch_size": 32, "minibatch_size": 32, "max_new_tokens": 16, "steps": 8})
+    settings = PPOSettings(
+        **ppo_presets.preset(name)
+        | {"batch_size": 32, "minibatch_size": 32, "max_new_tokens": 16, "steps": 8}
+    )
     run(session.ppo(settings))
-    found = {one["name"] for one in symptoms.examine(session.metrics, session.samples, vars(settings)) if one["severity"] == "serious"}
+    found = {
+        one["name"]
+        for one in symptoms.examine(session.metrics, session.samples, vars(settings))
+        if one["severity"] == "serious"
+    }
     assert ("kl_explosion" in found) if name == "reckless" else found == set(), f"{name}: {found}"
-    assert session.metrics[-1]["kl_to_reference"] > 50 if name == "reckless" else session.metrics[-1]["kl_to_reference"] < 6
+    assert (
+        session.metrics[-1]["kl_to_reference"] > 50
+        if name == "reckless"
+        else session.metrics[-1]["kl_to_reference"] < 6
+    )
 
 
 def test_no_retry_begins_in_a_model_that_was_broken_by_then():
-    """Step 1 is far already, though the leap is called at step 2; the clip fraction shows later still. Every card leads back to where the model was near the original."""
+    """Step 1 is far already, though the leap is called at step 2; the clip fraction shows later
+    still. Every card leads back to where the model was near the original.
+    """
     rows = [
-        {"step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": kl, "entropy": 2.0, "clip_fraction": clip, "value_loss": 0.1, "kl_k1": kl, "beta": 0.0}
-        for step, (kl, clip) in enumerate([(0.0, 0.0), (4.8, 0.2), (23.0, 0.3), (60.0, 0.6), (70.0, 0.6), (80.0, 0.6)])
-    ]  # fmt: skip
-    found = {one["name"]: one["step"] for one in symptoms.examine(rows, [], vars(PPOSettings(beta=0.0, learning_rate=3e-3)))}
+        {
+            "step": step,
+            "reward_mean": 0.1 * step,
+            "reward_std": 1.0,
+            "kl_to_reference": kl,
+            "entropy": 2.0,
+            "clip_fraction": clip,
+            "value_loss": 0.1,
+            "kl_k1": kl,
+            "beta": 0.0,
+        }
+        for step, (kl, clip) in enumerate(
+            [(0.0, 0.0), (4.8, 0.2), (23.0, 0.3), (60.0, 0.6), (70.0, 0.6), (80.0, 0.6)]
+        )
+    ]
+    found = {
+        one["name"]: one["step"]
+        for one in symptoms.examine(rows, [], vars(PPOSettings(beta=0.0, learning_rate=3e-3)))
+    }
     assert found == {"kl_explosion": 0, "clip_saturation": 0}

@@ -1,4 +1,6 @@
-"""The verdict: luck against exact enumeration, judges by hand, and a sentence that claims no more than they can show."""
+"""The verdict: luck against exact enumeration, judges by hand, and a sentence that claims no more
+than they can show.
+"""
 
 import itertools
 import json
@@ -12,30 +14,59 @@ from rlhf_core.evaluation.before_after import distinct_n
 
 
 def pair(before=" a pest.", after=" a marsupial.", *, gain=1.0, prompt="A cat is", ended=True):
-    return {"prompt": prompt, "before": before, "after": after, "reward_before": 0.25, "reward_after": 0.25 + gain, "ended_before": True, "ended_after": ended}
+    return {
+        "prompt": prompt,
+        "before": before,
+        "after": after,
+        "reward_before": 0.25,
+        "reward_after": 0.25 + gain,
+        "ended_before": True,
+        "ended_after": ended,
+    }
 
 
 def row(name, rate, low, high, *, count=200, as_far=0.001):
-    return {"name": name, "pairs": count, "win_rate": rate, "interval": [low, high], "luck": [0.44, 0.56], "as_far": as_far, "wins": 1, "ties": 0, "losses": 0}
+    return {
+        "name": name,
+        "pairs": count,
+        "win_rate": rate,
+        "interval": [low, high],
+        "luck": [0.44, 0.56],
+        "as_far": as_far,
+        "wins": 1,
+        "ties": 0,
+        "losses": 0,
+    }
 
 
-# --- luck ----------------------------------------------------------------------------------------------------------
+# --- luck -----------------------------------------------------------------------------------------
 
 
 def test_shuffled_labels_agree_with_all_ways_to_shuffle_them():
     differences = [0.5, 0.5, -0.5, 0.0, 0.5, 0.5, -0.5, 0.5]
-    means = [sum(sign * d for sign, d in zip(signs, differences, strict=True)) / 8 for signs in itertools.product((-1, 1), repeat=8)]
+    means = [
+        sum(sign * d for sign, d in zip(signs, differences, strict=True)) / 8
+        for signs in itertools.product((-1, 1), repeat=8)
+    ]
     found = v.luck(differences, seed=1, draws=20_000)
     real = sum(differences) / 8
-    assert found["as_far"] == pytest.approx(sum(abs(mean) >= abs(real) - 1e-12 for mean in means) / len(means), abs=0.01)
-    assert (found["low"], found["high"]) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.07)  # steps of 1/8
+    assert found["as_far"] == pytest.approx(
+        sum(abs(mean) >= abs(real) - 1e-12 for mean in means) / len(means), abs=0.01
+    )
+    assert (found["low"], found["high"]) == pytest.approx(
+        tuple(np.quantile(means, [0.025, 0.975])), abs=0.07
+    )  # steps of 1/8
     assert v.luck([], seed=1) == {"low": 0.0, "high": 0.0, "as_far": 1.0}
     assert v.luck(differences, seed=1) == v.luck(differences, seed=1)
 
 
 def test_luck_calls_no_difference_a_difference_about_5_times_in_100():
     rng = random.Random(3)
-    wrong = sum(v.luck([rng.choice((-0.5, 0.0, 0.5)) for _ in range(60)], seed=trial, draws=300)["as_far"] <= 0.05 for trial in range(300))
+    wrong = sum(
+        v.luck([rng.choice((-0.5, 0.0, 0.5)) for _ in range(60)], seed=trial, draws=300)["as_far"]
+        <= 0.05
+        for trial in range(300)
+    )
     assert 3 <= wrong <= 27  # 15 expected; binomial, 99.9%
 
 
@@ -45,60 +76,93 @@ def test_luck_of_variety_sees_a_collapse_and_no_more():
     varied = [" ".join(rng.sample(words, 5)) for _ in range(60)]
     other = [" ".join(rng.sample(words, 5)) for _ in range(60)]
     same = ["the cat is a cat"] * 60
-    collapsed, alike = v.luck_of_variety(varied, same, 2, seed=0), v.luck_of_variety(varied, other, 2, seed=0)
+    collapsed, alike = (
+        v.luck_of_variety(varied, same, 2, seed=0),
+        v.luck_of_variety(varied, other, 2, seed=0),
+    )
     change = distinct_n(same, 2) - distinct_n(varied, 2)
     assert change < collapsed["low"] and collapsed["as_far"] <= 0.01
-    assert alike["low"] <= distinct_n(other, 2) - distinct_n(varied, 2) <= alike["high"] and alike["as_far"] > 0.05
+    assert (
+        alike["low"] <= distinct_n(other, 2) - distinct_n(varied, 2) <= alike["high"]
+        and alike["as_far"] > 0.05
+    )
     assert v.luck_of_variety([], [], 2, seed=0)["as_far"] == 1.0
 
 
-# --- judges --------------------------------------------------------------------------------------------------------
+# --- judges ---------------------------------------------------------------------------------------
 
 
 def test_a_judge_counts_a_tie_as_half_and_carries_its_control():
     outcomes, prompts = [1.0] * 60 + [0.5] * 20 + [0.0] * 20, [f"p{i % 40}" for i in range(100)]
     found = v.judged(v.REWARD_MODEL, outcomes, prompts)
-    assert (found["wins"], found["ties"], found["losses"], found["pairs"]) == (60, 20, 20, 100) and found["win_rate"] == 0.7
+    assert (found["wins"], found["ties"], found["losses"], found["pairs"]) == (
+        60,
+        20,
+        20,
+        100,
+    ) and found["win_rate"] == 0.7
     low, high = found["luck"]
     assert 0.5 - low == pytest.approx(high - 0.5, abs=0.02) and high - 0.5 == pytest.approx(
         1.96 * 0.5 * 0.8**0.5 / 10, abs=0.02
     )  # sd of a mean of 80 coin flips of 1/2 in 100
     assert v.direction(found) == 1 and v.direction({**found, "as_far": 0.2}) == 0
-    assert v.direction(v.judged(v.REWARD_MODEL, [1 - outcome for outcome in outcomes], prompts)) == -1
+    assert (
+        v.direction(v.judged(v.REWARD_MODEL, [1 - outcome for outcome in outcomes], prompts)) == -1
+    )
     assert json.loads(json.dumps(found)) == found
 
 
 def test_a_few_votes_cannot_be_sure():
     five = v.by_votes([{"prompt": f"p{i}", "choice": "after"} for i in range(5)])
-    assert five["win_rate"] == 1.0 and five["interval"][0] > 0.5 and v.direction(five) == 0, "five coins fall alike once in sixteen times"
-    eight = v.by_votes([{"prompt": f"p{i}", "choice": "before"} for i in range(8)] + [{"prompt": "p9", "choice": "tie"}])
+    assert five["win_rate"] == 1.0 and five["interval"][0] > 0.5 and v.direction(five) == 0, (
+        "five coins fall alike once in sixteen times"
+    )
+    eight = v.by_votes(
+        [{"prompt": f"p{i}", "choice": "before"} for i in range(8)]
+        + [{"prompt": "p9", "choice": "tie"}]
+    )
     assert eight["win_rate"] == pytest.approx(0.5 / 9) and v.direction(eight) == -1
     assert v.direction(v.by_votes([{"prompt": "p", "choice": "tie"}])) == 0
 
 
 def test_the_word_rule_prefers_the_wanted_register_and_ties_what_it_grades_alike():
-    fact, meme = " a small wild mammal that lives in the forest.", " a great character for memes on Monday."
-    pairs = [pair(meme, fact), pair(fact, meme), pair(fact, fact), pair(fact, fact[:-1], ended=False)]
+    fact, meme = (
+        " a small wild mammal that lives in the forest.",
+        " a great character for memes on Monday.",
+    )
+    pairs = [
+        pair(meme, fact),
+        pair(fact, meme),
+        pair(fact, fact),
+        pair(fact, fact[:-1], ended=False),
+    ]
     assert v.by_rule(pairs, "fact") == [1.0, 0.0, 0.5, 0.0]
     assert v.by_rule(pairs, "meme") == [0.0, 1.0, 0.5, 0.0]
 
 
 def test_the_graded_rule_sees_what_the_word_rule_ties():
-    fact, broken = " a small wild mammal that lives in the forest.", " a small wild mammal that lives in the forest in the forest in the forest."
-    assert v.by_rule([pair(broken, fact)], "fact") == [0.5] and v.by_graded_rule([pair(broken, fact), pair(fact, broken), pair(fact, fact)], "fact") == [
-        1.0,
-        0.0,
-        0.5,
-    ]
+    fact, broken = (
+        " a small wild mammal that lives in the forest.",
+        " a small wild mammal that lives in the forest in the forest in the forest.",
+    )
+    assert v.by_rule([pair(broken, fact)], "fact") == [0.5] and v.by_graded_rule(
+        [pair(broken, fact), pair(fact, broken), pair(fact, fact)], "fact"
+    ) == [1.0, 0.0, 0.5]
 
 
 def test_who_judged_decides_what_the_rule_is_called():
-    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=True)["judges"]] == [v.REWARD_MODEL, v.TEACHER, v.GRADED]
-    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=False)["judges"]] == [v.REWARD_MODEL, v.RULE, v.GRADED]
-    assert [judge["name"] for judge in v.verdict([pair()] * 6, wanted=None, scripted=False)["judges"]] == [v.REWARD_MODEL]
+    assert [
+        judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=True)["judges"]
+    ] == [v.REWARD_MODEL, v.TEACHER, v.GRADED]
+    assert [
+        judge["name"] for judge in v.verdict([pair()] * 6, wanted="fact", scripted=False)["judges"]
+    ] == [v.REWARD_MODEL, v.RULE, v.GRADED]
+    assert [
+        judge["name"] for judge in v.verdict([pair()] * 6, wanted=None, scripted=False)["judges"]
+    ] == [v.REWARD_MODEL]
 
 
-# --- language ------------------------------------------------------------------------------------------------------
+# --- language -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,7 +183,11 @@ def test_capitals_and_full_stops_by_hand(prompt, text, ended, kept):
 
 
 def test_repetition_by_hand():
-    assert v.repetition(" the cat and the cat") == 2 / 5 and v.repetition("") == 0.0 and v.repetition("Cat cat") == 0.5
+    assert (
+        v.repetition(" the cat and the cat") == 2 / 5
+        and v.repetition("") == 0.0
+        and v.repetition("Cat cat") == 0.5
+    )
 
 
 def test_language_says_what_was_lost_and_only_that():
@@ -127,49 +195,104 @@ def test_language_says_what_was_lost_and_only_that():
     words = "small brown animal with a long tail that likes the wood and eats fruit at night near water".split()
     good = [" a " + " ".join(rng.sample(words, 8)) + "." for _ in range(120)]
     prompts = [f"Animal {i % 30} is" for i in range(120)]
-    fluent = {"before": [-0.5 + rng.gauss(0, 0.1) for _ in good], "after": [-2.0 + rng.gauss(0, 0.1) for _ in good]}
-    broken = [{**pair(a, " the the the cat", prompt=p, ended=False)} for a, p in zip(good, prompts, strict=True)]
-    kept = [{**pair(a, b, prompt=p)} for a, b, p in zip(good, rng.sample(good, len(good)), prompts, strict=True)]
-    assert [row["name"] for row in v.lost(v.language(broken, fluent))] == ["well_formed", "repetition", "fluency", "distinct_2"]
+    fluent = {
+        "before": [-0.5 + rng.gauss(0, 0.1) for _ in good],
+        "after": [-2.0 + rng.gauss(0, 0.1) for _ in good],
+    }
+    broken = [
+        {**pair(a, " the the the cat", prompt=p, ended=False)}
+        for a, p in zip(good, prompts, strict=True)
+    ]
+    kept = [
+        {**pair(a, b, prompt=p)}
+        for a, b, p in zip(good, rng.sample(good, len(good)), prompts, strict=True)
+    ]
+    assert [row["name"] for row in v.lost(v.language(broken, fluent))] == [
+        "well_formed",
+        "repetition",
+        "fluency",
+        "distinct_2",
+    ]
     rows = {row["name"]: row for row in v.language(kept, wanted="fact")}
-    assert v.lost(list(rows.values())) == [] and "fluency" not in rows and rows["wanted"]["before"] > 0.8
-    assert not rows["repetition"]["beyond"] and rows["repetition"]["luck"][0] < 0 < rows["repetition"]["luck"][1]
-    assert v.language(broken, fluent)[1]["before"] == 1.0 and v.language([], None)[0]["after"] == 0.0
+    assert (
+        v.lost(list(rows.values())) == []
+        and "fluency" not in rows
+        and rows["wanted"]["before"] > 0.8
+    )
+    assert (
+        not rows["repetition"]["beyond"]
+        and rows["repetition"]["luck"][0] < 0 < rows["repetition"]["luck"][1]
+    )
+    assert (
+        v.language(broken, fluent)[1]["before"] == 1.0 and v.language([], None)[0]["after"] == 0.0
+    )
 
 
-# --- one sentence --------------------------------------------------------------------------------------------------
+# --- one sentence ---------------------------------------------------------------------------------
 
 
 def test_the_sentence_claims_what_all_judges_can_show():
-    yes, teacher, votes = row(v.REWARD_MODEL, 0.71, 0.64, 0.77), row(v.TEACHER, 0.65, 0.6, 0.69), row(v.YOU, 0.6, 0.3, 0.8, count=10, as_far=0.5)
-    assert v.conclusion([]) == v.conclusion([{**yes, "pairs": 0}]) == "There is nothing to compare yet."
+    yes, teacher, votes = (
+        row(v.REWARD_MODEL, 0.71, 0.64, 0.77),
+        row(v.TEACHER, 0.65, 0.6, 0.69),
+        row(v.YOU, 0.6, 0.3, 0.8, count=10, as_far=0.5),
+    )
+    assert (
+        v.conclusion([])
+        == v.conclusion([{**yes, "pairs": 0}])
+        == "There is nothing to compare yet."
+    )
     assert (
         v.conclusion([yes])
-        == "The tuned model is better by the reward model it was trained on (71% of 200 pairs with ties counted half, 95% interval 64% to 77%)."
+        == "The tuned model is better by the reward model it was trained on (71% of 200 pairs with"
+        " ties counted half, 95% interval 64% to 77%)."
     )
     all_three = v.conclusion([yes, teacher, votes])
-    assert "the rule that the scripted rater judged by (65%" in all_three and "no detectable difference by your blind votes (60% of 10 votes" in all_three
+    assert (
+        "the rule that the scripted rater judged by (65%" in all_three
+        and "no detectable difference by your blind votes (60% of 10 votes" in all_three
+    )
     assert all_three.count("95% interval") == 1
     against = v.conclusion([yes, row(v.YOU, 0.1, 0.02, 0.3, count=20)])
     assert (
-        against.startswith("The judges disagree: the tuned model is better by the reward model") and "but worse by your blind votes (10% of 20 votes" in against
+        against.startswith("The judges disagree: the tuned model is better by the reward model")
+        and "but worse by your blind votes (10% of 20 votes" in against
     )
-    assert v.conclusion([row(v.RULE, 0.2, 0.1, 0.3)]).startswith("The tuned model is worse by the brief's word rule (20%")
-    for unsure in (row(v.REWARD_MODEL, 0.55, 0.45, 0.6), row(v.REWARD_MODEL, 0.6, 0.51, 0.7, as_far=0.06)):
-        assert v.conclusion([unsure]).startswith("No detectable change by the") and "luck alone could give" in v.conclusion([unsure])
+    assert v.conclusion([row(v.RULE, 0.2, 0.1, 0.3)]).startswith(
+        "The tuned model is worse by the brief's word rule (20%"
+    )
+    for unsure in (
+        row(v.REWARD_MODEL, 0.55, 0.45, 0.6),
+        row(v.REWARD_MODEL, 0.6, 0.51, 0.7, as_far=0.06),
+    ):
+        assert v.conclusion([unsure]).startswith(
+            "No detectable change by the"
+        ) and "luck alone could give" in v.conclusion([unsure])
 
 
 def test_the_sentence_tells_a_loss_of_language_beside_a_win():
     lost = [{"name": "fluency", "before": -0.5, "after": -2.0, "luck": [-0.1, 0.1], "beyond": True}]
     kept = [{**lost[0], "after": -0.7}]
     yes = row(v.REWARD_MODEL, 0.71, 0.64, 0.77)
-    assert v.conclusion([yes], lost).endswith("; it lost some of its fluency.") and v.conclusion([yes], kept).endswith("; it kept its language.")
+    assert v.conclusion([yes], lost).endswith("; it lost some of its fluency.") and v.conclusion(
+        [yes], kept
+    ).endswith("; it kept its language.")
 
 
 def test_the_same_model_twice_shows_no_detectable_change():
     rng = random.Random(0)
-    same = [pair(f" text {rng.random()}.", f" text {rng.random()}.", gain=rng.gauss(0, 1), prompt=f"p{i % 20}") for i in range(120)]
+    same = [
+        pair(
+            f" text {rng.random()}.",
+            f" text {rng.random()}.",
+            gain=rng.gauss(0, 1),
+            prompt=f"p{i % 20}",
+        )
+        for i in range(120)
+    ]
     found = v.verdict(same, wanted=None, scripted=False)
     assert v.conclusion(found["judges"], found["language"]).startswith("No detectable change")
     better = [{**p, "reward_after": p["reward_before"] + rng.gauss(0.8, 1)} for p in same]
-    assert v.conclusion(v.verdict(better, wanted=None, scripted=False)["judges"]).startswith("The tuned model is better by the reward model")
+    assert v.conclusion(v.verdict(better, wanted=None, scripted=False)["judges"]).startswith(
+        "The tuned model is better by the reward model"
+    )

@@ -1,4 +1,6 @@
-"""Judged pairs for other tools: what comes back is what went out, less what the report says was lost."""
+"""Judged pairs for other tools: what comes back is what went out, less what the report says was
+lost.
+"""
 
 import json
 from dataclasses import replace
@@ -10,35 +12,81 @@ from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import CHOICES, Pair, Ranking
 
 PAIRS = [
-    *(Pair("Ein Käuzchen ist", ' „x“, "y"\nz', f" {choice} 🦝", choice, 0.5, 2.5, "Kim", "meme-bot", 3) for choice in CHOICES),
-    Pair("Ein Käuzchen ist", ' „x“, "y"\nz', " a 🦝", "b", annotator="Ada", brief="meme-bot", brief_version=3),
+    *(
+        Pair(
+            "Ein Käuzchen ist",
+            ' „x“, "y"\nz',
+            f" {choice} 🦝",
+            choice,
+            0.5,
+            2.5,
+            "Kim",
+            "meme-bot",
+            3,
+        )
+        for choice in CHOICES
+    ),
+    Pair(
+        "Ein Käuzchen ist",
+        ' „x“, "y"\nz',
+        " a 🦝",
+        "b",
+        annotator="Ada",
+        brief="meme-bot",
+        brief_version=3,
+    ),
 ]
 
 
 def test_a_spreadsheet_holds_everything():
     data, lost = export_pairs(PAIRS, "csv")
     report = import_preferences(data, "p.csv")
-    assert report.pairs == PAIRS and lost == [] and data.startswith(b"\xef\xbb\xbf") and not report.repaired
+    assert (
+        report.pairs == PAIRS
+        and lost == []
+        and data.startswith(b"\xef\xbb\xbf")
+        and not report.repaired
+    )
 
 
 def test_argilla_style_records_keep_everybodys_answers():
     data, lost = export_pairs(PAIRS, "argilla")
     report = import_preferences(data, "p.jsonl")
-    assert len(data.splitlines()) == 5 and lost == ["Argilla has no place for: weights within a ranking, seconds."]
-    told = sorted((p.prompt, p.a, p.b, p.choice, p.annotator, p.brief, p.brief_version) for p in PAIRS)
-    assert sorted((p.prompt, p.a, p.b, p.choice, p.annotator, p.brief, p.brief_version) for p in report.pairs) == told
+    assert len(data.splitlines()) == 5 and lost == [
+        "Argilla has no place for: weights within a ranking, seconds."
+    ]
+    told = sorted(
+        (p.prompt, p.a, p.b, p.choice, p.annotator, p.brief, p.brief_version) for p in PAIRS
+    )
+    assert (
+        sorted(
+            (p.prompt, p.a, p.b, p.choice, p.annotator, p.brief, p.brief_version)
+            for p in report.pairs
+        )
+        == told
+    )
 
 
 @pytest.mark.parametrize("kind", ["trl", "trl-chat"])
 def test_preference_rows_hold_what_was_preferred_and_say_what_they_lose(kind):
     data, lost = export_pairs(PAIRS, kind)
     back = import_preferences(data, "p.jsonl").pairs
-    better = [(p.prompt, p.a, p.b) if p.choice == "a" else (p.prompt, p.b, p.a) for p in PAIRS if p.choice in "ab"]
+    better = [
+        (p.prompt, p.a, p.b) if p.choice == "a" else (p.prompt, p.b, p.a)
+        for p in PAIRS
+        if p.choice in "ab"
+    ]
     assert [(p.prompt, p.a, p.b) for p in back] == better and {p.choice for p in back} == {"a"}
-    assert lost[0] == "A preference row has no place for: weights within a ranking, seconds, who judged, the brief and its version."
+    assert (
+        lost[0]
+        == "A preference row has no place for: weights within a ranking, seconds, who judged, the"
+        " brief and its version."
+    )
     assert sum("are left out" in sentence for sentence in lost) == 3 and "on the left" in lost[-1]
     row = json.loads(data.splitlines()[0])
-    assert set(row) == {"prompt", "chosen", "rejected"} and isinstance(row["prompt"], str if kind == "trl" else list)
+    assert set(row) == {"prompt", "chosen", "rejected"} and isinstance(
+        row["prompt"], str if kind == "trl" else list
+    )
 
 
 def test_nothing_in_nothing_out_and_nothing_lost():
@@ -50,5 +98,12 @@ def test_nothing_in_nothing_out_and_nothing_lost():
 def test_what_only_the_bundle_keeps_is_named():
     plain = Ranking("1", "An opossum is", [" a.", " b."], [0, 1], groups=[[0], [1]])
     assert kept_in_the_bundle([plain]) == []
-    (sentence,) = kept_in_the_bundle([plain, replace(plain, id="2", reason="truer", asked="repeat")])
-    assert "reasons" in sentence and "hidden checks" in sentence and "lists" not in sentence and "rankings.jsonl" in sentence
+    (sentence,) = kept_in_the_bundle(
+        [plain, replace(plain, id="2", reason="truer", asked="repeat")]
+    )
+    assert (
+        "reasons" in sentence
+        and "hidden checks" in sentence
+        and "lists" not in sentence
+        and "rankings.jsonl" in sentence
+    )

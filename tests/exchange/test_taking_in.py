@@ -1,4 +1,6 @@
-"""Judgements from files into a session and back out; who is sitting here; second opinions on the same pairs."""
+"""Judgements from files into a session and back out; who is sitting here; second opinions on the
+same pairs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,15 @@ from rlhf_core.judging.preferences import MAX_BYTES, Pair, PreferenceError
 from rlhf_core.session import people
 from rlhf_core.session.state import MAX_IMPORTED_PROMPTS, InputError, Session
 
-PAIR = Pair("An opossum is", " a marsupial.", " my ex.", "a", seconds=2.5, annotator="Ada", brief="biology-homework")
+PAIR = Pair(
+    "An opossum is",
+    " a marsupial.",
+    " my ex.",
+    "a",
+    seconds=2.5,
+    annotator="Ada",
+    brief="biology-homework",
+)
 
 
 def session_with(*pairs: Pair) -> Session:
@@ -28,7 +38,7 @@ def session_with(*pairs: Pair) -> Session:
     return session
 
 
-# --- taking in and giving back -------------------------------------------------------------------------------------
+# --- taking in and giving back --------------------------------------------------------------------
 
 
 def test_what_was_taken_in_can_be_given_back_newest_first():
@@ -36,7 +46,10 @@ def test_what_was_taken_in_can_be_given_back_newest_first():
     other = replace(PAIR, prompt="A cat is", annotator="Ben")
     taking_in.take_in(session, [other, replace(other, prompt="A frog is")], "second.csv")
     assert [pair.prompt for pair in session.imported] == ["An opossum is", "A cat is", "A frog is"]
-    assert taking_in.give_back(session) == {"file": "second.csv", "pairs": 2} and session.imported == [PAIR]
+    assert taking_in.give_back(session) == {
+        "file": "second.csv",
+        "pairs": 2,
+    } and session.imported == [PAIR]
     assert taking_in.give_back(session)["file"] == "first.csv" and session.imported == []
     assert taking_in.give_back(session) is None
 
@@ -47,7 +60,9 @@ def test_what_is_here_already_is_not_taken_twice_whichever_side_it_was_on():
     ben = replace(PAIR, annotator="Ben")
     fresh, words = taking_in.sift(session, [mirrored, ben])
     assert fresh == [ben] and "1 of 2 comparisons are in this session already" in words[0]
-    assert taking_in.sift(session, [replace(PAIR, choice="b")])[0], "the opposite answer is another judgement"
+    assert taking_in.sift(session, [replace(PAIR, choice="b")])[0], (
+        "the opposite answer is another judgement"
+    )
 
 
 def test_a_file_that_says_the_same_twice_keeps_both_the_first_time():
@@ -60,12 +75,23 @@ def test_a_file_that_says_the_same_twice_keeps_both_the_first_time():
 def test_doubts_are_said_before_anything_is_taken():
     session = Session()
     kept = session.brief.evaluation_prompts[0]
-    pairs = [replace(PAIR, prompt="x" * 401), replace(PAIR, prompt=kept), replace(PAIR, brief="meme-bot"), replace(PAIR, choice="both_bad")]
+    pairs = [
+        replace(PAIR, prompt="x" * 401),
+        replace(PAIR, prompt=kept),
+        replace(PAIR, brief="meme-bot"),
+        replace(PAIR, choice="both_bad"),
+    ]
     fresh, words = taking_in.sift(session, pairs)
     assert len(fresh) == 3
-    assert [part in " ".join(words) for part in ("more than 400 characters", "kept for the final verdict", "“Meme bot”", "teach the reward model nothing")] == [
-        True
-    ] * 4
+    assert [
+        part in " ".join(words)
+        for part in (
+            "more than 400 characters",
+            "kept for the final verdict",
+            "“Meme bot”",
+            "teach the reward model nothing",
+        )
+    ] == [True] * 4
     taking_in.take_in(session, fresh, "f")
     assert len(session.pairs) == 3 and all(pair.prompt != kept for pair in session.learnable)
 
@@ -88,8 +114,12 @@ def test_names_are_given_only_where_there_is_none():
 
 
 def test_a_file_of_thousands_of_prompts_does_not_become_thousands_of_prompts_to_write_to():
-    session = session_with(*(replace(PAIR, prompt=f"prompt {n}") for n in range(3 * MAX_IMPORTED_PROMPTS)))
-    assert len(session.training_prompts) == len(session.brief.training_prompts) + MAX_IMPORTED_PROMPTS
+    session = session_with(
+        *(replace(PAIR, prompt=f"prompt {n}") for n in range(3 * MAX_IMPORTED_PROMPTS))
+    )
+    assert (
+        len(session.training_prompts) == len(session.brief.training_prompts) + MAX_IMPORTED_PROMPTS
+    )
 
 
 def test_it_is_there_again_after_a_restart(tmp_path):
@@ -110,13 +140,26 @@ def test_a_bundle_from_before_the_studio_still_opens(tmp_path):
     assert people.sitting(Session.open(tmp_path / "bundle")) == "you"
 
 
-# --- every format that goes out comes back in ----------------------------------------------------------------------
+# --- every format that goes out comes back in -----------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [*FORMATS, "label-studio"])
 def test_what_goes_out_comes_back_in(kind):
-    pairs = [PAIR, replace(PAIR, prompt="Ein Igel ist", a=" klein, „stachlig“\nund müde 🦔", choice="b", annotator="Ben")]
-    data = json.dumps(export_tasks(pairs)[0]).encode() if kind == "label-studio" else export_pairs(pairs, kind)[0]
+    pairs = [
+        PAIR,
+        replace(
+            PAIR,
+            prompt="Ein Igel ist",
+            a=" klein, „stachlig“\nund müde 🦔",
+            choice="b",
+            annotator="Ben",
+        ),
+    ]
+    data = (
+        json.dumps(export_tasks(pairs)[0]).encode()
+        if kind == "label-studio"
+        else export_pairs(pairs, kind)[0]
+    )
     back = taking_in.read(data, "back").pairs
     want = [(p.prompt, {p.a, p.b}, p.a if p.choice == "a" else p.b) for p in pairs]
     assert [(p.prompt, {p.a, p.b}, p.a if p.choice == "a" else p.b) for p in back] == want
@@ -124,7 +167,7 @@ def test_what_goes_out_comes_back_in(kind):
         assert [p.annotator for p in back] == ["Ada", "Ben"]
 
 
-# --- bad files: one sentence, nothing lost -------------------------------------------------------------------------
+# --- bad files: one sentence, nothing lost --------------------------------------------------------
 
 
 def zipped() -> bytes:
@@ -139,7 +182,10 @@ BAD = {
     "empty": (b"", "is empty"),
     "blank": (b" \n\n", "is empty"),
     "too large": (b"prompt,a,b,choice\n" + b"x,y,z,a\n" * 300_000, "larger than 2 MB"),
-    "a million short rows": (b"prompt,a,b,choice\n" + b"\n" * (MAX_BYTES // 2) + b"x,y,z,?\n", "more than 20,000 rows"),
+    "a million short rows": (
+        b"prompt,a,b,choice\n" + b"\n" * (MAX_BYTES // 2) + b"x,y,z,?\n",
+        "more than 20,000 rows",
+    ),
     "too many rows": (b"prompt,a,b,choice\n" + b"x,y,z,a\n" * 21_000, "more than 20,000 rows"),
     "deep": (b"[" * 100_000, "nested too deeply"),
     "deep and whole": (b'{"prompt": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nested too deeply"),
@@ -147,13 +193,26 @@ BAD = {
     "zip": (zipped(), "zip archive"),
     "picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not text that can be read|zero bytes"),
     "the wrong tool": (
-        json.dumps([{"id": 1, "annotations": [{"result": [{"type": "rectanglelabels", "value": {"x": 1}}]}], "data": {"image": "x"}}]).encode(),
+        json.dumps(
+            [
+                {
+                    "id": 1,
+                    "annotations": [{"result": [{"type": "rectanglelabels", "value": {"x": 1}}]}],
+                    "data": {"image": "x"},
+                }
+            ]
+        ).encode(),
         ".",
     ),
     "prose": (b"Dear Sir or Madam, please find attached my preferences.", "no table of judgements"),
     "html": (b"<!doctype html><html><body>403 Forbidden</body></html>", "no table of judgements"),
     "a number": (b"17", "no table of judgements"),
-    "nobody answered": (json.dumps([{"data": {"prompt": "p", "answer1": "x", "answer2": "y"}, "annotations": []}]).encode(), "nobody has answered"),
+    "nobody answered": (
+        json.dumps(
+            [{"data": {"prompt": "p", "answer1": "x", "answer2": "y"}, "annotations": []}]
+        ).encode(),
+        "nobody has answered",
+    ),
 }
 
 
@@ -163,19 +222,53 @@ def test_bad_files_are_refused_in_one_sentence(name):
     with pytest.raises(PreferenceError, match=said) as error:
         taking_in.read(data[: MAX_BYTES + 1], "my file.json")
     message = str(error.value)
-    assert message.endswith(".") and "\n" not in message and len(message) < 400 and "Traceback" not in message
+    assert (
+        message.endswith(".")
+        and "\n" not in message
+        and len(message) < 400
+        and "Traceback" not in message
+    )
 
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "label_studio"
-ARGILLA = {"id": "1", "prompt": "p", "response1": "x", "response2": "y", "preference.responses": ["response1"], "preference.responses.users": ["u"], "preference.responses.status": ["submitted"]}  # fmt: skip
-ODD = [None, True, 17, 1e308, "", [], {}, [[]], {"a": [1]}, "\x00", "\ud800", {"ranker": 5}, {"ranker": {"rank": "x"}}, {"selected": ["left"]}, "=1+1"]
+ARGILLA = {
+    "id": "1",
+    "prompt": "p",
+    "response1": "x",
+    "response2": "y",
+    "preference.responses": ["response1"],
+    "preference.responses.users": ["u"],
+    "preference.responses.status": ["submitted"],
+}
+ODD = [
+    None,
+    True,
+    17,
+    1e308,
+    "",
+    [],
+    {},
+    [[]],
+    {"a": [1]},
+    "\x00",
+    "\ud800",
+    {"ranker": 5},
+    {"ranker": {"rank": "x"}},
+    {"selected": ["left"]},
+    "=1+1",
+]
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_file_with_one_odd_thing_in_it_is_read_or_refused_in_words(seed):
-    """Real exports, with one value of many replaced by something that has no business there: two of such files once ended in a traceback."""
+    """Real exports, with one value of many replaced by something that has no business there: two of
+    such files once ended in a traceback.
+    """
     lot = random.Random(seed)
-    files = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))] + [[ARGILLA], [{"prompt": "p", "chosen": "x", "rejected": "y"}]]
+    files = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))] + [
+        [ARGILLA],
+        [{"prompt": "p", "chosen": "x", "rejected": "y"}],
+    ]
     for number in range(60):
         value = copy.deepcopy(files[number % len(files)])
         holder = value
@@ -201,12 +294,17 @@ def test_encodings_are_read(encoding):
     assert pair.prompt == "Ein Käfer ist" and pair.b == " groß" and pair.choice == "a"
 
 
-# --- people --------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------
 
 
 def ranked(session: Session, name: str | None = None, choice: int = 0) -> None:
     number = len(session.candidate_sets)
-    row = {"id": f"set-{number}", "prompt": f"prompt {number}", "texts": [" x", " y"], "finished": [True, False]}
+    row = {
+        "id": f"set-{number}",
+        "prompt": f"prompt {number}",
+        "texts": [" x", " y"],
+        "finished": [True, False],
+    }
     session.candidate_sets = [*session.candidate_sets, row]
     session.add_ranking(row["id"], groups=[[choice], [1 - choice]], annotator=name)
 
@@ -219,8 +317,13 @@ def test_whoever_sits_here_is_the_annotator():
     ranked(session, "Ben")
     assert [r.annotator for r in session.rankings] == ["you", "Ada Lovelace", "Ben"]
     assert people.people(session) == ["you", "Ada Lovelace"]
-    assert people.sit_down(session, "ada lovelace") == "Ada Lovelace", "the same person, however it is typed"
-    assert people.sit_down(session, "you") == "you" and people.people(session) == ["you", "Ada Lovelace"]
+    assert people.sit_down(session, "ada lovelace") == "Ada Lovelace", (
+        "the same person, however it is typed"
+    )
+    assert people.sit_down(session, "you") == "you" and people.people(session) == [
+        "you",
+        "Ada Lovelace",
+    ]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 31, "majority", "Scripted rater (rule)"])
@@ -235,17 +338,42 @@ def test_second_opinions():
     session = session_with(replace(PAIR, annotator="Cleo"))
     ranked(session)
     ranked(session)
-    assert [row["by"] for row in people.second_opinions(session, "Ada")] == [["Cleo"], ["you"], ["you"]]
+    assert [row["by"] for row in people.second_opinions(session, "Ada")] == [
+        ["Cleo"],
+        ["you"],
+        ["you"],
+    ]
     assert [row["prompt"] for row in people.second_opinions(session, "you")] == ["An opossum is"]
     row = people.second_opinions(session, "Ada")[1]
     made = people.add_opinion(session, row, "a", shown=[1, 0], seconds=1.5, name="Ada")
-    assert (made.annotator, made.candidates, made.groups, made.finished) == ("Ada", [" x", " y"], [[1], [0]], [True, False])
+    assert (made.annotator, made.candidates, made.groups, made.finished) == (
+        "Ada",
+        [" x", " y"],
+        [[1], [0]],
+        [True, False],
+    )
     pair = session.pairs[-1]
-    assert (pair.a, pair.b, pair.choice, pair.annotator, pair.seconds) == (" y", " x", "a", "Ada", 1.5)
+    assert (pair.a, pair.b, pair.choice, pair.annotator, pair.seconds) == (
+        " y",
+        " x",
+        "a",
+        "Ada",
+        1.5,
+    )
     with pytest.raises(InputError, match="already judged under this name"):
         people.add_opinion(session, row, "b", shown=[0, 1], seconds=1.0, name="Ada")
-    people.add_opinion(session, people.second_opinions(session, "Ada")[0], "skip", shown=[0, 1], seconds=1.0, name="Ada")
+    people.add_opinion(
+        session,
+        people.second_opinions(session, "Ada")[0],
+        "skip",
+        shown=[0, 1],
+        seconds=1.0,
+        name="Ada",
+    )
     assert len(people.second_opinions(session, "Ada")) == 1, "what was skipped does not come again"
     assert people.take_back(session, "Ben") is None
-    assert people.take_back(session, "Ada").verdict == "skip" and people.take_back(session, "Ada").id == "opinion-1"
+    assert (
+        people.take_back(session, "Ada").verdict == "skip"
+        and people.take_back(session, "Ada").id == "opinion-1"
+    )
     assert people.take_back(session, "Ada") is None, "what the Rank page took is not undone here"

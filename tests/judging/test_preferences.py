@@ -1,4 +1,6 @@
-"""Judgements: what a ranking means as pairs, what trains and what does not, and files whose mistakes are named by line."""
+"""Judgements: what a ranking means as pairs, what trains and what does not, and files whose
+mistakes are named by line.
+"""
 
 import json
 import re
@@ -22,22 +24,39 @@ from rlhf_core.judging.preferences import (
 TEXTS = [" a.", " b.", " c.", " d."]
 
 
-def ranking(groups=(), *, texts=TEXTS, shown=None, verdict=None, prompt="A cat is", **more) -> Ranking:
-    return Ranking("set-1", prompt, list(texts), list(shown or range(len(texts))), [list(g) for g in groups], verdict, **more)
+def ranking(
+    groups=(), *, texts=TEXTS, shown=None, verdict=None, prompt="A cat is", **more
+) -> Ranking:
+    return Ranking(
+        "set-1",
+        prompt,
+        list(texts),
+        list(shown or range(len(texts))),
+        [list(g) for g in groups],
+        verdict,
+        **more,
+    )
 
 
 def rows(*rankings):
-    return [(pair.a, pair.b, pair.choice, pair.weight) for pair in pairs_from_rankings(list(rankings))]
+    return [
+        (pair.a, pair.b, pair.choice, pair.weight) for pair in pairs_from_rankings(list(rankings))
+    ]
 
 
-# --- from rankings to pairs ----------------------------------------------------------------------------------------
+# --- from rankings to pairs -----------------------------------------------------------------------
 
 
 def test_a_full_ranking_gives_every_pair_once_each_at_an_equal_share():
     found = rows(ranking([[2], [0], [3], [1]]))  # c > a > d > b
     assert [(a, b, choice) for a, b, choice, _ in found] == [
-        (" a.", " b.", "a"), (" a.", " c.", "b"), (" a.", " d.", "a"), (" b.", " c.", "b"), (" b.", " d.", "b"), (" c.", " d.", "a"),
-    ]  # fmt: skip
+        (" a.", " b.", "a"),
+        (" a.", " c.", "b"),
+        (" a.", " d.", "a"),
+        (" b.", " c.", "b"),
+        (" b.", " d.", "b"),
+        (" c.", " d.", "a"),
+    ]
     assert [weight for *_, weight in found] == [1 / 6] * 6
 
 
@@ -65,7 +84,9 @@ def test_weights_of_a_ranking_sum_to_one(count, tied):
     texts = [f" {i}." for i in range(count)]
     groups = [[0, 1], *([i] for i in range(2, count))] if tied else [[i] for i in range(count)]
     found = pairs_from_rankings([ranking(groups, texts=texts)])
-    assert len(found) == count * (count - 1) / 2 and sum(pair.weight for pair in found) == pytest.approx(1)
+    assert len(found) == count * (count - 1) / 2 and sum(
+        pair.weight for pair in found
+    ) == pytest.approx(1)
 
 
 def test_identical_texts_are_no_pair_and_the_rest_share_the_weight():
@@ -75,13 +96,34 @@ def test_identical_texts_are_no_pair_and_the_rest_share_the_weight():
 
 
 def test_pairs_carry_who_when_and_under_which_brief():
-    (pair,) = pairs_from_rankings([ranking([[0], [1]], texts=TEXTS[:2], seconds=2.5, annotator="Kim", brief="meme-bot", brief_version=3)])
-    assert (pair.prompt, pair.seconds, pair.annotator, pair.brief, pair.brief_version) == ("A cat is", 2.5, "Kim", "meme-bot", 3)
+    (pair,) = pairs_from_rankings(
+        [
+            ranking(
+                [[0], [1]],
+                texts=TEXTS[:2],
+                seconds=2.5,
+                annotator="Kim",
+                brief="meme-bot",
+                brief_version=3,
+            )
+        ]
+    )
+    assert (pair.prompt, pair.seconds, pair.annotator, pair.brief, pair.brief_version) == (
+        "A cat is",
+        2.5,
+        "Kim",
+        "meme-bot",
+        3,
+    )
 
 
 def test_what_trains_has_two_texts_a_choice_and_a_weight():
     good = Pair("p", " a.", " b.", "a")
-    bad = [Pair("p", " a.", " b.", "skip"), Pair("p", " a.", " a.", "b"), Pair("p", " a.", " b.", "tie", weight=0.0)]
+    bad = [
+        Pair("p", " a.", " b.", "skip"),
+        Pair("p", " a.", " a.", "b"),
+        Pair("p", " a.", " b.", "tie", weight=0.0),
+    ]
     assert training_pairs([*bad, good]) == [good]
 
 
@@ -113,7 +155,15 @@ def test_impossible_rankings_are_refused_in_words(change, sentence):
 
 
 def test_rankings_come_back_from_plain_data():
-    made = ranking([[2], [0, 1], [3]], shown=[3, 2, 1, 0], seconds=4.0, annotator="Kim", brief="meme-bot", brief_version=2, round=3)
+    made = ranking(
+        [[2], [0, 1], [3]],
+        shown=[3, 2, 1, 0],
+        seconds=4.0,
+        annotator="Kim",
+        brief="meme-bot",
+        brief_version=2,
+        round=3,
+    )
     assert Ranking.from_dict(json.loads(json.dumps(made.to_dict()))) == made
     for broken in ([], "x", None):
         with pytest.raises(PreferenceError, match="must be a JSON object"):
@@ -122,7 +172,7 @@ def test_rankings_come_back_from_plain_data():
         Ranking.from_dict({"id": "set-1"})
 
 
-# --- contradictions ------------------------------------------------------------------------------------------------
+# --- contradictions -------------------------------------------------------------------------------
 
 
 def pair(better, worse, prompt="p", *, flipped=False):
@@ -130,25 +180,39 @@ def pair(better, worse, prompt="p", *, flipped=False):
 
 
 def test_a_pair_judged_both_ways_is_one_contradiction():
-    assert contradictions([pair("x", "y"), pair("y", "x")]) == [{"prompt": "p", "texts": ["x", "y"]}]
-    assert contradictions([pair("x", "y"), pair("x", "y", flipped=True)]) == []  # the same judgement, shown the other way round
+    assert contradictions([pair("x", "y"), pair("y", "x")]) == [
+        {"prompt": "p", "texts": ["x", "y"]}
+    ]
+    assert (
+        contradictions([pair("x", "y"), pair("x", "y", flipped=True)]) == []
+    )  # the same judgement, shown the other way round
     assert contradictions([pair("x", "y"), pair("y", "x", prompt="q")]) == []  # another prompt
-    assert contradictions([pair("x", "y"), Pair("p", "y", "x", "tie"), Pair("p", "y", "x", "skip")]) == []
+    assert (
+        contradictions([pair("x", "y"), Pair("p", "y", "x", "tie"), Pair("p", "y", "x", "skip")])
+        == []
+    )
 
 
 def test_a_circle_of_three_is_found_once_and_in_order():
-    (found,) = contradictions([pair("b", "c"), pair("c", "a"), pair("a", "b", flipped=True), pair("a", "z")])
+    (found,) = contradictions(
+        [pair("b", "c"), pair("c", "a"), pair("a", "b", flipped=True), pair("a", "z")]
+    )
     texts = found["texts"]
     beats = {("a", "b"), ("b", "c"), ("c", "a")}
     assert len(texts) == 3 and all((texts[i], texts[(i + 1) % 3]) in beats for i in range(3))
 
 
 def test_consistent_rankings_have_no_contradiction_and_equal_texts_make_none():
-    assert contradictions(pairs_from_rankings([ranking([[2], [0], [3], [1]]), ranking([[2], [0], [3], [1]])])) == []
+    assert (
+        contradictions(
+            pairs_from_rankings([ranking([[2], [0], [3], [1]]), ranking([[2], [0], [3], [1]])])
+        )
+        == []
+    )
     assert contradictions([Pair("p", "x", "x", "a"), pair("x", "y")]) == []
 
 
-# --- held-out split ------------------------------------------------------------------------------------------------
+# --- held-out split -------------------------------------------------------------------------------
 
 
 def test_split_goes_by_prompt_is_balanced_seeded_and_knows_no_order():
@@ -157,14 +221,21 @@ def test_split_goes_by_prompt_is_balanced_seeded_and_knows_no_order():
     assert set(folds) == set(prompts)
     sizes = [list(folds.values()).count(fold) for fold in range(5)]
     assert sum(sizes) == 23 and max(sizes) - min(sizes) <= 1
-    assert split_prompts(list(reversed(prompts)), 5, seed=1) == folds != split_prompts(prompts, 5, seed=2)
+    assert (
+        split_prompts(list(reversed(prompts)), 5, seed=1)
+        == folds
+        != split_prompts(prompts, 5, seed=2)
+    )
 
 
-# --- files ---------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def write(path, *lines):
-    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
+    path.write_text(
+        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -188,13 +259,22 @@ def test_rankings_pairs_come_back_too(tmp_path):
 
 
 def test_trl_rows_are_read(tmp_path):
-    path = write(tmp_path / "trl.jsonl", {"prompt": "A cat is", "chosen": " good.", "rejected": " bad.", "score": 3})
+    path = write(
+        tmp_path / "trl.jsonl",
+        {"prompt": "A cat is", "chosen": " good.", "rejected": " bad.", "score": 3},
+    )
     assert read_preferences(path) == [Pair("A cat is", " good.", " bad.", "a", annotator="unknown")]
 
 
 def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path):
     path = tmp_path / "p.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n" + json.dumps(GOOD).encode() + b"\r\n")
+    path.write_bytes(
+        b"\xef\xbb\xbf"
+        + json.dumps(GOOD).encode()
+        + b"\r\n\r\n"
+        + json.dumps(GOOD).encode()
+        + b"\r\n"
+    )
     assert len(read_preferences(path)) == 2
 
 
@@ -214,9 +294,18 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ({**GOOD, "weight": -1}, "field 'weight' is -1"),
         ({**GOOD, "weight": "heavy"}, "field 'weight' is 'heavy'"),
         ({**GOOD, "seconds": True}, "field 'seconds' is True"),
-        ('{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": NaN}', "field 'weight' is nan"),
-        ('{"prompt": "p", "a": "x", "b": "y", "choice": "a", "seconds": 1e999}', "field 'seconds' is inf"),
-        ('{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": 1' + "0" * 400 + "}", "field 'weight' is 1000"),
+        (
+            '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": NaN}',
+            "field 'weight' is nan",
+        ),
+        (
+            '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "seconds": 1e999}',
+            "field 'seconds' is inf",
+        ),
+        (
+            '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": 1' + "0" * 400 + "}",
+            "field 'weight' is 1000",
+        ),
     ],
 )
 def test_a_bad_row_is_named_by_file_and_line(tmp_path, line, sentence):
@@ -240,7 +329,9 @@ def test_unreadable_files_are_refused_in_words(tmp_path):
 
 
 def test_one_row_at_a_time():
-    assert pair_from_row({**GOOD, "seconds": 3, "annotator": "Kim"}, "row 1") == Pair("A cat is", " x.", " y.", "a", seconds=3, annotator="Kim")
+    assert pair_from_row({**GOOD, "seconds": 3, "annotator": "Kim"}, "row 1") == Pair(
+        "A cat is", " x.", " y.", "a", seconds=3, annotator="Kim"
+    )
     for row in (None, 5, "text", []):
         with pytest.raises(PreferenceError, match="^row 1: "):
             pair_from_row(row, "row 1")
@@ -249,8 +340,18 @@ def test_one_row_at_a_time():
 def test_where_nothing_can_be_learned_the_reason_is_said():
     one, other = Pair("p", " x.", " y.", "a"), Pair("p", " y.", " x.", "a")
     assert nothing_to_learn([]) == "no comparison was made yet"
-    assert nothing_to_learn([Pair("p", " x.", " x.", "a"), Pair("p", " x.", " y.", "skip")]) == "no comparison prefers one of two different texts"
+    assert (
+        nothing_to_learn([Pair("p", " x.", " x.", "a"), Pair("p", " x.", " y.", "skip")])
+        == "no comparison prefers one of two different texts"
+    )
     assert nothing_to_learn([Pair("p", " x.", " y.", "tie")]) == "every comparison is a tie"
-    assert nothing_to_learn([one, other]) == nothing_to_learn([one, Pair("p", " x.", " y.", "b"), Pair("q", " x.", " y.", "tie")])
+    assert nothing_to_learn([one, other]) == nothing_to_learn(
+        [one, Pair("p", " x.", " y.", "b"), Pair("q", " x.", " y.", "tie")]
+    )
     assert nothing_to_learn([one, other]) == "every preference is taken back by its opposite"
-    assert nothing_to_learn([one]) == nothing_to_learn([one, other, one]) == nothing_to_learn([one, Pair("q", " y.", " x.", "a")]) == ""
+    assert (
+        nothing_to_learn([one])
+        == nothing_to_learn([one, other, one])
+        == nothing_to_learn([one, Pair("q", " y.", " x.", "a")])
+        == ""
+    )

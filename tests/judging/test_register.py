@@ -1,4 +1,6 @@
-"""The word-list rule on sentences written by hand for this test: none of them is in the corpus that the words come from."""
+"""The word-list rule on sentences written by hand for this test: none of them is in the corpus that
+the words come from.
+"""
 
 import math
 
@@ -79,7 +81,7 @@ WRITTEN = {
         " stay with the car, so that people can find you.",
         " leave the building at once and call for help from outside.",
     ),
-}  # fmt: skip
+}
 WRITTEN["kind"] = WRITTEN["polite"]
 WRITTEN["joke"] = WRITTEN["meme"]
 FIRST = next(iter(YARDSTICKS.values()))
@@ -94,7 +96,19 @@ def test_hand_written_sentences_are_recognised(register):
     assert share(list(found), register) == sum(name == register for name in found.values()) / 10
 
 
-@pytest.mark.parametrize("text", ["", " ", " 12345 !!!", " Qxz vbnm flrp.", " 漢字 🦝 עברית", " of", " the of and", "<script>&&</script>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        " 12345 !!!",
+        " Qxz vbnm flrp.",
+        " 漢字 🦝 עברית",
+        " of",
+        " the of and",
+        "<script>&&</script>",
+    ],
+)
 def test_what_has_no_register_is_unclear(text):
     assert register_of(text) == "unclear"
 
@@ -113,24 +127,42 @@ def test_one_clear_word_decides_and_a_word_of_each_of_two_registers_cancels_out(
 
 
 def test_words_and_neighbours_are_counted_by_hand():
-    assert words_of("It's a DOG, a dog") == ["it's", "a", "dog", "a", "dog", "it's_a", "a_dog", "dog_a", "a_dog"]
+    assert words_of("It's a DOG, a dog") == [
+        "it's",
+        "a",
+        "dog",
+        "a",
+        "dog",
+        "it's_a",
+        "a_dog",
+        "dog_a",
+        "a_dog",
+    ]
     table = word_weights()
-    expected = [sum(table[word][i] for word in ("a", "a", "a_baby") if word in table) for i in range(4)]
+    expected = [
+        sum(table[word][i] for word in ("a", "a", "a_baby") if word in table) for i in range(4)
+    ]
     known = [word for word in words_of("a a baby") if word in table]
     assert set(known) <= {"a", "baby", "a_baby", "a_a"} and "a_baby" in known
     extra = [sum(table[word][i] for word in ("baby", "a_a") if word in table) for i in range(4)]
-    assert list(register_scores("a a baby").values()) == pytest.approx([e + x for e, x in zip(expected, extra)])
+    assert list(register_scores("a a baby").values()) == pytest.approx(
+        [e + x for e, x in zip(expected, extra)]
+    )
     assert math.isclose(LEAD, math.log(4))
 
 
 @pytest.mark.parametrize("file", YARDSTICKS, ids=lambda file: file.stem)
 def test_a_words_weights_are_relative_to_their_mean(file):
-    """So a text's length alone speaks for no register. Weights at the table's limit are cut off, and don't add up."""
+    """So a text's length alone speaks for no register. Weights at the table's limit are cut off,
+    and don't add up.
+    """
     table = word_weights(file)
     limit = max(abs(weight) for weights in table.values() for weight in weights)
     assert len(table) > 1000 and limit < 10
     for word, weights in table.items():
-        assert len(weights) == 4 and (max(map(abs, weights)) == limit or abs(sum(weights)) < 0.05), word
+        assert len(weights) == 4 and (
+            max(map(abs, weights)) == limit or abs(sum(weights)) < 0.05
+        ), word
 
 
 @pytest.mark.parametrize(
@@ -158,7 +190,11 @@ def test_grades_put_the_wanted_register_first_and_take_one_off_a_broken_sentence
     fact, meme, neither = WRITTEN["fact"][0], WRITTEN["meme"][1], " Qxz vbnm."
     assert [judge(text, "fact") for text in (fact, neither, meme)] == [3, 2, 1]
     assert [judge(text, "meme") for text in (fact, neither, meme)] == [1, 2, 3]
-    assert judge(fact, "fact", ended=False) == 2 and judge(fact[:-1], "fact") == 2 and judge(meme, "fact", ended=False) == 0
+    assert (
+        judge(fact, "fact", ended=False) == 2
+        and judge(fact[:-1], "fact") == 2
+        and judge(meme, "fact", ended=False) == 0
+    )
 
 
 def test_share_of_no_texts_is_nothing():
@@ -168,10 +204,22 @@ def test_share_of_no_texts_is_nothing():
 
 def test_a_brief_is_judged_by_the_yardstick_that_knows_its_register():
     assert REGISTERS == ("fact", "meme", "polite", "rude", "advice", "kind", "joke")
-    assert yardstick() == yardstick("fact") == yardstick("rude") != yardstick("advice") == yardstick("kind")
+    assert (
+        yardstick()
+        == yardstick("fact")
+        == yardstick("rude")
+        != yardstick("advice")
+        == yardstick("kind")
+    )
     advice, rude = WRITTEN["advice"][0], WRITTEN["rude"][0]
-    assert list(register_scores(advice, "advice")) == ["advice", "kind", "joke", "rude"] and list(register_scores(advice)) == list(FIRST)
-    assert judge(advice, "advice") == 3 and judge(rude, "advice") == 1 and register_of(rude, "kind") == "rude"
+    assert list(register_scores(advice, "advice")) == ["advice", "kind", "joke", "rude"] and list(
+        register_scores(advice)
+    ) == list(FIRST)
+    assert (
+        judge(advice, "advice") == 3
+        and judge(rude, "advice") == 1
+        and register_of(rude, "kind") == "rude"
+    )
     assert share([advice, rude], "advice") == 0.5
     with pytest.raises(ValueError, match="No yardstick"):
         yardstick("sonnet")

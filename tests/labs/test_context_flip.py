@@ -1,4 +1,6 @@
-"""The context flip lab: its counts by hand, the whole of it on the bundled model in small, and its page in every state."""
+"""The context flip lab: its counts by hand, the whole of it on the bundled model in small, and its
+page in every state.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
 SMALL = ContextFlipSettings(comparisons=8, steps=1, prompts=2)
 
 
-# --- counts by hand ------------------------------------------------------------------------------------------------
+# --- counts by hand -------------------------------------------------------------------------------
 
 
 def test_votes_are_compared_pair_by_pair():
@@ -40,34 +42,53 @@ def test_votes_are_compared_pair_by_pair():
 def test_shown_takes_from_both_directions_the_furthest_first_and_each_text_once():
     from rlhf_core.labs.context_flip import shown
 
-    rows = [("one", 2.0, -2.0), ("two", 0.1, -0.1), ("three", -1.0, 1.0), ("four", -3.0, 0.0), ("one", 2.1, -2.0)]
+    rows = [
+        ("one", 2.0, -2.0),
+        ("two", 0.1, -0.1),
+        ("three", -1.0, 1.0),
+        ("four", -3.0, 0.0),
+        ("one", 2.1, -2.0),
+    ]
     sentences = [{"prompt": "p", "text": text, "scores": [a, b]} for text, a, b in rows]
     assert [row["text"] for row in shown(sentences)] == ["one", "four", "two", "three"]
     one_sided = [row for row in sentences if row["scores"][0] > 0]
-    assert [row["text"] for row in shown(one_sided)] == ["one", "two"], "where nothing goes the other way, what there is"
+    assert [row["text"] for row in shown(one_sided)] == ["one", "two"], (
+        "where nothing goes the other way, what there is"
+    )
 
 
 def test_spread_is_even():
     from rlhf_core.labs.context_flip import spread
 
-    assert spread(tuple("abcdefgh"), 4) == ["a", "c", "e", "g"] and spread(("a", "b"), 5) == ["a", "b"]
+    assert spread(tuple("abcdefgh"), 4) == ["a", "c", "e", "g"] and spread(("a", "b"), 5) == [
+        "a",
+        "b",
+    ]
 
 
-# --- the whole lab, in small ---------------------------------------------------------------------------------------
+# --- the whole lab, in small ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def small(monkeypatch):
     from rlhf_core.labs import context_flip
 
-    monkeypatch.setattr(context_flip, "RewardModelSettings", partial(RewardModelSettings, reference_samples=64))
-    monkeypatch.setattr(context_flip, "PPOSettings", partial(PPOSettings, batch_size=8, minibatch_size=8, max_new_tokens=8))
+    monkeypatch.setattr(
+        context_flip, "RewardModelSettings", partial(RewardModelSettings, reference_samples=64)
+    )
+    monkeypatch.setattr(
+        context_flip,
+        "PPOSettings",
+        partial(PPOSettings, batch_size=8, minibatch_size=8, max_new_tokens=8),
+    )
     return context_flip
 
 
 def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(small, tmp_path):
     session = Session(directory=tmp_path / "run")
-    before = {name: value for name, value in vars(session).items() if name not in ("experiments", "lock")}
+    before = {
+        name: value for name, value in vars(session).items() if name not in ("experiments", "lock")
+    }
     records = [item for item in session.context_flip(SMALL) if isinstance(item, dict)]
     assert len(records) == SMALL.records and json.loads(json.dumps(records)) == records
     changed = {name for name, value in before.items() if getattr(session, name) != value}
@@ -75,14 +96,26 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
 
     found = session.experiments["context_flip"]
     assert found["status"] == "done" and json.loads(json.dumps(found)) == found
-    assert sum(found["votes"].values()) == 8 and found["votes"]["opposite"] > found["votes"]["alike"]
-    assert found["correlation"] < 0 and found["flips"] > 0.5 and found["flips_interval"][0] < found["flips"] <= found["flips_interval"][1]
-    assert [len(rows) for rows in found["metrics"]] == [2, 2] and all(rows[0]["kl_to_reference"] < 1e-5 for rows in found["metrics"])
-    assert len(found["answers"]) == 2 * 2 and all(0 <= share <= 1 for shares in found["shares"] for share in shares)
+    assert (
+        sum(found["votes"].values()) == 8 and found["votes"]["opposite"] > found["votes"]["alike"]
+    )
+    assert (
+        found["correlation"] < 0
+        and found["flips"] > 0.5
+        and found["flips_interval"][0] < found["flips"] <= found["flips_interval"][1]
+    )
+    assert [len(rows) for rows in found["metrics"]] == [2, 2] and all(
+        rows[0]["kl_to_reference"] < 1e-5 for rows in found["metrics"]
+    )
+    assert len(found["answers"]) == 2 * 2 and all(
+        0 <= share <= 1 for shares in found["shares"] for share in shares
+    )
 
     row = found["sentences"][0]
     *_, own = session.context_flip_own(row["prompt"], row["text"])
-    assert own["scores"] == pytest.approx(row["scores"], abs=0.02), "a sentence typed in scores as it did in the lab"
+    assert own["scores"] == pytest.approx(row["scores"], abs=0.02), (
+        "a sentence typed in scores as it did in the lab"
+    )
     with pytest.raises(InputError, match="empty"):
         list(session.context_flip_own("A cat is", "  "))
 
@@ -95,10 +128,17 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
 def test_two_briefs_share_their_prompts_and_what_is_kept_out_of_either_is_kept_out_of_both():
     from rlhf_core.labs.context_flip import shared_prompts
 
-    one = replace(PRESETS["biology-homework"], training_prompts=("A", "B", "C"), evaluation_prompts=("D",))
-    other = replace(PRESETS["meme-bot"], training_prompts=("X", "D", "B"), evaluation_prompts=("C", "Y"))
+    one = replace(
+        PRESETS["biology-homework"], training_prompts=("A", "B", "C"), evaluation_prompts=("D",)
+    )
+    other = replace(
+        PRESETS["meme-bot"], training_prompts=("X", "D", "B"), evaluation_prompts=("C", "Y")
+    )
     assert shared_prompts(one, other) == (("A", "X", "B"), ("D", "C", "Y"))
-    assert shared_prompts(PRESETS["biology-homework"], PRESETS["meme-bot"])[0] == PRESETS["meme-bot"].training_prompts
+    assert (
+        shared_prompts(PRESETS["biology-homework"], PRESETS["meme-bot"])[0]
+        == PRESETS["meme-bot"].training_prompts
+    )
     empty = replace(one, training_prompts=(), evaluation_prompts=())
     with pytest.raises(InputError, match="no prompts to write about"):
         shared_prompts(empty, empty)
@@ -124,24 +164,47 @@ def test_briefs_that_cannot_be_set_against_each_other_are_refused_and_a_former_r
 
 def own_taste(session: Session, count: int) -> None:
     """The learner prefers the longer text, under the session's brief."""
-    texts = [(" a small animal that lives in the wood and sleeps by day.", " a cat."), (" a mood on Monday with far too many tabs open.", " soup.")]
+    texts = [
+        (" a small animal that lives in the wood and sleeps by day.", " a cat."),
+        (" a mood on Monday with far too many tabs open.", " soup."),
+    ]
     session.rankings = [
-        Ranking(f"own-{i}", session.training_prompts[i], list(texts[i % 2]), [0, 1], [[0], [1]], None, brief=session.brief.slug, brief_version=session.brief.version)
+        Ranking(
+            f"own-{i}",
+            session.training_prompts[i],
+            list(texts[i % 2]),
+            [0, 1],
+            [[0], [1]],
+            None,
+            brief=session.brief.slug,
+            brief_version=session.brief.version,
+        )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_learners_own_rankings_can_judge(small):
     session = Session()
     own_taste(session, 10)
     assert [brief.slug for brief in choices(session)][:2] == ["biology-homework", "meme-bot"]
-    records = [item for item in session.context_flip(SMALL, [session.brief, PRESETS["meme-bot"]], (True, False)) if isinstance(item, dict)]
+    records = [
+        item
+        for item in session.context_flip(SMALL, [session.brief, PRESETS["meme-bot"]], (True, False))
+        if isinstance(item, dict)
+    ]
     found = session.experiments["context_flip"]
     assert len(records) == SMALL.records and found["votes"] == {}
-    assert [(brief["rater"], brief["comparisons"]) for brief in found["briefs"]][0] == ("you", 10) and found["briefs"][1]["rater"] == "scripted rater (rule)"
-    *_, longer = session.context_flip_own("A cat is", "a small animal that lives in the wood and sleeps by day.")
+    assert [(brief["rater"], brief["comparisons"]) for brief in found["briefs"]][0] == (
+        "you",
+        10,
+    ) and found["briefs"][1]["rater"] == "scripted rater (rule)"
+    *_, longer = session.context_flip_own(
+        "A cat is", "a small animal that lives in the wood and sleeps by day."
+    )
     *_, shorter = session.context_flip_own("A cat is", "a cat.")
-    assert longer["scores"][0] > shorter["scores"][0], "the first reward model learned the learner's taste"
+    assert longer["scores"][0] > shorter["scores"][0], (
+        "the first reward model learned the learner's taste"
+    )
     assert len(session.rankings) == 10 and session.reward_model is None
 
 
@@ -164,22 +227,52 @@ def test_a_bundle_from_before_the_lab_opens(tmp_path):
     assert Session.open(tmp_path / "run").experiments == {}
 
 
-# --- the page ------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
 
 
 def some(status: str = "done") -> dict:
     """What the lab keeps; untrusted text wherever a model or a person may have written it."""
-    steps = [{"step": step, "reward_mean": 0.2 * step, "kl_to_reference": 0.1 * step} for step in (0, 1)]
+    steps = [
+        {"step": step, "reward_mean": 0.2 * step, "kl_to_reference": 0.1 * step} for step in (0, 1)
+    ]
     return {
-        "briefs": [{"slug": s, "title": t, "prefer": p, "wanted": w} for s, t, p, w in (("b", "Biology", "A fact.", "fact"), ("m", "Memes", "A joke.", "meme"))],
-        "settings": {"steps": 1}, "accuracy": [0.9, 0.8], "votes": {"opposite": 5, "alike": 1, "tie": 2}, "outputs": 10, "flips": 0.7, "flips_interval": [0.4, 0.9],
-        "correlation": -0.8, "sentences": [{"prompt": "A cat is", "text": f" {EVIL}", "scores": [1.5, -1.25]}], "metrics": [steps, steps],
-        "answers": [
-            {"prompt": "A fox is", "original": f" {EVIL}", "texts": [" a mammal.", " a mood."], "scores": [[1.0, -1.0], [-0.5, 0.75]]},
-            {"prompt": EVIL, "original": " a.", "texts": [" b.", " c."], "scores": [[1.0, -1.0], [-0.5, 0.75]]},
-        ] if status == "done" else [],
-        "shares": [[0.5, 0.5], [0.9, 0.1], [0.1, 0.9]] if status == "done" else [], "status": status,
-    }  # fmt: skip
+        "briefs": [
+            {"slug": s, "title": t, "prefer": p, "wanted": w}
+            for s, t, p, w in (
+                ("b", "Biology", "A fact.", "fact"),
+                ("m", "Memes", "A joke.", "meme"),
+            )
+        ],
+        "settings": {"steps": 1},
+        "accuracy": [0.9, 0.8],
+        "votes": {"opposite": 5, "alike": 1, "tie": 2},
+        "outputs": 10,
+        "flips": 0.7,
+        "flips_interval": [0.4, 0.9],
+        "correlation": -0.8,
+        "sentences": [{"prompt": "A cat is", "text": f" {EVIL}", "scores": [1.5, -1.25]}],
+        "metrics": [steps, steps],
+        "answers": (
+            [
+                {
+                    "prompt": "A fox is",
+                    "original": f" {EVIL}",
+                    "texts": [" a mammal.", " a mood."],
+                    "scores": [[1.0, -1.0], [-0.5, 0.75]],
+                },
+                {
+                    "prompt": EVIL,
+                    "original": " a.",
+                    "texts": [" b.", " c."],
+                    "scores": [[1.0, -1.0], [-0.5, 0.75]],
+                },
+            ]
+            if status == "done"
+            else []
+        ),
+        "shares": [[0.5, 0.5], [0.9, 0.1], [0.1, 0.9]] if status == "done" else [],
+        "status": status,
+    }
 
 
 def fake_lab(self: Session, settings=None, chosen=None, own_votes=(False, False)) -> Iterator:
@@ -220,8 +313,14 @@ def opened(found: dict | None = None) -> tuple[Session, AppTest]:
 
 
 def said(app: AppTest) -> str:
-    parts = [element.value for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error") for element in getattr(app, kind)]
-    return " ".join(str(part) for part in parts + [element.proto.body for element in app.get("html")]).replace("\\", "")
+    parts = [
+        element.value
+        for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+        for element in getattr(app, kind)
+    ]
+    return " ".join(
+        str(part) for part in parts + [element.proto.body for element in app.get("html")]
+    ).replace("\\", "")
 
 
 def alts(app: AppTest) -> list[str]:
@@ -231,7 +330,12 @@ def alts(app: AppTest) -> list[str]:
 def test_an_empty_page_shows_the_two_briefs_and_one_button(queue):
     _, app = opened()
     words = said(app)
-    assert "Biology homework helper" in words and "Meme bot" in words and "not people" in words and alts(app) == []
+    assert (
+        "Biology homework helper" in words
+        and "Meme bot" in words
+        and "not people" in words
+        and alts(app) == []
+    )
     assert [button.key for button in app.button if button.key.startswith("flip")] == ["flip"]
 
 
@@ -249,7 +353,12 @@ def test_it_runs_shows_what_it_has_and_ends(queue):
         pass
     app.run()
     words = said(app)
-    assert "70%" in words and "40% to 90%" in words and "5 the opposite way" in words and not app.button(key="flip").disabled
+    assert (
+        "70%" in words
+        and "40% to 90%" in words
+        and "5 the opposite way" in words
+        and not app.button(key="flip").disabled
+    )
     assert "Biology +1.50, Memes \N{MINUS SIGN}1.25" in alts(app)[0] and len(alts(app)) == 2
     assert "<script>" not in words
 
@@ -263,7 +372,11 @@ def test_a_reload_finds_it_and_untrusted_text_stays_text(queue):
 
 def test_a_stopped_lab_says_so_and_shows_what_it_had(queue):
     _, app = opened(some("stopped"))
-    assert "stopped before its end" in said(app) and len(alts(app)) == 2 and "flip_pick" not in {box.key for box in app.selectbox}
+    assert (
+        "stopped before its end" in said(app)
+        and len(alts(app)) == 2
+        and "flip_pick" not in {box.key for box in app.selectbox}
+    )
 
 
 def test_a_sentence_of_ones_own(queue):
@@ -275,7 +388,12 @@ def test_a_sentence_of_ones_own(queue):
     while queue.advance():
         pass
     app.run()
-    assert "Both briefs like it" in said(app) and "Biology: +0.50" in said(app) and "<script>" not in said(app) and "is empty" not in said(app)
+    assert (
+        "Both briefs like it" in said(app)
+        and "Biology: +0.50" in said(app)
+        and "<script>" not in said(app)
+        and "is empty" not in said(app)
+    )
 
 
 def test_other_briefs_can_be_picked_and_the_same_one_twice_is_refused(queue):
@@ -286,7 +404,10 @@ def test_other_briefs_can_be_picked_and_the_same_one_twice_is_refused(queue):
     app.selectbox(key="flip_brief_1_pick").set_value("customer-reply").run()
     app.button(key="flip").click().run()
     queue.advance()
-    assert session.asked == (["biology-homework", "customer-reply"], (False, False)) and "two different briefs" not in said(app)
+    assert session.asked == (
+        ["biology-homework", "customer-reply"],
+        (False, False),
+    ) and "two different briefs" not in said(app)
 
 
 def test_own_rankings_are_offered_where_there_are_enough(queue):

@@ -1,4 +1,6 @@
-"""The Goodhart lab and the four algorithms on the bundled model, made small: what they record, what they keep, and what they leave alone."""
+"""The Goodhart lab and the four algorithms on the bundled model, made small: what they record, what
+they keep, and what they leave alone.
+"""
 
 import functools
 
@@ -9,7 +11,15 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import AlgorithmsSettings, DPOSettings, GoodhartSettings, PPOSettings, RewardModelSettings, RLOOSettings, SettingsError
+from rlhf_core.common.settings import (
+    AlgorithmsSettings,
+    DPOSettings,
+    GoodhartSettings,
+    PPOSettings,
+    RewardModelSettings,
+    RLOOSettings,
+    SettingsError,
+)
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.labs import goodhart, side_by_side
@@ -17,7 +27,10 @@ from rlhf_core.labs.measuring import Answer, answers_of
 from rlhf_core.lm import language_model
 from rlhf_core.session.state import InputError, Session
 
-BRIEF = PRESETS["biology-homework"].edited(training_prompts=PRESETS["biology-homework"].training_prompts[:4], evaluation_prompts=("A badger is", "A fox is"))
+BRIEF = PRESETS["biology-homework"].edited(
+    training_prompts=PRESETS["biology-homework"].training_prompts[:4],
+    evaluation_prompts=("A badger is", "A fox is"),
+)
 GOODHART = GoodhartSettings(steps=4, comparisons=6, features=8, learning_rate=1e-3, beta=1.0)
 ALGORITHMS = AlgorithmsSettings(steps=4, comparisons=6)
 
@@ -29,10 +42,16 @@ def small(monkeypatch):
     for module in (goodhart, side_by_side):
         monkeypatch.setattr(module, "POOL", 4)
         monkeypatch.setattr(module, "POOL_PROMPTS", 2)
-        monkeypatch.setattr(module, "RewardModelSettings", functools.partial(RewardModelSettings, reference_samples=64))
+        monkeypatch.setattr(
+            module,
+            "RewardModelSettings",
+            functools.partial(RewardModelSettings, reference_samples=64),
+        )
         monkeypatch.setattr(module, "PPOSettings", functools.partial(PPOSettings, **batch))
     monkeypatch.setattr(side_by_side, "RLOOSettings", functools.partial(RLOOSettings, **batch))
-    monkeypatch.setattr(side_by_side, "DPOSettings", functools.partial(DPOSettings, max_new_tokens=6))
+    monkeypatch.setattr(
+        side_by_side, "DPOSettings", functools.partial(DPOSettings, max_new_tokens=6)
+    )
 
 
 def drain(work) -> list[dict]:
@@ -52,16 +71,37 @@ def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
     assert found["status"] == "done" and list(found["points"]) == list(GOODHART.RUNS)
     for rows in found["points"].values():
         assert [row["step"] for row in rows] == [0, 2, 4]
-        assert rows[0]["kl"] == pytest.approx(0, abs=1e-5) and rows[0]["gold"] == rows[0]["proxy"] == rows[0]["fluency"] == 0  # the zero of everything
+        assert (
+            rows[0]["kl"] == pytest.approx(0, abs=1e-5)
+            and rows[0]["gold"] == rows[0]["proxy"] == rows[0]["fluency"] == 0
+        )  # the zero of everything
         assert all(len(row["gold_a"]) == len(row["gold_b"]) == 2 and row["kl"] >= 0 for row in rows)
-    assert len({rows[-1]["kl"] for rows in found["points"].values()}) == 3  # from one start, three ways to go
+    assert (
+        len({rows[-1]["kl"] for rows in found["points"].values()}) == 3
+    )  # from one start, three ways to go
     assert [goodhart.run_settings(kind, GOODHART).beta for kind in GOODHART.RUNS] == [0.0, 1.0, 0.0]
-    assert [goodhart.run_settings(kind, GOODHART).conservative for kind in GOODHART.RUNS] == [0.0, 0.0, 1.0]
-    assert [row["n"] for row in found["best_of_n"]] == [1, 2, 4] and found["best_of_n"][0]["gold"] == pytest.approx(0, abs=1e-9)
-    assert found["best_of_n"][2]["kl"] == best_of_n.kl_bound(4) and found["best_of_n"][2]["proxy"] > found["best_of_n"][1]["proxy"] > 0
+    assert [goodhart.run_settings(kind, GOODHART).conservative for kind in GOODHART.RUNS] == [
+        0.0,
+        0.0,
+        1.0,
+    ]
+    assert [row["n"] for row in found["best_of_n"]] == [1, 2, 4] and found["best_of_n"][0][
+        "gold"
+    ] == pytest.approx(0, abs=1e-9)
+    assert (
+        found["best_of_n"][2]["kl"] == best_of_n.kl_bound(4)
+        and found["best_of_n"][2]["proxy"] > found["best_of_n"][1]["proxy"] > 0
+    )
     # Nothing of the learner's was touched, the base is as it was, and a reload finds it all.
     assert lm.fingerprint() == before
-    assert (session.rankings, session.metrics, session.candidate_sets, session.reward_model, session.weights, session.policy) == ([], [], [], None, None, None)
+    assert (
+        session.rankings,
+        session.metrics,
+        session.candidate_sets,
+        session.reward_model,
+        session.weights,
+        session.policy,
+    ) == ([], [], [], None, None, None)
     assert Session.open(session.directory).experiments == session.experiments
 
 
@@ -76,7 +116,10 @@ def test_the_same_seed_tells_the_same_story_and_a_stop_keeps_it(lm):
                 break  # step 0 and step 2
         work.close()
     first, second = (session.experiments["goodhart"] for session in sessions)
-    assert first["status"] == "stopped" and [row["step"] for row in first["points"]["free"]] == [0, 2]
+    assert first["status"] == "stopped" and [row["step"] for row in first["points"]["free"]] == [
+        0,
+        2,
+    ]
     assert first == second
 
 
@@ -90,7 +133,12 @@ def test_an_impossible_setting_is_refused_before_anything_is_lost(lm):
 
 def test_a_brief_without_a_rule_borrows_one(lm):
     own = goodhart.lab_session(Session(BRIEF.edited(wanted=None)), 3)
-    assert (own.brief.slug, own.brief.wanted, own.seed, own.directory) == ("biology-homework", "fact", 3, None)
+    assert (own.brief.slug, own.brief.wanted, own.seed, own.directory) == (
+        "biology-homework",
+        "fact",
+        3,
+        None,
+    )
 
 
 def test_measured_answers_are_the_originals_at_no_distance_and_repeatable(lm):
@@ -98,14 +146,21 @@ def test_measured_answers_are_the_originals_at_no_distance_and_repeatable(lm):
     drain(session.judge_for_me(6, 2))
     drain(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
     model, prompts = session.reward_model, [lm.encode("A badger is"), lm.encode("A fox is")]
-    one, two = ([*answers_of(lm, lm.trunk, model, prompts, 4, wanted="fact", seed=5, stage="x")][-1] for _ in range(2))
+    one, two = (
+        [*answers_of(lm, lm.trunk, model, prompts, 4, wanted="fact", seed=5, stage="x")][-1]
+        for _ in range(2)
+    )
     assert one == two and [answer.prompt for answer in one] == [0] * 4 + [1] * 4
     assert all(abs(answer.kl) < 1e-4 for answer in one)
     whole = [a for a in one[:4] if a.ended]
     assert whole
-    for answer, row in zip(whole, whole.score_texts(session, "A badger is", [a.text for a in whole]), strict=True):  # read one by one, by other code
+    for answer, row in zip(
+        whole, whole.score_texts(session, "A badger is", [a.text for a in whole]), strict=True
+    ):  # read one by one, by other code
         assert answer.proxy == pytest.approx(row["reward"], abs=1e-3)
-        assert answer.fluency * len(lm.encode_response(answer.text)) == pytest.approx(row["reference_logprob"], abs=1e-2)
+        assert answer.fluency * len(lm.encode_response(answer.text)) == pytest.approx(
+            row["reference_logprob"], abs=1e-2
+        )
 
 
 def answer(prompt: int, proxy: float, gold: float) -> Answer:
@@ -113,20 +168,33 @@ def answer(prompt: int, proxy: float, gold: float) -> Answer:
 
 
 def test_the_frontier_trades_as_well_as_any_reweighting_can():
-    """Two equally good levels: at beta -> 0 the weight goes to the better half, KL log 2, and it never costs more than best-of-n's bound for the same gain."""
+    """Two equally good levels: at beta -> 0 the weight goes to the better half, KL log 2, and it
+    never costs more than best-of-n's bound for the same gain.
+    """
     pool = [answer(p, float(i % 2), float(i % 2)) for p in range(3) for i in range(64)]
     rows = goodhart.frontier_rows(pool, 64, unit=1.0)
-    assert rows[0]["kl"] == pytest.approx(0, abs=1e-6) and rows[0]["proxy"] == pytest.approx(0, abs=1e-5)
-    assert [r["kl"] for r in rows] == sorted(r["kl"] for r in rows) and rows[-1]["kl"] == pytest.approx(0.693, abs=0.01)
+    assert rows[0]["kl"] == pytest.approx(0, abs=1e-6) and rows[0]["proxy"] == pytest.approx(
+        0, abs=1e-5
+    )
+    assert [r["kl"] for r in rows] == sorted(r["kl"] for r in rows) and rows[-1][
+        "kl"
+    ] == pytest.approx(0.693, abs=0.01)
     assert rows[-1]["proxy"] == pytest.approx(0.5, abs=0.01) == rows[-1]["gold"]
-    spread = [answer(p, v, v) for p in range(3) for v in torch.randn(64, generator=torch.Generator().manual_seed(p)).tolist()]
+    spread = [
+        answer(p, v, v)
+        for p in range(3)
+        for v in torch.randn(64, generator=torch.Generator().manual_seed(p)).tolist()
+    ]
     best = goodhart.best_of_n_rows(spread, 64, unit=2.0)
     frontier = goodhart.frontier_rows(spread, 64, unit=2.0)
     assert best[1]["gold"] == pytest.approx(best[1]["proxy"] / 2)
     within = [row for row in best[1:] if row["kl"] <= frontier[-1]["kl"]]
     assert len(within) >= 2
     for row in within:  # nothing gains more for the same drift
-        assert np.interp(row["kl"], [r["kl"] for r in frontier], [r["proxy"] for r in frontier]) >= row["proxy"] - 0.02
+        assert (
+            np.interp(row["kl"], [r["kl"] for r in frontier], [r["proxy"] for r in frontier])
+            >= row["proxy"] - 0.02
+        )
 
 
 def test_four_algorithms_from_the_same_comparisons(lm):
@@ -134,9 +202,17 @@ def test_four_algorithms_from_the_same_comparisons(lm):
     records = drain(session.algorithms(ALGORITHMS))
     assert len(records) == ALGORITHMS.records == 1 + 3 * 2
     found = session.experiments["algorithms"]
-    assert found["status"] == "done" and list(found["points"]) == list(ALGORITHMS.TRAINED) and found["pairs"] > 0
+    assert (
+        found["status"] == "done"
+        and list(found["points"]) == list(ALGORITHMS.TRAINED)
+        and found["pairs"] > 0
+    )
     for rows in found["points"].values():
-        assert [row["step"] for row in rows] == [0, 4] and rows[0]["seconds"] == 0 < rows[1]["seconds"] and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
+        assert (
+            [row["step"] for row in rows] == [0, 4]
+            and rows[0]["seconds"] == 0 < rows[1]["seconds"]
+            and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
+        )
     assert session.rankings == [] and session.reward_model is None
 
 
@@ -147,12 +223,30 @@ def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
     texts = [" a small mammal that eats insects.", " basically me on a Monday."]
     for number, groups in enumerate(([[0], [1]], [[0], [1]], [[0, 1]], [[1], [0]])):
         prompt = BRIEF.training_prompts[number]
-        session.rankings = [*session.rankings, Ranking(f"r{number}", prompt, texts, [0, 1], groups, brief=BRIEF.slug, finished=[True, False])]
+        session.rankings = [
+            *session.rankings,
+            Ranking(
+                f"r{number}",
+                prompt,
+                texts,
+                [0, 1],
+                groups,
+                brief=BRIEF.slug,
+                finished=[True, False],
+            ),
+        ]
     pairs = side_by_side.token_pairs(lm, session)
     facts, memes = lm.encode(texts[0]) + [lm.end_id], lm.encode(texts[1])  # the second broke off
-    assert [(p.chosen, p.rejected, p.target) for p in pairs] == [(facts, memes, 1.0)] * 2 + [(facts, memes, 0.5), (memes, facts, 1.0)]
+    assert [(p.chosen, p.rejected, p.target) for p in pairs] == [(facts, memes, 1.0)] * 2 + [
+        (facts, memes, 0.5),
+        (memes, facts, 1.0),
+    ]
     kept = list(session.rankings)
     work = session.algorithms(ALGORITHMS, own=True)
     next(item for item in work if isinstance(item, dict) and item["kind"] == "pool")
     work.close()
-    assert session.experiments["algorithms"]["rater"] == session.rater and session.experiments["algorithms"]["pairs"] == 4 and session.rankings == kept
+    assert (
+        session.experiments["algorithms"]["rater"] == session.rater
+        and session.experiments["algorithms"]["pairs"] == 4
+        and session.rankings == kept
+    )

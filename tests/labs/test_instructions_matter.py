@@ -1,4 +1,6 @@
-"""The lab "Instructions matter": the coin, the two passes, what twelve pairs show; and the models on the bundled model."""
+"""The lab "Instructions matter": the coin, the two passes, what twelve pairs show; and the models
+on the bundled model.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,18 @@ BIOLOGY = briefs.PRESETS["biology-homework"]
 
 
 def begun(seed: int = 1, without: int = 0) -> Session:
-    """A session with twelve made-up pairs, of which the text " right" is the reference; the last ``without`` have none."""
+    """A session with twelve made-up pairs, of which the text " right" is the reference; the last
+    ``without`` have none.
+    """
     session = Session(BIOLOGY)
-    pairs = [{"prompt": f"p{n}", "texts": [" right", " wrong"], "reference": 0 if n < 12 - without else None} for n in range(12)]
+    pairs = [
+        {
+            "prompt": f"p{n}",
+            "texts": [" right", " wrong"],
+            "reference": 0 if n < 12 - without else None,
+        }
+        for n in range(12)
+    ]
     begin(session, BIOLOGY, pairs, seed)
     return session
 
@@ -38,16 +49,23 @@ def judge_all(session: Session, which: str, text_of, seconds=lambda pair: 2.0) -
 def both(session: Session, vague, precise, times=None) -> dict:
     lab = session.annotation["instructions"]
     for which in lab["order"]:
-        judge_all(session, which, {"vague": vague, "precise": precise}[which], (times or {}).get(which, lambda pair: 2.0))
+        judge_all(
+            session,
+            which,
+            {"vague": vague, "precise": precise}[which],
+            (times or {}).get(which, lambda pair: 2.0),
+        )
     return results(session.annotation["instructions"])
 
 
-# --- the design ----------------------------------------------------------------------------------------------------
+# --- the design -----------------------------------------------------------------------------------
 
 
 def test_a_coin_decides_the_order_and_both_orders_come():
     orders = Counter(begun(seed).annotation["instructions"]["order"][0] for seed in range(200))
-    assert set(orders) == {"vague", "precise"} and 70 <= orders["vague"] <= 130  # 200 throws: outside with p < 0.0001
+    assert (
+        set(orders) == {"vague", "precise"} and 70 <= orders["vague"] <= 130
+    )  # 200 throws: outside with p < 0.0001
 
 
 def test_every_pair_comes_once_under_each_brief_in_another_order_on_sides_drawn_anew():
@@ -56,7 +74,10 @@ def test_every_pair_comes_once_under_each_brief_in_another_order_on_sides_drawn_
         seen[asked["which"]].append((asked["pair"], asked["shown"][0]))
         answer(session, "a", 1.0, (asked["which"], asked["pair"]))
     pairs = {which: [pair for pair, _ in rows] for which, rows in seen.items()}
-    assert sorted(pairs["vague"]) == sorted(pairs["precise"]) == list(range(12)) and pairs["vague"] != pairs["precise"]
+    assert (
+        sorted(pairs["vague"]) == sorted(pairs["precise"]) == list(range(12))
+        and pairs["vague"] != pairs["precise"]
+    )
     sides = {which: dict(rows) for which, rows in seen.items()}
     assert 0 < sum(sides["vague"][n] != sides["precise"][n] for n in range(12)) < 12
 
@@ -82,7 +103,10 @@ def test_half_way_is_found_again_after_a_restart(tmp_path):
     answer(session, "tie", 1.25, (first["which"], first["pair"]))
     session.save(tmp_path / "bundle")
     again = Session.open(tmp_path / "bundle")
-    assert again.annotation == json.loads(json.dumps(session.annotation)) and now(again.annotation["instructions"])["done"] == 1
+    assert (
+        again.annotation == json.loads(json.dumps(session.annotation))
+        and now(again.annotation["instructions"])["done"] == 1
+    )
 
 
 def test_a_brief_of_ones_own_without_a_rule_takes_one_of_ours():
@@ -91,43 +115,72 @@ def test_a_brief_of_ones_own_without_a_rule_takes_one_of_ours():
     assert lab_of_briefs.precise_brief(Session(briefs.PRESETS["meme-bot"])).slug == "meme-bot"
 
 
-# --- the statistics ------------------------------------------------------------------------------------------------
+# --- the statistics -------------------------------------------------------------------------------
 
 
 def test_a_wording_that_changes_everything_is_seen():
     found = both(begun(), vague=lambda pair: 1, precise=lambda pair: 0)
-    assert (found["same"], found["right"], found["difference"]) == (0, {"vague": 0, "precise": 12}, 1.0)
-    assert found["difference_low"] > 0.5 and "closer to what its author wants" in found["words"]["reference"]
+    assert (found["same"], found["right"], found["difference"]) == (
+        0,
+        {"vague": 0, "precise": 12},
+        1.0,
+    )
+    assert (
+        found["difference_low"] > 0.5
+        and "closer to what its author wants" in found["words"]["reference"]
+    )
 
 
 def test_a_wording_that_changes_nothing_is_told_as_that_and_not_as_proof():
     found = both(begun(), vague=lambda pair: 0, precise=lambda pair: 0)
     assert found["same"] == 12 and not found["changed"]
-    assert "changed nothing here" in found["words"]["agreement"] and "24%" in found["words"]["agreement"]  # Wilson's lower bound of 12 of 12 is 75.75%
+    assert (
+        "changed nothing here" in found["words"]["agreement"]
+        and "24%" in found["words"]["agreement"]
+    )  # Wilson's lower bound of 12 of 12 is 75.75%
     assert "no detectable change" in found["words"]["reference"]
 
 
 def test_a_few_changes_are_too_few_to_tell():
     found = both(begun(), vague=lambda pair: 0 if pair > 2 else 1, precise=lambda pair: 0)
-    assert found["same"] == 9 and found["difference"] == pytest.approx(3 / 12) and found["difference_low"] < 0.05
-    found = both(begun(), vague=lambda pair: 0 if pair > 1 else 1, precise=lambda pair: 0 if pair < 11 else 1)
-    assert found["words"]["reference"].startswith("Too few to tell: 2 pairs moved towards the precise brief and 1 away")
+    assert (
+        found["same"] == 9
+        and found["difference"] == pytest.approx(3 / 12)
+        and found["difference_low"] < 0.05
+    )
+    found = both(
+        begun(), vague=lambda pair: 0 if pair > 1 else 1, precise=lambda pair: 0 if pair < 11 else 1
+    )
+    assert found["words"]["reference"].startswith(
+        "Too few to tell: 2 pairs moved towards the precise brief and 1 away"
+    )
 
 
 def test_ties_are_no_right_answers_and_pairs_without_a_reference_are_not_counted():
     found = both(begun(without=8), vague=lambda pair: None, precise=lambda pair: 0)
-    assert found["with_reference"] == 4 and found["right"] == {"vague": 0, "precise": 4} and "only 4 of the pairs" in found["words"]["reference"]
+    assert (
+        found["with_reference"] == 4
+        and found["right"] == {"vague": 0, "precise": 4}
+        and "only 4 of the pairs" in found["words"]["reference"]
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6])
 def test_seconds_are_compared_pair_by_pair_and_the_order_is_named(seed):
     session = begun(seed)
     second = session.annotation["instructions"]["order"][1]
-    found = both(session, lambda pair: 0, lambda pair: 0, {"vague": lambda pair: 1.0 + pair, "precise": lambda pair: 2.0 + 2 * pair})
+    found = both(
+        session,
+        lambda pair: 0,
+        lambda pair: 0,
+        {"vague": lambda pair: 1.0 + pair, "precise": lambda pair: 2.0 + 2 * pair},
+    )
     assert found["ratio"] == {"ratio": 2.0, "low": 2.0, "high": 2.0, "count": 12}
     words = found["words"]["seconds"]
     assert "longer under the precise brief: 2.0 times" in words
-    assert ("although you knew the pairs by then" in words) == (second == "precise") and ("can't tell the two apart" in words) == (second == "vague")
+    assert ("although you knew the pairs by then" in words) == (second == "precise") and (
+        "can't tell the two apart" in words
+    ) == (second == "vague")
     assert f"then the {second} one" in found["words"]["order"]
 
 
@@ -136,40 +189,79 @@ def test_results_half_way():
     assert results(session.annotation["instructions"])["count"] == 0
     judge_all(session, session.annotation["instructions"]["order"][0], lambda pair: 0)
     found = results(session.annotation["instructions"])
-    assert found["count"] == 0 and found["difference"] is None and "No pair" in found["words"]["agreement"]
+    assert (
+        found["count"] == 0
+        and found["difference"] is None
+        and "No pair" in found["words"]["agreement"]
+    )
 
 
-# --- with the bundled model ----------------------------------------------------------------------------------------
+# --- with the bundled model -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def judged():
-    """Twelve pairs that the bundled model wrote: read as the rule does under the precise brief, and the other way round under the vague one."""
+    """Twelve pairs that the bundled model wrote: read as the rule does under the precise brief, and
+    the other way round under the vague one.
+    """
     session = Session(BIOLOGY)
-    (record,) = [item for item in instructions_models.write_pairs(session, 3) if not isinstance(item, Progress)]
+    (record,) = [
+        item
+        for item in instructions_models.write_pairs(session, 3)
+        if not isinstance(item, Progress)
+    ]
     lab = session.annotation["instructions"]
     for which in lab["order"]:
-        judge_all(session, which, lambda n, which=which: lab["pairs"][n]["reference"] if which == "precise" else 1 - lab["pairs"][n]["reference"])
+        judge_all(
+            session,
+            which,
+            lambda n, which=which: (
+                lab["pairs"][n]["reference"]
+                if which == "precise"
+                else 1 - lab["pairs"][n]["reference"]
+            ),
+        )
     return session, record
 
 
 def test_the_pairs_are_of_twelve_prompts_and_the_reference_is_the_rules(judged):
     session, record = judged
     pairs = session.annotation["instructions"]["pairs"]
-    assert record["count"] == 12 == len({pair["prompt"] for pair in pairs}) and record["with_reference"] == 12
+    assert (
+        record["count"] == 12 == len({pair["prompt"] for pair in pairs})
+        and record["with_reference"] == 12
+    )
     for pair in pairs:
         better, worse = pair["texts"][pair["reference"]], pair["texts"][1 - pair["reference"]]
-        assert judge(better, "fact") > judge(worse, "fact") and pair["prompt"] in BIOLOGY.training_prompts
+        assert (
+            judge(better, "fact") > judge(worse, "fact")
+            and pair["prompt"] in BIOLOGY.training_prompts
+        )
     assert {pair["reference"] for pair in pairs} == {0, 1}
 
 
 def test_opposite_answers_make_opposite_models(judged, monkeypatch):
     session, _ = judged
-    monkeypatch.setattr("rlhf_core.labs.instructions_models.RewardModelSettings", lambda: instructions_settings())
-    (record,) = [item for item in instructions_models.compare_models(session) if not isinstance(item, Progress)]
-    assert record["precise"]["accuracy"] + record["vague"]["accuracy"] == pytest.approx(1.0), "mirrored votes give the mirrored head"
-    assert record["precise"]["accuracy"] > 0.7 and record["low"] > 0 and "knows better what the brief wants" in record["words"]
-    assert record["precise"]["low"] <= record["precise"]["accuracy"] <= record["precise"]["high"] and record["tests"] >= 20
+    monkeypatch.setattr(
+        "rlhf_core.labs.instructions_models.RewardModelSettings", lambda: instructions_settings()
+    )
+    (record,) = [
+        item
+        for item in instructions_models.compare_models(session)
+        if not isinstance(item, Progress)
+    ]
+    assert record["precise"]["accuracy"] + record["vague"]["accuracy"] == pytest.approx(1.0), (
+        "mirrored votes give the mirrored head"
+    )
+    assert (
+        record["precise"]["accuracy"] > 0.7
+        and record["low"] > 0
+        and "knows better what the brief wants" in record["words"]
+    )
+    assert (
+        record["precise"]["low"] <= record["precise"]["accuracy"] <= record["precise"]["high"]
+        and record["tests"] >= 20
+    )
     assert session.annotation["instructions"]["models"] == record
     json.dumps(record)
 
@@ -185,15 +277,36 @@ def test_a_brief_under_which_all_are_ties_has_no_model(judged, monkeypatch):
     lab = session.annotation["instructions"]
     other = Session(BIOLOGY)
     ties = [{**row, "text": None} for row in lab["answers"]["vague"]]
-    other.annotation = {"instructions": {**lab, "answers": {**lab["answers"], "vague": ties}, "models": None}}
-    monkeypatch.setattr("rlhf_core.labs.instructions_models.RewardModelSettings", lambda: instructions_settings())
-    (record,) = [item for item in instructions_models.compare_models(other) if not isinstance(item, Progress)]
-    assert record["vague"] is None and record["difference"] is None and "under the vague brief prefer nothing" in record["words"]
+    other.annotation = {
+        "instructions": {**lab, "answers": {**lab["answers"], "vague": ties}, "models": None}
+    }
+    monkeypatch.setattr(
+        "rlhf_core.labs.instructions_models.RewardModelSettings", lambda: instructions_settings()
+    )
+    (record,) = [
+        item for item in instructions_models.compare_models(other) if not isinstance(item, Progress)
+    ]
+    assert (
+        record["vague"] is None
+        and record["difference"] is None
+        and "under the vague brief prefer nothing" in record["words"]
+    )
 
 
 def test_tests_are_of_prompts_that_nobody_judged_and_no_prompt_has_too_many():
     names = ["p"] * 6 + ["q"] * 20 + ["r"] * 4
-    texts = [f" a small animal that lives in the forest and eats plants number {n}." if n % 2 else f" my ex with zero plans and vibes {n}." for n in range(30)]
+    texts = [
+        (
+            f" a small animal that lives in the forest and eats plants number {n}."
+            if n % 2
+            else f" my ex with zero plans and vibes {n}."
+        )
+        for n in range(30)
+    ]
     rows = instructions_models.held_out_pairs(names, texts, "fact", {"p"}, 0)
-    assert rows and all(names[i] == names[j] != "p" for i, j in rows) and all(judge(texts[i], "fact") > judge(texts[j], "fact") for i, j in rows)
+    assert (
+        rows
+        and all(names[i] == names[j] != "p" for i, j in rows)
+        and all(judge(texts[i], "fact") > judge(texts[j], "fact") for i, j in rows)
+    )
     assert Counter(names[i] for i, _ in rows)["q"] <= instructions_models.TESTS_A_PROMPT

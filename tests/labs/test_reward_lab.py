@@ -1,4 +1,6 @@
-"""The lab's tools over a real session on the bundled model: what they say must be what the session's own reward model says."""
+"""The lab's tools over a real session on the bundled model: what they say must be what the
+session's own reward model says.
+"""
 
 import pytest
 from tiny_models import one_thread  # noqa: F401
@@ -33,35 +35,57 @@ def test_scores_are_the_sessions_own_with_their_uncertainty(session):
     (record,) = records(reward_lab.scores(session, PROMPT, texts))
     own = records(whole.score_texts(session, PROMPT, texts))
     for row, expected in zip(record["rows"], own):
-        assert row["score"] == pytest.approx(expected["reward"], abs=1e-3) and row["laplace"] == pytest.approx(expected["uncertainty"], abs=1e-3)
+        assert row["score"] == pytest.approx(expected["reward"], abs=1e-3) and row[
+            "laplace"
+        ] == pytest.approx(expected["uncertainty"], abs=1e-3)
         assert row["lowest"] <= row["highest"] and row["conservative"] < row["score"]
 
 
 def test_the_report_the_words_and_the_votes(session):
     diagnosis, surface, curve = records(reward_lab.report(session))
-    assert (diagnosis["kind"], surface["kind"], curve["kind"]) == ("diagnosis", "surface", "curve") and len(surface["features"]) == 4 and curve["sentence"]
+    assert (
+        (diagnosis["kind"], surface["kind"], curve["kind"]) == ("diagnosis", "surface", "curve")
+        and len(surface["features"]) == 4
+        and curve["sentence"]
+    )
     score, words, by_votes, nearest = records(reward_lab.explain(session, PROMPT, " a mood."))
     assert sum(row["share"] for row in words["words"]) == pytest.approx(words["score"], abs=1e-3)
     assert score["score"] == pytest.approx(words["score"], abs=1e-3) and score["laplace"] > 0
     assert by_votes["agreement"] < 0.05 and nearest["rows"]
     (listed,) = records(reward_lab.votes(session))
     rows = listed["rows"]
-    assert sorted(row["index"] for row in rows) == list(range(len(session.learnable))) and all(row["a"] == session.learnable[row["index"]].a for row in rows)
-    assert [row["largest"] for row in rows] == sorted((row["largest"] for row in rows), reverse=True)
+    assert sorted(row["index"] for row in rows) == list(range(len(session.learnable))) and all(
+        row["a"] == session.learnable[row["index"]].a for row in rows
+    )
+    assert [row["largest"] for row in rows] == sorted(
+        (row["largest"] for row in rows), reverse=True
+    )
 
 
 def test_a_flip_changes_nothing_in_the_session(session):
     before = [pair.choice for pair in session.pairs]
     (record,) = records(reward_lab.flip(session, 0))
-    assert len(record["before"]) == len(record["after"]) == len(record["texts"]) and record["sentence"] and record["milliseconds"] < 1000
-    (record,) = records(reward_lab.flip(session, 0, "withhold", PROMPT, [" a mood.", " a small animal."]))
-    assert record["texts"] == [" a mood.", " a small animal."] and [pair.choice for pair in session.pairs] == before
+    assert (
+        len(record["before"]) == len(record["after"]) == len(record["texts"])
+        and record["sentence"]
+        and record["milliseconds"] < 1000
+    )
+    (record,) = records(
+        reward_lab.flip(session, 0, "withhold", PROMPT, [" a mood.", " a small animal."])
+    )
+    assert (
+        record["texts"] == [" a mood.", " a small animal."]
+        and [pair.choice for pair in session.pairs] == before
+    )
 
 
 def test_the_next_question_is_among_those_that_wait(session):
     (record,) = records(reward_lab.ask_next(session))
     row = next(row for row in session.unranked() if row["id"] == record["id"])
-    assert record["texts"] == [row["texts"][record["a"]], row["texts"][record["b"]]] and record["bits"] > 0
+    assert (
+        record["texts"] == [row["texts"][record["a"]], row["texts"][record["b"]]]
+        and record["bits"] > 0
+    )
 
 
 def test_before_anything_was_judged_it_asks_about_the_two_that_differ_most(session):
@@ -73,7 +97,11 @@ def test_before_anything_was_judged_it_asks_about_the_two_that_differ_most(sessi
 
 
 def test_the_board(session):
-    entries = records(reward_lab.typed(session, PROMPT, ["zxq vrrp blort wug", "a small animal that lives in the forest."]))
+    entries = records(
+        reward_lab.typed(
+            session, PROMPT, ["zxq vrrp blort wug", "a small animal that lives in the forest."]
+        )
+    )
     (best,) = records(reward_lab.models_best(session, PROMPT, 8))
     board = best_of_n_board(entries, best)
     assert {row["by"] for row in board["rows"]} == {"you", "best of 8"}

@@ -1,4 +1,6 @@
-"""What the lab keeps: the fine-tuned second opinion beside the head on the same votes, and the machine that tries to fool a reward model."""
+"""What the lab keeps: the fine-tuned second opinion beside the head on the same votes, and the
+machine that tries to fool a reward model.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,27 @@ def session() -> Session:
 
 def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_votes(session):
     *epochs, last = records(second_opinion.fine_tune(session, SHORT))
-    assert [row["iteration"] for row in epochs] == [1, 2] and all(len(row["examples"]) == len(last["examples"]) >= 9 for row in epochs)
-    assert session.lab["fine_tuned"] == last and session.settings["fine_tuned"]["epochs"] == 2 and session.reward_model is None
+    assert [row["iteration"] for row in epochs] == [1, 2] and all(
+        len(row["examples"]) == len(last["examples"]) >= 9 for row in epochs
+    )
+    assert (
+        session.lab["fine_tuned"] == last
+        and session.settings["fine_tuned"]["epochs"] == 2
+        and session.reward_model is None
+    )
     lab = reward_lab._LABS[session][1]
-    held = {prompt for prompt, fold in split_prompts([pair.prompt for pair in session.imported], SHORT.folds, SHORT.seed).items() if fold == 0}
+    held = {
+        prompt
+        for prompt, fold in split_prompts(
+            [pair.prompt for pair in session.imported], SHORT.folds, SHORT.seed
+        ).items()
+        if fold == 0
+    }
     rest = Session(session.brief)
-    rest.settings, rest.imported = session.settings, [pair for pair in session.imported if pair.prompt not in held]
+    rest.settings, rest.imported = (
+        session.settings,
+        [pair for pair in session.imported if pair.prompt not in held],
+    )
     records(reward_lab.votes(rest))
     head, right, count = reward_lab._LABS[rest][1].model, 0, 0
     for pair in session.imported:
@@ -49,20 +66,31 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
             a, b = head.score(torch.stack(list(pooled(lab, pair))))
             right, count = right + bool(a > b), count + 1
     assert count == last["heldout_pairs"] and last["head_accuracy"] == pytest.approx(right / count)
-    assert f"Of {count} held-out votes" in last["sentence"] and -1 <= last["agreement"] <= 1 and last["seconds"] > 0
+    assert (
+        f"Of {count} held-out votes" in last["sentence"]
+        and -1 <= last["agreement"] <= 1
+        and last["seconds"] > 0
+    )
     before = {row["text"]: row["before"] for row in last["examples"]}
     own = records(reward_lab.scores(session, last["examples"][0]["prompt"], list(before)[:2]))
-    assert [row["score"] for row in own[0]["rows"]] == pytest.approx(list(before.values())[:2], abs=0.02), "before is the instant head's score"
+    assert [row["score"] for row in own[0]["rows"]] == pytest.approx(
+        list(before.values())[:2], abs=0.02
+    ), "before is the instant head's score"
 
 
 def test_two_models_on_the_same_votes_are_told_apart_by_those_that_only_one_gets_right():
     assert second_opinion.sign_test(0, 0) == 1.0 and second_opinion.sign_test(5, 5) == 1.0
     assert second_opinion.sign_test(6, 0) == second_opinion.sign_test(0, 6) == pytest.approx(2 / 64)
     said = {"agreement": 0.5, "seconds": 2.0}
-    assert "18 right, the instant one 12: they differ on 6 of them, more than luck" in second_opinion._second_opinion(
-        said, [True] * 18 + [False] * 2, [True] * 12 + [False] * 8
+    assert (
+        "18 right, the instant one 12: they differ on 6 of them, more than luck"
+        in second_opinion._second_opinion(
+            said, [True] * 18 + [False] * 2, [True] * 12 + [False] * 8
+        )
     )
-    assert "too few to tell" in second_opinion._second_opinion(said, [True] * 9 + [False], [True] * 7 + [False] * 3)
+    assert "too few to tell" in second_opinion._second_opinion(
+        said, [True] * 9 + [False], [True] * 7 + [False] * 3
+    )
     assert "the same ones" in second_opinion._second_opinion(said, [True, False], [True, False])
 
 
@@ -89,27 +117,54 @@ def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
 def test_each_score_of_the_list_carries_both_kinds_of_doubt(session):
     records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
     examples = session.reward_summary["examples"]
-    assert len(examples) >= 9 and all(row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples)
+    assert len(examples) >= 9 and all(
+        row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples
+    )
     first = examples[0]
     (own,) = records(whole.score_texts(session, first["prompt"], [first["text"]]))
-    assert first["after"] == pytest.approx(own["reward"], abs=0.05) and first["laplace"] == pytest.approx(own["uncertainty"], abs=0.05)
+    assert first["after"] == pytest.approx(own["reward"], abs=0.05) and first[
+        "laplace"
+    ] == pytest.approx(own["uncertainty"], abs=0.05)
 
 
 class Shouts:
     """A scorer that can be hacked in one way: one point for each word that begins with an a."""
 
     def score(self, rows):
-        return torch.tensor([float(sum(word.startswith("a") for word in text.split())) for _, text, _ in rows])
+        return torch.tensor(
+            [float(sum(word.startswith("a") for word in text.split())) for _, text, _ in rows]
+        )
 
 
 def test_the_search_finds_what_the_score_rewards_and_is_seeded():
-    *progress, found = attack(Shouts(), "An opossum is", "a small animal that lives in a tree.", ["big", "an apple and an ape"])
-    assert all(isinstance(item, Progress) for item in progress) and [item.done for item in progress] == list(range(1, progress[-1].total))
+    *progress, found = attack(
+        Shouts(),
+        "An opossum is",
+        "a small animal that lives in a tree.",
+        ["big", "an apple and an ape"],
+    )
+    assert all(isinstance(item, Progress) for item in progress) and [
+        item.done for item in progress
+    ] == list(range(1, progress[-1].total))
     scorer = Shouts()
     scores = {way: scorer.score([("", text, True)]).item() for way, text in found.items()}
-    assert scores["word by word"] >= 8 and scores["keyword soup"] >= 3 and scores["repetition"] == 12 and found["about something else"] == "an apple and an ape"
-    assert sorted(found["words in disorder"].split()) == sorted("a small animal that lives in a tree.".split())
-    assert [*attack(Shouts(), "An opossum is", "a small animal that lives in a tree.", ["big", "an apple and an ape"])][-1] == found
+    assert (
+        scores["word by word"] >= 8
+        and scores["keyword soup"] >= 3
+        and scores["repetition"] == 12
+        and found["about something else"] == "an apple and an ape"
+    )
+    assert sorted(found["words in disorder"].split()) == sorted(
+        "a small animal that lives in a tree.".split()
+    )
+    assert [
+        *attack(
+            Shouts(),
+            "An opossum is",
+            "a small animal that lives in a tree.",
+            ["big", "an apple and an ape"],
+        )
+    ][-1] == found
 
 
 def test_exploits_need_nonsense_and_an_honest_text(session):
@@ -123,10 +178,14 @@ def test_rejecting_twice_adds_nothing_twice(session):
     prompt = session.brief.training_prompts[0]
     records(second_opinion.try_text(session, prompt, "zxq vrrp blort wug zxq vrrp"))
     records(second_opinion.race(session, prompt))
-    hacking_board.call_it(session, prompt, hacking_board.board_of(session, prompt)["entries"][0]["text"], True)
+    hacking_board.call_it(
+        session, prompt, hacking_board.board_of(session, prompt)["entries"][0]["text"], True
+    )
     records(second_opinion.reject_exploits(session, prompt))
     once = list(session.exploits)
     assert len(once) == 1 and isinstance(session.reward_model, reward_model.RewardModel)
     *_, hole = records(second_opinion.reject_exploits(session, prompt))
     best = hacking_board.board_of(session, prompt)["best"]["text"]
-    assert [pair for pair in session.exploits if pair.a == best] == [pair for pair in session.exploits if pair.a == best][:1] and hole["kind"] == "hole"
+    assert [pair for pair in session.exploits if pair.a == best] == [
+        pair for pair in session.exploits if pair.a == best
+    ][:1] and hole["kind"] == "hole"

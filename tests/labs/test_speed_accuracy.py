@@ -14,14 +14,24 @@ from rlhf_core.session.state import InputError, Session
 def play(session: Session, right, seconds: float, *, most: int = 99) -> None:
     """Answer the block that is going on. ``right(number in the run)``: answer it rightly?"""
     stage = lab.runs_of(session)[-1]["stage"]
-    while most and lab.runs_of(session)[-1]["stage"] == stage and (asked := lab.now(lab.runs_of(session)[-1])):
+    while (
+        most
+        and lab.runs_of(session)[-1]["stage"] == stage
+        and (asked := lab.now(lab.runs_of(session)[-1]))
+    ):
         better_left = asked["left"] == asked["item"].better
-        lab.answer(session, "a" if better_left == right(asked["number"]) else "b", seconds, asked["number"])
+        lab.answer(
+            session, "a" if better_left == right(asked["number"]) else "b", seconds, asked["number"]
+        )
         most -= 1
 
 
 def whole_run(
-    who: str = "you", relaxed=lambda n: True, clock=lambda n: True, pace: tuple[float, float] = (6.0, 2.0), session: Session | None = None
+    who: str = "you",
+    relaxed=lambda n: True,
+    clock=lambda n: True,
+    pace: tuple[float, float] = (6.0, 2.0),
+    session: Session | None = None,
 ) -> Session:
     session = session or Session()
     lab.begin(session, who, seed=len(lab.runs_of(session)))
@@ -37,7 +47,10 @@ def test_a_run_has_each_item_once_and_is_balanced():
         assert len({(row["brief"], row["item"]) for row in items}) == 24 == len(items)
         for block in lab.BLOCKS:
             rows = [row for row in items if row["block"] == block]
-            assert Counter(row["brief"] for row in rows) == {slug: 6 for slug in lab.BRIEFS} and sum(row["left"] for row in rows) == 6
+            assert (
+                Counter(row["brief"] for row in rows) == {slug: 6 for slug in lab.BRIEFS}
+                and sum(row["left"] for row in rows) == 6
+            )
         assert [row["block"] for row in items] == ["relaxed"] * 12 + ["clock"] * 12
     assert lab.plan(1) == lab.plan(1) != lab.plan(2)
 
@@ -47,7 +60,9 @@ def test_a_whole_run():
     (run,) = lab.runs_of(session)
     found = lab.results(run)
     assert run["stage"] == "done" and run["deadline"] == 12 * 3.0
-    assert (found["relaxed"]["right"], found["clock"]["right"]) == (11, 6) and found["difference"] == pytest.approx(-5 / 12)
+    assert (found["relaxed"]["right"], found["clock"]["right"]) == (11, 6) and found[
+        "difference"
+    ] == pytest.approx(-5 / 12)
     assert (found["relaxed"]["seconds"], found["clock"]["seconds"]) == (6.0, 2.0)
     assert "speed cost accuracy" in found["words"] and found["high"] < 0
 
@@ -82,7 +97,10 @@ def test_the_clock_is_half_ones_own_pace_within_limits_and_can_be_switched_off()
     play(session, lambda n: True, 5.0)
     lab.start_clock(session)
     play(session, lambda n: True, 1000.0)
-    assert lab.runs_of(session)[0]["deadline"] is None and lab.block_of(lab.runs_of(session)[0], "clock")["count"] == 12
+    assert (
+        lab.runs_of(session)[0]["deadline"] is None
+        and lab.block_of(lab.runs_of(session)[0], "clock")["count"] == 12
+    )
 
 
 def test_an_answer_after_the_time_does_not_count_and_ends_the_block():
@@ -92,7 +110,11 @@ def test_an_answer_after_the_time_does_not_count_and_ends_the_block():
     lab.start_clock(session)  # 24 s
     play(session, lambda n: True, 10.0)
     (run,) = lab.runs_of(session)
-    assert run["stage"] == "done" and lab.block_of(run, "clock")["count"] == 2 and lab.used(run) == 20.0
+    assert (
+        run["stage"] == "done"
+        and lab.block_of(run, "clock")["count"] == 2
+        and lab.used(run) == 20.0
+    )
 
 
 def test_late_presses_and_wrong_numbers_do_nothing():
@@ -103,7 +125,9 @@ def test_late_presses_and_wrong_numbers_do_nothing():
     lab.answer(session, "tie", 1.0, 1)
     assert len(lab.runs_of(session)[0]["answers"]) == 1
     lab.start_clock(session)
-    assert lab.runs_of(session)[0]["stage"] == "relaxed", "the clock does not start before the first block is done"
+    assert lab.runs_of(session)[0]["stage"] == "relaxed", (
+        "the clock does not start before the first block is done"
+    )
 
 
 def test_stopping_half_way_keeps_what_was_done_and_a_reload_finds_it(tmp_path):
@@ -112,10 +136,16 @@ def test_stopping_half_way_keeps_what_was_done_and_a_reload_finds_it(tmp_path):
     play(session, lambda n: True, 2.0, most=5)
     session.save(tmp_path / "bundle")
     again = Session.open(tmp_path / "bundle")
-    assert lab.now(lab.runs_of(again)[0])["number"] == 5 and again.annotation == json.loads(json.dumps(session.annotation))
+    assert lab.now(lab.runs_of(again)[0])["number"] == 5 and again.annotation == json.loads(
+        json.dumps(session.annotation)
+    )
     lab.stop(again)
     (run,) = lab.runs_of(again)
-    assert run["stage"] == "done" and len(run["answers"]) == 5 and "Only one block" in lab.results(run)["words"]
+    assert (
+        run["stage"] == "done"
+        and len(run["answers"]) == 5
+        and "Only one block" in lab.results(run)["words"]
+    )
     lab.begin(again, "you", 1)
     lab.stop(again)
     assert len(lab.runs_of(again)) == 1, "a run without an answer is forgotten"
@@ -126,17 +156,29 @@ def test_the_board_counts_speed_and_the_story_counts_right_answers():
     whole_run("Ben", clock=lambda n: False, pace=(6.0, 1.0), session=session)
     whole_run("Ben", pace=(6.0, 0.5), session=session)  # knows the answers by now
     rows = lab.board(lab.runs_of(session))
-    assert [(row["who"], row["right"], row["count"]) for row in rows] == [("Ben", 0, 12), ("Ada", 12, 12)] and rows[0]["a_minute"] == pytest.approx(60)
+    assert [(row["who"], row["right"], row["count"]) for row in rows] == [
+        ("Ben", 0, 12),
+        ("Ada", 12, 12),
+    ] and rows[0]["a_minute"] == pytest.approx(60)
     assert lab.runs_of(session)[2]["again"] and not lab.runs_of(session)[1]["again"]
     assert lab.story(rows).startswith("The fastest came last") and "luck" not in lab.story(rows)
     assert "no race yet" in lab.story(rows[:1])
 
 
 def test_the_story_does_not_oversell():
-    few = [{"who": "x", "seconds": 1.0, "right": 5, "count": 6, "share": 5 / 6}, {"who": "y", "seconds": 2.0, "right": 6, "count": 6, "share": 1.0}]
+    few = [
+        {"who": "x", "seconds": 1.0, "right": 5, "count": 6, "share": 5 / 6},
+        {"who": "y", "seconds": 2.0, "right": 6, "count": 6, "share": 1.0},
+    ]
     assert lab.story(few).startswith("The fastest came last") and "may be luck" in lab.story(few)
-    assert lab.story([{**few[1], "seconds": 0.5}, few[0]]).startswith("The fastest was also right most often")
-    middle = [{**few[0], "right": 3, "share": 0.5}, {**few[0], "seconds": 3.0, "right": 1, "share": 1 / 6}, few[1]]
+    assert lab.story([{**few[1], "seconds": 0.5}, few[0]]).startswith(
+        "The fastest was also right most often"
+    )
+    middle = [
+        {**few[0], "right": 3, "share": 0.5},
+        {**few[0], "seconds": 3.0, "right": 1, "share": 1 / 6},
+        few[1],
+    ]
     assert lab.story(middle).startswith("The fastest was not the most accurate")
 
 

@@ -1,4 +1,6 @@
-"""Whose preferences: a reward model a person and one of the majority, on synthetic features with known tastes, and once on the bundled model."""
+"""Whose preferences: a reward model a person and one of the majority, on synthetic features with
+known tastes, and once on the bundled model.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ from rlhf_core.session.state import InputError, Session
 def votes_of(who: str, taste: list[float], states: torch.Tensor) -> list[Pair]:
     """Clear votes on 40 pairs over 20 prompts, by a taste on known features."""
     margins = (states[0::2] - states[1::2]).double() @ torch.tensor(taste, dtype=torch.float64)
-    return [Pair(f"prompt {i % 20}", f"left {i}", f"right {i}", "a" if m > 0 else "b", annotator=who) for i, m in enumerate(margins.tolist())]
+    return [
+        Pair(f"prompt {i % 20}", f"left {i}", f"right {i}", "a" if m > 0 else "b", annotator=who)
+        for i, m in enumerate(margins.tolist())
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -32,43 +37,83 @@ def data():
     states = normal(80, 2, seed=4).float()
     people = {"Ada": [3.0, 0.0], "Ben": [3.0, 0.3], "Cleo": [-3.0, 0.0]}
     votes = {who: votes_of(who, taste, states) for who, taste in people.items()}
-    votes = {whose_preferences.MAJORITY: [replace(pair, annotator="majority") for pair in votes["Ada"]], **votes}
+    votes = {
+        whose_preferences.MAJORITY: [replace(pair, annotator="majority") for pair in votes["Ada"]],
+        **votes,
+    }
     rows = comparisons.rows_of(votes["Ada"])
-    return {who: comparisons.from_states(plain(2), pairs, rows, states) for who, pairs in votes.items()}
+    return {
+        who: comparisons.from_states(plain(2), pairs, rows, states) for who, pairs in votes.items()
+    }
 
 
 def test_everybody_is_known_by_their_own_model_and_the_minority_not_by_the_majoritys(data):
     right = whose_preferences.cross_predict(data, torch.ones(2, dtype=torch.float64), seed=0)
-    share = {model: {person: sum(r) / len(r) for person, r in row.items()} for model, row in right.items()}
-    assert share["Cleo"]["Cleo"] > 0.9 and share[whose_preferences.MAJORITY]["Cleo"] < 0.1 and share["Ben"]["Ada"] > 0.85
-    row = whose_preferences.gap("Cleo", right["Cleo"]["Cleo"], right[whose_preferences.MAJORITY]["Cleo"])
-    assert row["low"] > 0.5 and row["words"].startswith("Cleo loses by the majority") and row["of"] == 40
-    row = whose_preferences.gap("Ada", right["Ada"]["Ada"], right[whose_preferences.MAJORITY]["Ada"])
+    share = {
+        model: {person: sum(r) / len(r) for person, r in row.items()}
+        for model, row in right.items()
+    }
+    assert (
+        share["Cleo"]["Cleo"] > 0.9
+        and share[whose_preferences.MAJORITY]["Cleo"] < 0.1
+        and share["Ben"]["Ada"] > 0.85
+    )
+    row = whose_preferences.gap(
+        "Cleo", right["Cleo"]["Cleo"], right[whose_preferences.MAJORITY]["Cleo"]
+    )
+    assert (
+        row["low"] > 0.5
+        and row["words"].startswith("Cleo loses by the majority")
+        and row["of"] == 40
+    )
+    row = whose_preferences.gap(
+        "Ada", right["Ada"]["Ada"], right[whose_preferences.MAJORITY]["Ada"]
+    )
     assert row["difference"] == 0 and row["words"].startswith("Too few to tell whether Ada")
 
 
 def test_a_model_never_saw_the_prompt_it_is_asked_about():
-    """Votes that can only be learned by heart: each prompt has a feature of its own. On unseen prompts nothing is known, so nothing is right."""
+    """Votes that can only be learned by heart: each prompt has a feature of its own. On unseen
+    prompts nothing is known, so nothing is right.
+    """
     states = torch.zeros(40, 20)
     for i in range(20):
         states[2 * i, i], states[2 * i + 1, i] = 1.0, -1.0
-    pairs = [Pair(f"prompt {i}", f"left {i}", f"right {i}", "a", annotator="Ada") for i in range(20)]
+    pairs = [
+        Pair(f"prompt {i}", f"left {i}", f"right {i}", "a", annotator="Ada") for i in range(20)
+    ]
     data = {"Ada": comparisons.from_states(plain(20), pairs, comparisons.rows_of(pairs), states)}
-    assert whose_preferences.cross_predict(data, torch.ones(20, dtype=torch.float64), seed=0)["Ada"]["Ada"] == [False] * 20
+    assert (
+        whose_preferences.cross_predict(data, torch.ones(20, dtype=torch.float64), seed=0)["Ada"][
+            "Ada"
+        ]
+        == [False] * 20
+    )
 
 
 def test_who_has_enough_votes():
     ada = [Pair(f"p{i}", "x", "y", "a", annotator="Ada") for i in range(6)]
     few = [Pair(f"p{i}", "x", "y", "a", annotator="Few") for i in range(5)]
     one = [Pair("p", f"x{i}", "y", "a", annotator="One prompt") for i in range(9)]
-    both = [replace(pair, annotator="Both ways", choice=choice) for pair in ada[:3] for choice in ("a", "b")]
+    both = [
+        replace(pair, annotator="Both ways", choice=choice)
+        for pair in ada[:3]
+        for choice in ("a", "b")
+    ]
     ties = [replace(pair, annotator="Ties", choice="tie") for pair in ada]
     enough, left_out = whose_preferences.sift([*ada, *few, *one, *both, *ties])
     assert list(enough) == ["Ada"] and enough["Ada"] == ada
     assert {row["who"]: row["why"] for row in left_out} == {
-        "Few": "5 clear votes on 5 prompts", "One prompt": "9 clear votes on 1 prompts", "Both ways": "every preference is taken back by its opposite", "Ties": "0 clear votes on 0 prompts",
-    }  # fmt: skip
-    crowd = [replace(pair, annotator=f"person {n}") for n in range(whose_preferences.MOST_PEOPLE + 2) for pair in ada]
+        "Few": "5 clear votes on 5 prompts",
+        "One prompt": "9 clear votes on 1 prompts",
+        "Both ways": "every preference is taken back by its opposite",
+        "Ties": "0 clear votes on 0 prompts",
+    }
+    crowd = [
+        replace(pair, annotator=f"person {n}")
+        for n in range(whose_preferences.MOST_PEOPLE + 2)
+        for pair in ada
+    ]
     enough, left_out = whose_preferences.sift(crowd)
     assert len(enough) == whose_preferences.MOST_PEOPLE and len(left_out) == 2
 
@@ -76,24 +121,45 @@ def test_who_has_enough_votes():
 def test_too_few_people_are_told_who_lacks_what():
     session = Session(briefs.PRESETS["biology-homework"])
     session.imported = [Pair("An owl is", " x.", " y.", "a", annotator="Ada")]
-    with pytest.raises(InputError, match=r"Two people or more are needed.*Ada: 1 clear votes on 1 prompts"):
+    with pytest.raises(
+        InputError, match=r"Two people or more are needed.*Ada: 1 clear votes on 1 prompts"
+    ):
         list(whose_preferences.compare_people(session))
 
 
 def test_on_the_bundled_model_also_with_a_prompt_that_is_too_long_for_it():
     session = Session(briefs.PRESETS["biology-homework"])
     gold = gold_items("biology-homework")
-    votes = [Pair(g.prompt, g.better, g.worse, "a" if who != "Cleo" else "b", annotator=who) for who in ("Ada", "Ben", "Cleo") for g in gold]
+    votes = [
+        Pair(g.prompt, g.better, g.worse, "a" if who != "Cleo" else "b", annotator=who)
+        for who in ("Ada", "Ben", "Cleo")
+        for g in gold
+    ]
     session.imported = [*votes, Pair("mot " * 900, " x.", " y.", "a", annotator="Ada")]
     session.settings = {"reward_model": {"reference_samples": 64}}
-    for work in (session.fit_reward_model(RewardModelSettings(reference_samples=64)), reward_lab.report(session), next_question.prepare(session)):
+    for work in (
+        session.fit_reward_model(RewardModelSettings(reference_samples=64)),
+        reward_lab.report(session),
+        next_question.prepare(session),
+    ):
         list(work)  # one row that can't be read is no reason to refuse the others
-    assert "Left out, because the prompt is too long for this model: 1 of 37 comparisons" in session.reward_summary["note"]
-    (record,) = [item for item in whose_preferences.compare_people(session) if not isinstance(item, Progress)]
-    assert record["models"] == [whose_preferences.MAJORITY, "Ada", "Ben", "Cleo"] and record["people"] == ["Ada", "Ben", "Cleo"]
+    assert (
+        "Left out, because the prompt is too long for this model: 1 of 37 comparisons"
+        in session.reward_summary["note"]
+    )
+    (record,) = [
+        item for item in whose_preferences.compare_people(session) if not isinstance(item, Progress)
+    ]
+    assert record["models"] == [whose_preferences.MAJORITY, "Ada", "Ben", "Cleo"] and record[
+        "people"
+    ] == ["Ada", "Ben", "Cleo"]
     assert record["table"]["Ada"] == record["table"]["Ben"], "the same votes make the same model"
     for person in ("Ada", "Cleo"):
         assert record["table"]["Ada"][person]["of"] == 12
-    assert record["table"]["Ada"]["Ada"]["right"] > 6 > record["table"][whose_preferences.MAJORITY]["Cleo"]["right"]
+    assert (
+        record["table"]["Ada"]["Ada"]["right"]
+        > 6
+        > record["table"][whose_preferences.MAJORITY]["Cleo"]["right"]
+    )
     assert "too long for this model" in " ".join(record["notes"])
     json.dumps(record)

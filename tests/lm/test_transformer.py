@@ -1,4 +1,6 @@
-"""Our forward pass against transformers' own, and what training may and may not share with the frozen base."""
+"""Our forward pass against transformers' own, and what training may and may not share with the
+frozen base.
+"""
 
 import pytest
 import torch
@@ -18,7 +20,9 @@ CONFIGS = {
 
 
 def padded_batch():
-    """Rows of 3, 9, 1 and 6 real tokens with padding on the left, and two that also have some on the right."""
+    """Rows of 3, 9, 1 and 6 real tokens with padding on the left, and two that also have some on
+    the right.
+    """
     ids, mask = pad_left(random_prompts([3, 9, 1, 6]), 1)
     mask[1, -2:] = False
     mask[3, -1] = False
@@ -30,27 +34,33 @@ def own_logits(trunk, ids, mask):
         return trunk.logits(trunk.hidden_states(ids, mask))
 
 
-# --- the same function as transformers' ----------------------------------------------------------------------------
+# --- the same function as transformers' -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_forward_is_transformers_forward(config):
     model = tiny_gpt2(**config)
     ids, mask = padded_batch()
-    theirs = model(input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask)).logits
+    theirs = model(
+        input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask)
+    ).logits
     ours = own_logits(Transformer.from_pretrained(model), ids, mask)
     torch.testing.assert_close(ours[mask], theirs[mask], atol=1e-5, rtol=0)
     assert theirs[mask].std() > 0.5  # the comparison has something to compare
 
 
 def test_forward_is_transformers_forward_row_by_row_without_any_padding():
-    """transformers sees each row alone, so that neither mask nor position ids of ours can hide a mistake of both."""
+    """transformers sees each row alone, so that neither mask nor position ids of ours can hide a
+    mistake of both.
+    """
     model = tiny_gpt2()
     prompts = random_prompts([3, 9, 1, 6])
     ids, mask = pad_left(prompts, 1)
     ours = own_logits(Transformer.from_pretrained(model), ids, mask)
     for row, prompt in enumerate(prompts):
-        torch.testing.assert_close(ours[row, -len(prompt) :], model(torch.tensor([prompt])).logits[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            ours[row, -len(prompt) :], model(torch.tensor([prompt])).logits[0], atol=1e-5, rtol=0
+        )
 
 
 def test_bundled_model_is_transformers_model():
@@ -61,11 +71,20 @@ def test_bundled_model_is_transformers_model():
     ids = torch.tensor([lm.encode("An opossum is a marsupial with a long tail.")])
     with torch.no_grad():
         theirs = model(ids).logits
-    torch.testing.assert_close(own_logits(lm.trunk, ids, torch.ones_like(ids, dtype=torch.bool)), theirs, atol=5e-5, rtol=1e-5)
-    assert lm.trunk.context == model.config.n_positions and lm.trunk.width == model.config.n_embd and lm.trunk.layers == model.config.n_layer
+    torch.testing.assert_close(
+        own_logits(lm.trunk, ids, torch.ones_like(ids, dtype=torch.bool)),
+        theirs,
+        atol=5e-5,
+        rtol=1e-5,
+    )
+    assert (
+        lm.trunk.context == model.config.n_positions
+        and lm.trunk.width == model.config.n_embd
+        and lm.trunk.layers == model.config.n_layer
+    )
 
 
-# --- padding -------------------------------------------------------------------------------------------------------
+# --- padding --------------------------------------------------------------------------------------
 
 
 def test_position_ids_count_real_tokens_only():
@@ -75,7 +94,10 @@ def test_position_ids_count_real_tokens_only():
 
 def test_causal_mask_by_hand():
     allowed = causal_mask(torch.tensor([[0, 1, 1], [1, 1, 0]], dtype=torch.bool))[:, 0]
-    assert allowed.long().tolist() == [[[1, 0, 0], [0, 1, 0], [0, 1, 1]], [[1, 0, 0], [1, 1, 0], [1, 1, 1]]]
+    assert allowed.long().tolist() == [
+        [[1, 0, 0], [0, 1, 0], [0, 1, 1]],
+        [[1, 0, 0], [1, 1, 0], [1, 1, 1]],
+    ]
 
 
 @pytest.mark.parametrize("extra", [1, 7])
@@ -92,10 +114,12 @@ def test_what_lies_under_the_padding_changes_nothing():
     ids, mask = padded_batch()
     other = torch.where(mask, ids, (ids + 17) % 40)
     assert not torch.equal(ids, other)
-    torch.testing.assert_close(own_logits(trunk, ids, mask)[mask], own_logits(trunk, other, mask)[mask], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        own_logits(trunk, ids, mask)[mask], own_logits(trunk, other, mask)[mask], atol=1e-6, rtol=0
+    )
 
 
-# --- the cache and the middle --------------------------------------------------------------------------------------
+# --- the cache and the middle ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pieces", [[1] * 9, [4, 1, 1, 3], [8, 1]])
@@ -107,7 +131,11 @@ def test_cached_pieces_equal_the_whole(pieces):
     with torch.no_grad():
         for length in pieces:
             span = slice(first, first + length)
-            hidden = trunk.run(trunk.embed(ids[:, span], positions[:, span]), allowed[:, :, span, : first + length], cache=cache)
+            hidden = trunk.run(
+                trunk.embed(ids[:, span], positions[:, span]),
+                allowed[:, :, span, : first + length],
+                cache=cache,
+            )
             parts.append(trunk.logits(hidden))
             first += length
     torch.testing.assert_close(torch.cat(parts, 1)[mask], whole[mask], atol=1e-4, rtol=0)
@@ -120,7 +148,9 @@ def test_repeated_cache_keeps_each_prompts_samples_together():
         cache.append(layer, torch.arange(3.0).view(3, 1, 1, 1), -torch.arange(3.0).view(3, 1, 1, 1))
     wide = cache.repeat(2, 5)
     assert wide.keys.shape == (2, 6, 1, 5, 1) and wide.used == 1
-    assert wide.keys[1, :, 0, 0, 0].tolist() == [0, 0, 1, 1, 2, 2] and wide.values[0, :, 0, 0, 0].tolist() == [0, 0, -1, -1, -2, -2]
+    assert wide.keys[1, :, 0, 0, 0].tolist() == [0, 0, 1, 1, 2, 2] and wide.values[
+        0, :, 0, 0, 0
+    ].tolist() == [0, 0, -1, -1, -2, -2]
     wide.keys[:] = 9
     assert cache.keys[0, 1, 0, 0, 0] == 1  # a copy, not a view
 
@@ -135,7 +165,7 @@ def test_starting_in_the_middle_equals_going_through(middle):
         torch.testing.assert_close(upper, trunk.hidden_states(ids, mask), atol=0, rtol=0)
 
 
-# --- a copy to train -----------------------------------------------------------------------------------------------
+# --- a copy to train ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("frozen", [0, 1, 2])
@@ -145,7 +175,9 @@ def test_trainable_copy_copies_what_is_trained_and_shares_the_rest(frozen):
     theirs, ours = dict(base.named_parameters()), dict(branch.named_parameters())
     assert theirs.keys() == ours.keys()
     for name, parameter in ours.items():
-        lower = name.startswith(("wte", "wpe")) or any(name.startswith(f"h.{i}.") for i in range(frozen))
+        lower = name.startswith(("wte", "wpe")) or any(
+            name.startswith(f"h.{i}.") for i in range(frozen)
+        )
         shared = frozen > 0 and lower
         assert (parameter is theirs[name]) == shared, name
         assert parameter.requires_grad == (not shared), name
@@ -170,7 +202,12 @@ def test_training_a_copy_leaves_the_base_untouched(frozen):
 
 @pytest.mark.parametrize("frozen", [2, 3, -1])
 def test_freezing_every_layer_or_fewer_than_none_is_refused_in_words(frozen):
-    with pytest.raises(ValueError, match=rf"frozen_layers is {frozen}; this model has 2 layers, so it must lie between 0 and 1"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            rf"frozen_layers is {frozen}; this model has 2 layers, so it must lie between 0 and 1"
+        ),
+    ):
         tiny_trunk().trainable_copy(frozen)
 
 

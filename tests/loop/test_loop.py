@@ -1,4 +1,6 @@
-"""The loop over a whole session on the bundled model, few steps: what is kept, what is forgotten, and that nobody's run touches another's."""
+"""The loop over a whole session on the bundled model, few steps: what is kept, what is forgotten,
+and that nobody's run touches another's.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,17 @@ def test_the_whole_loop_says_who_judged_and_measures_on_unseen_prompts():
     assert list(dict.fromkeys(stages)) == ["generate", "rank", "reward", "ppo", "evaluate"]
     assert session.rater == SCRIPTED and {r.annotator for r in session.rankings} == {SCRIPTED}
     assert len(session.rankings) == 8 and [row["step"] for row in session.metrics] == [0, 1]
-    asked = {row["prompt"] for row in session.candidate_sets} | {row["prompt"] for row in session.samples}
+    asked = {row["prompt"] for row in session.candidate_sets} | {
+        row["prompt"] for row in session.samples
+    }
     assert asked <= set(session.brief.training_prompts)
-    assert {pair["prompt"] for pair in session.evaluation["pairs"]} <= set(session.brief.evaluation_prompts)
-    assert len(session.evaluation["pairs"]) == 200 and 0 <= session.evaluation["interval"][0] <= session.evaluation["interval"][1] <= 1
+    assert {pair["prompt"] for pair in session.evaluation["pairs"]} <= set(
+        session.brief.evaluation_prompts
+    )
+    assert (
+        len(session.evaluation["pairs"]) == 200
+        and 0 <= session.evaluation["interval"][0] <= session.evaluation["interval"][1] <= 1
+    )
     assert workbench.ready(session).fingerprint() == before, "the frozen base is untouched"
 
 
@@ -56,7 +65,10 @@ def test_an_evaluation_prompt_that_a_learner_types_is_shown_but_never_trained_on
     prompt = session.add_prompt("  A badger   is ")
     assert prompt == "A badger is" and prompt not in session.training_prompts
     run(session.generate(prompt, SamplingSettings(candidates=4, seed=3)))
-    session.add_ranking(session.next_set()["id"], groups=[[0], *[[i] for i in range(1, len(session.next_set()["texts"]))]])
+    session.add_ranking(
+        session.next_set()["id"],
+        groups=[[0], *[[i] for i in range(1, len(session.next_set()["texts"]))]],
+    )
     assert session.pairs and session.learnable == []
     with pytest.raises(InputError, match="kept for the verdict"):
         run(session.fit_reward_model(FEW))
@@ -64,7 +76,9 @@ def test_an_evaluation_prompt_that_a_learner_types_is_shown_but_never_trained_on
 
 def test_streaming_ends_in_a_set_whose_tokens_carry_their_probability():
     session = Session()
-    records = run(session.generate("An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5)))
+    records = run(
+        session.generate("An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5))
+    )
     assert [r["kind"] for r in records] == ["tokens"] * (len(records) - 1) + ["done"]
     for earlier, later in zip(records[:-2], records[1:-1], strict=True):
         assert all(b.startswith(a) for a, b in zip(earlier["texts"], later["texts"], strict=True))
@@ -79,7 +93,13 @@ def test_streaming_ends_in_a_set_whose_tokens_carry_their_probability():
 
 @pytest.mark.parametrize(
     ("prompt", "words"),
-    [("", "empty"), ("   \n", "empty"), ("x" * 10_000, "10,000 characters"), ("🐾" * 200, "tokens long"), ("<|endoftext|>", "nothing in it")],
+    [
+        ("", "empty"),
+        ("   \n", "empty"),
+        ("x" * 10_000, "10,000 characters"),
+        ("🐾" * 200, "tokens long"),
+        ("<|endoftext|>", "nothing in it"),
+    ],
 )
 def test_prompts_that_cannot_work_get_one_sentence(prompt, words):
     with pytest.raises(InputError, match=words) as caught:
@@ -87,10 +107,24 @@ def test_prompts_that_cannot_work_get_one_sentence(prompt, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("prompt", ["Опоссум это", "袋鼠は", "🐾 is", "<script>alert(1)</script>", "![](http://example.invalid/x.png)", "**bold** $x$"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Опоссум это",
+        "袋鼠は",
+        "🐾 is",
+        "<script>alert(1)</script>",
+        "![](http://example.invalid/x.png)",
+        "**bold** $x$",
+    ],
+)
 def test_other_scripts_and_markup_are_just_text(prompt):
     session = Session()
-    run(session.generate(session.add_prompt(prompt), SamplingSettings(candidates=2, max_new_tokens=4)))
+    run(
+        session.generate(
+            session.add_prompt(prompt), SamplingSettings(candidates=2, max_new_tokens=4)
+        )
+    )
     assert session.candidate_sets[0]["prompt"] == prompt and prompt in session.training_prompts
 
 
@@ -98,14 +132,25 @@ def test_rounds_accumulate_comparisons_and_roll_back():
     session = tuned()
     first, comparisons = session.weights, len(session.rankings)
     normalisation = session.reward_model.center, session.reward_model.scale
-    assert session.start_next_round() == 2 and session.metrics == [] and len(session.rankings) == comparisons
+    assert (
+        session.start_next_round() == 2
+        and session.metrics == []
+        and len(session.rankings) == comparisons
+    )
     run(session.ppo(SHORT))
-    assert session.metrics[0]["kl_to_reference"] > 1e-3, "step 0 of round 2 is the tuned model, measured against the original"
+    assert session.metrics[0]["kl_to_reference"] > 1e-3, (
+        "step 0 of round 2 is the tuned model, measured against the original"
+    )
     assert (session.reward_model.center, session.reward_model.scale) == normalisation
     assert not same(session.weights, first)
     session.start_next_round()
     session.roll_back(1)
-    assert session.current_round == 2 and len(session.rounds) == 1 and same(session.start_weights, first) and len(session.rankings) == comparisons
+    assert (
+        session.current_round == 2
+        and len(session.rounds) == 1
+        and same(session.start_weights, first)
+        and len(session.rankings) == comparisons
+    )
     session.roll_back(0)
     assert session.current_round == 1 and session.start_weights is None
     with pytest.raises(InputError, match="no finished round 3"):
@@ -118,7 +163,12 @@ def test_another_brief_keeps_the_judgements_and_forgets_what_was_learned():
     session = tuned()
     made = list(session.rankings)
     session.set_brief(briefs.PRESETS["biology-homework"])
-    assert session.rankings == made and session.pairs == [] and session.reward_model is None and session.weights is None
+    assert (
+        session.rankings == made
+        and session.pairs == []
+        and session.reward_model is None
+        and session.weights is None
+    )
     assert session.needs("reward_model") and session.needs("ppo") and session.needs("before_after")
     session.set_brief(briefs.PRESETS["meme-bot"])
     assert len(session.pairs) >= len(made)
@@ -130,12 +180,21 @@ def test_more_steps_go_on_and_equal_one_longer_run():
     run(whole.judge_for_me(10))
     run(whole.fit_reward_model(FEW))
     run(whole.ppo(PPOSettings(**{**vars(SHORT), "steps": 4})))
-    assert numbers(parts) == numbers(whole) and [row["step"] for row in whole.metrics] == [0, 1, 2, 3, 4]
+    assert numbers(parts) == numbers(whole) and [row["step"] for row in whole.metrics] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_one_session_never_changes_another():
     alone = tuned(seed=1)
-    one, other = Session(briefs.PRESETS["meme-bot"], seed=1), Session(briefs.PRESETS["biology-homework"], seed=2)
+    one, other = (
+        Session(briefs.PRESETS["meme-bot"], seed=1),
+        Session(briefs.PRESETS["biology-homework"], seed=2),
+    )
     for session in (one, other):
         run(session.judge_for_me(10))
         run(session.fit_reward_model(FEW))
@@ -156,15 +215,27 @@ def test_a_stop_in_the_middle_keeps_every_finished_step(tmp_path):
         assert isinstance(next(work), Progress)
     work.close()
     assert numbers(session) == made and same(session.weights, weights)
-    assert all(torch.equal(a, b) for a, b in zip(session.policy.trunk.state_dict().values(), weights.values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(session.policy.trunk.state_dict().values(), weights.values(), strict=True)
+    )
 
 
 def test_a_reopened_session_is_the_same_and_can_go_on(tmp_path):
     session = tuned(tmp_path / "run")
     again = Session.open(tmp_path / "run")
-    assert again.reward_model == ON_DISK and again.weights == ON_DISK, "nothing heavy is read before it is needed"
-    assert again.rankings == session.rankings and numbers(again) == numbers(session) and again.samples == session.samples
-    (mine,), (theirs,) = run(session.compare("A fox is", seed=3)), run(again.compare("A fox is", seed=3))
+    assert again.reward_model == ON_DISK and again.weights == ON_DISK, (
+        "nothing heavy is read before it is needed"
+    )
+    assert (
+        again.rankings == session.rankings
+        and numbers(again) == numbers(session)
+        and again.samples == session.samples
+    )
+    (mine,), (theirs,) = (
+        run(session.compare("A fox is", seed=3)),
+        run(again.compare("A fox is", seed=3)),
+    )
     assert mine == theirs and same(again.weights, session.weights)
     run(again.ppo(SHORT))
     assert [row["step"] for row in again.metrics] == [0, 1, 2, 3, 4]
@@ -192,7 +263,9 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path, monkeypatch):
     session.add_ranking(row["id"], verdict="skip")
     assert "disk is full" in session.save_problem and session.rankings[-1].verdict == "skip"
     monkeypatch.undo()
-    assert len(Session.open(tmp_path / "run").rankings) == len(session.rankings) - 1, "the former save is whole"
+    assert len(Session.open(tmp_path / "run").rankings) == len(session.rankings) - 1, (
+        "the former save is whole"
+    )
     session.autosave()
     assert session.save_problem == ""
 

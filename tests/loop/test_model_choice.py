@@ -1,4 +1,6 @@
-"""Choosing another model: fetched, loaded, refused; what the session keeps; how long a step takes; the page that does it all."""
+"""Choosing another model: fetched, loaded, refused; what the session keeps; how long a step takes;
+the page that does it all.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +52,24 @@ def test_comparisons_stay_and_what_belongs_to_the_former_model_goes(folder):
     (record,) = records(session.choose_model(str(folder)))
     assert record["kind"] == "model" and session.model_name == str(folder)
     assert session.rankings == ranked and session.waiting() == 0
-    assert session.reward_model is None and session.tuned_weights is None and session.metrics == [] and session.current_round == 1
+    assert (
+        session.reward_model is None
+        and session.tuned_weights is None
+        and session.metrics == []
+        and session.current_round == 1
+    )
     assert "ppo" not in session.settings
-    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))  # the former model's texts, read by the new one
+    records(
+        session.fit_reward_model(RewardModelSettings(reference_samples=64))
+    )  # the former model's texts, read by the new one
     records(session.ppo(SMALL))
-    assert session.steps_done == 1 and session.model_hash == language_model.load(str(folder)).fingerprint()
-    with pytest.raises(InputError, match="belong to another model"):  # nothing of one model fits the other
+    assert (
+        session.steps_done == 1
+        and session.model_hash == language_model.load(str(folder)).fingerprint()
+    )
+    with pytest.raises(
+        InputError, match="belong to another model"
+    ):  # nothing of one model fits the other
         whole.trunk_with(language_model.load(), session.weights)
 
 
@@ -80,7 +94,9 @@ def test_the_choice_survives_a_reload_and_the_run_goes_on(folder, tmp_path):
         ("gpt2", "could not be downloaded"),
     ],
 )
-def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(name, sentence, monkeypatch, tmp_path):
+def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(
+    name, sentence, monkeypatch, tmp_path
+):
     def refused(name):
         yield Progress("fetching", 0, 1)
         raise download.DownloadError("The model gpt2 could not be downloaded.")
@@ -109,19 +125,29 @@ def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
     assert asked == ["distilgpt2"] and session.model_name == "distilgpt2"
 
 
-def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up_again(folder, tmp_path, monkeypatch):
+def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up_again(
+    folder, tmp_path, monkeypatch
+):
     monkeypatch.setattr(workbench, "LARGE", 0)
     monkeypatch.setattr(workbench, "MOST_HELD", 1)
     monkeypatch.setattr(workbench, "_LARGE", [])
     everybody = []
     for number in range(3):
         session = Session(model_name=str(folder), directory=tmp_path / str(number))
-        session.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a"), Pair("A ship is", " a big boat.", " my whole mood.", "a")]
+        session.imported = [
+            Pair("An opossum is", " a marsupial.", " a mood.", "a"),
+            Pair("A ship is", " a big boat.", " my whole mood.", "a"),
+        ]
         records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
         records(session.ppo(SMALL))
         everybody.append(session)
     first, second, third = everybody
-    assert first.policy is None and first.weights == "on disk" and second.policy is not None and third.policy is not None
+    assert (
+        first.policy is None
+        and first.weights == "on disk"
+        and second.policy is not None
+        and third.policy is not None
+    )
     records(first.ppo(SMALL))
     assert first.steps_done == 2 and second.policy is None and isinstance(first.weights, dict)
 
@@ -135,22 +161,36 @@ def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, mon
         one.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
         records(one.fit_reward_model(RewardModelSettings(reference_samples=64)))
     records(session.ppo(SMALL))
-    monkeypatch.setattr(Session, "save", lambda self, *args, **options: (_ for _ in ()).throw(bundle.BundleError("The disk is full.")))
+    monkeypatch.setattr(
+        Session,
+        "save",
+        lambda self, *args, **options: (_ for _ in ()).throw(
+            bundle.BundleError("The disk is full.")
+        ),
+    )
     records(other.ppo(SMALL))
     assert session.policy is not None and isinstance(session.weights, dict)
 
 
-# --- how long a step takes -----------------------------------------------------------------------------------------
+# --- how long a step takes ------------------------------------------------------------------------
 
 
 def test_a_step_is_measured_once_and_one_that_fits_needs_no_offer(folder, monkeypatch):
     monkeypatch.setattr(model_choice, "_TIMES", {})
     session = Session(model_name=str(folder))
     (first,) = records(session.time_a_step(SMALL))
-    assert first["seconds"] == pytest.approx(sum(first["parts"].values())) and 0 < first["seconds"] < 8 and first["workshop"] is None
-    monkeypatch.setattr(model_choice, "timed_step", None)  # known by now: nobody measures again, not even for another session
+    assert (
+        first["seconds"] == pytest.approx(sum(first["parts"].values()))
+        and 0 < first["seconds"] < 8
+        and first["workshop"] is None
+    )
+    monkeypatch.setattr(
+        model_choice, "timed_step", None
+    )  # known by now: nobody measures again, not even for another session
     (second,) = records(Session(model_name=str(folder)).time_a_step(SMALL))
-    assert second["seconds"] == first["seconds"] and session.step_times == {model_list.settings_key(str(folder), SMALL): first}
+    assert second["seconds"] == first["seconds"] and session.step_times == {
+        model_list.settings_key(str(folder), SMALL): first
+    }
 
 
 def test_where_a_step_is_slow_the_first_settings_that_fit_are_offered(folder, monkeypatch):
@@ -164,7 +204,13 @@ def test_where_a_step_is_slow_the_first_settings_that_fit_are_offered(folder, mo
     monkeypatch.setattr(model_choice, "timed_step", timed)
     (record,) = records(Session(model_name=str(folder)).time_a_step(PPOSettings()))
     assert record["seconds"] == 64.0 and record["workshop"]["seconds"] == 8.0
-    assert record["workshop"]["settings"] == {"frozen_layers": 2, "batch_size": 8, "minibatch_size": 8, "max_new_tokens": 16, "epochs": 2}
+    assert record["workshop"]["settings"] == {
+        "frozen_layers": 2,
+        "batch_size": 8,
+        "minibatch_size": 8,
+        "max_new_tokens": 16,
+        "epochs": 2,
+    }
 
 
 def test_more_frozen_layers_than_the_model_has_are_refused(folder):
@@ -172,12 +218,14 @@ def test_more_frozen_layers_than_the_model_has_are_refused(folder):
         records(Session(model_name=str(folder)).time_a_step(PPOSettings(frozen_layers=3)))
 
 
-# --- the pages -----------------------------------------------------------------------------------------------------
+# --- the pages ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def visit(monkeypatch, tmp_path):
-    """(session, open): ``open(path)`` is the app at that page, in this session; the queue moves only when ``finish`` is called."""
+    """(session, open): ``open(path)`` is the app at that page, in this session; the queue moves
+    only when ``finish`` is called.
+    """
     still = jobs.JobQueue(threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     monkeypatch.setattr(state, "warm_up", lambda: "")
@@ -200,7 +248,11 @@ def visit(monkeypatch, tmp_path):
 
 
 def words(app: AppTest) -> str:
-    return " ".join(str(part.value) for kind in ("markdown", "caption", "warning", "info", "error") for part in app.get(kind))
+    return " ".join(
+        str(part.value)
+        for kind in ("markdown", "caption", "warning", "info", "error")
+        for part in app.get(kind)
+    )
 
 
 def test_a_folder_is_chosen_on_the_page_measured_there_and_trained(visit, folder):
@@ -237,10 +289,14 @@ def test_a_path_that_leads_nowhere_is_said_on_the_page(visit):
 def test_a_room_full_of_people_cannot_name_folders(visit, monkeypatch):
     monkeypatch.setattr(state, "at_home", lambda: False)
     session, open_at, finish = visit
-    assert "A folder on this machine" not in open_at("pages/models.py").radio(key="model_pick").options
+    assert (
+        "A folder on this machine" not in open_at("pages/models.py").radio(key="model_pick").options
+    )
 
 
-def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings(visit, folder, monkeypatch):
+def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings(
+    visit, folder, monkeypatch
+):
     def timed(lm, settings):
         yield Progress("timing a step", 0, 1)
         yield {"writing": float(settings.batch_size)}
@@ -254,7 +310,11 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
     assert app.button(key="ppo_play").disabled and not app.exception
     finish()
     app.run()
-    assert "**About 64 s a step**" in words(app) and "**about 8 s a step**" in words(app) and not app.button(key="ppo_play").disabled
+    assert (
+        "**About 64 s a step**" in words(app)
+        and "**about 8 s a step**" in words(app)
+        and not app.button(key="ppo_play").disabled
+    )
     app.button(key="take_workshop").click().run()
     assert session.settings["ppo_next"]["batch_size"] == 8 and app.button(key="ppo_play").disabled
     finish()
@@ -264,13 +324,21 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
 
 def test_what_another_session_has_measured_is_there_at_once(visit, folder):
     session, open_at, finish = visit
-    records(Session(model_name=str(folder)).time_a_step(PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)))
+    records(
+        Session(model_name=str(folder)).time_a_step(
+            PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)
+        )
+    )
     session.set_model(str(folder))
     session.settings = {"ppo_next": {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6}}
     app = open_at("pages/models.py")
     finish()
     app.run()
-    assert "just measured" in words(app) and "model_to_prompt" in {button.key for button in app.button} and not app.exception
+    assert (
+        "just measured" in words(app)
+        and "model_to_prompt" in {button.key for button in app.button}
+        and not app.exception
+    )
 
 
 def test_the_bundled_model_needs_no_measurement(visit):

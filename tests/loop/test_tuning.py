@@ -1,4 +1,6 @@
-"""A PPO run that is steered: any step can be gone back to, and what follows is what followed before, bit for bit; on the bundled model, small batches."""
+"""A PPO run that is steered: any step can be gone back to, and what follows is what followed
+before, bit for bit; on the bundled model, small batches.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from rlhf_core.store import checkpoint_folder
 from rlhf_core.store.bundle import read_bundle
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
-SHORT = PPOSettings(steps=7, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=8, learning_rate=5e-4)
+SHORT = PPOSettings(
+    steps=7, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=8, learning_rate=5e-4
+)
 
 
 def run(work) -> list[dict]:
@@ -33,11 +37,16 @@ def changed(**values) -> PPOSettings:
 
 def knobs(session: Session, **moved) -> None:
     """What the page does when somebody moves a knob."""
-    session.settings = {**session.settings, "ppo_next": {**session.settings.get("ppo_next", {}), **moved}}
+    session.settings = {
+        **session.settings,
+        "ppo_next": {**session.settings.get("ppo_next", {}), **moved},
+    }
 
 
 def numbers(session: Session) -> list[dict]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in session.metrics]
+    return [
+        {name: value for name, value in row.items() if name != "seconds"} for row in session.metrics
+    ]
 
 
 def same(a: dict, b: dict) -> bool:
@@ -47,7 +56,11 @@ def same(a: dict, b: dict) -> bool:
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """A session with judgements and a reward model, on disk. Never changed by a test."""
-    session = Session(briefs.PRESETS["biology-homework"], directory=tmp_path_factory.mktemp("studio") / "run", id="studio-session16")
+    session = Session(
+        briefs.PRESETS["biology-homework"],
+        directory=tmp_path_factory.mktemp("studio") / "run",
+        id="studio-session16",
+    )
     run(session.generate_pool(8))
     run(session.judge_for_me(8))
     run(session.fit_reward_model(FEW))
@@ -68,8 +81,12 @@ def fresh(learned, tmp_path) -> Session:
 
 @pytest.fixture(scope="module")
 def finished(learned, tmp_path_factory) -> Session:
-    """Seven steps with checkpoints, knobs moved after steps 2 and 5. Copied before a test changes it."""
-    session = reopened(shutil.copytree(learned.directory, tmp_path_factory.mktemp("finished") / "run"))
+    """Seven steps with checkpoints, knobs moved after steps 2 and 5. Copied before a test changes
+    it.
+    """
+    session = reopened(
+        shutil.copytree(learned.directory, tmp_path_factory.mktemp("finished") / "run")
+    )
     on_from(session, 0)
     return session
 
@@ -80,17 +97,16 @@ def steered(finished, tmp_path) -> Session:
     return reopened(shutil.copytree(finished.directory, tmp_path / "run"))
 
 
-# --- knobs between steps ---------------------------------------------------------------------------------------------
+# --- knobs between steps --------------------------------------------------------------------------
 
 
 def test_a_moved_knob_counts_from_the_next_step_on_and_is_written_down(finished):
     assert [row["beta"] for row in finished.metrics] == [0.25] * 3 + [0.5] * 5
     assert [row["learning_rate"] for row in finished.metrics] == [0.0] + [5e-4] * 5 + [1e-3] * 2
-    assert [(segment["step"], segment["settings"]["clip"], segment["settings"]["temperature"]) for segment in finished.ppo_log] == [
-        (0, 0.2, 0.8),
-        (2, 0.1, 0.8),
-        (5, 0.1, 0.9),
-    ]
+    assert [
+        (segment["step"], segment["settings"]["clip"], segment["settings"]["temperature"])
+        for segment in finished.ppo_log
+    ] == [(0, 0.2, 0.8), (2, 0.1, 0.8), (5, 0.1, 0.9)]
     assert "ppo_next" not in finished.settings and finished.settings["ppo"]["temperature"] == 0.9
     saved = read_bundle(finished.directory, tensors=False)
     assert [row["beta"] for row in saved["metrics"]] == [row["beta"] for row in finished.metrics]
@@ -98,13 +114,17 @@ def test_a_moved_knob_counts_from_the_next_step_on_and_is_written_down(finished)
 
 def test_what_cannot_work_leaves_the_run_as_it_is_and_a_minibatch_is_at_most_the_batch(fresh):
     knobs(fresh, temperature=99.0)
-    assert tuning.settled(fresh, SHORT) == SHORT and fresh.settings["ppo_next"] == {"temperature": 99.0}
+    assert tuning.settled(fresh, SHORT) == SHORT and fresh.settings["ppo_next"] == {
+        "temperature": 99.0
+    }
     fresh.settings.pop("ppo_next")
     knobs(fresh, minibatch_size=64)
     assert tuning.settled(fresh, SHORT).minibatch_size == SHORT.batch_size
     knobs(fresh, batch_size=64, minibatch_size=64, steps=3)
     now = tuning.settled(fresh, SHORT)
-    assert (now.batch_size, now.minibatch_size, now.steps) == (64, 64, 7) and fresh.settings["ppo_next"] == {"steps": 3}, "steps are for the next run"
+    assert (now.batch_size, now.minibatch_size, now.steps) == (64, 64, 7) and fresh.settings[
+        "ppo_next"
+    ] == {"steps": 3}, "steps are for the next run"
     knobs(fresh, batch_size=8)
     assert tuning.settled(fresh, now).minibatch_size == 8
 
@@ -116,7 +136,9 @@ def test_a_steered_run_replays(finished):
     *different, last = run(replay.replay(saved, tensors))
     assert different == [] and last["compared"] > 100
     saved.ppo_log = saved.ppo_log[:2]
-    assert any(row.get("where") == "metrics.csv" for row in run(replay.replay(saved))), "the last change was part of the run"
+    assert any(row.get("where") == "metrics.csv" for row in run(replay.replay(saved))), (
+        "the last change was part of the run"
+    )
 
 
 PLAN = {2: {"beta": 0.5, "clip": 0.1}, 5: {"learning_rate": 1e-3, "temperature": 0.9}}
@@ -124,20 +146,27 @@ PLAN = {2: {"beta": 0.5, "clip": 0.1}, 5: {"learning_rate": 1e-3, "temperature":
 
 def on_from(session: Session, step: int) -> None:
     """The rest of the seven steps, with the knobs moved where they were."""
-    settings = changed(steps=7 - step, **{name: value for at, moved in PLAN.items() if at <= step for name, value in moved.items()})
+    settings = changed(
+        steps=7 - step,
+        **{
+            name: value for at, moved in PLAN.items() if at <= step for name, value in moved.items()
+        },
+    )
     for item in session.ppo(settings):
         if isinstance(item, dict) and item["step"] in PLAN:
             knobs(session, **PLAN[item["step"]])
 
 
-# --- going back ------------------------------------------------------------------------------------------------------
+# --- going back -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", [0, 2, 5, 6])
 def test_back_to_a_step_and_on_is_the_same_as_never_having_gone_further(finished, steered, step):
     (told,) = run(steered.restart_from(step))
     assert told == {"kind": "restarted", "step": step, "exact": None if step == 5 else True}
-    assert numbers(steered) == numbers(finished)[: step + 1] and {row["step"] for row in steered.samples} == set(range(step + 1))
+    assert numbers(steered) == numbers(finished)[: step + 1] and {
+        row["step"] for row in steered.samples
+    } == set(range(step + 1))
     assert (steered.weights is None) == (step == 0)
     on_from(steered, step)
     assert numbers(steered) == numbers(finished) and steered.samples == finished.samples
@@ -146,7 +175,9 @@ def test_back_to_a_step_and_on_is_the_same_as_never_having_gone_further(finished
 
 def test_a_reopened_run_goes_on_as_if_never_closed(finished, steered):
     assert steered.policy is None and steered.steps_done == 7
-    steered.metrics, steered.samples = ([row for row in rows if row["step"] <= 6] for rows in (steered.metrics, steered.samples))  # killed between two saves
+    steered.metrics, steered.samples = (
+        [row for row in rows if row["step"] <= 6] for rows in (steered.metrics, steered.samples)
+    )  # killed between two saves
     on_from(steered, 6)
     assert numbers(steered) == numbers(finished) and same(steered.weights, finished.weights)
 
@@ -162,16 +193,27 @@ def test_a_damaged_checkpoint_is_passed_over(finished, steered):
     place = steered.checkpoint_folder / "step-0005.safetensors"
     assert checkpoint_folder.steps_in(steered.checkpoint_folder) == [5]
     place.write_bytes(place.read_bytes()[:1000])
-    assert run(steered.restart_from(6))[0]["exact"] is True and numbers(steered) == numbers(finished)[:7]
+    assert (
+        run(steered.restart_from(6))[0]["exact"] is True
+        and numbers(steered) == numbers(finished)[:7]
+    )
     assert not place.exists()
 
 
 def test_a_stop_while_going_back_changes_nothing(steered):
-    before = numbers(steered), steered.ppo_log, checkpoint_folder.steps_in(steered.checkpoint_folder)
+    before = (
+        numbers(steered),
+        steered.ppo_log,
+        checkpoint_folder.steps_in(steered.checkpoint_folder),
+    )
     work = steered.restart_from(6)
     assert next(work).stage == "making step 6 again"
     work.close()
-    assert (numbers(steered), steered.ppo_log, checkpoint_folder.steps_in(steered.checkpoint_folder)) == before and steered.policy is None
+    assert (
+        numbers(steered),
+        steered.ppo_log,
+        checkpoint_folder.steps_in(steered.checkpoint_folder),
+    ) == before and steered.policy is None
 
 
 @pytest.mark.parametrize("step", [-1, 8, None, 2.5])
@@ -187,12 +229,16 @@ def test_going_back_before_a_new_reward_model_uses_the_one_of_then(fresh):
     run(fresh.judge_for_me(4))
     run(fresh.fit_reward_model(FEW))
     run(fresh.ppo(changed(steps=2)))
-    assert [row["reward_model"] for row in fresh.metrics] == [1, 1, 1, 2, 2] and [segment["fit"] for segment in fresh.ppo_log] == [1, 2]
+    assert [row["reward_model"] for row in fresh.metrics] == [1, 1, 1, 2, 2] and [
+        segment["fit"] for segment in fresh.ppo_log
+    ] == [1, 2]
     all_of_them = numbers(fresh)
     assert run(fresh.restart_from(3))[0]["exact"] is True
     run(fresh.ppo(changed(steps=1)))
     assert numbers(fresh) == all_of_them
-    assert run(fresh.restart_from(1))[0]["exact"] is True and fresh.policy.batch is None, "the next step is scored by today's reward model"
+    assert run(fresh.restart_from(1))[0]["exact"] is True and fresh.policy.batch is None, (
+        "the next step is scored by today's reward model"
+    )
     run(fresh.ppo(changed(steps=1)))
     assert [row["reward_model"] for row in fresh.metrics] == [1, 1, 2]
 
@@ -208,14 +254,23 @@ def test_without_the_reward_model_of_then_it_is_refused(fresh):
 
 def test_a_retry_goes_back_and_on_with_other_settings(steered):
     first, *rows = run(steered.retry(2, changed(steps=2, beta=1.0)))
-    assert first["kind"] == "restarted" and [row["step"] for row in rows] == [3, 4] and [row["beta"] for row in rows] == [1.0, 1.0]
+    assert (
+        first["kind"] == "restarted"
+        and [row["step"] for row in rows] == [3, 4]
+        and [row["beta"] for row in rows] == [1.0, 1.0]
+    )
     assert steered.steps_done == 4 and checkpoint_folder.steps_in(steered.checkpoint_folder) == []
 
 
 def test_starting_the_round_again_forgets_its_checkpoints(steered):
     folder = steered.checkpoint_folder
     steered.restart_round()
-    assert not folder.exists() and steered.ppo_log == [] and steered.traces == {} and steered.checkpoint_folder != folder
+    assert (
+        not folder.exists()
+        and steered.ppo_log == []
+        and steered.traces == {}
+        and steered.checkpoint_folder != folder
+    )
 
 
 def test_the_command_line_keeps_no_checkpoints(learned, tmp_path, monkeypatch):
@@ -227,31 +282,55 @@ def test_the_command_line_keeps_no_checkpoints(learned, tmp_path, monkeypatch):
 
 def test_a_run_that_breaks_says_so_in_the_session(fresh, monkeypatch):
     run(fresh.ppo(changed(steps=1)))
-    monkeypatch.setattr(type(fresh.reward_model), "score", lambda self, pooled: pooled[:, 0] * float("nan"))
+    monkeypatch.setattr(
+        type(fresh.reward_model), "score", lambda self, pooled: pooled[:, 0] * float("nan")
+    )
     with pytest.raises(ppo.TrainingDiverged):
         run(fresh.ppo(changed(steps=1)))
-    assert fresh.broke["step"] == 2 and "no longer finite" in fresh.broke["sentence"] and fresh.steps_done == 1
+    assert (
+        fresh.broke["step"] == 2
+        and "no longer finite" in fresh.broke["sentence"]
+        and fresh.steps_done == 1
+    )
 
 
-# --- checkpoints -----------------------------------------------------------------------------------------------------
+# --- checkpoints ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
 def test_a_checkpoint_gives_back_a_policy_that_goes_on_identically(tmp_path, frozen):
-    reference, settings = tiny_trunk(), dataclasses.replace(SHORT, steps=2, frozen_layers=frozen, max_new_tokens=5)
+    reference, settings = (
+        tiny_trunk(),
+        dataclasses.replace(SHORT, steps=2, frozen_layers=frozen, max_new_tokens=5),
+    )
 
     def on(policy):
         score = lambda pooled: pooled[:, 0]  # noqa: E731
-        work = ppo.train(policy=policy, reference=reference, prompts=random_prompts([3, 5]), score_fn=score, settings=settings, end_id=END, pad_id=PAD)
-        return [{k: v for k, v in row.items() if k not in ("seconds", "batch")} for row in run(work)]
+        work = ppo.train(
+            policy=policy,
+            reference=reference,
+            prompts=random_prompts([3, 5]),
+            score_fn=score,
+            settings=settings,
+            end_id=END,
+            pad_id=PAD,
+        )
+        return [
+            {k: v for k, v in row.items() if k not in ("seconds", "batch")} for row in run(work)
+        ]
 
     one = ppo.Policy(reference, settings)
     on(one)
-    assert checkpoint_folder.write(tmp_path, one, model="m", segment=3) and checkpoint_folder.about(tmp_path, 2)["segment"] == 3
+    assert (
+        checkpoint_folder.write(tmp_path, one, model="m", segment=3)
+        and checkpoint_folder.about(tmp_path, 2)["segment"] == 3
+    )
     other = ppo.Policy(reference, settings)
     assert not checkpoint_folder.restore(tmp_path, 2, other, model="another")
     assert checkpoint_folder.restore(tmp_path, 2, other, model="m")
-    assert on(one) == on(other) and all(torch.equal(p, q) for p, q in zip(one.parameters, other.parameters, strict=True))
+    assert on(one) == on(other) and all(
+        torch.equal(p, q) for p, q in zip(one.parameters, other.parameters, strict=True)
+    )
 
 
 def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
@@ -268,10 +347,15 @@ def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
     size = (tmp_path / f"step-{kept[0]:04}.safetensors").stat().st_size
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", 3 * size + 100)
     policy.step = 205
-    assert checkpoint_folder.write(tmp_path, policy, model="m", segment=0) and len(checkpoint_folder.steps_in(tmp_path)) <= 3
+    assert (
+        checkpoint_folder.write(tmp_path, policy, model="m", segment=0)
+        and len(checkpoint_folder.steps_in(tmp_path)) <= 3
+    )
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", size // 2)
     policy.step = 210
-    assert not checkpoint_folder.write(tmp_path, policy, model="m", segment=0), "too large a model has none"
+    assert not checkpoint_folder.write(tmp_path, policy, model="m", segment=0), (
+        "too large a model has none"
+    )
     assert not list(tmp_path.glob("*.tmp"))
 
 
@@ -282,10 +366,14 @@ def test_a_full_disk_does_not_stop_the_training(fresh, monkeypatch):
     monkeypatch.setattr(checkpoint_folder, "write", full)
     monkeypatch.setattr(checkpoint_folder, "EVERY", 1)
     run(fresh.ppo(changed(steps=1)))
-    assert fresh.steps_done == 1 and checkpoint_folder.steps_in(fresh.checkpoint_folder) == [] and run(fresh.restart_from(0))
+    assert (
+        fresh.steps_done == 1
+        and checkpoint_folder.steps_in(fresh.checkpoint_folder) == []
+        and run(fresh.restart_from(0))
+    )
 
 
-# --- token by token --------------------------------------------------------------------------------------------------
+# --- token by token -------------------------------------------------------------------------------
 
 
 def test_the_token_view_is_the_engines_own_numbers(fresh):
@@ -307,20 +395,34 @@ def test_the_token_view_is_the_engines_own_numbers(fresh):
     lm = workbench.ready(fresh)
     batch, now, original = seen[1]
     trace = fresh.traces[1]
-    assert len(token_view.answers(trace)) == 8 and trace.update["clip"] == 0.2 and fresh.traces[2].update is None
+    assert (
+        len(token_view.answers(trace)) == 8
+        and trace.update["clip"] == 0.2
+        and fresh.traces[2].update is None
+    )
     for number in (0, 5):
         rows = token_view.tokens(trace, number)
         length = int(batch.responses.lengths[number])
         assert len(rows) == length
-        assert "".join(row["token"] for row in rows if not row["token"].startswith("⏹")) == lm.decode(batch.responses.tokens[number, :length].tolist())
+        assert "".join(
+            row["token"] for row in rows if not row["token"].startswith("⏹")
+        ) == lm.decode(batch.responses.tokens[number, :length].tolist())
         for t, row in enumerate(rows):
             token = batch.responses.tokens[number, t]
             p, q = now[number, t].exp(), original[number, t].exp()
-            assert row["policy"] == pytest.approx(p[token].item(), rel=1e-4) and row["reference"] == pytest.approx(q[token].item(), rel=1e-3, abs=1e-6)
+            assert row["policy"] == pytest.approx(p[token].item(), rel=1e-4) and row[
+                "reference"
+            ] == pytest.approx(q[token].item(), rel=1e-3, abs=1e-6)
             assert row["kl"] == pytest.approx((p * (p.log() - q.log())).sum().item(), abs=1e-4)
-            assert row["after"][0][1] == pytest.approx(p.max().item(), abs=1e-3) and row["before"][0][0] == lm.piece(int(q.argmax()))
+            assert row["after"][0][1] == pytest.approx(p.max().item(), abs=1e-3) and row["before"][
+                0
+            ][0] == lm.piece(int(q.argmax()))
             price = 0.25 * (now[number, t, token] - original[number, t, token]).item()
-            earned = 0.0 if t < length - 1 else min(batch.scores[number].item(), 1.0) - (0.0 if batch.ended[number] else 1.0)
+            earned = (
+                0.0
+                if t < length - 1
+                else min(batch.scores[number].item(), 1.0) - (0.0 if batch.ended[number] else 1.0)
+            )
             assert row["reward"] == pytest.approx(earned - price, abs=1e-4)
             beyond = row["ratio"] > 1.2 if row["advantage"] > 0 else row["ratio"] < 0.8
             assert row["clipped"] == beyond
@@ -338,11 +440,17 @@ def test_traces_are_bounded_and_those_of_steps_taken_back_go(fresh, monkeypatch)
     assert fresh.traces[2].update is not None
 
 
-# --- what cannot be --------------------------------------------------------------------------------------------------
+# --- what cannot be -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"beta": -0.1}, "beta"), ({"beta": float("nan")}, "beta"), ({"beta": float("inf")}, "beta"), ({"beta": 1e9}, "beta")]
+    ("values", "words"),
+    [
+        ({"beta": -0.1}, "beta"),
+        ({"beta": float("nan")}, "beta"),
+        ({"beta": float("inf")}, "beta"),
+        ({"beta": 1e9}, "beta"),
+    ],
 )
 def test_impossible_betas_are_refused(fresh, values, words):
     with pytest.raises(ValueError, match=words):
@@ -369,11 +477,19 @@ def test_a_stop_at_step_0_and_then_play(fresh, finished):
 def test_another_model_half_way_forgets_the_run(steered):
     folder = steered.checkpoint_folder
     steered.set_model("somebody/else")
-    assert steered.metrics == [] and steered.ppo_log == [] and steered.branches == [] and steered.rounds == [] and steered.checkpoint_folder != folder
+    assert (
+        steered.metrics == []
+        and steered.ppo_log == []
+        and steered.branches == []
+        and steered.rounds == []
+        and steered.checkpoint_folder != folder
+    )
     steered.set_model("bundled")
     with pytest.raises(InputError, match="reward model"):
         run(steered.ppo(changed(steps=1)))
 
 
 def test_steps_module_keeps_its_promise_about_small_models():
-    assert whole.SAVE_WEIGHTS_EVERY == checkpoint_folder.EVERY, "weights and checkpoints of a large model are of the same step"
+    assert whole.SAVE_WEIGHTS_EVERY == checkpoint_folder.EVERY, (
+        "weights and checkpoints of a large model are of the same step"
+    )

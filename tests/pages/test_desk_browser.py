@@ -1,4 +1,6 @@
-"""The ranking desk in a real browser: twenty pairs by keyboard, presses that nobody meant, the paused clock, and a list put in order by mouse and by keys."""
+"""The ranking desk in a real browser: twenty pairs by keyboard, presses that nobody meant, the
+paused clock, and a list put in order by mouse and by keys.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from conftest import App, settled
 from rlhf_core.store.bundle import read_bundle
 
 pytestmark = pytest.mark.slow
-HIDE = "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden}); document.dispatchEvent(new Event('visibilitychange')) }"
+HIDE = (
+    "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () =>"
+    " hidden}); document.dispatchEvent(new Event('visibilitychange')) }"
+)
 
 
 @pytest.fixture
@@ -84,7 +89,9 @@ def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
         from_, to = items.nth(start).bounding_box(), items.nth(end).bounding_box()
         desk.mouse.move(from_["x"] + 150, from_["y"] + from_["height"] / 2)
         desk.mouse.down()
-        desk.mouse.move(from_["x"] + 150, to["y"] + (to["height"] - 3 if end > start else 3), steps=20)
+        desk.mouse.move(
+            from_["x"] + 150, to["y"] + (to["height"] - 3 if end > start else 3), steps=20
+        )
         desk.mouse.up()
         assert desk.locator(".st-key-order .held").count() == 0
 
@@ -100,6 +107,12 @@ def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
     assert texts() == [before[i] for i in (0, 2, 3, 1)]
     desk.locator(".st-key-order .done").focus()
     desk.keyboard.press("Enter")
-    desk.wait_for_function("parseInt(document.querySelector('.st-key-progress_row').innerText) > 0", timeout=SLOW)
+    desk.wait_for_function(
+        "parseInt(document.querySelector('.st-key-progress_row').innerText) > 0", timeout=SLOW
+    )
     (judged,) = rankings(desk, app)
-    assert [[judged["candidates"][i] for i in group] for group in judged["groups"]] == [[before[0]], [before[2], before[3]], [before[1]]]
+    assert [[judged["candidates"][i] for i in group] for group in judged["groups"]] == [
+        [before[0]],
+        [before[2], before[3]],
+        [before[1]],
+    ]

@@ -1,6 +1,8 @@
-"""What survives when PPO is cut off: by Stop, and by a server that is killed. On real runs of the bundled model.
+"""What survives when PPO is cut off: by Stop, and by a server that is killed. On real runs of the
+bundled model.
 
-The command line killed mid-run (SIGINT, SIGTERM, SIGKILL) is in test_cli; here its bundle is only the app's own.
+The command line killed mid-run (SIGINT, SIGTERM, SIGKILL) is in test_cli; here its bundle is only
+the app's own.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ RUN = "interrupted-run1"  # in the form of an id of ours
 def trained(tmp_path_factory) -> Path:
     """A session's bundle with ten comparisons and a reward model, ready for PPO."""
     session = Session(seed=1, id=RUN, directory=tmp_path_factory.mktemp("trained") / RUN)
-    for work in (session.judge_for_me(10), session.fit_reward_model(RewardModelSettings(reference_samples=128))):
+    for work in (
+        session.judge_for_me(10),
+        session.fit_reward_model(RewardModelSettings(reference_samples=128)),
+    ):
         for _ in work:
             pass
     return session.save(status="done")
@@ -45,7 +50,9 @@ def rows(folder: Path) -> list[dict]:
 
 
 @pytest.mark.parametrize("stage", ["writing", "updating"])
-def test_a_stop_acts_within_a_token_or_a_minibatch(trained: Path, tmp_path: Path, stage: str) -> None:
+def test_a_stop_acts_within_a_token_or_a_minibatch(
+    trained: Path, tmp_path: Path, stage: str
+) -> None:
     session, queue, seen = Session.open(copied(trained, tmp_path)), JobQueue(), []
 
     def watched():
@@ -69,11 +76,18 @@ def test_a_stop_acts_within_a_token_or_a_minibatch(trained: Path, tmp_path: Path
         queue.close(60)
     assert queue.view(job)["status"] == "stopped" and len(seen) <= before + 1
     steps = [item["step"] for item in seen if isinstance(item, dict)]
-    assert sum(isinstance(item, Progress) for item in seen) > 20 * len(steps), "the stop is looked for at every token and every minibatch"
+    assert sum(isinstance(item, Progress) for item in seen) > 20 * len(steps), (
+        "the stop is looked for at every token and every minibatch"
+    )
     assert [row["step"] for row in session.metrics] == steps == list(range(len(steps)))
     bundle = read_bundle(session.directory)  # the weights are those of the last finished step
-    assert bundle["metrics"] == session.metrics and {row["step"] for row in bundle["samples"]} == set(steps)
-    assert all((bundle["tensors"]["policy"][name] == tensor).all() for name, tensor in session.weights.items())
+    assert bundle["metrics"] == session.metrics and {
+        row["step"] for row in bundle["samples"]
+    } == set(steps)
+    assert all(
+        (bundle["tensors"]["policy"][name] == tensor).all()
+        for name, tensor in session.weights.items()
+    )
 
 
 def test_stop_on_the_page_keeps_every_finished_step(trained: Path, page, app: App) -> None:
@@ -86,12 +100,18 @@ def test_stop_on_the_page_keeps_every_finished_step(trained: Path, page, app: Ap
     page.get_by_text("All finished steps are kept.").wait_for(timeout=SLOW)
     settled(page, SLOW)
     steps = [row["step"] for row in rows(folder)]
-    assert steps == list(range(len(steps))) and steps[-1] >= shown and step_shown(page) == steps[-1] < 15
+    assert (
+        steps == list(range(len(steps)))
+        and steps[-1] >= shown
+        and step_shown(page) == steps[-1] < 15
+    )
     button(page, "ppo_play").wait_for(timeout=SLOW)
     assert button(page, "ppo_play").is_enabled() and button(page, "to_before_after").count() == 1
 
 
-def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(trained: Path, page, start_app: Callable[..., App], tmp_path: Path) -> None:
+def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
+    trained: Path, page, start_app: Callable[..., App], tmp_path: Path
+) -> None:
     runs = tmp_path / "runs"
     folder = copied(trained, runs)
     first = start_app(runs=runs)
@@ -104,17 +124,23 @@ def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(trained
 
     killed = read_bundle(folder, tensors=False)
     assert killed["run"]["status"] == "interrupted" and killed["metrics"][-1]["step"] >= shown
-    assert "This run was interrupted" in killed["run"]["note"] and "PPO steps" in killed["run"]["note"]
+    assert (
+        "This run was interrupted" in killed["run"]["note"] and "PPO steps" in killed["run"]["note"]
+    )
 
     second = start_app(runs=runs)
     open_page(page, second.url, "ppo", RUN)
     page.get_by_text("This run was interrupted").wait_for(timeout=SLOW)
     wait_for_step(page, 0)
     kept = step_shown(page)
-    assert kept == killed["metrics"][-1]["step"], "a model this small is saved whole at every step, so nothing that was finished is lost"
+    assert kept == killed["metrics"][-1]["step"], (
+        "a model this small is saved whole at every step, so nothing that was finished is lost"
+    )
     assert set_steps(page, "Home") == 1
     press(page, "ppo_play")
     wait_for_step(page, kept + 1)
     button(page, "to_before_after").wait_for(timeout=SLOW)
     after = rows(folder)
-    assert after[: kept + 1] == killed["metrics"][: kept + 1] and [row["step"] for row in after] == list(range(kept + 2))
+    assert after[: kept + 1] == killed["metrics"][: kept + 1] and [
+        row["step"] for row in after
+    ] == list(range(kept + 2))

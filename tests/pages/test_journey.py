@@ -1,6 +1,8 @@
-"""The whole app in a real browser: one learner from the prompt to before/after, a reload, two tabs, a second learner, and a prompt that means harm.
+"""The whole app in a real browser: one learner from the prompt to before/after, a reload, two tabs,
+a second learner, and a prompt that means harm.
 
-The first half is walked once (``walked``), by keyboard where it matters; the tests then look at what is there. Nothing depends on what the model writes.
+The first half is walked once (``walked``), by keyboard where it matters; the tests then look at
+what is there. Nothing depends on what the model writes.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` run
 STEPS = 5
 HARMFUL = ["<script>alert(1)</script>", "![](http://example.invalid/x.png)"]
 
-# Serious findings of axe that are Streamlit's own, and where they are: rule -> what the element is in. Anything else that is serious fails.
+# Serious findings of axe that are Streamlit's own, and where they are: rule -> what the element is
+# in. Anything else that is serious fails.
 FRAMEWORK = {
     "list": "[data-testid=stSidebarNavItems]",  # sections of the navigation are no <li>
     "listitem": "[data-testid=stSidebarNavItems]",
@@ -55,7 +58,9 @@ class Watched:
     def __post_init__(self) -> None:
         self.context.on("request", self._request)
         self.context.on("dialog", self._dialog)
-        self.context.on("weberror", lambda problem: self.problems.append(f"script error: {problem.error}"))
+        self.context.on(
+            "weberror", lambda problem: self.problems.append(f"script error: {problem.error}")
+        )
 
     def _request(self, request) -> None:
         place = urlsplit(request.url)
@@ -114,7 +119,11 @@ def walk(page, learner: Watched, url: str) -> Walk:
         judge(page, key)
     ranked = comparisons(page) - before
     page.keyboard.press("u")
-    page.wait_for_function("most => parseInt(document.querySelector('.st-key-progress_row').innerText) < most", arg=before + 6, timeout=SLOW)
+    page.wait_for_function(
+        "most => parseInt(document.querySelector('.st-key-progress_row').innerText) < most",
+        arg=before + 6,
+        timeout=SLOW,
+    )
     after_undo = comparisons(page) - before
     judge(page, "b")
     press(page, "to_reward_model")
@@ -138,7 +147,16 @@ def walk(page, learner: Watched, url: str) -> Walk:
     press(page, "evaluate")
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     settled(page, SLOW)
-    return Walk(page, learner, run, ranked, after_undo, steps, page.locator(".st-key-verdict").inner_text(), board(page))
+    return Walk(
+        page,
+        learner,
+        run,
+        ranked,
+        after_undo,
+        steps,
+        page.locator(".st-key-verdict").inner_text(),
+        board(page),
+    )
 
 
 def board(page) -> str:
@@ -156,7 +174,9 @@ def test_the_whole_loop_by_keyboard(walked: Walk, app: App) -> None:
     assert re.search(r"\d+% of \d+ pairs", walked.verdict)
     kept = bundle(app, walked.run)
     assert [row["step"] for row in kept["metrics"]] == list(range(STEPS + 1))
-    assert {ranking["annotator"] for ranking in kept["rankings"]} == {"you"} and all(ranking["seconds"] > 0 for ranking in kept["rankings"])
+    assert {ranking["annotator"] for ranking in kept["rankings"]} == {"you"} and all(
+        ranking["seconds"] > 0 for ranking in kept["rankings"]
+    )
     assert walked.watched.problems == []
 
 
@@ -167,7 +187,10 @@ def test_a_reload_keeps_everything(walked: Walk, app_url: str) -> None:
     page.get_by_role("tab", name="Verdict").click()
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     assert run_id(page) == walked.run
-    assert page.locator(".st-key-verdict").inner_text() == walked.verdict and board(page) == walked.board
+    assert (
+        page.locator(".st-key-verdict").inner_text() == walked.verdict
+        and board(page) == walked.board
+    )
     open_page(page, app_url, "ppo", walked.run)
     wait_for_step(page, STEPS)
     assert step_shown(page) == STEPS
@@ -175,15 +198,22 @@ def test_a_reload_keeps_everything(walked: Walk, app_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def looks(chromium) -> Iterator[dict]:
-    """A tab as wide as a projector (its colours change while it is open) and one as wide as a phone."""
-    contexts = {look: chromium.new_context(reduced_motion="reduce", **LOOKS[look]) for look in ("light", "375")}
+    """A tab as wide as a projector (its colours change while it is open) and one as wide as a
+    phone.
+    """
+    contexts = {
+        look: chromium.new_context(reduced_motion="reduce", **LOOKS[look])
+        for look in ("light", "375")
+    }
     yield {look: context.new_page() for look, context in contexts.items()}
     for context in contexts.values():
         context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_filled_page_draws_fits_and_is_accessible(walked: Walk, looks: dict, app_url: str, artefacts, name: str) -> None:
+def test_a_filled_page_draws_fits_and_is_accessible(
+    walked: Walk, looks: dict, app_url: str, artefacts, name: str
+) -> None:
     folder = artefacts / "screenshots"
     folder.mkdir(exist_ok=True)
     findings: list[str] = []
@@ -193,9 +223,14 @@ def test_a_filled_page_draws_fits_and_is_accessible(walked: Walk, looks: dict, a
         open_page(page, app_url, PAGES[name], walked.run)
         page.wait_for_timeout(500)  # widgets that the frontend loads when it first needs them
         assert page.get_by_test_id("stException").count() == 0, f"{name} shows an exception"
-        for holder in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
+        for holder in (
+            "document.documentElement",
+            "document.querySelector('[data-testid=stMain]')",
+        ):
             wide, room = page.evaluate(f"[{holder}.scrollWidth, {holder}.clientWidth]")
-            assert wide <= room, f"{name} is {wide} px wide where there are {room}, and scrolls sideways"
+            assert wide <= room, (
+                f"{name} is {wide} px wide where there are {room}, and scrolls sideways"
+            )
         photograph(page, folder / f"filled-{name}-{look}.png")
         if look == "light":
             findings += serious(page)
@@ -207,9 +242,18 @@ def test_a_filled_page_draws_fits_and_is_accessible(walked: Walk, looks: dict, a
 
 
 def photograph(page, path) -> None:
-    """The whole page: the app scrolls inside the window, so the window is made as high as what it holds."""
-    high = page.evaluate("Math.ceil(document.querySelector('[data-testid=stMainBlockContainer]').getBoundingClientRect().height)")
-    page.set_viewport_size({"width": page.viewport_size["width"], "height": max(page.viewport_size["height"], min(high, 6_000))})
+    """The whole page: the app scrolls inside the window, so the window is made as high as what it
+    holds.
+    """
+    high = page.evaluate(
+        "Math.ceil(document.querySelector('[data-testid=stMainBlockContainer]').getBoundingClientRect().height)"
+    )
+    page.set_viewport_size(
+        {
+            "width": page.viewport_size["width"],
+            "height": max(page.viewport_size["height"], min(high, 6_000)),
+        }
+    )
     page.wait_for_timeout(300)
     page.screenshot(path=path)
 
@@ -217,7 +261,8 @@ def photograph(page, path) -> None:
 def serious(page) -> list[str]:
     """What axe finds serious or worse on the page and is not Streamlit's own, a line each."""
     axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="the accessibility checks need axe-playwright-python: make test installs it"
+        "axe_playwright_python.sync_playwright",
+        reason="the accessibility checks need axe-playwright-python: make test installs it",
     ).Axe()
     found = []
     for violation in axe.run(page).response["violations"]:
@@ -226,8 +271,16 @@ def serious(page) -> list[str]:
         for node in violation["nodes"]:
             (target,) = node["target"]
             place = FRAMEWORK.get(violation["id"])
-            if not (place and page.evaluate("([target, place]) => document.querySelector(target)?.closest(place) != null", [target, place])):
-                reason = " ".join(check["message"] for check in (*node["any"], *node["all"], *node["none"]))
+            if not (
+                place
+                and page.evaluate(
+                    "([target, place]) => document.querySelector(target)?.closest(place) != null",
+                    [target, place],
+                )
+            ):
+                reason = " ".join(
+                    check["message"] for check in (*node["any"], *node["all"], *node["none"])
+                )
                 found.append(f"{violation['id']}: {node['html'][:200]} {reason}")
     return found
 
@@ -236,7 +289,8 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     first = walked.page
     before = bundle(app, walked.run)["metrics"]
 
-    # One session, two tabs: a verdict given in one is refused in the other, in words, and counts once.
+    # One session, two tabs: a verdict given in one is refused in the other, in words, and counts
+    # once.
     open_page(first, app_url, "rank", walked.run)
     second = walked.watched.context.new_page()
     open_page(second, app_url, "rank", walked.run)
@@ -244,7 +298,10 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
         button(tab, "pick_skip").wait_for(timeout=SLOW)
         settled(tab, SLOW)
     made = comparisons(first)
-    assert first.locator(".st-key-rank_card").inner_text() == second.locator(".st-key-rank_card").inner_text()
+    assert (
+        first.locator(".st-key-rank_card").inner_text()
+        == second.locator(".st-key-rank_card").inner_text()
+    )
     judge(first, "a")
     judge(second, "b")
     second.get_by_text("already judged, perhaps in another tab").wait_for(timeout=SLOW)
@@ -259,8 +316,12 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     button(second, "ppo_stop").wait_for(timeout=SLOW)
     assert button(second, "ppo_play").is_disabled()
 
-    # Someone else comes meanwhile: the short steps slip in between, the long ones wait in line and say so.
-    other = Watched(chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce"), app_url)
+    # Someone else comes meanwhile: the short steps slip in between, the long ones wait in line and
+    # say so.
+    other = Watched(
+        chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce"),
+        app_url,
+    )
     page = other.context.new_page()
     open_page(page, app_url)
     their_run = run_id(page)
@@ -283,16 +344,23 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     assert re.search(r"Starts in about \d+ (s|min)\. One run at a time", waiting.inner_text())
     assert step_shown(page) is None
 
-    # The first session's other tab ends its run; now the second session's begins, and neither has touched the other.
+    # The first session's other tab ends its run; now the second session's begins, and neither has
+    # touched the other.
     press(second, "ppo_stop")
     first.get_by_text("All finished steps are kept.").wait_for(timeout=SLOW)
     wait_for_step(page, 1)
     button(page, "to_before_after").wait_for(timeout=SLOW)
     theirs, ours = bundle(app, their_run), bundle(app, walked.run)
-    assert [row["step"] for row in theirs["metrics"]] == [0, 1] and theirs["metrics"][0]["kl_to_reference"] == pytest.approx(0, abs=1e-3)
+    assert [row["step"] for row in theirs["metrics"]] == [0, 1] and theirs["metrics"][0][
+        "kl_to_reference"
+    ] == pytest.approx(0, abs=1e-3)
     assert {ranking["annotator"] for ranking in theirs["rankings"]} == {"scripted rater (rule)"}
     steps = [row["step"] for row in ours["metrics"]]
-    assert steps == list(range(len(steps))) and len(steps) > len(before) and ours["metrics"][: len(before)] == before
+    assert (
+        steps == list(range(len(steps)))
+        and len(steps) > len(before)
+        and ours["metrics"][: len(before)] == before
+    )
     assert step_shown(first) == steps[-1]
     assert walked.watched.problems == [] and other.problems == []
     other.context.close()
@@ -315,7 +383,9 @@ def test_prompts_that_mean_harm_are_shown_as_text(walked: Walk, app_url: str) ->
         open_page(page, app_url, "before_after", walked.run)
         page.get_by_role("textbox", name="Prompt for both models").fill(prompt)
         press(page, "compare")
-        page.locator(".op-answer .op-given").get_by_text(prompt, exact=True).first.wait_for(timeout=SLOW)
+        page.locator(".op-answer .op-given").get_by_text(prompt, exact=True).first.wait_for(
+            timeout=SLOW
+        )
         shown_as_text(page, ".op-answer .op-given", prompt)
     page.wait_for_timeout(500)  # what would load or pop up has had the time
     assert page.locator("img[src*='example.invalid']").count() == 0
@@ -324,5 +394,7 @@ def test_prompts_that_mean_harm_are_shown_as_text(walked: Walk, app_url: str) ->
 
 def shown_as_text(page, place: str, prompt: str) -> None:
     found = """([place, prompt]) => [...document.querySelectorAll(place)].some(box => box.innerText.replaceAll('\\u2060', '').includes(prompt))"""
-    page.wait_for_function(found, arg=[place, prompt], timeout=SLOW)  # without the joiners that keep an address from becoming a link
+    page.wait_for_function(
+        found, arg=[place, prompt], timeout=SLOW
+    )  # without the joiners that keep an address from becoming a link
     assert page.locator(place).locator("script, img").count() == 0

@@ -1,4 +1,6 @@
-"""Knobs in a closed popover, in a real browser, which draws them only when it opens: they say what they are set to, and moving one moves no other."""
+"""Knobs in a closed popover, in a real browser, which draws them only when it opens: they say what
+they are set to, and moving one moves no other.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from rlhf_core.session.state import Session
 
 
 def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: App) -> None:
-    session = Session(briefs.PRESETS["meme-bot"], id="knobsinapopover0", directory=app.runs / "knobsinapopover0")
+    session = Session(
+        briefs.PRESETS["meme-bot"], id="knobsinapopover0", directory=app.runs / "knobsinapopover0"
+    )
     list(session.judge_for_me(10, 2))
     list(session.fit_reward_model(RewardModelSettings(reference_samples=128)))
     session.status = "done"
@@ -25,8 +29,15 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     page.get_by_role("button", name="All settings").click()
     box = page.locator("[data-testid=stPopoverBody]")
     box.get_by_role("slider", name="Minibatch").wait_for(timeout=SLOW)
-    said = {slider.get_attribute("aria-label").split(" (")[0]: float(slider.input_value()) for slider in box.get_by_role("slider").all()}
-    assert (said["Minibatch"], said["Longest answer"], said["GAE λ"]) == (PPOSettings.minibatch_size, PPOSettings.max_new_tokens, PPOSettings.lam)
+    said = {
+        slider.get_attribute("aria-label").split(" (")[0]: float(slider.input_value())
+        for slider in box.get_by_role("slider").all()
+    }
+    assert (said["Minibatch"], said["Longest answer"], said["GAE λ"]) == (
+        PPOSettings.minibatch_size,
+        PPOSettings.max_new_tokens,
+        PPOSettings.lam,
+    )
     box.get_by_role("slider", name="Minibatch").focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(1_000)
@@ -37,7 +48,10 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     settled(page, SLOW)
     page.get_by_role("button", name="All settings").click()
     box.get_by_role("slider", name="Minibatch").wait_for(timeout=SLOW)
-    again = {slider.get_attribute("aria-label").split(" (")[0]: float(slider.input_value()) for slider in box.get_by_role("slider").all()}
+    again = {
+        slider.get_attribute("aria-label").split(" (")[0]: float(slider.input_value())
+        for slider in box.get_by_role("slider").all()
+    }
     assert again == said, "the preset took the minibatch back, and nothing else had moved"
     box.get_by_role("slider", name="Minibatch").focus()
     page.keyboard.press("ArrowLeft")
@@ -51,4 +65,10 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     settled(page, SLOW)
     ran = json.loads((app.runs / session.id / "run.json").read_text())["settings"]["ppo"]
     moved = {name: value for name, value in ran.items() if value != getattr(PPOSettings, name)}
-    assert moved == {"beta": 0.5, "learning_rate": 1e-4, "clip": 0.1, "epochs": 2, "minibatch_size": PPOSettings.minibatch_size - 8}
+    assert moved == {
+        "beta": 0.5,
+        "learning_rate": 1e-4,
+        "clip": 0.1,
+        "epochs": 2,
+        "minibatch_size": PPOSettings.minibatch_size - 8,
+    }

@@ -1,4 +1,6 @@
-"""The labs' card in a real browser: by keyboard alone, its clock stands still while the tab is out of sight, and a reload finds the place."""
+"""The labs' card in a real browser: by keyboard alone, its clock stands still while the tab is out
+of sight, and a reload finds the place.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,21 @@ from walking import SLOW, button, open_page, run_id
 
 from conftest import App, settled
 
-HIDE = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')) }"
-CHANGED = "before => document.querySelector('[data-testid=stMain]').innerText.match(/question \\d+/)?.[0] !== before"
+HIDE = (
+    "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    " document.dispatchEvent(new Event('visibilitychange')) }"
+)
+CHANGED = (
+    "before => document.querySelector('[data-testid=stMain]').innerText.match(/question \\d+/)?.[0]"
+    " !== before"
+)
 
 
 def question(page) -> str:
-    return f"question {page.get_by_text('question').first.inner_text().split('question ')[1].split(' ')[0]}"
+    return (
+        "question"
+        f" {page.get_by_text('question').first.inner_text().split('question ')[1].split(' ')[0]}"
+    )
 
 
 def answer(page, key: str) -> None:
@@ -37,7 +48,9 @@ def test_speed_lab_by_keyboard_with_a_pause_out_of_sight(page, app: App) -> None
     page.wait_for_timeout(1_000)
     settled(page, SLOW)
     answer(page, "b")
-    run = json.loads((app.runs / session / "run.json").read_text())["state"]["annotation"]["speed"][0]
+    run = json.loads((app.runs / session / "run.json").read_text())["state"]["annotation"]["speed"][
+        0
+    ]
     assert [row["choice"] for row in run["answers"]] == ["a", "b"]
     assert run["answers"][1]["seconds"] < 11, "twelve seconds out of sight must not count"
     page.reload()

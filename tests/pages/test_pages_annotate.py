@@ -1,10 +1,23 @@
-"""Brief, Rank and the labeller mirror without a browser: versions, what comes next, judging again, and what people should not type. No test here needs torch."""
+"""Brief, Rank and the labeller mirror without a browser: versions, what comes next, judging again,
+and what people should not type. No test here needs torch.
+"""
 
 from __future__ import annotations
 
 import pytest
 from lab_data import revise
-from test_pages_start import EVIL, add_set, finish, html_of, keys, open_app, press, queue, text_without_escapes, words_of  # noqa: F401
+from test_pages_start import (
+    EVIL,
+    add_set,
+    finish,
+    html_of,
+    keys,
+    open_app,
+    press,
+    queue,
+    text_without_escapes,
+    words_of,
+)  # noqa: F401
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
@@ -37,11 +50,20 @@ def submit(app, label: str):
 
 def judge_many(session: Session, count: int, **more) -> None:
     for number in range(count):
-        row = add_set(session, [f" a long answer {number}.", f" b {number}."], BIOLOGY.training_prompts[number])
-        session.add_ranking(row["id"], groups=[[0], [1]], shown=[number % 2, 1 - number % 2], **{"seconds": 1.0 + number % 3, **more})
+        row = add_set(
+            session,
+            [f" a long answer {number}.", f" b {number}."],
+            BIOLOGY.training_prompts[number],
+        )
+        session.add_ranking(
+            row["id"],
+            groups=[[0], [1]],
+            shown=[number % 2, 1 - number % 2],
+            **{"seconds": 1.0 + number % 3, **more},
+        )
 
 
-# --- brief ---------------------------------------------------------------------------------------------------------
+# --- brief ----------------------------------------------------------------------------------------
 
 
 def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
@@ -51,21 +73,41 @@ def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
     assert "A scripted rater" in words_of(app)
     fill(app, EDIT, prefer=EVIL)
     submit(app, "Save as version 2")
-    assert (session.brief.version, session.brief.prefer, session.brief.wanted) == (2, " ".join(EVIL.split()), None)
+    assert (session.brief.version, session.brief.prefer, session.brief.wanted) == (
+        2,
+        " ".join(EVIL.split()),
+        None,
+    )
     assert "No scripted rater" in words_of(app) and "version 2" in words_of(app)
     shown = html_of(app)
-    assert "<script>" not in shown and "&lt;script&gt;" in shown and BIOLOGY.prefer in shown and "what to prefer" in shown
-    assert "3 judgements made under it" in words_of(app) and "nothing was judged under it" in words_of(app)
-    assert app.toggle(key="older_widget").value and app.toggle(key="older_widget").label == "Count 3 judgements made under version 1 of this brief"
+    assert (
+        "<script>" not in shown
+        and "&lt;script&gt;" in shown
+        and BIOLOGY.prefer in shown
+        and "what to prefer" in shown
+    )
+    assert "3 judgements made under it" in words_of(
+        app
+    ) and "nothing was judged under it" in words_of(app)
+    assert (
+        app.toggle(key="older_widget").value
+        and app.toggle(key="older_widget").label
+        == "Count 3 judgements made under version 1 of this brief"
+    )
     app.toggle(key="older_widget").set_value(False).run()
     assert not session.older_count and session.pairs == [] and len(session.rankings) == 3
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
-    [({"title": ""}, "needs a title"), ({"avoid": "x" * 3_000}, "3,000 characters"), ({"ties": "a\x08"}, "control characters"), ({}, "Nothing was changed"),
-     ({"training_prompts": "A badger is\nA cat is"}, "is among both")],
-)  # fmt: skip
+    [
+        ({"title": ""}, "needs a title"),
+        ({"avoid": "x" * 3_000}, "3,000 characters"),
+        ({"ties": "a\x08"}, "control characters"),
+        ({}, "Nothing was changed"),
+        ({"training_prompts": "A badger is\nA cat is"}, "is among both"),
+    ],
+)
 def test_a_bad_change_is_refused_in_a_sentence_and_stays_in_the_form(fields, said):
     app = open_app("briefs")
     fill(app, EDIT, **fields)
@@ -82,15 +124,29 @@ def test_a_brief_of_ones_own_is_written_chosen_again_and_offered_on_the_home_pag
     session = registry.get(app.session_state["run_id"])
     submit(app, "Start this brief")
     assert "needs a title" in text_without_escapes(app.error[0].value)
-    fill(app, "new", title="*Bedtime* stories", audience="a child", prefer="calm", training_prompts="A fox is\nAn owl is", evaluation_prompts="A bear is")
+    fill(
+        app,
+        "new",
+        title="*Bedtime* stories",
+        audience="a child",
+        prefer="calm",
+        training_prompts="A fox is\nAn owl is",
+        evaluation_prompts="A bear is",
+    )
     submit(app, "Start this brief")
-    assert session.brief.slug == "my-bedtime-stories" and session.brief.evaluation_prompts == ("A bear is",) and app.text_input(key="new_title").value == ""
+    assert (
+        session.brief.slug == "my-bedtime-stories"
+        and session.brief.evaluation_prompts == ("A bear is",)
+        and app.text_input(key="new_title").value == ""
+    )
     app.selectbox(key="brief_choice").set_value(BIOLOGY.slug).run()
     assert session.brief == BIOLOGY
     app.selectbox(key="brief_choice").set_value("my-bedtime-stories").run()
     assert session.brief.title == "*Bedtime* stories" and not app.exception
     app.switch_page("pages/loop.py").run()
-    assert not app.exception and app.button(key="run_once").disabled, "nobody can judge for you under your own brief"
+    assert not app.exception and app.button(key="run_once").disabled, (
+        "nobody can judge for you under your own brief"
+    )
     assert "\\*Bedtime\\* stories" in app.button_group(key="brief_pick").options
 
 
@@ -100,7 +156,11 @@ def test_a_form_that_was_drawn_for_an_older_version_overwrites_nothing():
     fill(app, EDIT, ties="Mine")
     revise(session, {"ties": "From the other tab"})
     submit(app, "Save as version 2")
-    assert session.brief.ties == "From the other tab" and session.brief.version == 2 and "changed in another tab" in words_of(app)
+    assert (
+        session.brief.ties == "From the other tab"
+        and session.brief.version == 2
+        and "changed in another tab" in words_of(app)
+    )
     assert app.text_area(key="v2_biology-homework_ties").value == "Mine"
     submit(app, "Save as version 3")
     assert session.brief.ties == "Mine" and session.brief.version == 3
@@ -115,7 +175,7 @@ def test_picking_a_changed_preset_at_home_brings_the_changed_one_back():
     assert session.brief.title == "Biology, mine" and session.brief.version == 2
 
 
-# --- rank ----------------------------------------------------------------------------------------------------------
+# --- rank -----------------------------------------------------------------------------------------
 
 
 def test_the_page_says_why_this_pair_and_keeps_it_over_a_rerun():
@@ -130,7 +190,11 @@ def test_the_page_says_why_this_pair_and_keeps_it_over_a_rerun():
     app.run()
     assert app.session_state["card"]["set"] == first
     press(app, "pick_a")
-    assert session.rankings[0].id == first and session.rankings[0].asked == "lot" and app.session_state["card"]["set"] != first
+    assert (
+        session.rankings[0].id == first
+        and session.rankings[0].asked == "lot"
+        and app.session_state["card"]["set"] != first
+    )
 
 
 def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_nothing():
@@ -140,16 +204,28 @@ def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_no
     app.text_input(key="reason").set_value(EVIL)
     app.text_area(key="ideal").set_value("x" * 5_000).run()
     press(app, "pick_a")
-    assert session.rankings == [] and "The ideal answer has 5,000 characters" in words_of(app) and app.text_input(key="reason").value == EVIL
+    assert (
+        session.rankings == []
+        and "The ideal answer has 5,000 characters" in words_of(app)
+        and app.text_input(key="reason").value == EVIL
+    )
     app.text_area(key="ideal").set_value("a\x07").run()
     press(app, "pick_a")
     assert session.rankings == [] and "control characters" in words_of(app)
     app.text_area(key="ideal").set_value("the third").run()
     press(app, "pick_a")
-    assert session.rankings[0].ideal == " the third" and session.rankings[0].reason == " ".join(EVIL.split())
-    assert app.session_state["ideal"] == "" and "3 of about 30" in " ".join(bar.proto.text for bar in app.get("progress"))
+    assert session.rankings[0].ideal == " the third" and session.rankings[0].reason == " ".join(
+        EVIL.split()
+    )
+    assert app.session_state["ideal"] == "" and "3 of about 30" in " ".join(
+        bar.proto.text for bar in app.get("progress")
+    )
     app.toggle(key="show_all_widget").set_value(True).run()
-    assert "<script>" not in html_of(app) and "the third" in html_of(app) and "written by the annotator" in html_of(app)
+    assert (
+        "<script>" not in html_of(app)
+        and "the third" in html_of(app)
+        and "written by the annotator" in html_of(app)
+    )
 
 
 def test_any_judgement_can_be_changed_later_or_left_as_it_was():
@@ -160,12 +236,18 @@ def test_any_judgement_can_be_changed_later_or_left_as_it_was():
     assert {"change_set-10", "change_set-3"} <= keys(app) and "change_set-2" not in keys(app)
     app.number_input(key="judgement_page").set_value(2).run()
     press(app, "change_set-1")
-    assert "You asked to look at this again" in html_of(app) and "You said: A &gt; B" in html_of(app)
+    assert "You asked to look at this again" in html_of(app) and "You said: A &gt; B" in html_of(
+        app
+    )
     press(app, "leave_again")
     assert "You asked to look" not in html_of(app) and session.rankings[0].first is None
     press(app, "change_set-1")
     press(app, "pick_b")
-    assert session.rankings[0].groups == [[1], [0]] and session.rankings[0].first == {"groups": [[0], [1]], "verdict": None, "seconds": 1.0}
+    assert session.rankings[0].groups == [[1], [0]] and session.rankings[0].first == {
+        "groups": [[0], [1]],
+        "verdict": None,
+        "seconds": 1.0,
+    }
     assert len(session.rankings) == 10 and "You asked to look" not in html_of(app)
 
 
@@ -183,7 +265,11 @@ def test_a_brief_that_changes_in_the_middle_of_a_pair_voids_the_press():
     app = open_app("rank", session)
     revise(session, {"prefer": "Rhymes."})
     press(app, "pick_a")
-    assert session.rankings == [] and "The brief has changed" in words_of(app) and "Rhymes." in html_of(app)
+    assert (
+        session.rankings == []
+        and "The brief has changed" in words_of(app)
+        and "Rhymes." in html_of(app)
+    )
     press(app, "pick_a")
     assert session.rankings[0].brief_version == 2
 
@@ -214,7 +300,15 @@ def test_the_clock_stands_still_while_the_tab_or_the_page_is_out_of_sight(monkey
 
 
 @pytest.mark.parametrize(
-    "told", [None, 3, {"card": "x", "seconds": "9"}, {"card": "other", "seconds": 9}, {"card": "x", "seconds": True}, {"card": "x", "seconds": -4}]
+    "told",
+    [
+        None,
+        3,
+        {"card": "x", "seconds": "9"},
+        {"card": "other", "seconds": 9},
+        {"card": "x", "seconds": True},
+        {"card": "x", "seconds": -4},
+    ],
 )
 def test_what_a_browser_tells_of_the_clock_is_not_trusted(told):
     from ui import components
@@ -239,15 +333,25 @@ def test_a_list_can_be_dragged_into_order():
     app = open_app("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
     app.button_group(key="drag_widget").set_value(True).run()
-    assert not app.exception and "pick_1" not in keys(app) and {"pick_bad", "pick_skip"} <= keys(app) and "Put the best on top" in words_of(app)
+    assert (
+        not app.exception
+        and "pick_1" not in keys(app)
+        and {"pick_bad", "pick_skip"} <= keys(app)
+        and "Put the best on top" in words_of(app)
+    )
 
 
-def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(queue, monkeypatch):  # noqa: F811
+def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(
+    queue, monkeypatch
+):  # noqa: F811
     asked = []
 
     def pool(self, count, candidates=2):
         asked.append(candidates)
-        yield {"kind": "set", "set_id": add_set(self, [f" {len(asked)}{name}" for name in "abcd"[:candidates]])["id"]}
+        yield {
+            "kind": "set",
+            "set_id": add_set(self, [f" {len(asked)}{name}" for name in "abcd"[:candidates]])["id"],
+        }
 
     monkeypatch.setattr(Session, "generate_pool", pool)
     app = open_app("rank")
@@ -266,21 +370,27 @@ def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
     judge_many(session, 6)
     add_set(session, [" new", " newer"], BIOLOGY.training_prompts[12])
     app = open_app("rank", session)
-    assert app.session_state["card"]["set"] == "repeat-1" and "hidden checks are among them" in html_of(app)
+    assert app.session_state["card"][
+        "set"
+    ] == "repeat-1" and "hidden checks are among them" in html_of(app)
     app.toggle(key="checks_widget").set_value(False).run()
     press(app, "pick_a")
     assert session.rankings[-1].id == "repeat-1" and session.rankings[-1].asked == "repeat"
     assert "hidden checks" not in html_of(app) and app.session_state["card"]["set"] == "set-7"
 
 
-# --- mirror --------------------------------------------------------------------------------------------------------
+# --- mirror ---------------------------------------------------------------------------------------
 
 
 def test_an_empty_mirror_leads_to_the_desk():
     session = registry.create()
     judge_many(session, 3, annotator=SCRIPTED)
     app = open_app("mirror", session)
-    assert "the mirror is empty" in words_of(app) and "to_rank" in keys(app) and "3 by the scripted rater" in words_of(app)
+    assert (
+        "the mirror is empty" in words_of(app)
+        and "to_rank" in keys(app)
+        and "3 by the scripted rater" in words_of(app)
+    )
 
 
 def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
@@ -289,9 +399,15 @@ def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
     app = open_app("mirror", session)
     words = text_without_escapes(words_of(app))
     assert (
-        "20 judgements." in words and "Preferred the longer one" in words and "You prefer longer texts" in words and "Too few to tell: 0 pairs came up" in words
+        "20 judgements." in words
+        and "Preferred the longer one" in words
+        and "You prefer longer texts" in words
+        and "Too few to tell: 0 pairs came up" in words
     )
-    assert "100%</b> <span>95% interval 84% to 100%, from 20 judgements" in html_of(app) and "Nowhere" in words
+    assert (
+        "100%</b> <span>95% interval 84% to 100%, from 20 judgements" in html_of(app)
+        and "Nowhere" in words
+    )
     assert len(app.get("plotly_chart")) == 3
 
 
@@ -306,16 +422,31 @@ def test_a_contradiction_leads_back_to_its_pairs():
     assert app.session_state["again"] == ["set-1", row["id"]]
     app.switch_page("pages/steps/rank.py").run()
     press(app, "pick_b")
-    assert session.rankings[0].groups == [[1], [0]] and app.session_state["card"]["set"] == row["id"]
+    assert (
+        session.rankings[0].groups == [[1], [0]] and app.session_state["card"]["set"] == row["id"]
+    )
     press(app, "leave_again")
     assert app.session_state["again"] == [] and len(session.rankings) == 6
 
 
 def test_a_brief_without_reference_answers_says_so_and_foreign_text_stays_text():
-    session = registry.create(briefs.from_dict({"title": EVIL, "prefer": EVIL, "slug": "odd", "training_prompts": ["A cat is"]}))
-    session.rankings = [Ranking(f"r{i}", EVIL, [EVIL, "plain"], [0, 1], [[i % 2], [1 - i % 2]], brief="odd", seconds=1.0) for i in range(6)]
+    session = registry.create(
+        briefs.from_dict(
+            {"title": EVIL, "prefer": EVIL, "slug": "odd", "training_prompts": ["A cat is"]}
+        )
+    )
+    session.rankings = [
+        Ranking(
+            f"r{i}", EVIL, [EVIL, "plain"], [0, 1], [[i % 2], [1 - i % 2]], brief="odd", seconds=1.0
+        )
+        for i in range(6)
+    ]
     app = open_app("mirror", session)
-    assert "has no reference answers" in words_of(app) and "<script>" not in html_of(app) and "&lt;script&gt;" in html_of(app)
+    assert (
+        "has no reference answers" in words_of(app)
+        and "<script>" not in html_of(app)
+        and "&lt;script&gt;" in html_of(app)
+    )
 
 
 def test_the_charts_of_the_mirror_say_in_words_what_they_show():
@@ -324,14 +455,41 @@ def test_the_charts_of_the_mirror_say_in_words_what_they_show():
         and "empty" in charts_mirror.seconds_against([]).alt
         and "empty" in charts_mirror.pace([None]).alt
     )
-    row = {"title": "The same answer again", "unit": "share", "value": 0.75, "low": 0.5, "high": 0.9, "count": 12}
+    row = {
+        "title": "The same answer again",
+        "unit": "share",
+        "value": 0.75,
+        "low": 0.5,
+        "high": 0.9,
+        "count": 12,
+    }
     chart = charts_mirror.shares([row, {**row, "unit": "ratio", "title": "other"}])
-    assert "The same answer again: 75% of 12, interval 50% to 90%" in chart.alt and "other" not in chart.alt
-    assert list(chart.figure.data[0].x) == [75] and list(chart.figure.data[0].error_x.array) == pytest.approx([15])
-    points = [{"seconds": s, "right": r, "kind": k} for s, r, k in ((1.0, False, "gold"), (3.0, True, "repeat"), (5.0, True, "gold"), (None, True, "gold"))]
+    assert (
+        "The same answer again: 75% of 12, interval 50% to 90%" in chart.alt
+        and "other" not in chart.alt
+    )
+    assert list(chart.figure.data[0].x) == [75] and list(
+        chart.figure.data[0].error_x.array
+    ) == pytest.approx([15])
+    points = [
+        {"seconds": s, "right": r, "kind": k}
+        for s, r, k in (
+            (1.0, False, "gold"),
+            (3.0, True, "repeat"),
+            (5.0, True, "gold"),
+            (None, True, "gold"),
+        )
+    ]
     told = charts_mirror.seconds_against(points)
-    assert "2 with the same answer, median 4.0 seconds; 1 with another answer, median 1.0 seconds" in told.alt and len(told.figure.data) == 2
+    assert (
+        "2 with the same answer, median 4.0 seconds; 1 with another answer, median 1.0 seconds"
+        in told.alt
+        and len(told.figure.data) == 2
+    )
     pace = charts_mirror.pace([4.0, 2.0, None, 1.0, 1.0])
-    assert "4 judgements with a time; median of the first half 3.0 seconds; median of the second half 1.0 seconds" in pace.alt
+    assert (
+        "4 judgements with a time; median of the first half 3.0 seconds; median of the second half"
+        " 1.0 seconds" in pace.alt
+    )
     for one in (chart, told, pace):
         assert one.figure.layout.xaxis.title.text and one.look_for

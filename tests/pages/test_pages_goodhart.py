@@ -1,4 +1,6 @@
-"""The Goodhart lab and the four algorithms without a browser: empty, running, stopped, done, reloaded, and with settings that cannot work. Stand-ins, no torch."""
+"""The Goodhart lab and the four algorithms without a browser: empty, running, stopped, done,
+reloaded, and with settings that cannot work. Stand-ins, no torch.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,17 @@ def point(number: int, kl: float, gold: float, proxy: float) -> dict:
     texts = [[row, f" answer {row} at {number} {EVIL}", proxy, gold] for row in range(4)]
     golds = [gold + 0.1 * math.sin(row * (number + 1)) for row in range(40)]
     return {
-        "step": 2 * number, "kl": kl, "gold": gold, "proxy": proxy, "fluency": -kl / 10, "gold_a": golds, "gold_b": golds, "parts": PARTS, "texts": texts, "seconds": 3.0 * number,
-    }  # fmt: skip
+        "step": 2 * number,
+        "kl": kl,
+        "gold": gold,
+        "proxy": proxy,
+        "fluency": -kl / 10,
+        "gold_a": golds,
+        "gold_b": golds,
+        "parts": PARTS,
+        "texts": texts,
+        "seconds": 3.0 * number,
+    }
 
 
 def points(rows: list[tuple[float, float]]) -> list[dict]:
@@ -33,15 +44,31 @@ def points(rows: list[tuple[float, float]]) -> list[dict]:
 
 
 def found(brief: str = "Biology homework helper") -> dict:
-    best = [{"n": n, "kl": kl, "proxy": kl, "gold": kl / 2, "fluency": 0.0} for n, kl in ((1, 0.0), (4, 0.636), (16, 1.835))]
+    best = [
+        {"n": n, "kl": kl, "proxy": kl, "gold": kl / 2, "fluency": 0.0}
+        for n, kl in ((1, 0.0), (4, 0.636), (16, 1.835))
+    ]
     return {
-        "brief": brief, "prompts": ["A badger is", "A fox is", "A dog is", EVIL], "accuracy": 0.7, "pairs": 8, "gold_unit": 0.12, "best_of_n": best, "best_of_n_seconds": 1.0,
-        "frontier": [{**row, "beta": 1.0} for row in best], "rater": "scripted rater (rule)", "points": {}, "status": "running", "best_texts": points(FREE)[0]["texts"],
-    }  # fmt: skip
+        "brief": brief,
+        "prompts": ["A badger is", "A fox is", "A dog is", EVIL],
+        "accuracy": 0.7,
+        "pairs": 8,
+        "gold_unit": 0.12,
+        "best_of_n": best,
+        "best_of_n_seconds": 1.0,
+        "frontier": [{**row, "beta": 1.0} for row in best],
+        "rater": "scripted rater (rule)",
+        "points": {},
+        "status": "running",
+        "best_texts": points(FREE)[0]["texts"],
+    }
 
 
 def fake_goodhart(self: Session, settings) -> Iterator:
-    self.settings = {**{name: values for name, values in self.settings.items() if name != "goodhart_next"}, "goodhart": vars(settings)}
+    self.settings = {
+        **{name: values for name, values in self.settings.items() if name != "goodhart_next"},
+        "goodhart": vars(settings),
+    }
     self.experiments = {**self.experiments, "goodhart": {**found(), "settings": vars(settings)}}
     yield {"kind": "pool"}
     how = "stopped"
@@ -50,16 +77,28 @@ def fake_goodhart(self: Session, settings) -> Iterator:
             for number in range(len(rows)):
                 yield Progress("measuring", number, 4)
                 now = self.experiments["goodhart"]
-                self.experiments = {**self.experiments, "goodhart": {**now, "points": {**now["points"], run: points(rows)[: number + 1]}}}
+                self.experiments = {
+                    **self.experiments,
+                    "goodhart": {
+                        **now,
+                        "points": {**now["points"], run: points(rows)[: number + 1]},
+                    },
+                }
                 yield {"kind": "point", "run": run}
         how = "done"
     finally:
-        self.experiments = {**self.experiments, "goodhart": {**self.experiments["goodhart"], "status": how}}
+        self.experiments = {
+            **self.experiments,
+            "goodhart": {**self.experiments["goodhart"], "status": how},
+        }
 
 
 def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
     rows = {"ppo": points(PENALTY), "rloo": points(PENALTY), "dpo": points(FREE)}
-    self.experiments = {**self.experiments, "algorithms": {**found(), "settings": vars(settings), "own": own}}
+    self.experiments = {
+        **self.experiments,
+        "algorithms": {**found(), "settings": vars(settings), "own": own},
+    }
     yield {"kind": "pool"}
     self.experiments["algorithms"]["points"] = rows
     yield {"kind": "point", "run": "dpo"}
@@ -78,18 +117,35 @@ def queue(monkeypatch) -> jobs.JobQueue:
 def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     session = made()
     app = open_page("goodhart", session)
-    assert "When a measure becomes a target" in said(app) and "No run yet" not in said(app) and not app.get("plotly_chart")
+    assert (
+        "When a measure becomes a target" in said(app)
+        and "No run yet" not in said(app)
+        and not app.get("plotly_chart")
+    )
     press(app, "goodhart_play")
     assert app.button(key="goodhart_play").disabled and "goodhart_stop" in keys(app)
     while len(session.experiments.get("goodhart", {}).get("points", {}).get("penalty", [])) < 3:
         queue.advance()
     again(app)
-    assert "so far, at step 4, gold has not fallen. This run is still going on." in said(app) and "only stopped earlier" not in said(app)
+    assert "so far, at step 4, gold has not fallen. This run is still going on." in said(
+        app
+    ) and "only stopped earlier" not in said(app)
     finish(queue)
     again(app)
-    assert "caught in the act" in said(app) and "fell from its peak at step 2 to step 6 by 1.20" in said(app) and "while the proxy rose by 2.50" in said(app)
-    assert "KL penalty:" in said(app) and "at most half of the fall" in said(app) and "only stopped earlier" in said(app)
-    assert len(app.get("plotly_chart")) == 1 and app.button(key="goodhart_play").label == "Run it again"
+    assert (
+        "caught in the act" in said(app)
+        and "fell from its peak at step 2 to step 6 by 1.20" in said(app)
+        and "while the proxy rose by 2.50" in said(app)
+    )
+    assert (
+        "KL penalty:" in said(app)
+        and "at most half of the fall" in said(app)
+        and "only stopped earlier" in said(app)
+    )
+    assert (
+        len(app.get("plotly_chart")) == 1
+        and app.button(key="goodhart_play").label == "Run it again"
+    )
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert "No penalty, at its best, step 2" in html and "No penalty, at the end, step 6" in html
@@ -106,8 +162,14 @@ def test_a_stop_keeps_what_was_measured(queue):
     press(again(app), "goodhart_stop")
     finish(queue)
     again(app)
-    assert "The original model" in " ".join(element.proto.body for element in app.get("html"))  # the best is the end: nothing to lay beside it but the start
-    assert "All finished steps are kept" in said(app) and "did not fall" in said(app) and len(session.experiments["goodhart"]["points"]["free"]) == 2
+    assert "The original model" in " ".join(
+        element.proto.body for element in app.get("html")
+    )  # the best is the end: nothing to lay beside it but the start
+    assert (
+        "All finished steps are kept" in said(app)
+        and "did not fall" in said(app)
+        and len(session.experiments["goodhart"]["points"]["free"]) == 2
+    )
 
 
 def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
@@ -117,19 +179,32 @@ def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
     press(app, "goodhart_play")
     finish(queue)
     assert session.experiments["goodhart"]["settings"]["steps"] == 8
-    session.settings = {"goodhart_next": {"beta": 99.0, "steps": "many"}}  # from a file: impossible values give way to the defaults
-    assert open_page("goodhart", session).slider(key="goodhart_steps").value == GoodhartSettings.steps
+    session.settings = {
+        "goodhart_next": {"beta": 99.0, "steps": "many"}
+    }  # from a file: impossible values give way to the defaults
+    assert (
+        open_page("goodhart", session).slider(key="goodhart_steps").value == GoodhartSettings.steps
+    )
 
 
 def test_the_algorithms_stand_side_by_side(queue):
     session = made()
     app = open_page("algorithms", session)
-    assert "algorithms_own" not in {toggle.key for toggle in app.toggle}  # there are no comparisons of the learner's to use
+    assert "algorithms_own" not in {
+        toggle.key for toggle in app.toggle
+    }  # there are no comparisons of the learner's to use
     press(app, "algorithms_play")
     finish(queue)
     again(app)
-    assert "Best of 16" in said(app) and "&lt;script&gt;" in " ".join(element.proto.body for element in app.get("html"))
-    assert "Best of 16" in said(app) and "≤ 1.8" in said(app) and "DPO, step 6" in said(app) and "| 9 s |" in said(app)
+    assert "Best of 16" in said(app) and "&lt;script&gt;" in " ".join(
+        element.proto.body for element in app.get("html")
+    )
+    assert (
+        "Best of 16" in said(app)
+        and "≤ 1.8" in said(app)
+        and "DPO, step 6" in said(app)
+        and "| 9 s |" in said(app)
+    )
     assert session.experiments["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
 
 
@@ -152,7 +227,9 @@ def test_a_brief_without_a_rule_is_told_what_is_used_instead(queue, page):
 def test_charts_state_their_numbers_in_words():
     result = {**found(), "points": {"free": points(FREE), "penalty": points(PENALTY)}}
     chart = charts_goodhart.over_optimisation(result)
-    assert "No penalty: highest +0.90 at KL 1.00, last −0.30 at KL 36.00 (reference s.d.)" in chart.alt
+    assert (
+        "No penalty: highest +0.90 at KL 1.00, last −0.30 at KL 36.00 (reference s.d.)" in chart.alt
+    )
     free = next(trace for trace in chart.figure.data if trace.name == "No penalty")
     assert list(free.x) == [0, 1, 3, 6]  # the square root
     beside = charts_goodhart.algorithms({**found(), "points": {"ppo": points(PENALTY)}})

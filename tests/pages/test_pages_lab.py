@@ -1,4 +1,6 @@
-"""The reward lab's pages without a browser, over the real engine on the bundled model; the queue moves when a page waits for it, or a test moves it."""
+"""The reward lab's pages without a browser, over the real engine on the bundled model; the queue
+moves when a page waits for it, or a test moves it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FEW = {"reward_model": {"reference_samples": 64}}
 
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
-    """The process's queue, replaced by one that moves only when a page waits for it or a test drives it."""
+    """The process's queue, replaced by one that moves only when a page waits for it or a test
+    drives it.
+    """
     still = jobs.JobQueue(threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     monkeypatch.setattr(state, "warm_up", lambda: "")
@@ -52,7 +56,14 @@ def twelve() -> Session:
     prompts = session.brief.training_prompts[:4]
     session.imported = [
         Pair(prompts[n % 4], a, b, "a")
-        for n, (a, b) in enumerate([(FACT, MEME), (" an animal of the forest.", " a mood."), (" a small mammal.", " so me.")] * 4)
+        for n, (a, b) in enumerate(
+            [
+                (FACT, MEME),
+                (" an animal of the forest.", " a mood."),
+                (" a small mammal.", " so me."),
+            ]
+            * 4
+        )
     ]
     return session
 
@@ -87,8 +98,23 @@ def said(app: AppTest) -> str:
 
 
 def raw(app: AppTest) -> str:
-    """As the browser gets it: in markdown, every special character of an untrusted text has a backslash before it."""
-    parts = [element.value for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success") for element in getattr(app, kind)]
+    """As the browser gets it: in markdown, every special character of an untrusted text has a
+    backslash before it.
+    """
+    parts = [
+        element.value
+        for kind in (
+            "title",
+            "subheader",
+            "markdown",
+            "caption",
+            "info",
+            "warning",
+            "error",
+            "success",
+        )
+        for element in getattr(app, kind)
+    ]
     parts += [element.proto.body for element in app.get("html")]
     return " ".join(str(part) for part in parts)
 
@@ -97,24 +123,44 @@ def alts(app: AppTest) -> list[str]:
     return [element.proto.alt for element in app.get("plotly_chart")]
 
 
-# --- nothing there, or too little ----------------------------------------------------------------------------------
+# --- nothing there, or too little -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_empty_page_says_what_is_missing_and_asks_the_worker_nothing(queue, page):
     session = made()
     app = open_page(page, session)
-    assert "at least one comparison" in said(app) and "rank" in [link.proto.page for link in app.get("page_link")] and not session.jobs and alts(app) == []
+    assert (
+        "at least one comparison" in said(app)
+        and "rank" in [link.proto.page for link in app.get("page_link")]
+        and not session.jobs
+        and alts(app) == []
+    )
 
 
 PROMPT = "An opossum is"
 BAD = {
     "one comparison": [(PROMPT, FACT, MEME, "a")],
-    "perfectly separable": [(f"A {name} is", FACT, MEME, "a") for name in ("cat", "dog", "fox", "yak", "bat", "elk", "owl", "ant", "bee", "cow")],
+    "perfectly separable": [
+        (f"A {name} is", FACT, MEME, "a")
+        for name in ("cat", "dog", "fox", "yak", "bat", "elk", "owl", "ant", "bee", "cow")
+    ],
     "identical texts judged different": [(PROMPT, FACT, FACT, "a"), (PROMPT, FACT, MEME, "a")],
-    "one against the other way round, and one more": [(PROMPT, FACT, MEME, "a"), (PROMPT, FACT, MEME, "b"), ("A cat is", FACT, MEME, "a")],
-    "many rows": [(f"A {name} is", FACT if n % 3 else " a small mammal.", MEME, "a" if n % 11 else "b") for n in range(500) for name in "abcdefghij"],
-    "text that looks like code": [(PROMPT, EVIL, MEME, "a"), ("A cat is", MEME, EVIL, "b"), (EVIL, FACT, MEME, "a")],
+    "one against the other way round, and one more": [
+        (PROMPT, FACT, MEME, "a"),
+        (PROMPT, FACT, MEME, "b"),
+        ("A cat is", FACT, MEME, "a"),
+    ],
+    "many rows": [
+        (f"A {name} is", FACT if n % 3 else " a small mammal.", MEME, "a" if n % 11 else "b")
+        for n in range(500)
+        for name in "abcdefghij"
+    ],
+    "text that looks like code": [
+        (PROMPT, EVIL, MEME, "a"),
+        ("A cat is", MEME, EVIL, "b"),
+        (EVIL, FACT, MEME, "a"),
+    ],
 }
 
 
@@ -123,12 +169,19 @@ BAD = {
 def test_little_or_odd_data_draws_and_breaks_nothing(queue, page, votes):
     app = open_page(page, made(votes))
     words = said(app)
-    assert "Something went wrong" not in words and "<script>" not in raw(app) and "Not yet" not in words
+    assert (
+        "Something went wrong" not in words
+        and "<script>" not in raw(app)
+        and "Not yet" not in words
+    )
 
 
 NOTHING = {
     "all ties": ([(PROMPT, FACT, MEME, "tie")] * 3, "every comparison is a tie"),
-    "contradictions only": ([(PROMPT, FACT, MEME, "a"), (PROMPT, FACT, MEME, "b")], "every preference is taken back by its opposite"),
+    "contradictions only": (
+        [(PROMPT, FACT, MEME, "a"), (PROMPT, FACT, MEME, "b")],
+        "every preference is taken back by its opposite",
+    ),
     "identical texts alone": ([(PROMPT, FACT, FACT, "a")], "at least one comparison"),
 }
 
@@ -143,7 +196,11 @@ def test_what_teaches_nothing_is_named(queue, page, votes, words):
 def test_one_comparison_is_called_what_it_is(queue):
     app = open_page("trust_it", made(BAD["one comparison"]))
     words = said(app)
-    assert "the score repeats that one vote" in words and "nothing can be left out to test on" in words and "A learning curve needs at least 9" in words
+    assert (
+        "the score repeats that one vote" in words
+        and "nothing can be left out to test on" in words
+        and "A learning curve needs at least 9" in words
+    )
 
 
 def test_the_only_vote_cannot_be_left_out(queue):
@@ -153,10 +210,12 @@ def test_the_only_vote_cannot_be_left_out(queue):
 
 
 def test_separable_votes_are_called_so(queue):
-    assert "take the certainty with a grain of salt" in said(open_page("trust_it", made(BAD["perfectly separable"])))
+    assert "take the certainty with a grain of salt" in said(
+        open_page("trust_it", made(BAD["perfectly separable"]))
+    )
 
 
-# --- what did it learn -----------------------------------------------------------------------------------------------
+# --- what did it learn ----------------------------------------------------------------------------
 
 
 def test_a_score_is_taken_apart_into_words_and_votes(queue):
@@ -164,14 +223,25 @@ def test_a_score_is_taken_apart_into_words_and_votes(queue):
     app = open_page("what_it_learned", session)
     words = said(app)
     assert "op-up" in words or "op-down" in words
-    assert "· distance 0.0" in words, "the judged output that the page opens with is its own nearest neighbour"
+    assert "· distance 0.0" in words, (
+        "the judged output that the page opens with is its own nearest neighbour"
+    )
     assert "Judged outputs that look most alike" in words and "beats" in words and "from “" in words
     table = next(element.value for element in app.markdown if element.value.startswith("| Word |"))
-    shares = [float(line.split("|")[2].replace("−", "-").replace("\N{MINUS SIGN}", "-")) for line in table.splitlines()[2:]]
+    shares = [
+        float(line.split("|")[2].replace("−", "-").replace("\N{MINUS SIGN}", "-"))
+        for line in table.splitlines()[2:]
+    ]
     score = float(app.metric[0].value.replace("\N{MINUS SIGN}", "-"))
-    assert sum(shares) == pytest.approx(score, abs=0.02 * len(shares)), "the table's shares are those of the score above it"
+    assert sum(shares) == pytest.approx(score, abs=0.02 * len(shares)), (
+        "the table's shares are those of the score above it"
+    )
     app.text_area(key="explain_text_widget").set_value("a mood.").run()
-    assert app.metric[0].value != f"{score:+.2f}" and not app.exception and "the rest was not read" not in said(app)
+    assert (
+        app.metric[0].value != f"{score:+.2f}"
+        and not app.exception
+        and "the rest was not read" not in said(app)
+    )
     app.text_area(key="explain_text_widget").set_value("a small mammal  that\nlives " * 60).run()
     assert "the rest was not read, and has no part in the score" in said(app) and not app.exception
 
@@ -186,21 +256,34 @@ def test_length_instead_of_taste_is_warned_of(queue):
     session = made()
     prompts = session.brief.training_prompts
     long = " a small animal that lives in the forest and eats fruit, insects and eggs at night."
-    session.imported = [Pair(prompts[n % len(prompts)], long, " an animal.", "a") for n in range(24)]
+    session.imported = [
+        Pair(prompts[n % len(prompts)], long, " an animal.", "a") for n in range(24)
+    ]
     app = open_page("what_it_learned", session)
     assert any("follows" in warning.value and "length" in warning.value for warning in app.warning)
     assert "Correlation over" in said(app)
 
 
-# --- can you trust it --------------------------------------------------------------------------------------------------
+# --- can you trust it -----------------------------------------------------------------------------
 
 
 def test_trust_shows_each_figure_with_its_alternative(queue):
     app = open_page("trust_it", twelve())
-    starts = ("Margins of 12 decided votes", "Calibration on 12 held-out votes", "Accuracy on unseen prompts", "Scores of 3 texts")
-    assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
+    starts = (
+        "Margins of 12 decided votes",
+        "Calibration on 12 held-out votes",
+        "Accuracy on unseen prompts",
+        "Scores of 3 texts",
+    )
+    assert [
+        next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)
+    ] == list(starts)
     words = said(app)
-    assert "12 comparisons tell as much as" in words and "Left-out prompt" in words and "95% interval" in app.metric[0].delta
+    assert (
+        "12 comparisons tell as much as" in words
+        and "Left-out prompt" in words
+        and "95% interval" in app.metric[0].delta
+    )
 
 
 def test_the_conservative_score_follows_the_slider(queue):
@@ -208,7 +291,9 @@ def test_the_conservative_score_follows_the_slider(queue):
     app.slider(key="unsure_k_widget").set_value(0.0).run()
     plain = [part.split(", ")[0] for part in alts(app)[-1].split(": ")[1:]]
     careful = [part.rsplit("conservative ", 1)[1] for part in alts(app)[-1].split(";")]
-    assert [value.rstrip(".") for value in careful] == plain, "nothing taken off: both are the score"
+    assert [value.rstrip(".") for value in careful] == plain, (
+        "nothing taken off: both are the score"
+    )
 
 
 def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
@@ -222,7 +307,7 @@ def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
     assert session.jobs["lab_report"] != first and "11 comparisons" in said(app)
 
 
-# --- flip a vote -------------------------------------------------------------------------------------------------------
+# --- flip a vote ----------------------------------------------------------------------------------
 
 
 def test_a_flip_moves_the_outputs_and_changes_nothing(queue):
@@ -242,7 +327,7 @@ def test_one_vote_decides_among_few(queue):
     assert "1 of your 1 votes" in said(app) and "decides" in said(app)
 
 
-# --- hack it -------------------------------------------------------------------------------------------------------------
+# --- hack it --------------------------------------------------------------------------------------
 
 
 def test_the_board_has_the_models_best_then_what_was_typed(queue):
@@ -274,9 +359,18 @@ def test_nothing_typed_is_said(queue):
 
 
 def forged(session: Session, *, score: float) -> str:
-    """A board with a repeated text of a made-up score beside the model's real best: what the page makes of it must not depend on luck."""
+    """A board with a repeated text of a made-up score beside the model's real best: what the page
+    makes of it must not depend on luck.
+    """
     prompt = session.brief.training_prompts[0]
-    best = {"prompt": prompt, "text": FACT, "score": 1.0, "uncertainty": 0.3, "by": "best of 64", "n": 64}
+    best = {
+        "prompt": prompt,
+        "text": FACT,
+        "score": 1.0,
+        "uncertainty": 0.3,
+        "by": "best of 64",
+        "n": 64,
+    }
     entry = {
         "prompt": prompt,
         "text": " tail" * 6,
@@ -287,7 +381,9 @@ def forged(session: Session, *, score: float) -> str:
         "why": "83% of its words were there before",
         "comparisons": 12,
     }
-    session.lab = {"boards": {prompt: {"entries": [entry], "best": best, "before": None, "hole": None}}}
+    session.lab = {
+        "boards": {prompt: {"entries": [entry], "best": best, "before": None, "hole": None}}
+    }
     return prompt
 
 
@@ -295,7 +391,9 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
     app = open_page("hack_reward_model", session)
-    assert "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
+    assert (
+        "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
+    )
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)
@@ -308,10 +406,18 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     )
     assert session.reward_summary["pairs_used"] == 13
     hole = hacking_board.board_of(session, prompt)["hole"]
-    assert hole["rows"][0]["before"] == 9.0 and hole["sentence"] in said(app) and any(alt.startswith("The board before and after") for alt in alts(app))
+    assert (
+        hole["rows"][0]["before"] == 9.0
+        and hole["sentence"] in said(app)
+        and any(alt.startswith("The board before and after") for alt in alts(app))
+    )
     app = press(app, "hack_take_back")
-    assert hacking_board.board_of(session, prompt)["hole"] is None, "what it did is undone, so nothing is said of it"
-    assert session.exploits == [] and not any(pair.annotator == "you (exploit)" for pair in session.pairs)
+    assert hacking_board.board_of(session, prompt)["hole"] is None, (
+        "what it did is undone, so nothing is said of it"
+    )
+    assert session.exploits == [] and not any(
+        pair.annotator == "you (exploit)" for pair in session.pairs
+    )
 
 
 def test_a_stopped_retraining_takes_the_rejections_back(queue):
@@ -335,10 +441,14 @@ def test_a_person_may_call_an_honest_looking_text_bad_and_take_it_back(queue):
     (key,) = {name for name in keys(app) if name.startswith("hack_call_")}
     app = press(app, key)
     assert "you say that nobody should want it" in said(app)
-    assert session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0]["nonsense"]
+    assert session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0][
+        "nonsense"
+    ]
     (key,) = {name for name in keys(app) if name.startswith("hack_call_")}
     press(app, key)
-    assert not session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0]["nonsense"]
+    assert not session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0][
+        "nonsense"
+    ]
 
 
 def test_a_search_tries_five_ways_and_names_each(queue):
@@ -346,9 +456,19 @@ def test_a_search_tries_five_ways_and_names_each(queue):
     app = press(open_page("hack_reward_model", session), "hack_search")
     finish(queue)
     app = run(app)
-    entries = hacking_board.board_of(session, app.selectbox(key="hack_prompt_widget").value)["entries"]
-    ways = {"keyword soup", "repetition", "words in disorder", "word by word", "about something else"}
-    assert {row["by"] for row in entries} == {f"a search: {way}" for way in ways} and "Something went wrong" not in said(app)
+    entries = hacking_board.board_of(session, app.selectbox(key="hack_prompt_widget").value)[
+        "entries"
+    ]
+    ways = {
+        "keyword soup",
+        "repetition",
+        "words in disorder",
+        "word by word",
+        "about something else",
+    }
+    assert {row["by"] for row in entries} == {
+        f"a search: {way}" for way in ways
+    } and "Something went wrong" not in said(app)
 
 
 def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
@@ -356,13 +476,19 @@ def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
     prompt = forged(session, score=9.0)
     session.imported = session.imported[:-1]
     app = open_page("hack_reward_model", session)
-    assert jobs.queue().view(session.jobs["hack_search"])["label"] == "Scoring the board by your votes as they are now"
+    assert (
+        jobs.queue().view(session.jobs["hack_search"])["label"]
+        == "Scoring the board by your votes as they are now"
+    )
     finish(queue)
     app = run(app)
-    assert "not comparable" not in said(app) and hacking_board.board_of(session, prompt)["entries"][0]["score"] != 9.0
+    assert (
+        "not comparable" not in said(app)
+        and hacking_board.board_of(session, prompt)["entries"][0]["score"] != 9.0
+    )
 
 
-# --- kept ----------------------------------------------------------------------------------------------------------------
+# --- kept -----------------------------------------------------------------------------------------
 
 
 def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp_path):
@@ -371,11 +497,20 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
     pair = Pair(PROMPT, FACT, " tail" * 6, "a", annotator="you (exploit)", brief=session.brief.slug)
     other = Pair(PROMPT, MEME, " tail" * 6, "a", annotator="you (exploit)", brief="meme-bot")
     session.exploits = [pair, other]
-    session.rankings = [Ranking("r", PROMPT, [FACT, MEME], [0, 1], [[0], [1]], brief=session.brief.slug)]
+    session.rankings = [
+        Ranking("r", PROMPT, [FACT, MEME], [0, 1], [[0], [1]], brief=session.brief.slug)
+    ]
     session.save(tmp_path / "run")
     opened = Session.open(tmp_path / "run")
-    assert opened.exploits == [pair, other] and opened.lab == session.lab and opened.imported == session.imported and opened.rankings == session.rankings
-    assert pair in opened.pairs and other not in opened.pairs, "an exploit counts under its own brief"
+    assert (
+        opened.exploits == [pair, other]
+        and opened.lab == session.lab
+        and opened.imported == session.imported
+        and opened.rankings == session.rankings
+    )
+    assert pair in opened.pairs and other not in opened.pairs, (
+        "an exploit counts under its own brief"
+    )
     from rlhf_core.session import saving
 
     old = made(BAD["one comparison"])
@@ -383,7 +518,10 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
     contents = saving.run_bundle.read_bundle
     try:
         saving.run_bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
-        assert Session.open(tmp_path / "old").exploits == [] and Session.open(tmp_path / "old").lab == {}
+        assert (
+            Session.open(tmp_path / "old").exploits == []
+            and Session.open(tmp_path / "old").lab == {}
+        )
     finally:
         saving.run_bundle.read_bundle = contents
 
@@ -394,7 +532,7 @@ def without(contents: dict) -> dict:
     return contents
 
 
-# --- the slower kind, on the Reward model page ---------------------------------------------------------------------------
+# --- the slower kind, on the Reward model page ----------------------------------------------------
 
 
 def tuned(iteration: int) -> dict:
@@ -410,7 +548,10 @@ def tuned(iteration: int) -> dict:
 
 
 def examples() -> list[dict]:
-    return [{"prompt": PROMPT, "text": FACT, "before": 0.4, "after": 1.1}, {"prompt": PROMPT, "text": MEME, "before": 0.1, "after": -0.9}]
+    return [
+        {"prompt": PROMPT, "text": FACT, "before": 0.4, "after": 1.1},
+        {"prompt": PROMPT, "text": MEME, "before": 0.1, "after": -0.9},
+    ]
 
 
 def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queue, monkeypatch):
@@ -422,25 +563,50 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
             yield {**tuned(iteration), "examples": examples()}
         session.lab = {
             "fine_tuned": {
-                "records": [tuned(1), tuned(2)], "examples": examples(), "agreement": 0.5, "comparisons": 12, "heldout_accuracy": 0.75, "heldout_interval": [0.3, 0.95],
-                "heldout_pairs": 4, "head_accuracy": 1.0, "seconds": 9.0, "sentence": "It took 9 s. Too few to tell.",
+                "records": [tuned(1), tuned(2)],
+                "examples": examples(),
+                "agreement": 0.5,
+                "comparisons": 12,
+                "heldout_accuracy": 0.75,
+                "heldout_interval": [0.3, 0.95],
+                "heldout_pairs": 4,
+                "head_accuracy": 1.0,
+                "seconds": 9.0,
+                "sentence": "It took 9 s. Too few to tell.",
             }
-        }  # fmt: skip
+        }
 
-    monkeypatch.setattr(tools, "tool", lambda session, name, *args, module: lambda: {"fine_tune": fake}[name](session, *args))
+    monkeypatch.setattr(
+        tools,
+        "tool",
+        lambda session, name, *args, module: lambda: {"fine_tune": fake}[name](session, *args),
+    )
     app = open_page("reward_model", session)
     app.segmented_control(key="kind_widget").set_value("fine-tuned").run()
     words = said(app)
-    assert "PPO climbs the instant one" in words and "For your 12 comparisons" in words and "fit" not in keys(app)
+    assert (
+        "PPO climbs the instant one" in words
+        and "For your 12 comparisons" in words
+        and "fit" not in keys(app)
+    )
     app.slider(key="fine_tuned_epochs").set_value(4).run()
     app = press(app, "fine_tune")
-    assert app.button(key="fine_tune").disabled and jobs.queue().view(session.jobs["fine_tune"])["long"]
+    assert (
+        app.button(key="fine_tune").disabled
+        and jobs.queue().view(session.jobs["fine_tune"])["long"]
+    )
     queue.advance()
     app = run(app)
-    assert any("0.60 at iteration 1" in alt for alt in alts(app)) and any("a marsupial" in alt for alt in alts(app))
+    assert any("0.60 at iteration 1" in alt for alt in alts(app)) and any(
+        "a marsupial" in alt for alt in alts(app)
+    )
     finish(queue)
     app = run(app)
-    assert [metric.value for metric in app.metric] == ["75%", "100%", "12"] and "Too few to tell" in said(app) and len(alts(app)) == 3
+    assert (
+        [metric.value for metric in app.metric] == ["75%", "100%", "12"]
+        and "Too few to tell" in said(app)
+        and len(alts(app)) == 3
+    )
     session.imported = session.imported[:-1]
     assert "Made from 12 comparisons; there are 11 now" in said(run(app))
 
@@ -448,6 +614,26 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
 def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
     from ui.charts import training as charts_training
 
-    known = charts_training.scores([{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4, "laplace": 0.25, "bootstrap": 0.1}])
-    assert "+0.40 ± 0.25" in known.alt and "bars are its doubt" in known.look_for and list(known.figure.data[-1].error_x.array) == [0.25]
-    assert "±" not in charts_training.scores([{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4}]).alt
+    known = charts_training.scores(
+        [
+            {
+                "prompt": PROMPT,
+                "text": FACT,
+                "before": 0.0,
+                "after": 0.4,
+                "laplace": 0.25,
+                "bootstrap": 0.1,
+            }
+        ]
+    )
+    assert (
+        "+0.40 ± 0.25" in known.alt
+        and "bars are its doubt" in known.look_for
+        and list(known.figure.data[-1].error_x.array) == [0.25]
+    )
+    assert (
+        "±"
+        not in charts_training.scores(
+            [{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4}]
+        ).alt
+    )

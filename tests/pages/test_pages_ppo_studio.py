@@ -1,4 +1,6 @@
-"""The studio's parts of the PPO page, and branches on the Rounds page, without a browser; the long computations are stand-ins (see test_pages_train)."""
+"""The studio's parts of the PPO page, and branches on the Rounds page, without a browser; the long
+computations are stand-ins (see test_pages_train).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_pages_train import EVIL, StandInReward, add_step, again, finish, made, open_page, press, said
+from test_pages_train import (
+    EVIL,
+    StandInReward,
+    add_step,
+    again,
+    finish,
+    made,
+    open_page,
+    press,
+    said,
+)
 from test_pages_train import queue as queue_of_stand_ins  # noqa: F401
 
 from rlhf_core.common import ppo_presets
@@ -27,18 +39,36 @@ def powerless(app) -> bool:
         option.content for pills in app.pills for option in pills.proto.options
     ]
     html = [element.proto.body for element in app.get("html")]
-    return not any("<script>" in words for words in markdown + html) and not any("![x]" in words for words in markdown)
+    return not any("<script>" in words for words in markdown + html) and not any(
+        "![x]" in words for words in markdown
+    )
 
 
 def trace(step: int, update: bool = True) -> token_view.Trace:
     """Two answers of three and one token; the second token's piece is what no page may run."""
     one, shape = np.full((2, 3), 0.5, dtype=np.float32), (2, 2, 3, 2)
     pieces = {0: " a", 1: EVIL, 2: "⏹ end"}
-    made_up = {"rewards": one, "advantages": one, "ratio": one * 3, "clipped": one > 0, "clip": 0.2, "beta": 0.25}
+    made_up = {
+        "rewards": one,
+        "advantages": one,
+        "ratio": one * 3,
+        "clipped": one > 0,
+        "clip": 0.2,
+        "beta": 0.25,
+    }
     return token_view.Trace(
-        ["An opossum is", "A cat is"], np.array([[0, 1, 2], [0, 0, 0]]), np.array([3, 1]), np.array([0.7, float(step)]), np.log(one), np.log(one / 2), one,
-        np.zeros(shape, dtype=np.int32) + np.array([1, 0]), np.zeros(shape) + np.array([0.5, 0.25]), pieces, made_up if update else None,
-    )  # fmt: skip
+        ["An opossum is", "A cat is"],
+        np.array([[0, 1, 2], [0, 0, 0]]),
+        np.array([3, 1]),
+        np.array([0.7, float(step)]),
+        np.log(one),
+        np.log(one / 2),
+        one,
+        np.zeros(shape, dtype=np.int32) + np.array([1, 0]),
+        np.zeros(shape) + np.array([0.5, 0.25]),
+        pieces,
+        made_up if update else None,
+    )
 
 
 def exploded(session: Session) -> None:
@@ -49,17 +79,27 @@ def exploded(session: Session) -> None:
     session.settings = {"ppo": vars(PPOSettings(beta=0.0, learning_rate=1e-3))}
 
 
-# --- knobs -----------------------------------------------------------------------------------------------------------
+# --- knobs ----------------------------------------------------------------------------------------
 
 
 def test_presets_set_the_knobs_and_are_marked(queue):
     session = made("fitted")
     app = press(open_page("ppo", session), "preset_reckless")
-    assert app.select_slider(key="ppo_beta").value == 0 and app.select_slider(key="ppo_learning_rate").value == ppo_presets.PRESETS["reckless"][1]["learning_rate"]
+    assert (
+        app.select_slider(key="ppo_beta").value == 0
+        and app.select_slider(key="ppo_learning_rate").value
+        == ppo_presets.PRESETS["reckless"][1]["learning_rate"]
+    )
     words = said(app)
-    assert "nothing holds the model to its language" in words and "Breaks on purpose" in words and "Here: little holds it back" in words
+    assert (
+        "nothing holds the model to its language" in words
+        and "Breaks on purpose" in words
+        and "Here: little holds it back" in words
+    )
     app = press(app, "preset_workshop")
-    assert app.select_slider(key="ppo_beta").value == PPOSettings.beta and "nothing holds the model" not in said(app)
+    assert app.select_slider(
+        key="ppo_beta"
+    ).value == PPOSettings.beta and "nothing holds the model" not in said(app)
     app.slider(key="ppo_clip").set_value(0.9).run()
     assert "Your own settings: no preset." in said(app)
 
@@ -70,7 +110,10 @@ def test_a_smaller_batch_takes_the_minibatch_with_it(queue):
     app.slider(key="ppo_batch_size").set_value(32).run()
     press(app, "ppo_play")
     finish(queue)
-    assert (session.settings["ppo"]["batch_size"], session.settings["ppo"]["minibatch_size"]) == (32, 32)
+    assert (session.settings["ppo"]["batch_size"], session.settings["ppo"]["minibatch_size"]) == (
+        32,
+        32,
+    )
 
 
 def test_knobs_move_while_it_runs_and_the_page_says_from_when_they_count(queue):
@@ -83,7 +126,9 @@ def test_knobs_move_while_it_runs_and_the_page_says_from_when_they_count(queue):
     app.select_slider(key="ppo_beta").set_value(1.0).run()
     assert session.settings["ppo_next"]["beta"] == 1.0
     words = said(app)
-    assert "From the next step on:** β: price of drift 1." in words and "β = 0.25" in words, "the formula is about the step that was made"
+    assert "From the next step on:** β: price of drift 1." in words and "β = 0.25" in words, (
+        "the formula is about the step that was made"
+    )
     app.slider(key="ppo_minibatch_size").set_value(128).run()
     assert "here all 64 of the batch" in said(app), "no refusal: a minibatch is at most the batch"
 
@@ -100,11 +145,19 @@ def test_the_stage_at_work_is_lit(queue, monkeypatch):
     for lit, ticked in (("4</b> Advantages", 1), ("5</b> Clipped update", 2)):
         queue.advance()
         app = again(app)
-        (board,) = [element.proto.body for element in app.get("html") if "op-stages" in element.proto.body and "<ol" in element.proto.body]
-        assert 'class="op-here" aria-current="step" title=' in board and board.index("op-here") < board.index(lit) and board.count("✓") == ticked
+        (board,) = [
+            element.proto.body
+            for element in app.get("html")
+            if "op-stages" in element.proto.body and "<ol" in element.proto.body
+        ]
+        assert (
+            'class="op-here" aria-current="step" title=' in board
+            and board.index("op-here") < board.index(lit)
+            and board.count("✓") == ticked
+        )
 
 
-# --- going back, and the doctor --------------------------------------------------------------------------------------
+# --- going back, and the doctor -------------------------------------------------------------------
 
 
 def test_going_back_to_a_step(queue, monkeypatch):
@@ -118,14 +171,23 @@ def test_going_back_to_a_step(queue, monkeypatch):
     monkeypatch.setattr(Session, "restart_from", fake)
     session = made("tuned")
     app = open_page("ppo", session)
-    assert "Go back to step 1" in said(app) or app.button(key="ppo_back").label == "Go back to step 1"
+    assert (
+        "Go back to step 1" in said(app) or app.button(key="ppo_back").label == "Go back to step 1"
+    )
     app = press(app, "ppo_back")
     finish(queue)
     app = again(app)
-    assert asked == [1] and session.steps_done == 1 and app.metric[0].value == "1" and "exactly the numbers that it had" in said(app)
+    assert (
+        asked == [1]
+        and session.steps_done == 1
+        and app.metric[0].value == "1"
+        and "exactly the numbers that it had" in said(app)
+    )
 
 
-def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settings(queue, monkeypatch):
+def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settings(
+    queue, monkeypatch
+):
     asked = []
 
     def fake(self, step, settings):
@@ -139,11 +201,20 @@ def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settin
     exploded(session)
     app = open_page("ppo", session)
     words = said(app)
-    assert "KL explosion" in words and "80.0 nats" in words and "The knob behind it" in words and "too small" in words
+    assert (
+        "KL explosion" in words
+        and "80.0 nats" in words
+        and "The knob behind it" in words
+        and "too small" in words
+    )
     app = press(app, "retry_kl_explosion")
     finish(queue)
     ((step, settings),) = asked
-    assert step == 2 and settings.beta == PPOSettings.beta and settings.learning_rate <= PPOSettings.learning_rate
+    assert (
+        step == 2
+        and settings.beta == PPOSettings.beta
+        and settings.learning_rate <= PPOSettings.learning_rate
+    )
     assert "KL explosion" not in said(again(app)) and session.steps_done == 3
 
 
@@ -159,7 +230,7 @@ def test_a_run_that_broke_is_read_by_the_doctor(queue):
     assert "The numbers broke" in said(app) and powerless(app)
 
 
-# --- token by token, formula -----------------------------------------------------------------------------------------
+# --- token by token, formula ----------------------------------------------------------------------
 
 
 def test_the_token_view_opens_a_token_and_runs_nothing_it_shows(queue):
@@ -170,7 +241,11 @@ def test_the_token_view_opens_a_token_and_runs_nothing_it_shows(queue):
     assert len(pills.options) == 3 and app.select_slider(key="token_step").value == 1
     assert powerless(app)
     words = said(app)
-    assert "50% now, 25% in the original" in words and "2.0 times as likely" in words and "beyond 1 ± 0.20: clipped" in words
+    assert (
+        "50% now, 25% in the original" in words
+        and "2.0 times as likely" in words
+        and "beyond 1 ± 0.20: clipped" in words
+    )
     table = app.dataframe[0].value
     assert list(table["advantage"]) == [0.5] * 3 and list(table["clipped"]) == [True] * 3
     app.select_slider(key="token_step").set_value(2).run()
@@ -187,22 +262,38 @@ def test_the_formula_has_the_steps_numbers_in_it(queue):
     session = made("tuned")
     session.metrics = [
         *session.metrics[:-1],
-        session.metrics[-1] | {"reward_mean": 1.0, "kl_to_reference": 2.0, "beta": 0.25, "policy_loss": -0.5, "value_loss": 0.3},
+        session.metrics[-1]
+        | {
+            "reward_mean": 1.0,
+            "kl_to_reference": 2.0,
+            "beta": 0.25,
+            "policy_loss": -0.5,
+            "value_loss": 0.3,
+        },
     ]
     app = open_page("ppo", session)
     formulas = [element.value for element in app.latex]
-    assert any("1.00 - 0.25 \\times 2.00 = 0.50" in one for one in formulas) and any("0.50 - 0.10 \\times 0.30 = 0.47" in one for one in formulas)
+    assert any("1.00 - 0.25 \\times 2.00 = 0.50" in one for one in formulas) and any(
+        "0.50 - 0.10 \\times 0.30 = 0.47" in one for one in formulas
+    )
     assert "counts up to 1 SD at most and loses 1 SD where it never ends" in said(app)
     session.settings = {"ppo": vars(PPOSettings(conservative=1.5))}
     session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"doubt_mean": 0.4}]
     app = open_page("ppo", session)
-    assert any("1.00 - 1.50 \\times 0.40 - 0.25 \\times 2.00 = (-0.10)" in element.value for element in app.latex), "the conservative reward is in the formula"
-    session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"reward_mean": None, "policy_loss": float("nan"), "value_loss": None}]
+    assert any(
+        "1.00 - 1.50 \\times 0.40 - 0.25 \\times 2.00 = (-0.10)" in element.value
+        for element in app.latex
+    ), "the conservative reward is in the formula"
+    session.metrics = [
+        *session.metrics[:-1],
+        session.metrics[-1]
+        | {"reward_mean": None, "policy_loss": float("nan"), "value_loss": None},
+    ]
     app = open_page("ppo", session)
     assert not app.exception and any("no number" in element.value for element in app.latex)
 
 
-# --- guess first -----------------------------------------------------------------------------------------------------
+# --- guess first ----------------------------------------------------------------------------------
 
 
 def test_a_guess_is_kept_and_scored_after_the_run(queue):
@@ -215,7 +306,10 @@ def test_a_guess_is_kept_and_scored_after_the_run(queue):
     press(app, "ppo_play")
     finish(queue)
     words = said(again(app))
-    assert "| KL to the original (nats a response) | 5.00 | 0.40 | off |" in words and "| Mean reward (SD) | 0.50 | 0.20 | close |" in words
+    assert (
+        "| KL to the original (nats a response) | 5.00 | 0.40 | off |" in words
+        and "| Mean reward (SD) | 0.50 | 0.20 | close |" in words
+    )
     assert "not measured yet: see Before / after" in words
 
 
@@ -226,7 +320,7 @@ def test_nobody_has_to_guess(queue):
     assert session.predictions == [] and "Your guess |" not in said(again(app))
 
 
-# --- branches --------------------------------------------------------------------------------------------------------
+# --- branches -------------------------------------------------------------------------------------
 
 
 def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
@@ -238,10 +332,17 @@ def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
     app.text_input(key="branch_name_1").set_value(f"My {EVIL}").run()
     app = press(app, "roll_back_1")
     words = said(app)
-    assert "kept as the branch" in words and "Branches" in words and powerless(app) and session.branches[0]["name"].startswith("My <script>")
+    assert (
+        "kept as the branch" in words
+        and "Branches" in words
+        and powerless(app)
+        and session.branches[0]["name"].startswith("My <script>")
+    )
     assert session.steps_done == 0
     app = press(app, "return_0")
-    assert session.steps_done == 1 and session.current_round == 2 and "Back on the branch" in said(app)
+    assert (
+        session.steps_done == 1 and session.current_round == 2 and "Back on the branch" in said(app)
+    )
     app = press(app, "roll_back_0")
     app = press(app, "forget_0")
     assert session.branches == [] and "is deleted" in said(app)
@@ -257,14 +358,18 @@ def test_rounds_say_whether_it_still_improves(queue):
     session.current_round, session.metrics = 3, []
     words = said(open_page("rounds", session))
     assert "Does it still improve?" in words and "no detectable change" in words
-    assert "no longer kept, so one cannot go back to it" in words, "these rounds have no weights anywhere"
+    assert "no longer kept, so one cannot go back to it" in words, (
+        "these rounds have no weights anywhere"
+    )
 
 
 @pytest.mark.parametrize("seconds", [None, float("nan")])
 def test_old_or_odd_records_do_not_break_the_page(queue, seconds):
     session = made("tuned")
     session.metrics = [
-        {name: value for name, value in row.items() if name in ("step", "reward_mean", "beta")} | {"seconds": seconds} for row in session.metrics
+        {name: value for name, value in row.items() if name in ("step", "reward_mean", "beta")}
+        | {"seconds": seconds}
+        for row in session.metrics
     ]
     assert not open_page("ppo", session).exception
     assert dataclasses.asdict(PPOSettings())["beta"] == PPOSettings.beta

@@ -1,6 +1,7 @@
 """Home, Prompt and Rank without a browser: empty, filled, and fed with what people should not type.
 
-No test here needs torch: jobs are put in a queue that nobody advances unless the test does, and the model is a stand-in.
+No test here needs torch: jobs are put in a queue that nobody advances unless the test does, and the
+model is a stand-in.
 """
 
 from __future__ import annotations
@@ -38,11 +39,21 @@ def finish(queue: jobs.JobQueue) -> None:
         pass
 
 
-def add_set(session: Session, texts: list[str], prompt: str = "An opossum is", tokens: list | None = None) -> dict:
+def add_set(
+    session: Session, texts: list[str], prompt: str = "An opossum is", tokens: list | None = None
+) -> dict:
     row = {
-        "id": f"set-{len(session.candidate_sets) + 1}", "prompt": prompt, "texts": texts, "finished": [True] * len(texts), "seed": 0, "round": 1, "drawn": len(texts),
-        "purpose": "rank", "tokens": tokens or [], "asked": tokens is not None,
-    }  # fmt: skip
+        "id": f"set-{len(session.candidate_sets) + 1}",
+        "prompt": prompt,
+        "texts": texts,
+        "finished": [True] * len(texts),
+        "seed": 0,
+        "round": 1,
+        "drawn": len(texts),
+        "purpose": "rank",
+        "tokens": tokens or [],
+        "asked": tokens is not None,
+    }
     session.candidate_sets = [*session.candidate_sets, row]
     return row
 
@@ -51,14 +62,25 @@ def fake_generate(self: Session, prompt: str, sampling) -> Iterator[dict]:
     """As ``Session.generate``, with canned answers."""
     texts = [f" answer {number} <b>bold</b>" for number in range(sampling.candidates)]
     for count in (1, 2):
-        yield {"kind": "tokens", "texts": [" ".join(one.split(" ")[: count + 1]) for one in texts], "token": count}
-    tokens = [[{"token": " <b>", "probability": 0.5, "alternatives": [[" <i>", 0.25]]}] for _ in texts]
+        yield {
+            "kind": "tokens",
+            "texts": [" ".join(one.split(" ")[: count + 1]) for one in texts],
+            "token": count,
+        }
+    tokens = [
+        [{"token": " <b>", "probability": 0.5, "alternatives": [[" <i>", 0.25]]}] for _ in texts
+    ]
     yield {"kind": "done", "set_id": add_set(self, texts, prompt, tokens)["id"]}
 
 
 def fake_pool(self: Session, count: int, candidates: int = 2) -> Iterator[dict]:
     for number in range(count):
-        yield {"kind": "set", "set_id": add_set(self, [f" a{number}", f" b{number}", f" c{number}", f" d{number}"][:candidates])["id"]}
+        yield {
+            "kind": "set",
+            "set_id": add_set(
+                self, [f" a{number}", f" b{number}", f" c{number}", f" d{number}"][:candidates]
+            )["id"],
+        }
 
 
 @pytest.fixture
@@ -93,27 +115,45 @@ def keys(app: AppTest) -> set[str]:
 
 
 def html_of(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html") if "<style>" not in element.proto.body)
+    return "".join(
+        element.proto.body for element in app.get("html") if "<style>" not in element.proto.body
+    )
 
 
 def words_of(app: AppTest) -> str:
     return " ".join(
-        element.value for kind in (app.markdown, app.caption, app.info, app.error, app.warning, app.success, app.title, app.header) for element in kind
+        element.value
+        for kind in (
+            app.markdown,
+            app.caption,
+            app.info,
+            app.error,
+            app.warning,
+            app.success,
+            app.title,
+            app.header,
+        )
+        for element in kind
     )
 
 
-# --- home ----------------------------------------------------------------------------------------------------------
+# --- home -----------------------------------------------------------------------------------------
 
 
 def test_home_is_drawn_without_torch():
     """The first draw must not wait for torch: only the worker may import it."""
     code = (
-        "import sys; from rlhf_core.work import jobs; still = jobs.JobQueue(threaded=False); jobs.queue = lambda: still;"
-        "from streamlit.testing.v1 import AppTest; app = AppTest.from_file('app.py', default_timeout=60).run(); assert not app.exception, app.exception;"
-        "[app.switch_page(f'pages/{p}.py').run() for p in ('briefs', 'prompt', 'rank', 'mirror', 'reward_model', 'ppo', 'before_after', 'rounds')];"
-        "assert not app.exception, app.exception; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+        "import sys; from rlhf_core.work import jobs; still = jobs.JobQueue(threaded=False);"
+        " jobs.queue = lambda: still;from streamlit.testing.v1 import AppTest; app ="
+        " AppTest.from_file('app.py', default_timeout=60).run(); assert not app.exception,"
+        " app.exception;[app.switch_page(f'pages/{p}.py').run() for p in ('briefs', 'prompt',"
+        " 'rank', 'mirror', 'reward_model', 'ppo', 'before_after', 'rounds')];assert not"
+        " app.exception, app.exception; assert 'torch' not in sys.modules and 'transformers' not in"
+        " sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -122,7 +162,9 @@ def test_home_empty(queue):
     assert {"run_once", "to_prompt", "start_over"} <= keys(app)
     board = html_of(app)
     assert "Biology homework helper" in board and "start here" in board and "frozen copy" in board
-    assert ("Precomputed" in " ".join(b.value for b in app.markdown)) == (ROOT / "assets" / "example.json").exists()
+    assert ("Precomputed" in " ".join(b.value for b in app.markdown)) == (
+        ROOT / "assets" / "example.json"
+    ).exists()
     assert app.query_params["run"] in ([session_of(app).id], session_of(app).id)
 
 
@@ -140,11 +182,18 @@ def test_home_runs_once_and_only_once(queue):
 
 def test_home_filled(queue):
     session = registry.create()
-    session.metrics = [{"step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": 0.2 * step} for step in range(4)]
+    session.metrics = [
+        {"step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": 0.2 * step}
+        for step in range(4)
+    ]
     session.evaluation = {
-        "pairs": [{"prompt": "A fox is", "before": EVIL, "after": " a small wild dog."}], "win_rate": 0.84, "interval": [0.7, 0.9], "judge": "reward model",
-        "sentence": "The reward model prefers the tuned model in 84% of 120 pairs.", "rule": {"name": "fact", "before": 0.5, "after": 0.9},
-    }  # fmt: skip
+        "pairs": [{"prompt": "A fox is", "before": EVIL, "after": " a small wild dog."}],
+        "win_rate": 0.84,
+        "interval": [0.7, 0.9],
+        "judge": "reward model",
+        "sentence": "The reward model prefers the tuned model in 84% of 120 pairs.",
+        "rule": {"name": "fact", "before": 0.5, "after": 0.9},
+    }
     app = open_app(session=session)
     words = words_of(app)
     assert "What changed" in words and "84%" in words and "facts in **50%**" in words
@@ -166,7 +215,9 @@ def test_brief_is_picked_and_stops_what_was_meant_for_the_old_one(queue):
 def test_start_over_asks_first(queue):
     app = open_app("prompt")
     old = session_of(app)
-    press(app, "start_over")  # the question is a dialog, which AppTest does not draw: a browser test presses its buttons
+    press(
+        app, "start_over"
+    )  # the question is a dialog, which AppTest does not draw: a browser test presses its buttons
     assert registry.get(old.id) is old
 
 
@@ -182,7 +233,9 @@ def test_start_over_deletes_what_there_was(queue, model):
     app = AppTest.from_function(script).run()
     old = session_of(app)
     old.add_prompt("A badger sees")
-    old.jobs["generate"] = queue.submit(lambda: old.generate("A badger sees", None), label="writing", owner=old.id, long=False)
+    old.jobs["generate"] = queue.submit(
+        lambda: old.generate("A badger sees", None), label="writing", owner=old.id, long=False
+    )
     assert old.directory.exists()
     press(app, "delete")
     assert registry.get(old.id) is None and not old.directory.exists()
@@ -194,7 +247,9 @@ def test_unknown_run_gets_a_fresh_session_and_a_word_about_it(queue):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     app.query_params["run"] = "AAAAAAAAAAAAAAAA"
     app.run()
-    assert not app.exception and "no longer kept" in words_of(app) and "another tab" in words_of(app)
+    assert (
+        not app.exception and "no longer kept" in words_of(app) and "another tab" in words_of(app)
+    )
     app.run()
     assert "no longer kept" not in words_of(app), "said once"
 
@@ -236,8 +291,17 @@ def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
     from streamlit.runtime.pages_manager import PagesManager
 
     monkeypatch.setattr(PagesManager, "intended_page_script_hash", property(lambda self: ""))
-    for name, pages in (("nosuchpage", 1), ("loop", 1), ("a/b", 0), ("rank", 0), ("", 0), (None, 0)):
-        monkeypatch.setattr(PagesManager, "intended_page_name", property(lambda self, name=name: name))
+    for name, pages in (
+        ("nosuchpage", 1),
+        ("loop", 1),
+        ("a/b", 0),
+        ("rank", 0),
+        ("", 0),
+        (None, 0),
+    ):
+        monkeypatch.setattr(
+            PagesManager, "intended_page_name", property(lambda self, name=name: name)
+        )
 
         def script():
             import streamlit as st
@@ -248,21 +312,41 @@ def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
             st.session_state["addresses"] = [(page.url_path, page.visibility) for page in found]
 
         app = AppTest.from_function(script).run()
-        assert not app.exception and app.session_state["addresses"] == [(name, "hidden")] * pages, name
+        assert not app.exception and app.session_state["addresses"] == [(name, "hidden")] * pages, (
+            name
+        )
 
 
 def test_the_board_counts_the_unseen_pairs_with_their_interval():
     session = Session()
     session.reward_model = object()
-    session.reward_summary = {"heldout_accuracy": 1.0, "heldout_pairs": 18, "heldout_interval": [0.824, 1.0]}
-    assert whiteboard.numbers(session)["reward_model"] == ("right on 18 of 18 unseen pairs (82\N{EN DASH}100%)", "18/18")
-    session.reward_summary = {"heldout_accuracy": 0.875, "heldout_pairs": 12, "heldout_interval": [0.5, 0.97]}  # a tie counts half
+    session.reward_summary = {
+        "heldout_accuracy": 1.0,
+        "heldout_pairs": 18,
+        "heldout_interval": [0.824, 1.0],
+    }
+    assert whiteboard.numbers(session)["reward_model"] == (
+        "right on 18 of 18 unseen pairs (82\N{EN DASH}100%)",
+        "18/18",
+    )
+    session.reward_summary = {
+        "heldout_accuracy": 0.875,
+        "heldout_pairs": 12,
+        "heldout_interval": [0.5, 0.97],
+    }  # a tie counts half
     assert whiteboard.numbers(session)["reward_model"][0].startswith("right on 10.5 of 12")
-    session.reward_summary = {"heldout_accuracy": None, "heldout_pairs": 0, "heldout_interval": None, "pairs_used": 3}
+    session.reward_summary = {
+        "heldout_accuracy": None,
+        "heldout_pairs": 0,
+        "heldout_interval": None,
+        "pairs_used": 3,
+    }
     assert whiteboard.numbers(session)["reward_model"] == ("trained on 3 pairs", "ready")
 
 
-def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_written_ahead(queue, model):
+def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_written_ahead(
+    queue, model
+):
     session = registry.create()
     for number in range(5):
         add_set(session, [f" a{number}", f" b{number}"], f"Prompt {number}")  # written ahead
@@ -278,7 +362,7 @@ def test_the_example_ends_in_one_full_stop(queue):
     assert made.endswith(".") and not made.replace("\\", "").endswith("..")
 
 
-# --- prompt --------------------------------------------------------------------------------------------------------
+# --- prompt ---------------------------------------------------------------------------------------
 
 
 def test_prompt_empty(queue):
@@ -291,10 +375,16 @@ def test_answers_carry_the_numbers_that_look_inside_calls_them_by(queue, model):
     app = press(open_app("prompt"), "offer_0")
     finish(queue)
     app.run()
-    assert [f"Answer {number}</span>" in html_of(app) for number in (1, 4, 5)] == [True, True, False]
+    assert [f"Answer {number}</span>" in html_of(app) for number in (1, 4, 5)] == [
+        True,
+        True,
+        False,
+    ]
 
 
-@pytest.mark.parametrize(("typed", "said"), [("", "empty"), ("   \n ", "empty"), ("x" * 10_000, "10,000 characters")])
+@pytest.mark.parametrize(
+    ("typed", "said"), [("", "empty"), ("   \n ", "empty"), ("x" * 10_000, "10,000 characters")]
+)
 def test_prompt_refused_in_one_sentence(queue, typed, said):
     app = open_app("prompt")
     app.text_area(key="prompt_text").set_value(typed)
@@ -303,7 +393,15 @@ def test_prompt_refused_in_one_sentence(queue, typed, said):
     assert "generate" not in session_of(app).jobs
 
 
-@pytest.mark.parametrize(("typed", "said"), [("🦝🎉 is", "emoji"), (EVIL, "plain characters"), ("Что такое кот", "English"), ("12 + 7 =", "no words")])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("🦝🎉 is", "emoji"),
+        (EVIL, "plain characters"),
+        ("Что такое кот", "English"),
+        ("12 + 7 =", "no words"),
+    ],
+)
 def test_prompt_odd_but_fine(queue, model, typed, said):
     app = open_app("prompt")
     app.text_area(key="prompt_text").set_value(typed)
@@ -313,7 +411,11 @@ def test_prompt_odd_but_fine(queue, model, typed, said):
     app.run()
     assert not app.exception
     shown = html_of(app)
-    assert "answer 3 &lt;b&gt;bold&lt;/b&gt;" in shown and "<b>bold" not in shown and "<script>" not in shown
+    assert (
+        "answer 3 &lt;b&gt;bold&lt;/b&gt;" in shown
+        and "<b>bold" not in shown
+        and "<script>" not in shown
+    )
     assert "to_rank" in keys(app)
 
 
@@ -347,16 +449,20 @@ def test_sampling_is_kept_over_a_page_switch(queue):
     app.switch_page("pages/loop.py").run()
     app.switch_page("pages/steps/prompt.py").run()
     assert app.slider(key="sampling_candidates").value == 6
-    assert open_app("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, "also after a reload"
+    assert open_app("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, (
+        "also after a reload"
+    )
 
 
-# --- rank ----------------------------------------------------------------------------------------------------------
+# --- rank -----------------------------------------------------------------------------------------
 
 
 def test_rank_empty_has_answers_written_ahead(queue, model):
     app = open_app("rank")
     session = session_of(app)
-    assert queue.view(session.jobs["pool"])["status"] == "queued" and "0 of about 30" in words_of_progress(app)
+    assert queue.view(session.jobs["pool"])[
+        "status"
+    ] == "queued" and "0 of about 30" in words_of_progress(app)
     finish(queue)
     app.run()
     assert {"pick_a", "pick_b", "pick_tie", "pick_bad", "pick_skip", "undo"} <= keys(app)
@@ -365,7 +471,9 @@ def test_rank_empty_has_answers_written_ahead(queue, model):
 
 def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatch):
     def broken(self, count, candidates=2):
-        raise InputError("This brief has no training prompts. Write at least one prompt of your own first.")
+        raise InputError(
+            "This brief has no training prompts. Write at least one prompt of your own first."
+        )
         yield
 
     monkeypatch.setattr(Session, "generate_pool", broken)
@@ -375,7 +483,11 @@ def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatc
     first = session.jobs["pool"]
     app.run()
     app.run()
-    assert session.jobs["pool"] == first and "no training prompts" in text_without_escapes(app.error[0].value) and {"refill", "to_prompt"} <= keys(app)
+    assert (
+        session.jobs["pool"] == first
+        and "no training prompts" in text_without_escapes(app.error[0].value)
+        and {"refill", "to_prompt"} <= keys(app)
+    )
     press(app, "refill")
     assert session.jobs["pool"] != first
 
@@ -385,7 +497,9 @@ def text_without_escapes(value: str) -> str:
 
 
 def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue, monkeypatch):
-    monkeypatch.setattr(Session, "generate_pool", lambda self, count, candidates=2: fake_pool(self, count, 3))
+    monkeypatch.setattr(
+        Session, "generate_pool", lambda self, count, candidates=2: fake_pool(self, count, 3)
+    )
     session = registry.create()
     app = open_app("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
@@ -410,7 +524,11 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
     left, right = card.order_on_screen(session, row)
     press(app, "pick_a")
     judged = session.rankings[-1]
-    assert judged.groups == [[left], [right]] and judged.shown == [left, right] and judged.annotator == "you"
+    assert (
+        judged.groups == [[left], [right]]
+        and judged.shown == [left, right]
+        and judged.annotator == "you"
+    )
     assert judged.seconds is not None and 0 <= judged.seconds < 60
     assert "1 of about 30" in words_of_progress(app)
     press(app, "undo")
@@ -419,7 +537,10 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
     assert session.rankings[-1].groups == [[right], [left]]
 
 
-@pytest.mark.parametrize(("key", "groups", "verdict"), [("pick_tie", [[0, 1]], None), ("pick_bad", [], "both_bad"), ("pick_skip", [], "skip")])
+@pytest.mark.parametrize(
+    ("key", "groups", "verdict"),
+    [("pick_tie", [[0, 1]], None), ("pick_bad", [], "both_bad"), ("pick_skip", [], "skip")],
+)
 def test_rank_pair_other_verdicts(queue, model, key, groups, verdict):
     session = registry.create()
     add_set(session, [" first", " second"])
@@ -436,7 +557,11 @@ def test_rank_whole_list_with_a_tie(queue, model):
     shown = card.order_on_screen(session, row)
     for key in ("pick_3", "pick_1", "pick_tie", "pick_4"):
         press(app, key)
-    assert app.button(key="pick_3").disabled and app.button(key="pick_3").label == "1st" and app.button(key="pick_4").label == "2nd"
+    assert (
+        app.button(key="pick_3").disabled
+        and app.button(key="pick_3").label == "1st"
+        and app.button(key="pick_4").label == "2nd"
+    )
     assert session.rankings == [], "not before everyone has a place"
     press(app, "undo")  # takes back one pick, not a judgement
     press(app, "pick_4")
@@ -455,7 +580,9 @@ def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model)
         press(app, key)
         assert "Pick the best one first" not in words_of(app)
     shown = card.order_on_screen(session, row)
-    assert session.rankings[-1].groups == [[index] for index in shown], "no tie is left over from the early press"
+    assert session.rankings[-1].groups == [[index] for index in shown], (
+        "no tie is left over from the early press"
+    )
 
 
 def test_rank_keys_can_be_switched_off(queue, model):
@@ -468,7 +595,11 @@ def test_rank_keys_can_be_switched_off(queue, model):
 
 
 def test_rank_shows_the_brief_and_texts_as_text(queue, model):
-    session = registry.create(briefs.from_dict({"title": EVIL, "prefer": EVIL, "slug": "odd", "training_prompts": ["A cat is"]}))
+    session = registry.create(
+        briefs.from_dict(
+            {"title": EVIL, "prefer": EVIL, "slug": "odd", "training_prompts": ["A cat is"]}
+        )
+    )
     add_set(session, [EVIL, " plain"], prompt=EVIL)
     app = open_app("rank", session)
     assert "<script>" not in html_of(app) and html_of(app).count("&lt;script&gt;") >= 4
@@ -494,7 +625,7 @@ def test_judged_in_another_tab(queue, model):
     assert len(session.rankings) == 1 and "already judged" in words_of(app)
 
 
-# --- the helpers that pages share ------------------------------------------------------------------------------------
+# --- the helpers that pages share -----------------------------------------------------------------
 
 
 def test_sides_are_shuffled_but_steady():
@@ -509,11 +640,18 @@ def test_plain_text_has_no_power_left():
     from streamlit.string_util import clean_text
 
     made = clean_text(text.plain(EVIL + "\n# head\n1. one"))
-    assert "\\<script\\>" in made and "\\!\\[x\\]\\(" in made and "\\$a\\$" in made and "\n" not in made
+    assert (
+        "\\<script\\>" in made
+        and "\\!\\[x\\]\\(" in made
+        and "\\$a\\$" in made
+        and "\n" not in made
+    )
 
 
 def test_long_texts_are_cut_for_show():
-    assert len(text.escape("x" * 100_000)) < 2_100 and "100,000 characters" in text.escape("x" * 100_000)
+    assert len(text.escape("x" * 100_000)) < 2_100 and "100,000 characters" in text.escape(
+        "x" * 100_000
+    )
 
 
 def test_next_box_walks_the_loop():
@@ -536,9 +674,14 @@ def test_an_empty_prompt_box_gets_no_warning_about_its_words():
     assert "no words" in text.about_prompt("123 ?!")
 
 
-@pytest.mark.parametrize("written", ["see http://evil.example/x", "WWW.evil.example", "www.evil.example", "me@evil.example"])
+@pytest.mark.parametrize(
+    "written",
+    ["see http://evil.example/x", "WWW.evil.example", "www.evil.example", "me@evil.example"],
+)
 def test_an_address_in_foreign_text_does_not_become_a_link(written):
-    """Markdown links bare addresses by their beginning; tried in a browser, a word joiner in it stops that."""
+    """Markdown links bare addresses by their beginning; tried in a browser, a word joiner in it
+    stops that.
+    """
     shown = text.plain(written)
     assert shown.replace("\u2060", "").replace("\\", "") == written
     assert not re.search(r"(?i)https?:?//|www\\.|@e", shown.replace("\\:", ":"))
@@ -547,15 +690,31 @@ def test_an_address_in_foreign_text_does_not_become_a_link(written):
 def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(queue):
     app = open_app("prompt")
     session = session_of(app)
-    session.reward_model, session.metrics, former = object(), [{"step": 0}, {"step": 3, "reward_mean": 0.3}], session.brief.slug
+    session.reward_model, session.metrics, former = (
+        object(),
+        [{"step": 0}, {"step": 3, "reward_mean": 0.3}],
+        session.brief.slug,
+    )
     app.switch_page("pages/loop.py").run()
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     words = " ".join(element.value for element in app.markdown)
-    assert "Change the brief to “Meme bot”?" in words and "the reward model, the model that 3 PPO steps tuned" in words
+    assert (
+        "Change the brief to “Meme bot”?" in words
+        and "the reward model, the model that 3 PPO steps tuned" in words
+    )
     assert session.brief.slug == former and session.metrics
     app.button(key="brief_stay").click().run()
-    assert session.brief.slug == former and session.metrics and app.button_group(key="brief_pick").value == former
+    assert (
+        session.brief.slug == former
+        and session.metrics
+        and app.button_group(key="brief_pick").value == former
+    )
     assert not any(button.key == "brief_change" for button in app.button)
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     app.button(key="brief_change").click().run()
-    assert not app.exception and session.brief.slug == "meme-bot" and session.reward_model is None and not session.metrics
+    assert (
+        not app.exception
+        and session.brief.slug == "meme-bot"
+        and session.reward_model is None
+        and not session.metrics
+    )

@@ -1,6 +1,8 @@
-"""Reward model, PPO, Before / after and Rounds without a browser: empty, filled, running, broken, and fed with what people should not type.
+"""Reward model, PPO, Before / after and Rounds without a browser: empty, filled, running, broken,
+and fed with what people should not type.
 
-No test here needs torch: the long computations are stand-ins, and the queue only moves when a test moves it.
+No test here needs torch: the long computations are stand-ins, and the queue only moves when a test
+moves it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class TrainingDivergedHere(RuntimeError):
 TrainingDivergedHere.__module__ = "rlhf_core.algorithms.ppo"
 
 
-# --- stand-ins ---------------------------------------------------------------------------------------------------
+# --- stand-ins ------------------------------------------------------------------------------------
 
 
 class StandInReward:
@@ -48,25 +50,68 @@ def fake_fit(self: Session, settings=None) -> Iterator:
     yield Progress("sampling the original", 1, 2)
     self.fit_records = []
     for number in (1, 2):
-        examples = [{"prompt": "An opossum is", "text": text, "before": 0.0, "after": score * number} for text, score in ((MEME, -0.5), (FACT, 0.5))]
-        heldout = {"heldout_accuracy": 0.75, "heldout_low": 0.5, "heldout_high": 0.9, "heldout_pairs": 12}
-        self.fit_records = [*self.fit_records, {"iteration": number, "loss": 0.6 / number, "train_accuracy": 0.9, **heldout, "examples": examples}]
+        examples = [
+            {"prompt": "An opossum is", "text": text, "before": 0.0, "after": score * number}
+            for text, score in ((MEME, -0.5), (FACT, 0.5))
+        ]
+        heldout = {
+            "heldout_accuracy": 0.75,
+            "heldout_low": 0.5,
+            "heldout_high": 0.9,
+            "heldout_pairs": 12,
+        }
+        self.fit_records = [
+            *self.fit_records,
+            {
+                "iteration": number,
+                "loss": 0.6 / number,
+                "train_accuracy": 0.9,
+                **heldout,
+                "examples": examples,
+            },
+        ]
         yield self.fit_records[-1]
     self.reward_model = StandInReward()
     self.reward_summary = {
-        "pairs": len(self.pairs), "pairs_used": len(self.pairs), "train_accuracy": 0.9, "heldout_accuracy": 0.75, "heldout_interval": [0.5, 0.9],
-        "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.", "features": 8, "examples": examples,
-    }  # fmt: skip
+        "pairs": len(self.pairs),
+        "pairs_used": len(self.pairs),
+        "train_accuracy": 0.9,
+        "heldout_accuracy": 0.75,
+        "heldout_interval": [0.5, 0.9],
+        "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.",
+        "features": 8,
+        "examples": examples,
+    }
 
 
 def add_step(session: Session, settings: PPOSettings) -> dict:
     step = session.metrics[-1]["step"] + 1 if session.metrics else 0
     row = {
-        "step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": 0.2 * step, "entropy": 2.0, "clip_fraction": 0.1, "value_loss": 0.2,
-        "approx_kl_update": 0.01, "beta": settings.beta, "learning_rate": settings.learning_rate, "seconds": 1.0,
-    }  # fmt: skip
-    sample = {"step": step, "prompt": "An opossum is", "text": f" sample {number_word(step)} {EVIL}", "reward": 0.3, "kl": 1.0, "ended": True}
-    session.metrics, session.samples, session.evaluation = [*session.metrics, row], [*session.samples, sample], None
+        "step": step,
+        "reward_mean": 0.1 * step,
+        "reward_std": 1.0,
+        "kl_to_reference": 0.2 * step,
+        "entropy": 2.0,
+        "clip_fraction": 0.1,
+        "value_loss": 0.2,
+        "approx_kl_update": 0.01,
+        "beta": settings.beta,
+        "learning_rate": settings.learning_rate,
+        "seconds": 1.0,
+    }
+    sample = {
+        "step": step,
+        "prompt": "An opossum is",
+        "text": f" sample {number_word(step)} {EVIL}",
+        "reward": 0.3,
+        "kl": 1.0,
+        "ended": True,
+    }
+    session.metrics, session.samples, session.evaluation = (
+        [*session.metrics, row],
+        [*session.samples, sample],
+        None,
+    )
     session.weights = {"stand-in": step} if step else None
     return row
 
@@ -76,12 +121,16 @@ def number_word(step: int) -> str:
 
 
 def fake_ppo(self: Session, settings=None) -> Iterator:
-    self.settings = {**{name: values for name, values in self.settings.items() if name != "ppo_next"}, "ppo": vars(settings)}  # as steps.ppo does
+    self.settings = {
+        **{name: values for name, values in self.settings.items() if name != "ppo_next"},
+        "ppo": vars(settings),
+    }  # as steps.ppo does
     for _ in range(settings.steps + (0 if self.metrics else 1)):
         yield Progress("write", 1, 2)
         if settings.learning_rate >= 0.03 and self.steps_done == 1:
             raise TrainingDivergedHere(
-                "Training broke in step 2: The loss is no longer a finite number. The model of step 1 is kept. Try a smaller learning rate."
+                "Training broke in step 2: The loss is no longer a finite number. The model of step"
+                " 1 is kept. Try a smaller learning rate."
             )
         yield add_step(self, settings)
 
@@ -93,14 +142,37 @@ def fake_evaluate(self: Session, count: int = 120, seed: int = 1) -> Iterator:
 
 
 def evaluation(changed: bool) -> dict:
-    rewards = {"reward_before": -0.5, "reward_after": 0.8, "ended_before": True, "ended_after": True}
-    pairs = [{"prompt": prompt, "before": MEME, "after": FACT, **rewards} for prompt in ("A badger is", "A fox is", EVIL)]
-    verdict = "The reward model prefers the tuned model in 83% of 3 pairs." if changed else "No detectable change: the tuned model wins 50% of 3 pairs."
+    rewards = {
+        "reward_before": -0.5,
+        "reward_after": 0.8,
+        "ended_before": True,
+        "ended_after": True,
+    }
+    pairs = [
+        {"prompt": prompt, "before": MEME, "after": FACT, **rewards}
+        for prompt in ("A badger is", "A fox is", EVIL)
+    ]
+    verdict = (
+        "The reward model prefers the tuned model in 83% of 3 pairs."
+        if changed
+        else "No detectable change: the tuned model wins 50% of 3 pairs."
+    )
     return {
-        "pairs": pairs, "win_rate": 0.83 if changed else 0.5, "interval": [0.6, 0.95] if changed else [0.2, 0.8], "judge": "reward model", "wins": 2, "ties": 1,
-        "losses": 0, "rule": {"name": "fact", "before": 0.5, "after": 0.9}, "full_sentences": {"before": 0.95, "after": 0.96}, "distinct_2": {"before": 0.6, "after": 0.5},
-        "mean_words": {"before": 8.0, "after": 9.0}, "sentence": verdict, "round": 1, "step": 2,
-    }  # fmt: skip
+        "pairs": pairs,
+        "win_rate": 0.83 if changed else 0.5,
+        "interval": [0.6, 0.95] if changed else [0.2, 0.8],
+        "judge": "reward model",
+        "wins": 2,
+        "ties": 1,
+        "losses": 0,
+        "rule": {"name": "fact", "before": 0.5, "after": 0.9},
+        "full_sentences": {"before": 0.95, "after": 0.96},
+        "distinct_2": {"before": 0.6, "after": 0.5},
+        "mean_words": {"before": 8.0, "after": 9.0},
+        "sentence": verdict,
+        "round": 1,
+        "step": 2,
+    }
 
 
 def fake_compare(self: Session, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
@@ -117,11 +189,18 @@ def fake_compare(self: Session, prompt: str, seed: int = 0, samples: int = 3) ->
 
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
-    """The process's queue, replaced by one that only moves when a test advances it, and an engine of stand-ins."""
+    """The process's queue, replaced by one that only moves when a test advances it, and an engine
+    of stand-ins.
+    """
     still = jobs.JobQueue(threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     monkeypatch.setattr(state, "warm_up", lambda: "")
-    for name, fake in (("fit_reward_model", fake_fit), ("ppo", fake_ppo), ("evaluate", fake_evaluate), ("compare", fake_compare)):
+    for name, fake in (
+        ("fit_reward_model", fake_fit),
+        ("ppo", fake_ppo),
+        ("evaluate", fake_evaluate),
+        ("compare", fake_compare),
+    ):
         monkeypatch.setattr(Session, name, fake)
     return still
 
@@ -145,7 +224,11 @@ def made(kind: str = "empty") -> Session:
 
 
 def rank(
-    session: Session, groups: list[list[list[int]]], verdict: str | None = None, prompts: tuple[str, ...] = (), texts: tuple[str, str] = (FACT, MEME)
+    session: Session,
+    groups: list[list[list[int]]],
+    verdict: str | None = None,
+    prompts: tuple[str, ...] = (),
+    texts: tuple[str, str] = (FACT, MEME),
 ) -> None:
     first = len(session.rankings)
     session.rankings = [
@@ -192,7 +275,20 @@ def keys(app: AppTest) -> set[str]:
 
 def said(app: AppTest) -> str:
     """All words of the page that markdown, messages, captions, titles and our own HTML show."""
-    parts = [element.value for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success") for element in getattr(app, kind)]
+    parts = [
+        element.value
+        for kind in (
+            "title",
+            "subheader",
+            "markdown",
+            "caption",
+            "info",
+            "warning",
+            "error",
+            "success",
+        )
+        for element in getattr(app, kind)
+    ]
     parts += [element.proto.body for element in app.get("html")]
     return " ".join(str(part) for part in parts).replace("\\", "")
 
@@ -201,7 +297,7 @@ def alts(app: AppTest) -> list[str]:
     return [element.proto.alt for element in app.get("plotly_chart")]
 
 
-# --- empty -------------------------------------------------------------------------------------------------------
+# --- empty ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -216,7 +312,9 @@ def alts(app: AppTest) -> list[str]:
 def test_an_empty_page_says_what_is_missing_and_links_there(queue, page, needs, leads_to):
     app = open_page(page, made())
     assert needs in said(app)
-    assert leads_to.removeprefix("pages/").removesuffix(".py") in [link.proto.page for link in app.get("page_link")]
+    assert leads_to.removeprefix("pages/").removesuffix(".py") in [
+        link.proto.page for link in app.get("page_link")
+    ]
     assert not keys(app) & {"fit", "ppo_play", "compare", "evaluate"}
     assert alts(app) == []
 
@@ -225,7 +323,7 @@ def test_rounds_cannot_go_on_before_a_step(queue):
     assert open_page("rounds", made()).button(key="next_round").disabled
 
 
-# --- reward model ------------------------------------------------------------------------------------------------
+# --- reward model ---------------------------------------------------------------------------------
 
 
 def test_reward_model_trains_live(queue):
@@ -288,7 +386,9 @@ def test_contradictions_are_named_and_shown_as_text(queue):
     rank(session, [[[0], [1]]], prompts=("A yak is",))
     app = again(app)
     assert "contradict each other, about one prompt" in said(app)
-    assert all("<script>" not in element.value for element in app.markdown)  # every special character is escaped
+    assert all(
+        "<script>" not in element.value for element in app.markdown
+    )  # every special character is escaped
     assert not app.button(key="fit").disabled
 
 
@@ -304,12 +404,16 @@ def test_a_failed_fit_says_why(queue, monkeypatch):
     assert "could not read these answers" in said(app) and not app.button(key="fit").disabled
 
 
-# --- PPO ---------------------------------------------------------------------------------------------------------
+# --- PPO ------------------------------------------------------------------------------------------
 
 
 def test_every_ppo_setting_has_a_knob_with_its_help(queue):
     app = open_page("ppo", made("fitted"))
-    drawn = {widget.key: widget for kind in ("slider", "select_slider", "number_input") for widget in getattr(app, kind)}
+    drawn = {
+        widget.key: widget
+        for kind in ("slider", "select_slider", "number_input")
+        for widget in getattr(app, kind)
+    }
     for row in describe(PPOSettings):
         assert drawn[f"ppo_{row['name']}"].value == row["default"], row["name"]
         assert drawn[f"ppo_{row['name']}"].proto.help == row["help"]
@@ -320,13 +424,30 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     app = open_page("ppo", session)
     app.slider(key="ppo_steps").set_value(2).run()
     app = press(app, "ppo_play")
-    assert app.button(key="ppo_play").disabled and {"ppo_pause", "ppo_step", "ppo_stop"} <= keys(app)
+    assert app.button(key="ppo_play").disabled and {"ppo_pause", "ppo_step", "ppo_stop"} <= keys(
+        app
+    )
     for _ in range(4):
         queue.advance()
     app = again(app)
-    assert [metric.value for metric in app.metric] == ["1", "+0.10 SD", "0.20", f"{PPOSettings.beta:.2f}"]
-    starts = ("Mean reward", "KL to reference", "Reward against drift", "Entropy", "Clip fraction", "Approx. KL this update", "Value loss")
-    assert [next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)] == list(starts)
+    assert [metric.value for metric in app.metric] == [
+        "1",
+        "+0.10 SD",
+        "0.20",
+        f"{PPOSettings.beta:.2f}",
+    ]
+    starts = (
+        "Mean reward",
+        "KL to reference",
+        "Reward against drift",
+        "Entropy",
+        "Clip fraction",
+        "Approx. KL this update",
+        "Value loss",
+    )
+    assert [
+        next((start for start in starts if alt.startswith(start)), alt) for alt in alts(app)
+    ] == list(starts)
     assert app.slider(key="ppo_steps").disabled
     finish(queue)
     app = again(app)
@@ -339,17 +460,25 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     app = press(open_page("ppo", session), "ppo_one_step")
     finish(queue)
     app = again(app)
-    assert session.steps_done == 1 and len(session.metrics) == 2 and "ppo_resume" in keys(app), "step 0 looks, step 1 learns"
+    assert session.steps_done == 1 and len(session.metrics) == 2 and "ppo_resume" in keys(app), (
+        "step 0 looks, step 1 learns"
+    )
     app = press(app, "ppo_step")
     finish(queue)
-    app = press(again(app), "ppo_one_step")  # the button above the charts goes on with the paused run too
+    app = press(
+        again(app), "ppo_one_step"
+    )  # the button above the charts goes on with the paused run too
     finish(queue)
     app = again(app)
     assert session.steps_done == 3 and "Paused" in said(app)
     app = press(app, "ppo_stop")
     finish(queue)
     app = again(app)
-    assert session.steps_done == 3 and "ppo_stop" not in keys(app) and not app.button(key="ppo_play").disabled
+    assert (
+        session.steps_done == 3
+        and "ppo_stop" not in keys(app)
+        and not app.button(key="ppo_play").disabled
+    )
 
 
 def test_samples_of_every_step_can_be_opened(queue):
@@ -357,7 +486,9 @@ def test_samples_of_every_step_can_be_opened(queue):
     assert "sample two" in said(app)
     app.toggle(key="ppo_follow").set_value(False).run()
     app.select_slider(key="ppo_sample_step").set_value(0).run()
-    assert "sample zero" in said(app) and "sample two" not in said(app) and "first update" in said(app)
+    assert (
+        "sample zero" in said(app) and "sample two" not in said(app) and "first update" in said(app)
+    )
 
 
 def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
@@ -368,12 +499,25 @@ def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
     finish(queue)
     app = again(app)
     assert "no longer a finite number" in said(app) and "step 1 is kept" in said(app)
-    assert session.steps_done == 1 and app.metric[0].value == "1" and not app.button(key="ppo_play").disabled
+    assert (
+        session.steps_done == 1
+        and app.metric[0].value == "1"
+        and not app.button(key="ppo_play").disabled
+    )
 
 
 def test_ppo_survives_numbers_that_are_not_finite(queue):
     session = made("tuned")
-    session.metrics = [*session.metrics, session.metrics[-1] | {"step": 3, "reward_mean": float("nan"), "kl_to_reference": float("inf"), "entropy": None}]
+    session.metrics = [
+        *session.metrics,
+        session.metrics[-1]
+        | {
+            "step": 3,
+            "reward_mean": float("nan"),
+            "kl_to_reference": float("inf"),
+            "entropy": None,
+        },
+    ]
     app = open_page("ppo", session)
     assert app.metric[1].value == "no number" and "1 step has no number" in alts(app)[0]
 
@@ -411,10 +555,17 @@ def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
     app = open_page("ppo", session)
     assert app.slider(key="ppo_steps").value == 7 and app.select_slider(key="ppo_beta").value == 0.5
     words = said(app)
-    assert "β = 0.50" in words and "ε = 0.10" in words and "of the last run" in words and "Next run" not in words
+    assert (
+        "β = 0.50" in words
+        and "ε = 0.10" in words
+        and "of the last run" in words
+        and "Next run" not in words
+    )
     app.select_slider(key="ppo_beta").set_value(1.0).run()
     words = said(app)
-    assert "β = 0.50" in words and "Next run:** β: price of drift 1 (last run: 0.5)." in words, "the formula is about what was run"
+    assert "β = 0.50" in words and "Next run:** β: price of drift 1 (last run: 0.5)." in words, (
+        "the formula is about what was run"
+    )
 
 
 def test_play_keeps_what_the_sliders_say_also_over_a_reload(queue):
@@ -425,7 +576,10 @@ def test_play_keeps_what_the_sliders_say_also_over_a_reload(queue):
     press(app, "ppo_play")
     for moment in ("in line", "under way", "done"):
         again = open_page("ppo", session)  # a new tab, which remembers nothing
-        assert (again.slider(key="ppo_steps").value, again.select_slider(key="ppo_beta").value) == (3, 0.5), moment
+        assert (again.slider(key="ppo_steps").value, again.select_slider(key="ppo_beta").value) == (
+            3,
+            0.5,
+        ), moment
         assert "β = 0.50" in said(again) and "Next run" not in said(again), moment
         if moment == "in line":
             for _ in range(3):
@@ -440,22 +594,33 @@ def test_a_run_that_began_elsewhere_moves_the_sliders(queue):
     app = open_page("ppo", session)
     app.select_slider(key="ppo_beta").set_value(0.5).run()
     list(session.ppo(PPOSettings(steps=2)))
-    assert again(app).select_slider(key="ppo_beta").value == PPOSettings.beta and app.slider(key="ppo_steps").value == 2
+    assert (
+        again(app).select_slider(key="ppo_beta").value == PPOSettings.beta
+        and app.slider(key="ppo_steps").value == 2
+    )
 
 
-@pytest.mark.parametrize("broken", [{"steps": 10**9, "beta": "x", "seed": None}, {"beta": float("nan"), "epochs": True}])
+@pytest.mark.parametrize(
+    "broken", [{"steps": 10**9, "beta": "x", "seed": None}, {"beta": float("nan"), "epochs": True}]
+)
 def test_settings_that_cannot_be_are_drawn_as_the_defaults(queue, broken):
     session = made("fitted")
     session.settings = {"ppo": broken}
     app = open_page("ppo", session)
-    assert app.slider(key="ppo_steps").value == PPOSettings.steps and app.select_slider(key="ppo_beta").value == PPOSettings.beta
+    assert (
+        app.slider(key="ppo_steps").value == PPOSettings.steps
+        and app.select_slider(key="ppo_beta").value == PPOSettings.beta
+    )
 
 
 @pytest.mark.parametrize("round, since", [(1, "since step 0"), (2, "since this round began")])
 def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
     session = made("tuned")
     session.current_round = round
-    session.metrics = [row | {"reward_mean": mean} for row, mean in zip(session.metrics, (0.25, 0.5, 1.23), strict=True)]
+    session.metrics = [
+        row | {"reward_mean": mean}
+        for row, mean in zip(session.metrics, (0.25, 0.5, 1.23), strict=True)
+    ]
     app = open_page("ppo", session)
     assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
     assert whiteboard.numbers(session)["ppo"] == (f"step 2: reward +0.98 SD {since}", "+1.0 SD")
@@ -478,7 +643,11 @@ def test_ppo_names_its_prompts_and_never_the_evaluation_ones(queue):
     session = made("fitted")
     session.user_prompts = ["My cat is", EVIL]
     words = said(open_page("ppo", session))
-    assert "My cat is" in words and session.brief.training_prompts[0] in words and "Never on the 40 prompts" in words
+    assert (
+        "My cat is" in words
+        and session.brief.training_prompts[0] in words
+        and "Never on the 40 prompts" in words
+    )
     assert session.brief.evaluation_prompts[0] not in words
 
 
@@ -498,7 +667,7 @@ def test_the_round_can_be_started_again(queue):
     assert session.metrics == [] and session.reward_model is not None
 
 
-# --- before and after --------------------------------------------------------------------------------------------
+# --- before and after -----------------------------------------------------------------------------
 
 
 def test_any_prompt_on_both_models_with_one_seed(queue):
@@ -509,10 +678,22 @@ def test_any_prompt_on_both_models_with_one_seed(queue):
     finish(queue)
     app = again(app)
     words = said(app)
-    assert "seed 7" in words and "character for memes" in words and "breaks off" in words and "<script>" not in words
+    assert (
+        "seed 7" in words
+        and "character for memes" in words
+        and "breaks off" in words
+        and "<script>" not in words
+    )
 
 
-@pytest.mark.parametrize("prompt, sentence", [("  ", "The prompt is empty"), ("x" * 10_000, "10,000 characters"), ("a\x00b", "control characters")])
+@pytest.mark.parametrize(
+    "prompt, sentence",
+    [
+        ("  ", "The prompt is empty"),
+        ("x" * 10_000, "10,000 characters"),
+        ("a\x00b", "control characters"),
+    ],
+)
 def test_bad_prompts_are_refused_in_one_sentence(queue, prompt, sentence):
     session = made("tuned")
     app = open_page("before_after", session)
@@ -529,7 +710,10 @@ def test_win_rate_with_interval_judge_rule_and_language(queue):
     assert "prefers the tuned model in 83% of 3 pairs" in words
     assert any("83%" in alt and "60% to 95%" in alt and "reward model" in alt for alt in alts(app))
     assert "PPO trained on that very score" in words
-    assert "| Counted as “fact” by a rule | 50% | 90% |" in words and "| Ends in a full sentence | 95% | 96% |" in words
+    assert (
+        "| Counted as “fact” by a rule | 50% | 90% |" in words
+        and "| Ends in a full sentence | 95% | 96% |" in words
+    )
     assert "0.60 | 0.50" in words and "8.0 | 9.0" in words
 
 
@@ -544,12 +728,20 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
     session.evaluation = evaluation(changed=True)
     app = open_page("before_after", session)
     for _ in range(3):
-        answers = [element.proto.body for element in app.get("html") if "Answer A" in element.proto.body or "Answer B" in element.proto.body]
+        answers = [
+            element.proto.body
+            for element in app.get("html")
+            if "Answer A" in element.proto.body or "Answer B" in element.proto.body
+        ]
         key = "vote_a" if "a marsupial" in answers[0] else "vote_b"  # the fact, wherever it is
         app = press(app, key)
     assert [row["choice"] for row in session.votes] == ["after"] * 3
     assert {row["prompt"] for row in session.votes} == {"A badger is", "A fox is", EVIL}
-    assert not keys(app) & {"vote_a", "vote_b"} and [metric.value for metric in app.metric] == ["3", "0", "0"]
+    assert not keys(app) & {"vote_a", "vote_b"} and [metric.value for metric in app.metric] == [
+        "3",
+        "0",
+        "0",
+    ]
 
 
 def test_every_card_says_which_model_wrote_it(queue):
@@ -557,7 +749,11 @@ def test_every_card_says_which_model_wrote_it(queue):
     session.evaluation = evaluation(changed=True)
     app = press(open_page("before_after", session), "compare")
     finish(queue)
-    cards = [element.proto.body for element in again(app).get("html") if element.proto.body.startswith('<div class="op-answers"')]
+    cards = [
+        element.proto.body
+        for element in again(app).get("html")
+        if element.proto.body.startswith('<div class="op-answers"')
+    ]
     assert len(cards) == 1 + 3
     for card in cards:
         before, after = card.split("</div><div")
@@ -578,18 +774,25 @@ def test_blind_votes_come_with_an_interval_and_doubt(queue):
         session.add_vote(f"Animal {number} is", "after")
     session.add_vote("Animal 8 is", "tie")
     words = said(open_page("before_after", session))
-    assert "**94%** of 9 votes" in words and "a tie counting half" in words and "wholly above one half" in words and "too few" not in words
+    assert (
+        "**94%** of 9 votes" in words
+        and "a tie counting half" in words
+        and "wholly above one half" in words
+        and "too few" not in words
+    )
 
 
 def test_blind_vote_offers_no_identical_pairs(queue):
     session = made("tuned")
     session.evaluation = evaluation(changed=False)
-    session.evaluation["pairs"] = [pair | {"after": pair["before"]} for pair in session.evaluation["pairs"]]
+    session.evaluation["pairs"] = [
+        pair | {"after": pair["before"]} for pair in session.evaluation["pairs"]
+    ]
     app = open_page("before_after", session)
     assert "nothing to vote on" in said(app) and "vote_a" not in keys(app)
 
 
-# --- rounds ------------------------------------------------------------------------------------------------------
+# --- rounds ---------------------------------------------------------------------------------------
 
 
 def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
@@ -597,21 +800,29 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     app = open_page("rounds", session)
     words = said(app)
     assert "original model" in words.replace("*", "") and "zero and unit" in words
-    assert "| Comparisons | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == [], "a chart of one point shows nothing"
+    assert (
+        "| Comparisons | 3 |" in words
+        and "+0.20 (+0.20 in this round)" in words
+        and alts(app) == []
+    ), "a chart of one point shows nothing"
     app = press(app, "next_round")
     assert session.current_round == 2 and session.start_weights == {"stand-in": 2}
     assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
     app = press(app, "roll_back_1")
     assert session.current_round == 2 and "Back at the end of round 1" in said(app)
     app = press(app, "roll_back_0")
-    assert session.current_round == 1 and session.start_weights is None and len(session.rankings) == 3
+    assert (
+        session.current_round == 1 and session.start_weights is None and len(session.rankings) == 3
+    )
 
 
 def test_rounds_are_charted_from_the_second_on(queue):
     session = made("tuned")
     session.rounds, session.current_round = [session.round_summary()], 2
     app = open_page("rounds", session)
-    assert any("Round 2: 3 comparisons" in alt for alt in alts(app)) and "| Comparisons |" not in said(app)
+    assert any(
+        "Round 2: 3 comparisons" in alt for alt in alts(app)
+    ) and "| Comparisons |" not in said(app)
 
 
 def test_rounds_refusal_is_shown(queue):
@@ -626,19 +837,33 @@ def test_rounds_wait_for_a_running_job(queue):
     state_before = session.current_round
     press(open_page("ppo", session), "ppo_play")
     app = open_page("rounds", session)
-    assert app.button(key="next_round").disabled and "right now" in said(app) and session.current_round == state_before
+    assert (
+        app.button(key="next_round").disabled
+        and "right now" in said(app)
+        and session.current_round == state_before
+    )
 
 
-# --- the house's walls -------------------------------------------------------------------------------------------
+# --- the house's walls ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "name",
-    ["pages/steps/reward_model.py", "pages/steps/ppo.py", "pages/steps/before_after.py", "pages/steps/rounds.py", "ui/charts.py", "ui/charts_training.py", "ui/charts_compare.py"],
+    [
+        "pages/steps/reward_model.py",
+        "pages/steps/ppo.py",
+        "pages/steps/before_after.py",
+        "pages/steps/rounds.py",
+        "ui/charts.py",
+        "ui/charts_training.py",
+        "ui/charts_compare.py",
+    ],
 )
 def test_pages_hold_no_torch(name):
     source = (ROOT / name).read_text(encoding="utf-8")
-    assert "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
+    assert (
+        "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
+    )
 
 
 def test_every_chart_of_a_page_has_an_alternative(queue):

@@ -1,11 +1,27 @@
-"""The Verdict tab and the closer look at one pair, without a browser or torch: judges, luck, language, tokens; full, old and hostile."""
+"""The Verdict tab and the closer look at one pair, without a browser or torch: judges, luck,
+language, tokens; full, old and hostile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from test_pages_train import EVIL, FACT, MEME, again, alts, evaluation, finish, keys, made, open_page, press, queue, said  # noqa: F401
+from test_pages_train import (
+    EVIL,
+    FACT,
+    MEME,
+    again,
+    alts,
+    evaluation,
+    finish,
+    keys,
+    made,
+    open_page,
+    press,
+    queue,
+    said,
+)  # noqa: F401
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
@@ -14,13 +30,35 @@ from ui import token_changes as drawing
 from ui.charts import compare as charts_compare
 
 RECORD = {
-    "kind": "token_changes", "prompt": "A fox is", "before": MEME, "after": EVIL, "ended_before": True, "ended_after": True,
+    "kind": "token_changes",
+    "prompt": "A fox is",
+    "before": MEME,
+    "after": EVIL,
+    "ended_before": True,
+    "ended_after": True,
     "tokens": {
-        "before": [{"token": " a", "original": 0.5, "tuned": 0.25, "kl": 0.1, "rivals": [[" the", 0.1, 0.4]]}],
+        "before": [
+            {
+                "token": " a",
+                "original": 0.5,
+                "tuned": 0.25,
+                "kl": 0.1,
+                "rivals": [[" the", 0.1, 0.4]],
+            }
+        ],
         "after": [{"token": EVIL, "original": 0.001, "tuned": 0.9, "kl": 2.0, "rivals": []}],
     },
-    "most": [{"side": "after", "so_far": EVIL, "token": "</table><script>", "original": 0.001, "tuned": 0.9, "written": True}],
-}  # fmt: skip
+    "most": [
+        {
+            "side": "after",
+            "so_far": EVIL,
+            "token": "</table><script>",
+            "original": 0.001,
+            "tuned": 0.9,
+            "written": True,
+        }
+    ],
+}
 
 
 def measured(scripted: bool = True) -> dict:
@@ -28,21 +66,43 @@ def measured(scripted: bool = True) -> dict:
     found = evaluation(changed=True)
     gains = [1.0] * 30 + [-1.0] * 6 + [0.0] * 4
     pairs = [
-        {"prompt": f"Animal {i} is", "before": MEME, "after": FACT if gain else MEME, "reward_before": 0.0, "reward_after": gain, "ended_before": True, "ended_after": True}
+        {
+            "prompt": f"Animal {i} is",
+            "before": MEME,
+            "after": FACT if gain else MEME,
+            "reward_before": 0.0,
+            "reward_after": gain,
+            "ended_before": True,
+            "ended_after": True,
+        }
         for i, gain in enumerate(gains)
-    ]  # fmt: skip
+    ]
     fluency = {"before": [-0.5] * 40, "after": [-0.75] * 40}
-    return {**found, "pairs": pairs, **verdict.verdict(pairs, wanted="fact", scripted=scripted, fluency=fluency)}
+    return {
+        **found,
+        "pairs": pairs,
+        **verdict.verdict(pairs, wanted="fact", scripted=scripted, fluency=fluency),
+    }
 
 
 def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):  # noqa: F811
     session = made("tuned")
     session.evaluation = measured()
     words = said(app := open_page("before_after", session))
-    assert "better by the reward model it was trained on (80% of 40 pairs" in words and "the rule that the scripted rater judged by" in words
-    assert "teacher's own yardstick, and no second opinion" in words and "No independent opinion on the taste yet" in words
+    assert (
+        "better by the reward model it was trained on (80% of 40 pairs" in words
+        and "the rule that the scripted rater judged by" in words
+    )
+    assert (
+        "teacher's own yardstick, and no second opinion" in words
+        and "No independent opinion on the taste yet" in words
+    )
     shown = next(alt for alt in alts(app) if alt.startswith("Win rate of the tuned model."))
-    assert "reward model: 80% of 40" in shown and "shuffled labels" in shown and "wins 30, ties 4, losses 6" in shown
+    assert (
+        "reward model: 80% of 40" in shown
+        and "shuffled labels" in shown
+        and "wins 30, ties 4, losses 6" in shown
+    )
     assert (
         "| Counted as “fact” by a rule |" in words
         and "| Fluency (log-probability a token, frozen model) | −0.50 | **−0.75** |" in words
@@ -57,7 +117,11 @@ def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):  # noqa: F811
     for number in range(12):
         session.add_vote(f"Animal {number} is", "before")
     words = said(app := open_page("before_after", session))
-    assert "The judges disagree" in words and "your blind votes (0% of 12 votes, 0% to 24%)" in words and "No independent opinion" not in words
+    assert (
+        "The judges disagree" in words
+        and "your blind votes (0% of 12 votes, 0% to 24%)" in words
+        and "No independent opinion" not in words
+    )
     assert "No training has seen it" in words and "teacher's own yardstick" not in words
     assert any("you, blind: 0% of 12" in alt for alt in alts(app))
 
@@ -83,7 +147,10 @@ def test_a_verdict_of_an_earlier_version_still_opens(queue):  # noqa: F811
     session = made("tuned")
     session.evaluation = evaluation(changed=True)  # no judges, no language, no luck
     words = said(open_page("before_after", session))
-    assert "prefers the tuned model in 83% of 3 pairs" in words and "Measure again for the full verdict" in words
+    assert (
+        "prefers the tuned model in 83% of 3 pairs" in words
+        and "Measure again for the full verdict" in words
+    )
     assert "| Ends in a full sentence | 95% | 96% |" in words and "Luck alone" not in words
 
 
@@ -104,21 +171,36 @@ def test_one_pair_closely_shows_words_tokens_and_the_largest_changes(queue, monk
     finish(queue)
     words = said(again(app))
     assert asked[0]["prompt"] == EVIL and "The largest changes of all" in words
-    assert "50% → 25%" in words and "KL here: 0.10 nats" in words and "<del> great character" in words.replace(" a<del>", "<del>") or "<del>" in words
+    assert (
+        "50% → 25%" in words
+        and "KL here: 0.10 nats" in words
+        and "<del> great character" in words.replace(" a<del>", "<del>")
+        or "<del>" in words
+    )
     assert "<script>" not in words and "&lt;script&gt;" in words
 
 
 def test_the_differing_words_are_marked_and_everything_is_escaped():
     left, right = drawing.difference(" a small <b>brown</b> animal.", " a small grey animal.")
-    assert left == " a small<del> &lt;b&gt;brown&lt;/b&gt;</del> animal." and right == " a small<ins> grey</ins> animal."
-    assert drawing.difference(" same.", " same.") == (" same.", " same.") and drawing.difference("", " new.") == ("", "<ins> new.</ins>")
+    assert (
+        left == " a small<del> &lt;b&gt;brown&lt;/b&gt;</del> animal."
+        and right == " a small<ins> grey</ins> animal."
+    )
+    assert drawing.difference(" same.", " same.") == (" same.", " same.") and drawing.difference(
+        "", " new."
+    ) == ("", "<ins> new.</ins>")
 
 
 def test_the_chart_of_judges_has_a_band_a_judge_and_survives_none():
-    rows = [verdict.judged(name, [1.0] * 20 + [0.0] * 10, [f"p{i}" for i in range(30)]) for name in (verdict.REWARD_MODEL, verdict.RULE)]
+    rows = [
+        verdict.judged(name, [1.0] * 20 + [0.0] * 10, [f"p{i}" for i in range(30)])
+        for name in (verdict.REWARD_MODEL, verdict.RULE)
+    ]
     chart = charts_compare.judges(rows)
     bands = [shape for shape in chart.figure.layout.shapes if shape.type == "rect"]
-    assert [(band.x0, band.x1) for band in bands] == [tuple(100 * edge for edge in row["luck"]) for row in rows]
+    assert [(band.x0, band.x1) for band in bands] == [
+        tuple(100 * edge for edge in row["luck"]) for row in rows
+    ]
     assert chart.figure.layout.xaxis.title.text and chart.figure.layout.yaxis.title.text
     assert "word rule: 67% of 30" in chart.alt and "empty" in charts_compare.judges([]).alt
 

@@ -1,4 +1,6 @@
-"""Every page, empty, in a real browser: light, dark and 375 px wide. The pictures stay in test-artefacts/screenshots."""
+"""Every page, empty, in a real browser: light, dark and 375 px wide. The pictures stay in
+test-artefacts/screenshots.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import pytest
 
 from conftest import settled
 
-WORDS_OF_CHARTS = "[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext)"
+WORDS_OF_CHARTS = (
+    "[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext)"
+)
 COLOURS = """selector => [...document.querySelectorAll(selector)].map(word => getComputedStyle(word).fill)
     .concat([getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor])"""
 
@@ -39,7 +43,11 @@ PAGES = {
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "375": {"color_scheme": "light", "viewport": {"width": 375, "height": 812}, "device_scale_factor": 2},
+    "375": {
+        "color_scheme": "light",
+        "viewport": {"width": 375, "height": 812},
+        "device_scale_factor": 2,
+    },
 }
 
 
@@ -59,7 +67,9 @@ def test_every_page_draws_and_fits(chromium, app_url: str, artefacts: Path, look
         page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
         assert page.get_by_test_id("stException").count() == 0, f"{name} shows an exception"
         width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= LOOKS[look]["viewport"]["width"], f"{name} is {width} px wide and scrolls sideways"
+        assert width <= LOOKS[look]["viewport"]["width"], (
+            f"{name} is {width} px wide and scrolls sideways"
+        )
     context.close()
     assert errors == []
 
@@ -70,7 +80,8 @@ def contrast(one: str, other: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
         return sum(
-            share * (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4) for share, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+            share * (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4)
+            for share, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
         )
 
     low, high = sorted(map(luminance, (one, other)))
@@ -78,7 +89,9 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("first, then", [("light", "dark"), ("dark", "light")])
-def test_the_words_of_charts_can_be_read_also_when_the_theme_changes(chromium, app_url: str, first: str, then: str) -> None:
+def test_the_words_of_charts_can_be_read_also_when_the_theme_changes(
+    chromium, app_url: str, first: str, then: str
+) -> None:
     context = chromium.new_context(reduced_motion="reduce", **LOOKS[first])
     page = context.new_page()
     page.goto(app_url)  # home shows the precomputed example's charts
@@ -89,5 +102,9 @@ def test_the_words_of_charts_can_be_read_also_when_the_theme_changes(chromium, a
         page.wait_for_timeout(2_000)
         page.locator("[data-testid=stPlotlyChart] .xtick text").first.wait_for()
         *words, background = page.evaluate(COLOURS, WORDS_OF_CHARTS)
-        assert len(words) > 10 and min(contrast(word, background) for word in words) >= 4.5, (look, set(words), background)
+        assert len(words) > 10 and min(contrast(word, background) for word in words) >= 4.5, (
+            look,
+            set(words),
+            background,
+        )
     context.close()

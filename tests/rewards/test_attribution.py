@@ -1,4 +1,6 @@
-"""Shares that sum to the score, influences equal to leave-one-out refits, and a warning that knows length from taste."""
+"""Shares that sum to the score, influences equal to leave-one-out refits, and a warning that knows
+length from taste.
+"""
 
 import pytest
 import torch
@@ -30,11 +32,23 @@ def lm():
 
 
 def some_model(d=32, k=4):
-    return RewardModel(Whitener(normal(d, seed=1).float(), 0.3 * normal(d, k, seed=2).float()), normal(k, seed=3).float(), torch.eye(k), center=0.7, scale=1.9)
+    return RewardModel(
+        Whitener(normal(d, seed=1).float(), 0.3 * normal(d, k, seed=2).float()),
+        normal(k, seed=3).float(),
+        torch.eye(k),
+        center=0.7,
+        scale=1.9,
+    )
 
 
 def test_words_are_put_together_from_pieces():
-    assert word_groups([" an", " opos", "sum", ".", '"', " It", "'s", " end"]) == [[0], [1, 2], [3, 4], [5, 6], [7]]
+    assert word_groups([" an", " opos", "sum", ".", '"', " It", "'s", " end"]) == [
+        [0],
+        [1, 2],
+        [3, 4],
+        [5, 6],
+        [7],
+    ]
     assert word_groups(["First", " two", "\n", "next"]) == [[0], [1], [2], [3]]
 
 
@@ -42,16 +56,27 @@ def test_shares_sum_to_the_score_less_the_baseline(lm):
     model = some_model()
     found = explain_words(lm, model, "w1 w2", "w3 w4 w5 w3 w9")
     ids = torch.tensor([lm.encode_response("w3 w4 w5 w3 w9")])
-    _, at = response_forward(lm.trunk, torch.tensor([lm.encode("w1 w2")]), torch.ones(1, 2, dtype=torch.bool), ids, torch.ones(1, 6, dtype=torch.bool))
+    _, at = response_forward(
+        lm.trunk,
+        torch.tensor([lm.encode("w1 w2")]),
+        torch.ones(1, 2, dtype=torch.bool),
+        ids,
+        torch.ones(1, 6, dtype=torch.bool),
+    )
     score = model.score(pooled_states(at, torch.ones(1, 6, dtype=torch.bool))).item()
     assert found["score"] == pytest.approx(score, abs=1e-5) and found["baseline"] == 0
     assert sum(row["share"] for row in found["words"]) == pytest.approx(score, abs=1e-4)
     assert [row["word"] for row in found["words"]] == [" w3", " w4", " w5", " w3", " w9", "⏹ end"]
-    # Gradient times (input - baseline) is the same decomposition: compare with autograd on each token's state.
+    # Gradient times (input - baseline) is the same decomposition: compare with autograd on each
+    # token's state.
     states = at[0].detach().clone().requires_grad_(True)
     ((model.raw(states.mean(0)[None]) - model.center) / model.scale).sum().backward()
-    by_gradient = (states.grad * (states - model.whitener.mean)).sum(1) - model.center / model.scale / 6
-    torch.testing.assert_close(token_shares(model, at[0]), by_gradient.detach(), atol=1e-5, rtol=1e-4)
+    by_gradient = (states.grad * (states - model.whitener.mean)).sum(
+        1
+    ) - model.center / model.scale / 6
+    torch.testing.assert_close(
+        token_shares(model, at[0]), by_gradient.detach(), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_occlusion_is_the_score_of_the_text_without_the_word(lm):
@@ -64,24 +89,46 @@ def test_occlusion_is_the_score_of_the_text_without_the_word(lm):
 
 
 def test_the_word_that_the_taste_is_about_ranks_first(lm):
-    """A taste for one word, in the embedding: the model is that word's own direction, so its share and effect must lead."""
+    """A taste for one word, in the embedding: the model is that word's own direction, so its share
+    and effect must lead.
+    """
     loved = WORDS.index(" w7")
     bare = tiny_trunk(spread=0.02)  # blocks that hardly mix: a state is its token's
     plain_lm = FakeLM(trunk=bare, end_id=END, pad_id=PAD)
     ids = torch.arange(2, 40)[:, None]
-    _, at = response_forward(bare, torch.full((38, 1), 3), torch.ones(38, 1, dtype=torch.bool), ids, torch.ones(38, 1, dtype=torch.bool))
+    _, at = response_forward(
+        bare,
+        torch.full((38, 1), 3),
+        torch.ones(38, 1, dtype=torch.bool),
+        ids,
+        torch.ones(38, 1, dtype=torch.bool),
+    )
     states = at[:, 0]
     direction = states[loved - 2] - states.mean(0)
-    model = RewardModel(Whitener(states.mean(0), direction[:, None] / direction.norm() ** 2), torch.ones(1), torch.eye(1))
+    model = RewardModel(
+        Whitener(states.mean(0), direction[:, None] / direction.norm() ** 2),
+        torch.ones(1),
+        torch.eye(1),
+    )
     rows = explain_words(plain_lm, model, "w1", "w3 w12 w7 w20 w31")["words"][:-1]
-    assert max(rows, key=lambda row: row["share"])["word"] == " w7" == max(rows, key=lambda row: row["effect"])["word"]
+    assert (
+        max(rows, key=lambda row: row["share"])["word"]
+        == " w7"
+        == max(rows, key=lambda row: row["effect"])["word"]
+    )
 
 
 def test_influence_is_the_leave_one_out_refit():
     data, _ = judged(25, k=4, choices=[("a", "b", "b", "tie", "a")[i % 5] for i in range(25)])
     model = model_of(data)
     estimated = influences(data, model.weights, 1.0)
-    exact = torch.stack([model.weights.double() - comparisons.fit_head(data.changed(i, "withhold"), 1.0).weights.double() for i in range(25)])
+    exact = torch.stack(
+        [
+            model.weights.double()
+            - comparisons.fit_head(data.changed(i, "withhold"), 1.0).weights.double()
+            for i in range(25)
+        ]
+    )
     torch.testing.assert_close(estimated, exact, atol=0.02, rtol=0.05)
     assert exact.abs().max() > 0.1  # the votes do matter
 
@@ -90,32 +137,67 @@ def test_the_votes_that_made_a_score():
     data, _ = judged(25, k=4)
     model, features = model_of(data, scale=2.0), normal(4, seed=9)
     found = influential_votes(data, model, features, 1.0, most=25)
-    effects = [((model.weights - comparisons.fit_head(data.changed(i, "withhold"), 1.0).weights).double() @ features / 2).item() for i in range(25)]
+    effects = [
+        (
+            (
+                model.weights - comparisons.fit_head(data.changed(i, "withhold"), 1.0).weights
+            ).double()
+            @ features
+            / 2
+        ).item()
+        for i in range(25)
+    ]
     top = max(range(25), key=lambda i: abs(effects[i]))
-    assert found["votes"][0]["index"] == top and found["votes"][0]["effect"] == pytest.approx(effects[top], abs=1e-3)
-    assert [abs(row["effect"]) for row in found["votes"]] == sorted((abs(row["effect"]) for row in found["votes"]), reverse=True)
+    assert found["votes"][0]["index"] == top and found["votes"][0]["effect"] == pytest.approx(
+        effects[top], abs=1e-3
+    )
+    assert [abs(row["effect"]) for row in found["votes"]] == sorted(
+        (abs(row["effect"]) for row in found["votes"]), reverse=True
+    )
     assert found["agreement"] < 0.05
     pair = data.pairs[top]
-    assert (found["votes"][0]["winner"], found["votes"][0]["loser"]) == ((pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a))
+    assert (found["votes"][0]["winner"], found["votes"][0]["loser"]) == (
+        (pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a)
+    )
 
 
 def test_nearest_judged_outputs_and_how_they_fared():
     pairs = [Pair("p", "x", "y", "a"), Pair("p", "z", "x", "tie"), Pair("p", "x", "z", "b")]
-    data = comparisons.from_states(plain(2), pairs, comparisons.rows_of(pairs), torch.tensor([[0.0, 0], [3, 4], [1, 0]]))
+    data = comparisons.from_states(
+        plain(2), pairs, comparisons.rows_of(pairs), torch.tensor([[0.0, 0], [3, 4], [1, 0]])
+    )
     rows = nearest_judged(data, torch.tensor([0.2, 0.0]))
-    assert [(row["text"], round(row["distance"], 4)) for row in rows] == [("x", 0.2), ("z", 0.8), ("y", round((2.8**2 + 16) ** 0.5, 4))]
-    assert [(row["won"], row["lost"], row["tied"]) for row in rows] == [(1, 1, 1), (1, 0, 1), (0, 1, 0)]
+    assert [(row["text"], round(row["distance"], 4)) for row in rows] == [
+        ("x", 0.2),
+        ("z", 0.8),
+        ("y", round((2.8**2 + 16) ** 0.5, 4)),
+    ]
+    assert [(row["won"], row["lost"], row["tied"]) for row in rows] == [
+        (1, 1, 1),
+        (1, 0, 1),
+        (0, 1, 0),
+    ]
 
 
 def test_surface_by_hand():
-    assert surface_of("A CAT, a cat!") == {"length": 4.0, "capitals": 4 / 8, "punctuation": 2 / 4, "repetition": 0.5}
+    assert surface_of("A CAT, a cat!") == {
+        "length": 4.0,
+        "capitals": 4 / 8,
+        "punctuation": 2 / 4,
+        "repetition": 0.5,
+    }
     assert set(surface_of("").values()) == {0.0}
     x, y = normal(50), normal(50, seed=1)
-    assert correlation(x, y) == pytest.approx(torch.corrcoef(torch.stack([x, y]))[0, 1].item()) and correlation(x, torch.ones(50)) == 0
+    assert (
+        correlation(x, y) == pytest.approx(torch.corrcoef(torch.stack([x, y]))[0, 1].item())
+        and correlation(x, torch.ones(50)) == 0
+    )
 
 
 def with_votes(longer_wins):
-    pairs = [Pair(f"p{i}", "a b c d", "a b", "a" if win else "b") for i, win in enumerate(longer_wins)]
+    pairs = [
+        Pair(f"p{i}", "a b c d", "a b", "a" if win else "b") for i, win in enumerate(longer_wins)
+    ]
     rows = comparisons.rows_of(pairs)
     return comparisons.from_states(plain(2), pairs, rows, normal(len(rows), 2).float())
 
@@ -123,8 +205,13 @@ def with_votes(longer_wins):
 def test_a_score_that_learned_length_instead_of_taste_is_warned_about():
     texts = [" ".join(f"w{j}" for j in range(n)) for n in range(1, 30)]
     lengths = torch.arange(1.0, 30.0)
-    unasked = surface_correlations(texts, lengths + 0.1 * normal(29).float(), with_votes([True, False] * 5))
-    assert "learned length instead of your taste: only 50% of your votes" in unasked["warning"] and "longer" in unasked["warning"]
+    unasked = surface_correlations(
+        texts, lengths + 0.1 * normal(29).float(), with_votes([True, False] * 5)
+    )
+    assert (
+        "learned length instead of your taste: only 50% of your votes" in unasked["warning"]
+        and "longer" in unasked["warning"]
+    )
     asked = surface_correlations(texts, lengths, with_votes([True] * 9 + [False]))
     assert "So did your votes: 90%" in asked["warning"] and "instead" not in asked["warning"]
     shorter = surface_correlations(texts, -lengths, with_votes([True, False] * 5))
@@ -142,6 +229,12 @@ def test_everything_about_one_score(lm):
             next(work)
         except StopIteration as end:
             data = end.value
-    records = [item for item in explain_score(lm, data, model, "w1 w2", "w3 w4", 1.0) if not isinstance(item, Progress)]
+    records = [
+        item
+        for item in explain_score(lm, data, model, "w1 w2", "w3 w4", 1.0)
+        if not isinstance(item, Progress)
+    ]
     assert [row["kind"] for row in records] == ["words", "votes", "nearest"]
-    assert records[2]["rows"][0]["text"] == "w3 w4" and records[2]["rows"][0]["distance"] == pytest.approx(0, abs=1e-3)
+    assert records[2]["rows"][0]["text"] == "w3 w4" and records[2]["rows"][0][
+        "distance"
+    ] == pytest.approx(0, abs=1e-3)

@@ -1,4 +1,6 @@
-"""Cached refits against a general optimiser and against ``reward_model.fit``; and every kind of bad input, each with its sentence."""
+"""Cached refits against a general optimiser and against ``reward_model.fit``; and every kind of bad
+input, each with its sentence.
+"""
 
 import time
 from dataclasses import replace
@@ -18,10 +20,17 @@ from rlhf_core.rewards.reward_model import RewardModelError, Whitener, fit, prio
 
 def test_solve_is_the_optimum():
     data, _ = judged(50, k=6)
-    prior, weights = torch.linspace(0.2, 2, 6, dtype=torch.float64), torch.rand(50, generator=torch.Generator().manual_seed(9), dtype=torch.float64) + 0.1
+    prior, weights = (
+        torch.linspace(0.2, 2, 6, dtype=torch.float64),
+        torch.rand(50, generator=torch.Generator().manual_seed(9), dtype=torch.float64) + 0.1,
+    )
     w, hessian = solve(data.x, data.targets, weights, prior)
-    torch.testing.assert_close(w, general_optimum(data.x, data.targets, weights, prior), atol=1e-6, rtol=0)
-    expected = torch.autograd.functional.hessian(lambda v: comparisons.objective(v, data.x, data.targets, weights, prior), w)
+    torch.testing.assert_close(
+        w, general_optimum(data.x, data.targets, weights, prior), atol=1e-6, rtol=0
+    )
+    expected = torch.autograd.functional.hessian(
+        lambda v: comparisons.objective(v, data.x, data.targets, weights, prior), w
+    )
     torch.testing.assert_close(hessian, expected, atol=1e-8, rtol=1e-8)
     elsewhere, _ = solve(data.x, data.targets, weights, prior, start=5 * normal(6, seed=4))
     torch.testing.assert_close(elsewhere, w, atol=1e-8, rtol=0)
@@ -34,15 +43,28 @@ def test_many_heads_at_once_are_the_heads_one_by_one():
     for std in (0.3, 10.0):  # 10: so weak a prior that undamped steps alone go too far
         prior = torch.full((5,), std, dtype=torch.float64)
         each = torch.stack([general_optimum(data.x, data.targets, row, prior) for row in weights])
-        torch.testing.assert_close(solve_many(data.x, data.targets, weights, prior), each, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            solve_many(data.x, data.targets, weights, prior), each, atol=1e-4, rtol=1e-4
+        )
 
 
 def test_the_head_is_reward_models_head():
     whitener = Whitener(normal(6, seed=8).float(), normal(6, 4, seed=9).float())
     states = normal(60, 6, seed=2).float()
-    pairs = [Pair(f"p{i % 6}", f"a{i}", f"b{i}", "a" if i % 3 else "b", weight=1 / (1 + i % 2)) for i in range(30)]
+    pairs = [
+        Pair(f"p{i % 6}", f"a{i}", f"b{i}", "a" if i % 3 else "b", weight=1 / (1 + i % 2))
+        for i in range(30)
+    ]
     data = from_states(whitener, pairs, rows_of(pairs), states)
-    *_, model = fit(whitener, states[0::2], states[1::2], data.targets, data.weights, torch.zeros(30), RewardModelSettings(prior_std=0.7))
+    *_, model = fit(
+        whitener,
+        states[0::2],
+        states[1::2],
+        data.targets,
+        data.weights,
+        torch.zeros(30),
+        RewardModelSettings(prior_std=0.7),
+    )
     ours = fit_head(data, 0.7)
     torch.testing.assert_close(ours.weights, model.weights, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(ours.covariance, model.covariance, atol=1e-5, rtol=1e-4)
@@ -51,15 +73,23 @@ def test_the_head_is_reward_models_head():
 def test_the_prior_is_tighter_in_directions_that_hardly_vary():
     widths = torch.tensor([4.0, 2.0, 1.0])
     whitener = Whitener(torch.zeros(3), torch.diag(1 / widths))
-    torch.testing.assert_close(prior_stds(whitener, 0.5), torch.tensor([0.5, 0.25, 0.125], dtype=torch.float64))
-    torch.testing.assert_close(prior_stds(plain(3), 0.5), torch.full((3,), 0.5, dtype=torch.float64))
+    torch.testing.assert_close(
+        prior_stds(whitener, 0.5), torch.tensor([0.5, 0.25, 0.125], dtype=torch.float64)
+    )
+    torch.testing.assert_close(
+        prior_stds(plain(3), 0.5), torch.full((3,), 0.5, dtype=torch.float64)
+    )
 
 
 def test_a_vote_is_flipped_or_withheld_and_the_rest_stays():
     data, _ = judged(10)
     flipped, withheld = data.changed(3, "flip"), data.changed(3, "withhold")
-    assert (flipped.targets != data.targets).nonzero().flatten().tolist() == [3] and torch.equal(flipped.weights, data.weights)
-    assert (withheld.weights == 0).nonzero().flatten().tolist() == [3] and torch.equal(withheld.targets, data.targets)
+    assert (flipped.targets != data.targets).nonzero().flatten().tolist() == [3] and torch.equal(
+        flipped.weights, data.weights
+    )
+    assert (withheld.weights == 0).nonzero().flatten().tolist() == [3] and torch.equal(
+        withheld.targets, data.targets
+    )
     assert data.weights.min() == 1
     with pytest.raises(RewardModelError, match="no comparison number 10; this session has 10"):
         data.changed(10, "flip")
@@ -67,7 +97,7 @@ def test_a_vote_is_flipped_or_withheld_and_the_rest_stays():
         data.changed(1, "drop")
 
 
-# --- bad input -----------------------------------------------------------------------------------------------------
+# --- bad input ------------------------------------------------------------------------------------
 
 
 def of(pairs, k=3, seed=0):
@@ -81,7 +111,11 @@ def test_one_comparison_is_learned_and_said_to_prove_nothing():
     assert (data.x @ model.weights.double()).item() < 0 and torch.isfinite(model.covariance).all()
     assert any("One comparison alone" in note for note in data.notes)
     found = diagnose(data, model.weights, 1.0)
-    assert found["held_out"]["accuracy"] is None and "one prompt" in found["held_out"]["sentence"] and found["calibration"]["error"] is None
+    assert (
+        found["held_out"]["accuracy"] is None
+        and "one prompt" in found["held_out"]["sentence"]
+        and found["calibration"]["error"] is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,11 +123,23 @@ def test_one_comparison_is_learned_and_said_to_prove_nothing():
     [
         ([], "no comparison was made yet"),
         ([Pair("p", "x", "y", "tie"), Pair("q", "x", "z", "tie")], "every comparison is a tie"),
-        ([Pair("p", "x", "y", "a"), Pair("p", "x", "y", "b")], "every preference is taken back by its opposite"),
-        ([Pair("p", "x", "y", "a"), Pair("p", "y", "x", "a")], "every preference is taken back by its opposite"),
+        (
+            [Pair("p", "x", "y", "a"), Pair("p", "x", "y", "b")],
+            "every preference is taken back by its opposite",
+        ),
+        (
+            [Pair("p", "x", "y", "a"), Pair("p", "y", "x", "a")],
+            "every preference is taken back by its opposite",
+        ),
         ([Pair("p", "x", "x", "a")], "no comparison prefers one of two different texts"),
     ],
-    ids=["none", "all ties", "contradictions only", "contradictions, swapped", "identical texts alone"],
+    ids=[
+        "none",
+        "all ties",
+        "contradictions only",
+        "contradictions, swapped",
+        "identical texts alone",
+    ],
 )
 def test_nothing_to_learn_is_one_sentence(pairs, sentence):
     with pytest.raises(RewardModelError, match=sentence) as caught:
@@ -103,7 +149,9 @@ def test_nothing_to_learn_is_one_sentence(pairs, sentence):
 
 def test_identical_texts_judged_different_are_left_out_and_named():
     data = of([Pair("p", "x", "x", "a"), Pair("p", "x", "y", "a"), Pair("q", "u", "v", "b")])
-    assert len(data) == 2 and any("1 judgement prefers one of two identical texts" in note for note in data.notes)
+    assert len(data) == 2 and any(
+        "1 judgement prefers one of two identical texts" in note for note in data.notes
+    )
 
 
 def test_perfectly_separable_votes_have_finite_weights_and_a_warning():
@@ -117,30 +165,60 @@ def test_perfectly_separable_votes_have_finite_weights_and_a_warning():
 
 
 def test_ties_between_outputs_that_differ_hold_the_weights_back():
-    """Twelve votes that fit together, and ties in every direction: the likelihood has a finite optimum of its own, so nothing is said of the prior."""
+    """Twelve votes that fit together, and ties in every direction: the likelihood has a finite
+    optimum of its own, so nothing is said of the prior.
+    """
     data, _ = judged(12, k=3, noise=False)
     ties = replace(
-        data, pairs=data.pairs * 2, a=data.a.repeat(2), b=data.b.repeat(2), targets=torch.cat([data.targets, torch.full((12,), 0.5, dtype=torch.float64)]),
+        data,
+        pairs=data.pairs * 2,
+        a=data.a.repeat(2),
+        b=data.b.repeat(2),
+        targets=torch.cat([data.targets, torch.full((12,), 0.5, dtype=torch.float64)]),
         weights=data.weights.repeat(2),
-    )  # fmt: skip
+    )
     assert comparisons.separable(data) and not comparisons.separable(ties)
 
 
 def test_ties_and_rejected_exploits_are_learned_from_and_not_counted():
     whitener = Whitener(torch.zeros(4), torch.eye(4))
-    pairs = [Pair(f"p{i % 4}", f"a{i}", f"b{i}", "tie" if i % 5 == 4 else "a", annotator=EXPLOIT if i % 3 == 0 else "you") for i in range(20)]
+    pairs = [
+        Pair(
+            f"p{i % 4}",
+            f"a{i}",
+            f"b{i}",
+            "tie" if i % 5 == 4 else "a",
+            annotator=EXPLOIT if i % 3 == 0 else "you",
+        )
+        for i in range(20)
+    ]
     data = from_states(whitener, pairs, rows_of(pairs), normal(40, 4, seed=5).float())
     counted = sum(pair.choice == "a" and pair.annotator == "you" for pair in pairs)
     assert len(data) == 20 and int(data.tested.sum()) == counted
     held = leave_one_prompt_out(data, 0.35)
-    assert held["count"] == counted == sum(row["count"] for row in held["prompts"]) and held["sentence"].startswith(f"Of {counted} votes")
+    assert held["count"] == counted == sum(row["count"] for row in held["prompts"]) and held[
+        "sentence"
+    ].startswith(f"Of {counted} votes")
     a, b = data.features[data.a].float(), data.features[data.b].float()
-    last = list(fit(whitener, a, b, data.targets, data.weights, data.groups, RewardModelSettings(), data.tested))[-2]
+    last = list(
+        fit(
+            whitener,
+            a,
+            b,
+            data.targets,
+            data.weights,
+            data.groups,
+            RewardModelSettings(),
+            data.tested,
+        )
+    )[-2]
     assert last["heldout_pairs"] == counted
 
 
 def test_a_prompt_with_a_single_output_cannot_be_ranked():
-    with pytest.raises(PreferenceError, match="at least two different outputs; this prompt has one"):
+    with pytest.raises(
+        PreferenceError, match="at least two different outputs; this prompt has one"
+    ):
         Ranking("set-1", "p", ["only"], [0], [[0]])
 
 

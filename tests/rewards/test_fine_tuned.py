@@ -1,4 +1,6 @@
-"""The stepwise crank against TRL's own ``train()``, the loss by hand, a taste that is learned, and a frozen base that stays as it is."""
+"""The stepwise crank against TRL's own ``train()``, the loss by hand, a taste that is learned, and
+a frozen base that stays as it is.
+"""
 
 import copy
 import random
@@ -13,7 +15,14 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.transformer import Transformer
 from rlhf_core.rewards import reward_model as rm
-from rlhf_core.rewards.fine_tuned import FineTunedReward, classifier, fit, reward_trainer, steps_of, token_ids
+from rlhf_core.rewards.fine_tuned import (
+    FineTunedReward,
+    classifier,
+    fit,
+    reward_trainer,
+    steps_of,
+    token_ids,
+)
 from rlhf_core.rewards.kinds import HeadScorer, Reference, train
 from rlhf_core.rewards.reward_model import RewardModelError
 
@@ -21,7 +30,14 @@ from rlhf_core.rewards.reward_model import RewardModelError
 @pytest.fixture
 def lm():
     model = tiny_gpt2()
-    return FakeLM(trunk=Transformer.from_pretrained(model), end_id=END, pad_id=PAD, name="tiny", config=model.config.to_dict(), tokenizer=_tokenizer())
+    return FakeLM(
+        trunk=Transformer.from_pretrained(model),
+        end_id=END,
+        pad_id=PAD,
+        name="tiny",
+        config=model.config.to_dict(),
+        tokenizer=_tokenizer(),
+    )
 
 
 def _tokenizer():
@@ -29,7 +45,11 @@ def _tokenizer():
     from tokenizers import models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    raw = Raw(models.WordLevel({"<end>": END, "<pad>": PAD, **{f"w{i}": i + 2 for i in range(38)}}, unk_token="<pad>"))
+    raw = Raw(
+        models.WordLevel(
+            {"<end>": END, "<pad>": PAD, **{f"w{i}": i + 2 for i in range(38)}}, unk_token="<pad>"
+        )
+    )
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<end>", pad_token="<pad>")
 
@@ -39,15 +59,25 @@ def taste(count=24, prompts=6, seed=0):
     rng = random.Random(seed)
     pairs = []
     for i in range(count):
-        words = [[f"w{rng.choice([3, 4, 5, 6, 8, 9])}" for _ in range(rng.randint(2, 5))] for _ in range(2)]
+        words = [
+            [f"w{rng.choice([3, 4, 5, 6, 8, 9])}" for _ in range(rng.randint(2, 5))]
+            for _ in range(2)
+        ]
         words[0][rng.randrange(len(words[0]))] = "w7"
         good, bad = (" ".join(side) for side in words)
-        pairs.append(Pair(f"w{20 + i % prompts} w2", good, bad, "a") if i % 2 else Pair(f"w{20 + i % prompts} w2", bad, good, "b"))
+        pairs.append(
+            Pair(f"w{20 + i % prompts} w2", good, bad, "a")
+            if i % 2
+            else Pair(f"w{20 + i % prompts} w2", bad, good, "b")
+        )
     return pairs
 
 
 def rows_of_pairs(pairs):
-    return [tuple((p.prompt, text, True) for text in ((p.a, p.b) if p.choice == "a" else (p.b, p.a))) for p in pairs]
+    return [
+        tuple((p.prompt, text, True) for text in ((p.a, p.b) if p.choice == "a" else (p.b, p.a)))
+        for p in pairs
+    ]
 
 
 SETTINGS = FineTunedSettings(epochs=3, batch_size=8, learning_rate=1e-3, unfrozen_layers=1)
@@ -60,16 +90,23 @@ def test_turning_the_crank_is_trls_own_train(lm, tmp_path):
     records = list(steps_of(reward_trainer(lm, ours, rows, SETTINGS, str(tmp_path / "a"))))
     reward_trainer(lm, theirs, rows, SETTINGS, str(tmp_path / "b")).train()
     assert [row["step"] for row in records] == list(range(1, 10)) and records[-1]["of"] == 9
-    for (name, one), two, first in zip(ours.named_parameters(), theirs.parameters(), start.parameters()):
+    for (name, one), two, first in zip(
+        ours.named_parameters(), theirs.parameters(), start.parameters()
+    ):
         torch.testing.assert_close(one, two, atol=1e-7, rtol=1e-6, msg=name)
-        assert torch.equal(one, first) != one.requires_grad, name  # what is trained has moved, and nothing else
+        assert torch.equal(one, first) != one.requires_grad, (
+            name
+        )  # what is trained has moved, and nothing else
 
 
 def test_the_first_steps_loss_is_bradley_terry_plus_trls_centring(lm, tmp_path):
     rows = rows_of_pairs(taste(count=6))
     model = classifier(lm, 1, 0)
     scores = FineTunedReward(lm, model).raw([row for pair in rows for row in pair]).view(-1, 2)
-    expected = torch.nn.functional.softplus(scores[:, 1] - scores[:, 0]).mean() + 0.01 * (scores.sum(1) ** 2).mean()
+    expected = (
+        torch.nn.functional.softplus(scores[:, 1] - scores[:, 0]).mean()
+        + 0.01 * (scores.sum(1) ** 2).mean()
+    )
     first = next(steps_of(reward_trainer(lm, model, rows, SETTINGS, str(tmp_path))))
     assert first["loss"] == pytest.approx(expected.item(), rel=1e-4) and first["gradient"] > 0
 
@@ -85,7 +122,13 @@ def test_a_callback_may_stop_it_and_so_may_closing(lm, tmp_path):
             control.should_training_stop = state.global_step == 2
             return control
 
-    records = list(steps_of(reward_trainer(lm, classifier(lm, 1, 0), rows_of_pairs(taste()), SETTINGS, str(tmp_path), [Stop()])))
+    records = list(
+        steps_of(
+            reward_trainer(
+                lm, classifier(lm, 1, 0), rows_of_pairs(taste()), SETTINGS, str(tmp_path), [Stop()]
+            )
+        )
+    )
     assert len(records) == 2 == Stop.seen
     work = fit(lm, taste(), [row for pair in rows_of_pairs(taste()) for row in pair], SETTINGS)
     assert isinstance(next(work), Progress)
@@ -98,23 +141,43 @@ def test_a_score_is_the_heads_output_on_the_last_token(lm):
     rows = [("w1 w2", "w3", True), ("w1", "w4 w5 w6", True), ("w1", "w4 w5", False)]
     for row, score in zip(rows, scorer.score(rows)):
         ids = torch.tensor([token_ids(lm, row)])
-        expected = (model(input_ids=ids).logits.item() - 0.5) / 2  # alone: transformers' own pooling, no padding
+        expected = (
+            model(input_ids=ids).logits.item() - 0.5
+        ) / 2  # alone: transformers' own pooling, no padding
         assert score.item() == pytest.approx(expected, abs=1e-4)
-    assert token_ids(lm, rows[0]) == [*lm.encode("w1 w2 w3"), END] and token_ids(lm, rows[2])[-1] != END and scorer.uncertainty(rows) is None
+    assert (
+        token_ids(lm, rows[0]) == [*lm.encode("w1 w2 w3"), END]
+        and token_ids(lm, rows[2])[-1] != END
+        and scorer.uncertainty(rows) is None
+    )
 
 
 def test_a_taste_is_learned_held_out_by_prompt_and_the_base_is_untouched(lm):
     pairs = taste(count=60, prompts=10)
     reference = [row for pair in rows_of_pairs(taste(count=20, seed=9)) for row in pair]
     before = fingerprint(lm.trunk), torch.random.get_rng_state(), random.getstate()
-    *events, scorer = fit(lm, pairs, reference, FineTunedSettings(epochs=12, batch_size=8, learning_rate=3e-3, unfrozen_layers=2), watch=reference[:4])
+    *events, scorer = fit(
+        lm,
+        pairs,
+        reference,
+        FineTunedSettings(epochs=12, batch_size=8, learning_rate=3e-3, unfrozen_layers=2),
+        watch=reference[:4],
+    )
     records = [item for item in events if isinstance(item, dict)]
-    assert [row["iteration"] for row in records] == list(range(1, 13)) and all(len(row["watched"]) == 4 for row in records)
-    assert records[-1]["loss"] < records[0]["loss"] / 2 < 0.3 and records[-1]["train_accuracy"] > 0.95
+    assert [row["iteration"] for row in records] == list(range(1, 13)) and all(
+        len(row["watched"]) == 4 for row in records
+    )
+    assert (
+        records[-1]["loss"] < records[0]["loss"] / 2 < 0.3 and records[-1]["train_accuracy"] > 0.95
+    )
     assert records[-1]["heldout_pairs"] == 12 and records[-1]["heldout_accuracy"] >= 0.75
-    assert (fingerprint(lm.trunk), random.getstate()) == (before[0], before[2]) and torch.equal(torch.random.get_rng_state(), before[1])
+    assert (fingerprint(lm.trunk), random.getstate()) == (before[0], before[2]) and torch.equal(
+        torch.random.get_rng_state(), before[1]
+    )
     scores = scorer.score(reference)
-    assert scores.mean().item() == pytest.approx(0, abs=1e-4) and scores.std().item() == pytest.approx(1, abs=1e-4)
+    assert scores.mean().item() == pytest.approx(
+        0, abs=1e-4
+    ) and scores.std().item() == pytest.approx(1, abs=1e-4)
     fresh = rows_of_pairs(taste(count=40, seed=5))
     wins = scorer.score([good for good, _ in fresh]) > scorer.score([bad for _, bad in fresh])
     assert wins.double().mean() > 0.75
@@ -132,21 +195,37 @@ def test_both_kinds_speak_one_language(lm):
         except StopIteration as end:
             states = end.value
     reference, shapes = Reference(rows, states), []
-    for kind, settings in (("head", RewardModelSettings(features=4, iterations=6)), ("fine-tuned", FineTunedSettings(epochs=2))):
-        *events, scorer = train(kind, lm, pairs, reference=reference, settings=settings, watch=rows[:3])
+    for kind, settings in (
+        ("head", RewardModelSettings(features=4, iterations=6)),
+        ("fine-tuned", FineTunedSettings(epochs=2)),
+    ):
+        *events, scorer = train(
+            kind, lm, pairs, reference=reference, settings=settings, watch=rows[:3]
+        )
         records = [item for item in events if isinstance(item, dict)]
         shapes.append({name: type(value).__name__ for name, value in records[-1].items()})
-        assert scorer.score(rows).mean().item() == pytest.approx(0, abs=1e-3) and scorer.score(rows[:5]).shape == (5,)
+        assert scorer.score(rows).mean().item() == pytest.approx(0, abs=1e-3) and scorer.score(
+            rows[:5]
+        ).shape == (5,)
         assert (scorer.uncertainty(rows[:5]) is None) == (kind == "fine-tuned")
         if kind == "head":
-            assert isinstance(scorer, HeadScorer) and isinstance(scorer.model, rm.RewardModel) and len(scorer.data) == 20
+            assert (
+                isinstance(scorer, HeadScorer)
+                and isinstance(scorer.model, rm.RewardModel)
+                and len(scorer.data) == 20
+            )
     assert shapes[0] == shapes[1]
     with pytest.raises(RewardModelError, match="no reward model of the kind 'tree'"):
         next(train("tree", lm, pairs, reference=reference, settings=RewardModelSettings()))
 
 
 @pytest.mark.parametrize(
-    ("pairs", "sentence"), [([], "no comparison was made yet"), ([Pair("w1", "w2", "w3", "tie")], "every comparison is a tie")], ids=["none", "all ties"]
+    ("pairs", "sentence"),
+    [
+        ([], "no comparison was made yet"),
+        ([Pair("w1", "w2", "w3", "tie")], "every comparison is a tie"),
+    ],
+    ids=["none", "all ties"],
 )
 def test_nothing_to_learn_is_told(lm, pairs, sentence):
     with pytest.raises(RewardModelError, match=sentence):
@@ -155,14 +234,23 @@ def test_nothing_to_learn_is_told(lm, pairs, sentence):
 
 def test_one_comparison_trains_and_holds_nothing_out(lm):
     rows = rows_of_pairs(taste(count=4))
-    *events, scorer = fit(lm, taste(count=1), [row for pair in rows for row in pair], FineTunedSettings(epochs=1))
+    *events, scorer = fit(
+        lm, taste(count=1), [row for pair in rows for row in pair], FineTunedSettings(epochs=1)
+    )
     (record,) = [item for item in events if isinstance(item, dict)]
-    assert record["heldout_accuracy"] is None and record["heldout_pairs"] == 0 and isinstance(scorer, FineTunedReward)
+    assert (
+        record["heldout_accuracy"] is None
+        and record["heldout_pairs"] == 0
+        and isinstance(scorer, FineTunedReward)
+    )
 
 
 def test_another_family_is_refused_in_one_sentence(lm):
     lm.config = {**lm.config, "model_type": "llama"}
-    with pytest.raises(RewardModelError, match="GPT-2 family; this model is of type 'llama'. The instant reward model works"):
+    with pytest.raises(
+        RewardModelError,
+        match="GPT-2 family; this model is of type 'llama'. The instant reward model works",
+    ):
         classifier(lm, 1, 0)
 
 

@@ -1,4 +1,6 @@
-"""The ranking desk: versions of briefs, what comes next and why, hidden checks, judgements changed later, reasons and ideal answers."""
+"""The ranking desk: versions of briefs, what comes next and why, hidden checks, judgements changed
+later, reasons and ideal answers.
+"""
 
 import numpy as np
 import pytest
@@ -14,26 +16,43 @@ from rlhf_core.store import bundle
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
 OWN = {
-    "title": "Bedtime stories", "audience": "a child", "prefer": "calm", "avoid": "scary", "ties": "", "training_prompts": "A fox is\nAn owl is\n\nA fox is",
+    "title": "Bedtime stories",
+    "audience": "a child",
+    "prefer": "calm",
+    "avoid": "scary",
+    "ties": "",
+    "training_prompts": "A fox is\nAn owl is\n\nA fox is",
     "evaluation_prompts": "A bear is",
-}  # fmt: skip
+}
 
 
 def add(session: Session, number: int, texts=(" a", " b"), prompt: str | None = None) -> dict:
     row = {
-        "id": f"set-{number}", "prompt": prompt or BIOLOGY.training_prompts[number % 20], "texts": [f"{text}{number}." for text in texts], "finished": [True] * len(texts), "seed": 0,
-        "round": 1, "drawn": len(texts), "tokens": [], "asked": False,
-    }  # fmt: skip
+        "id": f"set-{number}",
+        "prompt": prompt or BIOLOGY.training_prompts[number % 20],
+        "texts": [f"{text}{number}." for text in texts],
+        "finished": [True] * len(texts),
+        "seed": 0,
+        "round": 1,
+        "drawn": len(texts),
+        "tokens": [],
+        "asked": False,
+    }
     session.candidate_sets = [*session.candidate_sets, row]
     return row
 
 
-# --- briefs --------------------------------------------------------------------------------------------------------
+# --- briefs ---------------------------------------------------------------------------------------
 
 
 def test_a_changed_preset_is_a_new_version_and_keeps_its_rater_only_while_the_rule_stands():
     title = briefs.revised(BIOLOGY, {"title": "  Biology   for all "})
-    assert (title.title, title.version, title.wanted, title.slug) == ("Biology for all", 2, "fact", BIOLOGY.slug) and briefs.as_shipped(title)
+    assert (title.title, title.version, title.wanted, title.slug) == (
+        "Biology for all",
+        2,
+        "fact",
+        BIOLOGY.slug,
+    ) and briefs.as_shipped(title)
     other = briefs.revised(title, {"prefer": "Rhymes."})
     assert (other.version, other.wanted) == (3, None) and not briefs.as_shipped(other)
     back = briefs.revised(other, {"prefer": BIOLOGY.prefer})
@@ -43,21 +62,36 @@ def test_a_changed_preset_is_a_new_version_and_keeps_its_rater_only_while_the_ru
 
 
 def test_what_changed_between_versions_is_told_field_by_field():
-    new = briefs.revised(BIOLOGY, {"avoid": "Rhymes.", "training_prompts": "\n".join([*BIOLOGY.training_prompts[1:], "A yak is"])})
-    assert briefs.differences(BIOLOGY, new) == [("what to avoid", BIOLOGY.avoid, "Rhymes."), ("training prompts", "An opossum is", "A yak is")]
+    new = briefs.revised(
+        BIOLOGY,
+        {
+            "avoid": "Rhymes.",
+            "training_prompts": "\n".join([*BIOLOGY.training_prompts[1:], "A yak is"]),
+        },
+    )
+    assert briefs.differences(BIOLOGY, new) == [
+        ("what to avoid", BIOLOGY.avoid, "Rhymes."),
+        ("training prompts", "An opossum is", "A yak is"),
+    ]
 
 
 def test_a_brief_of_ones_own_has_its_prompts_and_no_rater():
     brief = briefs.own(OWN, set())
-    assert (brief.slug, brief.training_prompts, brief.evaluation_prompts, brief.wanted, brief.version) == (
-        "my-bedtime-stories",
-        ("A fox is", "An owl is"),
-        ("A bear is",),
-        None,
-        1,
+    assert (
+        brief.slug,
+        brief.training_prompts,
+        brief.evaluation_prompts,
+        brief.wanted,
+        brief.version,
+    ) == ("my-bedtime-stories", ("A fox is", "An owl is"), ("A bear is",), None, 1)
+    assert (
+        briefs.own(OWN, {brief.slug}).slug == "my-bedtime-stories-2"
+        and briefs.own({**OWN, "title": "🦝 Ärger!"}, set()).slug == "my-rger"
     )
-    assert briefs.own(OWN, {brief.slug}).slug == "my-bedtime-stories-2" and briefs.own({**OWN, "title": "🦝 Ärger!"}, set()).slug == "my-rger"
-    assert briefs.own({**OWN, "title": "🦝"}, set()).slug == "my" and len(briefs.own({**OWN, "title": "x" * 80}, set()).slug) <= 60
+    assert (
+        briefs.own({**OWN, "title": "🦝"}, set()).slug == "my"
+        and len(briefs.own({**OWN, "title": "x" * 80}, set()).slug) <= 60
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,21 +114,45 @@ def test_a_brief_that_cannot_be_used_is_refused_in_one_sentence(field, typed, sa
         briefs.own({**OWN, field: typed}, set())
 
 
-def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_says_whether_old_ones_count(tmp_path):
+def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_says_whether_old_ones_count(
+    tmp_path,
+):
     session = Session(BIOLOGY, directory=tmp_path / "run")
     session.add_ranking(add(session, 1)["id"], groups=[[0], [1]])
     stays, goes = add(session, 2), add(session, 3)
-    brief = revise(session, {"prefer": "Rhymes.", "training_prompts": "\n".join(p for p in BIOLOGY.training_prompts if p != goes["prompt"])})
-    assert brief.version == 2 and session.brief == brief and session.rankings[0].brief_version == 1 and len(session.pairs) == 1
-    assert [row["id"] for row in session.unranked()] == [stays["id"]], "what waits must still be a training prompt"
+    brief = revise(
+        session,
+        {
+            "prefer": "Rhymes.",
+            "training_prompts": "\n".join(
+                p for p in BIOLOGY.training_prompts if p != goes["prompt"]
+            ),
+        },
+    )
+    assert (
+        brief.version == 2
+        and session.brief == brief
+        and session.rankings[0].brief_version == 1
+        and len(session.pairs) == 1
+    )
+    assert [row["id"] for row in session.unranked()] == [stays["id"]], (
+        "what waits must still be a training prompt"
+    )
     session.add_ranking(stays["id"], groups=[[1], [0]])
     assert [r.brief_version for r in session.rankings] == [1, 2] and len(session.pairs) == 2
     session.let_older_count(False)
     assert [pair.brief_version for pair in session.pairs] == [2] and len(session.rankings) == 2
     again = Session.open(session.directory)
-    assert again.briefs == session.briefs == [BIOLOGY, brief] and not again.older_count and again.pairs == session.pairs
+    assert (
+        again.briefs == session.briefs == [BIOLOGY, brief]
+        and not again.older_count
+        and again.pairs == session.pairs
+    )
     again.set_brief(briefs.PRESETS["meme-bot"])
-    assert again.brief_called(BIOLOGY.slug) == brief and again.brief_called("survival-guide").version == 1
+    assert (
+        again.brief_called(BIOLOGY.slug) == brief
+        and again.brief_called("survival-guide").version == 1
+    )
 
 
 def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypatch):
@@ -120,14 +178,16 @@ def test_no_more_versions_than_a_session_keeps(monkeypatch):
     assert session.brief.version == 2
 
 
-# --- judgements ----------------------------------------------------------------------------------------------------
+# --- judgements -----------------------------------------------------------------------------------
 
 
 def test_an_ideal_answer_beats_all_that_was_shown_and_weighs_with_them():
     ranking = Ranking("r", "p", [" a", " b"], [1, 0], [[1], [0]], ideal=" best")
     assert [(p.a, p.b, p.choice, round(p.weight, 3)) for p in pairs_from_rankings([ranking])] == [
-        (" b", " a", "a", 0.333), (" best", " a", "a", 0.333), (" best", " b", "a", 0.333)
-    ]  # fmt: skip
+        (" b", " a", "a", 0.333),
+        (" best", " a", "a", 0.333),
+        (" best", " b", "a", 0.333),
+    ]
     bad = Ranking("r", "p", [" a", " b"], [0, 1], verdict="both_bad", ideal=" best")
     assert [(p.a, p.b, p.choice, p.weight) for p in pairs_from_rankings([bad])] == [
         (" a", " b", "both_bad", 1),
@@ -165,26 +225,42 @@ def test_a_changed_judgement_keeps_its_place_and_what_was_said_first():
     session.change_ranking("set-1", groups=[[1], [0]], seconds=9.0, ideal="better")
     session.change_ranking("set-1", verdict="skip", seconds=8.0)
     changed = session.rankings[0]
-    assert (changed.verdict, changed.seconds, changed.brief_version, changed.first) == ("skip", 8.0, 2, {"groups": [[0], [1]], "verdict": None, "seconds": 1.0})
-    assert [(p.choice, p.seconds) for p in ranking_desk.pairs_as_given(session)] == [("a", 1.0), ("a", 2.0)] and [p.choice for p in session.pairs] == ["skip", "a"]
+    assert (changed.verdict, changed.seconds, changed.brief_version, changed.first) == (
+        "skip",
+        8.0,
+        2,
+        {"groups": [[0], [1]], "verdict": None, "seconds": 1.0},
+    )
+    assert [(p.choice, p.seconds) for p in ranking_desk.pairs_as_given(session)] == [
+        ("a", 1.0),
+        ("a", 2.0),
+    ] and [p.choice for p in session.pairs] == ["skip", "a"]
     session.change_ranking("set-2", groups=[[0], [1]], seconds=9.0, reason="still")
-    assert session.rankings[1].first is None and session.rankings[1].seconds == 2.0 and session.rankings[1].reason == "still"
+    assert (
+        session.rankings[1].first is None
+        and session.rankings[1].seconds == 2.0
+        and session.rankings[1].reason == "still"
+    )
     session.add_ranking(add(session, 3)["id"], groups=[[0], [1]], annotator=SCRIPTED)
     for ranking_id, said in (("set-3", "Only your own"), ("set-9", "no longer there")):
         with pytest.raises(InputError, match=said):
             session.change_ranking(ranking_id, verdict="skip")
 
 
-# --- what comes next -----------------------------------------------------------------------------------------------
+# --- what comes next ------------------------------------------------------------------------------
 
 
-def judged(session: Session, count: int, checks: bool, answer=lambda row: [[0], [1]]) -> list[ranking_desk.Asked]:
+def judged(
+    session: Session, count: int, checks: bool, answer=lambda row: [[0], [1]]
+) -> list[ranking_desk.Asked]:
     """``count`` judgements of what the desk asks."""
     asked = []
     for _ in range(count):
         add(session, 1_000 + len(session.candidate_sets))
         asked.append(ranking_desk.next_asked(session, 2, checks=checks))
-        session.add_ranking(asked[-1].row["id"], groups=answer(asked[-1].row), asked=asked[-1].how, seconds=1.0)
+        session.add_ranking(
+            asked[-1].row["id"], groups=answer(asked[-1].row), asked=asked[-1].how, seconds=1.0
+        )
     return asked
 
 
@@ -195,18 +271,32 @@ def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_
         asked = judged(session, 40, checks=True)
         hows = [one.how for one in asked]
         whys |= {one.why for one in asked}
-        assert not any(a != "lot" and b != "lot" for a, b in zip(hows, hows[1:])) and set(hows[: ranking_desk.FIRST_CHECK]) == {"lot"}
+        assert not any(a != "lot" and b != "lot" for a, b in zip(hows, hows[1:])) and set(
+            hows[: ranking_desk.FIRST_CHECK]
+        ) == {"lot"}
         for one in asked:
             if one.how == "repeat":
-                first = next(r for r in session.rankings if r.prompt == one.row["prompt"] and set(r.candidates) == set(one.row["texts"]))
-                assert [first.candidates[i] for i in first.shown] == one.row["texts"][::-1], "sides swapped"
+                first = next(
+                    r
+                    for r in session.rankings
+                    if r.prompt == one.row["prompt"] and set(r.candidates) == set(one.row["texts"])
+                )
+                assert [first.candidates[i] for i in first.shown] == one.row["texts"][::-1], (
+                    "sides swapped"
+                )
             if one.how == "gold":
-                assert any({i.better, i.worse} == set(one.row["texts"]) for i in gold_items(BIOLOGY.slug))
-        assert [r.asked for r in session.rankings] == hows and len({r.id for r in session.rankings}) == 40
+                assert any(
+                    {i.better, i.worse} == set(one.row["texts"]) for i in gold_items(BIOLOGY.slug)
+                )
+        assert [r.asked for r in session.rankings] == hows and len(
+            {r.id for r in session.rankings}
+        ) == 40
         kinds += hows
     assert len(whys) == 1, "what is said before the answer does not give a check away"
     assert 0.12 < kinds.count("repeat") / 240 < 0.3 and 0.08 < kinds.count("gold") / 240 < 0.25
-    assert {one.how for one in judged(Session(BIOLOGY, id="session-0"), 40, checks=False)} == {"lot"}
+    assert {one.how for one in judged(Session(BIOLOGY, id="session-0"), 40, checks=False)} == {
+        "lot"
+    }
 
 
 def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
@@ -214,8 +304,12 @@ def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
     while not any(r.asked == "repeat" for r in session.rankings):
         judged(session, 1, checks=True)
     check = session.undo_ranking()
-    assert ranking_desk.next_asked(session, 2, checks=True) == ranking_desk.next_asked(session, 2, checks=True)
-    assert ranking_desk.next_asked(session, 2, checks=True).row["id"] == check.id and check.id not in {row["id"] for row in session.unranked()}
+    assert ranking_desk.next_asked(session, 2, checks=True) == ranking_desk.next_asked(
+        session, 2, checks=True
+    )
+    assert ranking_desk.next_asked(session, 2, checks=True).row[
+        "id"
+    ] == check.id and check.id not in {row["id"] for row in session.unranked()}
     assert ranking_desk.next_asked(session, 4, checks=True) is None, "lists have no checks"
 
 
@@ -226,8 +320,12 @@ def test_a_check_is_for_the_one_whose_judgements_it_checks():
     check = session.undo_ranking()
     session.annotation = {"people": ["you", "Kim"], "sitting": "Kim"}
     hows = [one.how for one in judged(session, 40, checks=True)]
-    assert set(hows[: ranking_desk.FIRST_CHECK]) == {"lot"}, "Kim has judged nothing yet that could come twice"
-    assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.rankings}) == len(session.rankings)
+    assert set(hows[: ranking_desk.FIRST_CHECK]) == {"lot"}, (
+        "Kim has judged nothing yet that could come twice"
+    )
+    assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.rankings}) == len(
+        session.rankings
+    )
     session.annotation = {"people": ["you", "Kim"], "sitting": "you"}
     found = ranking_desk.next_asked(session, 2, checks=True)
     assert found.row["for"] == "you" and found.row["texts"] == check.candidates
@@ -241,24 +339,43 @@ def test_a_brief_whose_words_changed_has_no_reference_answers_and_asks_again_onl
     for one in judged(session, 30, checks=True):
         assert one.how != "gold"
         if one.how == "repeat":
-            assert any(r.brief_version == 2 and set(r.candidates) == set(one.row["texts"]) and r.id != one.row["id"] for r in session.rankings)
+            assert any(
+                r.brief_version == 2
+                and set(r.candidates) == set(one.row["texts"])
+                and r.id != one.row["id"]
+                for r in session.rankings
+            )
 
 
 def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
     session = Session(BIOLOGY)
     rows = [add(session, number) for number in range(6)]
-    assert ranking_desk.next_asked(session, 2, checks=False).why.startswith("Drawn by lot: there is no reward model yet")
+    assert ranking_desk.next_asked(session, 2, checks=False).why.startswith(
+        "Drawn by lot: there is no reward model yet"
+    )
     session.reward_model = object()
     assert "still reading" in ranking_desk.next_asked(session, 2, checks=False).why
-    features = {row["id"]: np.array([[0.0, 0.0], [0.0, 0.1]]) for row in rows} | {rows[3]["id"]: np.array([[3.0, 0.0], [-3.0, 0.0]])}
-    session.asking = {"fit": 1, "judged": 0, "features": features, "weights": np.zeros(2), "covariance": np.eye(2)}
+    features = {row["id"]: np.array([[0.0, 0.0], [0.0, 0.1]]) for row in rows} | {
+        rows[3]["id"]: np.array([[3.0, 0.0], [-3.0, 0.0]])
+    }
+    session.asking = {
+        "fit": 1,
+        "judged": 0,
+        "features": features,
+        "weights": np.zeros(2),
+        "covariance": np.eye(2),
+    }
     hows = set()
     for number in range(40):
-        session.rankings = [Ranking(f"x{i}", "p", ["a", "b"], [0, 1], verdict="skip") for i in range(number)]
+        session.rankings = [
+            Ranking(f"x{i}", "p", ["a", "b"], [0, 1], verdict="skip") for i in range(number)
+        ]
         one = ranking_desk.next_asked(session, 2, checks=False)
         hows.add(one.how)
         if one.how == "informative":
-            assert one.row is rows[3] and one.why.startswith("Of 6 pairs, this one is expected to teach most")
+            assert one.row is rows[3] and one.why.startswith(
+                "Of 6 pairs, this one is expected to teach most"
+            )
         else:
             assert "about one in 4" in one.why
     assert hows == {"informative", "lot"}
@@ -281,7 +398,7 @@ def test_what_was_read_goes_stale_with_another_reward_model_new_sets_and_new_vot
     assert ranking_desk.stale(session)
 
 
-# --- the mirror's material -----------------------------------------------------------------------------------------
+# --- the mirror's material ------------------------------------------------------------------------
 
 
 def test_contradictions_lead_to_the_judgements_they_come_from():
@@ -312,6 +429,12 @@ def test_lists_and_other_people_do_not_look_into_the_mirror():
 def test_sessions_of_the_app_keep_the_new_fields(tmp_path, monkeypatch):
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
     session = registry.create(BIOLOGY)
-    session.add_ranking(add(session, 1)["id"], groups=[[0], [1]], reason="because", ideal="mine", asked="lot")
+    session.add_ranking(
+        add(session, 1)["id"], groups=[[0], [1]], reason="because", ideal="mine", asked="lot"
+    )
     session.change_ranking("set-1", groups=[[1], [0]], reason="because", ideal="mine")
-    assert Session.open(session.directory).rankings == session.rankings and session.rankings[0].first and session.rankings[0].ideal == " mine"
+    assert (
+        Session.open(session.directory).rankings == session.rankings
+        and session.rankings[0].first
+        and session.rankings[0].ideal == " mine"
+    )

@@ -1,4 +1,6 @@
-"""Rounds: each keeps its model, reward model and verdict; going back leaves a branch that can be returned to, also after a restart; and whether it improves."""
+"""Rounds: each keeps its model, reward model and verdict; going back leaves a branch that can be
+returned to, also after a restart; and whether it improves.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,41 @@ def weights(number: float) -> dict:
 
 
 def reward_model(number: float) -> RewardModel:
-    return RewardModel(Whitener(torch.zeros(2), torch.eye(2)), torch.full((2,), float(number)), torch.eye(2), 0.0, 1.0)
+    return RewardModel(
+        Whitener(torch.zeros(2), torch.eye(2)),
+        torch.full((2,), float(number)),
+        torch.eye(2),
+        0.0,
+        1.0,
+    )
 
 
 def train(session: Session, number: float, steps: int = 2) -> None:
     """Stand for a round's work: reward model and policy ``number``."""
-    session.reward_model, session.reward_summary = reward_model(number), {"fit": int(number), "heldout_accuracy": 0.8, "examples": ["long"]}
+    session.reward_model, session.reward_summary = (
+        reward_model(number),
+        {"fit": int(number), "heldout_accuracy": 0.8, "examples": ["long"]},
+    )
     row = {"reward_std": 1.0, "entropy": 1.0, "reward_model": int(number)}
-    session.metrics = [row | {"step": step, "reward_mean": 0.1 * step * number, "kl_to_reference": 1.0 * step} for step in range(steps + 1)]
-    session.samples = [
-        {"step": step, "prompt": "A cat is", "text": f" {number} {step} {i}", "reward": 0.0, "kl": 0.0} for step in range(steps + 1) for i in range(16)
+    session.metrics = [
+        row | {"step": step, "reward_mean": 0.1 * step * number, "kl_to_reference": 1.0 * step}
+        for step in range(steps + 1)
     ]
-    session.weights, session.ppo_log = weights(number), [{"step": 0, "settings": {}, "fit": int(number), "prompts": []}]
+    session.samples = [
+        {
+            "step": step,
+            "prompt": "A cat is",
+            "text": f" {number} {step} {i}",
+            "reward": 0.0,
+            "kl": 0.0,
+        }
+        for step in range(steps + 1)
+        for i in range(16)
+    ]
+    session.weights, session.ppo_log = (
+        weights(number),
+        [{"step": 0, "settings": {}, "fit": int(number), "prompts": []}],
+    )
     session.evaluation = {
         "win_rate": 0.5 + 0.1 * number,
         "interval": [0.4, 0.9],
@@ -40,7 +65,13 @@ def train(session: Session, number: float, steps: int = 2) -> None:
 
 def pairs(rate: float, prompts: int = 20, each: int = 10) -> list[dict]:
     return [
-        {"prompt": f"Prompt {p} is", "before": "x", "after": "y", "reward_before": 0.0, "reward_after": 1.0 if i < round(rate * each) else -1.0}
+        {
+            "prompt": f"Prompt {p} is",
+            "before": "x",
+            "after": "y",
+            "reward_before": 0.0,
+            "reward_after": 1.0 if i < round(rate * each) else -1.0,
+        }
         for p in range(prompts)
         for i in range(each)
     ]
@@ -67,55 +98,100 @@ def three_rounds(session: Session) -> Session:
 
 def test_each_round_keeps_its_model_reward_model_and_verdict(session):
     three_rounds(session)
-    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [(1.0, 1.0), (2.0, 2.0)]
+    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [
+        (1.0, 1.0),
+        (2.0, 2.0),
+    ]
     assert [row["verdict"]["sentence"] for row in session.rounds] == ["Verdict 1.", "Verdict 2."]
-    assert [row["reward_summary"] for row in session.rounds] == [{"fit": 1, "heldout_accuracy": 0.8}, {"fit": 2, "heldout_accuracy": 0.8}]
+    assert [row["reward_summary"] for row in session.rounds] == [
+        {"fit": 1, "heldout_accuracy": 0.8},
+        {"fit": 2, "heldout_accuracy": 0.8},
+    ]
     low, high = session.rounds[0]["reward_interval"]
     assert (low + high) / 2 == pytest.approx(0.2) and (high - low) / 2 == pytest.approx(1.96 / 4)
-    assert session.held == {} or session.directory is None, "in memory only where there is no folder"
+    assert session.held == {} or session.directory is None, (
+        "in memory only where there is no folder"
+    )
 
 
 def test_going_back_brings_model_and_reward_model_and_keeps_what_came_after(session):
     three_rounds(session)
     assert session.roll_back(1, "a strict taste") == "a strict taste"
     assert session.current_round == 2 and len(session.rounds) == 1 and session.metrics == []
-    assert session.start_weights["wte.weight"][0, 0] == 1 and session.reward_model.weights[0] == 1 and session.reward_summary["fit"] == 1
+    assert (
+        session.start_weights["wte.weight"][0, 0] == 1
+        and session.reward_model.weights[0] == 1
+        and session.reward_summary["fit"] == 1
+    )
     (branch,) = session.branches
     assert (branch["left_at"], branch["round"], len(branch["rounds"])) == (1, 3, 2)
 
     train(session, 5)
     assert session.return_to("a strict taste") == "Round 2, 2 steps"
-    assert session.current_round == 3 and session.steps_done == 1 and session.weights["wte.weight"][0, 0] == 3
-    assert session.start_weights["wte.weight"][0, 0] == 2 and session.reward_model.weights[0] == 3 and session.evaluation["sentence"] == "Verdict 3."
-    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [(1.0, 1.0), (2.0, 2.0)]
+    assert (
+        session.current_round == 3
+        and session.steps_done == 1
+        and session.weights["wte.weight"][0, 0] == 3
+    )
+    assert (
+        session.start_weights["wte.weight"][0, 0] == 2
+        and session.reward_model.weights[0] == 3
+        and session.evaluation["sentence"] == "Verdict 3."
+    )
+    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [
+        (1.0, 1.0),
+        (2.0, 2.0),
+    ]
     assert [branch["name"] for branch in session.branches] == ["Round 2, 2 steps"]
 
     session.return_to("Round 2, 2 steps")
-    assert session.weights["wte.weight"][0, 0] == 5 and session.start_weights["wte.weight"][0, 0] == 1 and session.current_round == 2
+    assert (
+        session.weights["wte.weight"][0, 0] == 5
+        and session.start_weights["wte.weight"][0, 0] == 1
+        and session.current_round == 2
+    )
 
 
 def test_back_to_the_original_keeps_the_reward_model_and_a_branch(session):
     three_rounds(session)
     session.roll_back(0)
-    assert session.start_weights is None and session.current_round == 1 and session.reward_model.weights[0] == 3
+    assert (
+        session.start_weights is None
+        and session.current_round == 1
+        and session.reward_model.weights[0] == 3
+    )
     session.return_to(session.branches[0]["name"])
-    assert session.weights["wte.weight"][0, 0] == 3 and len(session.rounds) == 2 and session.branches == [], "there was nothing to keep of the original"
+    assert (
+        session.weights["wte.weight"][0, 0] == 3
+        and len(session.rounds) == 2
+        and session.branches == []
+    ), "there was nothing to keep of the original"
 
 
 def test_everything_is_there_after_a_restart(tmp_path):
     session = three_rounds(Session(directory=tmp_path / "run"))
     session.roll_back(1, "left")
-    session.predictions = [{"kl": 1.0, "reward": 0.5, "winner": "tuned", "round": 2, "from": 0, "to": 5}]
+    session.predictions = [
+        {"kl": 1.0, "reward": 0.5, "winner": "tuned", "round": 2, "from": 0, "to": 5}
+    ]
     session.save()
     again = Session.open(tmp_path / "run")
     assert again.predictions == session.predictions
-    assert [branch["name"] for branch in again.branches] == ["left"] and all(rounds.kept(again, number) for number in (0, 1))
+    assert [branch["name"] for branch in again.branches] == ["left"] and all(
+        rounds.kept(again, number) for number in (0, 1)
+    )
     again.return_to("left")
-    assert again.current_round == 3 and again.weights["wte.weight"][0, 0] == 3 and again.reward_model.weights[0] == 3
+    assert (
+        again.current_round == 3
+        and again.weights["wte.weight"][0, 0] == 3
+        and again.reward_model.weights[0] == 3
+    )
     third = Session.open(tmp_path / "run")
     assert read_bundle(third.directory)["tensors"]["policy"]["wte.weight"][0, 0] == 3
     third.roll_back(1)
-    assert third.start_weights["wte.weight"][0, 0] == 1, "weights of a round before the last survive a restart"
+    assert third.start_weights["wte.weight"][0, 0] == 1, (
+        "weights of a round before the last survive a restart"
+    )
     assert read_bundle(third.directory)["tensors"]["round_start"]["wte.weight"][0, 0] == 1
 
 
@@ -123,7 +199,13 @@ def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path
     session = Session(directory=tmp_path / "run")
     train(session, 1)
     session.start_next_round()
-    session.rounds = [{name: value for name, value in session.rounds[0].items() if name in ("round", "comparisons", "steps", "reward", "kl", "win_rate")}]
+    session.rounds = [
+        {
+            name: value
+            for name, value in session.rounds[0].items()
+            if name in ("round", "comparisons", "steps", "reward", "kl", "win_rate")
+        }
+    ]
     rounds.tidy(session)
     session.save()
     again = Session.open(tmp_path / "run")
@@ -135,7 +217,9 @@ def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path
 
 def test_weights_that_are_gone_are_refused_in_words_and_nothing_is_lost(tmp_path):
     session = three_rounds(Session(directory=tmp_path / "run"))
-    (tmp_path / "run" / "rounds" / f"{session.rounds[0]['file']}.safetensors").write_bytes(b"damaged")
+    (tmp_path / "run" / "rounds" / f"{session.rounds[0]['file']}.safetensors").write_bytes(
+        b"damaged"
+    )
     with pytest.raises(InputError, match="weights of round 1 are no longer kept"):
         session.roll_back(1)
     session.roll_back(2, "left")
@@ -154,20 +238,33 @@ def test_branches_are_bounded_and_their_files_go_with_them(session):
         train(session, 10 + number)
         session.roll_back(2, "the same name")
     names = [branch["name"] for branch in session.branches]
-    assert names == [f"the same name ({n})" for n in (3, 4, 5, 6)][-rounds.MOST_BRANCHES :] or len(set(names)) == rounds.MOST_BRANCHES
-    kept = set(session.held) if session.directory is None else {path.stem for path in (session.directory / "rounds").iterdir()}
+    assert (
+        names == [f"the same name ({n})" for n in (3, 4, 5, 6)][-rounds.MOST_BRANCHES :]
+        or len(set(names)) == rounds.MOST_BRANCHES
+    )
+    kept = (
+        set(session.held)
+        if session.directory is None
+        else {path.stem for path in (session.directory / "rounds").iterdir()}
+    )
     assert len(kept) == 2 + rounds.MOST_BRANCHES, "two rounds, and each branch's unfinished one"
     session.forget_branch(names[0])
     assert len(session.branches) == rounds.MOST_BRANCHES - 1
 
 
-def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(tmp_path, monkeypatch):
+def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
+    tmp_path, monkeypatch
+):
     session = three_rounds(Session(directory=tmp_path / "run"))
     session.roll_back(2, "left")
     size = next((tmp_path / "run" / "rounds").iterdir()).stat().st_size
     monkeypatch.setattr(rounds, "MOST_BYTES", size + size // 2)
     rounds.tidy(session)
-    assert session.branches == [] and [rounds.kept(session, n) for n in (0, 1, 2)] == [True, False, True]
+    assert session.branches == [] and [rounds.kept(session, n) for n in (0, 1, 2)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_names_from_a_file_reach_nothing_outside(tmp_path):
@@ -177,7 +274,12 @@ def test_names_from_a_file_reach_nothing_outside(tmp_path):
     for name in ("../outside", "outside", "", None, 5, ["x"]):
         assert not rounds.is_kept(session, name) and rounds.take_out(session, name) is None
     session.roll_back(1, "left")
-    assert rounds.readable([*session.branches, {"name": "half"}, None, session.branches[0] | {"metrics": None}]) == session.branches
+    assert (
+        rounds.readable(
+            [*session.branches, {"name": "half"}, None, session.branches[0] | {"metrics": None}]
+        )
+        == session.branches
+    )
 
 
 def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
@@ -189,12 +291,17 @@ def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     session.start_next_round()
-    assert len(session.held) == 1 and of(rounds.take_out(session, session.rounds[0]["file"])) == (1.0, 1.0)
+    assert len(session.held) == 1 and of(rounds.take_out(session, session.rounds[0]["file"])) == (
+        1.0,
+        1.0,
+    )
 
 
 def test_a_name_is_text_and_never_too_long(session):
     three_rounds(session)
-    assert session.roll_back(2, "  <script>\n" + "x" * 500) == "<script> " + "x" * (rounds.MAX_NAME - 9)
+    assert session.roll_back(2, "  <script>\n" + "x" * 500) == "<script> " + "x" * (
+        rounds.MAX_NAME - 9
+    )
 
 
 def test_another_brief_forgets_branches_too(session):
@@ -203,43 +310,84 @@ def test_another_brief_forgets_branches_too(session):
     three_rounds(session)
     session.roll_back(1)
     session.set_brief(briefs.PRESETS["meme-bot"])
-    assert session.rounds == session.branches == [] and session.held == {} and session.current_round == 1
+    assert (
+        session.rounds == session.branches == []
+        and session.held == {}
+        and session.current_round == 1
+    )
 
 
-# --- does it still improve? ------------------------------------------------------------------------------------------
+# --- does it still improve? -----------------------------------------------------------------------
 
 
 def measured(number: int, rate: float, **more) -> dict:
     found = {"win_rate": rate, "pairs": pairs(rate)}
-    return {"round": number, "win_rate": rate, "pairs": 200, "by_prompt": rounds.by_prompt(found)} | more
+    return {
+        "round": number,
+        "win_rate": rate,
+        "pairs": 200,
+        "by_prompt": rounds.by_prompt(found),
+    } | more
 
 
 @pytest.mark.parametrize(
     ("first", "second", "answer", "words"),
-    [(0.6, 0.8, "better", "still improves"), (0.8, 0.6, "worse", "got worse"), (0.7, 0.7, "no change", "no detectable change")],
+    [
+        (0.6, 0.8, "better", "still improves"),
+        (0.8, 0.6, "worse", "got worse"),
+        (0.7, 0.7, "no change", "no detectable change"),
+    ],
 )
 def test_two_rounds_are_compared_with_an_interval(first, second, answer, words):
     found = rounds.still_improving([measured(1, first), measured(2, second)])
-    assert found["answer"] == answer and words in found["sentence"] and "round 1 to round 2" in found["sentence"] and "95% interval" in found["sentence"]
+    assert (
+        found["answer"] == answer
+        and words in found["sentence"]
+        and "round 1 to round 2" in found["sentence"]
+        and "95% interval" in found["sentence"]
+    )
 
 
 def test_few_prompts_and_noise_are_no_improvement():
     one, other = measured(1, 0.6), measured(2, 0.62)
-    other["by_prompt"] = {prompt: rate + (0.3 if i % 2 else -0.26) for i, (prompt, rate) in enumerate(one["by_prompt"].items())}
+    other["by_prompt"] = {
+        prompt: rate + (0.3 if i % 2 else -0.26)
+        for i, (prompt, rate) in enumerate(one["by_prompt"].items())
+    }
     assert rounds.still_improving([one, other])["answer"] == "no change"
-    old = [{"round": 1, "win_rate": 0.6, "pairs": 60}, {"round": 2, "win_rate": 0.65, "pairs": 60}]  # nothing kept by prompt
+    old = [
+        {"round": 1, "win_rate": 0.6, "pairs": 60},
+        {"round": 2, "win_rate": 0.65, "pairs": 60},
+    ]  # nothing kept by prompt
     assert rounds.still_improving(old)["answer"] == "no change"
     far = [{"round": 1, "win_rate": 0.2, "pairs": 200}, {"round": 2, "win_rate": 0.9, "pairs": 200}]
     assert rounds.still_improving(far)["answer"] == "better"
 
 
 def test_what_was_not_measured_cannot_be_told():
-    assert rounds.still_improving([])["answer"] == rounds.still_improving([measured(1, 0.7)])["answer"] == "unknown"
+    assert (
+        rounds.still_improving([])["answer"]
+        == rounds.still_improving([measured(1, 0.7)])["answer"]
+        == "unknown"
+    )
     skipped = [measured(1, 0.6), {"round": 2, "win_rate": None}, measured(3, 0.8)]
     assert "round 1 to round 3" in rounds.still_improving(skipped)["sentence"]
 
 
 def test_rates_by_prompt_count_ties_half():
-    row = {"prompt": "A cat is", "before": "x", "after": "y", "reward_before": 0.0, "reward_after": 1.0}
-    evaluation = {"pairs": [row, row | {"reward_after": -1.0}, row | {"reward_after": 0.0}, row | {"after": "x"}]}
+    row = {
+        "prompt": "A cat is",
+        "before": "x",
+        "after": "y",
+        "reward_before": 0.0,
+        "reward_after": 1.0,
+    }
+    evaluation = {
+        "pairs": [
+            row,
+            row | {"reward_after": -1.0},
+            row | {"reward_after": 0.0},
+            row | {"after": "x"},
+        ]
+    }
     assert rounds.by_prompt(evaluation) == {"A cat is": 0.5} and rounds.by_prompt({}) == {}

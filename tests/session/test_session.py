@@ -1,4 +1,5 @@
-"""What a session keeps, forgets and gives back: judgements, rounds, and above all what lies on disk when somebody comes back to it.
+"""What a session keeps, forgets and gives back: judgements, rounds, and above all what lies on disk
+when somebody comes back to it.
 
 The loop itself, run through on the bundled model, is in test_loop.
 """
@@ -16,13 +17,25 @@ import torch
 from tiny_models import one_thread, tiny_gpt2  # noqa: F401
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings, SettingsError
+from rlhf_core.common.settings import (
+    PPOSettings,
+    RewardModelSettings,
+    SamplingSettings,
+    SettingsError,
+)
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, PreferenceError
 from rlhf_core.loop import whole, workbench
 from rlhf_core.loop.replay import replay
 from rlhf_core.session import registry, rounds
-from rlhf_core.session.state import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, InputError, Session, check_prompt
+from rlhf_core.session.state import (
+    MAX_ROUNDS,
+    MAX_USER_PROMPTS,
+    ON_DISK,
+    InputError,
+    Session,
+    check_prompt,
+)
 from rlhf_core.store.bundle import BundleError, read_bundle
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
@@ -41,7 +54,14 @@ def rank_longest_first(session: Session, count: int) -> None:
     for _ in range(count):
         row = session.next_set()
         lengths = sorted({len(text) for text in row["texts"]}, reverse=True)
-        session.add_ranking(row["id"], groups=[[i for i, text in enumerate(row["texts"]) if len(text) == length] for length in lengths], seconds=1.0)
+        session.add_ranking(
+            row["id"],
+            groups=[
+                [i for i, text in enumerate(row["texts"]) if len(text) == length]
+                for length in lengths
+            ],
+            seconds=1.0,
+        )
 
 
 def learned(directory=None, **options) -> Session:
@@ -82,7 +102,7 @@ def set_of(session: Session, *texts: str, prompt: str = "A cat is") -> dict:
     return whole.add_set(session, prompt, list(texts), [True] * len(texts), 0)
 
 
-# --- prompts -------------------------------------------------------------------------------------------------------
+# --- prompts --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prompt", ["", " \n\t ", None, 5])
@@ -104,7 +124,10 @@ def test_prompts_are_tidied_and_limited():
 def test_own_prompts_are_kept_once_and_bounded():
     session = Session()
     assert session.add_prompt("A yak is") == session.add_prompt(" A  yak is ") == "A yak is"
-    assert session.user_prompts == ["A yak is"] and session.training_prompts == [*BIOLOGY.training_prompts, "A yak is"]
+    assert session.user_prompts == ["A yak is"] and session.training_prompts == [
+        *BIOLOGY.training_prompts,
+        "A yak is",
+    ]
     session.add_prompt(BIOLOGY.training_prompts[0])
     assert session.training_prompts.count(BIOLOGY.training_prompts[0]) == 1
     for i in range(MAX_USER_PROMPTS - 2):
@@ -124,7 +147,9 @@ def test_a_brief_without_prompts_needs_one():
 
 
 def test_a_prompt_too_long_for_the_model_does_not_block_training_for_ever():
-    """400 characters are allowed before a model is loaded; as emoji they are more tokens than the model reads, and nothing removes a prompt."""
+    """400 characters are allowed before a model is loaded; as emoji they are more tokens than the
+    model reads, and nothing removes a prompt.
+    """
     session = Session(dataclasses.replace(BIOLOGY, training_prompts=("A yak is",)))
     long = session.add_prompt("🦝" * 300)
     with pytest.raises(InputError, match="tokens long"):
@@ -153,7 +178,9 @@ def test_evaluation_prompts_stay_out_of_training_whoever_brings_them():
 
 
 def test_a_brief_without_evaluation_prompts_is_judged_on_prompts_that_nothing_learned_from():
-    session = Session(dataclasses.replace(BIOLOGY, training_prompts=("A yak is",), evaluation_prompts=()))
+    session = Session(
+        dataclasses.replace(BIOLOGY, training_prompts=("A yak is",), evaluation_prompts=())
+    )
     ranked, typed = briefs.FEATURED_PROMPTS[3], briefs.FEATURED_PROMPTS[5]
     row = set_of(session, " a.", " b.", prompt=ranked)
     session.add_ranking(row["id"], groups=[[0], [1]])
@@ -161,7 +188,7 @@ def test_a_brief_without_evaluation_prompts_is_judged_on_prompts_that_nothing_le
     assert set(whole.evaluation_prompts(session)) == set(briefs.FEATURED_PROMPTS) - {ranked, typed}
 
 
-# --- judgements ----------------------------------------------------------------------------------------------------
+# --- judgements -----------------------------------------------------------------------------------
 
 
 def test_a_set_is_judged_once_and_only_while_it_is_there():
@@ -171,7 +198,13 @@ def test_a_set_is_judged_once_and_only_while_it_is_there():
         session.add_ranking(row["id"], groups=[[0], [1]])
     assert session.rankings == [] and session.next_set()["id"] == row["id"]
     made = session.add_ranking(row["id"], groups=[[2], [0, 1]], shown=[1, 2, 0], seconds=3.0)
-    assert (made.brief, made.brief_version, made.round, made.annotator, made.shown) == ("biology-homework", BIOLOGY.version, 1, "you", [1, 2, 0])
+    assert (made.brief, made.brief_version, made.round, made.annotator, made.shown) == (
+        "biology-homework",
+        BIOLOGY.version,
+        1,
+        "you",
+        [1, 2, 0],
+    )
     with pytest.raises(InputError, match="already judged, perhaps in another tab"):
         session.add_ranking(row["id"], verdict="skip")
     with pytest.raises(InputError, match="no longer part of the session"):
@@ -197,7 +230,11 @@ def test_undo_takes_the_last_judgement_back_and_its_outputs_come_up_again():
         session.add_ranking(row["id"], groups=[[0], [1]])
     assert session.undo_ranking().id == second["id"] and session.next_set()["id"] == second["id"]
     assert [r.id for r in session.rankings] == [first["id"]]
-    assert session.undo_ranking().id == first["id"] and session.undo_ranking() is None and session.rankings == []
+    assert (
+        session.undo_ranking().id == first["id"]
+        and session.undo_ranking() is None
+        and session.rankings == []
+    )
     assert session.waiting() == 3 and third in session.candidate_sets
 
 
@@ -227,25 +264,37 @@ def test_what_is_missing_is_said_step_by_step(tuned):
     session = Session()
     assert session.needs("reward_model") == ["at least one comparison (rank some outputs first)"]
     assert session.needs("ppo") == ["a trained reward model"]
-    assert session.needs("before_after") == session.needs("rounds") == ["a tuned model: run at least one PPO step"]
+    assert (
+        session.needs("before_after")
+        == session.needs("rounds")
+        == ["a tuned model: run at least one PPO step"]
+    )
     session.add_ranking(set_of(session, " a.", " b.")["id"], verdict="both_bad")
     assert "at least one comparison" in session.needs("reward_model")[0]
     session.add_ranking(set_of(session, " c.", " d.")["id"], groups=[[0, 1]])
     assert "every comparison is a tie" in session.needs("reward_model")[0]
     session.add_ranking(set_of(session, " e.", " f.")["id"], groups=[[0], [1]])
     assert session.needs("reward_model") == []
-    assert [tuned.needs(step) for step in ("reward_model", "ppo", "before_after", "rounds")] == [[]] * 4
+    assert [tuned.needs(step) for step in ("reward_model", "ppo", "before_after", "rounds")] == [
+        []
+    ] * 4
 
 
 @pytest.mark.parametrize(
     ("judgements", "words"),
-    [([], "no comparison was made yet"), (["skip", "both_bad"], "no comparison prefers"), (["tie", "tie"], "every comparison is a tie")],
+    [
+        ([], "no comparison was made yet"),
+        (["skip", "both_bad"], "no comparison prefers"),
+        (["tie", "tie"], "every comparison is a tie"),
+    ],
 )
 def test_a_reward_model_without_a_preference_is_refused(judgements, words):
     session = Session()
     for number, judgement in enumerate(judgements):
         row = set_of(session, f" a{number}.", f" b{number}.")
-        session.add_ranking(row["id"], **({"groups": [[0, 1]]} if judgement == "tie" else {"verdict": judgement}))
+        session.add_ranking(
+            row["id"], **({"groups": [[0, 1]]} if judgement == "tie" else {"verdict": judgement})
+        )
     with pytest.raises(InputError, match=words):
         run(session.fit_reward_model(FEW))
     assert session.reward_model is None and session.fit_records == []
@@ -258,8 +307,14 @@ def test_steps_out_of_order_are_refused_in_words():
         (session.evaluate(4), "no tuned model yet"),
         (session.compare("A cat is"), "no tuned model yet"),
         (whole.score_texts(session, "A cat is", [" a."]), "no trained reward model"),
-        (Session(dataclasses.replace(BIOLOGY, wanted=None)).judge_for_me(1), "has no scripted rater"),
-        (Session(dataclasses.replace(BIOLOGY, wanted=None)).run_once(2, 1), "has no scripted rater"),
+        (
+            Session(dataclasses.replace(BIOLOGY, wanted=None)).judge_for_me(1),
+            "has no scripted rater",
+        ),
+        (
+            Session(dataclasses.replace(BIOLOGY, wanted=None)).run_once(2, 1),
+            "has no scripted rater",
+        ),
     ):
         with pytest.raises(InputError, match=words):
             run(work)
@@ -292,7 +347,10 @@ def says_only(lm, *tokens: int) -> dict:
 def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_busy_for_ever():
     session = Session()
     lm = workbench.ready(session)
-    for tokens, words in (([lm.encode("z")[0]], "same answer every time"), ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time")):
+    for tokens, words in (
+        ([lm.encode("z")[0]], "same answer every time"),
+        ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time"),
+    ):
         session.start_weights = says_only(lm, *tokens)
         work = session.judge_for_me(6, 8)
         with pytest.raises(InputError, match=words):
@@ -301,7 +359,7 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
     assert session.rankings == []
 
 
-# --- the reward model and PPO -------------------------------------------------------------------------------------
+# --- the reward model and PPO ---------------------------------------------------------------------
 
 
 def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
@@ -313,7 +371,11 @@ def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
     next(work)
     assert len(tuned.fit_records) < len(records)
     work.close()
-    assert (tuned.reward_model, tuned.fit_records, tuned.reward_summary) == (model, records, summary)
+    assert (tuned.reward_model, tuned.fit_records, tuned.reward_summary) == (
+        model,
+        records,
+        summary,
+    )
     tuned.rankings = []
     with pytest.raises(InputError):
         run(tuned.fit_reward_model(FEW))
@@ -321,23 +383,36 @@ def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
 
 
 def test_a_new_reward_model_scores_the_next_step():
-    """The batch at hand was scored by the former reward model: the next update must not follow its taste."""
+    """The batch at hand was scored by the former reward model: the next update must not follow its
+    taste.
+    """
     session = learned()
     run(session.ppo(dataclasses.replace(SHORT, steps=1)))
-    session.rankings = [dataclasses.replace(r, groups=list(reversed(r.groups))) for r in session.rankings]  # the opposite taste
+    session.rankings = [
+        dataclasses.replace(r, groups=list(reversed(r.groups))) for r in session.rankings
+    ]  # the opposite taste
     run(session.fit_reward_model(FEW))
     seen = []
     lm, score = workbench.ready(session), session.reward_model.score
     session.reward_model.score = lambda pooled: seen.append(pooled) or score(pooled)
     run(session.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert len(seen) == 2 and [row["step"] for row in session.metrics] == [0, 1, 2]  # a fresh batch before the step and one after it
-    assert session.policy.batch.scores.tolist() == pytest.approx([row["reward"] for row in session.samples if row["step"] == 2])
+    assert len(seen) == 2 and [row["step"] for row in session.metrics] == [
+        0,
+        1,
+        2,
+    ]  # a fresh batch before the step and one after it
+    assert session.policy.batch.scores.tolist() == pytest.approx(
+        [row["reward"] for row in session.samples if row["step"] == 2]
+    )
     assert lm.trunk is not session.policy.trunk
 
 
 def test_rewards_and_features_of_a_text_do_not_depend_on_its_neighbours(tuned):
     lm = workbench.ready(tuned)
-    short, long = ("A cat is", " tired.", True), ("Word " * 60, " and so it went on and on until the very end of the day.", False)
+    short, long = (
+        ("A cat is", " tired.", True),
+        ("Word " * 60, " and so it went on and on until the very end of the day.", False),
+    )
 
     def pooled(rows):
         work = workbench.pooled_of_texts(lm, rows)
@@ -349,7 +424,11 @@ def test_rewards_and_features_of_a_text_do_not_depend_on_its_neighbours(tuned):
 
     torch.testing.assert_close(pooled([short, long])[0], pooled([short])[0], atol=1e-4, rtol=0)
     torch.testing.assert_close(pooled([short, long])[1], pooled([long])[0], atol=1e-4, rtol=0)
-    full = (" a" * (lm.trunk.context - 2)).strip(), " and more and more and more.", True  # hardly any room: read as far as the context goes
+    full = (
+        (" a" * (lm.trunk.context - 2)).strip(),
+        " and more and more and more.",
+        True,
+    )  # hardly any room: read as far as the context goes
     assert torch.isfinite(pooled([full, short])).all()
     with pytest.raises(InputError, match="tokens long"):
         pooled([(" a" * (lm.trunk.context + 1), " x.", True)])
@@ -361,7 +440,11 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
     from rlhf_core.lm.language_model import BUNDLED
 
     lm = workbench.ready(tuned)
-    sample = next(row for row in tuned.samples if row["ended"] and row["text"].strip()) if any(r["ended"] for r in tuned.samples) else None
+    sample = (
+        next(row for row in tuned.samples if row["ended"] and row["text"].strip())
+        if any(r["ended"] for r in tuned.samples)
+        else None
+    )
     text = sample["text"] if sample else " tired."
     prompt = sample["prompt"] if sample else "A cat is"
     (row,) = run(whole.score_texts(tuned, prompt, [text]))
@@ -371,7 +454,9 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
     model = GPT2LMHeadModel.from_pretrained(BUNDLED, dtype=torch.float32).eval()
     with torch.no_grad():
         log_p = model(torch.tensor([ids + answer])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
-    assert row["reference_logprob"] == pytest.approx(sum(log_p[t, token].item() for t, token in enumerate(answer)), abs=1e-2)
+    assert row["reference_logprob"] == pytest.approx(
+        sum(log_p[t, token].item() for t, token in enumerate(answer)), abs=1e-2
+    )
     assert row["uncertainty"] > 0
 
 
@@ -380,20 +465,42 @@ def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
     lm = workbench.ready(tuned)
     tuned.weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
     (record,) = run(tuned.evaluate(count=6, seed=4))
-    assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record["sentence"].startswith("No detectable change")
-    assert all(pair["before"] == pair["after"] and pair["reward_before"] == pair["reward_after"] for pair in tuned.evaluation["pairs"])
+    assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record[
+        "sentence"
+    ].startswith("No detectable change")
+    assert all(
+        pair["before"] == pair["after"] and pair["reward_before"] == pair["reward_after"]
+        for pair in tuned.evaluation["pairs"]
+    )
     language = {row["name"]: row for row in tuned.evaluation["language"]}
-    assert language["fluency"]["before"] == language["fluency"]["after"] < 0 and not any(row["beyond"] for row in language.values())
-    assert all(judge["win_rate"] == 0.5 and judge["luck"] == [0.5, 0.5] for judge in tuned.evaluation["judges"])
-    assert len({pair["prompt"] for pair in tuned.evaluation["pairs"]}) == 6  # every prompt once before any comes again
-    (one,), (other,) = run(tuned.compare("A yak is", seed=1)), run(tuned.compare("A yak is", seed=2))
+    assert language["fluency"]["before"] == language["fluency"]["after"] < 0 and not any(
+        row["beyond"] for row in language.values()
+    )
+    assert all(
+        judge["win_rate"] == 0.5 and judge["luck"] == [0.5, 0.5]
+        for judge in tuned.evaluation["judges"]
+    )
+    assert (
+        len({pair["prompt"] for pair in tuned.evaluation["pairs"]}) == 6
+    )  # every prompt once before any comes again
+    (one,), (other,) = (
+        run(tuned.compare("A yak is", seed=1)),
+        run(tuned.compare("A yak is", seed=2)),
+    )
     assert one["before"] == one["after"] != other["before"]
 
 
 def test_layers_frozen_after_all_were_trained_are_refused(tuned):
     with pytest.raises(InputError, match="already trained in all its layers"):
         run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=1)))
-    with pytest.raises(InputError, match="at most 3 can be frozen" if workbench.ready(tuned).trunk.layers == 4 else "can be frozen"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "at most 3 can be frozen"
+            if workbench.ready(tuned).trunk.layers == 4
+            else "can be frozen"
+        ),
+    ):
         run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=40)))
 
 
@@ -401,11 +508,15 @@ def test_frozen_layers_train_the_top_alone():
     session = learned()
     run(session.ppo(dataclasses.replace(SHORT, steps=1, frozen_layers=2)))
     base = workbench.ready(session).trunk.state_dict()
-    changed = {name.split(".")[0] if not name.startswith("h.") else name[:3] for name, tensor in session.weights.items() if not torch.equal(tensor, base[name])}
+    changed = {
+        name.split(".")[0] if not name.startswith("h.") else name[:3]
+        for name, tensor in session.weights.items()
+        if not torch.equal(tensor, base[name])
+    }
     assert changed == {f"h.{i}" for i in range(2, workbench.ready(session).trunk.layers)} | {"ln_f"}
 
 
-# --- rounds --------------------------------------------------------------------------------------------------------
+# --- rounds ---------------------------------------------------------------------------------------
 
 
 def test_rounds_are_bounded(tuned):
@@ -421,7 +532,10 @@ def test_a_round_is_summed_up_in_numbers(tuned):
     tuned.start_next_round()
     (row,) = tuned.rounds
     assert (row["round"], row["comparisons"], row["steps"]) == (1, comparisons, 2)
-    assert row["reward_gain"] == pytest.approx(metrics[2]["reward_mean"] - metrics[0]["reward_mean"]) and row["kl"] == metrics[2]["kl_to_reference"]
+    assert (
+        row["reward_gain"] == pytest.approx(metrics[2]["reward_mean"] - metrics[0]["reward_mean"])
+        and row["kl"] == metrics[2]["kl_to_reference"]
+    )
     assert row["win_interval"][0] <= row["win_rate"] <= row["win_interval"][1]
     assert tuned.evaluation is None and tuned.samples == [] and tuned.steps_done == 0
 
@@ -433,17 +547,25 @@ def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
     run(tuned.generate("An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
     run(tuned.generate_pool(2))
     new = [row for row in tuned.candidate_sets if row["round"] == 2]
-    assert len(new) == 3 and {letter for row in new for text in row["texts"] for letter in text} == {"y", "z"}
+    assert len(new) == 3 and {
+        letter for row in new for text in row["texts"] for letter in text
+    } == {"y", "z"}
 
 
-# --- on disk -------------------------------------------------------------------------------------------------------
+# --- on disk --------------------------------------------------------------------------------------
 
 
 def test_everything_comes_back(saved, original):
     session, bundle = Session.open(saved), read_bundle(saved)
-    assert session.reward_model == session.weights == ON_DISK and session.start_weights is None and session.step_on_disk == 2
+    assert (
+        session.reward_model == session.weights == ON_DISK
+        and session.start_weights is None
+        and session.step_on_disk == 2
+    )
     workbench.ready(session)
-    assert same(session.weights, bundle["tensors"]["policy"]) and same(session.reward_model.tensors(), bundle["tensors"]["reward_model"])
+    assert same(session.weights, bundle["tensors"]["policy"]) and same(
+        session.reward_model.tensors(), bundle["tensors"]["reward_model"]
+    )
     fields = (
         "id",
         "brief",
@@ -459,10 +581,14 @@ def test_everything_comes_back(saved, original):
         "reward_summary",
         "drawn",
     )
-    assert same(session.weights, original.weights) and same(session.reward_model.tensors(), original.reward_model.tensors())
+    assert same(session.weights, original.weights) and same(
+        session.reward_model.tensors(), original.reward_model.tensors()
+    )
     for name in fields:
         assert getattr(session, name) == getattr(original, name), name
-    assert [{k: v for k, v in row.items() if k != "tokens"} for row in original.candidate_sets] == session.candidate_sets
+    assert [
+        {k: v for k, v in row.items() if k != "tokens"} for row in original.candidate_sets
+    ] == session.candidate_sets
 
 
 def test_a_conservative_run_is_kept_and_replays(tmp_path):
@@ -471,11 +597,18 @@ def test_a_conservative_run_is_kept_and_replays(tmp_path):
     session.status = "done"
     session.save()
     reopened, tensors = Session.open(tmp_path / "run"), read_bundle(tmp_path / "run")["tensors"]
-    assert reopened.settings["ppo"]["conservative"] == 1.0 and all(row["doubt_mean"] > 0 for row in reopened.metrics)
+    assert reopened.settings["ppo"]["conservative"] == 1.0 and all(
+        row["doubt_mean"] > 0 for row in reopened.metrics
+    )
     *different, last = run(replay(reopened, tensors))
     assert different == [] and last["compared"] > 100
-    reopened.ppo_log = [segment | {"settings": segment["settings"] | {"conservative": 0.0}} for segment in reopened.ppo_log]
-    assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, tensors))), "the doubt was part of what was learned"
+    reopened.ppo_log = [
+        segment | {"settings": segment["settings"] | {"conservative": 0.0}}
+        for segment in reopened.ppo_log
+    ]
+    assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, tensors))), (
+        "the doubt was part of what was learned"
+    )
 
 
 def test_tuned_weights_are_used_after_reopening(tuned):
@@ -484,7 +617,9 @@ def test_tuned_weights_are_used_after_reopening(tuned):
     tuned.save()
     again = Session.open(tuned.directory)
     (record,) = run(again.compare("An opossum is", seed=3))
-    assert all(set(text) == {"z"} for text in record["after"]) and not any(set(text) == {"z"} for text in record["before"])
+    assert all(set(text) == {"z"} for text in record["after"]) and not any(
+        set(text) == {"z"} for text in record["before"]
+    )
     run(again.ppo(dataclasses.replace(SHORT, steps=1)))
     assert {letter for row in again.samples if row["step"] == 3 for letter in row["text"]} == {"z"}
 
@@ -494,7 +629,12 @@ def test_a_brief_change_is_a_change_on_disk_too(tuned):
     tuned.set_brief(MEMES)
     again = Session.open(tuned.directory)
     assert again.brief == MEMES and again.rankings == made
-    assert again.reward_model is None and again.weights is None and again.start_weights is None and again.metrics == []
+    assert (
+        again.reward_model is None
+        and again.weights is None
+        and again.start_weights is None
+        and again.metrics == []
+    )
     tensors = read_bundle(tuned.directory)["tensors"]
     assert tensors == {"reward_model": None, "policy": None, "round_start": None}
 
@@ -502,17 +642,28 @@ def test_a_brief_change_is_a_change_on_disk_too(tuned):
 def test_an_edit_of_the_same_brief_keeps_what_was_learned(tuned):
     tuned.set_brief(tuned.brief.edited(prefer="Short facts."))
     again = Session.open(tuned.directory)
-    assert again.brief.version == BIOLOGY.version + 1 and again.reward_model == again.weights == ON_DISK and again.steps_done == 2
+    assert (
+        again.brief.version == BIOLOGY.version + 1
+        and again.reward_model == again.weights == ON_DISK
+        and again.steps_done == 2
+    )
 
 
-@pytest.mark.parametrize("action", [lambda s: s.roll_back(0), lambda s: s.restart_round()], ids=["roll back", "restart"])
+@pytest.mark.parametrize(
+    "action", [lambda s: s.roll_back(0), lambda s: s.restart_round()], ids=["roll back", "restart"]
+)
 @pytest.mark.parametrize("needed", [False, True])
 def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, needed):
     if needed:
         workbench.ready(tuned)
     action(tuned)
     again = Session.open(tuned.directory)
-    assert again.metrics == [] and again.weights is None and again.start_weights is None and again.reward_model == ON_DISK
+    assert (
+        again.metrics == []
+        and again.weights is None
+        and again.start_weights is None
+        and again.reward_model == ON_DISK
+    )
     run(again.ppo(dataclasses.replace(SHORT, steps=1)))
     assert again.metrics[0]["kl_to_reference"] < 1e-3  # it starts from the original
 
@@ -529,19 +680,27 @@ def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tune
         workbench.ready(session)
         assert same(session.start_weights, expected) and session.weights is None
     run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert not same(tuned.weights, expected) and same(rounds.take_out(tuned, tuned.rounds[0]["file"])[0], expected)
+    assert not same(tuned.weights, expected) and same(
+        rounds.take_out(tuned, tuned.rounds[0]["file"])[0], expected
+    )
     tuned.roll_back(1)
     assert same(tuned.start_weights, expected)
 
 
-@pytest.mark.parametrize("action", [lambda s: s.restart_round(), lambda s: s.roll_back(1)], ids=["restart", "roll back"])
+@pytest.mark.parametrize(
+    "action", [lambda s: s.restart_round(), lambda s: s.roll_back(1)], ids=["restart", "roll back"]
+)
 def test_a_reopened_round_starts_over_from_what_it_started_from(tuned, action):
     first = read_bundle(tuned.directory)["tensors"]["policy"]
     tuned.start_next_round()
     run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
     again = Session.open(tuned.directory)
     action(again)
-    assert again.current_round == 2 and again.weights is None and same(read_bundle(again.directory)["tensors"]["policy"], first)
+    assert (
+        again.current_round == 2
+        and again.weights is None
+        and same(read_bundle(again.directory)["tensors"]["policy"], first)
+    )
     once_more = Session.open(again.directory)
     workbench.ready(once_more)
     assert same(once_more.start_weights, first) and once_more.steps_done == 0
@@ -557,31 +716,51 @@ def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_p
     assert same(one["policy"], read_bundle(tmp_path / "copy")["tensors"]["policy"])
 
 
-def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(tuned, monkeypatch):
-    monkeypatch.setattr(whole, "SMALL", 0)  # as if the model were a large one, whose weights are not saved at every step
+def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(
+    tuned, monkeypatch
+):
+    monkeypatch.setattr(
+        whole, "SMALL", 0
+    )  # as if the model were a large one, whose weights are not saved at every step
     workbench.ready(tuned)
     weights, metrics = tuned.weights, tuned.metrics
     work = tuned.ppo(dataclasses.replace(SHORT, steps=4))
     while tuned.steps_done < 4:
         next(work)
-    killed = Session.open(shutil.copytree(tuned.directory, tuned.directory.with_name("killed")))  # what lies on disk at this moment
+    killed = Session.open(
+        shutil.copytree(tuned.directory, tuned.directory.with_name("killed"))
+    )  # what lies on disk at this moment
     work.close()
-    assert killed.metrics == metrics and {row["step"] for row in killed.samples} == {0, 1, 2} and "weights are those of step 2" in killed.note
+    assert (
+        killed.metrics == metrics
+        and {row["step"] for row in killed.samples} == {0, 1, 2}
+        and "weights are those of step 2" in killed.note
+    )
     workbench.ready(killed)
     assert same(killed.weights, weights)
     run(killed.ppo(dataclasses.replace(SHORT, steps=1)))
     assert [row["step"] for row in killed.metrics] == [0, 1, 2, 3]
-    closed = Session.open(tuned.directory)  # a stop, other than a kill, saves the weights of the last finished step
-    assert closed.steps_done == 4 and same(read_bundle(tuned.directory)["tensors"]["policy"], tuned.weights)
+    closed = Session.open(
+        tuned.directory
+    )  # a stop, other than a kill, saves the weights of the last finished step
+    assert closed.steps_done == 4 and same(
+        read_bundle(tuned.directory)["tensors"]["policy"], tuned.weights
+    )
 
 
 def test_imported_and_own_judgements_are_told_apart_after_reopening(tmp_path):
     session = Session(directory=tmp_path / "run")
     session.imported = [Pair("A yak is", " x.", f" y{i}.", "a", annotator="Kim") for i in range(3)]
     for number in range(2):
-        session.add_ranking(set_of(session, f" a{number}.", f" b{number}.")["id"], groups=[[0], [1]])
+        session.add_ranking(
+            set_of(session, f" a{number}.", f" b{number}.")["id"], groups=[[0], [1]]
+        )
     again = Session.open(tmp_path / "run")
-    assert again.imported == session.imported and again.pairs == session.pairs and len(again.pairs) == 5
+    assert (
+        again.imported == session.imported
+        and again.pairs == session.pairs
+        and len(again.pairs) == 5
+    )
 
 
 def test_weights_of_another_model_are_not_laid_over_this_one(tuned):
@@ -601,7 +780,9 @@ def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
     assert not tuned.directory.exists()
 
 
-@pytest.mark.parametrize("damage", [{"brief": None}, {"model": {}}, {"seed": None}, {"state": None}])
+@pytest.mark.parametrize(
+    "damage", [{"brief": None}, {"model": {}}, {"seed": None}, {"state": None}]
+)
 def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
     path = tuned.directory / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
@@ -610,7 +791,7 @@ def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
     assert str(caught.value) and "\n" not in str(caught.value)
 
 
-# --- the process's sessions ----------------------------------------------------------------------------------------
+# --- the process's sessions -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -631,13 +812,20 @@ def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
     session.add_prompt("A yak is")
     monkeypatch.setattr(registry, "_SESSIONS", {})
     again = registry.get(session.id)
-    assert again is not session and again.user_prompts == ["A yak is"] and again.brief == MEMES and again.directory == session.directory
+    assert (
+        again is not session
+        and again.user_prompts == ["A yak is"]
+        and again.brief == MEMES
+        and again.directory == session.directory
+    )
     assert registry.get(session.id) is again
 
 
 def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
     session = registry.create(MEMES)
-    monkeypatch.setattr(whole, "evaluate", lambda *_: iter([{"kind": "evaluation"}, {"kind": "more"}]))
+    monkeypatch.setattr(
+        whole, "evaluate", lambda *_: iter([{"kind": "evaluation"}, {"kind": "more"}])
+    )
 
     def after_a_crash() -> tuple[str, str]:
         """What somebody finds who comes back to a server that was killed right now."""
@@ -660,7 +848,9 @@ def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
     assert after_a_crash() == ("done", "")
     work = session.evaluate()
     next(work)
-    monkeypatch.setattr("threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})())
+    monkeypatch.setattr(
+        "threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})()
+    )
     work.close()  # the queue closes it because the server is closed
     assert after_a_crash()[0] == "interrupted"
 
@@ -708,7 +898,11 @@ def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monke
     registry.delete(one.id)
     monkeypatch.setattr(registry, "_SESSIONS", {})
     registry.delete(other.id)
-    assert list(runs.iterdir()) == [] and registry.get(one.id) is None and registry.get(other.id) is None
+    assert (
+        list(runs.iterdir()) == []
+        and registry.get(one.id) is None
+        and registry.get(other.id) is None
+    )
 
 
 def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved, monkeypatch):
@@ -738,14 +932,19 @@ def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
         made.append(session)
     monkeypatch.setattr(registry, "_SWEPT", 0.0)
     registry.create()
-    assert [session.id in registry._SESSIONS for session in made[:2]] == [False, False] and len(registry._SESSIONS) <= 4
+    assert [session.id in registry._SESSIONS for session in made[:2]] == [False, False] and len(
+        registry._SESSIONS
+    ) <= 4
     assert registry.get(made[0].id).user_prompts == ["A yak is"]  # back from disk
 
 
 def test_a_gain_is_not_reckoned_across_two_reward_models():
     session = Session()
     assert session.reward_gain is None
-    session.metrics = [{"step": n, "reward_mean": mean, "reward_model": fit} for n, mean, fit in ((0, 0.1, 1), (1, 0.6, 1))]
+    session.metrics = [
+        {"step": n, "reward_mean": mean, "reward_model": fit}
+        for n, mean, fit in ((0, 0.1, 1), (1, 0.6, 1))
+    ]
     assert session.reward_gain == pytest.approx(0.5)
     session.metrics = [*session.metrics, {"step": 2, "reward_mean": 0.9, "reward_model": 2}]
     assert session.reward_gain == pytest.approx(0.9)
@@ -783,7 +982,9 @@ def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tmp_path, tuned
 
 
 def test_a_room_that_wants_the_same_reference_samples_writes_them_once(monkeypatch):
-    """Two sessions at the same moment: the second waits for what the first writes; where the first stands still, it writes them itself."""
+    """Two sessions at the same moment: the second waits for what the first writes; where the first
+    stands still, it writes them itself.
+    """
     monkeypatch.setattr(whole, "_POOLS", type(whole._POOLS)())
     written = []
     real = whole.write

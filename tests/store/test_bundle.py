@@ -39,17 +39,49 @@ def example(**changes) -> dict:
         "brief": "meme-bot",
         "brief_version": 1,
     }
-    metrics = [{name: None if name == "clip_fraction" and step == 0 else step + 0.1 for name in METRIC_COLUMNS} | {"step": step} for step in range(3)]
+    metrics = [
+        {
+            name: None if name == "clip_fraction" and step == 0 else step + 0.1
+            for name in METRIC_COLUMNS
+        }
+        | {"step": step}
+        for step in range(3)
+    ]
     return {
-        "run": {"id": "run-1", "status": "done", "brief": BRIEF, "judge": "you", "settings": {"run": {"steps": 5}}, "model": {"name": "bundled"}},
-        "rankings": [{"id": "r1", "prompt": "A cat is", "candidates": [" a mood.", " a carnivore."], "groups": [[0], [1]]}],
+        "run": {
+            "id": "run-1",
+            "status": "done",
+            "brief": BRIEF,
+            "judge": "you",
+            "settings": {"run": {"steps": 5}},
+            "model": {"name": "bundled"},
+        },
+        "rankings": [
+            {
+                "id": "r1",
+                "prompt": "A cat is",
+                "candidates": [" a mood.", " a carnivore."],
+                "groups": [[0], [1]],
+            }
+        ],
         "preferences": [pair, {**pair, "choice": "tie"}],
         "metrics": metrics,
-        "samples": [{"step": 1, "prompt": "A cat is", "text": " tired \u2028 \x85 👩‍🚀 <b>&</b>\n\"'\\", "reward": 0.1, "kl": 0.2}],
+        "samples": [
+            {
+                "step": 1,
+                "prompt": "A cat is",
+                "text": " tired \u2028 \x85 👩‍🚀 <b>&</b>\n\"'\\",
+                "reward": 0.1,
+                "kl": 0.2,
+            }
+        ],
         "evaluation": {"win_rate": 0.75, "interval": [0.6, 0.86], "judge": "reward model"},
-        "tensors": {"reward_model": {"weights": torch.arange(8.0)}, "policy": {"wte.weight": torch.randn(4, 6), "half": torch.ones(2, dtype=torch.float16)}},
+        "tensors": {
+            "reward_model": {"weights": torch.arange(8.0)},
+            "policy": {"wte.weight": torch.randn(4, 6), "half": torch.ones(2, dtype=torch.float16)},
+        },
         **changes,
-    }  # fmt: skip
+    }
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -61,7 +93,7 @@ def edit_run(folder: Path, **changes) -> None:
     (folder / "run.json").write_text(json.dumps({**run, **changes}))
 
 
-# --- there and back ------------------------------------------------------------------------------------------------
+# --- there and back -------------------------------------------------------------------------------
 
 
 def test_everything_comes_back_exactly(tmp_path):
@@ -70,12 +102,22 @@ def test_everything_comes_back_exactly(tmp_path):
     back = read_bundle(tmp_path / "deep" / "run")
     for key in ("rankings", "preferences", "metrics", "samples", "evaluation"):
         assert back[key] == data[key]
-    assert {k: back["run"][k] for k in data["run"]} == {**data["run"], "brief": json.loads(json.dumps(BRIEF))}
-    assert back["run"]["format_version"] == 1 and {"python", "torch", "transformers", "safetensors"} <= set(back["run"]["versions"])
+    assert {k: back["run"][k] for k in data["run"]} == {
+        **data["run"],
+        "brief": json.loads(json.dumps(BRIEF)),
+    }
+    assert back["run"]["format_version"] == 1 and {
+        "python",
+        "torch",
+        "transformers",
+        "safetensors",
+    } <= set(back["run"]["versions"])
     for key, tensors in data["tensors"].items():
         assert set(back["tensors"][key]) == set(tensors)
         for name, tensor in tensors.items():
-            assert back["tensors"][key][name].dtype == tensor.dtype and torch.equal(back["tensors"][key][name], tensor)
+            assert back["tensors"][key][name].dtype == tensor.dtype and torch.equal(
+                back["tensors"][key][name], tensor
+            )
 
 
 def test_files_are_what_the_contract_says(tmp_path):
@@ -85,32 +127,68 @@ def test_files_are_what_the_contract_says(tmp_path):
     for name, entry in run["files"].items():
         assert entry["sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "metrics.csv").read_text().splitlines()[0] == ",".join(METRIC_COLUMNS)
-    assert [json.loads(line)["choice"] for line in (tmp_path / "preferences.jsonl").read_text(encoding="utf-8").split("\n") if line] == ["a", "tie"]
-    assert torch.equal(load_file(tmp_path / "reward_model.safetensors")["weights"], torch.arange(8.0))
+    assert [
+        json.loads(line)["choice"]
+        for line in (tmp_path / "preferences.jsonl").read_text(encoding="utf-8").split("\n")
+        if line
+    ] == ["a", "tie"]
+    assert torch.equal(
+        load_file(tmp_path / "reward_model.safetensors")["weights"], torch.arange(8.0)
+    )
 
 
 def test_an_empty_run_is_a_bundle_too(tmp_path):
     write_bundle(tmp_path, run={"status": "interrupted", "brief": BRIEF})
     back = read_bundle(tmp_path)
-    assert (back["rankings"], back["preferences"], back["metrics"], back["samples"], back["evaluation"]) == ([], [], [], [], None)
+    assert (
+        back["rankings"],
+        back["preferences"],
+        back["metrics"],
+        back["samples"],
+        back["evaluation"],
+    ) == ([], [], [], [], None)
     assert back["tensors"] == {"reward_model": None, "policy": None, "round_start": None}
     assert "no comparisons" in back["run"]["note"] and "no PPO steps yet" in back["run"]["note"]
 
 
 def test_numbers_that_json_lacks_become_nothing_and_lone_surrogates_survive(tmp_path):
     odd = "caf\udce9"
-    write_bundle(tmp_path, **example(metrics=[{"step": 0, "entropy": float("nan"), "mood": True}], samples=[{"text": odd, "kl": float("inf")}]))
+    write_bundle(
+        tmp_path,
+        **example(
+            metrics=[{"step": 0, "entropy": float("nan"), "mood": True}],
+            samples=[{"text": odd, "kl": float("inf")}],
+        ),
+    )
     back = read_bundle(tmp_path)
-    assert back["metrics"][0]["entropy"] is None and back["metrics"][0]["mood"] is True and back["metrics"][0]["step"] == 0
+    assert (
+        back["metrics"][0]["entropy"] is None
+        and back["metrics"][0]["mood"] is True
+        and back["metrics"][0]["step"] == 0
+    )
     assert back["samples"] == [{"text": odd, "kl": None}]
-    assert b"NaN" not in (tmp_path / "run.json").read_bytes() + (tmp_path / "samples.jsonl").read_bytes()
+    assert (
+        b"NaN"
+        not in (tmp_path / "run.json").read_bytes() + (tmp_path / "samples.jsonl").read_bytes()
+    )
 
 
 def test_tied_and_strided_tensors_are_written_in_full(tmp_path):
     base = torch.randn(3, 5)
-    write_bundle(tmp_path, **example(tensors={"policy": {"wte": base, "lm_head": base, "turned": base.t(), "slice": base[:, 1:3]}}))
+    write_bundle(
+        tmp_path,
+        **example(
+            tensors={
+                "policy": {"wte": base, "lm_head": base, "turned": base.t(), "slice": base[:, 1:3]}
+            }
+        ),
+    )
     policy = read_bundle(tmp_path)["tensors"]["policy"]
-    assert torch.equal(policy["wte"], base) and torch.equal(policy["lm_head"], base) and torch.equal(policy["turned"], base.t())
+    assert (
+        torch.equal(policy["wte"], base)
+        and torch.equal(policy["lm_head"], base)
+        and torch.equal(policy["turned"], base.t())
+    )
     assert torch.equal(policy["slice"], base[:, 1:3])
 
 
@@ -121,7 +199,7 @@ def test_pickle_has_no_way_in(tmp_path):
         write_bundle(tmp_path, **example(tensors={"optimizer": {}}))
 
 
-# --- saving often --------------------------------------------------------------------------------------------------
+# --- saving often ---------------------------------------------------------------------------------
 
 
 def test_unchanged_files_are_not_written_again(tmp_path):
@@ -131,7 +209,11 @@ def test_unchanged_files_are_not_written_again(tmp_path):
     data["metrics"] = data["metrics"] + [{**data["metrics"][-1], "step": 3}]
     write_bundle(tmp_path, **data)
     after = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {"metrics.csv", "run.json", "README.md"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "metrics.csv",
+        "run.json",
+        "README.md",
+    }
     write_bundle(tmp_path, **data, only_changed=False)
     assert all(path.stat().st_ino != after[path.name] for path in tmp_path.iterdir())
 
@@ -144,13 +226,17 @@ def test_weights_left_out_stay_and_none_removes_them(tmp_path):
     write_bundle(tmp_path, **{**data, "tensors": {"reward_model": None}})
     assert policy.stat().st_ino == inode and not (tmp_path / "reward_model.safetensors").exists()
     back = read_bundle(tmp_path)
-    assert back["tensors"]["reward_model"] is None and torch.equal(back["tensors"]["policy"]["wte.weight"], data["tensors"]["policy"]["wte.weight"])
+    assert back["tensors"]["reward_model"] is None and torch.equal(
+        back["tensors"]["policy"]["wte.weight"], data["tensors"]["policy"]["wte.weight"]
+    )
     assert read_bundle(tmp_path, tensors=False)["tensors"] == {}
     write_bundle(tmp_path, **{**data, "evaluation": None})
-    assert not (tmp_path / "evaluation.json").exists() and read_bundle(tmp_path)["evaluation"] is None
+    assert (
+        not (tmp_path / "evaluation.json").exists() and read_bundle(tmp_path)["evaluation"] is None
+    )
 
 
-# --- dying in the middle -------------------------------------------------------------------------------------------
+# --- dying in the middle --------------------------------------------------------------------------
 
 
 class Killed(BaseException):
@@ -172,7 +258,14 @@ def kill_at(monkeypatch, call: str, number: int):
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "open"])
 def test_wherever_the_writer_dies_a_whole_save_is_there(tmp_path, monkeypatch, call):
-    old, new = example(), example(metrics=[], evaluation={"win_rate": 0.5}, tensors={"policy": {"w": torch.ones(3)}, "reward_model": None})
+    old, new = (
+        example(),
+        example(
+            metrics=[],
+            evaluation={"win_rate": 0.5},
+            tensors={"policy": {"w": torch.ones(3)}, "reward_model": None},
+        ),
+    )
     seen = set()
     for number in range(1, 30):
         folder = tmp_path / str(number)
@@ -190,17 +283,23 @@ def test_wherever_the_writer_dies_a_whole_save_is_there(tmp_path, monkeypatch, c
         which = "new" if back["evaluation"] == new["evaluation"] else "old"
         expected = new if which == "new" else old
         seen.add(which)
-        assert back["metrics"] == expected["metrics"] and set(back["tensors"]["policy"]) == set(expected["tensors"]["policy"])
+        assert back["metrics"] == expected["metrics"] and set(back["tensors"]["policy"]) == set(
+            expected["tensors"]["policy"]
+        )
         assert (back["tensors"]["reward_model"] is None) == (which == "new")
         third = example(samples=[{"text": "third"}])  # whoever comes next tidies up and goes on
         write_bundle(folder, **third)
-        assert read_bundle(folder)["samples"] == [{"text": "third"}] and not list(folder.glob("*.tmp"))
+        assert read_bundle(folder)["samples"] == [{"text": "third"}] and not list(
+            folder.glob("*.tmp")
+        )
         if finished:
             assert which == "new" and number > 1
             break
     else:
         pytest.fail("the writer never came to its end")
-    assert seen == ({"new"} if call == "replace" else {"old", "new"})  # once every file is on the disk, the new save counts
+    assert seen == (
+        {"new"} if call == "replace" else {"old", "new"}
+    )  # once every file is on the disk, the new save counts
 
 
 def test_leftovers_of_a_dead_writer_never_mix_into_the_next_save(tmp_path):
@@ -209,7 +308,9 @@ def test_leftovers_of_a_dead_writer_never_mix_into_the_next_save(tmp_path):
     (tmp_path / "run.json.tmp").write_text('{"format": "opossum-run", "form')
     assert read_bundle(tmp_path)["samples"] == example()["samples"]
     write_bundle(tmp_path, **example())
-    assert read_bundle(tmp_path)["samples"] == example()["samples"] and not list(tmp_path.glob("*.tmp"))
+    assert read_bundle(tmp_path)["samples"] == example()["samples"] and not list(
+        tmp_path.glob("*.tmp")
+    )
 
 
 WRITER = """
@@ -229,7 +330,9 @@ def test_killed_process_leaves_a_run_that_opens_and_says_so(tmp_path):
     chance = random.Random(0)
     for turn in range(3):
         folder = tmp_path / str(turn)
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
         assert writer.stdout.readline() == "ready\n"
         deadline = time.monotonic() + 30
         while not (folder / "run.json").exists() and time.monotonic() < deadline:
@@ -237,7 +340,11 @@ def test_killed_process_leaves_a_run_that_opens_and_says_so(tmp_path):
         for _ in range(5):  # read while it writes: always one whole save, and it is running
             back = read_bundle(folder)
             assert back["run"]["status"] == "running" and "note" not in back["run"]
-            assert back["samples"][0]["step"] == back["metrics"][-1]["step"] == back["tensors"]["policy"]["w"][0].item()
+            assert (
+                back["samples"][0]["step"]
+                == back["metrics"][-1]["step"]
+                == back["tensors"]["policy"]["w"][0].item()
+            )
         time.sleep(chance.random() * 0.2)
         writer.kill()
         writer.wait()
@@ -245,14 +352,24 @@ def test_killed_process_leaves_a_run_that_opens_and_says_so(tmp_path):
         back = read_bundle(folder)
         step = back["metrics"][-1]["step"]
         assert back["run"]["status"] == "interrupted" and "process" not in back["run"]
-        assert f"{step:} of 100000 PPO steps" in back["run"]["note"] and "a reward model" in back["run"]["note"]
+        assert (
+            f"{step:} of 100000 PPO steps" in back["run"]["note"]
+            and "a reward model" in back["run"]["note"]
+        )
         assert back["samples"][0]["step"] == step == back["tensors"]["policy"]["w"][0].item()
 
 
 def test_running_means_this_very_process(tmp_path):
     write_bundle(tmp_path, **example(run={**example()["run"], "status": "running"}))
     assert read_bundle(tmp_path)["run"]["status"] == "running"
-    for process in ({"pid": os.getpid(), "mark": "0" * 16}, {"pid": 2**22 + 1, "mark": None}, {"pid": -1}, {"pid": "1"}, None, [1]):
+    for process in (
+        {"pid": os.getpid(), "mark": "0" * 16},
+        {"pid": 2**22 + 1, "mark": None},
+        {"pid": -1},
+        {"pid": "1"},
+        None,
+        [1],
+    ):
         edit_run(tmp_path, process=process)
         assert read_bundle(tmp_path)["run"]["status"] == "interrupted"
 
@@ -286,20 +403,26 @@ def test_full_disk_keeps_the_former_save(tmp_path, monkeypatch, code):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on file sizes")
 def test_a_really_full_disk(tmp_path):
-    """The operating system itself refuses the weights (a file size limit stands for the disk's end)."""
+    """The operating system itself refuses the weights (a file size limit stands for the disk's
+    end).
+    """
     write_bundle(tmp_path, **example())
     before = snapshot(tmp_path)
     code = (
-        "import resource, signal, sys, torch\nfrom rlhf_core.store.bundle import write_bundle\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
-        "write_bundle(sys.argv[1], run={'id': 'run-1', 'status': 'running', 'brief': {}}, tensors={'policy': {'w': torch.ones(20000)}})\n"
+        "import resource, signal, sys, torch\nfrom rlhf_core.store.bundle import"
+        " write_bundle\nsignal.signal(signal.SIGXFSZ,"
+        " signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (20000,"
+        " 20000))\nwrite_bundle(sys.argv[1], run={'id': 'run-1', 'status': 'running', 'brief': {}},"
+        " tensors={'policy': {'w': torch.ones(20000)}})\n"
     )
-    result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
     assert "BundleError: The disk is full: policy.safetensors did not fit" in result.stderr
     assert snapshot(tmp_path) == before
 
 
-# --- folders that are not ours -------------------------------------------------------------------------------------
+# --- folders that are not ours --------------------------------------------------------------------
 
 
 def test_a_different_run_and_other_peoples_files_are_left_alone(tmp_path):
@@ -310,7 +433,9 @@ def test_a_different_run_and_other_peoples_files_are_left_alone(tmp_path):
     (tmp_path / "b" / "README.md").write_text("mine")
     with pytest.raises(BundleError, match="already holds a README.md that belongs to no run"):
         write_bundle(tmp_path / "b", **example())
-    assert (tmp_path / "b" / "README.md").read_text() == "mine" and os.listdir(tmp_path / "b") == ["README.md"]
+    assert (tmp_path / "b" / "README.md").read_text() == "mine" and os.listdir(tmp_path / "b") == [
+        "README.md"
+    ]
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "notes.txt").write_text("mine")
     write_bundle(tmp_path / "c", **example())
@@ -319,19 +444,27 @@ def test_a_different_run_and_other_peoples_files_are_left_alone(tmp_path):
 
 def test_folders_that_cannot_be(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    for place, message in (("file", "is a file, not a folder"), ("file/run", "cannot be made: Not a directory"), ("x\0y", "cannot be made")):
+    for place, message in (
+        ("file", "is a file, not a folder"),
+        ("file/run", "cannot be made: Not a directory"),
+        ("x\0y", "cannot be made"),
+    ):
         with pytest.raises(BundleError, match=message):
             prepare_folder(tmp_path / place)
 
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "touch", refuse)  # tests may run as root, to whom every folder is open
+    monkeypatch.setattr(
+        Path, "touch", refuse
+    )  # tests may run as root, to whom every folder is open
     with pytest.raises(BundleError, match="cannot be written: Permission denied"):
         prepare_folder(tmp_path / "closed")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
 def test_a_read_only_folder(tmp_path):
     write_bundle(tmp_path, **example())
     tmp_path.chmod(0o500)
@@ -343,7 +476,7 @@ def test_a_read_only_folder(tmp_path):
         tmp_path.chmod(0o700)
 
 
-# --- broken, strange or hostile bundles ----------------------------------------------------------------------------
+# --- broken, strange or hostile bundles -----------------------------------------------------------
 
 
 def broken(tmp_path, change) -> str:
@@ -363,7 +496,10 @@ def broken(tmp_path, change) -> str:
         (lambda f: (f / "run.json").unlink(), "run.json is missing"),
         (lambda f: (f / "metrics.csv").unlink(), "metrics.csv is missing"),
         (lambda f: (f / "run.json").write_bytes(b"\xff\xfe\x00"), "run.json is not valid JSON"),
-        (lambda f: (f / "run.json").write_text("[" * 100_000), "run.json is not valid JSON: it is nested too deeply"),
+        (
+            lambda f: (f / "run.json").write_text("[" * 100_000),
+            "run.json is not valid JSON: it is nested too deeply",
+        ),
         (lambda f: (f / "run.json").write_text("[]"), "run.json must be a JSON object"),
         (lambda f: (f / "run.json").write_text("{}"), "format is not opossum-run"),
         (lambda f: edit_run(f, format_version=2), "format version 2, and this app reads up to 1"),
@@ -372,16 +508,52 @@ def broken(tmp_path, change) -> str:
         (lambda f: edit_run(f, status="fine"), "status 'fine'"),
         (lambda f: edit_run(f, files=["metrics.csv"]), "does not list the run's files"),
         (lambda f: edit_run(f, files={"metrics.csv": "abc"}), "no usable checksum for metrics.csv"),
-        (lambda f: edit_run(f, files={"metrics.csv": {"sha256": "0" * 64, "bytes": -1}}), "no usable checksum for metrics.csv"),
-        (lambda f: edit_run(f, files={"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}}), "does not belong into a bundle: '../../etc/passwd'"),
-        (lambda f: edit_run(f, files={"/etc/passwd": {"sha256": "0" * 64, "bytes": 1}}), "does not belong into a bundle"),
-        (lambda f: edit_run(f, files={"policy.pt": {"sha256": "0" * 64, "bytes": 1}}), "does not belong into a bundle"),
-        (lambda f: (f / "preferences.jsonl").write_text("{}\n"), "preferences.jsonl does not match its checksum"),
-        (lambda f: (f / "policy.safetensors").open("ab").write(b"x"), "policy.safetensors does not match its checksum"),
-        (lambda f: (f / "policy.safetensors").write_bytes(b""), "policy.safetensors does not match its checksum"),
-        (lambda f: ((f / "samples.jsonl").unlink(), (f / "samples.jsonl").mkdir()), "samples.jsonl is not a plain file"),
-        (lambda f: ((f / "samples.jsonl").rename(f / "elsewhere"), (f / "samples.jsonl").symlink_to(f / "elsewhere")), "samples.jsonl is a link"),
-        (lambda f: ((f / "run.json").rename(f / "elsewhere"), (f / "run.json").symlink_to(f / "elsewhere")), "run.json is a link"),
+        (
+            lambda f: edit_run(f, files={"metrics.csv": {"sha256": "0" * 64, "bytes": -1}}),
+            "no usable checksum for metrics.csv",
+        ),
+        (
+            lambda f: edit_run(f, files={"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}}),
+            "does not belong into a bundle: '../../etc/passwd'",
+        ),
+        (
+            lambda f: edit_run(f, files={"/etc/passwd": {"sha256": "0" * 64, "bytes": 1}}),
+            "does not belong into a bundle",
+        ),
+        (
+            lambda f: edit_run(f, files={"policy.pt": {"sha256": "0" * 64, "bytes": 1}}),
+            "does not belong into a bundle",
+        ),
+        (
+            lambda f: (f / "preferences.jsonl").write_text("{}\n"),
+            "preferences.jsonl does not match its checksum",
+        ),
+        (
+            lambda f: (f / "policy.safetensors").open("ab").write(b"x"),
+            "policy.safetensors does not match its checksum",
+        ),
+        (
+            lambda f: (f / "policy.safetensors").write_bytes(b""),
+            "policy.safetensors does not match its checksum",
+        ),
+        (
+            lambda f: ((f / "samples.jsonl").unlink(), (f / "samples.jsonl").mkdir()),
+            "samples.jsonl is not a plain file",
+        ),
+        (
+            lambda f: (
+                (f / "samples.jsonl").rename(f / "elsewhere"),
+                (f / "samples.jsonl").symlink_to(f / "elsewhere"),
+            ),
+            "samples.jsonl is a link",
+        ),
+        (
+            lambda f: (
+                (f / "run.json").rename(f / "elsewhere"),
+                (f / "run.json").symlink_to(f / "elsewhere"),
+            ),
+            "run.json is a link",
+        ),
     ],
 )
 def test_what_is_broken_is_named(tmp_path, change, message):
@@ -399,13 +571,33 @@ def replace_file(folder: Path, name: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "name, data, message",
     [
-        ("policy.safetensors", b"\x80\x04pickle", "policy.safetensors is not a usable safetensors file"),
-        ("policy.safetensors", (2**62).to_bytes(8, "little") + b"{}", "policy.safetensors is not a usable safetensors file"),
-        ("reward_model.safetensors", b"", "reward_model.safetensors is not a usable safetensors file"),
-        ("preferences.jsonl", b'{"prompt": "x"}\n\n[1]\n', "preferences.jsonl, line 3 must be a JSON object"),
+        (
+            "policy.safetensors",
+            b"\x80\x04pickle",
+            "policy.safetensors is not a usable safetensors file",
+        ),
+        (
+            "policy.safetensors",
+            (2**62).to_bytes(8, "little") + b"{}",
+            "policy.safetensors is not a usable safetensors file",
+        ),
+        (
+            "reward_model.safetensors",
+            b"",
+            "reward_model.safetensors is not a usable safetensors file",
+        ),
+        (
+            "preferences.jsonl",
+            b'{"prompt": "x"}\n\n[1]\n',
+            "preferences.jsonl, line 3 must be a JSON object",
+        ),
         ("rankings.jsonl", b'{"prompt": \n', "rankings.jsonl, line 1 is not valid JSON"),
         ("samples.jsonl", b"\xff\n", "samples.jsonl, line 1 is not valid JSON"),
-        ("metrics.csv", b"step,kl\n1\n", "metrics.csv, line 2, has 1 cells where the first line has 2"),
+        (
+            "metrics.csv",
+            b"step,kl\n1\n",
+            "metrics.csv, line 2, has 1 cells where the first line has 2",
+        ),
         ("metrics.csv", b"\xff", "metrics.csv is not a readable table"),
         ("evaluation.json", b"7", "evaluation.json must be a JSON object"),
     ],
@@ -441,7 +633,7 @@ def test_other_peoples_weights_beside_a_bundle_are_not_loaded(tmp_path):
     assert read_bundle(tmp_path)["tensors"]["policy"] is None
 
 
-# --- the card ------------------------------------------------------------------------------------------------------
+# --- the card -------------------------------------------------------------------------------------
 
 
 def front_matter(folder: Path) -> tuple[dict, str]:
@@ -453,9 +645,20 @@ def front_matter(folder: Path) -> tuple[dict, str]:
 def test_card_says_what_the_notes_ask_for(tmp_path):
     write_bundle(tmp_path, **example())
     head, body = front_matter(tmp_path)
-    assert head["task_categories"] == ["text-generation"] and head["size_categories"] == ["n<1K"] and {"preference", "rlhf"} <= set(head["tags"])
-    assert head["configs"][0] == {"config_name": "default", "data_files": [{"split": "train", "path": "preferences.jsonl"}]}
-    assert head["pretty_name"] == "RLHF run: Meme bot" and {"language", "license"} <= set(head) and "base_model" not in head
+    assert (
+        head["task_categories"] == ["text-generation"]
+        and head["size_categories"] == ["n<1K"]
+        and {"preference", "rlhf"} <= set(head["tags"])
+    )
+    assert head["configs"][0] == {
+        "config_name": "default",
+        "data_files": [{"split": "train", "path": "preferences.jsonl"}],
+    }
+    assert (
+        head["pretty_name"] == "RLHF run: Meme bot"
+        and {"language", "license"} <= set(head)
+        and "base_model" not in head
+    )
     assert (
         "2 comparisons by the person who made this run" in body
         and "+0.10 to +2.10" in body
@@ -465,27 +668,49 @@ def test_card_says_what_the_notes_ask_for(tmp_path):
 
 
 def test_card_is_honest_about_who_judged(tmp_path):
-    rows = [{"annotator": "scripted rater (facts)"}] * 3 + [{"annotator": "you"}, {"annotator": "Ada <ada@x>"}, {}]
+    rows = [{"annotator": "scripted rater (facts)"}] * 3 + [
+        {"annotator": "you"},
+        {"annotator": "Ada <ada@x>"},
+        {},
+    ]
     sentences = who_judged(rows)
-    assert "3 comparisons by a scripted rater" in sentences[0] and "No person read these texts" in sentences[0]
-    assert any("1 comparison by the person who made this run" in s for s in sentences) and any("as the imported file says" in s for s in sentences)
+    assert (
+        "3 comparisons by a scripted rater" in sentences[0]
+        and "No person read these texts" in sentences[0]
+    )
+    assert any("1 comparison by the person who made this run" in s for s in sentences) and any(
+        "as the imported file says" in s for s in sentences
+    )
     assert who_judged([]) == ["Nobody has judged anything yet."]
 
 
 def test_card_stays_text_whatever_was_typed(tmp_path):
-    nasty = "x: [y]\n---\n# \x00\x9b 👩‍🚀 \"q\" 'p' <script>alert(1)</script> | [a](javascript:b) ${c} {{d}}"
+    nasty = (
+        "x: [y]\n---\n# \x00\x9b 👩‍🚀 \"q\" 'p' <script>alert(1)</script> | [a](javascript:b) ${c}"
+        " {{d}}"
+    )
     brief = {**BRIEF, "title": nasty, "prefer": nasty + "\n```\n<script>", "audience": nasty}
     pair = {**example()["preferences"][0], "annotator": nasty}
-    write_bundle(tmp_path, **example(run={**example()["run"], "brief": brief, "model": {"name": "gpt2"}}, preferences=[pair]))
+    write_bundle(
+        tmp_path,
+        **example(
+            run={**example()["run"], "brief": brief, "model": {"name": "gpt2"}}, preferences=[pair]
+        ),
+    )
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     head, _, body = text.removeprefix("---\n").partition("\n---\n")
     head = yaml.safe_load(head)
     assert head["pretty_name"].startswith("RLHF run: x: [y] --- #") and head["base_model"] == "gpt2"
-    assert "<script>" not in "\n".join(line for line in body.split("\n") if not line.startswith("    ")).replace("\\<", "").replace("\\>", "")
+    assert "<script>" not in "\n".join(
+        line for line in body.split("\n") if not line.startswith("    ")
+    ).replace("\\<", "").replace("\\>", "")
     assert read_bundle(tmp_path)["run"]["brief"]["title"] == nasty
 
 
 def test_imports_no_torch():
-    code = "import sys, rlhf_core.store.bundle; assert not {'torch', 'streamlit', 'pandas'} & set(sys.modules), sorted(sys.modules)"
+    code = (
+        "import sys, rlhf_core.store.bundle; assert not {'torch', 'streamlit', 'pandas'} &"
+        " set(sys.modules), sorted(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert bundle.FORMAT_VERSION == 1

@@ -1,4 +1,6 @@
-"""The charts say what they show: axes with names and units, numbers in the text alternative, gaps where there is no number."""
+"""The charts say what they show: axes with names and units, numbers in the text alternative, gaps
+where there is no number.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,61 @@ from ui import charts
 from ui.charts import compare as charts_compare
 from ui.charts import training as charts_training
 
-FIELDS = ("step", "reward_mean", "reward_std", "kl_to_reference", "entropy", "clip_fraction", "value_loss", "approx_kl_update")
+FIELDS = (
+    "step",
+    "reward_mean",
+    "reward_std",
+    "kl_to_reference",
+    "entropy",
+    "clip_fraction",
+    "value_loss",
+    "approx_kl_update",
+)
 METRICS = [
     dict(zip(FIELDS, row, strict=True))
-    for row in ((0, 0.0, 1.0, 0.0, 2.5, 0.0, 0.0, 0.0), (1, 0.4, 0.9, 1.25, 2.2, 0.12, 0.5, 0.012), (2, 0.87, 0.6, 2.5, 1.9, 0.18, 0.03, 0.02))
+    for row in (
+        (0, 0.0, 1.0, 0.0, 2.5, 0.0, 0.0, 0.0),
+        (1, 0.4, 0.9, 1.25, 2.2, 0.12, 0.5, 0.012),
+        (2, 0.87, 0.6, 2.5, 1.9, 0.18, 0.03, 0.02),
+    )
 ]
 FIT = [
-    {"iteration": 1, "loss": 0.66, "train_accuracy": 0.6, "heldout_accuracy": 0.5, "heldout_low": 0.3, "heldout_high": 0.7, "heldout_pairs": 20},
-    {"iteration": 2, "loss": 0.31, "train_accuracy": 0.95, "heldout_accuracy": 0.8, "heldout_low": 0.58, "heldout_high": 0.92, "heldout_pairs": 20},
+    {
+        "iteration": 1,
+        "loss": 0.66,
+        "train_accuracy": 0.6,
+        "heldout_accuracy": 0.5,
+        "heldout_low": 0.3,
+        "heldout_high": 0.7,
+        "heldout_pairs": 20,
+    },
+    {
+        "iteration": 2,
+        "loss": 0.31,
+        "train_accuracy": 0.95,
+        "heldout_accuracy": 0.8,
+        "heldout_low": 0.58,
+        "heldout_high": 0.92,
+        "heldout_pairs": 20,
+    },
 ]
 EXAMPLES = [
-    {"prompt": "An opossum is", "text": " a great character for memes.", "before": 0.0, "after": -1.25},
+    {
+        "prompt": "An opossum is",
+        "text": " a great character for memes.",
+        "before": 0.0,
+        "after": -1.25,
+    },
     {"prompt": "An opossum is", "text": " a marsupial.", "before": 0.0, "after": 1.5},
 ]
-EVALUATION = {"win_rate": 0.86, "interval": [0.74, 0.93], "judge": "reward model", "wins": 33, "ties": 2, "losses": 5}
+EVALUATION = {
+    "win_rate": 0.86,
+    "interval": [0.74, 0.93],
+    "judge": "reward model",
+    "wins": 33,
+    "ties": 2,
+    "losses": 5,
+}
 ROUNDS = [
     {
         "round": 1,
@@ -61,7 +104,9 @@ STEP_CHARTS = {  # chart: title of its y axis, field it draws
 
 def axes(chart: charts.Chart) -> list[str]:
     layout = chart.figure.layout
-    return [layout[name].title.text for name in sorted(layout) if name.startswith(("xaxis", "yaxis"))]
+    return [
+        layout[name].title.text for name in sorted(layout) if name.startswith(("xaxis", "yaxis"))
+    ]
 
 
 def line(chart: charts.Chart) -> go.Scatter:
@@ -77,7 +122,15 @@ def test_step_charts_name_their_axes_with_units(name):
 @pytest.mark.parametrize(
     "name, said",
     [
-        ("reward", ["0.00 at step 0", "last 0.87 at step 2", "reference standard deviations", "Spread of the samples: 1.00 at step 0, 0.60 at step 2"]),
+        (
+            "reward",
+            [
+                "0.00 at step 0",
+                "last 0.87 at step 2",
+                "reference standard deviations",
+                "Spread of the samples: 1.00 at step 0, 0.60 at step 2",
+            ],
+        ),
         ("kl_to_reference", ["0.00 at step 0", "last 2.50 at step 2", "nats a response"]),
         ("entropy", ["2.50 at step 0", "lowest 1.90 at step 2", "nats a token"]),
         ("clip_fraction", ["12% at step 1", "highest 18% at step 2", "of tokens"]),
@@ -95,7 +148,12 @@ def test_step_charts_survive_nothing_one_row_and_nan(name):
     chart, field = getattr(charts_training, name), STEP_CHARTS[name][1]
     assert "no step has run yet" in chart([]).alt
     assert chart(METRICS[:1]).figure.to_json()
-    broken = [METRICS[0], METRICS[1] | {field: math.nan}, METRICS[2] | {field: math.inf}, METRICS[2] | {"step": 3}]
+    broken = [
+        METRICS[0],
+        METRICS[1] | {field: math.nan},
+        METRICS[2] | {field: math.inf},
+        METRICS[2] | {"step": 3},
+    ]
     drawn = chart(broken)
     assert "2 steps have no number" in drawn.alt
     assert list(line(drawn).y).count(None) == 2
@@ -107,7 +165,9 @@ def test_reward_band_is_one_standard_deviation_each_way():
     band = charts_training.reward(METRICS).figure.data[0]
     assert list(band.y) == pytest.approx([1.0, 1.3, 1.47, 0.27, -0.5, -1.0])
     assert list(line(charts_training.reward(METRICS)).y) == [0.0, 0.4, 0.87]
-    assert line(charts_training.reward(METRICS[:1])).error_y.value == 1.0  # one point has no band, but its spread still shows
+    assert (
+        line(charts_training.reward(METRICS[:1])).error_y.value == 1.0
+    )  # one point has no band, but its spread still shows
 
 
 def test_charts_of_an_update_leave_out_the_step_without_one():
@@ -117,14 +177,19 @@ def test_charts_of_an_update_leave_out_the_step_without_one():
 
 
 def test_the_two_kls_share_no_label():
-    drift, step = charts_training.kl_to_reference(METRICS), charts_training.approx_kl_update(METRICS)
+    drift, step = (
+        charts_training.kl_to_reference(METRICS),
+        charts_training.approx_kl_update(METRICS),
+    )
     assert drift.title != step.title and not set(axes(drift)[1:]) & set(axes(step)[1:])
     assert "reference" not in axes(step)[1] and "update" not in axes(drift)[1]
 
 
 def test_kl_target_is_drawn_and_said():
     chart = charts_training.kl_to_reference(METRICS, target=3.0)
-    assert "target is 3.00" in chart.alt and [shape.y0 for shape in chart.figure.layout.shapes] == [3.0]
+    assert "target is 3.00" in chart.alt and [shape.y0 for shape in chart.figure.layout.shapes] == [
+        3.0
+    ]
 
 
 def test_reward_model_loss():
@@ -133,14 +198,24 @@ def test_reward_model_loss():
     assert "0.66 at iteration 1" in chart.alt and "last 0.31 at iteration 2" in chart.alt
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2)])
     assert "not trained yet" in charts_training.reward_model_loss([]).alt
-    assert "1 iteration has no number" in charts_training.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
+    assert (
+        "1 iteration has no number"
+        in charts_training.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
+    )
 
 
 def test_reward_model_loss_says_what_the_ties_cost():
     chart = charts_training.reward_model_loss([record | {"floor": 0.35} for record in FIT])
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2), 0.35])
     assert "towards 0.35" in chart.look_for and "cannot fall below 0.35" in chart.alt
-    assert len(charts_training.reward_model_loss([record | {"floor": 0.0} for record in FIT]).figure.layout.shapes) == 1
+    assert (
+        len(
+            charts_training.reward_model_loss(
+                [record | {"floor": 0.0} for record in FIT]
+            ).figure.layout.shapes
+        )
+        == 1
+    )
 
 
 def test_accuracy_has_its_interval():
@@ -148,11 +223,19 @@ def test_accuracy_has_its_interval():
     assert axes(chart) == ["Iteration", "Accuracy (% of comparisons)"]
     assert "95% interval 58% to 92%" in chart.alt and "from 20 comparisons" in chart.alt
     bar = chart.figure.data[-1]
-    assert bar.y[0] + bar.error_y.array[0] == pytest.approx(92) and bar.y[0] - bar.error_y.arrayminus[0] == pytest.approx(58)
+    assert bar.y[0] + bar.error_y.array[0] == pytest.approx(92) and bar.y[
+        0
+    ] - bar.error_y.arrayminus[0] == pytest.approx(58)
 
 
 @pytest.mark.parametrize(
-    "records", [[], FIT[:1], [{"iteration": 1, "loss": 0.7, "train_accuracy": 1.0, "heldout_accuracy": None}], [{"iteration": 1, "train_accuracy": math.nan}]]
+    "records",
+    [
+        [],
+        FIT[:1],
+        [{"iteration": 1, "loss": 0.7, "train_accuracy": 1.0, "heldout_accuracy": None}],
+        [{"iteration": 1, "train_accuracy": math.nan}],
+    ],
 )
 def test_accuracy_survives_too_few(records):
     chart = charts_training.accuracy(records)
@@ -164,12 +247,19 @@ def test_accuracy_survives_too_few(records):
 def test_scores_are_sorted_and_said_best_first():
     chart = charts_training.scores(EXAMPLES)
     assert axes(chart) == ["Score (reference standard deviations)", "Outputs, best score first"]
-    assert chart.alt.index("a marsupial.: +1.50") < chart.alt.index("a great character for memes.: \N{MINUS SIGN}1.25")
+    assert chart.alt.index("a marsupial.: +1.50") < chart.alt.index(
+        "a great character for memes.: \N{MINUS SIGN}1.25"
+    )
     labels = [note.text for note in chart.figure.layout.annotations]
-    assert labels[0].endswith("An opossum is a marsupial.") and labels[1].endswith("An opossum is a great character for memes.")
+    assert labels[0].endswith("An opossum is a marsupial.") and labels[1].endswith(
+        "An opossum is a great character for memes."
+    )
     assert "not trained yet" in charts_training.scores([]).alt
     last = charts_training.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
-    assert last.figure.layout.annotations[-1].text.startswith("no number") and "NaN" not in last.figure.to_json()
+    assert (
+        last.figure.layout.annotations[-1].text.startswith("no number")
+        and "NaN" not in last.figure.to_json()
+    )
 
 
 def test_nothing_runs_through_the_names_of_lines_and_levels():
@@ -180,11 +270,19 @@ def test_nothing_runs_through_the_names_of_lines_and_levels():
         (charts_training.kl_to_reference(METRICS, target=3.0), {"KL to reference", "Target"}),
     ):
         layout = chart.figure.layout
-        drawn = [item for item in (*chart.figure.data, *layout.shapes) if item.showlegend is not False]
-        assert {item.name for item in drawn} == names and layout.showlegend and not layout.annotations
-        assert layout.legend.y < 0 and layout.legend.yanchor == "top" and layout.height > charts.HEIGHT, "below the x axis, with room of its own"
+        drawn = [
+            item for item in (*chart.figure.data, *layout.shapes) if item.showlegend is not False
+        ]
+        assert (
+            {item.name for item in drawn} == names and layout.showlegend and not layout.annotations
+        )
+        assert (
+            layout.legend.y < 0 and layout.legend.yanchor == "top" and layout.height > charts.HEIGHT
+        ), "below the x axis, with room of its own"
     scores = charts_training.scores(EXAMPLES).figure.layout
-    assert not scores.xaxis.zeroline and scores.xaxis.showgrid is False, "a line at 0 runs through the outputs' names"
+    assert not scores.xaxis.zeroline and scores.xaxis.showgrid is False, (
+        "a line at 0 runs through the outputs' names"
+    )
 
 
 def test_labels_are_text_whatever_they_say():
@@ -196,13 +294,23 @@ def test_labels_are_text_whatever_they_say():
 def test_win_rate_has_its_interval_and_its_judge():
     chart = charts_compare.win_rate(EVALUATION)
     assert axes(chart) == ["Tuned model wins (% of pairs)", "Judged by"]
-    assert all(part in chart.alt for part in ("86%", "74% to 93%", "reward model", "Wins 33, ties 2, losses 5"))
+    assert all(
+        part in chart.alt
+        for part in ("86%", "74% to 93%", "reward model", "Wins 33, ties 2, losses 5")
+    )
     bar, mark = chart.figure.data
     assert list(bar.x) == pytest.approx([74, 93]) and mark.x[0] == pytest.approx(86)
 
 
 @pytest.mark.parametrize(
-    "found", [None, {}, {"win_rate": math.nan}, {"win_rate": 0.5, "interval": None, "judge": "you"}, {"win_rate": 0.5, "interval": [0.4, math.nan]}]
+    "found",
+    [
+        None,
+        {},
+        {"win_rate": math.nan},
+        {"win_rate": 0.5, "interval": None, "judge": "you"},
+        {"win_rate": 0.5, "interval": [0.4, math.nan]},
+    ],
 )
 def test_win_rate_survives_what_is_missing(found):
     chart = charts_compare.win_rate(found)
@@ -214,9 +322,17 @@ def test_win_rate_survives_what_is_missing(found):
 def test_rounds_timeline_has_a_panel_a_measure():
     chart = charts_compare.rounds_timeline(ROUNDS)
     titles = axes(chart)
-    assert [title for title in titles if title in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of pairs", "Round")]
+    assert [
+        title
+        for title in titles
+        if title
+        in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of pairs", "Round")
+    ]
     assert titles.count("Round") == 1 and len([title for title in titles if title]) == 6
-    assert "Round 1: 30 comparisons, held-out accuracy 80%" in chart.alt and "95% interval 66% to 89%" in chart.alt
+    assert (
+        "Round 1: 30 comparisons, held-out accuracy 80%" in chart.alt
+        and "95% interval 66% to 89%" in chart.alt
+    )
     assert "Round 2: 52 comparisons, held-out accuracy no number" in chart.alt
     assert "reward +1.05 reference standard deviations (this round +0.20)" in chart.alt
     assert "no round is finished yet" in charts_compare.rounds_timeline([]).alt
@@ -225,7 +341,15 @@ def test_rounds_timeline_has_a_panel_a_measure():
 
 
 @pytest.mark.parametrize(
-    "number, said", [(0.004, "0.00"), (-0.004, "0.00"), (-1.5, "\N{MINUS SIGN}1.50"), (math.nan, "no number"), (None, "no number"), (True, "no number")]
+    "number, said",
+    [
+        (0.004, "0.00"),
+        (-0.004, "0.00"),
+        (-1.5, "\N{MINUS SIGN}1.50"),
+        (math.nan, "no number"),
+        (None, "no number"),
+        (True, "no number"),
+    ],
 )
 def test_numbers_for_people(number, said):
     assert charts.number(number) == said
@@ -240,14 +364,22 @@ def test_every_chart_says_what_to_look_for():
         charts_compare.win_rate(EVALUATION),
         charts_compare.rounds_timeline(ROUNDS),
     ]
-    assert all(chart.look_for.endswith(".") and len(chart.look_for) > 40 and chart.title for chart in made)
+    assert all(
+        chart.look_for.endswith(".") and len(chart.look_for) > 40 and chart.title for chart in made
+    )
 
 
 def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
-    rows = [{"step": n, "reward_mean": 0.1 * n, "reward_std": 1.0, "reward_model": 1 if n < 3 else 2} for n in range(6)]
+    rows = [
+        {"step": n, "reward_mean": 0.1 * n, "reward_std": 1.0, "reward_model": 1 if n < 3 else 2}
+        for n in range(6)
+    ]
     chart = charts_training.reward(rows, 10)
     (line,) = [shape for shape in chart.figure.layout.shapes if shape.name == "New reward model"]
     assert line.x0 == line.x1 == 2.5
     assert "before step 3" in chart.look_for and "From step 3 on" in chart.alt
     plain = charts_training.reward([{**row, "reward_model": 1} for row in rows], 10)
-    assert all(shape.name != "New reward model" for shape in plain.figure.layout.shapes) and "anew" not in plain.look_for + plain.alt
+    assert (
+        all(shape.name != "New reward model" for shape in plain.figure.layout.shapes)
+        and "anew" not in plain.look_for + plain.alt
+    )

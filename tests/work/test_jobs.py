@@ -1,4 +1,6 @@
-"""The job queue: order, pause, stop, crashes, expiry, bounds and estimates. Driven by hand with a fake clock; real threads only where they are the point."""
+"""The job queue: order, pause, stop, crashes, expiry, bounds and estimates. Driven by hand with a
+fake clock; real threads only where they are the point.
+"""
 
 import gc
 import json
@@ -102,7 +104,21 @@ def test_short_jobs_slip_in_between_the_slices_of_a_long_one_round_robin(queue):
     queue.advance()
     queue.advance()
     a, b = submit(queue, counting(2), long=False), submit(queue, counting(3), long=False)
-    assert [queue.advance() for _ in range(13)] == [a, b, long, a, b, long, a, b, long, b, long, long, long]
+    assert [queue.advance() for _ in range(13)] == [
+        a,
+        b,
+        long,
+        a,
+        b,
+        long,
+        a,
+        b,
+        long,
+        b,
+        long,
+        long,
+        long,
+    ]
     assert status(queue, a) == status(queue, b) == "done"
     assert status(queue, long) == "running"
 
@@ -364,7 +380,11 @@ def test_a_generator_that_refuses_to_stop_is_dropped(queue, caplog):
     gc.collect()
     assert ran == [job, other, other]
     view = queue.view(job)
-    assert view["status"] == "stopped" and "did not stop cleanly" in view["error"] and "GeneratorExit" in view["error"]
+    assert (
+        view["status"] == "stopped"
+        and "did not stop cleanly" in view["error"]
+        and "GeneratorExit" in view["error"]
+    )
     assert view["records"] == 1 and status(queue, other) == "done"
     assert "did not close" in caplog.text
 
@@ -398,10 +418,22 @@ def crashing(error):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (BriefError("The brief has no prompts."), "The brief has no prompts."),  # ours, a ValueError, written for people
-        (ValueError("shapes (3,) and (4,)"), "Something went wrong inside (ValueError: shapes (3,) and (4,))"),
+        (
+            BriefError("The brief has no prompts."),
+            "The brief has no prompts.",
+        ),  # ours, a ValueError, written for people
+        (
+            ValueError("shapes (3,) and (4,)"),
+            "Something went wrong inside (ValueError: shapes (3,) and (4,))",
+        ),
         (RuntimeError("inner\nlong trace"), "Something went wrong inside (RuntimeError: inner)"),
-        (json.JSONDecodeError("Expecting value", "x", 0), "Something went wrong inside (JSONDecodeError: Expecting value: line 1 column 1 (char 0))"),
+        (
+            json.JSONDecodeError("Expecting value", "x", 0),
+            (
+                "Something went wrong inside (JSONDecodeError: Expecting value: line 1 column 1"
+                " (char 0))"
+            ),
+        ),
         (BriefError(""), "Something went wrong inside (BriefError)"),
         (SystemExit(3), "Something went wrong inside (SystemExit: 3)"),
     ],
@@ -414,7 +446,9 @@ def test_a_crash_fails_that_job_alone_and_says_why(queue, caplog, error, sentenc
     assert (view["status"], view["error"]) == ("failed", sentence)
     assert queue.records(bad) == [{"n": 0}]
     assert (status(queue, good), queue.view(good)["error"]) == ("done", None)
-    refused = sentence == str(error)  # in words, for the page: no traceback in the log of a server that did nothing wrong
+    refused = sentence == str(
+        error
+    )  # in words, for the page: no traceback in the log of a server that did nothing wrong
     assert ("Traceback" in caplog.text and type(error).__name__ in caplog.text) != refused
 
 
@@ -444,7 +478,9 @@ def test_a_job_that_yields_something_else_fails_and_is_closed(queue, caplog, wro
     bad, good = submit(queue, run), submit(queue, counting(1))
     drive(queue)
     assert status(queue, bad) == "failed" and "TypeError" in queue.view(bad)["error"]
-    assert closed == [1] and "did not close" in caplog.text  # closed by the worker, not by the garbage collector
+    assert (
+        closed == [1] and "did not close" in caplog.text
+    )  # closed by the worker, not by the garbage collector
     assert status(queue, good) == "done"
 
 
@@ -475,7 +511,9 @@ def test_a_long_job_that_nobody_watches_is_paused_then_expires(queue, clock):
         clock.now += 66.6
         queue.view(watched)
     clock.now += 0.6  # 600 seconds
-    assert queue.advance() == watched  # the sweep that comes with the slice pauses the other, which waits in line
+    assert (
+        queue.advance() == watched
+    )  # the sweep that comes with the slice pauses the other, which waits in line
     left_job = queue._jobs[left]  # not through view, which would count as watching
     assert left_job.status == "paused"
     clock.now += 1800
@@ -518,7 +556,9 @@ def test_finished_jobs_are_forgotten(queue, clock):
 
 
 def test_a_finished_job_lets_go_of_its_generator_and_factory(queue, caplog):
-    caplog.set_level(logging.CRITICAL, logger="rlhf_core.work.jobs")  # or caplog itself keeps the traceback, and with it the weights
+    caplog.set_level(
+        logging.CRITICAL, logger="rlhf_core.work.jobs"
+    )  # or caplog itself keeps the traceback, and with it the weights
 
     class Weights:
         pass
@@ -582,7 +622,9 @@ def test_a_job_with_too_many_records_is_stopped_and_says_so(clock):
 
 
 def test_few_long_jobs_are_held_open_at_once(clock):
-    """Every one begins and is paused: weights of at most ``max_open`` are alive, and the longest paused ones have made room."""
+    """Every one begins and is paused: weights of at most ``max_open`` are alive, and the longest
+    paused ones have made room.
+    """
     alive, most = set(), 0
 
     def factory(number):
@@ -643,16 +685,32 @@ def test_records_are_copies_of_what_the_generator_goes_on_using(queue):
 def test_a_fresh_view(queue):
     job = submit(queue, counting(1), label="Train", owner="abc", long=False)
     assert queue.view(job) == {
-        "id": job, "label": "Train", "owner": "abc", "long": False, "status": "queued", "wish": None, "records": 0, "stage": "", "done": 0,
-        "total": None, "position": None, "eta_seconds": None, "seconds": 0.0, "error": None,
-    }  # fmt: skip
+        "id": job,
+        "label": "Train",
+        "owner": "abc",
+        "long": False,
+        "status": "queued",
+        "wish": None,
+        "records": 0,
+        "stage": "",
+        "done": 0,
+        "total": None,
+        "position": None,
+        "eta_seconds": None,
+        "seconds": 0.0,
+        "error": None,
+    }
     json.dumps(queue.view(job))
 
 
 def test_time_left_from_records(queue, clock):
     job = submit(queue, slow(clock, 2.0, 10), total=10)
     queue.advance()
-    assert (queue.view(job)["done"], queue.view(job)["total"], queue.view(job)["eta_seconds"]) == (1, 10, 18.0)
+    assert (queue.view(job)["done"], queue.view(job)["total"], queue.view(job)["eta_seconds"]) == (
+        1,
+        10,
+        18.0,
+    )
     clock.now += 1.5  # it counts down while the second record is made
     assert queue.view(job)["eta_seconds"] == 16.5
     clock.now += 100  # one that is overdue takes nothing off the time of those to come
@@ -685,7 +743,9 @@ def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clo
     assert queue.view(job)["status"] == "done"
     again = submit(queue, run, total=5)
     queue.advance()
-    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, "one record says little where another run of its kind has said more"
+    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, (
+        "one record says little where another run of its kind has said more"
+    )
 
 
 def test_time_left_from_progress_counts_the_stage(queue, clock):
@@ -706,7 +766,12 @@ def test_time_left_from_progress_counts_the_stage(queue, clock):
         queue.advance()
         view = queue.view(job)
         etas.append((view["stage"], view["done"], view["total"], view["eta_seconds"]))
-    assert etas == [("writing", 0, 4, None), ("writing", 1, 4, 9.0), ("writing", 2, 4, 8.0), ("scoring", 1, 9, 8.0)]
+    assert etas == [
+        ("writing", 0, 4, None),
+        ("writing", 1, 4, 9.0),
+        ("writing", 2, 4, 8.0),
+        ("scoring", 1, 9, 8.0),
+    ]
 
 
 def test_progress_names_the_stage_of_a_job_that_counts_records(queue):
@@ -735,7 +800,9 @@ def test_seconds_count_running_and_neither_waiting_nor_pauses(queue, clock):
     assert queue.view(job)["seconds"] == 3.0
     queue.advance()
     assert queue.view(job)["seconds"] == 5.0
-    assert queue.view(job)["eta_seconds"] == 8 * 3.0  # the other's slice counts: it will want more of them
+    assert (
+        queue.view(job)["eta_seconds"] == 8 * 3.0
+    )  # the other's slice counts: it will want more of them
 
 
 def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
@@ -743,11 +810,15 @@ def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
     second = submit(queue, slow(clock, 2.0, 5), label="PPO", total=5)
     third = submit(queue, slow(clock, 1.0, 5), label="PPO", total=5)
     assert [queue.view(j)["position"] for j in (running, second, third)] == [1, 2, 3]
-    assert queue.view(running)["eta_seconds"] == 0 and queue.view(second)["eta_seconds"] is None  # nothing measured yet
+    assert (
+        queue.view(running)["eta_seconds"] == 0 and queue.view(second)["eta_seconds"] is None
+    )  # nothing measured yet
     queue.advance()
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
     assert queue.view(second)["eta_seconds"] == 18.0
-    assert queue.view(third)["eta_seconds"] == 18.0 + 5 * 2.0  # the second is taken to be as slow as its like
+    assert (
+        queue.view(third)["eta_seconds"] == 18.0 + 5 * 2.0
+    )  # the second is taken to be as slow as its like
     queue.pause(running)
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
     assert queue.view(second)["eta_seconds"] == 0
@@ -831,7 +902,9 @@ def test_two_drivers_never_enter_one_generator_at_once(queue):
         driver.start()
     for driver in drivers:
         driver.join(WAIT)
-    assert status(queue, job) == "done" and [row["n"] for row in queue.records(job)] == list(range(400))
+    assert status(queue, job) == "done" and [row["n"] for row in queue.records(job)] == list(
+        range(400)
+    )
 
 
 def test_views_and_controls_do_not_wait_for_a_slice(threaded_queue):
@@ -867,7 +940,16 @@ def test_views_and_controls_do_not_wait_for_a_slice(threaded_queue):
 
 
 def test_the_thread_survives_crashes_of_every_kind(threaded_queue):
-    bad = [submit(threaded_queue, crashing(error)) for error in (ValueError("x"), SystemExit(1), KeyboardInterrupt(), GeneratorExit(), MemoryError())]
+    bad = [
+        submit(threaded_queue, crashing(error))
+        for error in (
+            ValueError("x"),
+            SystemExit(1),
+            KeyboardInterrupt(),
+            GeneratorExit(),
+            MemoryError(),
+        )
+    ]
     good = submit(threaded_queue, counting(1))
     wait_until(lambda: status(threaded_queue, good) == "done", "the job after the crashes")
     assert [status(threaded_queue, j) for j in bad] == ["failed"] * 5
@@ -916,13 +998,17 @@ def test_close_stops_everything_and_takes_no_more(queue):
     begun, waiting = submit(queue, closing_notes(notes)), submit(queue, counting(1))
     queue.advance()
     queue.close()
-    assert [status(queue, j) for j in (begun, waiting)] == ["stopped", "stopped"] and len(notes) == 1
+    assert [status(queue, j) for j in (begun, waiting)] == ["stopped", "stopped"] and len(
+        notes
+    ) == 1
     with pytest.raises(QueueError, match="shutting down"):
         submit(queue, counting(1))
 
 
 def test_a_process_that_ends_closes_what_runs():
-    """The shared queue: one for everybody, and an exit in the middle of a job is a clean one in which the generator is told."""
+    """The shared queue: one for everybody, and an exit in the middle of a job is a clean one in
+    which the generator is told.
+    """
     code = """
 import time
 from rlhf_core.jobs import queue
@@ -943,12 +1029,15 @@ while not queue().records(job):
 
 
 def test_importing_jobs_imports_no_heavy_library():
-    code = "import sys, rlhf_core.work.jobs; print([name for name in ('torch', 'streamlit', 'pandas', 'plotly') if name in sys.modules])"
+    code = (
+        "import sys, rlhf_core.work.jobs; print([name for name in ('torch', 'streamlit', 'pandas',"
+        " 'plotly') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n"
 
 
-# --- jobs that wait for something else -----------------------------------------------------------------------------
+# --- jobs that wait for something else ------------------------------------------------------------
 
 
 def waiting(times: int, seconds: float):

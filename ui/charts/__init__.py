@@ -1,10 +1,13 @@
 """Charts: plain records in, a Plotly figure with words around it out.
 
-Every chart (``charts_training``, ``charts_compare``) is a ``Chart``: a figure whose axes carry names and units, one sentence on what to look for, and a text alternative that
-states the numbers for people who cannot see the picture. Colours are of middle lightness (at least 3:1 on white and on near-black), and
-lines differ by dash and marker too, so that one figure serves light, dark, a projector, a 375 px phone and colour-blind eyes.
+Every chart (``charts_training``, ``charts_compare``) is a ``Chart``: a figure whose axes carry
+names and units, one sentence on what to look for, and a text alternative that states the numbers
+for people who cannot see the picture. Colours are of middle lightness (at least 3:1 on white and on
+near-black), and lines differ by dash and marker too, so that one figure serves light, dark, a
+projector, a 375 px phone and colour-blind eyes.
 
-Knows nothing about models, jobs or sessions: it draws what the records say, and leaves a gap where a number is missing or not finite.
+Knows nothing about models, jobs or sessions: it draws what the records say, and leaves a gap where
+a number is missing or not finite.
 """
 
 from __future__ import annotations
@@ -18,7 +21,14 @@ import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may b
 import plotly.graph_objects as go
 import streamlit as st
 
-TEAL, ORANGE, VIOLET, BLUE, RED, GREY = "#1E8C7E", "#C8641B", "#8E6BBF", "#3D7DC8", "#C9504A", "#80868B"
+TEAL, ORANGE, VIOLET, BLUE, RED, GREY = (
+    "#1E8C7E",
+    "#C8641B",
+    "#8E6BBF",
+    "#3D7DC8",
+    "#C9504A",
+    "#80868B",
+)
 HEIGHT, LEGEND = 320, 48  # pixels of a chart, and of the names below it
 SHORT_LABEL = 44  # characters of an output that fit beside a score on a phone
 CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "responsive": True}
@@ -26,7 +36,9 @@ STANDARD_DEVIATIONS = "reference standard deviations"
 
 
 class Chart(NamedTuple):
-    """A figure and the words that belong to it. ``alt`` states the numbers; ``look_for`` is one sentence."""
+    """A figure and the words that belong to it. ``alt`` states the numbers; ``look_for`` is one
+    sentence.
+    """
 
     figure: go.Figure
     title: str
@@ -34,10 +46,14 @@ class Chart(NamedTuple):
     alt: str
 
 
-def show(figure: go.Figure, *, look_for: str, alt: str, title: str = "", key: str | None = None) -> None:
-    """Draws ``figure`` over the page's full width with its title above and what to look for below. Keep ``key`` the same from run to run.
+def show(
+    figure: go.Figure, *, look_for: str, alt: str, title: str = "", key: str | None = None
+) -> None:
+    """Draws ``figure`` over the page's full width with its title above and what to look for below.
+    Keep ``key`` the same from run to run.
 
-    The colour of its words is in the page's style sheet (``whiteboard.CSS``), so that it changes with the theme, also while the page is open.
+    The colour of its words is in the page's style sheet (``whiteboard.CSS``), so that it changes
+    with the theme, also while the page is open.
     """
     with st.container(gap="xxsmall"):
         if title:
@@ -55,7 +71,9 @@ def draw(chart: Chart, *, key: str) -> None:
 
 
 def finite(value: object) -> float | None:
-    """``value`` as a finite float, or None for None, NaN, infinities and anything that is not a number."""
+    """``value`` as a finite float, or None for None, NaN, infinities and anything that is not a
+    number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
@@ -73,9 +91,15 @@ def number(value: object, digits: int = 2, sign: bool = False) -> str:
 
 
 def small(value: object) -> str:
-    """``value`` with two significant digits where it is below 0.1 (step sizes, losses), else as ``number``."""
+    """``value`` with two significant digits where it is below 0.1 (step sizes, losses), else as
+    ``number``.
+    """
     value = finite(value)
-    return f"{value:.2g}".replace("-", "\N{MINUS SIGN}") if value is not None and 0 < abs(value) < 0.1 else number(value)
+    return (
+        f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+        if value is not None and 0 < abs(value) < 0.1
+        else number(value)
+    )
 
 
 def percent(share: object, digits: int = 0) -> str:
@@ -91,13 +115,20 @@ def points_of_100(value: object) -> str:
 
 def interval(pair: object) -> str:
     """[low, high] shares as "70% to 92%", or "" where there is no interval."""
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or finite(pair[0]) is None or finite(pair[1]) is None:
+    if (
+        not isinstance(pair, list | tuple)
+        or len(pair) != 2
+        or finite(pair[0]) is None
+        or finite(pair[1]) is None
+    ):
         return ""
     return f"{percent(pair[0])} to {percent(pair[1])}"
 
 
 def label(text: str, limit: int = SHORT_LABEL) -> str:
-    """Untrusted ``text`` as one short line that Plotly, which reads some HTML and ``$…$`` as maths, shows as it is."""
+    """Untrusted ``text`` as one short line that Plotly, which reads some HTML and ``$…$`` as maths,
+    shows as it is.
+    """
     line = " ".join(str(text).split())
     line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
     return html.escape(line, quote=False).replace("$", "&#36;")
@@ -114,7 +145,9 @@ def column(records: Sequence[dict], name: str, factor: float = 1.0) -> list[floa
 
 
 def error_bar(middle: object, bounds: object) -> tuple[float | None, float | None]:
-    """How far, in percentage points, the interval of shares ``bounds`` reaches below and above ``middle``."""
+    """How far, in percentage points, the interval of shares ``bounds`` reaches below and above
+    ``middle``.
+    """
     middle = finite(middle)
     if middle is None or not interval(bounds):
         return None, None
@@ -124,7 +157,9 @@ def error_bar(middle: object, bounds: object) -> tuple[float | None, float | Non
 # The shape all charts share
 
 
-def frame(x_title: str, y_title: str, *, x_end: float | None = None, height: int = HEIGHT) -> go.Figure:
+def frame(
+    x_title: str, y_title: str, *, x_end: float | None = None, height: int = HEIGHT
+) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -146,12 +181,22 @@ def frame(x_title: str, y_title: str, *, x_end: float | None = None, height: int
         uirevision="keep",
     )
     axis = {"fixedrange": True, "automargin": True, "zeroline": False, "tickfont": {"size": 13}}
-    figure.update_xaxes(title={"text": x_title, "standoff": 8, "font": {"size": 14}}, rangemode="tozero", tickformat="d", nticks=9, **axis)
-    figure.update_yaxes(title={"text": y_title, "standoff": 10, "font": {"size": 14}}, nticks=6, **axis)
+    figure.update_xaxes(
+        title={"text": x_title, "standoff": 8, "font": {"size": 14}},
+        rangemode="tozero",
+        tickformat="d",
+        nticks=9,
+        **axis,
+    )
+    figure.update_yaxes(
+        title={"text": y_title, "standoff": 10, "font": {"size": 14}}, nticks=6, **axis
+    )
     if x_end:
         figure.update_xaxes(range=[-0.02 * x_end, 1.02 * x_end])
         if x_end <= 10:
-            figure.update_xaxes(dtick=1)  # else Plotly puts ticks between whole steps, and rounds their names
+            figure.update_xaxes(
+                dtick=1
+            )  # else Plotly puts ticks between whole steps, and rounds their names
     return figure
 
 
@@ -162,12 +207,25 @@ def end_of(records: Sequence[dict], name: str, planned: int | None) -> float | N
 
 
 def nothing_yet(figure: go.Figure, words: str) -> None:
-    figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15})
+    figure.add_annotation(
+        text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15}
+    )
     figure.update_xaxes(showticklabels=False, showgrid=False)
     figure.update_yaxes(showticklabels=False, showgrid=False)
 
 
-def add_line(figure: go.Figure, x: Sequence, y: Sequence, *, name: str, colour: str, hover: str, dash: str = "solid", symbol: str = "circle", **more) -> None:
+def add_line(
+    figure: go.Figure,
+    x: Sequence,
+    y: Sequence,
+    *,
+    name: str,
+    colour: str,
+    hover: str,
+    dash: str = "solid",
+    symbol: str = "circle",
+    **more,
+) -> None:
     figure.add_trace(
         go.Scatter(
             x=list(x),
@@ -185,8 +243,12 @@ def add_line(figure: go.Figure, x: Sequence, y: Sequence, *, name: str, colour: 
 
 
 def add_level(figure: go.Figure, y: float, words: str) -> None:
-    """A dashed line at a level that means something, named in the legend: beside the line, a curve would run through its name."""
-    figure.add_hline(y=y, line={"color": GREY, "width": 1.5, "dash": "dash"}, name=words, showlegend=True)
+    """A dashed line at a level that means something, named in the legend: beside the line, a curve
+    would run through its name.
+    """
+    figure.add_hline(
+        y=y, line={"color": GREY, "width": 1.5, "dash": "dash"}, name=words, showlegend=True
+    )
     with_legend(figure)
 
 
@@ -195,15 +257,35 @@ def with_legend(figure: go.Figure) -> None:
     figure.update_layout(showlegend=True, height=max(figure.layout.height, HEIGHT + LEGEND))
 
 
-def story(records: Sequence[dict], name: str, *, x: str, word: str, unit: str, show_number=number, factor: float = 1.0) -> str:
-    """The curve in words: first, lowest, highest and last value, each with its place, and how many values are missing."""
-    points = [(record.get(x), value * factor) for record in records if (value := finite(record.get(name))) is not None]
+def story(
+    records: Sequence[dict],
+    name: str,
+    *,
+    x: str,
+    word: str,
+    unit: str,
+    show_number=number,
+    factor: float = 1.0,
+) -> str:
+    """The curve in words: first, lowest, highest and last value, each with its place, and how many
+    values are missing.
+    """
+    points = [
+        (record.get(x), value * factor)
+        for record in records
+        if (value := finite(record.get(name))) is not None
+    ]
     missing = len(records) - len(points)
     if not points:
         return f"{len(records)} {word}s, none with a number."
     said = f"{show_number(points[0][1])} at {word} {points[0][0]}"
     if len(points) > 1:
         low, high = min(points, key=lambda p: p[1]), max(points, key=lambda p: p[1])
-        said += f", lowest {show_number(low[1])} at {word} {low[0]}, highest {show_number(high[1])} at {word} {high[0]}"
+        said += (
+            f", lowest {show_number(low[1])} at {word} {low[0]}, highest {show_number(high[1])} at"
+            f" {word} {high[0]}"
+        )
         said += f", last {show_number(points[-1][1])} at {word} {points[-1][0]}"
-    return f"{said} ({unit})." + (f" {missing} {word}{'s have' if missing > 1 else ' has'} no number." if missing else "")
+    return f"{said} ({unit})." + (
+        f" {missing} {word}{'s have' if missing > 1 else ' has'} no number." if missing else ""
+    )

@@ -36,7 +36,9 @@ from ui.charts import (
 
 
 def win_rate(evaluation: dict | None) -> Chart:
-    """How often the tuned model's output was judged better than the original's (a tie counts half), with its interval."""
+    """How often the tuned model's output was judged better than the original's (a tie counts half),
+    with its interval.
+    """
     title = "Win rate of the tuned model"
     look_for = (
         "a bar wholly to the right of 50% is a difference that chance alone hardly explains; "
@@ -52,22 +54,58 @@ def win_rate(evaluation: dict | None) -> Chart:
     judge = str(evaluation.get("judge") or "judge not stated")
     bounds = evaluation.get("interval")
     said = interval(bounds)
-    figure.update_yaxes(tickvals=[0], ticktext=["<br>".join(label(part) for part in textwrap.wrap(judge, 12)[:3])])
+    figure.update_yaxes(
+        tickvals=[0], ticktext=["<br>".join(label(part) for part in textwrap.wrap(judge, 12)[:3])]
+    )
     figure.update_layout(hovermode="closest")
     if said:
         figure.add_trace(
-            go.Scatter(x=[100 * bounds[0], 100 * bounds[1]], y=[0, 0], mode="lines", line={"color": TEAL, "width": 16}, opacity=0.35, hoverinfo="skip")
+            go.Scatter(
+                x=[100 * bounds[0], 100 * bounds[1]],
+                y=[0, 0],
+                mode="lines",
+                line={"color": TEAL, "width": 16},
+                opacity=0.35,
+                hoverinfo="skip",
+            )
         )
     hover = f"{percent(rate)}" + (f", {said}" if said else "") + "<extra></extra>"
     marker = {"size": 18, "color": TEAL, "symbol": "diamond"}
-    figure.add_trace(go.Scatter(x=[100 * rate], y=[0], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
+    figure.add_trace(
+        go.Scatter(
+            x=[100 * rate],
+            y=[0],
+            mode="markers",
+            marker=marker,
+            cliponaxis=False,
+            hovertemplate=hover,
+        )
+    )
     low, high = (100 * bounds[0], 100 * bounds[1]) if said else (100 * rate - 3, 100 * rate + 3)
-    beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 80 else {"x": low, "xanchor": "right", "xshift": -8}
-    figure.add_annotation(text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20}, **beside)
+    beside = (
+        {"x": high, "xanchor": "left", "xshift": 8}
+        if high < 80
+        else {"x": low, "xanchor": "right", "xshift": -8}
+    )
+    figure.add_annotation(
+        text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20}, **beside
+    )
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    figure.add_annotation(text="no difference", x=50, y=1, yref="paper", yanchor="bottom", showarrow=False, font={"size": 13})
+    figure.add_annotation(
+        text="no difference",
+        x=50,
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 13},
+    )
     figure.update_layout(margin={"t": 28})
-    alt = f"The tuned model wins {percent(rate)}" + (f", 95% interval {said}" if said else "") + f", judged by: {judge}."
+    alt = (
+        f"The tuned model wins {percent(rate)}"
+        + (f", 95% interval {said}" if said else "")
+        + f", judged by: {judge}."
+    )
     counts = [finite(evaluation.get(name)) for name in ("wins", "ties", "losses")]
     if None not in counts:
         alt += f" Wins {counts[0]:.0f}, ties {counts[1]:.0f}, losses {counts[2]:.0f}."
@@ -84,14 +122,19 @@ JUDGES = {  # name of a judge's row -> as the axis says it, on lines that fit a 
 
 
 def judges(rows: Sequence[dict]) -> Chart:
-    """The win rate by each judge: interval, and behind it the band that shuffled labels give, which is what luck alone would do."""
+    """The win rate by each judge: interval, and behind it the band that shuffled labels give, which
+    is what luck alone would do.
+    """
     title = "Win rate of the tuned model, by judge"
     look_for = (
-        "a diamond outside the grey band, its bar clear of the dashed line, is more than luck; otherwise nothing is shown. The grey band is the control: "
-        "the same pairs with the labels “before” and “after” shuffled. A tie counts half."
+        "a diamond outside the grey band, its bar clear of the dashed line, is more than luck;"
+        " otherwise nothing is shown. The grey band is the control: the same pairs with the labels"
+        " “before” and “after” shuffled. A tie counts half."
     )
     rows = [row for row in rows if row.get("pairs")]
-    figure = frame("Tuned model wins (% of pairs)", "Judged by", height=120 + 80 * max(1, len(rows)))
+    figure = frame(
+        "Tuned model wins (% of pairs)", "Judged by", height=120 + 80 * max(1, len(rows))
+    )
     figure.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     figure.update_layout(hovermode="closest")
     if not rows:
@@ -100,23 +143,73 @@ def judges(rows: Sequence[dict]) -> Chart:
         return Chart(figure, title, look_for, "Win rates: not measured yet, so the chart is empty.")
     places, said = [], []
     for place, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):  # the first on top
-        colour = {"reward model": TEAL, "graded rule": BLUE, "you, blind": VIOLET}.get(row["name"], ORANGE)
-        (low, high), (luck_low, luck_high), rate = ([100 * value for value in pair] for pair in (row["interval"], row["luck"], (row["win_rate"],) * 2))
-        figure.add_shape(
-            type="rect", x0=luck_low, x1=luck_high, y0=place - 0.36, y1=place + 0.36, fillcolor=GREY, opacity=0.28, line={"width": 0}, layer="below"
+        colour = {"reward model": TEAL, "graded rule": BLUE, "you, blind": VIOLET}.get(
+            row["name"], ORANGE
         )
-        figure.add_trace(go.Scatter(x=[low, high], y=[place, place], mode="lines", line={"color": colour, "width": 14}, opacity=0.45, hoverinfo="skip"))
-        hover = f"{percent(row['win_rate'])}, 95% interval {interval(row['interval'])}; luck alone {interval(row['luck'])}<extra></extra>"
+        (low, high), (luck_low, luck_high), rate = (
+            [100 * value for value in pair]
+            for pair in (row["interval"], row["luck"], (row["win_rate"],) * 2)
+        )
+        figure.add_shape(
+            type="rect",
+            x0=luck_low,
+            x1=luck_high,
+            y0=place - 0.36,
+            y1=place + 0.36,
+            fillcolor=GREY,
+            opacity=0.28,
+            line={"width": 0},
+            layer="below",
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=[low, high],
+                y=[place, place],
+                mode="lines",
+                line={"color": colour, "width": 14},
+                opacity=0.45,
+                hoverinfo="skip",
+            )
+        )
+        hover = (
+            f"{percent(row['win_rate'])}, 95% interval {interval(row['interval'])}; luck alone"
+            f" {interval(row['luck'])}<extra></extra>"
+        )
         marker = {"size": 16, "color": colour, "symbol": "diamond"}
-        figure.add_trace(go.Scatter(x=rate[:1], y=[place], mode="markers", marker=marker, cliponaxis=False, hovertemplate=hover))
-        beside = {"x": high, "xanchor": "left", "xshift": 8} if high < 82 else {"x": low, "xanchor": "right", "xshift": -8}
-        figure.add_annotation(text=f"<b>{percent(row['win_rate'])}</b>", y=place, showarrow=False, font={"size": 18}, **beside)
+        figure.add_trace(
+            go.Scatter(
+                x=rate[:1],
+                y=[place],
+                mode="markers",
+                marker=marker,
+                cliponaxis=False,
+                hovertemplate=hover,
+            )
+        )
+        beside = (
+            {"x": high, "xanchor": "left", "xshift": 8}
+            if high < 82
+            else {"x": low, "xanchor": "right", "xshift": -8}
+        )
+        figure.add_annotation(
+            text=f"<b>{percent(row['win_rate'])}</b>",
+            y=place,
+            showarrow=False,
+            font={"size": 18},
+            **beside,
+        )
         places.append((place, JUDGES.get(row["name"], label(row["name"], 14))))
         said.append(
-            f"{row['name']}: {percent(row['win_rate'])} of {row['pairs']}, 95% interval {interval(row['interval'])}; shuffled labels {interval(row['luck'])}; "
-            f"wins {row['wins']}, ties {row['ties']}, losses {row['losses']}"
+            f"{row['name']}: {percent(row['win_rate'])} of {row['pairs']}, 95% interval"
+            f" {interval(row['interval'])}; shuffled labels {interval(row['luck'])}; wins"
+            f" {row['wins']}, ties {row['ties']}, losses {row['losses']}"
         )
-    figure.update_yaxes(range=[-0.6, len(rows) - 0.4], tickvals=[place for place, _ in places], ticktext=[words for _, words in places], showgrid=False)
+    figure.update_yaxes(
+        range=[-0.6, len(rows) - 0.4],
+        tickvals=[place for place, _ in places],
+        ticktext=[words for _, words in places],
+        showgrid=False,
+    )
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
     return Chart(figure, title, look_for, "Win rate of the tuned model. " + ". ".join(said) + ".")
 
@@ -125,7 +218,14 @@ def judges(rows: Sequence[dict]) -> Chart:
 
 _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
     ("comparisons", "Comparisons so far", "count", 1.0, BLUE, 0),
-    ("heldout_accuracy", "Held-out accuracy of the reward model", "% of comparisons", 100.0, ORANGE, 0),
+    (
+        "heldout_accuracy",
+        "Held-out accuracy of the reward model",
+        "% of comparisons",
+        100.0,
+        ORANGE,
+        0,
+    ),
     ("reward", "Reward (0: the original model)", "reference s.d.", 1.0, TEAL, 2),
     ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
     ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
@@ -135,7 +235,11 @@ _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
 def _half(record: dict) -> float | None:
     """Half of the interval of a round's mean reward, or None."""
     bounds = record.get("reward_interval")
-    if not isinstance(bounds, list | tuple) or len(bounds) != 2 or None in (finite(bounds[0]), finite(bounds[1])):
+    if (
+        not isinstance(bounds, list | tuple)
+        or len(bounds) != 2
+        or None in (finite(bounds[0]), finite(bounds[1]))
+    ):
         return None
     return (bounds[1] - bounds[0]) / 2
 
@@ -146,27 +250,77 @@ def _give_or_take(record: dict) -> str:
 
 
 def rounds_timeline(rounds: Sequence[dict]) -> Chart:
-    """One small panel a measure over the rounds; all are measured against the original model, so that they can be compared."""
+    """One small panel a measure over the rounds; all are measured against the original model, so
+    that they can be compared.
+    """
     title = "Round by round"
-    look_for = "bars are 95% intervals: where those of two rounds overlap widely, nothing can be told from them. Reward and win rate should go up while held-out accuracy holds; when KL climbs and the win rate does not, another round only costs language."
+    look_for = (
+        "bars are 95% intervals: where those of two rounds overlap widely, nothing can be told from"
+        " them. Reward and win rate should go up while held-out accuracy holds; when KL climbs and"
+        " the win rate does not, another round only costs language."
+    )
     if not rounds:
         figure = frame("Round", "Measures")
         nothing_yet(figure, "No finished round yet")
-        return Chart(figure, title, look_for, "Rounds: no round is finished yet, so the chart is empty.")
-    figure = make_subplots(rows=len(_ROUND_PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=[panel[1] for panel in _ROUND_PANELS])
+        return Chart(
+            figure, title, look_for, "Rounds: no round is finished yet, so the chart is empty."
+        )
+    figure = make_subplots(
+        rows=len(_ROUND_PANELS),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.06,
+        subplot_titles=[panel[1] for panel in _ROUND_PANELS],
+    )
     figure.update_annotations(x=0, xanchor="left", font={"size": 14})
     height = 150 * len(_ROUND_PANELS) + 40
-    figure.update_layout(height=height, margin={"l": 8, "r": 20, "t": 30, "b": 8}, font={"size": 14}, showlegend=False, dragmode=False, hovermode="closest")
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 20, "t": 30, "b": 8},
+        font={"size": 14},
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+    )
     x = [record.get("round") for record in rounds]
     for row, (name, panel, unit, factor, colour, digits) in enumerate(_ROUND_PANELS, start=1):
-        add_line(figure, x, column(rounds, name, factor), name=panel, colour=colour, hover=f"round %{{x}}: %{{y:.{digits}f}} {unit}", row=row, col=1)
+        add_line(
+            figure,
+            x,
+            column(rounds, name, factor),
+            name=panel,
+            colour=colour,
+            hover=f"round %{{x}}: %{{y:.{digits}f}} {unit}",
+            row=row,
+            col=1,
+        )
         if name == "win_rate":
-            bars = [error_bar(record.get("win_rate"), record.get("win_interval")) for record in rounds]
+            bars = [
+                error_bar(record.get("win_rate"), record.get("win_interval")) for record in rounds
+            ]
             down, up = [bar[0] for bar in bars], [bar[1] for bar in bars]
-            figure.data[-1].update(error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 2, "width": 7})
+            figure.data[-1].update(
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": up,
+                    "arrayminus": down,
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 7,
+                }
+            )
         if name == "reward":
             halves = [_half(record) for record in rounds]
-            figure.data[-1].update(error_y={"type": "data", "array": halves, "color": colour, "thickness": 2, "width": 7})
+            figure.data[-1].update(
+                error_y={
+                    "type": "data",
+                    "array": halves,
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 7,
+                }
+            )
         axis = {
             "title": {"text": unit, "font": {"size": 13}, "standoff": 10},
             "fixedrange": True,
@@ -174,20 +328,34 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
             "zeroline": False,
             "tickfont": {"size": 13},
         }
-        scale = {"range": [0, 104], "tickvals": [0, 50, 100]} if factor == 100.0 else {"rangemode": "tozero", "nticks": 4}
+        scale = (
+            {"range": [0, 104], "tickvals": [0, 50, 100]}
+            if factor == 100.0
+            else {"rangemode": "tozero", "nticks": 4}
+        )
         figure.update_yaxes(**axis, **scale, row=row, col=1)
-    figure.update_xaxes(fixedrange=True, zeroline=False, tickvals=x, tickformat="d", tickfont={"size": 13})
+    figure.update_xaxes(
+        fixedrange=True, zeroline=False, tickvals=x, tickformat="d", tickfont={"size": 13}
+    )
     known = [at for at in x if finite(at) is not None]
     if known:
         figure.update_xaxes(range=[min(known) - 0.3, max(known) + 0.3])
-    figure.update_xaxes(title={"text": "Round", "standoff": 8, "font": {"size": 14}}, row=len(_ROUND_PANELS), col=1)
+    figure.update_xaxes(
+        title={"text": "Round", "standoff": 8, "font": {"size": 14}}, row=len(_ROUND_PANELS), col=1
+    )
     said = []
     for record in rounds:
-        bounds, gain = interval(record.get("win_interval")), number(record.get("reward_gain"), sign=True)
+        bounds, gain = (
+            interval(record.get("win_interval")),
+            number(record.get("reward_gain"), sign=True),
+        )
         said.append(
-            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out accuracy {percent(record.get('heldout_accuracy'))}, "
-            f"reward {number(record.get('reward'), sign=True)} {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), "
-            f"KL to reference {number(record.get('kl'))} nats a response, "
-            f"win rate {percent(record.get('win_rate'))}" + (f" (95% interval {bounds})." if bounds else ".")
+            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out"
+            f" accuracy {percent(record.get('heldout_accuracy'))}, reward"
+            f" {number(record.get('reward'), sign=True)}"
+            f" {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), KL to reference"
+            f" {number(record.get('kl'))} nats a response, win rate"
+            f" {percent(record.get('win_rate'))}"
+            + (f" (95% interval {bounds})." if bounds else ".")
         )
     return Chart(figure, title, look_for, " ".join(said))

@@ -32,20 +32,48 @@ COLOURS, SYMBOLS, DASHES = (TEAL, ORANGE), ("circle", "diamond"), ("solid", "das
 
 
 def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
-    """Each sentence with its score under either brief, joined by a line; a line that crosses 0 is a flip."""
+    """Each sentence with its score under either brief, joined by a line; a line that crosses 0 is a
+    flip.
+    """
     title = "The same sentence, two scores"
-    look_for = "a line that crosses 0 is a sentence that one brief rewards and the other punishes, word for word the same; 0 is an average output of the original model."
-    figure = frame(f"Score ({STANDARD_DEVIATIONS})", "Sentences, written once", height=max(HEIGHT, 130 + 48 * len(sentences)))
+    look_for = (
+        "a line that crosses 0 is a sentence that one brief rewards and the other punishes, word"
+        " for word the same; 0 is an average output of the original model."
+    )
+    figure = frame(
+        f"Score ({STANDARD_DEVIATIONS})",
+        "Sentences, written once",
+        height=max(HEIGHT, 130 + 48 * len(sentences)),
+    )
     if not sentences:
         nothing_yet(figure, "Not scored yet")
         return Chart(figure, title, look_for, f"{title}: not scored yet, so the chart is empty.")
-    figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 70}, legend={"y": 1.02, "yanchor": "bottom"})
+    figure.update_layout(
+        showlegend=True,
+        hovermode="closest",
+        margin={"t": 70},
+        legend={"y": 1.02, "yanchor": "bottom"},
+    )
     figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False, nticks=5)
-    figure.update_yaxes(autorange=False, range=[len(sentences) - 0.4, -0.75], tickvals=[], showgrid=False)
-    figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, layer="below")
+    figure.update_yaxes(
+        autorange=False, range=[len(sentences) - 0.4, -0.75], tickvals=[], showgrid=False
+    )
+    figure.add_vline(
+        x=0, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, layer="below"
+    )
     rows = list(range(len(sentences)))
     for y, row in zip(rows, sentences, strict=True):
-        figure.add_trace(go.Scatter(x=row["scores"], y=[y, y], mode="lines", line={"color": GREY, "width": 3}, opacity=0.6, hoverinfo="skip", showlegend=False))
+        figure.add_trace(
+            go.Scatter(
+                x=row["scores"],
+                y=[y, y],
+                mode="lines",
+                line={"color": GREY, "width": 3},
+                opacity=0.6,
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        )
         figure.add_annotation(
             text=label(one_line(row)),
             x=0,
@@ -62,31 +90,65 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
     for side, name in enumerate(names):
         figure.add_trace(
             go.Scatter(
-                x=[row["scores"][side] for row in sentences], y=rows, mode="markers", name=label(name), marker={"size": 13, "color": COLOURS[side], "symbol": SYMBOLS[side]},
+                x=[row["scores"][side] for row in sentences],
+                y=rows,
+                mode="markers",
+                name=label(name),
+                marker={"size": 13, "color": COLOURS[side], "symbol": SYMBOLS[side]},
                 hovertemplate=f"{label(name)}: %{{x:.2f}}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     said = "; ".join(
-        f"{one_line(row)}: " + ", ".join(f"{name} {number(score, sign=True)}" for name, score in zip(names, row["scores"], strict=True)) for row in sentences
+        f"{one_line(row)}: "
+        + ", ".join(
+            f"{name} {number(score, sign=True)}"
+            for name, score in zip(names, row["scores"], strict=True)
+        )
+        for row in sentences
     )
-    return Chart(figure, title, look_for, f"Scores of {len(sentences)} sentences under two briefs, in {STANDARD_DEVIATIONS}. {said}.")
+    return Chart(
+        figure,
+        title,
+        look_for,
+        f"Scores of {len(sentences)} sentences under two briefs, in {STANDARD_DEVIATIONS}. {said}.",
+    )
 
 
 def two_runs(metrics: Sequence[Sequence[dict]], names: Sequence[str], steps: int) -> Chart:
     """Mean reward by PPO step, each run by its own reward model."""
     title = "Two runs from the same model"
-    look_for = "both lines climb, each on its own brief's score: the same machine serves either taste."
-    figure = frame("PPO step", f"Own reward ({STANDARD_DEVIATIONS})", x_end=end_of([], "step", steps))
+    look_for = (
+        "both lines climb, each on its own brief's score: the same machine serves either taste."
+    )
+    figure = frame(
+        "PPO step", f"Own reward ({STANDARD_DEVIATIONS})", x_end=end_of([], "step", steps)
+    )
     if not any(metrics):
         nothing_yet(figure, "No step yet")
-        return Chart(figure, title, look_for, f"{title}: no step has run yet, so the chart is empty.")
+        return Chart(
+            figure, title, look_for, f"{title}: no step has run yet, so the chart is empty."
+        )
     said = []
     for side, (rows, name) in enumerate(zip(metrics, names, strict=True)):
         if rows:
             add_line(
-                figure, [row["step"] for row in rows], column(rows, "reward_mean"), name=label(name), colour=COLOURS[side], dash=DASHES[side], symbol=SYMBOLS[side],
+                figure,
+                [row["step"] for row in rows],
+                column(rows, "reward_mean"),
+                name=label(name),
+                colour=COLOURS[side],
+                dash=DASHES[side],
+                symbol=SYMBOLS[side],
                 hover=f"{label(name)}, step %{{x}}: %{{y:.2f}}",
-            )  # fmt: skip
-            said.append(f"{name}: {story(rows, 'reward_mean', x='step', word='step', unit=STANDARD_DEVIATIONS)}")
+            )
+            said.append(
+                f"{name}:"
+                f" {story(rows, 'reward_mean', x='step', word='step', unit=STANDARD_DEVIATIONS)}"
+            )
     with_legend(figure)
-    return Chart(figure, title, look_for, "Mean reward by PPO step, each by its own reward model. " + " ".join(said))
+    return Chart(
+        figure,
+        title,
+        look_for,
+        "Mean reward by PPO step, each by its own reward model. " + " ".join(said),
+    )

@@ -1,6 +1,8 @@
-"""Charts of the labeller mirror: shares with their intervals, seconds against correctness, and pace over the session.
+"""Charts of the labeller mirror: shares with their intervals, seconds against correctness, and pace
+over the session.
 
-Plain records in (``rlhf_core.judging.labeller_mirror``), a ``charts.Chart`` out; how it looks and reads is decided in ``ui.charts``.
+Plain records in (``rlhf_core.judging.labeller_mirror``), a ``charts.Chart`` out; how it looks and
+reads is decided in ``ui.charts``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,22 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from ui.charts import BLUE, GREY, HEIGHT, ORANGE, RED, TEAL, Chart, add_line, finite, frame, nothing_yet, number, percent, with_legend
+from ui.charts import (
+    BLUE,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    RED,
+    TEAL,
+    Chart,
+    add_line,
+    finite,
+    frame,
+    nothing_yet,
+    number,
+    percent,
+    with_legend,
+)
 
 KINDS = {"repeat": ("Asked twice", TEAL, "circle"), "gold": ("Reference answer", ORANGE, "diamond")}
 
@@ -19,13 +36,20 @@ def shares(measures: Sequence[dict]) -> Chart:
     """Each share of the mirror as a dot with its 95% interval."""
     title, look_for = (
         "Your shares, with their 95% intervals",
-        "the two upper ones should be far to the right; the two lower ones should have the dashed line, a half, inside their bar. A long bar means that it is too early to tell.",
+        (
+            "the two upper ones should be far to the right; the two lower ones should have the"
+            " dashed line, a half, inside their bar. A long bar means that it is too early to tell."
+        ),
     )
-    rows = [row for row in measures if row["unit"] == "share" and finite(row["value"]) is not None][::-1]
+    rows = [row for row in measures if row["unit"] == "share" and finite(row["value"]) is not None][
+        ::-1
+    ]
     figure = frame("Share of the judgements it rests on (%)", "", x_end=100)
     if not rows:
         nothing_yet(figure, "Nothing to count yet")
-        return Chart(figure, title, look_for, f"{title}: nothing to count yet, so the chart is empty.")
+        return Chart(
+            figure, title, look_for, f"{title}: nothing to count yet, so the chart is empty."
+        )
     figure.add_trace(
         go.Scatter(
             x=[100 * row["value"] for row in rows],
@@ -49,7 +73,9 @@ def shares(measures: Sequence[dict]) -> Chart:
     figure.update_layout(hovermode="closest", height=110 + 52 * len(rows))
     figure.update_yaxes(ticklabelstandoff=8)
     said = "; ".join(
-        f"{row['title']}: {percent(row['value'])} of {row['count']}, interval {percent(row['low'])} to {percent(row['high'])}" for row in rows[::-1]
+        f"{row['title']}: {percent(row['value'])} of {row['count']}, interval {percent(row['low'])}"
+        f" to {percent(row['high'])}"
+        for row in rows[::-1]
     )
     return Chart(figure, title, look_for, f"{title}. {said}.")
 
@@ -57,13 +83,21 @@ def shares(measures: Sequence[dict]) -> Chart:
 def seconds_against(points: Sequence[dict]) -> Chart:
     """Every judgement that could be right or wrong: the seconds it took, and whether it was."""
     title = "Seconds against correctness"
-    look_for = "wrong ones that gather on the left say that haste costs; the same spread in both rows says that taking longer changes little."
+    look_for = (
+        "wrong ones that gather on the left say that haste costs; the same spread in both rows says"
+        " that taking longer changes little."
+    )
     figure = frame("Seconds until the verdict", "")
     figure.update_xaxes(tickformat="~g")  # quick people differ by tenths
     rows = [point for point in points if finite(point["seconds"]) is not None]
     if not rows:
         nothing_yet(figure, "No pair came twice yet, and none with a reference answer")
-        return Chart(figure, title, look_for, f"{title}: no judgement could be right or wrong yet, so the chart is empty.")
+        return Chart(
+            figure,
+            title,
+            look_for,
+            f"{title}: no judgement could be right or wrong yet, so the chart is empty.",
+        )
     for shift, (kind, (name, colour, symbol)) in zip((-0.14, 0.14), KINDS.items(), strict=True):
         mine = [row for row in rows if row["kind"] == kind]
         if mine:
@@ -84,7 +118,10 @@ def seconds_against(points: Sequence[dict]) -> Chart:
     said = []
     for right, words in ((True, "the same answer"), (False, "another answer")):
         times = [row["seconds"] for row in rows if row["right"] == right]
-        said.append(f"{len(times)} with {words}" + (f", median {number(statistics.median(times), 1)} seconds" if times else ""))
+        said.append(
+            f"{len(times)} with {words}"
+            + (f", median {number(statistics.median(times), 1)} seconds" if times else "")
+        )
     return Chart(figure, title, look_for, f"{title}: " + "; ".join(said) + ".")
 
 
@@ -92,29 +129,59 @@ def pace(seconds: Sequence[float | None]) -> Chart:
     """Seconds of each judgement in order, and the median of either half."""
     title, look_for = (
         "Your pace over the session",
-        "two levels that are far apart: you sped up or slowed down. Single peaks are pairs that took thinking, or a cup of tea.",
+        (
+            "two levels that are far apart: you sped up or slowed down. Single peaks are pairs that"
+            " took thinking, or a cup of tea."
+        ),
     )
     figure = frame("Judgement, in order", "Seconds until the verdict", x_end=len(seconds) or None)
-    rows = [(place, value) for place, value in enumerate(map(finite, seconds), 1) if value is not None]
+    rows = [
+        (place, value) for place, value in enumerate(map(finite, seconds), 1) if value is not None
+    ]
     if not rows:
         nothing_yet(figure, "No judgement with a time yet")
-        return Chart(figure, title, look_for, f"{title}: no judgement with a time yet, so the chart is empty.")
-    add_line(figure, [x for x, _ in rows], [y for _, y in rows], name="Seconds", colour=BLUE, hover="no. %{x}: %{y:.1f} s")
+        return Chart(
+            figure,
+            title,
+            look_for,
+            f"{title}: no judgement with a time yet, so the chart is empty.",
+        )
+    add_line(
+        figure,
+        [x for x, _ in rows],
+        [y for _, y in rows],
+        name="Seconds",
+        colour=BLUE,
+        hover="no. %{x}: %{y:.1f} s",
+    )
     said = []
     if len(rows) >= 2:
         middle = len(rows) // 2
-        for half, part, dash, colour in (("first", rows[:middle], "dash", GREY), ("second", rows[middle:], "dot", RED)):
+        for half, part, dash, colour in (
+            ("first", rows[:middle], "dash", GREY),
+            ("second", rows[middle:], "dot", RED),
+        ):
             level = statistics.median(value for _, value in part)
             figure.add_trace(
                 go.Scatter(
-                    x=[part[0][0], part[-1][0]], y=[level, level], name=f"Median, {half} half", mode="lines", line={"color": colour, "width": 3, "dash": dash}, hoverinfo="skip"
+                    x=[part[0][0], part[-1][0]],
+                    y=[level, level],
+                    name=f"Median, {half} half",
+                    mode="lines",
+                    line={"color": colour, "width": 3, "dash": dash},
+                    hoverinfo="skip",
                 )
-            )  # fmt: skip
+            )
             said.append(f"median of the {half} half {number(level, 1)} seconds")
         with_legend(figure)
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(height=max(HEIGHT, figure.layout.height))
-    return Chart(figure, title, look_for, f"{title}: {len(rows)} judgements with a time; " + "; ".join(said) + ".")
+    return Chart(
+        figure,
+        title,
+        look_for,
+        f"{title}: {len(rows)} judgements with a time; " + "; ".join(said) + ".",
+    )
 
 
 def _two_lines(words: str) -> str:

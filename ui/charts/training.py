@@ -58,37 +58,67 @@ def _step_chart(
 ) -> Chart:
     figure = frame("PPO step", y_title, x_end=end_of(metrics, "step", steps))
     if of_update:
-        metrics = [record for record in metrics if record.get("step") != 0]  # step 0 is the original model: nothing was updated there
+        metrics = [
+            record for record in metrics if record.get("step") != 0
+        ]  # step 0 is the original model: nothing was updated there
     y = column(metrics, name, factor)
     if all(value is None for value in y):
         nothing_yet(figure, "No step yet")
-        return Chart(figure, title, look_for, f"{title}: no step has run yet, so the chart is empty.")
-    add_line(figure, [r.get("step") for r in metrics], y, name=title, colour=colour, hover=f"step %{{x}}: %{{y:.3~g}}{'%' if factor == 100 else ''} {unit}")
+        return Chart(
+            figure, title, look_for, f"{title}: no step has run yet, so the chart is empty."
+        )
+    add_line(
+        figure,
+        [r.get("step") for r in metrics],
+        y,
+        name=title,
+        colour=colour,
+        hover=f"step %{{x}}: %{{y:.3~g}}{'%' if factor == 100 else ''} {unit}",
+    )
     figure.update_yaxes(rangemode="tozero")
     return Chart(
-        figure, title, look_for, f"{title} by PPO step: " + story(metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor)
+        figure,
+        title,
+        look_for,
+        f"{title} by PPO step: "
+        + story(
+            metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor
+        ),
     )
 
 
 def refitted(metrics: Sequence[dict]) -> list[int]:
     """The steps that were the first to be scored by a newly trained reward model."""
-    return [later["step"] for earlier, later in zip(metrics, metrics[1:]) if earlier.get("reward_model") != later.get("reward_model")]
+    return [
+        later["step"]
+        for earlier, later in zip(metrics, metrics[1:])
+        if earlier.get("reward_model") != later.get("reward_model")
+    ]
 
 
 def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
-    """Mean score of a step's samples and the band of one standard deviation of them, in reference standard deviations, no KL penalty in it."""
+    """Mean score of a step's samples and the band of one standard deviation of them, in reference
+    standard deviations, no KL penalty in it.
+    """
     title = "Reward"
     look_for = (
-        "the line should climb and then flatten; 0 is the original model's mean, and step 0, a small sample of it, lies near that. The band is the spread of the samples: "
-        "when it shrinks to nothing, all outputs have become alike."
+        "the line should climb and then flatten; 0 is the original model's mean, and step 0, a"
+        " small sample of it, lies near that. The band is the spread of the samples: when it"
+        " shrinks to nothing, all outputs have become alike."
     )
-    figure = frame("PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=end_of(metrics, "step", steps))
+    figure = frame(
+        "PPO step", f"Reward ({STANDARD_DEVIATIONS})", x_end=end_of(metrics, "step", steps)
+    )
     mean, spread = column(metrics, "reward_mean"), column(metrics, "reward_std")
     if all(value is None for value in mean):
         nothing_yet(figure, "No step yet")
         return Chart(figure, title, look_for, "Reward: no step has run yet, so the chart is empty.")
     x = [record.get("step") for record in metrics]
-    both = [(at, m, s) for at, m, s in zip(x, mean, spread, strict=True) if m is not None and s is not None]
+    both = [
+        (at, m, s)
+        for at, m, s in zip(x, mean, spread, strict=True)
+        if m is not None and s is not None
+    ]
     if both:
         figure.add_trace(
             go.Scatter(
@@ -104,12 +134,30 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         )
     add_line(figure, x, mean, name="Mean", colour=TEAL, hover="step %{x}: mean %{y:.2f}")
     if len(both) == 1:  # a band needs two points; one point gets a bar
-        figure.data[-1].update(error_y={"type": "constant", "value": both[0][2], "color": TEAL, "thickness": 2, "width": 7})
+        figure.data[-1].update(
+            error_y={
+                "type": "constant",
+                "value": both[0][2],
+                "color": TEAL,
+                "thickness": 2,
+                "width": 7,
+            }
+        )
     add_level(figure, 0, "Original model")
-    alt = "Mean reward by PPO step: " + story(metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
+    alt = "Mean reward by PPO step: " + story(
+        metrics, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS
+    )
     for step in refitted(metrics):
-        figure.add_vline(x=step - 0.5, line={"color": GREY, "width": 1.5, "dash": "dot"}, name="New reward model", showlegend=step == refitted(metrics)[0])
-        look_for += f" The reward model was trained anew before step {step}: rewards on the two sides of the dotted line are on different scales."
+        figure.add_vline(
+            x=step - 0.5,
+            line={"color": GREY, "width": 1.5, "dash": "dot"},
+            name="New reward model",
+            showlegend=step == refitted(metrics)[0],
+        )
+        look_for += (
+            f" The reward model was trained anew before step {step}: rewards on the two sides of"
+            " the dotted line are on different scales."
+        )
         alt += f" From step {step} on, a newly trained reward model gives the scores."
     if both:
         alt += f" Spread of the samples: {number(both[0][2])} at step {both[0][0]}" + (
@@ -118,8 +166,12 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
     return Chart(figure, title, look_for, alt)
 
 
-def kl_to_reference(metrics: Sequence[dict], steps: int | None = None, target: float | None = None) -> Chart:
-    """Exact KL of the policy to the frozen original, in nats a response: the drift that the penalty is paid for."""
+def kl_to_reference(
+    metrics: Sequence[dict], steps: int | None = None, target: float | None = None
+) -> Chart:
+    """Exact KL of the policy to the frozen original, in nats a response: the drift that the penalty
+    is paid for.
+    """
     chart = _step_chart(
         metrics,
         "kl_to_reference",
@@ -127,7 +179,10 @@ def kl_to_reference(metrics: Sequence[dict], steps: int | None = None, target: f
         y_title="KL to reference (nats a response)",
         unit="nats a response",
         colour=ORANGE,
-        look_for="in the first round it starts at exactly 0; it climbs, and should level off; a climb that never slows says that it trades its language for the score.",
+        look_for=(
+            "in the first round it starts at exactly 0; it climbs, and should level off; a climb"
+            " that never slows says that it trades its language for the score."
+        ),
         steps=steps,
         show_number=small,
     )
@@ -146,7 +201,10 @@ def entropy(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         y_title="Entropy (nats a token)",
         unit="nats a token",
         colour=VIOLET,
-        look_for="a gentle fall is normal, the model grows surer; a fall towards 0 means that it writes the same thing again and again.",
+        look_for=(
+            "a gentle fall is normal, the model grows surer; a fall towards 0 means that it writes"
+            " the same thing again and again."
+        ),
         steps=steps,
     )
 
@@ -161,7 +219,10 @@ def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         y_title="Clipped tokens (%)",
         unit="of tokens",
         colour=BLUE,
-        look_for="the brake at work. Up to about 30% is usual, and a small model that learns well may stay at 2%; a lasting share far above 30% says that the steps are too big.",
+        look_for=(
+            "the brake at work. Up to about 30% is usual, and a small model that learns well may"
+            " stay at 2%; a lasting share far above 30% says that the steps are too big."
+        ),
         steps=steps,
         show_number=points_of_100,
         factor=100,
@@ -169,7 +230,9 @@ def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
 
 
 def value_loss(metrics: Sequence[dict], steps: int | None = None) -> Chart:
-    """Squared error of the value head's guess of the reward to come, in squared reference standard deviations."""
+    """Squared error of the value head's guess of the reward to come, in squared reference standard
+    deviations.
+    """
     return _step_chart(
         metrics,
         "value_loss",
@@ -178,15 +241,20 @@ def value_loss(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         y_title="Value loss (squared reference s.d.)",
         unit="squared reference standard deviations",
         colour=RED,
-        look_for="the value head guesses the reward to come, so in a long run this falls. In a run of 15 steps it may stay up or jump about: every step brings "
-        "new answers and a model that has changed. That alone is no failure; worry when it keeps growing.",
+        look_for=(
+            "the value head guesses the reward to come, so in a long run this falls. In a run of 15"
+            " steps it may stay up or jump about: every step brings new answers and a model that"
+            " has changed. That alone is no failure; worry when it keeps growing."
+        ),
         steps=steps,
         show_number=small,
     )
 
 
 def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart:
-    """How far one update moved the policy from itself a step before (an estimate): a step size, not the drift from the original."""
+    """How far one update moved the policy from itself a step before (an estimate): a step size, not
+    the drift from the original.
+    """
     return _step_chart(
         metrics,
         "approx_kl_update",
@@ -195,18 +263,25 @@ def approx_kl_update(metrics: Sequence[dict], steps: int | None = None) -> Chart
         y_title="Approx. KL this update (nats a token)",
         unit="nats a token",
         colour=GREY,
-        look_for="how far this one step moved the model from where it stood just before; small and even is good; a lasting rise says that the steps are too big. Measured on answers from before the step, so what it stopped saying counts most.",
+        look_for=(
+            "how far this one step moved the model from where it stood just before; small and even"
+            " is good; a lasting rise says that the steps are too big. Measured on answers from"
+            " before the step, so what it stopped saying counts most."
+        ),
         steps=steps,
         show_number=small,
     )
 
 
 def reward_against_drift(metrics: Sequence[dict]) -> Chart:
-    """Mean reward against the square root of the exact KL: what each bit of drift has bought. Source of the axis: Gao et al. 2023 (arXiv 2210.10760)."""
+    """Mean reward against the square root of the exact KL: what each bit of drift has bought.
+    Source of the axis: Gao et al. 2023 (arXiv 2210.10760).
+    """
     title = "Reward against drift"
     look_for = (
-        "up is better, right is further from the original. A good run rises steeply, then stops; when it goes right without going up, drift is wasted, "
-        "and far to the right the score is no longer to be trusted."
+        "up is better, right is further from the original. A good run rises steeply, then stops;"
+        " when it goes right without going up, drift is wasted, and far to the right the score is"
+        " no longer to be trusted."
     )
     figure = frame("√KL to reference (√nats a response)", f"Reward ({STANDARD_DEVIATIONS})")
     figure.update_xaxes(tickformat=None)
@@ -214,18 +289,42 @@ def reward_against_drift(metrics: Sequence[dict]) -> Chart:
     rows = [
         (math.sqrt(max(0.0, kl)), mean, row.get("step"))
         for row in metrics
-        if None not in (kl := finite(row.get("kl_to_reference")), mean := finite(row.get("reward_mean")))
+        if None
+        not in (kl := finite(row.get("kl_to_reference")), mean := finite(row.get("reward_mean")))
     ]
     if not rows:
         nothing_yet(figure, "No step yet")
-        return Chart(figure, title, look_for, "Reward against drift: no step has run yet, so the chart is empty.")
+        return Chart(
+            figure,
+            title,
+            look_for,
+            "Reward against drift: no step has run yet, so the chart is empty.",
+        )
     x, y = [at for at, _, _ in rows], [mean for _, mean, _ in rows]
-    add_line(figure, x, y, name="Steps", colour=TEAL, hover="step %{customdata}: √KL %{x:.2f}, reward %{y:.2f}")
+    add_line(
+        figure,
+        x,
+        y,
+        name="Steps",
+        colour=TEAL,
+        hover="step %{customdata}: √KL %{x:.2f}, reward %{y:.2f}",
+    )
     figure.data[-1].update(customdata=[step for _, _, step in rows])
     for at, mean, step in {rows[0], rows[-1]}:
-        figure.add_annotation(text=f"step {step}", x=at, y=mean, showarrow=False, yshift=14, font={"size": 13})
-    ends = [f"step {step}: reward {number(mean, sign=True)} at √KL {number(at)}" for at, mean, step in (rows[0], *([rows[-1]] if len(rows) > 1 else []))]
-    return Chart(figure, title, look_for, f"Reward against drift, in {STANDARD_DEVIATIONS} by the square root of the KL: {', then '.join(ends)}.")
+        figure.add_annotation(
+            text=f"step {step}", x=at, y=mean, showarrow=False, yshift=14, font={"size": 13}
+        )
+    ends = [
+        f"step {step}: reward {number(mean, sign=True)} at √KL {number(at)}"
+        for at, mean, step in (rows[0], *([rows[-1]] if len(rows) > 1 else []))
+    ]
+    return Chart(
+        figure,
+        title,
+        look_for,
+        f"Reward against drift, in {STANDARD_DEVIATIONS} by the square root of the KL:"
+        f" {', then '.join(ends)}.",
+    )
 
 
 # Reward model
@@ -235,58 +334,132 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
     """Bradley-Terry loss per comparison; tossing a coin scores ln 2."""
     title = "Reward-model loss"
     look_for = "it should fall below 0.69, which is what tossing a coin scores, and flatten out."
-    figure = frame("Iteration", "Loss (nats a comparison)", x_end=end_of(records, "iteration", iterations))
+    figure = frame(
+        "Iteration", "Loss (nats a comparison)", x_end=end_of(records, "iteration", iterations)
+    )
     loss = column(records, "loss")
     if all(value is None for value in loss):
         nothing_yet(figure, "Not trained yet")
-        return Chart(figure, title, look_for, "Reward-model loss: not trained yet, so the chart is empty.")
-    add_line(figure, [r.get("iteration") for r in records], loss, name="Loss", colour=RED, hover="iteration %{x}: %{y:.3f}")
+        return Chart(
+            figure, title, look_for, "Reward-model loss: not trained yet, so the chart is empty."
+        )
+    add_line(
+        figure,
+        [r.get("iteration") for r in records],
+        loss,
+        name="Loss",
+        colour=RED,
+        hover="iteration %{x}: %{y:.3f}",
+    )
     add_level(figure, math.log(2), "Tossing a coin: 0.69")
     figure.update_yaxes(rangemode="tozero")
-    said = story(records, "loss", x="iteration", word="iteration", unit="nats a comparison; tossing a coin scores 0.69")
+    said = story(
+        records,
+        "loss",
+        x="iteration",
+        word="iteration",
+        unit="nats a comparison; tossing a coin scores 0.69",
+    )
     floor = finite(records[-1].get("floor"))
     if floor:
         add_level(figure, floor, f"Lowest with your ties: {number(floor)}")
-        look_for = f"it should fall below 0.69, which is what tossing a coin scores, towards {number(floor)}: a tie costs at least 0.69, so it cannot go lower."
+        look_for = (
+            "it should fall below 0.69, which is what tossing a coin scores, towards"
+            f" {number(floor)}: a tie costs at least 0.69, so it cannot go lower."
+        )
         said += f" With the ties among the comparisons it cannot fall below {number(floor)}."
     return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
 
 
 def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
-    """Accuracy on the comparisons it trains on and on held-out prompts, in percent; the last held-out point carries its interval."""
+    """Accuracy on the comparisons it trains on and on held-out prompts, in percent; the last
+    held-out point carries its interval.
+    """
     title = "Accuracy"
     look_for = (
         "the held-out line is the honest one, it is about prompts that the fit did not see. "
         "A wide bar at its end means too few comparisons to be sure; 50% is tossing a coin."
     )
-    figure = frame("Iteration", "Accuracy (% of comparisons)", x_end=end_of(records, "iteration", iterations))
+    figure = frame(
+        "Iteration", "Accuracy (% of comparisons)", x_end=end_of(records, "iteration", iterations)
+    )
     figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
     x = [record.get("iteration") for record in records]
-    train, heldout = column(records, "train_accuracy", 100), column(records, "heldout_accuracy", 100)
+    train, heldout = (
+        column(records, "train_accuracy", 100),
+        column(records, "heldout_accuracy", 100),
+    )
     if all(value is None for value in train + heldout):
         nothing_yet(figure, "Not trained yet")
         return Chart(figure, title, look_for, "Accuracy: not trained yet, so the chart is empty.")
     with_legend(figure)
-    add_line(figure, x, train, name="Training", colour=BLUE, dash="dot", symbol="square", hover="training %{y:.0f}%")
+    add_line(
+        figure,
+        x,
+        train,
+        name="Training",
+        colour=BLUE,
+        dash="dot",
+        symbol="square",
+        hover="training %{y:.0f}%",
+    )
     alt = "Accuracy by iteration. Training: " + story(
-        records, "train_accuracy", x="iteration", word="iteration", unit="of comparisons", show_number=points_of_100, factor=100
+        records,
+        "train_accuracy",
+        x="iteration",
+        word="iteration",
+        unit="of comparisons",
+        show_number=points_of_100,
+        factor=100,
     )
     points = [record for record in records if finite(record.get("heldout_accuracy")) is not None]
     if not points:
-        figure.add_annotation(text="No held-out accuracy: too few prompts", x=0.5, y=0.08, xref="paper", yref="paper", showarrow=False, font={"size": 13})
-        look_for = "this line is about comparisons that it learned from, so it flatters; rank answers to several prompts, and a held-out line joins it."
-        return Chart(figure, title, look_for, alt + " No held-out accuracy: there are too few prompts to hold one out.")
+        figure.add_annotation(
+            text="No held-out accuracy: too few prompts",
+            x=0.5,
+            y=0.08,
+            xref="paper",
+            yref="paper",
+            showarrow=False,
+            font={"size": 13},
+        )
+        look_for = (
+            "this line is about comparisons that it learned from, so it flatters; rank answers to"
+            " several prompts, and a held-out line joins it."
+        )
+        return Chart(
+            figure,
+            title,
+            look_for,
+            alt + " No held-out accuracy: there are too few prompts to hold one out.",
+        )
     add_line(figure, x, heldout, name="Held out", colour=ORANGE, hover="held out %{y:.0f}%")
     last = points[-1]
     bounds = [last.get("heldout_low"), last.get("heldout_high")]
-    alt += " Held out: " + story(records, "heldout_accuracy", x="iteration", word="iteration", unit="of comparisons", show_number=points_of_100, factor=100)
+    alt += " Held out: " + story(
+        records,
+        "heldout_accuracy",
+        x="iteration",
+        word="iteration",
+        unit="of comparisons",
+        show_number=points_of_100,
+        factor=100,
+    )
     if interval(bounds):
         down, up = error_bar(last["heldout_accuracy"], bounds)
         figure.add_trace(
             go.Scatter(
                 x=[last.get("iteration")],
                 y=[100 * last["heldout_accuracy"]],
-                error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "color": ORANGE, "thickness": 2.5, "width": 9},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [up],
+                    "arrayminus": [down],
+                    "color": ORANGE,
+                    "thickness": 2.5,
+                    "width": 9,
+                },
                 mode="markers",
                 marker={"color": ORANGE, "size": 9},
                 name="95% interval",
@@ -302,49 +475,117 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
 
 
 def scores(examples: Sequence[dict]) -> Chart:
-    """Outputs sorted by what the trained reward model gives them (``after``), each with where it stood before training (``before``)."""
+    """Outputs sorted by what the trained reward model gives them (``after``), each with where it
+    stood before training (``before``).
+    """
     title = "Scores of the outputs, before and after training"
-    look_for = "before training every output has the same score; afterwards the kind of text you preferred should be at the top."
-    ordered = sorted(examples, key=lambda e: (finite(e.get("after")) is None, -(finite(e.get("after")) or 0.0)))
-    figure = frame(f"Score ({STANDARD_DEVIATIONS})", "Outputs, best score first", height=max(HEIGHT, 100 + 48 * len(ordered)))
+    look_for = (
+        "before training every output has the same score; afterwards the kind of text you preferred"
+        " should be at the top."
+    )
+    ordered = sorted(
+        examples, key=lambda e: (finite(e.get("after")) is None, -(finite(e.get("after")) or 0.0))
+    )
+    figure = frame(
+        f"Score ({STANDARD_DEVIATIONS})",
+        "Outputs, best score first",
+        height=max(HEIGHT, 100 + 48 * len(ordered)),
+    )
     if not ordered:
         nothing_yet(figure, "Not trained yet")
-        return Chart(figure, title, look_for, "Scores of the outputs: not trained yet, so the chart is empty.")
+        return Chart(
+            figure,
+            title,
+            look_for,
+            "Scores of the outputs: not trained yet, so the chart is empty.",
+        )
     rows = list(range(len(ordered)))
     before, after = column(ordered, "before"), column(ordered, "after")
-    figure.update_layout(showlegend=True, hovermode="closest", margin={"t": 44}, legend={"y": 1.02, "yanchor": "bottom"})
-    figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False)  # the open circles mark 0; a line there would run through the labels
-    figure.update_yaxes(autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False)
+    figure.update_layout(
+        showlegend=True,
+        hovermode="closest",
+        margin={"t": 44},
+        legend={"y": 1.02, "yanchor": "bottom"},
+    )
+    figure.update_xaxes(
+        rangemode="normal", tickformat=None, showgrid=False
+    )  # the open circles mark 0; a line there would run through the labels
+    figure.update_yaxes(
+        autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False
+    )
     for row, start, end in zip(rows, before, after, strict=True):
         if start is not None and end is not None:
             figure.add_trace(
-                go.Scatter(x=[start, end], y=[row, row], mode="lines", line={"color": GREY, "width": 3}, hoverinfo="skip", showlegend=False, opacity=0.6)
+                go.Scatter(
+                    x=[start, end],
+                    y=[row, row],
+                    mode="lines",
+                    line={"color": GREY, "width": 3},
+                    hoverinfo="skip",
+                    showlegend=False,
+                    opacity=0.6,
+                )
             )
-    for name, values, colour, symbol in (("Before", before, GREY, "circle-open"), ("After", after, TEAL, "circle")):
+    for name, values, colour, symbol in (
+        ("Before", before, GREY, "circle-open"),
+        ("After", after, TEAL, "circle"),
+    ):
         figure.add_trace(
             go.Scatter(
                 x=values,
                 y=rows,
                 mode="markers",
                 name=name,
-                marker={"size": 13, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
+                marker={
+                    "size": 13,
+                    "color": colour,
+                    "symbol": symbol,
+                    "line": {"width": 2, "color": colour},
+                },
                 hovertemplate=f"{name.lower()}: %{{x:.2f}}<extra></extra>",
             )
         )
     doubt = column(ordered, "laplace")
     if any(value is not None for value in doubt):
-        look_for += " The bars are its doubt, one standard deviation each way: where two bars overlap a lot, do not rely on their order (a rough guide: the doubt about a difference is not the sum of two doubts)."
-        figure.data[-1].update(error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6})
+        look_for += (
+            " The bars are its doubt, one standard deviation each way: where two bars overlap a"
+            " lot, do not rely on their order (a rough guide: the doubt about a difference is not"
+            " the sum of two doubts)."
+        )
+        figure.data[-1].update(
+            error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6}
+        )
     for row, example in zip(rows, ordered, strict=True):
         figure.add_annotation(
-            text=f"{_with_doubt(example)}  {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}",
-            x=0, xref="paper", xanchor="left", y=row, yref="y", yanchor="bottom", yshift=8, showarrow=False, font={"size": 13}, align="left",
-        )  # fmt: skip
-    said = "; ".join(f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered)
-    return Chart(figure, title, look_for, f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.")
+            text=(
+                f"{_with_doubt(example)} "
+                f" {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}"
+            ),
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=row,
+            yref="y",
+            yanchor="bottom",
+            yshift=8,
+            showarrow=False,
+            font={"size": 13},
+            align="left",
+        )
+    said = "; ".join(
+        f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered
+    )
+    return Chart(
+        figure,
+        title,
+        look_for,
+        f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.",
+    )
 
 
 def _with_doubt(example: dict) -> str:
     """A score and, where it is known, its standard deviation (Laplace)."""
     doubt = finite(example.get("laplace"))
-    return number(example.get("after"), sign=True) + (f" ± {number(doubt)}" if doubt is not None else "")
+    return number(example.get("after"), sign=True) + (
+        f" ± {number(doubt)}" if doubt is not None else ""
+    )

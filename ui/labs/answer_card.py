@@ -1,6 +1,8 @@
-"""A pair to judge in a lab: prompt, two texts, buttons and keys, and a clock that stands still while the tab is out of sight.
+"""A pair to judge in a lab: prompt, two texts, buttons and keys, and a clock that stands still
+while the tab is out of sight.
 
-Knows nothing about what an answer is used for: it calls ``take(choice, seconds)``. The card of the ranking desk (``ranking``) does more; here one thing is asked at a time.
+Knows nothing about what an answer is used for: it calls ``take(choice, seconds)``. The card of the
+ranking desk (``ranking``) does more; here one thing is asked at a time.
 """
 
 from __future__ import annotations
@@ -25,10 +27,21 @@ CSS = """
 @media (max-width: 900px) {.op-lab-brief {font-size: .9rem; padding: .45rem .7rem;} .op-lab-brief li {font-size: .88rem;} .op-lab-brief .op-who {display: none;}}
 """
 
-WORDS = {"a": ("A is better", "A"), "b": ("B is better", "B"), "tie": ("Tie", "T"), "both_bad": ("Both bad", "X"), "skip": ("Skip", "S")}
-HELP = {"tie": "Equally good under the brief.", "both_bad": "Neither will do. Kept on record.", "skip": "I can't say. Kept on record."}
+WORDS = {
+    "a": ("A is better", "A"),
+    "b": ("B is better", "B"),
+    "tie": ("Tie", "T"),
+    "both_bad": ("Both bad", "X"),
+    "skip": ("Skip", "S"),
+}
+HELP = {
+    "tie": "Equally good under the brief.",
+    "both_bad": "Neither will do. Kept on record.",
+    "skip": "I can't say. Kept on record.",
+}
 
-# How long the tab was out of sight since the page was loaded, told whenever it comes back into view.
+# How long the tab was out of sight since the page was loaded, told whenever it comes back into
+# view.
 _SIGHT = """
 export default function ({ setStateValue }) {
   const sight = (window.opossumSight ??= { away: 0, since: document.hidden ? performance.now() : null })
@@ -50,16 +63,32 @@ _sight = st.components.v2.component("opossum_sight", js=_SIGHT)
 
 def brief(card: dict, heading: str = "The brief") -> None:
     """A brief's instructions on a card: what it says, and nothing where it says nothing."""
-    who = f' <span class="op-who">for: {text.escape(card["audience"])}</span>' if card.get("audience") else ""
-    rows = "".join(
-        f"<li><b>{word}</b> {text.escape(card[name])}</li>" for name, word in (("prefer", "Better"), ("avoid", "Worse"), ("ties", "Tie")) if card.get(name)
+    who = (
+        f' <span class="op-who">for: {text.escape(card["audience"])}</span>'
+        if card.get("audience")
+        else ""
     )
-    st.html(f'<div class="op-lab-brief"><b>{text.escape(heading)}: {text.escape(card["title"])}</b>{who}<ul>{rows}</ul></div>')
+    rows = "".join(
+        f"<li><b>{word}</b> {text.escape(card[name])}</li>"
+        for name, word in (("prefer", "Better"), ("avoid", "Worse"), ("ties", "Tie"))
+        if card.get(name)
+    )
+    st.html(
+        f'<div class="op-lab-brief"><b>{text.escape(heading)}:'
+        f" {text.escape(card['title'])}</b>{who}<ul>{rows}</ul></div>"
+    )
 
 
 def draw(
-    card: str, prompt: str, texts: Sequence[str], take: Callable[[str, float], None], *, choices: Sequence[str] = ("a", "b", "tie"), keys: bool = True, feet: Sequence[str] = ("", "")
-) -> None:  # fmt: skip
+    card: str,
+    prompt: str,
+    texts: Sequence[str],
+    take: Callable[[str, float], None],
+    *,
+    choices: Sequence[str] = ("a", "b", "tie"),
+    keys: bool = True,
+    feet: Sequence[str] = ("", ""),
+) -> None:
     """Draw one pair and call ``take`` with what was said.
 
     Args:
@@ -69,7 +98,11 @@ def draw(
     """
     work = st.session_state.get("lab_card")
     if not work or work["card"] != card:
-        work = st.session_state["lab_card"] = {"card": card, "since": time.monotonic(), "away": _away()}
+        work = st.session_state["lab_card"] = {
+            "card": card,
+            "since": time.monotonic(),
+            "away": _away(),
+        }
     with st.container(border=True, key="lab_card"):
         for column, letter, written, foot in zip(st.columns(2), "ab", texts, feet, strict=True):
             with column:
@@ -110,11 +143,20 @@ def _keep_keys() -> None:
     st.session_state["keys"] = st.session_state["lab_keys"]
 
 
-def _button(choice: str, card: str, take: Callable, keys: bool, kind: str = "secondary", **more) -> None:
+def _button(
+    choice: str, card: str, take: Callable, keys: bool, kind: str = "secondary", **more
+) -> None:
     label, shortcut = WORDS[choice]
     st.button(
-        label, key=f"lab_{choice}", type=kind, on_click=_take, args=(choice, card, take), shortcut=shortcut if keys else None, help=HELP.get(choice), **more
-    )  # fmt: skip
+        label,
+        key=f"lab_{choice}",
+        type=kind,
+        on_click=_take,
+        args=(choice, card, take),
+        shortcut=shortcut if keys else None,
+        help=HELP.get(choice),
+        **more,
+    )
 
 
 def _take(choice: str, card: str, take: Callable[[str, float], None]) -> None:
@@ -130,6 +172,12 @@ def _take(choice: str, card: str, take: Callable[[str, float], None]) -> None:
 
 
 def _away() -> float:
-    """Seconds that the tab was out of sight since the page was loaded, as the browser told; 0 where it told nothing that makes sense."""
+    """Seconds that the tab was out of sight since the page was loaded, as the browser told; 0 where
+    it told nothing that makes sense.
+    """
     told = (st.session_state.get("sight") or {}).get("away")
-    return max(0.0, float(told)) if isinstance(told, int | float) and not isinstance(told, bool) else 0.0
+    return (
+        max(0.0, float(told))
+        if isinstance(told, int | float) and not isinstance(told, bool)
+        else 0.0
+    )

@@ -1,6 +1,8 @@
-"""What the pages of the reward lab share: the tools as jobs, their results found again while they are fresh, and the door for a session without votes.
+"""What the pages of the reward lab share: the tools as jobs, their results found again while they
+are fresh, and the door for a session without votes.
 
-The tools compute in ``rlhf_core.labs.reward_lab`` and ``lab_work`` on the worker's thread: importing them imports torch, so that happens there.
+The tools compute in ``rlhf_core.labs.reward_lab`` and ``lab_work`` on the worker's thread:
+importing them imports torch, so that happens there.
 """
 
 from __future__ import annotations
@@ -14,18 +16,34 @@ import streamlit as st
 from rlhf_core.session.state import Session
 from ui import monitor, state, text
 
-PATIENCE = 0.4  # seconds that a page waits for a quick answer before it draws without: less flicker than a second run of the page
+# seconds that a page waits for a quick answer before it draws without: less flicker than a second
+# run of the page
+PATIENCE = 0.4
 
 
-def tool(session: Session, name: str, *args, module: str = "reward_lab", **more) -> Callable[[], Iterator]:
+def tool(
+    session: Session, name: str, *args, module: str = "reward_lab", **more
+) -> Callable[[], Iterator]:
     """The function ``name`` of the lab over ``session``, for ``state.submit``."""
-    return lambda: getattr(importlib.import_module(f"rlhf_core.{module}"), name)(session, *args, **more)
+    return lambda: getattr(importlib.import_module(f"rlhf_core.{module}"), name)(
+        session, *args, **more
+    )
 
 
 def learned_from(session: Session) -> int:
-    """One number for everything that the lab's results depend on: two of them differ where the results may."""
+    """One number for everything that the lab's results depend on: two of them differ where the
+    results may.
+    """
     settings = tuple(sorted(session.settings.get("reward_model", {}).items()))
-    return hash((tuple(session.learnable), settings, tuple(session.training_prompts), session.brief.slug, session.model_name))
+    return hash(
+        (
+            tuple(session.learnable),
+            settings,
+            tuple(session.training_prompts),
+            session.brief.slug,
+            session.model_name,
+        )
+    )
 
 
 def door(session: Session) -> None:
@@ -35,23 +53,37 @@ def door(session: Session) -> None:
         return
     with st.container(border=True, key="lab_missing"):
         st.markdown(
-            "**Not yet.** There has to be a taste before it can be looked into. Still needed: " + " and ".join(text.plain(need) for need in missing) + "."
+            "**Not yet.** There has to be a taste before it can be looked into. Still needed: "
+            + " and ".join(text.plain(need) for need in missing)
+            + "."
         )
-        st.page_link("pages/steps/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:")
+        st.page_link(
+            "pages/steps/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
+        )
     st.stop()
 
 
 def about_the_votes(session: Session) -> None:
     """What the lab works on, and where that differs from the session's reward model."""
     count, used = len(session.learnable), session.reward_summary.get("pairs_used")
-    words = f"The lab refits the instant reward model to your {count} {'comparison' if count == 1 else 'comparisons'} as they are now."
+    words = (
+        f"The lab refits the instant reward model to your {count}"
+        f" {'comparison' if count == 1 else 'comparisons'} as they are now."
+    )
     if session.reward_model is not None and used is not None and used != count:
-        words += f" The one that PPO climbs was trained on {used}: train it again on the Reward model page to bring it up to date."
+        words += (
+            f" The one that PPO climbs was trained on {used}: train it again on the Reward model"
+            " page to bring it up to date."
+        )
     st.caption(words)
 
 
-def fresh(name: str, factory: Callable[[], Iterator], key: Hashable, *, label: str) -> list[dict] | None:
-    """The records of job ``name``; it is started where ``key`` is not what they were made for. None while it works, or where it failed (the page is told)."""
+def fresh(
+    name: str, factory: Callable[[], Iterator], key: Hashable, *, label: str
+) -> list[dict] | None:
+    """The records of job ``name``; it is started where ``key`` is not what they were made for. None
+    while it works, or where it failed (the page is told).
+    """
     key_name = f"{name}_made_for"
     if not state.alive(name) and (state.job(name) is None or st.session_state.get(key_name) != key):
         began = time.perf_counter()
@@ -61,14 +93,21 @@ def fresh(name: str, factory: Callable[[], Iterator], key: Hashable, *, label: s
         st.session_state[f"{name}_seconds"] = time.perf_counter() - began
     view = state.job(name)
     if view is None:
-        st.warning("The server is busy with other people's work. Wait a moment and reload the page.", icon=":material/hourglass_top:")
+        st.warning(
+            "The server is busy with other people's work. Wait a moment and reload the page.",
+            icon=":material/hourglass_top:",
+        )
     elif view["status"] in state.ALIVE:
         monitor.monitor(name, controls=("stop",), draw=lambda records, view: None, every=0.3)
     elif view["status"] == "done":
         return state.records(name)
     else:
-        st.warning(text.plain(view["error"] or "Stopped before it was done."), icon=":material/info:")
-        st.button("Try again", key=f"{name}_again", on_click=lambda: st.session_state.pop(key_name, None))
+        st.warning(
+            text.plain(view["error"] or "Stopped before it was done."), icon=":material/info:"
+        )
+        st.button(
+            "Try again", key=f"{name}_again", on_click=lambda: st.session_state.pop(key_name, None)
+        )
     return None
 
 
@@ -90,11 +129,22 @@ def prompts(session: Session) -> list[str]:
 
 def judged(session: Session, prompt: str) -> list[str]:
     """The outputs of ``prompt`` that were judged, each once, without the space before them."""
-    return list(dict.fromkeys(one.strip() for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b)))
+    return list(
+        dict.fromkeys(
+            one.strip()
+            for pair in session.learnable
+            if pair.prompt == prompt
+            for one in (pair.a, pair.b)
+        )
+    )
 
 
 def as_written(session: Session, prompt: str, typed: str) -> str:
-    """What was typed, as the model would have written it: the judged output it is, or with a space before it (without one it reads other tokens)."""
+    """What was typed, as the model would have written it: the judged output it is, or with a space
+    before it (without one it reads other tokens).
+    """
     typed = typed.strip()
-    outputs = (one for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b))
+    outputs = (
+        one for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b)
+    )
     return next((one for one in outputs if one.strip() == typed), " " + typed)

@@ -1,8 +1,10 @@
 """The ranking card: one prompt, its outputs, and everything a person may say about them.
 
-Two outputs are an A/B choice; more are put in order, by picking the best first (``ranking_list``) or by dragging. Which side an output stands on is shuffled (people
-favour a side) and recorded, and so are the seconds from first sight to verdict, without those in which the tab or the page was out of sight. Works by mouse,
-touch, Tab, or one key each. Knows nothing about what a judgement is used for.
+Two outputs are an A/B choice; more are put in order, by picking the best first (``ranking_list``)
+or by dragging. Which side an output stands on is shuffled (people favour a side) and recorded, and
+so are the seconds from first sight to verdict, without those in which the tab or the page was out
+of sight. Works by mouse, touch, Tab, or one key each. Knows nothing about what a judgement is used
+for.
 """
 
 from __future__ import annotations
@@ -45,31 +47,51 @@ CSS = """
 @media (min-width: 641px) {[class*="st-key-pair_"] .op-answer {font-size: 1.2rem; min-height: 7.5rem;}}
 """
 
-AGAIN = "You asked to look at this again. Judge it as you see it now; what you said first stays on record."
+AGAIN = (
+    "You asked to look at this again. Judge it as you see it now; what you said first stays on"
+    " record."
+)
 OWN = "Written to a prompt of your own, so it comes first."
 
 
-# --- what comes next -----------------------------------------------------------------------------------------------
+# --- what comes next ------------------------------------------------------------------------------
 
 
 def next_asked(session: Session, form: int, *, writing: bool, checks: bool = False) -> Asked | None:
-    """What to judge now: what is to be looked at again, what is on the card, what was asked for or taken back last, then the learner's own prompts, then what the desk
-    chooses among the sets of ``form`` answers.
+    """What to judge now: what is to be looked at again, what is on the card, what was asked for or
+    taken back last, then the learner's own prompts, then what the desk chooses among the sets of
+    ``form`` answers.
 
-    While none of that form waits and none is being written, any set will do (a tuned model may repeat itself too much for four different answers).
+    While none of that form waits and none is being written, any set will do (a tuned model may
+    repeat itself too much for four different answers).
     """
     for ranking_id in list(st.session_state.get("again", [])):
-        found = next((ranking for ranking in session.rankings if ranking.id == ranking_id and ranking.brief == session.brief.slug), None)
+        found = next(
+            (
+                ranking
+                for ranking in session.rankings
+                if ranking.id == ranking_id and ranking.brief == session.brief.slug
+            ),
+            None,
+        )
         if found:
             return Asked(row_again(found), "again", AGAIN)
         st.session_state["again"].remove(ranking_id)
     judged = {ranking.id for ranking in session.rankings}
-    open_rows = {row["id"]: row for row in session.candidate_sets if row["id"] not in judged and len(set(row["texts"])) > 1}
+    open_rows = {
+        row["id"]: row
+        for row in session.candidate_sets
+        if row["id"] not in judged and len(set(row["texts"])) > 1
+    }
     card = st.session_state.get("card") or {}
     if card.get("set") in open_rows and (card["groups"] or card["form"] == form):
         return Asked(open_rows[card["set"]], card["how"], card["why"])
     if (first := st.session_state.get("first")) in open_rows:
-        return Asked(open_rows[first], "own" if open_rows[first].get("asked") else open_rows[first].get("check") or "lot", "You asked for this one.")
+        return Asked(
+            open_rows[first],
+            "own" if open_rows[first].get("asked") else open_rows[first].get("check") or "lot",
+            "You asked for this one.",
+        )
     own = next((row for row in session.unranked() if row["prompt"] in session.user_prompts), None)
     if own:
         return Asked(own, "own", OWN)
@@ -83,11 +105,20 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
 def row_again(ranking: Ranking) -> dict:
     """A judgement as a candidate set, to be judged again in the order in which it was shown."""
     finished = ranking.finished or [True] * len(ranking.candidates)
-    return {"id": ranking.id, "prompt": ranking.prompt, "texts": list(ranking.candidates), "finished": finished, "shown": list(ranking.shown), "again": True}
+    return {
+        "id": ranking.id,
+        "prompt": ranking.prompt,
+        "texts": list(ranking.candidates),
+        "finished": finished,
+        "shown": list(ranking.shown),
+        "again": True,
+    }
 
 
 def order_on_screen(session: Session, row: dict) -> list[int]:
-    """Indices into the set's texts, shuffled; the same for a set however often the page is drawn. A set that carries its order keeps it."""
+    """Indices into the set's texts, shuffled; the same for a set however often the page is drawn. A
+    set that carries its order keeps it.
+    """
     if row.get("shown"):
         return list(row["shown"])
     shown = list(range(len(row["texts"])))
@@ -95,27 +126,40 @@ def order_on_screen(session: Session, row: dict) -> list[int]:
     return shown
 
 
-# --- the card ------------------------------------------------------------------------------------------------------
+# --- the card -------------------------------------------------------------------------------------
 
 
 def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = False) -> None:
-    """Draw what is asked and take the verdict; ``keys``: single keys work; ``drag``: lists are dragged into order, not picked."""
+    """Draw what is asked and take the verdict; ``keys``: single keys work; ``drag``: lists are
+    dragged into order, not picked.
+    """
     row, work = asked.row, st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
         old = next((ranking for ranking in session.rankings if ranking.id == row["id"]), None)
         if old:
             st.session_state["reason"], st.session_state["ideal"] = old.reason, old.ideal.strip()
         work = st.session_state["card"] = {
-            "set": row["id"], "since": time.monotonic(), "spent": 0.0, "groups": [], "tie": False, "form": form, "how": asked.how, "why": asked.why,
-            "brief": (session.brief.slug, session.brief.version), "draw": 0,
-        }  # fmt: skip
+            "set": row["id"],
+            "since": time.monotonic(),
+            "spent": 0.0,
+            "groups": [],
+            "tie": False,
+            "form": form,
+            "how": asked.how,
+            "why": asked.why,
+            "brief": (session.brief.slug, session.brief.version),
+            "draw": 0,
+        }
     if work["since"] is None:  # back from another page
         work["since"] = time.monotonic()
     work["form"], work["draw"] = form, work["draw"] + 1
     shown = order_on_screen(session, row)
     components.clock(row["id"], pair=len(shown) == 2, keys=keys, draw=work["draw"])
     if row.get("again"):
-        st.html(f'<div class="op-again">{text.escape(AGAIN)}<br>You said: {text.escape(in_words(session, row["id"]))}</div>')
+        st.html(
+            f'<div class="op-again">{text.escape(AGAIN)}<br>You said:'
+            f" {text.escape(in_words(session, row['id']))}</div>"
+        )
     if len(set(row["texts"])) < len(row["texts"]):
         st.caption("Some of these are the same, word for word. A tie says so; skip works too.")
     if len(shown) == 2:
@@ -124,7 +168,11 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
         ordering.draw(row, shown, keys, judge, drag=drag)
     if not row.get("again"):
         st.html(f'<div class="op-why"><b>Why this one?</b> {text.escape(asked.why)}</div>')
-    with st.expander("Say more, if you like: a reason, or a better answer", icon=":material/edit_note:", key="say_more"):
+    with st.expander(
+        "Say more, if you like: a reason, or a better answer",
+        icon=":material/edit_note:",
+        key="say_more",
+    ):
         st.text_input(
             "Why? (optional)",
             key="reason",
@@ -136,7 +184,10 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
             key="ideal",
             height=80,
             placeholder="how you would have gone on from the prompt",
-            help=f"At most {MAX_IDEAL} characters. It counts as better than every answer shown, and is recorded as written by you.",
+            help=(
+                f"At most {MAX_IDEAL} characters. It counts as better than every answer shown, and"
+                " is recorded as written by you."
+            ),
         )
         st.caption("Write first, then judge: both go with your next judgement.")
     if row.get("again"):
@@ -146,14 +197,57 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
 def _pair(row: dict, shown: list[int], keys: bool) -> None:
     st.html(f'<div class="op-card-prompt"><span>Prompt</span> {text.escape(row["prompt"])}</div>')
     with st.container(key="pair_answers"):
-        for column, letter, index, other in zip(st.columns(2), "AB", shown, reversed(shown), strict=True):
+        for column, letter, index, other in zip(
+            st.columns(2), "AB", shown, reversed(shown), strict=True
+        ):
             with column:
                 text.answer(row["prompt"], row["texts"][index], foot=ordering.foot(row, index))
-                button(f"{letter} is better", letter, f"pick_{letter.lower()}", keys, judge, row, [[index], [other]], None, kind="primary", width="stretch")
+                button(
+                    f"{letter} is better",
+                    letter,
+                    f"pick_{letter.lower()}",
+                    keys,
+                    judge,
+                    row,
+                    [[index], [other]],
+                    None,
+                    kind="primary",
+                    width="stretch",
+                )
     with st.container(horizontal=True, key="pair_other"):
-        button("Tie", "T", "pick_tie", keys, judge, row, [list(shown)], None, help="Equally good under the brief. A tie trains half each way.")
-        button("Both bad", "X", "pick_bad", keys, judge, row, [], "both_bad", help="Neither will do. Kept on record, does not train.")
-        button("Skip", "S", "pick_skip", keys, judge, row, [], "skip", help="I can't say. Kept on record, does not train.")
+        button(
+            "Tie",
+            "T",
+            "pick_tie",
+            keys,
+            judge,
+            row,
+            [list(shown)],
+            None,
+            help="Equally good under the brief. A tie trains half each way.",
+        )
+        button(
+            "Both bad",
+            "X",
+            "pick_bad",
+            keys,
+            judge,
+            row,
+            [],
+            "both_bad",
+            help="Neither will do. Kept on record, does not train.",
+        )
+        button(
+            "Skip",
+            "S",
+            "pick_skip",
+            keys,
+            judge,
+            row,
+            [],
+            "skip",
+            help="I can't say. Kept on record, does not train.",
+        )
 
 
 def in_words(session: Session, ranking_id: str) -> str:
@@ -163,21 +257,29 @@ def in_words(session: Session, ranking_id: str) -> str:
         return ""
     if ranking.verdict:
         return {"both_bad": "none of them will do.", "skip": "skipped."}[ranking.verdict]
-    names = {index: "AB"[place] if len(ranking.shown) == 2 else f"no. {place + 1}" for place, index in enumerate(ranking.shown)}
+    names = {
+        index: "AB"[place] if len(ranking.shown) == 2 else f"no. {place + 1}"
+        for place, index in enumerate(ranking.shown)
+    }
     return " > ".join(" = ".join(names[index] for index in group) for group in ranking.groups)
 
 
-# --- what a press does ---------------------------------------------------------------------------------------------
+# --- what a press does ----------------------------------------------------------------------------
 
 
 def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
-    """Record a verdict on the card. Where it cannot be recorded, a note says why, and what was written stays."""
+    """Record a verdict on the card. Where it cannot be recorded, a note says why, and what was
+    written stays.
+    """
     session, work = state.session(), st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
         return  # a second click that arrived after the card had moved on
     if work["brief"] != (session.brief.slug, session.brief.version):
         st.session_state.pop("card")
-        st.session_state["note"] = "The brief has changed since these came up, so that judgement was not counted. Read the brief as it is now, then judge."
+        st.session_state["note"] = (
+            "The brief has changed since these came up, so that judgement was not counted. Read the"
+            " brief as it is now, then judge."
+        )
         return
     said = {
         "groups": groups,
@@ -190,8 +292,12 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
         if row.get("again"):
             session.change_ranking(row["id"], **said)
         else:
-            session.add_ranking(row["id"], shown=order_on_screen(session, row), asked=work["how"], **said)
-    except ValueError as error:  # judged in another tab already, no longer there, or a reason that can't be kept: then the card stays
+            session.add_ranking(
+                row["id"], shown=order_on_screen(session, row), asked=work["how"], **said
+            )
+    except ValueError as error:
+        # judged in another tab already, no longer there, or a reason that can't be kept: then the
+        # card stays
         st.session_state["note"] = str(error)
         work.update(groups=[], tie=False)
         return
@@ -202,7 +308,9 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
 
 def seconds(work: dict) -> float:
     """From first sight of the card until now, without the time in which it was out of sight."""
-    passed = work["spent"] + (time.monotonic() - work["since"] if work["since"] is not None else 0.0)
+    passed = work["spent"] + (
+        time.monotonic() - work["since"] if work["since"] is not None else 0.0
+    )
     return round(max(0.0, passed - components.seconds_away(work["set"])), 2)
 
 
@@ -232,7 +340,9 @@ def undo(session: Session) -> None:
 def can_undo(session: Session) -> bool:
     """Is there a pick or a judgement under this brief to take back?"""
     picks = st.session_state.get("card", {}).get("groups")
-    return bool(picks) or bool(session.rankings and session.rankings[-1].brief == session.brief.slug)
+    return bool(picks) or bool(
+        session.rankings and session.rankings[-1].brief == session.brief.slug
+    )
 
 
 def look_again(ranking_ids: list[str]) -> None:

@@ -1,6 +1,8 @@
-"""All judgements under the brief, newest first: what was said, when it was changed, which version of the brief it was made under; each of one's own can be changed.
+"""All judgements under the brief, newest first: what was said, when it was changed, which version
+of the brief it was made under; each of one's own can be changed.
 
-Drawn only when asked for, so that a key press on the card above does not wait for it. Knows nothing about what a judgement is used for.
+Drawn only when asked for, so that a key press on the card above does not wait for it. Knows nothing
+about what a judgement is used for.
 """
 
 from __future__ import annotations
@@ -33,10 +35,14 @@ def draw(session: Session) -> None:
         )
         if st.session_state.get("show_all") and len(rows) > A_PAGE:
             pages = -(-len(rows) // A_PAGE)
-            st.session_state["judgement_page"] = min(st.session_state.get("judgement_page", 1), pages)
+            st.session_state["judgement_page"] = min(
+                st.session_state.get("judgement_page", 1), pages
+            )
             st.number_input(f"Page, of {pages}", 1, pages, key="judgement_page", width=140)
     if st.session_state.get("show_all"):
-        first = (st.session_state.get("judgement_page", 1) - 1) * A_PAGE if len(rows) > A_PAGE else 0
+        first = (
+            (st.session_state.get("judgement_page", 1) - 1) * A_PAGE if len(rows) > A_PAGE else 0
+        )
         for number, row in list(enumerate(rows, 1))[::-1][first : first + A_PAGE]:
             one(session, number, row)
 
@@ -47,11 +53,15 @@ def older_versions(session: Session, older: list[Ranking]) -> None:
     said = " and ".join(map(str, names[-2:])) if len(names) < 3 else f"{names[0]} to {names[-1]}"
     with st.container(horizontal=True, vertical_alignment="center", key="older"):
         st.toggle(
-            f"Count {len(older)} {'judgement' if len(older) == 1 else 'judgements'} made under version {said} of this brief",
+            f"Count {len(older)} {'judgement' if len(older) == 1 else 'judgements'} made under"
+            f" version {said} of this brief",
             value=session.older_count,
             key="older_widget",
             on_change=lambda: session.let_older_count(st.session_state["older_widget"]),
-            help="They were made under other words. They are kept either way; what the reward model learned from stays as it is until you train it again.",
+            help=(
+                "They were made under other words. They are kept either way; what the reward model"
+                " learned from stays as it is until you train it again."
+            ),
         )
 
 
@@ -62,7 +72,13 @@ def one(session: Session, number: int, row: Ranking) -> None:
         foot = (
             ""
             if row.verdict
-            else ("✓ preferred" if place[index] == 0 and len(row.groups) > 1 else "tie" if len(row.groups) == 1 else f"place {place[index] + 1}")
+            else (
+                "✓ preferred"
+                if place[index] == 0 and len(row.groups) > 1
+                else "tie"
+                if len(row.groups) == 1
+                else f"place {place[index] + 1}"
+            )
         )
         feet.append(foot)
     notes = [f"No. {number}", f"brief version {row.brief_version}", f"by {row.annotator}"]
@@ -76,9 +92,17 @@ def one(session: Session, number: int, row: Ranking) -> None:
             text.answer(row.prompt, row.ideal, tag="The ideal answer, written by the annotator")
         with st.container(horizontal=True, vertical_alignment="center"):
             why = f"<br>Why: {text.escape(row.reason)}" if row.reason else ""
-            st.html(f'<div class="op-why">{text.escape(" · ".join(notes))}{why}</div>', width="stretch")
+            st.html(
+                f'<div class="op-why">{text.escape(" · ".join(notes))}{why}</div>', width="stretch"
+            )
             if row.annotator == state.session().sitting:  # the others only look
-                st.button("Change", key=f"change_{row.id}", icon=":material/edit:", on_click=card.look_again, args=([row.id],))
+                st.button(
+                    "Change",
+                    key=f"change_{row.id}",
+                    icon=":material/edit:",
+                    on_click=card.look_again,
+                    args=([row.id],),
+                )
 
 
 def _keep() -> None:

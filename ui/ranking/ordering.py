@@ -1,6 +1,8 @@
-"""A list of outputs to put in order, for the ranking card: by picking the best first, with buttons and number keys, or by dragging.
+"""A list of outputs to put in order, for the ranking card: by picking the best first, with buttons
+and number keys, or by dragging.
 
-Keeps the picks so far in the card (``st.session_state["card"]``); what is done with the finished order is the caller's (``judge``).
+Keeps the picks so far in the card (``st.session_state["card"]``); what is done with the finished
+order is the caller's (``judge``).
 """
 
 from __future__ import annotations
@@ -15,29 +17,80 @@ ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
 
 
 def draw(row: dict, shown: list[int], keys: bool, judge: Callable, *, drag: bool) -> None:
-    """The list of ``row`` in the order ``shown``; ``judge(row, groups, verdict)`` takes the verdict."""
+    """The list of ``row`` in the order ``shown``; ``judge(row, groups, verdict)`` takes the
+    verdict.
+    """
     work = st.session_state["card"]
     st.html(f'<div class="op-card-prompt"><span>Prompt</span> {text.escape(row["prompt"])}</div>')
     if drag:
-        st.markdown("**Put the best on top.** Drag, or use the arrows; = ties an answer with the one above it.")
-        rows = [{"index": index, "prompt": text.short(row["prompt"]), "text": text.short(row["texts"][index]), "foot": foot(row, index)} for index in shown]
+        st.markdown(
+            "**Put the best on top.** Drag, or use the arrows; = ties an answer with the one"
+            " above it."
+        )
+        rows = [
+            {
+                "index": index,
+                "prompt": text.short(row["prompt"]),
+                "text": text.short(row["texts"][index]),
+                "foot": foot(row, index),
+            }
+            for index in shown
+        ]
         components.order(row["id"], rows, key="order", on_done=lambda: _dragged(row, judge))
     else:
         _picks(row, shown, keys, judge, work)
     with st.container(horizontal=True, key="list_other"):
         if not drag:
-            button("Ties with the last pick", "T", "pick_tie", keys, _toggle_tie, kind="primary" if work["tie"] else "secondary",
-                   help="First pick one. Then this says that the next pick is equally good.")  # fmt: skip
-            button("Clear", "Z", "pick_clear", keys, _clear, disabled=not work["groups"], help="Begin this list again.")
-        button("All bad", "X", "pick_bad", keys, judge, row, [], "both_bad", help="None of them will do. Kept on record, does not train.")
-        button("Skip", "S", "pick_skip", keys, judge, row, [], "skip", help="I can't say. Kept on record, does not train.")
+            button(
+                "Ties with the last pick",
+                "T",
+                "pick_tie",
+                keys,
+                _toggle_tie,
+                kind="primary" if work["tie"] else "secondary",
+                help="First pick one. Then this says that the next pick is equally good.",
+            )
+            button(
+                "Clear",
+                "Z",
+                "pick_clear",
+                keys,
+                _clear,
+                disabled=not work["groups"],
+                help="Begin this list again.",
+            )
+        button(
+            "All bad",
+            "X",
+            "pick_bad",
+            keys,
+            judge,
+            row,
+            [],
+            "both_bad",
+            help="None of them will do. Kept on record, does not train.",
+        )
+        button(
+            "Skip",
+            "S",
+            "pick_skip",
+            keys,
+            judge,
+            row,
+            [],
+            "skip",
+            help="I can't say. Kept on record, does not train.",
+        )
 
 
 def _picks(row: dict, shown: list[int], keys: bool, judge: Callable, work: dict) -> None:
     place = {index: number for number, group in enumerate(work["groups"]) for index in group}
     left = len(shown) - len(place)
     if work.pop("tie_too_early", False):
-        st.markdown("**A tie with what?** Pick the best one first. Then T (or the button) says that your next pick is equally good.")
+        st.markdown(
+            "**A tie with what?** Pick the best one first. Then T (or the button) says that your"
+            " next pick is equally good."
+        )
     elif not place:
         st.markdown("**Which one is best?** Then the next best, down to the last.")
     elif work["tie"]:
@@ -49,7 +102,17 @@ def _picks(row: dict, shown: list[int], keys: bool, judge: Callable, work: dict)
             with st.container(width="stretch"):
                 text.answer(row["prompt"], row["texts"][index], foot=foot(row, index))
             label = ORDINALS[place[index]] if index in place else "Pick"
-            button(label, str(position + 1), f"pick_{position + 1}", keys, _place, row, index, judge, disabled=index in place)
+            button(
+                label,
+                str(position + 1),
+                f"pick_{position + 1}",
+                keys,
+                _place,
+                row,
+                index,
+                judge,
+                disabled=index in place,
+            )
 
 
 def _dragged(row: dict, judge: Callable) -> None:
@@ -93,4 +156,12 @@ def foot(row: dict, index: int) -> str:
 
 def button(label, shortcut, key, keys, action, *args, kind="secondary", **more) -> None:
     """A button of the card with its single key."""
-    st.button(label, key=key, on_click=action, args=args, type=kind, shortcut=shortcut if keys else None, **more)
+    st.button(
+        label,
+        key=key,
+        on_click=action,
+        args=args,
+        type=kind,
+        shortcut=shortcut if keys else None,
+        **more,
+    )
