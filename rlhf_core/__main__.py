@@ -31,6 +31,8 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferences
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import model_list, texts
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
+from rlhf_core.session import judged, saving, weights
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
@@ -382,7 +384,7 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
 def generate(args: argparse.Namespace) -> int:
     prompt = check_prompt(typed(args.prompt, "The prompt"))
     session = opened(args.bundle) if args.bundle else Session(model_name=args.model)
-    if args.bundle and session.tuned_weights is None:
+    if args.bundle and weights.now(session) is None:
         raise InputError(
             f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step."
         )
@@ -401,7 +403,7 @@ def generate(args: argparse.Namespace) -> int:
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
     ids = texts.encode_prompt(lm, prompt, args.max_new_tokens)
-    trunk = workbench.trunk_with(lm, session.tuned_weights)
+    trunk = workbench.trunk_with(lm, weights.now(session))
     uniforms = uniform_numbers(
         args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed)
     )
@@ -475,10 +477,10 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24],
     )
-    session.settings, session.imported = {"run": asked}, pairs
+    session.settings, session.judged.imported = {"run": asked}, pairs
     for prompt in prompts:
-        session.add_prompt(prompt)
-    if not session.training_prompts:
+        asked.add_prompt(session, prompt)
+    if not asked.training_prompts(session):
         raise InputError("There is no prompt to train on.")
     fresh = not Path(args.out).exists()
     former = bundle.prepare_folder(args.out, session.id)
@@ -519,15 +521,15 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"Judged by: {judged if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
     try:
-        session.save()
+        saving.save(session)
         for record in loop(session, settings, comparisons, scripted=not pairs):
             emit(record)
             if session.save_problem:
                 # it may have been for a moment only; else it says now, in one sentence, what is
                 # wrong
-                session.save()
+                saving.save(session)
         session.status = "done"
-        session.save()
+        saving.save(session)
     except (Interrupted, KeyboardInterrupt):
         say(f"Interrupted. {where_it_stands(session)}")
         return INTERRUPTED
@@ -536,7 +538,9 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:
         where_it_stands(session)
         raise
-    emit({"kind": "bundle", "path": str(args.out), "status": "done", "judge": session.rater})
+    emit(
+        {"kind": "bundle", "path": str(args.out), "status": "done", "judge": judged.rater(session)}
+    )
     return DONE
 
 
@@ -545,26 +549,32 @@ def loop(
 ) -> Iterator[dict]:
     """The steps of the loop in order; yields what standard output shows of each."""
     if scripted:
-        for _ in drive("Writing pairs", session.generate_pool(comparisons, 2)):
+        for _ in drive("Writing pairs", writing.generate_pool(session, comparisons, 2)):
             pass
-        for _ in drive("Judging", session.judge_for_me(comparisons, 2), comparisons):
+        for _ in drive(
+            "Judging", scripted_rater.judge_for_me(session, comparisons, 2), comparisons
+        ):
             pass
-    yield {"kind": "judged", "comparisons": len(session.pairs), "judge": session.rater}
+    yield {
+        "kind": "judged",
+        "comparisons": len(judged.pairs(session)),
+        "judge": judged.rater(session),
+    }
     for _ in drive(
-        "Reward model", session.fit_reward_model(RewardModelSettings(seed=session.seed))
+        "Reward model", reward.fit_reward_model(session, RewardModelSettings(seed=session.seed))
     ):
         pass
     yield {
         "kind": "reward_model",
-        **{key: value for key, value in session.reward_summary.items() if key != "examples"},
+        **{key: value for key, value in session.learned.summary.items() if key != "examples"},
     }
-    for row in drive("PPO", session.ppo(settings), settings.steps + 1):
+    for row in drive("PPO", tuning.ppo(session, settings), settings.steps + 1):
         say(
             f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
             f" to reference {row['kl_to_reference']:.2f} nats"
         )
         yield {"kind": "step", **row}
-    for row in drive("Before and after", session.evaluate()):
+    for row in drive("Before and after", comparing.evaluate(session)):
         say(row["conclusion"])
         yield {**row, "kind": "evaluation"}
 
@@ -573,7 +583,7 @@ def where_it_stands(session: Session) -> str:
     """Save a run that did not come to its end as what it is; a sentence on what its folder holds."""
     session.status = "interrupted"
     try:
-        session.save()
+        saving.save(session)
         contents = bundle.read_bundle(session.directory, tensors=False)
         return (
             f"The bundle in {session.directory} says so, and holds"
@@ -593,7 +603,7 @@ def score(args: argparse.Namespace) -> int:
                 f"Text {number} has {len(text):,} characters; at most 10,000 can be scored."
             )
     session = opened(args.bundle)
-    if session.reward_model is None:
+    if session.learned.head is None:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
     from rlhf_core.loop import whole
 
@@ -709,7 +719,7 @@ def benchmark(args: argparse.Namespace) -> int:
 
 def opened(directory: str) -> Session:
     """A session from a bundle. BundleError names the folder."""
-    session = Session.open(typed(directory, "The name of the bundle"))
+    session = saving.load(typed(directory, "The name of the bundle"))
     if session.status == "interrupted" and session.note:
         say(session.note)
     return session

@@ -406,3 +406,13 @@ def write_preferences(pairs: list[Pair], path: str | Path) -> None:
         "".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs),
         encoding="utf-8",
     )
+
+
+def finished_texts(rankings: list[Ranking]) -> dict[tuple[str, str], bool]:
+    """Whether the model itself ended a text: {(prompt, text): ended}, where a ranking says so."""
+    return {
+        (ranking.prompt, text): ended
+        for ranking in rankings
+        if ranking.finished
+        for text, ended in zip(ranking.candidates, ranking.finished, strict=True)
+    }
