@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from rlhf_core.algorithms import checkpoints
 from rlhf_core.algorithms.ppo import Batch, Policy, train
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
@@ -102,7 +103,7 @@ def note_segment(
             # a full disk, which the save of the session tells: going back then takes the long way,
             # or is refused in words
         ):
-            checkpoint_folder.keep_reward_model(folder, fit, model.tensors())
+            checkpoints.keep_reward_model(folder, fit, model.tensors())
 
 
 def keep(session: Session, policy: Policy) -> None:
@@ -113,7 +114,7 @@ def keep(session: Session, policy: Policy) -> None:
     if len(checkpoint_folder.steps_in(folder)) == 0:
         checkpoint_folder.clear_others(folder.parent, {session.ppo_run})
     with suppress(OSError):  # likewise: without this checkpoint going back takes longer
-        checkpoint_folder.write(
+        checkpoints.write(
             folder, policy, model=session.model_hash, segment=len(session.ppo_log) - 1
         )
 
@@ -207,7 +208,7 @@ def reach(
         if about is not None and 0 <= about["segment"] < len(log):
             first = about["segment"]
             policy = Policy(trunk_with(lm, session.start_weights), settings_of(log[first]))
-            restored = checkpoint_folder.restore(folder, found, policy, model=session.model_hash)
+            restored = checkpoints.restore(folder, found, policy, model=session.model_hash)
         if not restored:  # damaged, or of another model: take the one before
             checkpoint_folder.drop(folder, found)
             first, found = 0, checkpoint_folder.nearest(folder, step)
@@ -282,7 +283,7 @@ def reward_model_of(session: Session, fit: int) -> rm.RewardModel:
     if session.reward_model is not None and session.reward_summary.get("fit", 1) == fit:
         return session.reward_model
     folder = session.checkpoint_folder
-    tensors = checkpoint_folder.reward_model(folder, fit) if folder else None
+    tensors = checkpoints.reward_model(folder, fit) if folder else None
     if tensors is None:
         raise InputError(
             "These steps were scored by an earlier reward model that is no longer kept, so they"
