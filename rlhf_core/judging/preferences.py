@@ -398,11 +398,3 @@ def read_preferences(path: str | Path) -> list[Pair]:
     if not pairs:
         raise PreferenceError(f"The preferences file {path} holds no rows.")
     return pairs
-
-
-def write_preferences(pairs: list[Pair], path: str | Path) -> None:
-    """One JSON object a line."""
-    Path(path).write_text(
-        "".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs),
-        encoding="utf-8",
-    )

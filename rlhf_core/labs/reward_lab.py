@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
@@ -29,7 +28,7 @@ from rlhf_core.rewards.diagnostics import diagnose
 from rlhf_core.rewards.kinds import HeadScorer, Reference
 from rlhf_core.rewards.learning_curve import learning_curve
 from rlhf_core.rewards.reward_model import RewardModel
-from rlhf_core.rewards.uncertainty import bootstrap_heads, next_pair, score_with_uncertainty
+from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.rewards.what_if import what_if
 from rlhf_core.session.state import Session
 
@@ -242,31 +241,6 @@ def flip(
             lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std
         ),
     }
-
-
-def ask_next(session: Session, most: int = 64) -> Iterator:
-    """Which two of the outputs that wait to be ranked the model would learn most from: one record
-    {"kind": "next", ...``next_pair``}.
-
-    Before anything can be learned it asks about the two that differ most.
-    """
-    waiting = list(session.unranked())[:most]
-    if not waiting:
-        raise InputError("No outputs wait to be judged. Have some written first.")
-    settings, data = RewardModelSettings(**session.settings.get("reward_model", {})), None
-    lm, _, whitener = yield from _features(session, settings)
-    if not session.nothing_to_learn():
-        lab = yield from open_lab(session)
-        data, whitener = lab.data, lab.data.whitener
-    rows = [
-        (row["prompt"], text, bool(end))
-        for row in waiting
-        for text, end in zip(row["texts"], row["finished"])
-    ]
-    features = whitener((yield from pooled_of_texts(lm, rows)))
-    parts = torch.split(features, [len(row["texts"]) for row in waiting])
-    judged = {(p.prompt, p.a, p.b) for p in session.pairs}
-    yield {"kind": "next", **next_pair(waiting, list(parts), judged, data)}
 
 
 def typed(session: Session, prompt: str, texts: list[str]) -> Iterator:
