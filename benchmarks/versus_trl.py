@@ -103,9 +103,9 @@ def ours(case: dict) -> dict:
     from rlhf_core.algorithms.ppo import Policy, train
     from rlhf_core.common.events import Progress
     from rlhf_core.common.settings import PPOSettings
-    from rlhf_core.lm.transformer import Transformer
+    from rlhf_core.lm.families import trunk_of
 
-    trunk = Transformer.from_pretrained(model_of(case["model"]).eval().requires_grad_(False))
+    trunk = trunk_of(model_of(case["model"]).eval().requires_grad_(False))
     settings = PPOSettings(
         steps=1 + case["steps"],
         batch_size=BATCH,
@@ -246,19 +246,14 @@ def sampling(case: dict) -> dict:
     """Tokens a second, ours and ``generate``'s, in one process, taking turns."""
     import torch
 
+    from rlhf_core.lm.families import trunk_of
     from rlhf_core.lm.sampling import decode, uniform_numbers
-    from rlhf_core.lm.transformer import Transformer
 
     model = model_of(case["model"]).eval().requires_grad_(False)
-    trunk, prompts, longest = (
-        Transformer.from_pretrained(model),
-        prompts_of(case, model.config.vocab_size),
-        case["answer"],
-    )
-    ids, uniforms = (
-        torch.tensor(prompts),
-        uniform_numbers(BATCH, longest, torch.Generator().manual_seed(0)),
-    )
+    trunk, longest = trunk_of(model), case["answer"]
+    prompts = prompts_of(case, model.config.vocab_size)
+    ids = torch.tensor(prompts)
+    uniforms = uniform_numbers(BATCH, longest, torch.Generator().manual_seed(0))
     model.generation_config.eos_token_id = None
 
     def write() -> int:

@@ -1,5 +1,5 @@
 """The settings of one stage as sliders and number fields, drawn from their own descriptions
-(``rlhf_core.common.settings.describe``).
+(``rlhf_core.common.knob.describe``).
 
 What a slider says is kept with the session (``settings["ppo_next"]`` and so on), so that neither
 another page nor a reload loses it. Where none was moved since, the sliders say what the stage last
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common.knob import describe
 from rlhf_core.session.state import Session
 
 WIDE = 1000  # a range beyond this is typed, not dragged
@@ -45,7 +45,7 @@ class Knobs:
         ladders: Mapping[str, Sequence[float]] | None = None,
     ):
         self.session, self.stage, self.next = session, stage, f"{stage}_next"
-        self.rows = {row["name"]: row for row in settings.describe(cls)}
+        self.rows = {row["name"]: row for row in describe(cls)}
         self.labels, self.ladders = labels, ladders or {}
 
     def _whole(self, values: Mapping) -> dict:

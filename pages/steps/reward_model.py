@@ -8,14 +8,13 @@ from collections import Counter
 import streamlit as st
 
 from rlhf_core.common import settings
+from rlhf_core.common.knob import describe
 from ui import charts, knobs, monitor, state, text
 from ui.charts import reward_lab as charts_lab
 from ui.charts import training as charts_training
 from ui.labs import tools
 
-FEATURES = next(
-    row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features"
-)
+FEATURES = next(row for row in describe(settings.RewardModelSettings) if row["name"] == "features")
 A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}

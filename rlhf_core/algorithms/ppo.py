@@ -74,12 +74,6 @@ def kl_k1(log_p: Tensor, log_q: Tensor) -> Tensor:
     return log_p - log_q
 
 
-def kl_k3(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """(r - 1) - log r with r = q / p: never negative. Source: as ``kl_k1``."""
-    log_r = log_q - log_p
-    return torch.expm1(log_r) - log_r
-
-
 def entropy(log_p: Tensor) -> Tensor:
     """Entropy in nats at each position. (B, T, V) -> (B, T)."""
     return -(log_p.exp() * log_p).sum(-1)

@@ -400,14 +400,6 @@ def read_preferences(path: str | Path) -> list[Pair]:
     return pairs
 
 
-def write_preferences(pairs: list[Pair], path: str | Path) -> None:
-    """One JSON object a line."""
-    Path(path).write_text(
-        "".join(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n" for pair in pairs),
-        encoding="utf-8",
-    )
-
-
 def finished_texts(rankings: list[Ranking]) -> dict[tuple[str, str], bool]:
     """Whether the model itself ended a text: {(prompt, text): ended}, where a ranking says so."""
     return {

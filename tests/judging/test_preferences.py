@@ -18,8 +18,8 @@ from rlhf_core.judging.preferences import (
     read_preferences,
     split_prompts,
     training_pairs,
-    write_preferences,
 )
+from rlhf_core.store.formats import to_lines
 
 TEXTS = [" a.", " b.", " c.", " d."]
 
@@ -248,13 +248,13 @@ def test_pairs_come_back_from_a_file_whatever_is_written_in_them(tmp_path):
         Pair("A cat is", odd, " y.", "b", 1 / 3, 2.5, "Kim", "meme-bot", 4),
         *(Pair("漢字", " x.", " y.", choice) for choice in ("tie", "both_bad", "skip", "a")),
     ]
-    write_preferences(pairs, tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     assert read_preferences(tmp_path / "p.jsonl") == pairs
 
 
 def test_rankings_pairs_come_back_too(tmp_path):
     pairs = pairs_from_rankings([ranking([[2, 3], [0], [1]], seconds=1.0), ranking(verdict="skip")])
-    write_preferences(pairs, tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     assert read_preferences(tmp_path / "p.jsonl") == pairs
 
 

@@ -79,23 +79,6 @@ def test_a_flip_changes_nothing_in_the_session(session):
     )
 
 
-def test_the_next_question_is_among_those_that_wait(session):
-    (record,) = records(reward_lab.ask_next(session))
-    row = next(row for row in session.unranked() if row["id"] == record["id"])
-    assert (
-        record["texts"] == [row["texts"][record["a"]], row["texts"][record["b"]]]
-        and record["bits"] > 0
-    )
-
-
-def test_before_anything_was_judged_it_asks_about_the_two_that_differ_most(session):
-    fresh = Session(session.brief)
-    fresh.settings = {"reward_model": {"reference_samples": 64}}
-    fresh.candidate_sets = [dict(row) for row in session.unranked()]
-    (record,) = records(reward_lab.ask_next(fresh))
-    assert record["bits"] is None and "differ most" in record["sentence"]
-
-
 def test_the_board(session):
     entries = records(
         reward_lab.typed(
@@ -115,8 +98,6 @@ def test_what_is_missing_is_said():
     empty = Session(briefs.PRESETS["biology-homework"])
     with pytest.raises(RewardModelError, match="no comparison was made yet"):
         records(reward_lab.report(empty))
-    with pytest.raises(InputError, match="No outputs wait to be judged"):
-        records(reward_lab.ask_next(empty))
 
 
 def test_an_empty_text_is_refused(session):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_models import END, PAD, one_thread, random_prompts, tiny_trunk  # noqa: F401
 
-from rlhf_core.algorithms import ppo
+from rlhf_core.algorithms import checkpoints, ppo
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
@@ -323,12 +323,12 @@ def test_a_checkpoint_gives_back_a_policy_that_goes_on_identically(tmp_path, fro
     one = ppo.Policy(reference, settings)
     on(one)
     assert (
-        checkpoint_folder.write(tmp_path, one, model="m", segment=3)
+        checkpoints.write(tmp_path, one, model="m", segment=3)
         and checkpoint_folder.about(tmp_path, 2)["segment"] == 3
     )
     other = ppo.Policy(reference, settings)
-    assert not checkpoint_folder.restore(tmp_path, 2, other, model="another")
-    assert checkpoint_folder.restore(tmp_path, 2, other, model="m")
+    assert not checkpoints.restore(tmp_path, 2, other, model="another")
+    assert checkpoints.restore(tmp_path, 2, other, model="m")
     assert on(one) == on(other) and all(
         torch.equal(p, q) for p, q in zip(one.parameters, other.parameters, strict=True)
     )
@@ -338,7 +338,7 @@ def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
     policy = ppo.Policy(tiny_trunk(), SHORT)
     for step in range(5, 205, 5):
         policy.step = step
-        checkpoint_folder.write(tmp_path, policy, model="m", segment=0)
+        checkpoints.write(tmp_path, policy, model="m", segment=0)
         kept = checkpoint_folder.steps_in(tmp_path)
         assert len(kept) <= checkpoint_folder.MOST and kept[-1] == step
         if step <= 5 * checkpoint_folder.MOST:
@@ -349,12 +349,12 @@ def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", 3 * size + 100)
     policy.step = 205
     assert (
-        checkpoint_folder.write(tmp_path, policy, model="m", segment=0)
+        checkpoints.write(tmp_path, policy, model="m", segment=0)
         and len(checkpoint_folder.steps_in(tmp_path)) <= 3
     )
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", size // 2)
     policy.step = 210
-    assert not checkpoint_folder.write(tmp_path, policy, model="m", segment=0), (
+    assert not checkpoints.write(tmp_path, policy, model="m", segment=0), (
         "too large a model has none"
     )
     assert not list(tmp_path.glob("*.tmp"))
@@ -364,7 +364,7 @@ def test_a_full_disk_does_not_stop_the_training(fresh, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_folder, "write", full)
+    monkeypatch.setattr(checkpoints, "write", full)
     monkeypatch.setattr(checkpoint_folder, "EVERY", 1)
     run(fresh.ppo(changed(steps=1)))
     assert (

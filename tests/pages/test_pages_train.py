@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, describe
+from rlhf_core.common.knob import describe
+from rlhf_core.common.settings import PPOSettings
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
