@@ -15,20 +15,9 @@ import streamlit as st
 from rlhf_core.common import ppo_presets
 from rlhf_core.evaluation import predictions, token_view
 from rlhf_core.session.state import Session
-from ui import charts, knobs, text
+from ui import charts, knobs, styles, text
 
-CSS = """
-.op-stages {display: flex; flex-wrap: wrap; gap: .4rem .5rem; list-style: none; margin: 0 !important; padding: 0 !important;}
-.op-stages li {display: flex; gap: .4em; align-items: center; font-size: .92rem; line-height: 1.3; margin: 0 !important; padding: .2rem .7rem; border-radius: 99px;
-  border: 1.5px solid color-mix(in srgb, currentColor 30%, transparent); opacity: .72;}
-.op-stages li b {font-weight: 700;}
-.op-stages li.op-done {opacity: .95; border-style: dashed;}
-.op-stages li.op-here {opacity: 1; font-weight: 700; background: light-dark(#a83f67, #f0a0bb); border-color: transparent; color: light-dark(#fff, #231f1c);}
-.op-rivals {display: grid; grid-template-columns: minmax(4.5rem, max-content) 1fr 3.2rem; gap: .25rem .6rem; align-items: center; font-size: .95rem;}
-.op-rivals code {font-family: "Source Code Pro", ui-monospace, monospace; white-space: pre; overflow-wrap: anywhere; background: none; padding: 0; color: inherit;}
-.op-rivals i {display: block; height: .8rem; border-radius: 4px; background: light-dark(#2f8f6b, #58c79b); min-width: 2px;}
-.op-rivals span {text-align: right;} .op-rivals .op-taken {font-weight: 700; text-decoration: underline;}
-"""
+CSS = styles.sheet("studio")
 STAGES = (  # what the engine calls it (ppo.STAGES), what it is called here
     ("writing answers", "Generate", "the model writes a batch of answers"),
     ("scoring", "Score", "the reward model scores each of them"),

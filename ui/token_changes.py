@@ -13,29 +13,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui import text
+from ui import styles, text
 
-CSS = """
-.op-answer del {text-decoration: line-through 2px; text-decoration-color: light-dark(#b4560f, #f0a466); opacity: .75; font-weight: 400;}
-.op-answer ins {text-decoration: none; border-bottom: 3px solid light-dark(#1e8c7e, #58c7b6);}
-.op-moved {position: relative; display: inline-block; white-space: pre; border-radius: 6px; padding: 0 .28em; margin: 0 .12em; line-height: 1.7; cursor: help;
-  font-family: "Source Code Pro", ui-monospace, monospace; font-size: .95rem; border: 1px solid color-mix(in srgb, currentColor 14%, transparent);}
-.op-moved.op-more {background: color-mix(in srgb, light-dark(#35a594, #2c9384) calc(var(--m) * 100%), transparent);}
-.op-moved.op-less {background: color-mix(in srgb, light-dark(#e29a5f, #b8652a) calc(var(--m) * 100%), transparent);}
-.op-moved small {font-size: .62em; vertical-align: .25em; opacity: .8;}
-.op-moved:focus-visible {outline: 3px solid light-dark(#a83f67, #f0a0bb);}
-.op-moved .op-tip {display: none; position: absolute; left: 0; top: 100%; z-index: 30; min-width: 15rem; padding: .5rem .7rem; border-radius: 10px; line-height: 1.5;
-  font-size: .8rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre; box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
-.op-moved:nth-child(n+5) .op-tip {left: auto; right: 0;}
-@media (max-width: 640px) {.op-moved {position: static;} .op-tokens {position: relative;} .op-moved .op-tip, .op-moved:nth-child(n+5) .op-tip {left: 0; right: auto;}}
-.op-moved:hover .op-tip, .op-moved:focus .op-tip {display: block;}
-.op-most {border-collapse: collapse; width: 100%; font-size: .95rem;}
-.op-most :is(th, td) {text-align: right; padding: .3rem .5rem; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); vertical-align: top;}
-.op-most :is(th, td):first-child {text-align: left; overflow-wrap: anywhere;}
-.op-most .op-so-far {opacity: .7;}
-.op-most mark {background: none; color: inherit; font-weight: 700; border-bottom: 3px solid light-dark(#1e8c7e, #58c7b6);}
-.op-most .op-fell mark {border-color: light-dark(#b4560f, #f0a466);}
-"""
+CSS = styles.sheet("token_changes")
 
 
 def draw(record: dict) -> None:

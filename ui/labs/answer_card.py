@@ -13,19 +13,9 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from rlhf_core.session.state import InputError
-from ui import text
+from ui import styles, text
 
-CSS = """
-.op-lab-brief {border: 1.5px solid light-dark(#d9b7a0, #6a5549); border-radius: 14px; background: light-dark(#fdf3e6, #2e2621); padding: .6rem 1rem .65rem; line-height: 1.4;}
-.op-lab-brief ul {list-style: none; margin: .3rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.4rem;}
-.op-lab-brief li {margin: 0; padding: 0; font-size: inherit;} .op-lab-brief li b {margin-right: .35em;}
-.op-clock {height: 14px; border-radius: 7px; background: color-mix(in srgb, currentColor 12%, transparent); overflow: hidden;}
-.op-clock i {display: block; height: 100%; width: 100%; background: light-dark(#a83f67, #f0a0bb); transform-origin: left; animation: op-run-out linear forwards;}
-@keyframes op-run-out {from {transform: scaleX(1);} to {transform: scaleX(0);}}
-[class*="st-key-lab_card"] .op-answer {padding: .5rem .8rem;}
-@media (min-width: 641px) {[class*="st-key-lab_card"] .op-answer {font-size: 1.2rem;}}
-@media (max-width: 900px) {.op-lab-brief {font-size: .9rem; padding: .45rem .7rem;} .op-lab-brief li {font-size: .88rem;} .op-lab-brief .op-who {display: none;}}
-"""
+CSS = styles.sheet("lab_card")
 
 WORDS = {
     "a": ("A is better", "A"),
