@@ -110,7 +110,7 @@ def stages(stage: str) -> None:
 
 
 def formula(row: dict, settings: dict) -> None:
-    """What PPO climbs, with the numbers of one step in it. Only numbers of ours go into the LaTeX."""
+    """What PPO climbs, with the numbers of one step. Only numbers of ours go into the LaTeX."""
     beta, clip, weight = (
         _tex(value) for value in (row.get("beta"), settings["clip"], settings["value_coefficient"])
     )

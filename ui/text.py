@@ -31,7 +31,7 @@ CSS = styles.sheet("text")
 
 
 def escape(text: str) -> str:
-    """``text`` for our own HTML: no tags, no attributes, no entities of its own, and not endless."""
+    """``text`` for our own HTML: no tags, attributes or entities of its own, and not endless."""
     return html.escape(short(text), quote=True)
 
 
@@ -73,10 +73,11 @@ def side_by_side(rows: Sequence[tuple[str, str, str, str]], *, live: bool = Fals
     """Outputs beside each other where there is room; rows of prompt, what was written, tag and
     foot.
     """
-    st.html(
-        "<div"
-        f' class="op-answers">{"".join(answer_html(prompt, written, live=live, tag=tag, foot=foot) for prompt, written, tag, foot in rows)}</div>'
-    )
+    cards = [
+        answer_html(prompt, written, live=live, tag=tag, foot=foot)
+        for prompt, written, tag, foot in rows
+    ]
+    st.html(f'<div class="op-answers">{"".join(cards)}</div>')
 
 
 def answer_html(
@@ -85,9 +86,9 @@ def answer_html(
     above = f'<span class="op-tag">{html.escape(tag)}</span>' if tag else ""
     below = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
     return (
-        f'<div class="op-answer{" op-live" if live else ""}">{above}<span'
-        f' class="op-given">{escape(prompt)}</span><span'
-        f' class="op-written">{escape(written)}</span>{below}</div>'
+        f'<div class="op-answer{" op-live" if live else ""}">{above}'
+        f'<span class="op-given">{escape(prompt)}</span>'
+        f'<span class="op-written">{escape(written)}</span>{below}</div>'
     )
 
 
@@ -110,9 +111,8 @@ def tokens_html(rows: Sequence[dict]) -> str:
             "\nalso possible\n" + "\n".join(others) if others else ""
         )
         chips.append(
-            '<span class="op-token" tabindex="0"'
-            f' style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span'
-            f' class="op-tip">{escape(tip)}</span></span>'
+            f'<span class="op-token" tabindex="0" style="--p:{probability:.3f}">'
+            f'{escape(visible(row["token"]))}<span class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
@@ -132,10 +132,11 @@ def shares_html(rows: Sequence[dict]) -> str:
         tip = f"share of the score {row['share']:+.2f}" + (
             f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else ""
         )
+        strength = abs(row["share"]) / strongest
+        word = escape(visible(row["word"].strip()))
         chips.append(
-            f'<span class="op-token {way}" tabindex="0"'
-            f' style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}<span'
-            f' class="op-tip">{escape(tip)}</span></span>'
+            f'<span class="op-token {way}" tabindex="0" style="--p:{strength:.3f}">'
+            f'{word}<span class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
@@ -155,7 +156,7 @@ def percent(share: float) -> str:
 
 
 def about_prompt(prompt: str) -> str | None:
-    """What to expect from an unusual prompt, in one sentence; None where there is nothing to say."""
+    """What to expect from an unusual prompt, in one sentence, or None."""
     if not prompt.strip():
         return None  # the page says itself that nothing is written yet
     if "<" in prompt and ">" in prompt:

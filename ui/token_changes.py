@@ -19,13 +19,12 @@ CSS = styles.sheet("token_changes")
 
 
 def draw(record: dict) -> None:
-    """The whole record: the differing words, the tokens of both answers, and the largest changes."""
+    """The whole record: differing words, the tokens of both answers, and the largest changes."""
     st.html(f"<style>{CSS}</style>")
     left, right = difference(record["before"], record["after"])
-    st.html(
-        "<div"
-        f' class="op-answers">{_card(record["prompt"], left, "Before: the original")}{_card(record["prompt"], right, "After: the tuned model")}</div>'
-    )
+    before = _card(record["prompt"], left, "Before: the original")
+    after = _card(record["prompt"], right, "After: the tuned model")
+    st.html(f'<div class="op-answers">{before}{after}</div>')
     st.caption("Struck through: only before. Underlined: only after.")
     st.markdown("**What training did to each token**")
     for side, words in (
@@ -68,9 +67,9 @@ def difference(before: str, after: str) -> tuple[str, str]:
 
 def _card(prompt: str, written: str, tag: str) -> str:
     return (
-        f'<div class="op-answer"><span class="op-tag">{tag}</span><span'
-        f' class="op-given">{text.escape(prompt)}</span><span'
-        f' class="op-written">{written}</span></div>'
+        f'<div class="op-answer"><span class="op-tag">{tag}</span>'
+        f'<span class="op-given">{text.escape(prompt)}</span>'
+        f'<span class="op-written">{written}</span></div>'
     )
 
 
@@ -90,10 +89,10 @@ def _token(row: dict) -> str:
         ]
     kind = "op-more" if change > 0 else "op-less"
     mark = ("▲" if change > 0 else "▼") if abs(change) >= 0.05 else ""  # not by colour alone
+    token, tip = text.escape(text.visible(row["token"])), text.escape("\n".join(lines))
     return (
-        f'<span class="op-moved {kind}" tabindex="0"'
-        f' style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}<small>{mark}</small><span'
-        f' class="op-tip">{text.escape(chr(10).join(lines))}</span></span>'
+        f'<span class="op-moved {kind}" tabindex="0" style="--m:{min(1.0, 2 * abs(change)):.3f}">'
+        f'{token}<small>{mark}</small><span class="op-tip">{tip}</span></span>'
     )
 
 
@@ -103,12 +102,12 @@ def _largest(rows: Sequence[dict]) -> str:
         so_far = " ".join(row["so_far"].split())
         so_far = "…" + so_far[-36:] if len(so_far) > 36 else so_far or "(start)"
         written = " ✓" if row["written"] else ""
+        token = text.escape(text.visible(row["token"]).lstrip("·"))
         lines.append(
-            f"<tr{'' if row['tuned'] > row['original'] else ' class=op-fell'}><td><span"
-            f' class="op-so-far">{text.escape(so_far)} </span>'
-            f"<mark>{text.escape(text.visible(row['token']).lstrip('·'))}</mark>{written}</td><td>{text.percent(row['original'])}</td><td>{text.percent(row['tuned'])}</td></tr>"
+            f"<tr{'' if row['tuned'] > row['original'] else ' class=op-fell'}>"
+            f'<td><span class="op-so-far">{text.escape(so_far)} </span>'
+            f"<mark>{token}</mark>{written}</td>"
+            f"<td>{text.percent(row['original'])}</td><td>{text.percent(row['tuned'])}</td></tr>"
         )
-    return (
-        '<table class="op-most"><thead><tr><th>Text so far, then the'
-        f" token</th><th>Original</th><th>Tuned</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    )
+    head = "<tr><th>Text so far, then the token</th><th>Original</th><th>Tuned</th></tr>"
+    return f'<table class="op-most"><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table>'

@@ -255,36 +255,32 @@ def draw(
 
 
 def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: str) -> str:
-    chip = (
-        "<span"
-        f' class="op-chip">{"working" if busy else ("start here" if box.name == "prompt" else "next")}</span>'
-        if lit
-        else ""
-    )
+    word = "working" if busy else "start here" if box.name == "prompt" else "next"
+    chip = f'<span class="op-chip">{word}</span>' if lit else ""
     what = f'<div class="op-what">{box.what}</div>' if big else ""
     frozen = (
-        '<div class="op-frozen">❄ A frozen copy of the original holds it'
-        f" back.{html.escape(drifted)}</div>"
+        '<div class="op-frozen">❄ A frozen copy of the original holds it back.'
+        f"{html.escape(drifted)}</div>"
         if big and box.name == "ppo"
         else ""
     )
     state = ("op-now" if lit else "") + (" op-busy" if lit and busy else "")
     return (
-        f'<div class="op-inside {state}">{chip}{what}<div'
-        f' class="op-number">{html.escape(number)}</div>{frozen}</div>'
+        f'<div class="op-inside {state}">{chip}{what}'
+        f'<div class="op-number">{html.escape(number)}</div>{frozen}</div>'
     )
 
 
 def _middle(session: Session, big: bool) -> str:
     brief = session.brief
     detail = (
-        f"<small>Better: {text.escape(brief.prefer)}</small><small>Worse:"
-        f" {text.escape(brief.avoid)}</small>"
+        f"<small>Better: {text.escape(brief.prefer)}</small>"
+        f"<small>Worse: {text.escape(brief.avoid)}</small>"
         if big
         else ""
     )
     lead = "The brief: " if big else ""
     return (
-        '<div class="op-mid'
-        f' op-at-mid">{MARK}<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>'
+        f'<div class="op-mid op-at-mid">{MARK}'
+        f"<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>"
     )

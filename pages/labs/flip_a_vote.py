@@ -1,4 +1,7 @@
-"""Flip a vote: reverse or leave out one judgement and see at once what it decides. Nothing is kept."""
+"""Flip a vote: reverse or leave out one judgement and see at once what it decides.
+
+Nothing is kept.
+"""
 
 from __future__ import annotations
 

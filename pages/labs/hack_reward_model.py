@@ -33,7 +33,7 @@ def try_it() -> None:
         return
     state.submit(
         "hack_try",
-        tools.tool(session, "try_text", prompt, written, module="lab_work"),
+        tools.tool(session, "try_text", prompt, written, module="labs.second_opinion"),
         label="Scoring your text",
         long=False,
     )
@@ -43,7 +43,10 @@ def try_it() -> None:
 def start(name: str, tool: str, label: str) -> None:
     st.session_state.pop("hack_error", None)
     state.submit(
-        name, tools.tool(session, tool, prompt, module="lab_work"), label=label, long=False
+        name,
+        tools.tool(session, tool, prompt, module="labs.second_opinion"),
+        label=label,
+        long=False,
     )
 
 

@@ -66,7 +66,7 @@ def fine_tune() -> None:
     knob.keep()
     state.submit(
         "fine_tune",
-        tools.tool(session, "fine_tune", chosen, module="lab_work"),
+        tools.tool(session, "fine_tune", chosen, module="labs.second_opinion"),
         label="Fine-tuning a reward model",
         long=True,
     )

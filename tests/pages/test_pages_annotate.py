@@ -14,7 +14,6 @@ from test_pages_start import (
     keys,
     open_app,
     press,
-    queue,
     text_without_escapes,
     words_of,
 )  # noqa: F401

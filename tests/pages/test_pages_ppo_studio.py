@@ -33,7 +33,7 @@ def queue(queue_of_stand_ins):  # noqa: F811
 
 
 def powerless(app) -> bool:
-    """Whether nothing that we did not write could run or load, wherever markdown or HTML is read."""
+    """Whether nothing foreign could run or load, wherever markdown or HTML is read."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "title", "subheader")
     markdown = [str(element.value) for kind in kinds for element in getattr(app, kind)] + [
         option.content for pills in app.pills for option in pills.proto.options

@@ -15,11 +15,9 @@ from test_pages_train import (
     alts,
     evaluation,
     finish,
-    keys,
     made,
     open_page,
     press,
-    queue,
     said,
 )  # noqa: F401
 

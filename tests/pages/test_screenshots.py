@@ -14,7 +14,8 @@ from conftest import settled
 WORDS_OF_CHARTS = (
     "[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext)"
 )
-COLOURS = """selector => [...document.querySelectorAll(selector)].map(word => getComputedStyle(word).fill)
+COLOURS = """selector => [...document.querySelectorAll(selector)]
+    .map(word => getComputedStyle(word).fill)
     .concat([getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor])"""
 
 PAGES = {

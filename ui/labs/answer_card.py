@@ -117,7 +117,7 @@ def put_down() -> None:
 
 
 def keys_switch() -> bool:
-    """The off switch of single keys, the same one as on the Rank page; returns whether they are on."""
+    """The off switch of single keys, shared with the Rank page; returns whether they are on."""
     st.session_state.setdefault("keys", True)
     st.toggle(
         "Single keys",
