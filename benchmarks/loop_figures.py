@@ -18,6 +18,8 @@ import time
 from itertools import combinations
 from pathlib import Path
 
+from rlhf_core.lm import texts
+
 TARGETS = {
     "seconds": ("<=", 45.0),
     "peak_gb": ("<=", 1.5),
@@ -44,7 +46,7 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
     lm = workbench.ready(session)
     prompts = list(session.brief.evaluation_prompts)
     each = max(4, 1 + 1200 // len(prompts))
-    work = workbench.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
+    work = texts.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
     while True:
         try:
             next(work)

@@ -28,8 +28,7 @@ from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
-from rlhf_core.lm import language_model
-from rlhf_core.loop import workbench
+from rlhf_core.lm import language_model, texts
 from rlhf_core.rewards import comparisons, fine_tuned
 from rlhf_core.rewards.comparisons import Comparisons, solve, solve_many
 from rlhf_core.rewards.diagnostics import calibration_curve, confidence, leave_one_prompt_out
@@ -77,8 +76,8 @@ def decided_pairs(rows: list, wanted: str) -> tuple[list[tuple[int, int, bool]],
         by_prompt.setdefault(prompt, {}).setdefault(text, index)
     grades = [judge(text, wanted, ended) for _, text, ended in rows]
     pairs, every = [], 0
-    for texts in by_prompt.values():
-        for i, j in combinations(texts.values(), 2):
+    for places in by_prompt.values():
+        for i, j in combinations(places.values(), 2):
             every += 1
             if grades[i] != grades[j]:
                 pairs.append((i, j, grades[i] > grades[j]))
@@ -110,9 +109,7 @@ def taste_of(slug: str, lm, cache: Path | None, share: float = 1.0) -> Taste:
             ("test", brief.evaluation_prompts, 800, 987_654),
         ):
             each = -(-int(share * count) // len(prompts))
-            rows = returned(
-                workbench.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, seed)
-            )
+            rows = returned(texts.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, seed))
             sampled[part] = (
                 [(prompts[n], text, ended) for n, text, ended, _ in rows],
                 torch.stack([state for *_, state in rows]),
@@ -288,7 +285,7 @@ def times_of(taste: Taste, lm, settings: RewardModelSettings) -> dict[str, float
         "flip a vote, ms": milliseconds(
             lambda: what_if(few, model, 3, "flip", few.features, reference, settings.prior_std)
         ),
-        "features of 64, ms": milliseconds(lambda: returned(workbench.pooled_of_texts(lm, rows))),
+        "features of 64, ms": milliseconds(lambda: returned(texts.pooled_of_texts(lm, rows))),
     }
 
 

@@ -23,13 +23,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.exchange import commands
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferences
-from rlhf_core.lm import model_list
-from rlhf_core.session.state import SCRIPTED, InputError, Session, check_prompt
+from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm import model_list, texts
+from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
 
@@ -398,7 +400,7 @@ def generate(args: argparse.Namespace) -> int:
 
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
-    ids = workbench.encode_prompt(lm, prompt, args.max_new_tokens)
+    ids = texts.encode_prompt(lm, prompt, args.max_new_tokens)
     trunk = workbench.trunk_with(lm, session.tuned_weights)
     uniforms = uniform_numbers(
         args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed)

@@ -12,9 +12,10 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from rlhf_core.common.errors import InputError, PreferenceError
 from rlhf_core.exchange import taking_in
-from rlhf_core.judging.preferences import MAX_BYTES, Pair, PreferenceError
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.judging.preferences import MAX_BYTES, Pair
+from rlhf_core.session.state import Session
 from ui import state, text
 
 PREVIEW, MOST_ROWS, MOST_FILES = 3, 200, 12

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.session import people
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from ui import state, text
 
 

@@ -18,6 +18,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from rlhf_core.common import errors
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
@@ -140,7 +141,7 @@ def submit(
             job_id = jobs.queue().submit(
                 factory, label=label, owner=current.id, long=long, total=total
             )
-        except jobs.QueueError as error:
+        except errors.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
         current.jobs[name] = job_id

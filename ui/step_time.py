@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common.settings import PPOSettings, SettingsError
+from rlhf_core.common.errors import SettingsError
+from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import model_list
 from rlhf_core.session.state import Session
 from ui import monitor, state, text

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import errors, settings
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
 
@@ -40,7 +40,7 @@ def start() -> None:
     st.session_state.pop("algorithms_error", None)
     try:
         chosen = settings.AlgorithmsSettings(**knob.chosen()).validate()
-    except settings.SettingsError as error:
+    except errors.SettingsError as error:
         st.session_state["algorithms_error"] = str(error)
         return
     knob.keep()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import settings
+from rlhf_core.common.errors import InputError
 from rlhf_core.judging.briefs import Brief
+from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import context_flip_briefs
-from rlhf_core.session.state import InputError, check_prompt
 from ui import charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
 

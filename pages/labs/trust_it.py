@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session.state import InputError, check_prompt
+from rlhf_core.common.errors import InputError
+from rlhf_core.judging.typed import check_prompt
 from ui import charts, state, text
 from ui.charts import reward_lab as charts_lab
 from ui.labs import tools

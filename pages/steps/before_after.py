@@ -8,8 +8,9 @@ import secrets
 
 import streamlit as st
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import verdict as engine
-from rlhf_core.session.state import InputError, check_prompt
+from rlhf_core.judging.typed import check_prompt
 from ui import charts, monitor, state, text, token_changes, verdict
 
 PAIRS_SHOWN = 6

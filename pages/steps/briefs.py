@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.common.errors import BriefError
 from rlhf_core.judging import briefs
-from rlhf_core.judging.briefs import Brief, BriefError
+from rlhf_core.judging.briefs import Brief
 from ui import brief_choice, state, text
 
 PLACEHOLDERS = {

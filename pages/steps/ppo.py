@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import ppo_presets, settings
+from rlhf_core.common import errors, ppo_presets, settings
+from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import symptoms
-from rlhf_core.session.state import InputError
 from rlhf_core.work import jobs
 from ui import charts, knobs, monitor, state, step_time, studio, text, whiteboard
 from ui.charts import training as charts_training
@@ -70,7 +70,7 @@ def start(one_step: bool = False) -> None:
     st.session_state.pop("ppo_error", None)
     try:
         chosen = chosen_settings()
-    except settings.SettingsError as error:
+    except errors.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
     session.autosave()
@@ -105,7 +105,7 @@ def retry(step: int, safer: dict) -> None:
         chosen = settings.PPOSettings(
             **ppo_presets.fitting(now | safer | {"steps": left})
         ).validate()
-    except settings.SettingsError as error:
+    except errors.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
     if not state.stop("ppo", STOPPING):
@@ -295,7 +295,7 @@ def pending(moved: dict) -> None:
         st.caption(
             f":material/schedule: **From the next step on:** {text.plain(', '.join(words))}."
         )
-    except settings.SettingsError as error:
+    except errors.SettingsError as error:
         st.error(
             text.plain(str(error)) + " Until then the run keeps its settings.",
             icon=":material/error:",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import errors, settings
+from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
-from rlhf_core.session.state import InputError
 from ui import knobs, monitor, state, text
 
 LABELS = {
@@ -39,7 +39,7 @@ def generate() -> None:
             session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
         )
         chosen = settings.SamplingSettings(**sampling.chosen()).validate()
-    except (InputError, settings.SettingsError) as error:
+    except (InputError, errors.SettingsError) as error:
         st.session_state["prompt_error"] = str(error)
         return
     st.session_state["prompt_asked"] = prompt

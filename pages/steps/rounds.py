@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.common.errors import InputError
+from rlhf_core.evaluation import still_improving
 from rlhf_core.session import rounds
-from rlhf_core.session.state import InputError
 from ui import charts, state, text
 from ui.charts import compare as charts_compare
 
@@ -253,7 +254,7 @@ if finished or tuned:
             one_round(so_far[0])
         st.caption("From the second round on, a chart shows every line from round to round.")
     else:
-        found = rounds.still_improving(so_far)
+        found = still_improving.still_improving(so_far)
         icon = {
             "better": ":material/trending_up:",
             "worse": ":material/trending_down:",

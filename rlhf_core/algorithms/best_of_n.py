@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 from rlhf_core.common.events import Progress
-from rlhf_core.lm.sampling import decode, response_forward, uniform_numbers
+from rlhf_core.lm.sampling import decode, pooled_states, response_forward, uniform_numbers
 from rlhf_core.lm.transformer import Transformer
-from rlhf_core.rewards.reward_model import pooled_states
 
 
 def pick(scores: Tensor) -> Tensor:

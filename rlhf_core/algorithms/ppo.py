@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from rlhf_core.algorithms.tensors_aside import Aside
-from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, RLOOSettings, SettingsError
-from rlhf_core.lm.sampling import Responses, decode, token_logprobs, uniform_numbers
+from rlhf_core.common.errors import SettingsError
+from rlhf_core.common.events import Progress, last
+from rlhf_core.common.settings import PPOSettings, RLOOSettings
+from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
-from rlhf_core.rewards.reward_model import pooled_states
 
 
 class TrainingDiverged(RuntimeError):
@@ -558,12 +558,3 @@ def record(
         "seconds": seconds,
         "batch": batch,
     } | ({"doubt_mean": batch.doubt.mean().item()} if doubted else {})
-
-
-def last(steps: Iterator) -> Iterator:
-    """Pass every ``Progress`` on; return the one value that is not."""
-    result = None
-    for result in steps:
-        if isinstance(result, Progress):
-            yield result
-    return result

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, last, record
-from rlhf_core.common.events import Progress
+from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, record
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import DPOSettings, RLOOSettings
 
 SHARED = (

@@ -13,6 +13,7 @@ Knows nothing about models, threads or pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -31,3 +32,12 @@ class Progress(NamedTuple):
     done: int
     total: int | None
     wait: float = 0.0
+
+
+def last(steps: Iterator) -> Iterator:
+    """Pass every ``Progress`` on; return the one value that is not."""
+    result = None
+    for result in steps:
+        if isinstance(result, Progress):
+            yield result
+    return result

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import MISSING, dataclass, field, fields
 
-
-class SettingsError(ValueError):
-    """A setting that cannot work; the message names it, says why and what is possible."""
+from rlhf_core.common.errors import SettingsError
 
 
 def setting(default, help: str, low, high, step=None, unit: str = ""):

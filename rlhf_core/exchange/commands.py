@@ -18,13 +18,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from rlhf_core.common.errors import BundleError, PreferenceError
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio import export_tasks, import_annotations, labelling_config
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import MAX_BYTES, PreferenceError, Ranking, read_preferences
-from rlhf_core.store.formats import BundleError, from_lines, to_json, to_lines
+from rlhf_core.judging.preferences import MAX_BYTES, Ranking, read_preferences
+from rlhf_core.store.formats import from_lines, to_json, to_lines
 
 COMMANDS = ("import-label-studio", "import", "export-label-studio")
 MOST_SHOWN = 20  # rows of a report on the terminal; all of them are in the JSON

@@ -15,7 +15,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS, Pair, PreferenceError, Ranking
+from rlhf_core.common.errors import PreferenceError
+from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS, Pair, Ranking
 
 MAX_DEPTH, MAX_EXCERPT, MAX_CELL = 40, 80, 100_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -18,11 +18,12 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
+from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, Record, records
 from rlhf_core.exchange.label_studio_answers import PLACES, VERDICTS, Answer, judgement_of
 from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, import_preferences
 from rlhf_core.judging.briefs import Brief
-from rlhf_core.judging.preferences import Pair, PreferenceError, Ranking
+from rlhf_core.judging.preferences import Pair, Ranking
 
 _OURS = {
     "id",

@@ -14,15 +14,9 @@ from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choices import read_choice
 from rlhf_core.exchange.import_report import ImportReport, column_name
-from rlhf_core.exchange.spreadsheets import (
-    FIELD_OF,
-    RowRefused,
-    check_text,
-    clean_name,
-    read_number,
-    read_row,
-)
+from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, check_text, read_number, read_row
 from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
+from rlhf_core.judging.typed import clean_name
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")

@@ -20,6 +20,7 @@ import math
 import re
 from collections import Counter
 
+from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.choices import read_choice
 from rlhf_core.exchange.import_report import (
     ImportRefused,
@@ -29,14 +30,8 @@ from rlhf_core.exchange.import_report import (
     excerpt,
     records,
 )
-from rlhf_core.judging.preferences import (
-    MAX_NUMBER,
-    MAX_TEXT,
-    Pair,
-    PreferenceError,
-    Ranking,
-    pairs_from_rankings,
-)
+from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, Pair, Ranking, pairs_from_rankings
+from rlhf_core.judging.typed import clean_name
 
 _SIDES = ("answer", "response", "option", "output", "completion", "text", "candidate")
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -255,16 +250,6 @@ def check_text(name: str, text: object) -> str:
     if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise RowRefused(f"the {name} has control characters in it")
     return text
-
-
-def clean_name(name: object) -> str:
-    """Who judged, on one line and cut to 80 characters; "unknown" where nobody says."""
-    return (
-        " ".join(("" if name is None else str(name)).encode("utf-8", "replace").decode().split())[
-            :80
-        ]
-        or "unknown"
-    )
 
 
 def read_number(

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.label_studio import import_annotations, import_any
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import MAX_ROWS, Pair
-from rlhf_core.session.state import MAX_PROMPT, YOU, InputError, Session
+from rlhf_core.judging.typed import MAX_PROMPT
+from rlhf_core.session.state import YOU, Session
 
 NAMELESS = (
     YOU,

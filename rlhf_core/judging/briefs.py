@@ -16,14 +16,12 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rlhf_core.common.errors import BriefError
 from rlhf_core.judging.register import REGISTERS
+from rlhf_core.judging.typed import MAX_PROMPT
 
-MAX_TITLE, MAX_TEXT, MAX_PROMPTS, MAX_PROMPT = 80, 2_000, 500, 400
+MAX_TITLE, MAX_TEXT, MAX_PROMPTS = 80, 2_000, 500
 LEAST_PROMPTS = 2  # one to learn from, one to check on
-
-
-class BriefError(ValueError):
-    """A brief that cannot be used; the message says what is wrong and where."""
 
 
 @dataclass(frozen=True)

@@ -21,26 +21,21 @@ from weakref import WeakKeyDictionary
 import torch
 
 from rlhf_core.algorithms import ppo
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import FEATURED_PROMPTS, PRESETS, Brief
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
+from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs.context_flip_briefs import LEAST_OWN, own_rankings
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
 from rlhf_core.loop import whole
-from rlhf_core.loop.workbench import (
-    ROLLOUT_TOKENS,
-    encode_prompt,
-    pooled_of_texts,
-    ready,
-    seed_of,
-    training_prompts,
-    write,
-)
+from rlhf_core.loop.workbench import ready, seed_of, training_prompts
 from rlhf_core.rewards.attribution import correlation
 from rlhf_core.rewards.reward_model import RewardModel
-from rlhf_core.session.state import SCRIPTED, YOU, InputError, Session, check_prompt
+from rlhf_core.session.state import SCRIPTED, YOU, Session
 
 MOST_PROMPTS = 32  # that the two briefs are trained on together
 SHOWN = 12  # sentences with their two scores

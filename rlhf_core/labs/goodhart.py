@@ -26,11 +26,13 @@ from torch import Tensor
 
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.algorithms import ppo as ppo_engine
+from rlhf_core.common import events
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import GoodhartSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs.measuring import Answer, answers_of
-from rlhf_core.loop.workbench import ROLLOUT_TOKENS, encode_prompt, ready, seed_of, training_prompts
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt
+from rlhf_core.loop.workbench import ready, seed_of, training_prompts
 from rlhf_core.session.state import Session
 
 SAMPLES, POOL, POOL_PROMPTS = (
@@ -221,7 +223,7 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator:
     )
 
     try:
-        pool = yield from ppo_engine.last(
+        pool = yield from events.last(
             answers_of(
                 lm,
                 lm.trunk,
@@ -251,7 +253,7 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator:
                     continue
                 if item["step"] % settings.EVERY:
                     continue
-                answers = yield from ppo_engine.last(
+                answers = yield from events.last(
                     answers_of(
                         lm,
                         policy.trunk,

@@ -22,11 +22,12 @@ from functools import lru_cache
 import torch
 
 from rlhf_core.algorithms.best_of_n import kl_bound
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.register import word_weights
+from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.sampling import pad_left, pad_right, response_forward
-from rlhf_core.loop.workbench import ROLLOUT_TOKENS, encode_prompt, write
-from rlhf_core.session.state import InputError, check_prompt
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
 
 BEST_OF = 64
 UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import EXPLOIT, Pair
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 SAID = "you say that nobody should want it"
 

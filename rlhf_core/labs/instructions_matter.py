@@ -16,10 +16,11 @@ from __future__ import annotations
 import random
 import statistics
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval, ratio_of_times
 from rlhf_core.judging.briefs import PRESETS, Brief
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 PAIRS, CHOICES = 12, ("a", "b", "tie")
 VAGUE = Brief(

@@ -12,18 +12,20 @@ from itertools import combinations
 
 import torch
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.preferences import Pair, nothing_to_learn
 from rlhf_core.judging.register import judge
 from rlhf_core.labs.instructions_matter import PAIRS, begin, keep, lab_of, precise_brief
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
 from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, ready, write
+from rlhf_core.loop.workbench import ready
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import prior_stds
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 EACH, DRAWS, MOST_TESTS, TESTS_A_PROMPT = 8, 400, 300, 40
 

@@ -19,10 +19,10 @@ from rlhf_core.algorithms.ppo import exact_kl
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.lm.sampling import decode_texts, response_forward
+from rlhf_core.lm.sampling import decode_texts, pooled_states, response_forward
+from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, decoded
 from rlhf_core.lm.transformer import Transformer
-from rlhf_core.loop.workbench import ROLLOUT_TEMPERATURE, decoded
-from rlhf_core.rewards.reward_model import RewardModel, pooled_states
+from rlhf_core.rewards.reward_model import RewardModel
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,23 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from rlhf_core.common.errors import InputError, RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
+from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
+from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import pooled_of_texts, readable, ready
+from rlhf_core.loop.workbench import ready
 from rlhf_core.rewards import attribution, comparisons
-from rlhf_core.rewards.comparisons import Comparisons
+from rlhf_core.rewards.comparisons import Comparisons, readable
 from rlhf_core.rewards.diagnostics import diagnose
 from rlhf_core.rewards.kinds import HeadScorer, Reference
 from rlhf_core.rewards.learning_curve import learning_curve
-from rlhf_core.rewards.reward_model import RewardModel, RewardModelError
+from rlhf_core.rewards.reward_model import RewardModel
 from rlhf_core.rewards.uncertainty import bootstrap_heads, next_pair, score_with_uncertainty
 from rlhf_core.rewards.what_if import what_if
-from rlhf_core.session.state import InputError, Session, check_prompt
+from rlhf_core.session.state import Session
 
 MOST_LISTED = 60  # votes whose effect is refitted one by one
 

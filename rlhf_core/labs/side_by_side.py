@@ -23,6 +23,8 @@ from dataclasses import asdict
 
 from rlhf_core.algorithms import dpo, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair
+from rlhf_core.common import events
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import (
     AlgorithmsSettings,
@@ -43,8 +45,9 @@ from rlhf_core.labs.goodhart import (
 )
 from rlhf_core.labs.measuring import answers_of
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.loop.workbench import ROLLOUT_TOKENS, encode_prompt, ready, seed_of, training_prompts
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt
+from rlhf_core.loop.workbench import ready, seed_of, training_prompts
+from rlhf_core.session.state import Session
 
 
 def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
@@ -155,7 +158,7 @@ def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False)
     }
     try:
         began = time.perf_counter()
-        pool = yield from ppo.last(
+        pool = yield from events.last(
             answers_of(
                 lm,
                 lm.trunk,
@@ -181,7 +184,7 @@ def run(session: Session, settings: AlgorithmsSettings, own_votes: bool = False)
                 seconds += item["seconds"] * (item["step"] > 0)  # step 0 only looks
                 if item["step"] % settings.EVERY:
                     continue
-                answers = yield from ppo.last(
+                answers = yield from events.last(
                     answers_of(
                         lm,
                         policy.trunk,

@@ -17,10 +17,11 @@ import random
 import statistics
 from collections.abc import Sequence
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.intervals import difference_interval, wilson_interval
 from rlhf_core.common.paired import median_interval
 from rlhf_core.judging.gold_items import GoldItem, gold_items
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 BRIEFS, BLOCKS, EACH = (
     ("biology-homework", "meme-bot"),

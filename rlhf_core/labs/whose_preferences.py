@@ -14,17 +14,20 @@ from collections.abc import Iterator
 
 import torch
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.annotators import by_annotator, majority_pairs
 from rlhf_core.judging.preferences import Pair, nothing_to_learn, split_prompts, training_pairs
+from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import pooled_of_texts, readable, ready
+from rlhf_core.loop.workbench import ready
 from rlhf_core.rewards import comparisons
+from rlhf_core.rewards.comparisons import readable
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import prior_stds
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 MAJORITY, LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = "the majority", 6, 3, 8
 

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rlhf_core.common.errors import DownloadError
 from rlhf_core.common.events import Progress
 from rlhf_core.lm import model_list
 
@@ -23,10 +24,6 @@ NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
 HELPFUL = ("tokenizer_config.json",)  # not every model has it
 LOOK_AGAIN = 0.3  # seconds between two looks at the process that fetches
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class DownloadError(ValueError):
-    """A model that could not be fetched; the message says why and what to do."""
 
 
 def download(

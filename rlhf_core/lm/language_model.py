@@ -18,8 +18,9 @@ from pathlib import Path
 
 import torch
 
+from rlhf_core.common.errors import DownloadError, ModelError
 from rlhf_core.lm import model_list
-from rlhf_core.lm.download import DownloadError, download
+from rlhf_core.lm.download import download
 from rlhf_core.lm.families import FAMILIES, Unsupported
 from rlhf_core.lm.transformer import Transformer
 
@@ -31,10 +32,6 @@ torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
 SMALLEST_CONTEXT = 32  # tokens: a few words of prompt and an answer of 24
 MOST_BYTES = 4_000_000_000  # of weights; training needs several times that in memory
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded; the message says which, why, and what would work."""
 
 
 @dataclass

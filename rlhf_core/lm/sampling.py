@@ -274,3 +274,9 @@ def pad_right(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
         ids[i, : len(row)] = torch.tensor(row)
         mask[i, : len(row)] = True
     return ids, mask
+
+
+def pooled_states(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the response tokens. (B, T, d), (B, T) bool -> (B, d)."""
+    weights = mask[..., None].to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhf_core.algorithms.step_estimate import timed_step
+from rlhf_core.common.errors import DownloadError, InputError, ModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import language_model, model_list
-from rlhf_core.lm.download import DownloadError, fetch_aside
-from rlhf_core.lm.language_model import LanguageModel, ModelError
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.lm.download import fetch_aside
+from rlhf_core.lm.language_model import LanguageModel
+from rlhf_core.session.state import Session
 
 FITS, MOST_WAIT = (
     8.0,

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import torch
 
-from rlhf_core.loop.workbench import pooled_of_texts, readable, ready
+from rlhf_core.lm.texts import pooled_of_texts
+from rlhf_core.loop.workbench import ready
 from rlhf_core.rewards import comparisons
+from rlhf_core.rewards.comparisons import readable
 from rlhf_core.rewards.uncertainty import exploring_posterior
 from rlhf_core.session.state import Session
 

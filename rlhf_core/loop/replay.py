@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session.state import SCRIPTED, InputError, Session
+from rlhf_core.session.state import SCRIPTED, Session
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7  # one machine gives equal numbers; another sums in another order
 UNTIMED = ("seconds", "reward_model")  # the latter counts fits, and a replay needs only one

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 
 import torch
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
+from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.sampling import response_forward
-from rlhf_core.loop.workbench import ROLLOUT_TEMPERATURE, ready, responses_of_texts, trunk_with
-from rlhf_core.session.state import InputError, Session, check_prompt
+from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, responses_of_texts
+from rlhf_core.loop.workbench import ready, trunk_with
+from rlhf_core.session.state import Session
 
 RIVALS, MOST = 4, 10  # tokens named at each place; rows of the list of largest changes
 

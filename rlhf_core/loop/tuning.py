@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from rlhf_core.algorithms.ppo import Batch, Policy, train
+from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.ppo_presets import fitting
-from rlhf_core.common.settings import PPOSettings, SettingsError
+from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.loop.workbench import encode_prompt, policy_weights, ready, trunk_with
+from rlhf_core.lm.texts import encode_prompt
+from rlhf_core.loop.workbench import policy_weights, ready, trunk_with
 from rlhf_core.rewards import reward_model as rm
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 
 FIXED = (

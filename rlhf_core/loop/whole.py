@@ -15,37 +15,40 @@ from dataclasses import replace
 import torch
 
 from rlhf_core.algorithms import ppo as ppo_engine
-from rlhf_core.algorithms.ppo import last
-from rlhf_core.common.events import Progress
+from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.evaluation import before_after, verdict
 from rlhf_core.judging.briefs import FEATURED_PROMPTS
 from rlhf_core.judging.preferences import EXPLOIT, nothing_to_learn, split_prompts
 from rlhf_core.judging.register import judge
-from rlhf_core.lm import model_list
+from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm import model_list, sampling
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import decode_texts, pad_left, pad_right, response_forward, sample
-from rlhf_core.loop import tuning
-from rlhf_core.loop.model_choice import time_a_step
-from rlhf_core.loop.workbench import (
+from rlhf_core.lm.texts import (
     ROLLOUT_TOKENS,
     encode_prompt,
     fluency_of_texts,
+    pooled_of_texts,
+    write,
+)
+from rlhf_core.loop import tuning
+from rlhf_core.loop.model_choice import time_a_step
+from rlhf_core.loop.workbench import (
     make_room,
     policy_weights,
-    pooled_of_texts,
-    readable,
     ready,
     same_below,
     seed_of,
     training_prompts,
     trunk_with,
-    write,
 )
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards import reward_model as rm
+from rlhf_core.rewards.comparisons import readable
 from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
-from rlhf_core.session.state import SCRIPTED, InputError, Session, check_prompt
+from rlhf_core.session.state import SCRIPTED, Session
 
 SAVE_WEIGHTS_EVERY, SMALL = (
     5,
@@ -439,7 +442,7 @@ def score_texts(session: Session, prompt: str, texts: list[str]) -> Iterator:
         with torch.no_grad():
             before, at = response_forward(lm.trunk, prompts, prompt_mask, tokens, mask)
             log_p = lm.trunk.logits(before).log_softmax(-1).gather(-1, tokens[..., None]).sum()
-            pooled = rm.pooled_states(at, mask)
+            pooled = sampling.pooled_states(at, mask)
         yield {
             "text": text,
             "reward": session.reward_model.score(pooled).item(),

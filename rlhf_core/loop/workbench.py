@@ -9,35 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Iterator
 
 import torch
 
 from rlhf_core.algorithms import ppo as ppo_engine
-from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings
-from rlhf_core.judging.preferences import Pair
+from rlhf_core.common.errors import InputError
 from rlhf_core.lm import language_model
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.lm.sampling import (
-    Responses,
-    decode,
-    decode_texts,
-    pad_left,
-    pad_right,
-    response_forward,
-    uniform_numbers,
-)
+from rlhf_core.lm.texts import encode_prompt
 from rlhf_core.lm.transformer import Transformer
 from rlhf_core.rewards import reward_model as rm
-from rlhf_core.session.state import ON_DISK, InputError, Session
+from rlhf_core.session.state import ON_DISK, Session
 from rlhf_core.store.bundle import read_bundle
 
 LARGE, MOST_HELD = (
     200_000_000,
     2,
 )  # bytes of a model's weights; policies of such models that idle sessions may keep in memory
-ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE, CHUNK = PPOSettings.max_new_tokens, PPOSettings.temperature, 64
 
 
 def ready(session: Session) -> LanguageModel:
@@ -128,22 +116,6 @@ def make_room(session: Session, lm: LanguageModel) -> None:
                 other.policy, other.weights = None, other.weights and ON_DISK
 
 
-def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
-    """Token ids of a prompt that fits the model's context together with ``new_tokens``. Raises
-    InputError.
-    """
-    ids = lm.encode(prompt)
-    room = lm.trunk.context - new_tokens
-    if not ids:
-        raise InputError("The prompt has nothing in it that the model can read. Write a few words.")
-    if len(ids) > room:
-        raise InputError(
-            f"The prompt is {len(ids)} tokens long; with {new_tokens} tokens of answer, this model"
-            f" reads at most {room}. Shorten it."
-        )
-    return ids
-
-
 def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> dict[str, list[int]]:
     """Prompts that training may use, with their token ids. One that is too long for this model is
     left out: a learner may have typed it. Raises InputError.
@@ -159,88 +131,6 @@ def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> di
     return fitting
 
 
-def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
-    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others (an
-    imported file may have longer ones); empty where there are none.
-    """
-    fits = {}
-    for prompt in {pair.prompt for pair in pairs}:
-        try:
-            fits[prompt] = bool(encode_prompt(lm, prompt, 1))
-        except InputError:
-            fits[prompt] = False
-    kept = [pair for pair in pairs if fits[pair.prompt]]
-    left_out = len(pairs) - len(kept)
-    return kept, (
-        f"Left out, because the prompt is too long for this model: {left_out:,} of {len(pairs):,}"
-        " comparisons."
-        if left_out
-        else ""
-    )
-
-
-@torch.no_grad()
-def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor:
-    """(B, d) mean reference states of a batch of responses: the reward model's input."""
-    _, at = response_forward(
-        lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask
-    )
-    return rm.pooled_states(at, responses.mask)
-
-
-def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
-    """(prompt, text, ended) rows as tokens, to be read. A longer answer is cut where the context
-    ends: each by its own length, so that no row depends on another.
-    """
-    encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
-    prompts, prompt_mask = pad_left(encoded, lm.pad_id)
-    answers = [
-        (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)]
-        or [lm.end_id]
-        for ids, (_, t, ended) in zip(encoded, rows, strict=True)
-    ]
-    tokens, mask = pad_right(answers, lm.pad_id)
-    return Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
-
-
-def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
-    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress,
-    returns the tensor.
-    """
-    parts = []
-    for first in range(0, len(rows), CHUNK):
-        chunk = rows[first : first + CHUNK]
-        parts.append(pooled_of_responses(lm, responses_of_texts(lm, chunk)))
-        yield Progress("reading", min(first + CHUNK, len(rows)), len(rows))
-    return torch.cat(parts)
-
-
-@torch.no_grad()
-def fluency_of_texts(
-    lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading"
-) -> Iterator:
-    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token (its
-    end of text counts as one); yields Progress, returns [floats].
-    """
-    found = []
-    for first in range(0, len(rows), CHUNK):
-        responses = responses_of_texts(lm, rows[first : first + CHUNK])
-        before, _ = response_forward(
-            lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask
-        )
-        real = responses.mask
-        log_p = torch.zeros(real.shape)
-        log_p[real] = (
-            lm.trunk.logits(before[real])
-            .log_softmax(-1)
-            .gather(-1, responses.tokens[real][:, None])
-            .squeeze(1)
-        )  # (real tokens,)
-        found += (log_p.sum(1) / real.sum(1)).tolist()
-        yield Progress(stage, min(first + CHUNK, len(rows)), len(rows))
-    return found
-
-
 def seed_of(session: Session, *parts) -> int:
     """A seed for one purpose of this session, from its own seed: the same actions give the same
     numbers.
@@ -249,84 +139,3 @@ def seed_of(session: Session, *parts) -> int:
         int.from_bytes(hashlib.sha256(repr((session.seed, *parts)).encode()).digest()[:4], "big")
         >> 1
     )
-
-
-def decoded(
-    lm: LanguageModel,
-    trunk: Transformer,
-    prompts: list[list[int]],
-    samples: int,
-    seed: int,
-    *,
-    stage: str,
-    temperature: float = ROLLOUT_TEMPERATURE,
-    new_tokens: int = ROLLOUT_TOKENS,
-    keep_distributions: bool = False,
-) -> Iterator[Progress | tuple[int, Responses]]:
-    """``samples`` responses a prompt, in chunks: Progress a token, then (number of the chunk's
-    first prompt, its responses).
-    """
-    uniforms = uniform_numbers(
-        len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed)
-    )
-    per_chunk = max(1, CHUNK // samples)
-    for first in range(0, len(prompts), per_chunk):
-        part = prompts[first : first + per_chunk]
-        numbers = uniforms[first * samples : (first + len(part)) * samples]
-        responses = None
-        for token, responses in enumerate(  # noqa: B007
-            decode(
-                trunk,
-                part,
-                uniforms=numbers,
-                end_id=lm.end_id,
-                pad_id=lm.pad_id,
-                samples=samples,
-                temperature=temperature,
-                keep_distributions=keep_distributions,
-            )
-        ):
-            yield Progress(
-                stage,
-                first * samples + len(part) * samples * token // new_tokens,
-                len(prompts) * samples,
-            )
-        yield first, responses
-
-
-def write(
-    lm: LanguageModel,
-    trunk: Transformer,
-    prompts: list[list[int]],
-    samples: int,
-    seed: int,
-    *,
-    stage: str = "writing",
-    temperature: float = ROLLOUT_TEMPERATURE,
-    new_tokens: int = ROLLOUT_TOKENS,
-) -> Iterator:
-    """``samples`` responses a prompt; yields Progress a token, returns [(prompt number, text,
-    ended, pooled reference states)].
-    """
-    rows = []
-    for item in decoded(
-        lm,
-        trunk,
-        prompts,
-        samples,
-        seed,
-        stage=stage,
-        temperature=temperature,
-        new_tokens=new_tokens,
-    ):
-        if isinstance(item, Progress):
-            yield item
-            continue
-        first, responses = item
-        texts, ended, pooled = (
-            decode_texts(lm, responses),
-            responses.ended(lm.end_id).tolist(),
-            pooled_of_responses(lm, responses),
-        )
-        rows += [(first + i // samples, texts[i], ended[i], pooled[i]) for i in range(len(texts))]
-    return rows

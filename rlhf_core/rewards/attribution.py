@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlhf_core.common.wording import signed
 from rlhf_core.lm.sampling import Responses, pad_left, pad_right, response_forward
-from rlhf_core.loop.workbench import encode_prompt, pooled_of_responses, pooled_of_texts
+from rlhf_core.lm.texts import encode_prompt, pooled_of_responses, pooled_of_texts
 from rlhf_core.rewards.comparisons import Comparisons, fit_head, solve
 from rlhf_core.rewards.reward_model import RewardModel, prior_stds
 

@@ -18,15 +18,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from rlhf_core.common.errors import InputError, RewardModelError
 from rlhf_core.judging.preferences import EXPLOIT, Pair, nothing_to_learn, training_pairs
-from rlhf_core.loop.workbench import pooled_of_texts
-from rlhf_core.rewards.reward_model import (
-    RewardModel,
-    RewardModelError,
-    Whitener,
-    newton_step,
-    prior_stds,
-)
+from rlhf_core.lm.language_model import LanguageModel
+from rlhf_core.lm.texts import encode_prompt, pooled_of_texts
+from rlhf_core.rewards.reward_model import RewardModel, Whitener, newton_step, prior_stds
 
 Row = tuple[str, str, bool]  # prompt, text, whether the model ended it itself
 
@@ -283,3 +279,23 @@ def fit_head(data: Comparisons, prior_std: float, start: Tensor | None = None) -
         data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), start
     )
     return RewardModel(data.whitener, w.float(), torch.linalg.inv(hessian).float().contiguous())
+
+
+def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
+    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others (an
+    imported file may have longer ones); empty where there are none.
+    """
+    fits = {}
+    for prompt in {pair.prompt for pair in pairs}:
+        try:
+            fits[prompt] = bool(encode_prompt(lm, prompt, 1))
+        except InputError:
+            fits[prompt] = False
+    kept = [pair for pair in pairs if fits[pair.prompt]]
+    left_out = len(pairs) - len(kept)
+    return kept, (
+        f"Left out, because the prompt is too long for this model: {left_out:,} of {len(pairs):,}"
+        " comparisons."
+        if left_out
+        else ""
+    )

@@ -37,13 +37,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import FineTunedSettings
 from rlhf_core.judging.preferences import Pair, split_prompts
 from rlhf_core.lm.sampling import pad_right
 from rlhf_core.rewards.comparisons import Row, usable
-from rlhf_core.rewards.reward_model import RewardModelError
 
 BATCH = 64  # texts read at once where nothing is trained
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rlhf_core.common import errors
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair, split_prompts
-from rlhf_core.loop.workbench import pooled_of_texts
+from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.rewards import comparisons, fine_tuned
 from rlhf_core.rewards import reward_model as rm
 from rlhf_core.rewards.comparisons import Comparisons, Row
@@ -109,7 +110,7 @@ def train(
         RewardModelError: an unknown kind, or nothing to learn from; SettingsError.
     """
     if kind not in KINDS:
-        raise rm.RewardModelError(
+        raise errors.RewardModelError(
             f"There is no reward model of the kind {kind!r}; choose one of {', '.join(KINDS)}."
         )
     settings.validate()

@@ -24,21 +24,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import RewardModelSettings
 
-
-class RewardModelError(ValueError):
-    """Comparisons from which nothing can be learned; the message says why and what to do."""
-
-
 # --- features -------------------------------------------------------------------------------------
-
-
-def pooled_states(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the response tokens. (B, T, d), (B, T) bool -> (B, d)."""
-    weights = mask[..., None].to(states.dtype)
-    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
 # log-odds between typical outputs: below, the unit of the score would be next to nothing, and every

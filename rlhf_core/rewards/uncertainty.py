@@ -17,8 +17,9 @@ import math
 import torch
 from torch import Tensor
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.rewards.comparisons import Comparisons, solve, solve_many
-from rlhf_core.rewards.reward_model import RewardModel, RewardModelError, prior_stds
+from rlhf_core.rewards.reward_model import RewardModel, prior_stds
 
 HEADS = 5
 EXPLORE = (

@@ -14,8 +14,9 @@ import time
 import torch
 from torch import Tensor
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.rewards.comparisons import Comparisons, fit_head
-from rlhf_core.rewards.reward_model import RewardModel, RewardModelError
+from rlhf_core.rewards.reward_model import RewardModel
 
 
 def scores_of(model: RewardModel, features: Tensor, reference: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ Knows nothing about models. Simplification: a name is whatever somebody typed; n
 
 from __future__ import annotations
 
-from rlhf_core.exchange.spreadsheets import clean_name
+from rlhf_core.common.errors import InputError
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session.state import SCRIPTED, YOU, InputError, Session
+from rlhf_core.judging.typed import clean_name
+from rlhf_core.session.state import SCRIPTED, YOU, Session
 
 COLOURS = (
     "Blue",

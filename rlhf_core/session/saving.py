@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rlhf_core.common import errors
+from rlhf_core.common.errors import PreferenceError
 from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import PreferenceError, Ranking, pair_from_row
+from rlhf_core.judging.preferences import Ranking, pair_from_row
 from rlhf_core.session.rounds import readable
 from rlhf_core.session.state import ON_DISK, Session
 from rlhf_core.store import bundle
@@ -193,7 +195,7 @@ def load(directory: str | Path) -> Session:
         session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
         session.weights = ON_DISK if session.steps_done and "policy.safetensors" in files else None
         session.start_weights = ON_DISK if "round_start.safetensors" in files else None
-    except (briefs.BriefError, PreferenceError):
+    except (errors.BriefError, PreferenceError):
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise bundle.BundleError(

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from rlhf_core.common import errors
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.settings import (
     AlgorithmsSettings,
     ContextFlipSettings,
@@ -35,11 +37,12 @@ from rlhf_core.judging.preferences import (
     pairs_from_rankings,
     training_pairs,
 )
+from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note, check_prompt
 from rlhf_core.lm import model_list
 from rlhf_core.store import bundle, checkpoint_folder
 
-MAX_PROMPT, MAX_USER_PROMPTS, MAX_ROUNDS = briefs.MAX_PROMPT, 50, 8
-MAX_BRIEFS, MAX_REASON, MAX_IDEAL = 60, 300, 400  # versions of briefs a session keeps; characters
+MAX_USER_PROMPTS, MAX_ROUNDS = 50, 8
+MAX_BRIEFS = 60  # versions of briefs a session keeps
 # of an imported file; the model writes several texts to each, which would take hours for a file of
 # thousands
 MAX_IMPORTED_PROMPTS = 100
@@ -47,49 +50,6 @@ YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 # stands for weights of a reopened session until the worker needs them (workbench.ready): reading
 # them imports torch
 ON_DISK = "on disk"
-
-
-class InputError(ValueError):
-    """Something the learner can put right; the message is one clear sentence for the page or the
-    terminal.
-    """
-
-
-def check_prompt(text: str) -> str:
-    """The prompt, ready for a model. Raises InputError: empty, or too long to read."""
-    if not isinstance(text, str) or not text.strip():
-        raise InputError(
-            "The prompt is empty. Write how a text could begin, for example: An opossum is"
-        )
-    if len(text) > MAX_PROMPT:
-        raise InputError(
-            f"The prompt has {len(text):,} characters; at most {MAX_PROMPT} fit this model."
-            " Shorten it."
-        )
-    if any(
-        (ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text
-    ):  # the latter: bytes that were no text
-        raise InputError("The prompt has control characters in it. Type it again as plain text.")
-    return " ".join(text.split())
-
-
-def check_note(text: str, what: str, most: int) -> str:
-    """A reason or an ideal answer as it is kept; empty where nothing was written. ``what`` begins
-    the sentence of an InputError.
-    """
-    text = text if isinstance(text, str) else ""
-    if any(
-        (ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF
-        for c in text
-    ):
-        raise InputError(f"{what} has control characters in it. Type it again as plain text.")
-    text = " ".join(text.split())
-    if len(text) > most:
-        raise InputError(
-            f"{what} has {len(text):,} characters; at most {most} fit. Shorten it; your judgement"
-            " waits."
-        )
-    return text
 
 
 class Session:
@@ -270,7 +230,7 @@ class Session:
         force. Raises BriefError.
         """
         if len(self.briefs) >= MAX_BRIEFS:
-            raise briefs.BriefError(
+            raise errors.BriefError(
                 f"This session already keeps {MAX_BRIEFS} versions of briefs, which is the most."
                 " Use one of them, or start over."
             )

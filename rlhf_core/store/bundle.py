@@ -27,10 +27,9 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from rlhf_core.common.errors import BundleError, ChangedError
 from rlhf_core.store.card import card, holds
 from rlhf_core.store.formats import (
-    BundleError,
-    ChangedError,
     from_csv,
     from_json,
     from_lines,

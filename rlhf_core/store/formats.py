@@ -14,6 +14,8 @@ import json
 import math
 from contextlib import suppress
 
+from rlhf_core.common.errors import BundleError
+
 METRIC_COLUMNS = (
     "step",
     "reward_mean",
@@ -27,16 +29,6 @@ METRIC_COLUMNS = (
     "learning_rate",
     "seconds",
 )
-
-
-class BundleError(ValueError):
-    """A bundle that cannot be read or written; the message is one sentence that names the file and
-    what is wrong.
-    """
-
-
-class ChangedError(BundleError):
-    """A file that is not what it was when the run was saved."""
 
 
 def _plain(value):

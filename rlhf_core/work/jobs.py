@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
+from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,6 @@ FINISHED = ("done", "stopped", "failed", "expired")
 _CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
 _SWEEP_SECONDS = 30.0  # how often an idle worker looks for jobs that are too old
 _NOTHING = object()
-
-
-class QueueError(RuntimeError):
-    """A job that can't be taken; the message is one sentence for the page."""
 
 
 @dataclass(eq=False)

@@ -13,7 +13,6 @@ from tiny_models import (
     PAD,
     as_words,
     nudged,
-    one_thread,
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,

@@ -14,8 +14,9 @@ from torch import nn
 
 from rlhf_core.algorithms import ppo
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged, train, update, write_batch
+from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, SettingsError
+from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.sampling import Responses
 from rlhf_core.lm.transformer import causal_mask, position_ids

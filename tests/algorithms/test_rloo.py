@@ -15,7 +15,6 @@ from tiny_models import (
     PAD,
     as_words,
     nudged,
-    one_thread,
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,
@@ -25,8 +24,9 @@ from tiny_models import (
 from rlhf_core.algorithms import ppo, rloo
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged
 from rlhf_core.algorithms.rloo import answer_rewards, rloo_advantages, rloo_loss
+from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import RLOOSettings, SettingsError
+from rlhf_core.common.settings import RLOOSettings
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.sampling import Responses, pad_left, pad_right, response_forward, token_logprobs
 from rlhf_core.lm.transformer import Transformer

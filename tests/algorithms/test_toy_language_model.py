@@ -24,11 +24,11 @@ from rlhf_core.lm.sampling import (
     decode,
     pad_left,
     pad_right,
+    pooled_states,
     response_forward,
     uniform_numbers,
 )
 from rlhf_core.lm.transformer import Transformer
-from rlhf_core.rewards.reward_model import pooled_states
 
 END = PAD = 0  # what is padded is told by masks alone, so the pad needs no token of its own
 VOCABULARY, LONGEST, PROMPT, BETA = 5, 3, [1, 2], 0.5

@@ -5,13 +5,13 @@ import math
 
 import pytest
 
+from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.settings import (
     DPOSettings,
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
     SamplingSettings,
-    SettingsError,
     describe,
 )
 

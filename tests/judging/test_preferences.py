@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from rlhf_core.common.errors import PreferenceError
 from rlhf_core.judging.preferences import (
     Pair,
-    PreferenceError,
     Ranking,
     contradictions,
     nothing_to_learn,

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.labs.context_flip_briefs import choices
 from rlhf_core.session import registry
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
 

@@ -10,6 +10,7 @@ import torch
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.algorithms import best_of_n
+from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import (
     AlgorithmsSettings,
@@ -18,14 +19,13 @@ from rlhf_core.common.settings import (
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
-    SettingsError,
 )
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.labs import goodhart, side_by_side
 from rlhf_core.labs.measuring import Answer, answers_of
 from rlhf_core.lm import language_model
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 BRIEF = PRESETS["biology-homework"].edited(
     training_prompts=PRESETS["biology-homework"].training_prompts[:4],

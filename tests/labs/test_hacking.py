@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_models import END, PAD, FakeLM, one_thread, tiny_trunk  # noqa: F401
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.labs.hacking import best_of_model, known_words, nonsense, score_typed
 from rlhf_core.labs.hacking_board import (
@@ -16,7 +17,6 @@ from rlhf_core.labs.hacking_board import (
     hole_closing,
     with_doubt_taken_off,
 )
-from rlhf_core.session.state import InputError
 
 
 class Counts:

@@ -10,13 +10,14 @@ from collections import Counter
 import pytest
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.judging import briefs
 from rlhf_core.judging.register import judge
 from rlhf_core.labs import instructions_matter as lab_of_briefs
 from rlhf_core.labs import instructions_models
 from rlhf_core.labs.instructions_matter import answer, begin, now, results, undo
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
 

@@ -5,14 +5,14 @@ session's own reward model says.
 import pytest
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError, RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import reward_lab
 from rlhf_core.labs.hacking_board import best_of_n_board, exploits_to_pairs
 from rlhf_core.loop import whole
-from rlhf_core.rewards.reward_model import RewardModelError
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 PROMPT = "An opossum is"
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging import briefs
@@ -16,7 +17,7 @@ from rlhf_core.labs import hacking_board, reward_lab, second_opinion
 from rlhf_core.labs.hacking import attack
 from rlhf_core.loop import whole
 from rlhf_core.rewards import reward_model
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 FACTS = (" a marsupial with a prehensile tail.", " an animal of the forest.", " a small mammal.")
 MEMES = (" a great character for memes.", " a mood.", " so me.")

@@ -12,6 +12,7 @@ import torch
 from lab_data import normal, plain
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
@@ -20,7 +21,7 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import reward_lab, whose_preferences
 from rlhf_core.loop import next_question
 from rlhf_core.rewards import comparisons
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 
 def votes_of(who: str, taste: list[float], states: torch.Tensor) -> list[Pair]:

@@ -11,13 +11,13 @@ from tiny_models import (
     FAMILY_MODELS,
     byte_tokenizer,
     nudged,
-    one_thread,
     random_numbers,
     random_prompts,
     tiny_model,
 )  # noqa: F401
 
 from rlhf_core.algorithms import ppo
+from rlhf_core.common import errors
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import language_model
@@ -252,7 +252,7 @@ def test_ppo_starts_at_the_reference_moves_and_leaves_the_base_alone(pair, froze
     ],
 )
 def test_what_a_family_here_does_not_compute_is_refused_in_words(family, options, sentence):
-    with pytest.raises(language_model.ModelError, match=sentence):
+    with pytest.raises(errors.ModelError, match=sentence):
         language_model.assemble(
             "tiny", tiny_model(family, **options), byte_tokenizer(), where="This model"
         )

@@ -13,10 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import byte_tokenizer, tiny_gpt2, tiny_model
 
-from rlhf_core.lm import download, language_model, model_list
-from rlhf_core.lm.language_model import ModelError
-from rlhf_core.loop import workbench
-from rlhf_core.session.state import InputError
+from rlhf_core.common import errors
+from rlhf_core.common.errors import InputError, ModelError
+from rlhf_core.lm import download, language_model, model_list, texts
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +172,7 @@ def test_a_model_that_reads_too_little_is_refused_when_it_is_loaded_or_when_the_
         InputError,
         match="The prompt is 30 tokens long; with 24 tokens of answer, this model reads at most 24",
     ):
-        workbench.encode_prompt(lm, "x" * 30, 24)
+        texts.encode_prompt(lm, "x" * 30, 24)
 
 
 # --- from the hub ---------------------------------------------------------------------------------
@@ -215,9 +214,7 @@ def test_a_download_that_fails_says_why_and_what_works(case, tmp_path):
             raise error
         return str(tmp_path / file)
 
-    with pytest.raises(
-        download.DownloadError, match=f"{sentence}.*The bundled model works offline."
-    ):
+    with pytest.raises(errors.DownloadError, match=f"{sentence}.*The bundled model works offline."):
         download.download("gpt2", "0" * 40, fetch=fetch)
 
 
@@ -272,7 +269,7 @@ def test_where_nothing_may_be_fetched_a_model_that_is_not_here_is_refused_at_onc
     monkeypatch, tmp_path
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(language_model.ModelError, match="distilgpt2 is not on this machine"):
+    with pytest.raises(errors.ModelError, match="distilgpt2 is not on this machine"):
         language_model.load("distilgpt2", fetch=False)
 
 
@@ -313,7 +310,7 @@ def test_a_model_is_fetched_by_another_process_and_its_progress_arrives():
     ],
 )
 def test_a_process_that_fails_says_why(command, sentence):
-    with pytest.raises(download.DownloadError, match=sentence):
+    with pytest.raises(errors.DownloadError, match=sentence):
         list(download.fetch_aside("distilgpt2", command))
 
 

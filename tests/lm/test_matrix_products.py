@@ -12,7 +12,6 @@ from tiny_models import (
     FAMILY_MODELS,
     PAD,
     byte_tokenizer,
-    one_thread,
     random_numbers,
     random_prompts,
     tiny_model,

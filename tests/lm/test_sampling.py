@@ -6,16 +6,7 @@ import warnings
 
 import pytest
 import torch
-from tiny_models import (
-    END,
-    PAD,
-    nudged,
-    one_thread,
-    random_numbers,
-    random_prompts,
-    tiny_gpt2,
-    tiny_trunk,
-)  # noqa: F401
+from tiny_models import END, PAD, nudged, random_numbers, random_prompts, tiny_gpt2, tiny_trunk  # noqa: F401
 from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
 
 from rlhf_core.common.settings import SamplingSettings

@@ -7,12 +7,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.judging import briefs
 from rlhf_core.loop import workbench
 from rlhf_core.session import registry
-from rlhf_core.session.state import ON_DISK, SCRIPTED, InputError, Session
+from rlhf_core.session.state import ON_DISK, SCRIPTED, Session
 from rlhf_core.store import bundle
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)

@@ -10,13 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_models import byte_tokenizer, one_thread, tiny_model  # noqa: F401
 
+from rlhf_core.common import errors
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
-from rlhf_core.lm import download, language_model, model_list
+from rlhf_core.lm import language_model, model_list
 from rlhf_core.loop import model_choice, whole, workbench
 from rlhf_core.session import registry
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.store import bundle
 from rlhf_core.work import jobs
 from ui import state
@@ -99,7 +101,7 @@ def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(
 ):
     def refused(name):
         yield Progress("fetching", 0, 1)
-        raise download.DownloadError("The model gpt2 could not be downloaded.")
+        raise errors.DownloadError("The model gpt2 could not be downloaded.")
 
     monkeypatch.setattr(model_choice, "fetch_aside", refused)
     monkeypatch.setattr(model_list, "here", lambda name: name not in model_list.HUB)

@@ -7,11 +7,13 @@ import torch
 from tiny_models import one_thread  # noqa: F401
 from transformers import GPT2LMHeadModel
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
+from rlhf_core.lm import texts
 from rlhf_core.lm.language_model import BUNDLED
+from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE
 from rlhf_core.loop import workbench
-from rlhf_core.loop.workbench import ROLLOUT_TEMPERATURE
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 
 PAIR = {
     "prompt": "A cat is",
@@ -94,7 +96,7 @@ def test_fluency_is_the_mean_log_probability_under_the_frozen_model():
         ("An opossum is", " a", False),
         ("A cat is", "", True),
     ]
-    work, found = workbench.fluency_of_texts(lm, rows), None
+    work, found = texts.fluency_of_texts(lm, rows), None
     try:
         while True:
             next(work)

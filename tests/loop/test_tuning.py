@@ -12,12 +12,13 @@ import torch
 from tiny_models import END, PAD, one_thread, random_prompts, tiny_trunk  # noqa: F401
 
 from rlhf_core.algorithms import ppo
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.judging import briefs
 from rlhf_core.loop import replay, tuning, whole, workbench
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 from rlhf_core.store.bundle import read_bundle
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
 from rlhf_core.session import registry
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import text, whiteboard
 from ui.ranking import card

@@ -15,11 +15,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common import ppo_presets
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, describe
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session import registry
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import charts, state, whiteboard
 

@@ -9,7 +9,7 @@ from tiny_models import END, PAD, WORDS, FakeLM, one_thread, tiny_trunk  # noqa:
 
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import Pair
-from rlhf_core.lm.sampling import response_forward
+from rlhf_core.lm.sampling import pooled_states, response_forward
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.attribution import (
     correlation,
@@ -23,7 +23,7 @@ from rlhf_core.rewards.attribution import (
     token_shares,
     word_groups,
 )
-from rlhf_core.rewards.reward_model import RewardModel, Whitener, pooled_states
+from rlhf_core.rewards.reward_model import RewardModel, Whitener
 
 
 @pytest.fixture(scope="module")

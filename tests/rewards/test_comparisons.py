@@ -10,12 +10,13 @@ import torch
 from lab_data import general_optimum, judged, normal, plain
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import PreferenceError, RewardModelError
 from rlhf_core.common.settings import RewardModelSettings
-from rlhf_core.judging.preferences import EXPLOIT, Pair, PreferenceError, Ranking
+from rlhf_core.judging.preferences import EXPLOIT, Pair, Ranking
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.comparisons import fit_head, from_states, rows_of, solve, solve_many
 from rlhf_core.rewards.diagnostics import diagnose, leave_one_prompt_out
-from rlhf_core.rewards.reward_model import RewardModelError, Whitener, fit, prior_stds
+from rlhf_core.rewards.reward_model import Whitener, fit, prior_stds
 
 
 def test_solve_is_the_optimum():

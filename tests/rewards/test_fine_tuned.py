@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_models import END, PAD, FakeLM, one_thread, tiny_gpt2  # noqa: F401
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
@@ -24,7 +25,6 @@ from rlhf_core.rewards.fine_tuned import (
     token_ids,
 )
 from rlhf_core.rewards.kinds import HeadScorer, Reference, train
-from rlhf_core.rewards.reward_model import RewardModelError
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_taste_is_learned_held_out_by_prompt_and_the_base_is_untouched(lm):
 
 
 def test_both_kinds_speak_one_language(lm):
-    from rlhf_core.loop.workbench import pooled_of_texts
+    from rlhf_core.lm.texts import pooled_of_texts
 
     pairs = taste(count=20)
     rows = [row for pair in rows_of_pairs(taste(count=20, seed=9)) for row in pair]

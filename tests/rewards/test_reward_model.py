@@ -8,18 +8,18 @@ import pytest
 import torch
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
+from rlhf_core.lm.sampling import pooled_states
 from rlhf_core.rewards import reward_model as rm
 from rlhf_core.rewards.reward_model import (
     RewardModel,
-    RewardModelError,
     Whitener,
     fit,
     fit_whitener,
     newton_step,
     pairwise_loss,
-    pooled_states,
     ranking_loss,
     wilson_interval,
 )

@@ -5,8 +5,8 @@ import torch
 from lab_data import general_optimum, judged, model_of, normal
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.rewards.comparisons import solve
-from rlhf_core.rewards.reward_model import RewardModelError
 from rlhf_core.rewards.uncertainty import (
     bootstrap_heads,
     exploring_posterior,

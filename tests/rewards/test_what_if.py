@@ -5,7 +5,7 @@ import torch
 from lab_data import general_optimum, judged, model_of, normal
 from tiny_models import one_thread  # noqa: F401
 
-from rlhf_core.rewards.reward_model import RewardModelError
+from rlhf_core.common.errors import RewardModelError
 from rlhf_core.rewards.what_if import what_if
 
 REFERENCE = normal(300, 4, seed=50)

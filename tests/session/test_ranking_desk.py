@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from lab_data import revise
 
+from rlhf_core.common.errors import BriefError, InputError, PreferenceError
 from rlhf_core.judging import briefs
-from rlhf_core.judging.briefs import BriefError
 from rlhf_core.judging.gold_items import gold_items
-from rlhf_core.judging.preferences import PreferenceError, Ranking, pairs_from_rankings
+from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
+from rlhf_core.judging.typed import MAX_IDEAL
 from rlhf_core.session import ranking_desk, registry
-from rlhf_core.session.state import MAX_IDEAL, SCRIPTED, InputError, Session
+from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 
 BIOLOGY = briefs.PRESETS["biology-homework"]

@@ -8,9 +8,11 @@ import pytest
 import torch
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError
+from rlhf_core.evaluation import still_improving
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
 from rlhf_core.session import rounds
-from rlhf_core.session.state import InputError, Session
+from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 
 
@@ -212,7 +214,7 @@ def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path
     assert rounds.kept(again, 1)
     again.roll_back(1)
     assert again.current_round == 2 and len(again.rounds) == 1
-    assert rounds.still_improving(again.rounds * 2)["answer"] == "unknown"
+    assert still_improving.still_improving(again.rounds * 2)["answer"] == "unknown"
 
 
 def test_weights_that_are_gone_are_refused_in_words_and_nothing_is_lost(tmp_path):
@@ -339,7 +341,7 @@ def measured(number: int, rate: float, **more) -> dict:
     ],
 )
 def test_two_rounds_are_compared_with_an_interval(first, second, answer, words):
-    found = rounds.still_improving([measured(1, first), measured(2, second)])
+    found = still_improving.still_improving([measured(1, first), measured(2, second)])
     assert (
         found["answer"] == answer
         and words in found["sentence"]
@@ -354,24 +356,24 @@ def test_few_prompts_and_noise_are_no_improvement():
         prompt: rate + (0.3 if i % 2 else -0.26)
         for i, (prompt, rate) in enumerate(one["by_prompt"].items())
     }
-    assert rounds.still_improving([one, other])["answer"] == "no change"
+    assert still_improving.still_improving([one, other])["answer"] == "no change"
     old = [
         {"round": 1, "win_rate": 0.6, "pairs": 60},
         {"round": 2, "win_rate": 0.65, "pairs": 60},
     ]  # nothing kept by prompt
-    assert rounds.still_improving(old)["answer"] == "no change"
+    assert still_improving.still_improving(old)["answer"] == "no change"
     far = [{"round": 1, "win_rate": 0.2, "pairs": 200}, {"round": 2, "win_rate": 0.9, "pairs": 200}]
-    assert rounds.still_improving(far)["answer"] == "better"
+    assert still_improving.still_improving(far)["answer"] == "better"
 
 
 def test_what_was_not_measured_cannot_be_told():
     assert (
-        rounds.still_improving([])["answer"]
-        == rounds.still_improving([measured(1, 0.7)])["answer"]
+        still_improving.still_improving([])["answer"]
+        == still_improving.still_improving([measured(1, 0.7)])["answer"]
         == "unknown"
     )
     skipped = [measured(1, 0.6), {"round": 2, "win_rate": None}, measured(3, 0.8)]
-    assert "round 1 to round 3" in rounds.still_improving(skipped)["sentence"]
+    assert "round 1 to round 3" in still_improving.still_improving(skipped)["sentence"]
 
 
 def test_rates_by_prompt_count_ties_half():

@@ -16,26 +16,17 @@ import pytest
 import torch
 from tiny_models import one_thread, tiny_gpt2  # noqa: F401
 
+from rlhf_core.common.errors import InputError, PreferenceError, SettingsError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import (
-    PPOSettings,
-    RewardModelSettings,
-    SamplingSettings,
-    SettingsError,
-)
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import Pair, PreferenceError
+from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm import texts
 from rlhf_core.loop import whole, workbench
 from rlhf_core.loop.replay import replay
 from rlhf_core.session import registry, rounds
-from rlhf_core.session.state import (
-    MAX_ROUNDS,
-    MAX_USER_PROMPTS,
-    ON_DISK,
-    InputError,
-    Session,
-    check_prompt,
-)
+from rlhf_core.session.state import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, Session
 from rlhf_core.store.bundle import BundleError, read_bundle
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
@@ -415,7 +406,7 @@ def test_rewards_and_features_of_a_text_do_not_depend_on_its_neighbours(tuned):
     )
 
     def pooled(rows):
-        work = workbench.pooled_of_texts(lm, rows)
+        work = texts.pooled_of_texts(lm, rows)
         while True:
             try:
                 next(work)

@@ -12,10 +12,10 @@ import weakref
 
 import pytest
 
+from rlhf_core.common.errors import BriefError, QueueError
 from rlhf_core.common.events import Progress
-from rlhf_core.judging.briefs import BriefError
 from rlhf_core.work import jobs
-from rlhf_core.work.jobs import JobQueue, QueueError
+from rlhf_core.work.jobs import JobQueue
 
 WAIT = 10  # seconds a test waits for a thread before it fails; a pass takes milliseconds
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from rlhf_core.session.state import InputError
+from rlhf_core.common.errors import InputError
 from ui import styles, text
 
 CSS = styles.sheet("lab_card")

@@ -15,9 +15,10 @@ import time
 import streamlit as st
 
 from rlhf_core.judging.preferences import Ranking
+from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON
 from rlhf_core.session import ranking_desk
 from rlhf_core.session.ranking_desk import Asked
-from rlhf_core.session.state import MAX_IDEAL, MAX_REASON, Session
+from rlhf_core.session.state import Session
 from ui import components, state, styles, text
 from ui.ranking import ordering
 from ui.ranking.ordering import button

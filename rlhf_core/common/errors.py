@@ -1,0 +1,47 @@
+"""What a person can put right: errors whose message is one clear sentence for a page or a terminal."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something the learner can put right; the message is one clear sentence for the page or the
+    terminal.
+    """
+
+
+class SettingsError(ValueError):
+    """A setting that cannot work; the message names it, says why and what is possible."""
+
+
+class BriefError(ValueError):
+    """A brief that cannot be used; the message says what is wrong and where."""
+
+
+class PreferenceError(ValueError):
+    """A judgement that cannot be used; the message names the row and what is wrong."""
+
+
+class BundleError(ValueError):
+    """A bundle that cannot be read or written; the message is one sentence that names the file and
+    what is wrong.
+    """
+
+
+class ChangedError(BundleError):
+    """A file that is not what it was when the run was saved."""
+
+
+class DownloadError(ValueError):
+    """A model that could not be fetched; the message says why and what to do."""
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded; the message says which, why, and what would work."""
+
+
+class RewardModelError(ValueError):
+    """Comparisons from which nothing can be learned; the message says why and what to do."""
+
+
+class QueueError(RuntimeError):
+    """A job that can't be taken; the message is one sentence for the page."""
