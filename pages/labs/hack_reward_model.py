@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.labs import hacking_board
 from ui import charts, monitor, state, text
-from ui.charts import reward_lab as charts_lab
+from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 MOST_TEXT = 1_000
@@ -166,7 +166,7 @@ def hole(kept: dict) -> None:
         for row in kept["before"]
         if row["text"] in after
     ]
-    chart = charts_lab.moves(
+    chart = charts_outputs.moves(
         rows,
         title="The board before and after the retraining",
         before="Before",

@@ -11,7 +11,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import symptoms
 from rlhf_core.work import jobs
 from ui import charts, knobs, monitor, state, step_time, studio, text, whiteboard
-from ui.charts import training as charts_training
+from ui.charts import ppo as charts_ppo
 
 LABELS = {
     "steps": "Steps",
@@ -168,18 +168,13 @@ def gauges(end: int | None) -> None:
     """The live charts: what it is for, what it writes, and then how the training feels."""
     metrics, target = list(session.metrics), (knob.ran() or knob.chosen())["kl_target"] or None
     side_by_side(
-        charts_training.reward(metrics, end),
-        charts_training.kl_to_reference(metrics, end, target=target),
+        charts_ppo.reward(metrics, end), charts_ppo.kl_to_reference(metrics, end, target=target)
     )
-    side_by_side(
-        charts_training.reward_against_drift(metrics), charts_training.entropy(metrics, end)
-    )
+    side_by_side(charts_ppo.reward_against_drift(metrics), charts_ppo.entropy(metrics, end))
     samples()
     st.subheader("How the training feels", anchor=False)
-    side_by_side(
-        charts_training.clip_fraction(metrics, end), charts_training.approx_kl_update(metrics, end)
-    )
-    side_by_side(charts_training.value_loss(metrics, end))
+    side_by_side(charts_ppo.clip_fraction(metrics, end), charts_ppo.approx_kl_update(metrics, end))
+    side_by_side(charts_ppo.value_loss(metrics, end))
 
 
 def side_by_side(*row: charts.Chart) -> None:

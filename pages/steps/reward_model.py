@@ -9,8 +9,8 @@ import streamlit as st
 
 from rlhf_core.common import settings
 from ui import charts, knobs, monitor, state, text
-from ui.charts import reward_lab as charts_lab
-from ui.charts import training as charts_training
+from ui.charts import reward_model as charts_fit
+from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 FEATURES = next(
@@ -85,7 +85,7 @@ def tuning(records: list[dict], view: dict) -> None:
 
 
 def second_opinion(examples: list[dict], now: str) -> charts.Chart:
-    return charts_lab.moves(
+    return charts_outputs.moves(
         examples,
         title="The same outputs, two reward models",
         before="Instant",
@@ -192,9 +192,9 @@ def train() -> None:
 def curves(records: list[dict], iterations: int | None = None, key: str = "fit") -> None:
     left, right = st.columns(2)
     with left:
-        charts.draw(charts_training.reward_model_loss(records, iterations), key=f"{key}_loss")
+        charts.draw(charts_fit.reward_model_loss(records, iterations), key=f"{key}_loss")
     with right:
-        charts.draw(charts_training.accuracy(records, iterations), key=f"{key}_accuracy")
+        charts.draw(charts_fit.accuracy(records, iterations), key=f"{key}_accuracy")
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -206,7 +206,7 @@ def live(records: list[dict], view: dict) -> None:
     rows = [record for record in records if "iteration" in record]
     curves(rows, settings.RewardModelSettings().iterations)
     if rows and rows[-1].get("examples"):
-        charts.draw(charts_training.scores(rows[-1]["examples"]), key="fit_scores")
+        charts.draw(charts_outputs.scores(rows[-1]["examples"]), key="fit_scores")
 
 
 def playback() -> None:
@@ -219,7 +219,7 @@ def playback() -> None:
         " much faster."
     )
     curves(records[:shown], len(records))
-    charts.draw(charts_training.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
+    charts.draw(charts_outputs.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
     if shown >= len(records):
         state.rerun()
 
@@ -418,7 +418,7 @@ if session.reward_model is not None and not busy and slow_motion:
 elif session.reward_model is not None and not busy:
     verdict(session.reward_summary)
     if session.reward_summary.get("examples"):
-        charts.draw(charts_training.scores(session.reward_summary["examples"]), key="scores")
+        charts.draw(charts_outputs.scores(session.reward_summary["examples"]), key="scores")
     curves(session.fit_records)
     with st.container(horizontal=True, key="fit_labs"):
         st.page_link(

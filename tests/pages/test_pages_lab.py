@@ -612,9 +612,9 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
 
 
 def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
-    from ui.charts import training as charts_training
+    from ui.charts import scored_outputs as charts_outputs
 
-    known = charts_training.scores(
+    known = charts_outputs.scores(
         [
             {
                 "prompt": PROMPT,
@@ -633,7 +633,7 @@ def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
     )
     assert (
         "±"
-        not in charts_training.scores(
+        not in charts_outputs.scores(
             [{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4}]
         ).alt
     )

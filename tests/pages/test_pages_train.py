@@ -851,13 +851,9 @@ def test_rounds_wait_for_a_running_job(queue):
 @pytest.mark.parametrize(
     "name",
     [
-        "pages/steps/reward_model.py",
-        "pages/steps/ppo.py",
-        "pages/steps/before_after.py",
-        "pages/steps/rounds.py",
-        "ui/charts.py",
-        "ui/charts_training.py",
-        "ui/charts_compare.py",
+        path.relative_to(ROOT).as_posix()
+        for folder in ("pages", "ui")
+        for path in sorted((ROOT / folder).rglob("*.py"))
     ],
 )
 def test_pages_hold_no_torch(name):
