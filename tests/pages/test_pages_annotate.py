@@ -317,7 +317,7 @@ def test_what_a_browser_tells_of_the_clock_is_not_trusted(told):
 
         from ui import components
 
-        st.session_state["clock"] = {"away": told}
+        st.session_state["rank_card_clock"] = {"away": told}
         st.text(str(components.seconds_away("x")))
 
     from streamlit.testing.v1 import AppTest

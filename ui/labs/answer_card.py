@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
-from ui import styles, text
+from ui import components, styles, text
 
+PLACE = "lab_card"
 CSS = styles.sheet("lab_card")
 
 WORDS = {
@@ -29,26 +30,6 @@ HELP = {
     "both_bad": "Neither will do. Kept on record.",
     "skip": "I can't say. Kept on record.",
 }
-
-# How long the tab was out of sight since the page was loaded, told whenever it comes back into
-# view.
-_SIGHT = """
-export default function ({ setStateValue }) {
-  const sight = (window.opossumSight ??= { away: 0, since: document.hidden ? performance.now() : null })
-  sight.tell = () => setStateValue("away", sight.away / 1000)
-  if (sight.listening) return
-  sight.listening = true
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) sight.since = performance.now()
-    else if (sight.since !== null) {
-      sight.away += performance.now() - sight.since
-      sight.since = null
-      if (document.querySelector(".st-key-lab_card")) sight.tell()
-    }
-  })
-}
-"""
-_sight = st.components.v2.component("opossum_sight", js=_SIGHT)
 
 
 def brief(card: dict, heading: str = "The brief") -> None:
@@ -88,12 +69,8 @@ def draw(
     """
     work = st.session_state.get("lab_card")
     if not work or work["card"] != card:
-        work = st.session_state["lab_card"] = {
-            "card": card,
-            "since": time.monotonic(),
-            "away": _away(),
-        }
-    with st.container(border=True, key="lab_card"):
+        work = st.session_state["lab_card"] = {"card": card, "since": time.monotonic()}
+    with st.container(border=True, key=PLACE):
         for column, letter, written, foot in zip(st.columns(2), "ab", texts, feet, strict=True):
             with column:
                 text.answer(prompt, written, foot=foot)
@@ -102,13 +79,16 @@ def draw(
             with st.container(horizontal=True):
                 for choice in choices[2:]:
                     _button(choice, card, take, keys)
-        _sight(key="sight", on_away_change=lambda: None)
+        components.clock(_showing(work), place=PLACE)
 
 
 def elapsed() -> float:
     """Seconds that the card which is up has been in sight."""
     work = st.session_state.get("lab_card")
-    return max(0.0, time.monotonic() - work["since"] - (_away() - work["away"])) if work else 0.0
+    if not work:
+        return 0.0
+    passed = time.monotonic() - work["since"]
+    return max(0.0, passed - components.seconds_away(_showing(work), PLACE))
 
 
 def put_down() -> None:
@@ -161,13 +141,6 @@ def _take(choice: str, card: str, take: Callable[[str, float], None]) -> None:
         st.session_state["note"] = str(error)
 
 
-def _away() -> float:
-    """Seconds that the tab was out of sight since the page was loaded, as the browser told; 0 where
-    it told nothing that makes sense.
-    """
-    told = (st.session_state.get("sight") or {}).get("away")
-    return (
-        max(0.0, float(told))
-        if isinstance(told, int | float) and not isinstance(told, bool)
-        else 0.0
-    )
+def _showing(work: dict) -> str:
+    """Names this showing of the card: one that comes up again is a new one to the browser."""
+    return f"{work['card']} {work['since']}"

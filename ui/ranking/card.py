@@ -132,7 +132,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
         work["since"] = time.monotonic()
     work["form"], work["draw"] = form, work["draw"] + 1
     shown = order_on_screen(session, row)
-    components.clock(row["id"], pair=len(shown) == 2, keys=keys, draw=work["draw"])
+    door = {"pair": len(shown) == 2, "keys": keys}
+    components.clock(row["id"], door=door, draw=work["draw"])
     if row.get("again"):
         st.html(
             f'<div class="op-again">{text.escape(AGAIN)}<br>You said:'
