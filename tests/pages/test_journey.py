@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from test_screenshots import LOOKS, PAGES
+from browser_helpers import LOOKS, PAGES
 from walking import (
     SLOW,
     ask,
