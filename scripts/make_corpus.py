@@ -128,12 +128,14 @@ WHEN = (
     " minutes of {day}|after too much sugar|in a very long meeting|on the first warm day|when the"
     " snacks run out"
 ).split("|")
-BOSS = "landlord|boss|villain|wizard|king|queen|manager|burglar|vampire|goblin|diva|lawyer|ghost|poet|detective|pirate|hero|uncle|roommate|therapist|superstar|intern".split(
-    "|"
-)
-LOOK = "tiny|sleepy|dramatic|angry|fluffy|shiny|lazy|hungry|nervous|proud|grumpy|fancy|silent|loud|brave|sneaky|tired|cheerful|confused|chaotic|smug|cozy".split(
-    "|"
-)
+BOSS = (
+    "landlord boss villain wizard king queen manager burglar vampire goblin diva lawyer ghost poet"
+    " detective pirate hero uncle roommate therapist superstar intern"
+).split()
+LOOK = (
+    "tiny sleepy dramatic angry fluffy shiny lazy hungry nervous proud grumpy fancy silent loud"
+    " brave sneaky tired cheerful confused chaotic smug cozy"
+).split()
 THING = (
     "big plans|snack breath|trust issues|main character energy|a secret diary|strong opinions|zero"
     " plans|too many tabs open|bad Wi-Fi|a tiny crown|a sad playlist|soft drama|a loud inner"

@@ -28,9 +28,10 @@ PEOPLE = (
 THINGS = (
     "mornings|winter|summer|rain|coffee|tea|books|music|the sea|the city|the"
     " internet|school|work|cooking|bread|gardens|sleep|walking|old"
-    " houses|trains|birthdays|cats|dogs|birds|soup|computers|phones|games|friends|family|weekends|Mondays|libraries|the"
-    " kitchen|the forest|mountains|snow|bicycles|fresh air|chocolate|breakfast|a good chair|clean"
-    " water|team meetings|email|data|learning|stories|art|dancing|holidays|farms|rivers|a warm"
+    " houses|trains|birthdays|cats|dogs|birds|soup|computers|phones|games|friends|family"
+    "|weekends|Mondays|libraries|the kitchen|the forest|mountains|snow|bicycles|fresh air"
+    "|chocolate|breakfast|a good chair|clean water"
+    "|team meetings|email|data|learning|stories|art|dancing|holidays|farms|rivers|a warm"
     " blanket|cheese|pizza|plants"
 ).split("|")
 GOALS = (
@@ -40,9 +41,10 @@ GOALS = (
     " plants alive|cook rice|find a job|read more books|draw a cat|pack a bag|remove a stain|stay"
     " calm|tell a good story|build a fire|be a good neighbor|use a computer|fix a leaking tap"
 ).split("|")
-PLACES = "park|library|beach|market|school|office|kitchen|farm|museum|station|garden|hospital|bakery|lake|gym".split(
-    "|"
-)
+PLACES = (
+    "park library beach market school office kitchen farm museum station garden hospital bakery"
+    " lake gym"
+).split()
 TIMES = (
     "In the morning|At night|On the weekend|In winter|In summer|After lunch|On a rainy day|Every"
     " Monday|Long ago|Last week|Tomorrow".split("|")
@@ -108,7 +110,7 @@ def make_prompts(rng: random.Random) -> list[tuple[str, bool]]:
 
 
 def keep(prompt: str, completion: str, words: set[str]) -> str | None:
-    """The first sentence of ``completion`` where it is plain, short English; None where it is not."""
+    """The first sentence of ``completion`` where it is plain, short English, else None."""
     match = re.match(r"[^.!?\n]{8,95}[.!?](?=\s|$)", completion.replace("’", "'"))
     if not match:
         return None

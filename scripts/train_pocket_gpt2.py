@@ -158,7 +158,9 @@ def main() -> None:
     torch.set_num_threads(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    log = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
+
+    def log(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     lines = read_lines(args.corpus / "train.jsonl")
     if (args.out / "tokenizer.json").exists():
@@ -167,11 +169,11 @@ def main() -> None:
         log(f"training the tokenizer on {len(lines):,} lines")
         tokenizer = make_tokenizer(lines[:200_000], args.out)
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    encode = lambda texts: [
-        e + [end]
-        for e in tokenizer(texts, add_special_tokens=False)["input_ids"]
-        if len(e) < MAX_TOKENS
-    ]  # noqa: E731
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return [row + [end] for row in rows if len(row) < MAX_TOKENS]
+
     sequences = encode(lines)
     heldout = encode(read_lines(args.corpus / "heldout.jsonl"))
     log(

@@ -1,5 +1,5 @@
-"""Two small components of our own, since Streamlit has neither: the desk's clock, and a list to put
-in order by dragging.
+"""Two small components of our own, since Streamlit has neither: the clock of a card, and a list to
+put in order by dragging.
 
 Their scripts lie beside this file. Each gets plain data and sets it as text; what a person wrote or
 a model said is never HTML.
@@ -22,22 +22,29 @@ _order = st.components.v2.component(
 )
 
 
-def clock(card: str, *, pair: bool, keys: bool, draw: int) -> None:
-    """Measure how long the tab is out of sight while ``card`` is up (``seconds_away``), and let
-    each press count once. ``draw``: another number at each run.
+def clock(
+    card: str, *, place: str = "rank_card", door: dict | None = None, draw: int | None = None
+) -> None:
+    """Measure how long the tab is out of sight while ``card`` is up (``seconds_away``).
+
+    Args:
+        place: the key of the container that the card stands in.
+        door: let each press on the desk count once; "pair", whether a pair is shown, and "keys",
+        whether single keys are on.
+        draw: another number at each run: a press after it is a new one.
     """
     _clock(
-        key="clock",
-        data={"card": card, "pair": pair, "keys": keys, "draw": draw},
+        key=f"{place}_clock",
+        data={"card": card, "place": place, "door": door, "draw": draw},
         on_away_change=lambda: None,
     )
 
 
-def seconds_away(card: str) -> float:
+def seconds_away(card: str, place: str = "rank_card") -> float:
     """Seconds that the tab was out of sight since ``card`` came up, as the browser told; 0 where it
     told nothing that makes sense.
     """
-    told = (st.session_state.get("clock") or {}).get("away")
+    told = (st.session_state.get(f"{place}_clock") or {}).get("away")
     seconds = told.get("seconds") if isinstance(told, dict) and told.get("card") == card else None
     return (
         max(0.0, float(seconds))

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from ui import styles
+
 REGISTERS = {  # of the word rule, as people say them
     "fact": "facts",
     "meme": "jokes",
@@ -25,39 +27,11 @@ REGISTERS = {  # of the word rule, as people say them
 }
 MAX_SHOWN = 2_000  # characters of one text on the page; the rest is kept but not drawn
 
-CSS = """
-.op-answer {font-size: 1.06rem; line-height: 1.5; padding: .75rem .95rem; border-radius: 12px; overflow-wrap: anywhere; white-space: pre-wrap;
-  background: color-mix(in srgb, currentColor 5%, transparent); border: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
-.op-answer .op-tag {display: block; font-size: .8rem; font-weight: 700; color: light-dark(#a83f67, #f0a0bb); line-height: 1.3; margin-bottom: .15rem;}
-.op-answers {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .8rem;}
-.op-answer .op-given {opacity: .72;}
-.op-answer .op-written {font-weight: 600;}
-.op-answer.op-live .op-written::after {content: "\\258d"; margin-left: 1px; animation: op-blink 1s steps(2) infinite;}
-.op-answer .op-foot {display: block; font-size: .8rem; font-weight: 400; opacity: .75; margin-top: .35rem;}
-.op-measure b {font-size: 1.5rem;} .op-measure span {opacity: .8; font-size: .92rem;}
-.op-change {display: grid; gap: .15rem; line-height: 1.45; overflow-wrap: anywhere; margin-bottom: .3rem;}
-.op-change del {text-decoration: none; opacity: .8; border-left: 4px solid light-dark(#b3433f, #e08a86); padding-left: .6rem;}
-.op-change del::before {content: "before: ";} .op-change ins::before {content: "after: ";}
-.op-change ins {text-decoration: none; border-left: 4px solid light-dark(#1e7d6f, #58c79b); padding-left: .6rem;}
-@keyframes op-blink {50% {opacity: 0;}}
-@media (prefers-reduced-motion: reduce) {.op-answer.op-live .op-written::after {animation: none;}}
-.op-tokens {line-height: 2.5; overflow-wrap: anywhere;}
-.op-token {position: relative; display: inline-block; white-space: pre; border-radius: 6px; padding: 0 .28em; margin: 0 .12em; line-height: 1.7; cursor: help;
-  font-family: "Source Code Pro", ui-monospace, monospace; font-size: .95rem;
-  background: color-mix(in srgb, light-dark(#2f8f6b, #58c79b) calc(var(--p) * 62%), light-dark(#f3dfd2, #4a342a));}
-.op-token:focus-visible {outline: 3px solid light-dark(#a83f67, #f0a0bb);}
-.op-token .op-tip {display: none; position: absolute; left: 0; top: 100%; z-index: 30; min-width: 11.5rem; padding: .5rem .7rem;
-  border-radius: 10px; line-height: 1.5;
-  font-size: .82rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre;
-  box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
-.op-token:hover .op-tip, .op-token:focus .op-tip {display: block;}
-.op-token.op-up {background: color-mix(in srgb, light-dark(#3f9f8f, #2b8577) calc(var(--p) * 70%), transparent); border-bottom: 3px solid light-dark(#1b7468, #58c7b7);}
-.op-token.op-down {background: color-mix(in srgb, light-dark(#e08a55, #a8551f) calc(var(--p) * 70%), transparent); border-bottom: 3px dashed light-dark(#a8551f, #f0a578);}
-"""
+CSS = styles.sheet("text")
 
 
 def escape(text: str) -> str:
-    """``text`` for our own HTML: no tags, no attributes, no entities of its own, and not endless."""
+    """``text`` for our own HTML: no tags, attributes or entities of its own, and not endless."""
     return html.escape(short(text), quote=True)
 
 
@@ -99,10 +73,11 @@ def side_by_side(rows: Sequence[tuple[str, str, str, str]], *, live: bool = Fals
     """Outputs beside each other where there is room; rows of prompt, what was written, tag and
     foot.
     """
-    st.html(
-        "<div"
-        f' class="op-answers">{"".join(answer_html(prompt, written, live=live, tag=tag, foot=foot) for prompt, written, tag, foot in rows)}</div>'
-    )
+    cards = [
+        answer_html(prompt, written, live=live, tag=tag, foot=foot)
+        for prompt, written, tag, foot in rows
+    ]
+    st.html(f'<div class="op-answers">{"".join(cards)}</div>')
 
 
 def answer_html(
@@ -111,9 +86,9 @@ def answer_html(
     above = f'<span class="op-tag">{html.escape(tag)}</span>' if tag else ""
     below = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
     return (
-        f'<div class="op-answer{" op-live" if live else ""}">{above}<span'
-        f' class="op-given">{escape(prompt)}</span><span'
-        f' class="op-written">{escape(written)}</span>{below}</div>'
+        f'<div class="op-answer{" op-live" if live else ""}">{above}'
+        f'<span class="op-given">{escape(prompt)}</span>'
+        f'<span class="op-written">{escape(written)}</span>{below}</div>'
     )
 
 
@@ -136,9 +111,8 @@ def tokens_html(rows: Sequence[dict]) -> str:
             "\nalso possible\n" + "\n".join(others) if others else ""
         )
         chips.append(
-            '<span class="op-token" tabindex="0"'
-            f' style="--p:{probability:.3f}">{escape(visible(row["token"]))}<span'
-            f' class="op-tip">{escape(tip)}</span></span>'
+            f'<span class="op-token" tabindex="0" style="--p:{probability:.3f}">'
+            f'{escape(visible(row["token"]))}<span class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
@@ -158,10 +132,11 @@ def shares_html(rows: Sequence[dict]) -> str:
         tip = f"share of the score {row['share']:+.2f}" + (
             f"\nscore without it {row['without']:+.2f}" if row.get("without") is not None else ""
         )
+        strength = abs(row["share"]) / strongest
+        word = escape(visible(row["word"].strip()))
         chips.append(
-            f'<span class="op-token {way}" tabindex="0"'
-            f' style="--p:{abs(row["share"]) / strongest:.3f}">{escape(visible(row["word"].strip()))}<span'
-            f' class="op-tip">{escape(tip)}</span></span>'
+            f'<span class="op-token {way}" tabindex="0" style="--p:{strength:.3f}">'
+            f'{word}<span class="op-tip">{escape(tip)}</span></span>'
         )
     return f'<div class="op-tokens">{"".join(chips)}</div>'
 
@@ -181,7 +156,7 @@ def percent(share: float) -> str:
 
 
 def about_prompt(prompt: str) -> str | None:
-    """What to expect from an unusual prompt, in one sentence; None where there is nothing to say."""
+    """What to expect from an unusual prompt, in one sentence, or None."""
     if not prompt.strip():
         return None  # the page says itself that nothing is written yet
     if "<" in prompt and ">" in prompt:

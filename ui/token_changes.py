@@ -13,39 +13,18 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui import text
+from ui import styles, text
 
-CSS = """
-.op-answer del {text-decoration: line-through 2px; text-decoration-color: light-dark(#b4560f, #f0a466); opacity: .75; font-weight: 400;}
-.op-answer ins {text-decoration: none; border-bottom: 3px solid light-dark(#1e8c7e, #58c7b6);}
-.op-moved {position: relative; display: inline-block; white-space: pre; border-radius: 6px; padding: 0 .28em; margin: 0 .12em; line-height: 1.7; cursor: help;
-  font-family: "Source Code Pro", ui-monospace, monospace; font-size: .95rem; border: 1px solid color-mix(in srgb, currentColor 14%, transparent);}
-.op-moved.op-more {background: color-mix(in srgb, light-dark(#35a594, #2c9384) calc(var(--m) * 100%), transparent);}
-.op-moved.op-less {background: color-mix(in srgb, light-dark(#e29a5f, #b8652a) calc(var(--m) * 100%), transparent);}
-.op-moved small {font-size: .62em; vertical-align: .25em; opacity: .8;}
-.op-moved:focus-visible {outline: 3px solid light-dark(#a83f67, #f0a0bb);}
-.op-moved .op-tip {display: none; position: absolute; left: 0; top: 100%; z-index: 30; min-width: 15rem; padding: .5rem .7rem; border-radius: 10px; line-height: 1.5;
-  font-size: .8rem; background: light-dark(#2b2622, #f3ede6); color: light-dark(#fffaf3, #231f1c); white-space: pre; box-shadow: 0 6px 24px rgb(0 0 0 / .28);}
-.op-moved:nth-child(n+5) .op-tip {left: auto; right: 0;}
-@media (max-width: 640px) {.op-moved {position: static;} .op-tokens {position: relative;} .op-moved .op-tip, .op-moved:nth-child(n+5) .op-tip {left: 0; right: auto;}}
-.op-moved:hover .op-tip, .op-moved:focus .op-tip {display: block;}
-.op-most {border-collapse: collapse; width: 100%; font-size: .95rem;}
-.op-most :is(th, td) {text-align: right; padding: .3rem .5rem; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); vertical-align: top;}
-.op-most :is(th, td):first-child {text-align: left; overflow-wrap: anywhere;}
-.op-most .op-so-far {opacity: .7;}
-.op-most mark {background: none; color: inherit; font-weight: 700; border-bottom: 3px solid light-dark(#1e8c7e, #58c7b6);}
-.op-most .op-fell mark {border-color: light-dark(#b4560f, #f0a466);}
-"""
+CSS = styles.sheet("token_changes")
 
 
 def draw(record: dict) -> None:
-    """The whole record: the differing words, the tokens of both answers, and the largest changes."""
+    """The whole record: differing words, the tokens of both answers, and the largest changes."""
     st.html(f"<style>{CSS}</style>")
     left, right = difference(record["before"], record["after"])
-    st.html(
-        "<div"
-        f' class="op-answers">{_card(record["prompt"], left, "Before: the original")}{_card(record["prompt"], right, "After: the tuned model")}</div>'
-    )
+    before = _card(record["prompt"], left, "Before: the original")
+    after = _card(record["prompt"], right, "After: the tuned model")
+    st.html(f'<div class="op-answers">{before}{after}</div>')
     st.caption("Struck through: only before. Underlined: only after.")
     st.markdown("**What training did to each token**")
     for side, words in (
@@ -88,9 +67,9 @@ def difference(before: str, after: str) -> tuple[str, str]:
 
 def _card(prompt: str, written: str, tag: str) -> str:
     return (
-        f'<div class="op-answer"><span class="op-tag">{tag}</span><span'
-        f' class="op-given">{text.escape(prompt)}</span><span'
-        f' class="op-written">{written}</span></div>'
+        f'<div class="op-answer"><span class="op-tag">{tag}</span>'
+        f'<span class="op-given">{text.escape(prompt)}</span>'
+        f'<span class="op-written">{written}</span></div>'
     )
 
 
@@ -110,10 +89,10 @@ def _token(row: dict) -> str:
         ]
     kind = "op-more" if change > 0 else "op-less"
     mark = ("▲" if change > 0 else "▼") if abs(change) >= 0.05 else ""  # not by colour alone
+    token, tip = text.escape(text.visible(row["token"])), text.escape("\n".join(lines))
     return (
-        f'<span class="op-moved {kind}" tabindex="0"'
-        f' style="--m:{min(1.0, 2 * abs(change)):.3f}">{text.escape(text.visible(row["token"]))}<small>{mark}</small><span'
-        f' class="op-tip">{text.escape(chr(10).join(lines))}</span></span>'
+        f'<span class="op-moved {kind}" tabindex="0" style="--m:{min(1.0, 2 * abs(change)):.3f}">'
+        f'{token}<small>{mark}</small><span class="op-tip">{tip}</span></span>'
     )
 
 
@@ -123,12 +102,12 @@ def _largest(rows: Sequence[dict]) -> str:
         so_far = " ".join(row["so_far"].split())
         so_far = "…" + so_far[-36:] if len(so_far) > 36 else so_far or "(start)"
         written = " ✓" if row["written"] else ""
+        token = text.escape(text.visible(row["token"]).lstrip("·"))
         lines.append(
-            f"<tr{'' if row['tuned'] > row['original'] else ' class=op-fell'}><td><span"
-            f' class="op-so-far">{text.escape(so_far)} </span>'
-            f"<mark>{text.escape(text.visible(row['token']).lstrip('·'))}</mark>{written}</td><td>{text.percent(row['original'])}</td><td>{text.percent(row['tuned'])}</td></tr>"
+            f"<tr{'' if row['tuned'] > row['original'] else ' class=op-fell'}>"
+            f'<td><span class="op-so-far">{text.escape(so_far)} </span>'
+            f"<mark>{token}</mark>{written}</td>"
+            f"<td>{text.percent(row['original'])}</td><td>{text.percent(row['tuned'])}</td></tr>"
         )
-    return (
-        '<table class="op-most"><thead><tr><th>Text so far, then the'
-        f" token</th><th>Original</th><th>Tuned</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    )
+    head = "<tr><th>Text so far, then the token</th><th>Original</th><th>Tuned</th></tr>"
+    return f'<table class="op-most"><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table>'

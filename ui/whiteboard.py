@@ -8,7 +8,6 @@ escaped.
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import streamlit as st
 
 from rlhf_core.judging import preferences
 from rlhf_core.session.state import Session
-from ui import text
+from ui import styles, text
 
 GOAL = 30  # comparisons that make a good first round
 
@@ -79,119 +78,18 @@ BOXES = (
 )
 NAMES = tuple(box.name for box in BOXES)
 
-# An opossum, front view: ours, drawn by hand in a few strokes.
-_FACE = """<g stroke="#4b423c" stroke-width="2" stroke-linejoin="round">
-<ellipse cx="14" cy="16" rx="9" ry="10" fill="#4b423c"/><ellipse cx="50" cy="16" rx="9" ry="10" fill="#4b423c"/>
-<ellipse cx="14.5" cy="17" rx="5" ry="6" fill="#e9a3b5" stroke="none"/><ellipse cx="49.5" cy="17" rx="5" ry="6" fill="#e9a3b5" stroke="none"/>
-<path d="M8 30 C9 15 22 10 32 10 C42 10 55 15 56 30 C57 42 43 50 37 57 C34 60.5 30 60.5 27 57 C21 50 7 42 8 30Z" fill="#fbf6ef"/></g>
-<path d="M32 10.5 C27 17 26 24 28 30 L36 30 C38 24 37 17 32 10.5Z" fill="#b7aba1"/>
-<path d="M15 25 C20 21 27 25 28 32 C25 37 17 36 15 25Z M49 25 C44 21 37 25 36 32 C39 37 47 36 49 25Z" fill="#8d8077"/>
-<circle cx="22.5" cy="30" r="3.4" fill="#231f1c"/><circle cx="41.5" cy="30" r="3.4" fill="#231f1c"/>
-<circle cx="23.6" cy="28.9" r="1.1" fill="#fff"/><circle cx="42.6" cy="28.9" r="1.1" fill="#fff"/>
-<ellipse cx="32" cy="54.5" rx="5" ry="3.9" fill="#e2839c" stroke="#4b423c" stroke-width="1.5"/>
-<path d="M24 47 L13 45 M24 49.5 L14 51 M40 47 L51 45 M40 49.5 L50 51" stroke="#8d8077" stroke-width="1.2" stroke-linecap="round"/>"""
-MARK_SVG = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{_FACE}</svg>'
+MARK_SVG = styles.picture("mark")
 # With the name beside it, for the top of the sidebar; the colour of the letters reads on light and
 # on dark.
-LOGO_SVG = (
-    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 64">{_FACE}<text x="76" y="45"'
-    ' font-family="Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif"'
-    ' font-size="37" font-weight="700" fill="#c25f83">Opossum</text></svg>'
+_NAME = (
+    '<text x="76" y="45" font-size="37" font-weight="700" fill="#c25f83" font-family="Source Sans,'
+    ' Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif">Opossum</text>'
 )
-_ARROW_SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40" fill="none" stroke="#000"'
-    ' stroke-width="3.2" stroke-linecap="round" stroke-linejoin="round"><path d="M4 21 C12 17.5 24'
-    ' 18.5 35 20"/><path d="M26 11.5 C29 16 32 18.5 35.5 20 C31.5 22 28.5 25 26 29"/></svg>'
-)
-
-
-def _data_url(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
+LOGO_SVG = MARK_SVG.replace('"0 0 64 64"', '"0 0 256 64"').replace("</svg>", f"{_NAME}</svg>")
 
 # An <img>, since the page's sanitiser takes out inline <svg>.
-MARK = f'<img class="op-mark" src="{_data_url(MARK_SVG)}" alt="">'
-
-CSS = (
-    f"""
-:root {{--op-arrow: url("{_data_url(_ARROW_SVG)}");}}
-"""
-    + """
-[data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(1rem, 4vw, 4rem) 4rem; max-width: 1320px;}
-[data-testid="stMain"] h1 {font-size: clamp(1.6rem, 3.4vw, 2.4rem) !important; line-height: 1.15 !important; padding: 0 !important; margin: 0 0 .35rem !important;}
-[data-testid="stCaptionContainer"] {opacity: .76 !important;}
-[data-testid="stApp"] button[data-selected="true"] p, [data-testid="stSliderThumbValue"] p {color: light-dark(#a83f67, #f0a0bb);}
-[data-testid="stPlotlyChart"] :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .legend, .annotation, [class*="g-x"], [class*="g-y"]) text {
-  fill: light-dark(#4a423c, #d9d0c7) !important;}
-[data-testid="stSlider"] [data-testid="stWidgetLabel"] p {color: inherit;}
-[data-testid="stSlider"] [data-testid="stWidgetLabel"] {color: light-dark(#2b2622, #f3ede6);}
-[data-testid="stApp"] button kbd {color: inherit; opacity: 1;}
-.op-lede {font-size: 1.1rem; margin: .45rem 0 0 !important; max-width: 62rem; line-height: 1.45; opacity: .88;}
-.op-mark {width: 1em; height: 1em; vertical-align: -.12em; flex: none;}
-[class*="st-key-board_"] {container-type: inline-size;}
-[class*="st-key-ring_"] {display: grid !important; grid-template-columns: minmax(0, 1fr) 3.2rem minmax(0, 1fr) 3.2rem minmax(0, 1fr);
-  grid-template-areas: "prompt a1 rank a2 reward_model" "a6 mid mid mid a3" "rounds a5 before_after a4 ppo"; gap: 0 !important; align-items: stretch;}
-[class*="st-key-ring_"] > * {min-width: 0; width: auto !important; height: auto !important;}
-[class*="st-key-box_"] {position: relative; height: 100%; gap: .15rem !important; padding: .8rem 1rem .75rem !important;
-  border: 2px solid color-mix(in srgb, currentColor 55%, transparent) !important; border-radius: 22px 14px 26px 12px / 14px 24px 12px 22px !important;
-  background: light-dark(#fffdf9, #26211e); transition: transform .12s, box-shadow .12s;}
-[class*="st-key-box_"]:hover {transform: translateY(-2px); box-shadow: 0 6px 18px rgb(0 0 0 / .12);}
-[class*="st-key-box_"]:has(a:focus-visible) {outline: 3px solid light-dark(#a83f67, #f0a0bb); outline-offset: 3px;}
-[class*="st-key-box_"] [data-testid="stElementContainer"], [class*="st-key-box_"] [data-testid="stHtml"],
-[class*="st-key-box_"] [data-testid="stPageLink"], [class*="st-key-box_"] [data-testid="stPageLink"] * {position: static !important;}
-[class*="st-key-box_"] [data-testid="stElementContainer"] {margin: 0 !important;}
-[class*="st-key-box_"] [data-testid="stPageLink"] a {padding: 0 !important; margin: 0 !important; background: none !important; width: auto;}
-[class*="st-key-box_"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; z-index: 1; border-radius: inherit;}
-[class*="st-key-box_"] [data-testid="stPageLink"] p {font-weight: 700 !important; font-size: 1.14rem !important; white-space: normal !important; overflow: visible !important;}
-.op-what {font-size: .92rem; line-height: 1.38; opacity: .82;}
-.op-number {font-size: 1rem; font-weight: 700; margin-top: .4rem; color: light-dark(#a83f67, #f0a0bb); line-height: 1.3; }
-.op-frozen {font-size: .84rem; line-height: 1.35; margin-top: .45rem; padding: .25rem .6rem; border: 1.5px dashed color-mix(in srgb, currentColor 45%, transparent);
-  border-radius: 10px;}
-.op-chip {display: none; position: absolute; top: -.8rem; right: .9rem; font-size: .78rem; font-weight: 700; letter-spacing: .02em; padding: .1rem .6rem;
-  border-radius: 99px; background: light-dark(#a83f67, #f0a0bb); color: light-dark(#fff, #231f1c); z-index: 2; pointer-events: none;}
-[class*="st-key-box_"]:has(.op-now) {border-color: light-dark(#a83f67, #f0a0bb) !important; border-width: 3px !important; background: light-dark(#fdf0f3, #35262b);}
-.op-now .op-chip {display: block;}
-.op-now.op-busy .op-chip {animation: op-breathe 1.4s ease-in-out infinite;}
-@keyframes op-breathe {50% {opacity: .45;}}
-@media (prefers-reduced-motion: reduce) {.op-now.op-busy .op-chip {animation: none;} [class*="st-key-box_"] {transition: none;}}
-.op-arrow {display: flex; align-items: center; justify-content: center; opacity: .6;}
-[class*="st-key-ring_"] > :has(.op-arrow), [class*="st-key-ring_"] > :has(.op-mid) {align-self: center;}
-.op-arrow i {display: block; width: 2.1rem; height: 2.1rem; background: currentColor; mask: var(--op-arrow) center / contain no-repeat;}
-.op-arrow.op-right i {transform: rotate(0deg);} .op-arrow.op-down i {transform: rotate(90deg);}
-.op-arrow.op-left i {transform: rotate(180deg);} .op-arrow.op-up i {transform: rotate(-90deg);}
-.op-mid {display: flex; gap: .9rem; align-items: center; justify-content: center; padding: .8rem 0; margin: 0 -5.5rem; text-align: left;}
-.op-mid > div {max-width: 31rem;}
-.op-mid .op-mark {width: 3.6rem; height: 3.6rem;}
-.op-mid b {font-weight: 700;} .op-mid small {font-size: .88rem; opacity: .82; display: block; line-height: 1.4;}
-"""
-    + "\n".join(
-        f'[class*="st-key-ring_"] > :has([class*="st-key-box_"][class*="_{name}"]),'
-        f' [class*="st-key-ring_"] > [class*="_{name}"] {{grid-area: {name};}}'
-        for name in NAMES
-    )
-    + "\n"
-    + "\n".join(
-        f'[class*="st-key-ring_"] > :has(.op-at-{area}) {{grid-area: {area};}}'
-        for area in ("a1", "a2", "a3", "a4", "a5", "a6", "mid")
-    )
-    + """
-@container (max-width: 640px) {
-  [class*="st-key-ring_home"] {grid-template-columns: minmax(0, 1fr);
-    grid-template-areas: "mid" "prompt" "a1" "rank" "a2" "reward_model" "a3" "ppo" "a4" "before_after" "a5" "rounds" "a6";}
-  [class*="st-key-ring_home"] .op-arrow {height: 2rem;} [class*="st-key-ring_home"] .op-arrow i {transform: rotate(90deg); height: 1.6rem;}
-  [class*="st-key-ring_home"] .op-arrow.op-at-a6 i {transform: rotate(-90deg);}
-  [class*="st-key-ring_home"] .op-mid {padding: 0 0 1.2rem; margin: 0;}
-}
-[class*="st-key-ring_side"] {grid-template-columns: minmax(0, 1fr) 1rem minmax(0, 1fr) 1rem minmax(0, 1fr);}
-[class*="st-key-box_side"] {padding: .3rem .4rem .35rem !important; border-width: 1.5px !important; border-radius: 10px 7px 11px 6px / 7px 11px 6px 10px !important; gap: 0 !important;}
-[class*="st-key-box_side"] [data-testid="stPageLink"] p {font-size: .74rem !important; line-height: 1.2;}
-[class*="st-key-box_side"] .op-number {font-size: .74rem; margin: 0;}
-[class*="st-key-box_side"] .op-chip {display: none;}
-[class*="st-key-ring_side"] .op-arrow i {width: .85rem; height: .85rem;}
-[class*="st-key-ring_side"] .op-mid {padding: .35rem 0; margin: 0 -1.4rem; gap: .4rem;} [class*="st-key-ring_side"] .op-mid .op-mark {width: 1.6rem; height: 1.6rem;}
-[class*="st-key-ring_side"] .op-mid b {font-size: .76rem; line-height: 1.2;} [class*="st-key-ring_side"] .op-mid small {display: none;}
-"""
-)
+MARK = f'<img class="op-mark" src="{styles.data_url("mark")}" alt="">'
+CSS = f':root {{--op-arrow: url("{styles.data_url("arrow")}");}}\n' + styles.sheet("board")
 
 _TURNS = (
     ("a1", "right"),
@@ -357,36 +255,32 @@ def draw(
 
 
 def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: str) -> str:
-    chip = (
-        "<span"
-        f' class="op-chip">{"working" if busy else ("start here" if box.name == "prompt" else "next")}</span>'
-        if lit
-        else ""
-    )
+    word = "working" if busy else "start here" if box.name == "prompt" else "next"
+    chip = f'<span class="op-chip">{word}</span>' if lit else ""
     what = f'<div class="op-what">{box.what}</div>' if big else ""
     frozen = (
-        '<div class="op-frozen">❄ A frozen copy of the original holds it'
-        f" back.{html.escape(drifted)}</div>"
+        '<div class="op-frozen">❄ A frozen copy of the original holds it back.'
+        f"{html.escape(drifted)}</div>"
         if big and box.name == "ppo"
         else ""
     )
     state = ("op-now" if lit else "") + (" op-busy" if lit and busy else "")
     return (
-        f'<div class="op-inside {state}">{chip}{what}<div'
-        f' class="op-number">{html.escape(number)}</div>{frozen}</div>'
+        f'<div class="op-inside {state}">{chip}{what}'
+        f'<div class="op-number">{html.escape(number)}</div>{frozen}</div>'
     )
 
 
 def _middle(session: Session, big: bool) -> str:
     brief = session.brief
     detail = (
-        f"<small>Better: {text.escape(brief.prefer)}</small><small>Worse:"
-        f" {text.escape(brief.avoid)}</small>"
+        f"<small>Better: {text.escape(brief.prefer)}</small>"
+        f"<small>Worse: {text.escape(brief.avoid)}</small>"
         if big
         else ""
     )
     lead = "The brief: " if big else ""
     return (
-        '<div class="op-mid'
-        f' op-at-mid">{MARK}<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>'
+        f'<div class="op-mid op-at-mid">{MARK}'
+        f"<div><b>{lead}{text.escape(brief.title)}</b>{detail}</div></div>"
     )

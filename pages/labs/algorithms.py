@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import errors, settings
+from rlhf_core.common import settings
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
+from ui.labs import runs
 
 LABELS = {
     "comparisons": "Comparisons by the scripted rater",
@@ -37,13 +38,9 @@ knob = knobs.Knobs(session, "algorithms", settings.AlgorithmsSettings, labels=LA
 
 
 def start() -> None:
-    st.session_state.pop("algorithms_error", None)
-    try:
-        chosen = settings.AlgorithmsSettings(**knob.chosen()).validate()
-    except errors.SettingsError as error:
-        st.session_state["algorithms_error"] = str(error)
+    chosen = runs.chosen(knob, settings.AlgorithmsSettings)
+    if chosen is None:
         return
-    knob.keep()
     own = bool(usable and st.session_state.get("algorithms_own"))
     state.submit(
         "algorithms",
@@ -52,6 +49,16 @@ def start() -> None:
         long=True,
         total=chosen.records,
     )
+
+
+def whose_comparisons(busy: bool) -> None:
+    if usable:
+        st.toggle(
+            f"From your {len(session.learnable)} comparisons",
+            key="algorithms_own",
+            disabled=busy,
+            help="Off: the scripted rater, a rule, makes its own.",
+        )
 
 
 def numbers(found: dict) -> None:
@@ -124,7 +131,6 @@ def live(records: list[dict], view: dict) -> None:
 
 
 usable = not session.nothing_to_learn() and bool(session.brief.wanted)
-busy = state.alive("algorithms")
 st.title("Algorithms side by side", anchor=False)
 st.markdown(
     "Four ways to use the same comparisons, from the same start and with the same number of steps."
@@ -134,40 +140,7 @@ st.markdown(
 st.markdown(
     "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
 )
-if not session.brief.wanted:
-    st.info(
-        "Your brief has no rule that could rate answers, so this lab uses the brief “Biology"
-        " homework helper”.",
-        icon=":material/info:",
-    )
-with st.container(horizontal=True, vertical_alignment="center", key="algorithms_start"):
-    again = bool(session.experiments.get("algorithms"))
-    st.button(
-        "Run it again" if again else "Run all four",
-        key="algorithms_play",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=start,
-        disabled=busy,
-    )
-    with st.popover("Change the experiment", icon=":material/tune:"):
-        for name in knob.rows:
-            knob.draw(name, disabled=busy)
-    if usable:
-        st.toggle(
-            f"From your {len(session.learnable)} comparisons",
-            key="algorithms_own",
-            disabled=busy,
-            help="Off: the scripted rater, a rule, makes its own.",
-        )
-st.caption(
-    "It takes a few minutes and goes on while you look at other pages. It trains models of its own:"
-    " yours are not touched."
-)
-if error := st.session_state.get("algorithms_error"):
-    st.error(text.plain(error), icon=":material/error:")
-
-if state.job("algorithms"):
-    monitor.monitor("algorithms", controls=("pause", "stop"), draw=live)
-elif session.experiments.get("algorithms"):
-    live([], {"status": "done"})
+runs.needs_a_rule(session)
+again = bool(session.experiments.get("algorithms"))
+runs.start_row(knob, start, first="Run all four", again=again, more=whose_comparisons)
+runs.window("algorithms", live, kept=again)

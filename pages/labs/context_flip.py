@@ -105,7 +105,7 @@ def stage(records: list[dict]) -> str:
 
 
 def briefs_side_by_side(found: dict | None) -> None:
-    """The two briefs as cards; with the held-out accuracy of each reward model once there is one."""
+    """The two briefs as cards, each with its reward model's held-out accuracy once there is one."""
     both = (found or {}).get("briefs") or [{"title": b.title, "prefer": b.prefer} for b in chosen]
     for number, (column, brief) in enumerate(zip(st.columns(2), both, strict=True)):
         with column, st.container(border=True, key=f"flip_brief_{number}", height="stretch"):

@@ -1,11 +1,14 @@
-"""Flip a vote: reverse or leave out one judgement and see at once what it decides. Nothing is kept."""
+"""Flip a vote: reverse or leave out one judgement and see at once what it decides.
+
+Nothing is kept.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from ui import charts, state, text
-from ui.charts import reward_lab as charts_lab
+from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 CHANGES = {"flip": "turned round", "withhold": "left out"}
@@ -86,7 +89,7 @@ def effect(found: dict, row: dict, change: str) -> None:
             zip(found["prompts"], found["texts"], found["before"], found["after"], strict=True)
         )
     ]
-    chart = charts_lab.moves(
+    chart = charts_outputs.moves(
         rows,
         title=f"The outputs with vote #{row['index'] + 1} {CHANGES[change]}",
         before="As you voted",

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import errors, settings
+from rlhf_core.common import settings
 from rlhf_core.evaluation import gold_rule, overoptimisation
-from ui import charts, knobs, monitor, state, text
+from ui import charts, knobs, state, text
 from ui.charts import goodhart as charts_goodhart
+from ui.labs import runs
 
 LABELS = {
     "comparisons": "Comparisons",
@@ -38,13 +39,9 @@ knob = knobs.Knobs(session, "goodhart", settings.GoodhartSettings, labels=LABELS
 
 
 def start() -> None:
-    st.session_state.pop("goodhart_error", None)
-    try:
-        chosen = settings.GoodhartSettings(**knob.chosen()).validate()
-    except errors.SettingsError as error:
-        st.session_state["goodhart_error"] = str(error)
+    chosen = runs.chosen(knob, settings.GoodhartSettings)
+    if chosen is None:
         return
-    knob.keep()
     state.submit(
         "goodhart",
         lambda: session.goodhart(chosen),
@@ -245,7 +242,6 @@ def live(records: list[dict], view: dict) -> None:
     )
 
 
-busy = state.alive("goodhart")
 st.title("Goodhart lab", anchor=False)
 st.markdown(
     "**When a measure becomes a target, it ceases to be a good measure.** The reward model's score"
@@ -254,36 +250,10 @@ st.markdown(
     " model costs), and with a conservative reward (the score less the reward model's own doubt). A"
     " rule that no reward model learned from, called *gold*, rates what comes out."
 )
-if not session.brief.wanted:
-    st.info(
-        "Your brief has no rule that could rate answers, so this lab uses the brief “Biology"
-        " homework helper”.",
-        icon=":material/info:",
-    )
-with st.container(horizontal=True, key="goodhart_start"):
-    again = bool(session.experiments.get("goodhart"))
-    st.button(
-        "Run it again" if again else "Run the experiment",
-        key="goodhart_play",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=start,
-        disabled=busy,
-    )
-    with st.popover("Change the experiment", icon=":material/tune:"):
-        for name in knob.rows:
-            knob.draw(name, disabled=busy)
-st.caption(
-    "It takes a few minutes and goes on while you look at other pages. It trains models of its own:"
-    " yours are not touched."
-)
-if error := st.session_state.get("goodhart_error"):
-    st.error(text.plain(error), icon=":material/error:")
-
-if state.job("goodhart"):
-    monitor.monitor("goodhart", controls=("pause", "stop"), draw=live)
-elif session.experiments.get("goodhart"):
-    live([], {"status": "done"})
+runs.needs_a_rule(session)
+again = bool(session.experiments.get("goodhart"))
+runs.start_row(knob, start, first="Run the experiment", again=again)
+runs.window("goodhart", live, kept=again)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="goodhart_words"):
     st.markdown(

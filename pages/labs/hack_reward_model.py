@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.labs import hacking_board
 from ui import charts, monitor, state, text
-from ui.charts import reward_lab as charts_lab
+from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 MOST_TEXT = 1_000
@@ -33,7 +33,7 @@ def try_it() -> None:
         return
     state.submit(
         "hack_try",
-        tools.tool(session, "try_text", prompt, written, module="lab_work"),
+        tools.tool(session, "try_text", prompt, written, module="labs.second_opinion"),
         label="Scoring your text",
         long=False,
     )
@@ -43,7 +43,10 @@ def try_it() -> None:
 def start(name: str, tool: str, label: str) -> None:
     st.session_state.pop("hack_error", None)
     state.submit(
-        name, tools.tool(session, tool, prompt, module="lab_work"), label=label, long=False
+        name,
+        tools.tool(session, tool, prompt, module="labs.second_opinion"),
+        label=label,
+        long=False,
     )
 
 
@@ -163,7 +166,7 @@ def hole(kept: dict) -> None:
         for row in kept["before"]
         if row["text"] in after
     ]
-    chart = charts_lab.moves(
+    chart = charts_outputs.moves(
         rows,
         title="The board before and after the retraining",
         before="Before",

@@ -10,6 +10,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.judging.typed import check_prompt
 from ui import charts, state, text
 from ui.charts import reward_lab as charts_lab
+from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 MOST_TEXTS, MOST_TEXT = 8, 4_000
@@ -160,7 +161,7 @@ def unsure() -> None:
         for row in found["rows"]
     ]
     charts.draw(
-        charts_lab.doubts(sorted(rows, key=lambda row: -row["score"]), k), key="trust_doubts"
+        charts_outputs.doubts(sorted(rows, key=lambda row: -row["score"]), k), key="trust_doubts"
     )
     st.caption(
         "Two answers to “how sure?”: the Laplace bar comes from how sharply the votes pin the"

@@ -147,11 +147,8 @@ def versions() -> None:
             else "nothing was judged under it"
         )
         with st.container(border=True, key=f"version_{brief.version}"):
-            st.markdown(
-                "**Version"
-                f" {brief.version}**{' · in force' if brief.version == session.brief.version else ''}"
-                f" · {judged}"
-            )
+            in_force = " · in force" if brief.version == session.brief.version else ""
+            st.markdown(f"**Version {brief.version}**{in_force} · {judged}")
             if place == 0:
                 st.caption(
                     "As it ships."
@@ -159,9 +156,10 @@ def versions() -> None:
                     else "As it was first written."
                 )
             for name, before, after in briefs.differences(line[place - 1], brief) if place else ():
+                was, is_now = (text.escape(words) or "(nothing)" for words in (before, after))
                 st.html(
-                    "<div"
-                    f" class='op-change'><b>{text.escape(name)}</b><del>{text.escape(before) or '(nothing)'}</del><ins>{text.escape(after) or '(nothing)'}</ins></div>"
+                    f"<div class='op-change'><b>{text.escape(name)}</b>"
+                    f"<del>{was}</del><ins>{is_now}</ins></div>"
                 )
     if len(line) < 2:
         st.caption("Change a word above, and both versions will stand here.")

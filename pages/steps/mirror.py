@@ -172,7 +172,8 @@ if differing := ranking_desk.differing(session):
             st.caption(f"Why, says the author: {text.plain(row['item'].why)}.")
             again([row["ranking"]], f"differing_again_{place}")
 
-from ui import charts, charts_mirror  # noqa: E402  plotly: only when there is something to draw
+from ui import charts  # noqa: E402  plotly: only when there is something to draw
+from ui.charts import mirror as charts_mirror  # noqa: E402
 
 st.header("In pictures", anchor=False)
 charts.draw(charts_mirror.shares(seen["measures"]), key="mirror_shares")

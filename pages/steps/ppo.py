@@ -10,54 +10,18 @@ from rlhf_core.common import errors, ppo_presets, settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import symptoms
 from rlhf_core.work import jobs
-from ui import charts, knobs, monitor, state, step_time, studio, text, whiteboard
-from ui.charts import training as charts_training
+from ui import charts, knobs, monitor, state, step_time, styles, text
+from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass
 
-LABELS = {
-    "steps": "Steps",
-    "beta": "β: price of drift",
-    "learning_rate": "Learning rate",
-    "batch_size": "Answers a step",
-    "max_new_tokens": "Longest answer",
-    "epochs": "Epochs",
-    "minibatch_size": "Minibatch",
-    "clip": "Clip range ε",
-    "value_clip": "Clip range of the value head",
-    "value_coefficient": "Value coefficient",
-    "value_rate": "Value head rate (times the learning rate)",
-    "gamma": "Discount γ",
-    "lam": "GAE λ",
-    "kl_target": "KL target",
-    "temperature": "Temperature",
-    "score_clip": "Highest score that counts",
-    "conservative": "Doubt taken off a score",
-    "missing_end_penalty": "Penalty for not ending",
-    "frozen_layers": "Frozen layers",
-    "max_grad_norm": "Longest gradient",
-    "seed": "Seed",
-}
 LABEL, GOING_BACK = "PPO", "Going back"
-FIRST = ("steps", "beta", "learning_rate")
-MORE = ("clip", "epochs", "batch_size", "temperature")
-FIXED = (
-    "steps",
-    "seed",
-    "frozen_layers",
-    "max_new_tokens",
-)  # what a run keeps to its end; the other knobs count from the next step on
 STOPPING = 3.0  # seconds that a retry waits for the run before it
-LADDERS = {  # settings whose useful values spread over powers of ten
-    "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
-    "beta": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
-    "max_grad_norm": (0.01, 0.1, 0.5, 1.0, 2.0, 10.0, 100.0),
-    "value_clip": (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
-    "value_coefficient": (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0),
-}
+STYLE = styles.sheet("ppo")
 REFRESH = 2.0  # seconds between two looks of what stands below the charts, while it trains
-SAMPLES_SHOWN = 6  # of a step, before "show all"
 
 session = state.session()
-knob = knobs.Knobs(session, "ppo", settings.PPOSettings, labels=LABELS, ladders=LADDERS)
+knob = knobs.Knobs(
+    session, "ppo", settings.PPOSettings, labels=sliders.LABELS, ladders=sliders.LADDERS
+)
 
 
 def chosen_settings() -> settings.PPOSettings:
@@ -99,7 +63,7 @@ def retry(step: int, safer: dict) -> None:
     first.
     """
     st.session_state.pop("ppo_error", None)
-    now = knob.ran() or knob.chosen()
+    now = in_force()
     left = max(1, (last_step() or 0) - step, min(10, now["steps"]))
     try:
         chosen = settings.PPOSettings(
@@ -124,7 +88,7 @@ def restart() -> None:
         st.session_state["ppo_error"] = str(error)
 
 
-def formula() -> None:
+def what_it_climbs() -> None:
     """What PPO climbs, with the numbers of the run under way or of the last one; and what the next
     would change.
     """
@@ -140,123 +104,18 @@ def formula() -> None:
     else:
         shown, whose = knob.chosen(), "that the sliders say"
     now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
-    steered = (
-        f", steered to {charts.small(now)} by now"
-        if now is not None and now != shown["beta"]
-        else ""
-    )
-    doubt = (
-        f" − {charts.small(shown['conservative'])} × the reward model's doubt"
-        if shown["conservative"]
-        else ""
-    )
-    st.caption(
-        f"What PPO climbs = score{doubt} − β × KL to the original model, with β ="
-        f" {charts.small(shown['beta'])}{steered}. Within one step, a token's probability earns"
-        f" nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(shown['clip'])}."
-        f" These are the numbers {whose}."
-    )
+    formula.in_words(shown, whose, now)
     if session.metrics and not busy and (changes := knob.changes()):
         st.caption(f"**Next run:** {text.plain(', '.join(changes))}.")
 
 
+def in_force() -> dict:
+    """The settings that the run goes by; before any run, what the knobs say."""
+    return knob.ran() or knob.chosen()
+
+
 def last_step() -> int | None:
     return session.metrics[-1]["step"] if session.metrics else None
-
-
-def gauges(end: int | None) -> None:
-    """The live charts: what it is for, what it writes, and then how the training feels."""
-    metrics, target = list(session.metrics), (knob.ran() or knob.chosen())["kl_target"] or None
-    side_by_side(
-        charts_training.reward(metrics, end),
-        charts_training.kl_to_reference(metrics, end, target=target),
-    )
-    side_by_side(
-        charts_training.reward_against_drift(metrics), charts_training.entropy(metrics, end)
-    )
-    samples()
-    st.subheader("How the training feels", anchor=False)
-    side_by_side(
-        charts_training.clip_fraction(metrics, end), charts_training.approx_kl_update(metrics, end)
-    )
-    side_by_side(charts_training.value_loss(metrics, end))
-
-
-def side_by_side(*row: charts.Chart) -> None:
-    for column, chart in zip(st.columns(len(row)), row, strict=True):
-        with column:
-            charts.draw(chart, key=f"ppo_{chart.title}")
-
-
-def readings() -> None:
-    """The newest numbers, big enough for the last row."""
-    row = session.metrics[-1]
-    with st.container(horizontal=True, key="ppo_numbers"):
-        st.metric("Step", row["step"])
-        st.metric(
-            f"Reward {whiteboard.since(session)}",
-            whiteboard.gain(session),
-            help=(
-                "Mean score of the newest step's answers minus that of step 0, in"
-                f" {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the original"
-                " model typically differ. The chart below shows the score itself; its 0 is the"
-                " original's mean over many more answers than one step has."
-            ),
-        )
-        st.metric(
-            "KL to reference",
-            charts.small(row.get("kl_to_reference")),
-            help="Drift from the original model, exact, in nats a response.",
-        )
-        st.metric(
-            "β", charts.small(row.get("beta")), help="What a nat of drift costs at this step."
-        )
-        if (doubt := charts.finite(row.get("doubt_mean"))) is not None:
-            k = (knob.ran() or knob.chosen())["conservative"]
-            st.metric(
-                "Doubt",
-                f"{charts.number(doubt)} SD",
-                help=(
-                    f"How unsure the reward model is about this step's answers, on average; {k:g}"
-                    " times that is taken off."
-                ),
-            )
-
-
-def samples() -> None:
-    """What the model wrote at any step; follows the newest until a step is picked."""
-    rows = list(session.samples)
-    steps = sorted({row["step"] for row in rows})
-    if not steps:
-        return
-    st.subheader("What it writes", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="center", key="ppo_samples_bar"):
-        follow = st.toggle("Follow the newest step", value=True, key="ppo_follow")
-        everything = st.toggle("Show all of a step", key="ppo_all")
-    step = steps[-1]
-    if not follow and len(steps) > 1:
-        if st.session_state.get("ppo_sample_step") not in steps:
-            st.session_state["ppo_sample_step"] = steps[-1]
-        step = st.select_slider(
-            "Samples of step", steps, st.session_state["ppo_sample_step"], key="ppo_sample_step"
-        )
-    of_step = [row for row in rows if row["step"] == step]
-    shown = of_step if everything else of_step[:SAMPLES_SHOWN]
-    st.caption(
-        f"Step {step}: {len(shown)} of its {len(of_step)} answers."
-        + (" Before this round's first update." if step == 0 else "")
-    )
-    columns = st.columns(2)
-    for number, row in enumerate(shown):
-        with columns[number % 2]:
-            words = [
-                f"reward {charts.number(row.get('reward'), sign=True)}",
-                f"KL {charts.number(row.get('kl'))} nats",
-            ]
-            words += ["breaks off"] * (not row.get("ended", True)) + ["wrote nothing"] * (
-                not row["text"].strip()
-            )
-            text.answer(row["prompt"], row["text"], foot=" · ".join(words))
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -265,28 +124,26 @@ def live(records: list[dict], view: dict) -> None:
     """
     end, working = last_step(), view["status"] in state.ALIVE
     if working and view["status"] != "queued" and view["label"] != GOING_BACK:
-        studio.stages(view.get("stage", ""))
+        stages.draw(view.get("stage", ""))
     if working and view["label"] == LABEL and (waiting := session.settings.get("ppo_next")):
         pending(waiting)
     if view["status"] in state.ALIVE and view["label"] == LABEL and view.get("total"):
         end = (-1 if end is None else end) + max(0, view["total"] - view["done"])
     if session.metrics:
-        readings()
-        studio.scored_guess(session)
-        found = symptoms.examine(
-            session.metrics, session.samples, knob.ran() or knob.chosen(), session.broke
-        )
-        studio.doctor(found, LABELS, retry, busy=working, measured=(last_step() or 0) > 0)
-    gauges(end)
+        readings.numbers(session, in_force())
+        guess.scored(session)
+        found = symptoms.examine(session.metrics, session.samples, in_force(), session.broke)
+        doctor.draw(found, sliders.LABELS, retry, busy=working, measured=(last_step() or 0) > 0)
+    readings.gauges(session, in_force(), end)
 
 
 def pending(moved: dict) -> None:
     """What was moved while the run goes on, and from when it counts."""
     ran = knob.ran() or {}
     words = [
-        f"{LABELS[name]} {knobs.plainly(value)}"
+        f"{sliders.LABELS[name]} {knobs.plainly(value)}"
         for name, value in moved.items()
-        if name in LABELS and name not in FIXED and ran.get(name) != value
+        if name in sliders.LABELS and name not in sliders.FIXED and ran.get(name) != value
     ]
     if not words:
         return
@@ -304,12 +161,12 @@ def pending(moved: dict) -> None:
 
 def glass() -> None:
     """One sample, token by token."""
-    studio.tokens(session)
+    token_glass.draw(session)
 
 
 def numbers_in_the_formula() -> None:
     if session.metrics:
-        studio.formula(session.metrics[-1], knob.ran() or knob.chosen())
+        formula.draw(session.metrics[-1], in_force())
     else:
         st.caption("There is no step yet.")
 
@@ -357,7 +214,7 @@ st.markdown(
 missing = session.needs("ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
 paused = busy and (state.job("ppo") or {}).get("status") == "paused"
-formula()
+what_it_climbs()
 if missing and not busy and not session.metrics:
     with st.container(border=True, key="ppo_missing"):
         st.markdown(
@@ -372,19 +229,19 @@ if missing and not busy and not session.metrics:
         )
     st.stop()
 
-st.html(f"<style>{studio.CSS}</style>")
-studio.preset_row(session, knob.chosen(), disabled=whole_loop)
-for column, name in zip(st.columns(len(FIRST)), FIRST, strict=True):
+st.html(f"<style>{STYLE}</style>")
+sliders.preset_row(session, knob.chosen(), disabled=whole_loop)
+for column, name in zip(st.columns(len(sliders.FIRST)), sliders.FIRST, strict=True):
     with column:
-        studio.knob_with_range(knob, name, disabled=whole_loop or (busy and name in FIXED))
+        sliders.knob_with_range(knob, name, disabled=whole_loop or (busy and name in sliders.FIXED))
 with st.expander(
     "Four more knobs: clip range, epochs, batch, temperature",
     icon=":material/tune:",
     key="ppo_more",
 ):
-    for column, name in zip(st.columns(len(MORE)), MORE, strict=True):
+    for column, name in zip(st.columns(len(sliders.MORE)), sliders.MORE, strict=True):
         with column:
-            studio.knob_with_range(knob, name, disabled=whole_loop)
+            sliders.knob_with_range(knob, name, disabled=whole_loop)
     if knob.chosen()["minibatch_size"] > knob.chosen()["batch_size"]:
         st.caption(
             f"A gradient step reads a minibatch of answers: here all {knob.chosen()['batch_size']}"
@@ -399,7 +256,7 @@ if knob.chosen()["beta"] == 0:
 if busy:
     st.caption("Knobs that you move now count from the next step on.")
 elif not whole_loop and not missing:
-    studio.guess(session, knob.chosen()["steps"], disabled=False)
+    guess.offer(session, knob.chosen()["steps"], disabled=False)
 timed = (
     step_time.panel(session, knob.chosen(), busy=busy or whole_loop)
     if not (busy or whole_loop)
@@ -446,8 +303,8 @@ with st.container(horizontal=True, key="ppo_start"):
             st.button("Yes, forget these steps", key="ppo_restart", on_click=restart)
     with st.popover("All settings", icon=":material/tune:"):
         for name in knob.rows:
-            if name not in FIRST + MORE:
-                knob.draw(name, disabled=whole_loop or (busy and name in FIXED))
+            if name not in sliders.FIRST + sliders.MORE:
+                knob.draw(name, disabled=whole_loop or (busy and name in sliders.FIXED))
 own = [
     prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts
 ]

@@ -1,4 +1,4 @@
-"""Prompt: ask the model something, watch several answers appear, look inside them token by token."""
+"""Prompt: ask the model something, watch its answers appear, look into them token by token."""
 
 from __future__ import annotations
 

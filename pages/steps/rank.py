@@ -34,7 +34,7 @@ def keep(name: str) -> None:
 
 
 def refill() -> None:
-    """Let the worker write ahead, so that the next set is there before the click that asks for it."""
+    """Let the worker write ahead: the next set is there before the click that asks for it."""
     form = st.session_state["form"]
     ahead = session.waiting(form)
     if ahead < READY and session.waiting() < MOST and not state.alive("pool"):

@@ -58,14 +58,13 @@ def one_round(row: dict) -> None:
         if row.get("win_rate") is not None
         else "not measured"
     )
+    accuracy = row.get("heldout_accuracy")
+    accuracy = charts.percent(accuracy) if accuracy is not None else "unknown"
     lines = [
         f"| | Round {row['round']} |",
         "|:--|--:|",
         f"| Comparisons | {row.get('comparisons', 0)} |",
-        (
-            "| Held-out accuracy of the reward model |"
-            f" {charts.percent(row['heldout_accuracy']) if row.get('heldout_accuracy') is not None else 'unknown'} |"
-        ),
+        f"| Held-out accuracy of the reward model | {accuracy} |",
         f"| PPO steps | {row.get('steps', 0)} |",
         (
             f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) |"
@@ -132,7 +131,7 @@ def card(row: dict, last: bool) -> None:
 
 
 def way_back(number: int, label: str) -> None:
-    """Go back to the end of round ``number`` (0: the original); what came after becomes a branch."""
+    """Back to the end of round ``number`` (0: the original); what came after becomes a branch."""
     with st.popover(label, icon=":material/history:", disabled=busy):
         where = (
             f"what it was at the end of round {number}, and its reward model comes back with it"

@@ -7,16 +7,13 @@ from __future__ import annotations
 import time
 
 import pytest
+from browser_helpers import HIDE
 from walking import SLOW, button, comparisons, judge, open_page, run_id
 
 from conftest import App, settled
 from rlhf_core.store.bundle import read_bundle
 
 pytestmark = pytest.mark.slow
-HIDE = (
-    "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () =>"
-    " hidden}); document.dispatchEvent(new Event('visibilitychange')) }"
-)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from test_screenshots import LOOKS, PAGES
+from browser_helpers import LOOKS, PAGES
 from walking import (
     SLOW,
     ask,
@@ -393,8 +393,8 @@ def test_prompts_that_mean_harm_are_shown_as_text(walked: Walk, app_url: str) ->
 
 
 def shown_as_text(page, place: str, prompt: str) -> None:
-    found = """([place, prompt]) => [...document.querySelectorAll(place)].some(box => box.innerText.replaceAll('\\u2060', '').includes(prompt))"""
-    page.wait_for_function(
-        found, arg=[place, prompt], timeout=SLOW
-    )  # without the joiners that keep an address from becoming a link
+    # without the joiners that keep an address from becoming a link
+    found = """([place, prompt]) => [...document.querySelectorAll(place)].some(
+        box => box.innerText.replaceAll('\\u2060', '').includes(prompt))"""
+    page.wait_for_function(found, arg=[place, prompt], timeout=SLOW)
     assert page.locator(place).locator("script, img").count() == 0

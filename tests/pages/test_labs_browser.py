@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import json
 
+from browser_helpers import HIDE
 from walking import SLOW, button, open_page, run_id
 
 from conftest import App, settled
 
-HIDE = (
-    "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
-    " document.dispatchEvent(new Event('visibilitychange')) }"
-)
 CHANGED = (
     "before => document.querySelector('[data-testid=stMain]').innerText.match(/question \\d+/)?.[0]"
     " !== before"

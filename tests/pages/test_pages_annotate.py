@@ -6,22 +6,24 @@ from __future__ import annotations
 
 import pytest
 from lab_data import revise
-from test_pages_start import (
+from page_helpers import (
     EVIL,
-    add_set,
     finish,
     html_of,
     keys,
-    open_app,
+    open_page,
     press,
-    text_without_escapes,
+    still_queue,
+    unescaped,
     words_of,
-)  # noqa: F401
+)
+from stand_ins import add_set
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session import registry
 from rlhf_core.session.state import SCRIPTED, Session
+from rlhf_core.work import jobs
 from ui.charts import mirror as charts_mirror
 from ui.ranking import card
 
@@ -29,8 +31,13 @@ BIOLOGY = briefs.PRESETS["biology-homework"]
 EDIT = "v1_biology-homework"
 
 
+@pytest.fixture
+def queue(monkeypatch) -> jobs.JobQueue:
+    return still_queue(monkeypatch)
+
+
 @pytest.fixture(autouse=True)
-def still(queue, monkeypatch):  # noqa: F811
+def still(queue, monkeypatch):
     """No model: what waits is what a test adds."""
     monkeypatch.setattr(Session, "generate_pool", lambda self, count, candidates=2: iter(()))
 
@@ -68,7 +75,7 @@ def judge_many(session: Session, count: int, **more) -> None:
 def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
     session = registry.create()
     judge_many(session, 3)
-    app = open_app("briefs", session)
+    app = open_page("briefs", session)
     assert "A scripted rater" in words_of(app)
     fill(app, EDIT, prefer=EVIL)
     submit(app, "Save as version 2")
@@ -108,10 +115,10 @@ def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
     ],
 )
 def test_a_bad_change_is_refused_in_a_sentence_and_stays_in_the_form(fields, said):
-    app = open_app("briefs")
+    app = open_page("briefs")
     fill(app, EDIT, **fields)
     submit(app, "Save as version 2")
-    assert len(app.error) == 1 and said in text_without_escapes(app.error[0].value)
+    assert len(app.error) == 1 and said in unescaped(app.error[0].value)
     session = registry.get(app.session_state["run_id"])
     assert session.brief == BIOLOGY
     for name, value in fields.items():
@@ -119,10 +126,10 @@ def test_a_bad_change_is_refused_in_a_sentence_and_stays_in_the_form(fields, sai
 
 
 def test_a_brief_of_ones_own_is_written_chosen_again_and_offered_on_the_home_page():
-    app = open_app("briefs")
+    app = open_page("briefs")
     session = registry.get(app.session_state["run_id"])
     submit(app, "Start this brief")
-    assert "needs a title" in text_without_escapes(app.error[0].value)
+    assert "needs a title" in unescaped(app.error[0].value)
     fill(
         app,
         "new",
@@ -150,7 +157,7 @@ def test_a_brief_of_ones_own_is_written_chosen_again_and_offered_on_the_home_pag
 
 
 def test_a_form_that_was_drawn_for_an_older_version_overwrites_nothing():
-    app = open_app("briefs")
+    app = open_page("briefs")
     session = registry.get(app.session_state["run_id"])
     fill(app, EDIT, ties="Mine")
     revise(session, {"ties": "From the other tab"})
@@ -168,7 +175,7 @@ def test_a_form_that_was_drawn_for_an_older_version_overwrites_nothing():
 def test_picking_a_changed_preset_at_home_brings_the_changed_one_back():
     session = registry.create()
     revise(session, {"title": "Biology, mine"})
-    app = open_app(None, session)
+    app = open_page(None, session)
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     app.button_group(key="brief_pick").set_value(BIOLOGY.slug).run()
     assert session.brief.title == "Biology, mine" and session.brief.version == 2
@@ -181,7 +188,7 @@ def test_the_page_says_why_this_pair_and_keeps_it_over_a_rerun():
     session = registry.create()
     for number in range(6):
         add_set(session, [f" a{number}", f" b{number}"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     shown = html_of(app)
     assert "Why this one?" in shown and "there is no reward model yet" in shown
     first = app.session_state["card"]["set"]
@@ -199,7 +206,7 @@ def test_the_page_says_why_this_pair_and_keeps_it_over_a_rerun():
 def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_nothing():
     session = registry.create()
     add_set(session, [" first", " second"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     app.text_input(key="reason").set_value(EVIL)
     app.text_area(key="ideal").set_value("x" * 5_000).run()
     press(app, "pick_a")
@@ -230,7 +237,7 @@ def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_no
 def test_any_judgement_can_be_changed_later_or_left_as_it_was():
     session = registry.create()
     judge_many(session, 10)
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     app.toggle(key="show_all_widget").set_value(True).run()
     assert {"change_set-10", "change_set-3"} <= keys(app) and "change_set-2" not in keys(app)
     app.number_input(key="judgement_page").set_value(2).run()
@@ -253,7 +260,7 @@ def test_any_judgement_can_be_changed_later_or_left_as_it_was():
 def test_only_ones_own_judgements_can_be_changed():
     session = registry.create()
     judge_many(session, 1, annotator=SCRIPTED)
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     app.toggle(key="show_all_widget").set_value(True).run()
     assert "change_set-1" not in keys(app) and SCRIPTED in html_of(app)
 
@@ -261,7 +268,7 @@ def test_only_ones_own_judgements_can_be_changed():
 def test_a_brief_that_changes_in_the_middle_of_a_pair_voids_the_press():
     session = registry.create()
     add_set(session, [" first", " second"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     revise(session, {"prefer": "Rhymes."})
     press(app, "pick_a")
     assert (
@@ -281,7 +288,7 @@ def test_the_clock_stands_still_while_the_tab_or_the_page_is_out_of_sight(monkey
     session = registry.create()
     for number in range(3):
         add_set(session, [f" a{number}", f" b{number}"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     now[0] += 4
     app.switch_page("pages/loop.py").run()
     now[0] += 1_000
@@ -317,7 +324,7 @@ def test_what_a_browser_tells_of_the_clock_is_not_trusted(told):
 
         from ui import components
 
-        st.session_state["clock"] = {"away": told}
+        st.session_state["rank_card_clock"] = {"away": told}
         st.text(str(components.seconds_away("x")))
 
     from streamlit.testing.v1 import AppTest
@@ -329,7 +336,7 @@ def test_what_a_browser_tells_of_the_clock_is_not_trusted(told):
 def test_a_list_can_be_dragged_into_order():
     session = registry.create()
     add_set(session, [" w", " x", " y", " z"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
     app.button_group(key="drag_widget").set_value(True).run()
     assert (
@@ -353,7 +360,7 @@ def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_di
         }
 
     monkeypatch.setattr(Session, "generate_pool", pool)
-    app = open_app("rank")
+    app = open_page("rank")
     queue.advance()  # under way, for pairs
     app.button_group(key="form_widget").set_value(4).run()
     finish(queue)
@@ -368,7 +375,7 @@ def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
     session = registry.create()
     judge_many(session, 6)
     add_set(session, [" new", " newer"], BIOLOGY.training_prompts[12])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     assert app.session_state["card"][
         "set"
     ] == "repeat-1" and "hidden checks are among them" in html_of(app)
@@ -384,7 +391,7 @@ def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
 def test_an_empty_mirror_leads_to_the_desk():
     session = registry.create()
     judge_many(session, 3, annotator=SCRIPTED)
-    app = open_app("mirror", session)
+    app = open_page("mirror", session)
     assert (
         "the mirror is empty" in words_of(app)
         and "to_rank" in keys(app)
@@ -395,8 +402,8 @@ def test_an_empty_mirror_leads_to_the_desk():
 def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
     session = registry.create()
     judge_many(session, 20)
-    app = open_app("mirror", session)
-    words = text_without_escapes(words_of(app))
+    app = open_page("mirror", session)
+    words = unescaped(words_of(app))
     assert (
         "20 judgements." in words
         and "Preferred the longer one" in words
@@ -415,8 +422,8 @@ def test_a_contradiction_leads_back_to_its_pairs():
     judge_many(session, 5)
     row = add_set(session, [" b 0.", " a long answer 0."], BIOLOGY.training_prompts[0])
     session.add_ranking(row["id"], groups=[[0], [1]], seconds=2.0)
-    app = open_app("mirror", session)
-    assert "You preferred each of these two to the other" in text_without_escapes(words_of(app))
+    app = open_page("mirror", session)
+    assert "You preferred each of these two to the other" in unescaped(words_of(app))
     press(app, "reconsider_0")
     assert app.session_state["again"] == ["set-1", row["id"]]
     app.switch_page("pages/steps/rank.py").run()
@@ -440,7 +447,7 @@ def test_a_brief_without_reference_answers_says_so_and_foreign_text_stays_text()
         )
         for i in range(6)
     ]
-    app = open_app("mirror", session)
+    app = open_page("mirror", session)
     assert (
         "has no reference answers" in words_of(app)
         and "<script>" not in html_of(app)

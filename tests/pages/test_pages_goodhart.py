@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from test_pages_train import EVIL, again, finish, keys, made, open_page, press, said
+from page_helpers import EVIL, again, finish, keys, open_page, press, said, still_queue
+from stand_ins import made
 
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import GoodhartSettings
@@ -106,8 +107,7 @@ def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
 
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
-    still = jobs.JobQueue(threaded=False)
-    monkeypatch.setattr(jobs, "queue", lambda: still)
+    still = still_queue(monkeypatch)
     monkeypatch.setattr(state, "warm_up", lambda: "")
     monkeypatch.setattr(Session, "goodhart", fake_goodhart)
     monkeypatch.setattr(Session, "algorithms", fake_algorithms)

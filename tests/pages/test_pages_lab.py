@@ -4,10 +4,8 @@ moves when a page waits for it, or a test moves it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
+from page_helpers import EVIL, again, alts, finish, keys, open_page, press, raw, said, still_queue
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.judging.preferences import Pair, Ranking
@@ -18,9 +16,7 @@ from rlhf_core.work import jobs
 from ui import state
 from ui.labs import tools
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = ("what_it_learned", "trust_it", "flip_a_vote", "hack_reward_model")
-EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
 FACT, MEME = " a marsupial with a prehensile tail.", " a great character for memes."
 FEW = {"reward_model": {"reference_samples": 64}}
 
@@ -30,16 +26,10 @@ def queue(monkeypatch) -> jobs.JobQueue:
     """The process's queue, replaced by one that moves only when a page waits for it or a test
     drives it.
     """
-    still = jobs.JobQueue(threaded=False)
-    monkeypatch.setattr(jobs, "queue", lambda: still)
+    still = still_queue(monkeypatch)
     monkeypatch.setattr(state, "warm_up", lambda: "")
     monkeypatch.setattr(tools, "settle", lambda name: finish(still))
     return still
-
-
-def finish(queue: jobs.JobQueue) -> None:
-    while queue.advance():
-        pass
 
 
 def made(votes: list[tuple[str, str, str, str]] = ()) -> Session:
@@ -66,61 +56,6 @@ def twelve() -> Session:
         )
     ]
     return session
-
-
-def open_page(page: str, session: Session) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = session.id
-    app.run()
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def run(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    app.button(key=key).click().run()
-    assert not app.exception, app.exception
-    return app
-
-
-def keys(app: AppTest) -> set[str]:
-    return {button.key for button in app.button}
-
-
-def said(app: AppTest) -> str:
-    return raw(app).replace("\\", "")
-
-
-def raw(app: AppTest) -> str:
-    """As the browser gets it: in markdown, every special character of an untrusted text has a
-    backslash before it.
-    """
-    parts = [
-        element.value
-        for kind in (
-            "title",
-            "subheader",
-            "markdown",
-            "caption",
-            "info",
-            "warning",
-            "error",
-            "success",
-        )
-        for element in getattr(app, kind)
-    ]
-    parts += [element.proto.body for element in app.get("html")]
-    return " ".join(str(part) for part in parts)
-
-
-def alts(app: AppTest) -> list[str]:
-    return [element.proto.alt for element in app.get("plotly_chart")]
 
 
 # --- nothing there, or too little -----------------------------------------------------------------
@@ -300,10 +235,10 @@ def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
     session = twelve()
     app = open_page("trust_it", session)
     first = session.jobs["lab_report"]
-    app = run(app)
+    app = again(app)
     assert session.jobs["lab_report"] == first
     session.imported = session.imported[:-1]
-    app = run(app)
+    app = again(app)
     assert session.jobs["lab_report"] != first and "11 comparisons" in said(app)
 
 
@@ -348,9 +283,9 @@ def test_a_stopped_race_can_be_run_again(queue, monkeypatch):
     assert "is writing its 64 answers" in said(app)
     jobs.queue().stop(session.jobs["hack_race"])
     finish(queue)
-    app = press(run(app), "hack_race")
+    app = press(again(app), "hack_race")
     finish(queue)
-    assert "best of 64" in said(run(app)) and "hack_race" not in keys(app)
+    assert "best of 64" in said(again(app)) and "hack_race" not in keys(app)
 
 
 def test_nothing_typed_is_said(queue):
@@ -397,7 +332,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     app = press(app, "hack_teach")
     assert not session.exploits and session.reward_model is None, "the click only asks the worker"
     finish(queue)
-    app = run(app)
+    app = again(app)
     (pair,) = session.exploits
     assert (
         (pair.b, pair.a, pair.choice, pair.annotator) == (" tail" * 6, FACT, "a", "you (exploit)")
@@ -429,7 +364,7 @@ def test_a_stopped_retraining_takes_the_rejections_back(queue):
     assert session.exploits
     jobs.queue().stop(session.jobs["hack_teach"])
     finish(queue)
-    assert session.exploits == [] and not run(app).exception
+    assert session.exploits == [] and not again(app).exception
 
 
 def test_a_person_may_call_an_honest_looking_text_bad_and_take_it_back(queue):
@@ -437,7 +372,7 @@ def test_a_person_may_call_an_honest_looking_text_bad_and_take_it_back(queue):
     app = open_page("hack_reward_model", session)
     app.text_area(key="hack_text").set_value("a large fish with nine eyes.")
     app = press(app, "hack_try")
-    app = run(app)
+    app = again(app)
     (key,) = {name for name in keys(app) if name.startswith("hack_call_")}
     app = press(app, key)
     assert "you say that nobody should want it" in said(app)
@@ -455,7 +390,7 @@ def test_a_search_tries_five_ways_and_names_each(queue):
     session = twelve()
     app = press(open_page("hack_reward_model", session), "hack_search")
     finish(queue)
-    app = run(app)
+    app = again(app)
     entries = hacking_board.board_of(session, app.selectbox(key="hack_prompt_widget").value)[
         "entries"
     ]
@@ -481,7 +416,7 @@ def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
         == "Scoring the board by your votes as they are now"
     )
     finish(queue)
-    app = run(app)
+    app = again(app)
     assert (
         "not comparable" not in said(app)
         and hacking_board.board_of(session, prompt)["entries"][0]["score"] != 9.0
@@ -596,25 +531,25 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
         and jobs.queue().view(session.jobs["fine_tune"])["long"]
     )
     queue.advance()
-    app = run(app)
+    app = again(app)
     assert any("0.60 at iteration 1" in alt for alt in alts(app)) and any(
         "a marsupial" in alt for alt in alts(app)
     )
     finish(queue)
-    app = run(app)
+    app = again(app)
     assert (
         [metric.value for metric in app.metric] == ["75%", "100%", "12"]
         and "Too few to tell" in said(app)
         and len(alts(app)) == 3
     )
     session.imported = session.imported[:-1]
-    assert "Made from 12 comparisons; there are 11 now" in said(run(app))
+    assert "Made from 12 comparisons; there are 11 now" in said(again(app))
 
 
 def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
-    from ui.charts import training as charts_training
+    from ui.charts import scored_outputs as charts_outputs
 
-    known = charts_training.scores(
+    known = charts_outputs.scores(
         [
             {
                 "prompt": PROMPT,
@@ -633,7 +568,7 @@ def test_the_list_of_scores_shows_its_doubt_where_it_is_known():
     )
     assert (
         "±"
-        not in charts_training.scores(
+        not in charts_outputs.scores(
             [{"prompt": PROMPT, "text": FACT, "before": 0.0, "after": 0.4}]
         ).alt
     )

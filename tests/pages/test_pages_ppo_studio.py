@@ -1,5 +1,5 @@
 """The studio's parts of the PPO page, and branches on the Rounds page, without a browser; the long
-computations are stand-ins (see test_pages_train).
+computations are stand-ins (see stand_ins).
 """
 
 from __future__ import annotations
@@ -8,18 +8,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_pages_train import (
-    EVIL,
-    StandInReward,
-    add_step,
-    again,
-    finish,
-    made,
-    open_page,
-    press,
-    said,
-)
-from test_pages_train import queue as queue_of_stand_ins  # noqa: F401
+from page_helpers import EVIL, again, finish, open_page, press, said
+from stand_ins import StandInReward, add_step, engine, made
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.settings import PPOSettings
@@ -28,12 +18,12 @@ from rlhf_core.session.state import Session
 
 
 @pytest.fixture
-def queue(queue_of_stand_ins):  # noqa: F811
-    return queue_of_stand_ins
+def queue(monkeypatch):
+    return engine(monkeypatch)
 
 
 def powerless(app) -> bool:
-    """Whether nothing that we did not write could run or load, wherever markdown or HTML is read."""
+    """Whether nothing foreign could run or load, wherever markdown or HTML is read."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "title", "subheader")
     markdown = [str(element.value) for kind in kinds for element in getattr(app, kind)] + [
         option.content for pills in app.pills for option in pills.proto.options

@@ -9,10 +9,24 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from page_helpers import (
+    EVIL,
+    ROOT,
+    WITHOUT_TORCH,
+    finish,
+    html_of,
+    keys,
+    open_page,
+    path_of,
+    press,
+    session_of,
+    still_queue,
+    unescaped,
+    words_of,
+)
+from stand_ins import add_set, fake_generate, fake_pool
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import InputError
@@ -23,65 +37,10 @@ from rlhf_core.work import jobs
 from ui import text, whiteboard
 from ui.ranking import card
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
-
 
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
-    """The process's queue, replaced by one that only moves when ``finish(queue)`` is called."""
-    still = jobs.JobQueue(threaded=False)
-    monkeypatch.setattr(jobs, "queue", lambda: still)
-    return still
-
-
-def finish(queue: jobs.JobQueue) -> None:
-    while queue.advance():
-        pass
-
-
-def add_set(
-    session: Session, texts: list[str], prompt: str = "An opossum is", tokens: list | None = None
-) -> dict:
-    row = {
-        "id": f"set-{len(session.candidate_sets) + 1}",
-        "prompt": prompt,
-        "texts": texts,
-        "finished": [True] * len(texts),
-        "seed": 0,
-        "round": 1,
-        "drawn": len(texts),
-        "purpose": "rank",
-        "tokens": tokens or [],
-        "asked": tokens is not None,
-    }
-    session.candidate_sets = [*session.candidate_sets, row]
-    return row
-
-
-def fake_generate(self: Session, prompt: str, sampling) -> Iterator[dict]:
-    """As ``Session.generate``, with canned answers."""
-    texts = [f" answer {number} <b>bold</b>" for number in range(sampling.candidates)]
-    for count in (1, 2):
-        yield {
-            "kind": "tokens",
-            "texts": [" ".join(one.split(" ")[: count + 1]) for one in texts],
-            "token": count,
-        }
-    tokens = [
-        [{"token": " <b>", "probability": 0.5, "alternatives": [[" <i>", 0.25]]}] for _ in texts
-    ]
-    yield {"kind": "done", "set_id": add_set(self, texts, prompt, tokens)["id"]}
-
-
-def fake_pool(self: Session, count: int, candidates: int = 2) -> Iterator[dict]:
-    for number in range(count):
-        yield {
-            "kind": "set",
-            "set_id": add_set(
-                self, [f" a{number}", f" b{number}", f" c{number}", f" d{number}"][:candidates]
-            )["id"],
-        }
+    return still_queue(monkeypatch)
 
 
 @pytest.fixture
@@ -90,76 +49,36 @@ def model(monkeypatch) -> None:
     monkeypatch.setattr(Session, "generate_pool", fake_pool)
 
 
-def open_app(page: str | None = None, session: Session | None = None) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    if session is not None:
-        app.query_params["run"] = session.id
-    app.run()
-    if page:
-        app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def session_of(app: AppTest) -> Session:
-    return registry.get(app.session_state["run_id"])
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    app.button(key=key).click().run()
-    assert not app.exception, app.exception
-    return app
-
-
-def keys(app: AppTest) -> set[str]:
-    return {button.key for button in app.button}
-
-
-def html_of(app: AppTest) -> str:
-    return "".join(
-        element.proto.body for element in app.get("html") if "<style>" not in element.proto.body
-    )
-
-
-def words_of(app: AppTest) -> str:
-    return " ".join(
-        element.value
-        for kind in (
-            app.markdown,
-            app.caption,
-            app.info,
-            app.error,
-            app.warning,
-            app.success,
-            app.title,
-            app.header,
-        )
-        for element in kind
-    )
-
-
 # --- home -----------------------------------------------------------------------------------------
 
 
 def test_home_is_drawn_without_torch():
     """The first draw must not wait for torch: only the worker may import it."""
-    code = (
-        "import sys; from rlhf_core.work import jobs; still = jobs.JobQueue(threaded=False);"
-        " jobs.queue = lambda: still;from streamlit.testing.v1 import AppTest; app ="
-        " AppTest.from_file('app.py', default_timeout=60).run(); assert not app.exception,"
-        " app.exception;[app.switch_page(f'pages/{p}.py').run() for p in ('briefs', 'prompt',"
-        " 'rank', 'mirror', 'reward_model', 'ppo', 'before_after', 'rounds')];assert not"
-        " app.exception, app.exception; assert 'torch' not in sys.modules and 'transformers' not in"
-        " sys.modules"
-    )
+    pages = [
+        path_of(page)
+        for page in (
+            "briefs",
+            "prompt",
+            "rank",
+            "mirror",
+            "reward_model",
+            "ppo",
+            "before_after",
+            "rounds",
+        )
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", WITHOUT_TORCH, *pages],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_home_empty(queue):
-    app = open_app()
+    app = open_page()
     assert {"run_once", "to_prompt", "start_over"} <= keys(app)
     board = html_of(app)
     assert "Biology homework helper" in board and "start here" in board and "frozen copy" in board
@@ -170,7 +89,7 @@ def test_home_empty(queue):
 
 
 def test_home_runs_once_and_only_once(queue):
-    app = press(open_app(), "run_once")
+    app = press(open_page(), "run_once")
     session = session_of(app)
     view = queue.view(session.jobs["run_once"])
     assert view["status"] == "queued" and view["long"]
@@ -195,7 +114,7 @@ def test_home_filled(queue):
         "sentence": "The reward model prefers the tuned model in 84% of 120 pairs.",
         "rule": {"name": "fact", "before": 0.5, "after": 0.9},
     }
-    app = open_app(session=session)
+    app = open_page(session=session)
     words = words_of(app)
     assert "What changed" in words and "84%" in words and "facts in **50%**" in words
     assert "<script>" not in html_of(app) and "&lt;script&gt;" in html_of(app)
@@ -203,7 +122,7 @@ def test_home_filled(queue):
 
 
 def test_brief_is_picked_and_stops_what_was_meant_for_the_old_one(queue):
-    app = press(open_app("prompt"), "offer_0")
+    app = press(open_page("prompt"), "offer_0")
     session = session_of(app)
     app.switch_page("pages/loop.py").run()
     app.button_group(key="brief_pick").set_value("meme-bot").run()
@@ -214,7 +133,7 @@ def test_brief_is_picked_and_stops_what_was_meant_for_the_old_one(queue):
 
 
 def test_start_over_asks_first(queue):
-    app = open_app("prompt")
+    app = open_page("prompt")
     old = session_of(app)
     press(
         app, "start_over"
@@ -359,7 +278,7 @@ def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_writte
 
 
 def test_the_example_ends_in_one_full_stop(queue):
-    made = next(caption.value for caption in open_app().caption if "Made with" in caption.value)
+    made = next(caption.value for caption in open_page().caption if "Made with" in caption.value)
     assert made.endswith(".") and not made.replace("\\", "").endswith("..")
 
 
@@ -367,13 +286,13 @@ def test_the_example_ends_in_one_full_stop(queue):
 
 
 def test_prompt_empty(queue):
-    app = open_app("prompt")
+    app = open_page("prompt")
     assert "Nothing written yet" in words_of(app) and "to_rank" not in keys(app)
     assert app.text_area(key="prompt_text").placeholder == "for example: An opossum is"
 
 
 def test_answers_carry_the_numbers_that_look_inside_calls_them_by(queue, model):
-    app = press(open_app("prompt"), "offer_0")
+    app = press(open_page("prompt"), "offer_0")
     finish(queue)
     app.run()
     assert [f"Answer {number}</span>" in html_of(app) for number in (1, 4, 5)] == [
@@ -387,7 +306,7 @@ def test_answers_carry_the_numbers_that_look_inside_calls_them_by(queue, model):
     ("typed", "said"), [("", "empty"), ("   \n ", "empty"), ("x" * 10_000, "10,000 characters")]
 )
 def test_prompt_refused_in_one_sentence(queue, typed, said):
-    app = open_app("prompt")
+    app = open_page("prompt")
     app.text_area(key="prompt_text").set_value(typed)
     press(app, "generate")
     assert len(app.error) == 1 and said in app.error[0].value
@@ -404,7 +323,7 @@ def test_prompt_refused_in_one_sentence(queue, typed, said):
     ],
 )
 def test_prompt_odd_but_fine(queue, model, typed, said):
-    app = open_app("prompt")
+    app = open_page("prompt")
     app.text_area(key="prompt_text").set_value(typed)
     press(app, "generate")
     assert not app.error and said in app.info[0].value
@@ -421,7 +340,7 @@ def test_prompt_odd_but_fine(queue, model, typed, said):
 
 
 def test_prompt_streams_then_shows_tokens_and_leads_on(queue, model):
-    app = press(open_app("prompt"), "offer_0")
+    app = press(open_page("prompt"), "offer_0")
     assert app.button(key="generate").disabled
     for _ in range(3):
         queue.advance()
@@ -436,7 +355,7 @@ def test_prompt_streams_then_shows_tokens_and_leads_on(queue, model):
 
 
 def test_one_answer_cannot_be_ranked(queue, model):
-    app = open_app("prompt")
+    app = open_page("prompt")
     app.slider(key="sampling_candidates").set_value(1).run()
     press(app, "offer_0")
     finish(queue)
@@ -445,12 +364,12 @@ def test_one_answer_cannot_be_ranked(queue, model):
 
 
 def test_sampling_is_kept_over_a_page_switch(queue):
-    app = open_app("prompt")
+    app = open_page("prompt")
     app.slider(key="sampling_candidates").set_value(6).run()
     app.switch_page("pages/loop.py").run()
     app.switch_page("pages/steps/prompt.py").run()
     assert app.slider(key="sampling_candidates").value == 6
-    assert open_app("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, (
+    assert open_page("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, (
         "also after a reload"
     )
 
@@ -459,7 +378,7 @@ def test_sampling_is_kept_over_a_page_switch(queue):
 
 
 def test_rank_empty_has_answers_written_ahead(queue, model):
-    app = open_app("rank")
+    app = open_page("rank")
     session = session_of(app)
     assert queue.view(session.jobs["pool"])[
         "status"
@@ -478,7 +397,7 @@ def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatc
         yield
 
     monkeypatch.setattr(Session, "generate_pool", broken)
-    app = open_app("rank")
+    app = open_page("rank")
     session = session_of(app)
     finish(queue)
     first = session.jobs["pool"]
@@ -486,15 +405,11 @@ def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatc
     app.run()
     assert (
         session.jobs["pool"] == first
-        and "no training prompts" in text_without_escapes(app.error[0].value)
+        and "no training prompts" in unescaped(app.error[0].value)
         and {"refill", "to_prompt"} <= keys(app)
     )
     press(app, "refill")
     assert session.jobs["pool"] != first
-
-
-def text_without_escapes(value: str) -> str:
-    return value.replace("\\", "")
 
 
 def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue, monkeypatch):
@@ -502,7 +417,7 @@ def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue,
         Session, "generate_pool", lambda self, count, candidates=2: fake_pool(self, count, 3)
     )
     session = registry.create()
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
     for _ in range(2):  # the pairs that were being written, then the lists
         finish(queue)
@@ -521,7 +436,7 @@ def words_of_progress(app: AppTest) -> str:
 def test_rank_pair_records_side_time_and_choice(queue, model):
     session = registry.create()
     row = add_set(session, [" first", " second"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     left, right = card.order_on_screen(session, row)
     press(app, "pick_a")
     judged = session.rankings[-1]
@@ -545,7 +460,7 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
 def test_rank_pair_other_verdicts(queue, model, key, groups, verdict):
     session = registry.create()
     add_set(session, [" first", " second"])
-    press(open_app("rank", session), key)
+    press(open_page("rank", session), key)
     judged = session.rankings[-1]
     assert [sorted(group) for group in judged.groups] == groups and judged.verdict == verdict
 
@@ -554,7 +469,7 @@ def test_rank_whole_list_with_a_tie(queue, model):
     session = registry.create()
     session.add_prompt("An opossum is")
     row = add_set(session, [" w", " x", " y", " z"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     shown = card.order_on_screen(session, row)
     for key in ("pick_3", "pick_1", "pick_tie", "pick_4"):
         press(app, key)
@@ -575,7 +490,7 @@ def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model)
     session = registry.create()
     session.add_prompt("An opossum is")
     row = add_set(session, [" w", " x", " y", " z"])
-    app = press(open_app("rank", session), "pick_tie")
+    app = press(open_page("rank", session), "pick_tie")
     assert "Pick the best one first" in words_of(app) and session.rankings == []
     for key in ("pick_1", "pick_2", "pick_3", "pick_4"):
         press(app, key)
@@ -589,7 +504,7 @@ def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model)
 def test_rank_keys_can_be_switched_off(queue, model):
     session = registry.create()
     add_set(session, [" first", " second"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     assert app.button(key="pick_a").proto.shortcut
     app.toggle(key="keys_widget").set_value(False).run()
     assert not any(button.proto.shortcut for button in app.button)
@@ -602,7 +517,7 @@ def test_rank_shows_the_brief_and_texts_as_text(queue, model):
         )
     )
     add_set(session, [EVIL, " plain"], prompt=EVIL)
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     assert "<script>" not in html_of(app) and html_of(app).count("&lt;script&gt;") >= 4
     assert "scripted" not in keys(app), "a brief of one's own has no scripted rater"
 
@@ -612,7 +527,7 @@ def test_rank_offers_the_next_step(queue, model):
     for number in range(6):
         add_set(session, [f" a{number}", f" b{number}"])
         session.add_ranking(f"set-{number + 1}", groups=[[0], [1]])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     assert app.button(key="to_reward_model").proto.type == "primary"
     press(app, "to_reward_model")
 
@@ -620,7 +535,7 @@ def test_rank_offers_the_next_step(queue, model):
 def test_judged_in_another_tab(queue, model):
     session = registry.create()
     row = add_set(session, [" first", " second"])
-    app = open_app("rank", session)
+    app = open_page("rank", session)
     session.add_ranking(row["id"], groups=[[0], [1]])
     press(app, "pick_b")
     assert len(session.rankings) == 1 and "already judged" in words_of(app)
@@ -689,7 +604,7 @@ def test_an_address_in_foreign_text_does_not_become_a_link(written):
 
 
 def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(queue):
-    app = open_app("prompt")
+    app = open_page("prompt")
     session = session_of(app)
     session.reward_model, session.metrics, former = (
         object(),

@@ -10,9 +10,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from page_helpers import (
+    EVIL,
+    ROOT,
+    WITHOUT_TORCH,
+    html_of,
+    offered,
+    open_page,
+    path_of,
+    press,
+    session_of,
+    still_queue,
+    words_of,
+)
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.exchange import taking_in
@@ -25,8 +37,6 @@ from rlhf_core.work import jobs
 from ui.labs import answer_card
 
 PAGES = ("import_export", "whose_preferences", "instructions_matter", "speed_accuracy")
-ROOT = Path(__file__).resolve().parent.parent.parent
-EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
 MESSY = (
     "prompt;a;b;choice;annotator;seconds\nAn opossum is; a marsupial.; my ex.;left ;Ada;2,5 s\n"
     f"A cat is; a mammal.;{EVIL};RIGHT;Ada;3\nA bee is; busy.; lazy.;perhaps;Ben;1\n"
@@ -35,77 +45,23 @@ MESSY = (
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch) -> jobs.JobQueue:
-    still = jobs.JobQueue(threaded=False)
-    monkeypatch.setattr(jobs, "queue", lambda: still)
-    return still
-
-
-def finish(queue: jobs.JobQueue) -> None:
-    while queue.advance():
-        pass
-
-
-def open_app(page: str, session: Session | None = None) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    if session is not None:
-        app.query_params["run"] = session.id
-    app.run().switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def session_of(app: AppTest) -> Session:
-    return registry.get(app.session_state["run_id"])
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    app.button(key=key).click().run()
-    assert not app.exception, app.exception
-    return app
-
-
-def keys(app: AppTest) -> set[str]:
-    return {button.key for button in app.button if not button.disabled}
-
-
-def html_of(app: AppTest) -> str:
-    return "".join(
-        element.proto.body for element in app.get("html") if "<style>" not in element.proto.body
-    )
-
-
-def words_of(app: AppTest) -> str:
-    kinds = (
-        app.markdown,
-        app.caption,
-        app.info,
-        app.error,
-        app.warning,
-        app.success,
-        app.title,
-        app.header,
-        app.subheader,
-    )
-    return " ".join(element.value for kind in kinds for element in kind)
+    return still_queue(monkeypatch)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_empty_session_has_something_to_do_on_every_page(page):
-    app = open_app(page)
-    assert app.title[0].value and (keys(app) or app.radio)
+    app = open_page(page)
+    assert app.title[0].value and (offered(app) or app.radio)
 
 
 def test_the_pages_are_drawn_without_torch():
-    code = (
-        "import sys; from rlhf_core.work import jobs; still = jobs.JobQueue(threaded=False);"
-        " jobs.queue = lambda: still;from streamlit.testing.v1 import AppTest; app ="
-        " AppTest.from_file('app.py',"
-        " default_timeout=60).run();[app.switch_page(f'pages/{p}.py').run() for p in"
-        f" {PAGES}];assert not app.exception, app.exception; assert 'torch' not in sys.modules and"
-        " 'krippendorff' not in sys.modules"
-    )
+    pages = [path_of(page) for page in PAGES]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", WITHOUT_TORCH, *pages],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -127,7 +83,7 @@ def paste(app: AppTest, pasted: str) -> AppTest:
 
 
 def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
-    app = upload(open_app("import_export"), ("class.csv", MESSY.encode()))
+    app = upload(open_page("import_export"), ("class.csv", MESSY.encode()))
     session = session_of(app)
     assert session.imported == [], "nothing is taken before somebody says so"
     assert {metric.label: metric.value for metric in app.metric} == {
@@ -150,9 +106,9 @@ def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
     ]
     assert "2 comparisons of the file are in this session now" in words_of(
         app
-    ) and "import_use_0" not in keys(app)
+    ) and "import_use_0" not in offered(app)
     upload(app, ("class.csv", MESSY.encode()))
-    assert "in this session already" in words_of(app) and "import_use_0" not in keys(app), (
+    assert "in this session already" in words_of(app) and "import_use_0" not in offered(app), (
         "the same file again has nothing new"
     )
     press(app, "import_away_0")
@@ -163,7 +119,7 @@ def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
 def test_several_files_at_once_and_names_for_those_that_have_none():
     row = json.dumps({"prompt": "p", "chosen": "x", "rejected": "y"})
     app = upload(
-        open_app("import_export"),
+        open_page("import_export"),
         ("ada.jsonl", row.encode()),
         ("broken.json", b"[{"),
         ("ben.jsonl", row.encode()),
@@ -190,14 +146,14 @@ def test_several_files_at_once_and_names_for_those_that_have_none():
 def test_bad_files_cost_one_sentence_and_nothing_else(data):
     session = registry.create()
     taking_in.take_in(session, [Pair("p", "x", "y", "a")], "before.csv")
-    app = upload(open_app("import_export", session), ("bad.bin", data))
+    app = upload(open_page("import_export", session), ("bad.bin", data))
     (error,) = app.error
     assert error.value.endswith("Nothing was changed.") and len(error.value) < 400
-    assert len(session.imported) == 1 and "import_undo" in keys(app)
+    assert len(session.imported) == 1 and "import_undo" in offered(app)
 
 
 def test_pasted_text():
-    app = press(open_app("import_export"), "import_look")
+    app = press(open_page("import_export"), "import_look")
     assert "Nothing was pasted" in words_of(app)
     paste(
         app,
@@ -250,7 +206,7 @@ def test_a_ranker_with_buckets_of_its_own_needs_their_order():
         ],
         "data": {"prompt": "p", "items": [{"id": "a", "body": "x"}, {"id": "b", "body": "y"}]},
     }
-    app = paste(open_app("import_export"), json.dumps([task]))
+    app = paste(open_page("import_export"), json.dumps([task]))
     assert "have no known order" in words_of(app)
     app.text_input(key="import_buckets").set_value("great, poor").run()
     press(paste(app, json.dumps([task])), "import_use_0")
@@ -259,11 +215,11 @@ def test_a_ranker_with_buckets_of_its_own_needs_their_order():
 
 
 def test_taking_out():
-    app = open_app("import_export")
+    app = open_page("import_export")
     assert "Nothing was judged under this brief yet" in words_of(app)
     session = registry.create()
     taking_in.take_in(session, [Pair("p", "x", "y", "tie", seconds=1.0, annotator="Ada")], "f")
-    app = open_app("import_export", session)
+    app = open_page("import_export", session)
     assert "This file holds everything" in words_of(app)
     app.radio(key="export_kind").set_value("trl").run()
     assert "1 ties are left out" in words_of(app).replace(
@@ -298,7 +254,7 @@ def crowd() -> Session:
 
 def test_somebody_sits_down_and_judges_what_others_judged():
     session = crowd()
-    app = open_app("whose_preferences", session)
+    app = open_page("whose_preferences", session)
     assert "From two people on" not in words_of(app) and "8 pairs that others judged" in words_of(
         app
     )
@@ -312,13 +268,13 @@ def test_somebody_sits_down_and_judges_what_others_judged():
     ] and session.rankings[0].seconds is not None
     assert "6 pairs that others judged" in words_of(app)
     press(press(app, "whose_undo"), "whose_undo")
-    assert session.rankings == [] and "whose_undo" not in keys(app)
+    assert session.rankings == [] and "whose_undo" not in offered(app)
     app.switch_page("pages/steps/rank.py").run()
     assert not app.exception and people.sitting(session) == "Dora"
 
 
 def test_a_bad_name_is_refused_in_words():
-    app = open_app("whose_preferences", crowd())
+    app = open_page("whose_preferences", crowd())
     app.text_input(key="who_name").set_value("majority")
     press(app, "who_sit")
     assert (
@@ -328,7 +284,7 @@ def test_a_bad_name_is_refused_in_words():
 
 def test_agreement_the_map_and_the_models(monkeypatch):
     session = crowd()
-    app = open_app("whose_preferences", session)
+    app = open_page("whose_preferences", session)
     words = words_of(app)
     assert (
         "disagree too much" in words.replace("\\", "")
@@ -363,7 +319,7 @@ def test_agreement_the_map_and_the_models(monkeypatch):
         },
     }
     jobs.queue().stop(session.jobs["whose"])
-    app = open_app("whose_preferences", session)
+    app = open_page("whose_preferences", session)
     words = words_of(app).replace("\\", "")
     assert (
         "+25 points (95% interval −10 to +50)" in words
@@ -388,7 +344,7 @@ def begun() -> Session:
 
 def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
     session = begun()
-    app = open_app("instructions_matter", session)
+    app = open_page("instructions_matter", session)
     first, second = session.annotation["instructions"]["order"]
     assert (
         "Biology homework helper" in html_of(app).split("op-answer")[0].split("op-lab-brief")[1]
@@ -397,14 +353,14 @@ def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
     assert session.annotation["instructions"]["answers"] == {"vague": [], "precise": []}
     for _ in range(12):
         press(app, "lab_a")
-    assert "Halfway" in words_of(app) and "lab_a" not in keys(app), (
+    assert "Halfway" in words_of(app) and "lab_a" not in offered(app), (
         "the new brief is read before anything is judged by it"
     )
     press(app, "instructions_second")
     for _ in range(5):
         press(app, "lab_tie")
-    app = open_app("instructions_matter", session)  # a reload: the same place, one click away
-    assert len(session.annotation["instructions"]["answers"][second]) == 5 and "lab_tie" in keys(
+    app = open_page("instructions_matter", session)  # a reload: the same place, one click away
+    assert len(session.annotation["instructions"]["answers"][second]) == 5 and "lab_tie" in offered(
         app
     )
     for _ in range(7):
@@ -413,10 +369,10 @@ def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
     assert (
         "What the wording did" in words
         and f"you had the {first} brief first" in words.replace("\\", "")
-        and "instructions_train" in keys(app)
+        and "instructions_train" in offered(app)
     )
     press(app, "instructions_more")
-    assert instructions_matter.lab_of(session) is None and "instructions_begin" in keys(app)
+    assert instructions_matter.lab_of(session) is None and "instructions_begin" in offered(app)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -438,7 +394,7 @@ def test_the_two_reward_models_are_told_with_their_intervals(known):
         "prompts": 12,
         "words": "Too few to tell.",
     }
-    words = words_of(open_app("instructions_matter", session)).replace("\\", "")
+    words = words_of(open_page("instructions_matter", session)).replace("\\", "")
     assert (
         "200 pairs of outputs to 12 other prompts" in words
         and ("+20 points, 95% interval −10 to +40" in words) == known
@@ -446,12 +402,12 @@ def test_the_two_reward_models_are_told_with_their_intervals(known):
 
 
 def test_pairs_are_written_by_the_worker_and_a_refusal_is_told(queue, monkeypatch):
-    app = press(open_app("instructions_matter"), "instructions_begin")
+    app = press(open_page("instructions_matter"), "instructions_begin")
     assert queue.view(session_of(app).jobs["instructions_pairs"])[
         "status"
-    ] == "queued" and "instructions_begin" not in keys(app)
+    ] == "queued" and "instructions_begin" not in offered(app)
     press(app, "instructions_pairs_stop")
-    assert "instructions_begin" in keys(app)
+    assert "instructions_begin" in offered(app)
 
 
 # --- speed and accuracy ---------------------------------------------------------------------------
@@ -459,7 +415,7 @@ def test_pairs_are_written_by_the_worker_and_a_refusal_is_told(queue, monkeypatc
 
 def test_both_blocks_and_the_board(monkeypatch):
     monkeypatch.setattr(answer_card, "elapsed", lambda: 1.0)
-    app = press(open_app("speed_accuracy"), "speed_begin")
+    app = press(open_page("speed_accuracy"), "speed_begin")
     session = session_of(app)
     for n in range(12):
         assert f"question {n + 1} of 12" in words_of(app)
@@ -468,7 +424,7 @@ def test_both_blocks_and_the_board(monkeypatch):
         "how many were right is told at the end"
     )
     press(app, "speed_clock")
-    assert "op-clock" in html_of(app) and "lab_tie" not in keys(app)
+    assert "op-clock" in html_of(app) and "lab_tie" not in offered(app)
     for _ in range(12):
         press(app, "lab_b")
     words = words_of(app).replace("\\", "")
@@ -484,7 +440,7 @@ def test_both_blocks_and_the_board(monkeypatch):
 
 def test_the_time_runs_out_by_itself(monkeypatch):
     monkeypatch.setattr(answer_card, "elapsed", lambda: 1.0)
-    app = press(open_app("speed_accuracy"), "speed_begin")
+    app = press(open_page("speed_accuracy"), "speed_begin")
     for _ in range(12):
         press(app, "lab_a")
     press(press(app, "speed_clock"), "lab_a")
@@ -497,11 +453,11 @@ def test_the_time_runs_out_by_itself(monkeypatch):
 
 
 def test_stopping_half_way_keeps_the_answers_and_a_reload_finds_the_block(monkeypatch):
-    app = press(press(open_app("speed_accuracy"), "speed_begin"), "lab_a")
-    app = open_app("speed_accuracy", session_of(app))
+    app = press(press(open_page("speed_accuracy"), "speed_begin"), "lab_a")
+    app = open_page("speed_accuracy", session_of(app))
     assert "question 2 of 12" in words_of(app)
     press(app, "speed_stop")
-    assert "Only one block has answers" in words_of(app) and "speed_begin" in keys(app)
+    assert "Only one block has answers" in words_of(app) and "speed_begin" in offered(app)
 
 
 def test_a_name_on_the_board_is_text(monkeypatch):
@@ -514,5 +470,5 @@ def test_a_name_on_the_board_is_text(monkeypatch):
     speed_accuracy.start_clock(session)
     speed_accuracy.answer(session, "a", 2.0, 12)
     speed_accuracy.stop(session)
-    app = open_app("speed_accuracy", session)
+    app = open_page("speed_accuracy", session)
     assert "![x]" not in words_of(app) and "x.png" in words_of(app).replace("\\", "")

@@ -8,295 +8,25 @@ moves it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from page_helpers import EVIL, ROOT, again, alts, finish, keys, open_page, press, said
+from stand_ins import engine, evaluation, made, rank
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings
-from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
-from ui import charts, state, whiteboard
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
-FACT, MEME, OTHER = " a marsupial.", " a great character for memes.", " a small animal."
-
-
-class TrainingDivergedHere(RuntimeError):
-    """Looks to the queue like an error of the engine's own: its sentence goes to the page."""
-
-
-TrainingDivergedHere.__module__ = "rlhf_core.algorithms.ppo"
-
-
-# --- stand-ins ------------------------------------------------------------------------------------
-
-
-class StandInReward:
-    """A reward model with nothing to keep."""
-
-    def tensors(self) -> dict:
-        return {}
-
-
-def fake_fit(self: Session, settings=None) -> Iterator:
-    self.settings = {**self.settings, "reward_model": vars(settings)}
-    yield Progress("sampling the original", 1, 2)
-    self.fit_records = []
-    for number in (1, 2):
-        examples = [
-            {"prompt": "An opossum is", "text": text, "before": 0.0, "after": score * number}
-            for text, score in ((MEME, -0.5), (FACT, 0.5))
-        ]
-        heldout = {
-            "heldout_accuracy": 0.75,
-            "heldout_low": 0.5,
-            "heldout_high": 0.9,
-            "heldout_pairs": 12,
-        }
-        self.fit_records = [
-            *self.fit_records,
-            {
-                "iteration": number,
-                "loss": 0.6 / number,
-                "train_accuracy": 0.9,
-                **heldout,
-                "examples": examples,
-            },
-        ]
-        yield self.fit_records[-1]
-    self.reward_model = StandInReward()
-    self.reward_summary = {
-        "pairs": len(self.pairs),
-        "pairs_used": len(self.pairs),
-        "train_accuracy": 0.9,
-        "heldout_accuracy": 0.75,
-        "heldout_interval": [0.5, 0.9],
-        "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.",
-        "features": 8,
-        "examples": examples,
-    }
-
-
-def add_step(session: Session, settings: PPOSettings) -> dict:
-    step = session.metrics[-1]["step"] + 1 if session.metrics else 0
-    row = {
-        "step": step,
-        "reward_mean": 0.1 * step,
-        "reward_std": 1.0,
-        "kl_to_reference": 0.2 * step,
-        "entropy": 2.0,
-        "clip_fraction": 0.1,
-        "value_loss": 0.2,
-        "approx_kl_update": 0.01,
-        "beta": settings.beta,
-        "learning_rate": settings.learning_rate,
-        "seconds": 1.0,
-    }
-    sample = {
-        "step": step,
-        "prompt": "An opossum is",
-        "text": f" sample {number_word(step)} {EVIL}",
-        "reward": 0.3,
-        "kl": 1.0,
-        "ended": True,
-    }
-    session.metrics, session.samples, session.evaluation = (
-        [*session.metrics, row],
-        [*session.samples, sample],
-        None,
-    )
-    session.weights = {"stand-in": step} if step else None
-    return row
-
-
-def number_word(step: int) -> str:
-    return ("zero", "one", "two", "three", "four", "five")[step]
-
-
-def fake_ppo(self: Session, settings=None) -> Iterator:
-    self.settings = {
-        **{name: values for name, values in self.settings.items() if name != "ppo_next"},
-        "ppo": vars(settings),
-    }  # as steps.ppo does
-    for _ in range(settings.steps + (0 if self.metrics else 1)):
-        yield Progress("write", 1, 2)
-        if settings.learning_rate >= 0.03 and self.steps_done == 1:
-            raise TrainingDivergedHere(
-                "Training broke in step 2: The loss is no longer a finite number. The model of step"
-                " 1 is kept. Try a smaller learning rate."
-            )
-        yield add_step(self, settings)
-
-
-def fake_evaluate(self: Session, count: int = 120, seed: int = 1) -> Iterator:
-    yield Progress("writing, before", 1, 2)
-    self.evaluation = evaluation(self.steps_done > 1)
-    yield {"kind": "evaluation"}
-
-
-def evaluation(changed: bool) -> dict:
-    rewards = {
-        "reward_before": -0.5,
-        "reward_after": 0.8,
-        "ended_before": True,
-        "ended_after": True,
-    }
-    pairs = [
-        {"prompt": prompt, "before": MEME, "after": FACT, **rewards}
-        for prompt in ("A badger is", "A fox is", EVIL)
-    ]
-    verdict = (
-        "The reward model prefers the tuned model in 83% of 3 pairs."
-        if changed
-        else "No detectable change: the tuned model wins 50% of 3 pairs."
-    )
-    return {
-        "pairs": pairs,
-        "win_rate": 0.83 if changed else 0.5,
-        "interval": [0.6, 0.95] if changed else [0.2, 0.8],
-        "judge": "reward model",
-        "wins": 2,
-        "ties": 1,
-        "losses": 0,
-        "rule": {"name": "fact", "before": 0.5, "after": 0.9},
-        "full_sentences": {"before": 0.95, "after": 0.96},
-        "distinct_2": {"before": 0.6, "after": 0.5},
-        "mean_words": {"before": 8.0, "after": 9.0},
-        "sentence": verdict,
-        "round": 1,
-        "step": 2,
-    }
-
-
-def fake_compare(self: Session, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
-    yield {
-        "kind": "compare",
-        "prompt": prompt,
-        "seed": seed,
-        "before": [MEME],
-        "after": [f"{FACT} seed {seed}"],
-        "ended_before": [True],
-        "ended_after": [False],
-    }
+from ui import charts, whiteboard
 
 
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
-    """The process's queue, replaced by one that only moves when a test advances it, and an engine
-    of stand-ins.
-    """
-    still = jobs.JobQueue(threaded=False)
-    monkeypatch.setattr(jobs, "queue", lambda: still)
-    monkeypatch.setattr(state, "warm_up", lambda: "")
-    for name, fake in (
-        ("fit_reward_model", fake_fit),
-        ("ppo", fake_ppo),
-        ("evaluate", fake_evaluate),
-        ("compare", fake_compare),
-    ):
-        monkeypatch.setattr(Session, name, fake)
-    return still
-
-
-def finish(queue: jobs.JobQueue) -> None:
-    while queue.advance():
-        pass
-
-
-def made(kind: str = "empty") -> Session:
-    """A session at a stage of the loop: empty, ranked, fitted or tuned."""
-    session = registry.create()
-    session.directory = None
-    if kind != "empty":
-        rank(session, [[[0], [1]], [[1], [0]], [[0, 1]]])
-    if kind in ("fitted", "tuned"):
-        list(session.fit_reward_model(PPOSettings()))
-    if kind == "tuned":
-        list(session.ppo(PPOSettings(steps=2)))
-    return session
-
-
-def rank(
-    session: Session,
-    groups: list[list[list[int]]],
-    verdict: str | None = None,
-    prompts: tuple[str, ...] = (),
-    texts: tuple[str, str] = (FACT, MEME),
-) -> None:
-    first = len(session.rankings)
-    session.rankings = [
-        *session.rankings,
-        *(
-            Ranking(
-                f"made-{first + number}",
-                (prompts or session.brief.training_prompts)[number],
-                list(texts),
-                [0, 1],
-                [] if verdict else one,
-                verdict,
-                brief=session.brief.slug,
-            )
-            for number, one in enumerate(groups)
-        ),
-    ]
-
-
-def open_page(page: str, session: Session) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    app.query_params["run"] = session.id
-    app.run()
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    app.button(key=key).click().run()
-    assert not app.exception, app.exception
-    return app
-
-
-def again(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-def keys(app: AppTest) -> set[str]:
-    return {button.key for button in app.button}
-
-
-def said(app: AppTest) -> str:
-    """All words of the page that markdown, messages, captions, titles and our own HTML show."""
-    parts = [
-        element.value
-        for kind in (
-            "title",
-            "subheader",
-            "markdown",
-            "caption",
-            "info",
-            "warning",
-            "error",
-            "success",
-        )
-        for element in getattr(app, kind)
-    ]
-    parts += [element.proto.body for element in app.get("html")]
-    return " ".join(str(part) for part in parts).replace("\\", "")
-
-
-def alts(app: AppTest) -> list[str]:
-    return [element.proto.alt for element in app.get("plotly_chart")]
+    return engine(monkeypatch)
 
 
 # --- empty ----------------------------------------------------------------------------------------
@@ -314,9 +44,7 @@ def alts(app: AppTest) -> list[str]:
 def test_an_empty_page_says_what_is_missing_and_links_there(queue, page, needs, leads_to):
     app = open_page(page, made())
     assert needs in said(app)
-    assert leads_to.removeprefix("pages/").removesuffix(".py") in [
-        link.proto.page for link in app.get("page_link")
-    ]
+    assert Path(leads_to).stem in [link.proto.page for link in app.get("page_link")]
     assert not keys(app) & {"fit", "ppo_play", "compare", "evaluate"}
     assert alts(app) == []
 
@@ -849,23 +577,11 @@ def test_rounds_wait_for_a_running_job(queue):
 # --- the house's walls ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "pages/steps/reward_model.py",
-        "pages/steps/ppo.py",
-        "pages/steps/before_after.py",
-        "pages/steps/rounds.py",
-        "ui/charts.py",
-        "ui/charts_training.py",
-        "ui/charts_compare.py",
-    ],
-)
-def test_pages_hold_no_torch(name):
-    source = (ROOT / name).read_text(encoding="utf-8")
-    assert (
-        "import torch" not in source and "unsafe_allow_html" not in source and "numpy" not in source
-    )
+def test_pages_hold_no_torch():
+    for path in [*ROOT.glob("pages/**/*.py"), *ROOT.glob("ui/**/*.py")]:
+        source = path.read_text(encoding="utf-8")
+        for word in ("import torch", "unsafe_allow_html", "numpy"):
+            assert word not in source, path
 
 
 def test_every_chart_of_a_page_has_an_alternative(queue):

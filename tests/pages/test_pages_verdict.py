@@ -7,19 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from test_pages_train import (
-    EVIL,
-    FACT,
-    MEME,
-    again,
-    alts,
-    evaluation,
-    finish,
-    made,
-    open_page,
-    press,
-    said,
-)  # noqa: F401
+from page_helpers import EVIL, ROOT, again, alts, finish, open_page, press, said
+from stand_ins import FACT, MEME, engine, evaluation, made
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
@@ -59,6 +48,11 @@ RECORD = {
 }
 
 
+@pytest.fixture
+def queue(monkeypatch):
+    return engine(monkeypatch)
+
+
 def measured(scripted: bool = True) -> dict:
     """A verdict as ``steps.evaluate`` makes it: 40 pairs, most of them won."""
     found = evaluation(changed=True)
@@ -83,7 +77,7 @@ def measured(scripted: bool = True) -> dict:
     }
 
 
-def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):  # noqa: F811
+def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     session = made("tuned")
     session.evaluation = measured()
     words = said(app := open_page("before_after", session))
@@ -109,7 +103,7 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):  # noq
     assert "on 40 pairs of answers to 40 prompts that no training saw" in words
 
 
-def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):  # noqa: F811
+def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):
     session = made("tuned")
     session.evaluation = measured(scripted=False)
     for number in range(12):
@@ -124,7 +118,7 @@ def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):  # noqa: F811
     assert any("you, blind: 0% of 12" in alt for alt in alts(app))
 
 
-def test_measuring_again_draws_fresh_answers(queue, monkeypatch):  # noqa: F811
+def test_measuring_again_draws_fresh_answers(queue, monkeypatch):
     seeds = []
 
     def fake(self: Session, count: int = 200, seed: int = 1) -> Iterator:
@@ -141,7 +135,7 @@ def test_measuring_again_draws_fresh_answers(queue, monkeypatch):  # noqa: F811
     assert seeds == [1, 2]
 
 
-def test_a_verdict_of_an_earlier_version_still_opens(queue):  # noqa: F811
+def test_a_verdict_of_an_earlier_version_still_opens(queue):
     session = made("tuned")
     session.evaluation = evaluation(changed=True)  # no judges, no language, no luck
     words = said(open_page("before_after", session))
@@ -152,7 +146,7 @@ def test_a_verdict_of_an_earlier_version_still_opens(queue):  # noqa: F811
     assert "| Ends in a full sentence | 95% | 96% |" in words and "Luck alone" not in words
 
 
-def test_one_pair_closely_shows_words_tokens_and_the_largest_changes(queue, monkeypatch):  # noqa: F811
+def test_one_pair_closely_shows_words_tokens_and_the_largest_changes(queue, monkeypatch):
     asked = []
 
     def fake(self: Session, pair: dict) -> Iterator:
@@ -205,7 +199,6 @@ def test_the_chart_of_judges_has_a_band_a_judge_and_survives_none():
 
 @pytest.mark.parametrize("name", ["ui/verdict.py", "ui/token_changes.py"])
 def test_drawing_holds_no_torch(name):
-    from test_pages_train import ROOT
 
     source = (ROOT / name).read_text(encoding="utf-8")
     assert "import torch" not in source and "unsafe_allow_html" not in source

@@ -8,47 +8,16 @@ import re
 from pathlib import Path
 
 import pytest
+from browser_helpers import LOOKS, PAGES
 
 from conftest import settled
 
 WORDS_OF_CHARTS = (
     "[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext)"
 )
-COLOURS = """selector => [...document.querySelectorAll(selector)].map(word => getComputedStyle(word).fill)
+COLOURS = """selector => [...document.querySelectorAll(selector)]
+    .map(word => getComputedStyle(word).fill)
     .concat([getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor])"""
-
-PAGES = {
-    "home": "",
-    "briefs": "briefs",
-    "prompt": "prompt",
-    "rank": "rank",
-    "mirror": "mirror",
-    "reward-model": "reward_model",
-    "ppo": "ppo",
-    "before-after": "before_after",
-    "rounds": "rounds",
-    "models": "models",
-    "goodhart": "goodhart",
-    "context-flip": "context_flip",
-    "algorithms": "algorithms",
-    "what-it-learned": "what_it_learned",
-    "trust-it": "trust_it",
-    "flip-a-vote": "flip_a_vote",
-    "hack": "hack_reward_model",
-    "instructions-matter": "instructions_matter",
-    "speed-accuracy": "speed_accuracy",
-    "whose-preferences": "whose_preferences",
-    "import-export": "import_export",
-}
-LOOKS = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "375": {
-        "color_scheme": "light",
-        "viewport": {"width": 375, "height": 812},
-        "device_scale_factor": 2,
-    },
-}
 
 
 @pytest.mark.parametrize("look", LOOKS)

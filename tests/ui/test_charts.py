@@ -11,7 +11,9 @@ import pytest
 
 from ui import charts
 from ui.charts import compare as charts_compare
-from ui.charts import training as charts_training
+from ui.charts import ppo as charts_ppo
+from ui.charts import reward_model as charts_fit
+from ui.charts import scored_outputs as charts_outputs
 
 FIELDS = (
     "step",
@@ -116,7 +118,7 @@ def line(chart: charts.Chart) -> go.Scatter:
 @pytest.mark.parametrize("name", STEP_CHARTS)
 def test_step_charts_name_their_axes_with_units(name):
     title, _ = STEP_CHARTS[name]
-    assert axes(getattr(charts_training, name)(METRICS)) == ["PPO step", title]
+    assert axes(getattr(charts_ppo, name)(METRICS)) == ["PPO step", title]
 
 
 @pytest.mark.parametrize(
@@ -139,13 +141,13 @@ def test_step_charts_name_their_axes_with_units(name):
     ],
 )
 def test_text_alternatives_state_the_numbers(name, said):
-    alt = getattr(charts_training, name)(METRICS).alt
+    alt = getattr(charts_ppo, name)(METRICS).alt
     assert [part for part in said if part not in alt] == []
 
 
 @pytest.mark.parametrize("name", STEP_CHARTS)
 def test_step_charts_survive_nothing_one_row_and_nan(name):
-    chart, field = getattr(charts_training, name), STEP_CHARTS[name][1]
+    chart, field = getattr(charts_ppo, name), STEP_CHARTS[name][1]
     assert "no step has run yet" in chart([]).alt
     assert chart(METRICS[:1]).figure.to_json()
     broken = [
@@ -162,55 +164,52 @@ def test_step_charts_survive_nothing_one_row_and_nan(name):
 
 
 def test_reward_band_is_one_standard_deviation_each_way():
-    band = charts_training.reward(METRICS).figure.data[0]
+    band = charts_ppo.reward(METRICS).figure.data[0]
     assert list(band.y) == pytest.approx([1.0, 1.3, 1.47, 0.27, -0.5, -1.0])
-    assert list(line(charts_training.reward(METRICS)).y) == [0.0, 0.4, 0.87]
+    assert list(line(charts_ppo.reward(METRICS)).y) == [0.0, 0.4, 0.87]
     assert (
-        line(charts_training.reward(METRICS[:1])).error_y.value == 1.0
+        line(charts_ppo.reward(METRICS[:1])).error_y.value == 1.0
     )  # one point has no band, but its spread still shows
 
 
 def test_charts_of_an_update_leave_out_the_step_without_one():
     for name in ("clip_fraction", "value_loss", "approx_kl_update"):
-        assert list(line(getattr(charts_training, name)(METRICS)).x) == [1, 2]
-    assert list(line(charts_training.clip_fraction(METRICS)).y) == pytest.approx([12.0, 18.0])
+        assert list(line(getattr(charts_ppo, name)(METRICS)).x) == [1, 2]
+    assert list(line(charts_ppo.clip_fraction(METRICS)).y) == pytest.approx([12.0, 18.0])
 
 
 def test_the_two_kls_share_no_label():
-    drift, step = (
-        charts_training.kl_to_reference(METRICS),
-        charts_training.approx_kl_update(METRICS),
-    )
+    drift, step = (charts_ppo.kl_to_reference(METRICS), charts_ppo.approx_kl_update(METRICS))
     assert drift.title != step.title and not set(axes(drift)[1:]) & set(axes(step)[1:])
     assert "reference" not in axes(step)[1] and "update" not in axes(drift)[1]
 
 
 def test_kl_target_is_drawn_and_said():
-    chart = charts_training.kl_to_reference(METRICS, target=3.0)
+    chart = charts_ppo.kl_to_reference(METRICS, target=3.0)
     assert "target is 3.00" in chart.alt and [shape.y0 for shape in chart.figure.layout.shapes] == [
         3.0
     ]
 
 
 def test_reward_model_loss():
-    chart = charts_training.reward_model_loss(FIT)
+    chart = charts_fit.reward_model_loss(FIT)
     assert axes(chart) == ["Iteration", "Loss (nats a comparison)"]
     assert "0.66 at iteration 1" in chart.alt and "last 0.31 at iteration 2" in chart.alt
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2)])
-    assert "not trained yet" in charts_training.reward_model_loss([]).alt
+    assert "not trained yet" in charts_fit.reward_model_loss([]).alt
     assert (
         "1 iteration has no number"
-        in charts_training.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
+        in charts_fit.reward_model_loss([*FIT, {"iteration": 3, "loss": math.nan}]).alt
     )
 
 
 def test_reward_model_loss_says_what_the_ties_cost():
-    chart = charts_training.reward_model_loss([record | {"floor": 0.35} for record in FIT])
+    chart = charts_fit.reward_model_loss([record | {"floor": 0.35} for record in FIT])
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2), 0.35])
     assert "towards 0.35" in chart.look_for and "cannot fall below 0.35" in chart.alt
     assert (
         len(
-            charts_training.reward_model_loss(
+            charts_fit.reward_model_loss(
                 [record | {"floor": 0.0} for record in FIT]
             ).figure.layout.shapes
         )
@@ -219,7 +218,7 @@ def test_reward_model_loss_says_what_the_ties_cost():
 
 
 def test_accuracy_has_its_interval():
-    chart = charts_training.accuracy(FIT)
+    chart = charts_fit.accuracy(FIT)
     assert axes(chart) == ["Iteration", "Accuracy (% of comparisons)"]
     assert "95% interval 58% to 92%" in chart.alt and "from 20 comparisons" in chart.alt
     bar = chart.figure.data[-1]
@@ -238,14 +237,14 @@ def test_accuracy_has_its_interval():
     ],
 )
 def test_accuracy_survives_too_few(records):
-    chart = charts_training.accuracy(records)
+    chart = charts_fit.accuracy(records)
     assert chart.figure.to_json()
     if records and records[0].get("train_accuracy") == 1.0:
         assert "too few prompts" in chart.alt and "100% at iteration 1" in chart.alt
 
 
 def test_scores_are_sorted_and_said_best_first():
-    chart = charts_training.scores(EXAMPLES)
+    chart = charts_outputs.scores(EXAMPLES)
     assert axes(chart) == ["Score (reference standard deviations)", "Outputs, best score first"]
     assert chart.alt.index("a marsupial.: +1.50") < chart.alt.index(
         "a great character for memes.: \N{MINUS SIGN}1.25"
@@ -254,8 +253,8 @@ def test_scores_are_sorted_and_said_best_first():
     assert labels[0].endswith("An opossum is a marsupial.") and labels[1].endswith(
         "An opossum is a great character for memes."
     )
-    assert "not trained yet" in charts_training.scores([]).alt
-    last = charts_training.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
+    assert "not trained yet" in charts_outputs.scores([]).alt
+    last = charts_outputs.scores([*EXAMPLES, {"text": "broken", "before": 0.0, "after": math.nan}])
     assert (
         last.figure.layout.annotations[-1].text.startswith("no number")
         and "NaN" not in last.figure.to_json()
@@ -264,10 +263,10 @@ def test_scores_are_sorted_and_said_best_first():
 
 def test_nothing_runs_through_the_names_of_lines_and_levels():
     for chart, names in (
-        (charts_training.reward_model_loss(FIT), {"Loss", "Tossing a coin: 0.69"}),
-        (charts_training.accuracy(FIT), {"Training", "Held out", "Tossing a coin: 50%"}),
-        (charts_training.reward(METRICS), {"Mean", "Spread of the samples", "Original model"}),
-        (charts_training.kl_to_reference(METRICS, target=3.0), {"KL to reference", "Target"}),
+        (charts_fit.reward_model_loss(FIT), {"Loss", "Tossing a coin: 0.69"}),
+        (charts_fit.accuracy(FIT), {"Training", "Held out", "Tossing a coin: 50%"}),
+        (charts_ppo.reward(METRICS), {"Mean", "Spread of the samples", "Original model"}),
+        (charts_ppo.kl_to_reference(METRICS, target=3.0), {"KL to reference", "Target"}),
     ):
         layout = chart.figure.layout
         drawn = [
@@ -279,7 +278,7 @@ def test_nothing_runs_through_the_names_of_lines_and_levels():
         assert (
             layout.legend.y < 0 and layout.legend.yanchor == "top" and layout.height > charts.HEIGHT
         ), "below the x axis, with room of its own"
-    scores = charts_training.scores(EXAMPLES).figure.layout
+    scores = charts_outputs.scores(EXAMPLES).figure.layout
     assert not scores.xaxis.zeroline and scores.xaxis.showgrid is False, (
         "a line at 0 runs through the outputs' names"
     )
@@ -356,11 +355,11 @@ def test_numbers_for_people(number, said):
 
 
 def test_every_chart_says_what_to_look_for():
-    made = [getattr(charts_training, name)(METRICS) for name in STEP_CHARTS]
+    made = [getattr(charts_ppo, name)(METRICS) for name in STEP_CHARTS]
     made += [
-        charts_training.reward_model_loss(FIT),
-        charts_training.accuracy(FIT),
-        charts_training.scores(EXAMPLES),
+        charts_fit.reward_model_loss(FIT),
+        charts_fit.accuracy(FIT),
+        charts_outputs.scores(EXAMPLES),
         charts_compare.win_rate(EVALUATION),
         charts_compare.rounds_timeline(ROUNDS),
     ]
@@ -374,11 +373,11 @@ def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
         {"step": n, "reward_mean": 0.1 * n, "reward_std": 1.0, "reward_model": 1 if n < 3 else 2}
         for n in range(6)
     ]
-    chart = charts_training.reward(rows, 10)
+    chart = charts_ppo.reward(rows, 10)
     (line,) = [shape for shape in chart.figure.layout.shapes if shape.name == "New reward model"]
     assert line.x0 == line.x1 == 2.5
     assert "before step 3" in chart.look_for and "From step 3 on" in chart.alt
-    plain = charts_training.reward([{**row, "reward_model": 1} for row in rows], 10)
+    plain = charts_ppo.reward([{**row, "reward_model": 1} for row in rows], 10)
     assert (
         all(shape.name != "New reward model" for shape in plain.figure.layout.shapes)
         and "anew" not in plain.look_for + plain.alt

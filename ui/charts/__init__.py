@@ -1,8 +1,8 @@
 """Charts: plain records in, a Plotly figure with words around it out.
 
-Every chart (``charts_training``, ``charts_compare``) is a ``Chart``: a figure whose axes carry
-names and units, one sentence on what to look for, and a text alternative that states the numbers
-for people who cannot see the picture. Colours are of middle lightness (at least 3:1 on white and on
+Every chart of the modules in here is a ``Chart``: a figure whose axes carry names and units, one
+sentence on what to look for, and a text alternative that states the numbers for people who cannot
+see the picture. Colours are of middle lightness (at least 3:1 on white and on
 near-black), and lines differ by dash and marker too, so that one figure serves light, dark, a
 projector, a 375 px phone and colour-blind eyes.
 

@@ -38,7 +38,9 @@ MOST_SPLITS = 12
 def accuracies(
     rows: Sequence[dict], *, title: str, x_title: str, look_for: str, chance: float | None = 0.5
 ) -> Chart:
-    """Shares with their intervals below each other. Rows {"name", "share", "low", "high", "note"}."""
+    """Shares with their intervals, one below the other. Rows {"name", "share", "low", "high",
+    "note"}.
+    """
     figure = frame(x_title, "", height=110 + 44 * max(1, len(rows)))
     figure.update_xaxes(range=[-2, 103], tickvals=[0, 25, 50, 75, 100])
     known = [row for row in rows if row.get("share") is not None]
@@ -215,7 +217,7 @@ def every_answer(answers: Sequence[dict]) -> Chart:
 
 
 def splits(rows: Sequence[dict]) -> Chart:
-    """Which pairs split people: each pair's votes as one bar. Rows of ``annotators.disagreements``."""
+    """Which pairs split people, a bar for each one's votes. Rows: ``annotators.disagreements``."""
     title = "The pairs that split people"
     look_for = (
         "bars that are cut near the middle: there, a majority label hides almost half of the"

@@ -1,5 +1,5 @@
-"""Charts of the reward lab: how clearly, how rightly, how surely, from how much, and what one vote
-moves.
+"""Charts of the reward lab: how clearly it agrees with the votes, how rightly it is sure, and how
+much a taste needs.
 
 Plain records in, a ``charts.Chart`` out; how it looks and reads is decided in ``ui.charts``.
 """
@@ -13,11 +13,7 @@ import plotly.graph_objects as go
 from ui.charts import (
     BLUE,
     GREY,
-    HEIGHT,
     ORANGE,
-    RED,
-    SHORT_LABEL,
-    STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
     Chart,
@@ -25,18 +21,13 @@ from ui.charts import (
     add_line,
     column,
     error_bar,
-    finite,
     frame,
     interval,
-    label,
     nothing_yet,
     number,
-    one_line,
     percent,
     with_legend,
 )
-
-SAME = "circle-open"
 
 
 def margins(rows: Sequence[dict]) -> Chart:
@@ -236,191 +227,3 @@ def learning_curve(curve: dict) -> Chart:
         )
     add_level(figure, 50, "Tossing a coin: 50%")
     return Chart(figure, title, look_for, alt)
-
-
-def doubts(rows: Sequence[dict], conservative: float) -> Chart:
-    """Scores with both uncertainties: the Laplace bar, the five bootstrap heads' span, and where
-    the conservative score lies.
-    """
-    title = "Scores with their doubt"
-    look_for = (
-        "where two bars overlap a lot, do not rely on the order of the two texts (a rough guide"
-        " only); where the two kinds of doubt differ much, trust the wider one."
-    )
-    figure = _ranked(
-        rows,
-        f"Score ({STANDARD_DEVIATIONS})",
-        lambda row: (
-            f"{number(row['score'], sign=True)} ± {number(row['laplace'])} "
-            f" {label(one_line(row), SHORT_LABEL - 8)}"
-        ),
-    )
-    if not rows:
-        nothing_yet(figure, "No text scored yet")
-        return Chart(
-            figure,
-            title,
-            look_for,
-            "Scores with their doubt: no text was scored yet, so the chart is empty.",
-        )
-    at = list(range(len(rows)))
-    for y, row in zip(at, rows, strict=True):
-        figure.add_trace(
-            go.Scatter(
-                x=[row["lowest"], row["highest"]],
-                y=[y + 0.16] * 2,
-                mode="lines",
-                line={"color": VIOLET, "width": 7},
-                opacity=0.6,
-                name="Five heads, each on votes drawn anew",
-                showlegend=y == 0,
-                hovertemplate="five heads: %{x:.2f}<extra></extra>",
-            )
-        )
-    figure.add_trace(
-        go.Scatter(
-            x=column(rows, "score"),
-            y=at,
-            mode="markers",
-            name="Score ± one standard deviation (Laplace)",
-            marker={"size": 12, "color": TEAL},
-            error_x={
-                "type": "data",
-                "array": column(rows, "laplace"),
-                "color": TEAL,
-                "thickness": 2.5,
-                "width": 8,
-            },
-            hovertemplate="score %{x:.2f}<extra></extra>",
-        )
-    )
-    if conservative:
-        figure.add_trace(
-            go.Scatter(
-                x=column(rows, "conservative"),
-                y=at,
-                mode="markers",
-                name=f"Conservative, k = {number(conservative, 1)}",
-                marker={
-                    "size": 12,
-                    "color": RED,
-                    "symbol": "diamond-open",
-                    "line": {"width": 2.5, "color": RED},
-                },
-                hovertemplate="conservative %{x:.2f}<extra></extra>",
-            )
-        )
-    said = "; ".join(
-        f"{one_line(row)}: {number(row['score'], sign=True)}, Laplace {number(row['laplace'])},"
-        f" five heads from {number(row['lowest'], sign=True)} to"
-        f" {number(row['highest'], sign=True)}, conservative"
-        f" {number(row['conservative'], sign=True)}"
-        for row in rows
-    )
-    return Chart(
-        figure, title, look_for, f"Scores of {len(rows)} texts in {STANDARD_DEVIATIONS}. {said}."
-    )
-
-
-def moves(rows: Sequence[dict], *, title: str, look_for: str, before: str, after: str) -> Chart:
-    """Outputs by a second score (``after``), each with its first (``before``): what a vote, or
-    another kind of reward model, moves.
-    """
-    ordered = sorted(
-        rows, key=lambda row: (finite(row.get("after")) is None, -(finite(row.get("after")) or 0.0))
-    )
-    figure = _ranked(
-        ordered,
-        f"Score ({STANDARD_DEVIATIONS})",
-        lambda row: f"{_places(row)}{number(row['after'], sign=True)}  {label(one_line(row))}",
-    )
-    if not ordered:
-        nothing_yet(figure, "Nothing to show")
-        return Chart(figure, title, look_for, f"{title}: nothing to show.")
-    at = list(range(len(ordered)))
-    for y, row in zip(at, ordered, strict=True):
-        figure.add_trace(
-            go.Scatter(
-                x=[row["before"], row["after"]],
-                y=[y, y],
-                mode="lines",
-                line={"color": GREY, "width": 3},
-                opacity=0.6,
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        )
-    for name, key, colour, symbol in (
-        (before, "before", GREY, SAME),
-        (after, "after", TEAL, "circle"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=column(ordered, key),
-                y=at,
-                mode="markers",
-                name=name,
-                marker={
-                    "size": 13,
-                    "color": colour,
-                    "symbol": symbol,
-                    "line": {"width": 2, "color": colour},
-                },
-                hovertemplate=f"{name}: %{{x:.2f}}<extra></extra>",
-            )
-        )
-    said = "; ".join(
-        f"{one_line(row)}: {after} {number(row['after'], sign=True)}, {before}"
-        f" {number(row['before'], sign=True)}"
-        for row in ordered
-    )
-    return Chart(
-        figure,
-        title,
-        look_for,
-        f"{title}: {len(ordered)} outputs in {STANDARD_DEVIATIONS}, best first. {said}.",
-    )
-
-
-def _places(row: dict) -> str:
-    """ "▲ " or "▼ " where the output changed its place, else nothing."""
-    change = row.get("places", 0)
-    return (
-        ""
-        if not change
-        else (
-            f"\N{BLACK UP-POINTING TRIANGLE}{change} "
-            if change > 0
-            else f"\N{BLACK DOWN-POINTING TRIANGLE}{-change} "
-        )
-    )
-
-
-def _ranked(rows: Sequence[dict], x_title: str, words) -> go.Figure:
-    """An empty chart with a row for each output, its words above its place."""
-    figure = frame(x_title, "Outputs, best score first", height=max(HEIGHT, 120 + 48 * len(rows)))
-    figure.update_layout(
-        showlegend=True,
-        hovermode="closest",
-        margin={"t": 70},
-        legend={"y": 1.02, "yanchor": "bottom"},
-    )
-    figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False)
-    figure.update_yaxes(
-        autorange=False, range=[max(1, len(rows)) - 0.4, -0.75], tickvals=[], showgrid=False
-    )
-    for y, row in enumerate(rows):
-        figure.add_annotation(
-            text=words(row),
-            x=0,
-            xref="paper",
-            xanchor="left",
-            y=y,
-            yref="y",
-            yanchor="bottom",
-            yshift=8,
-            showarrow=False,
-            font={"size": 13},
-            align="left",
-        )
-    return figure

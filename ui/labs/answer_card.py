@@ -13,19 +13,10 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
-from ui import text
+from ui import components, styles, text
 
-CSS = """
-.op-lab-brief {border: 1.5px solid light-dark(#d9b7a0, #6a5549); border-radius: 14px; background: light-dark(#fdf3e6, #2e2621); padding: .6rem 1rem .65rem; line-height: 1.4;}
-.op-lab-brief ul {list-style: none; margin: .3rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.4rem;}
-.op-lab-brief li {margin: 0; padding: 0; font-size: inherit;} .op-lab-brief li b {margin-right: .35em;}
-.op-clock {height: 14px; border-radius: 7px; background: color-mix(in srgb, currentColor 12%, transparent); overflow: hidden;}
-.op-clock i {display: block; height: 100%; width: 100%; background: light-dark(#a83f67, #f0a0bb); transform-origin: left; animation: op-run-out linear forwards;}
-@keyframes op-run-out {from {transform: scaleX(1);} to {transform: scaleX(0);}}
-[class*="st-key-lab_card"] .op-answer {padding: .5rem .8rem;}
-@media (min-width: 641px) {[class*="st-key-lab_card"] .op-answer {font-size: 1.2rem;}}
-@media (max-width: 900px) {.op-lab-brief {font-size: .9rem; padding: .45rem .7rem;} .op-lab-brief li {font-size: .88rem;} .op-lab-brief .op-who {display: none;}}
-"""
+PLACE = "lab_card"
+CSS = styles.sheet("lab_card")
 
 WORDS = {
     "a": ("A is better", "A"),
@@ -39,26 +30,6 @@ HELP = {
     "both_bad": "Neither will do. Kept on record.",
     "skip": "I can't say. Kept on record.",
 }
-
-# How long the tab was out of sight since the page was loaded, told whenever it comes back into
-# view.
-_SIGHT = """
-export default function ({ setStateValue }) {
-  const sight = (window.opossumSight ??= { away: 0, since: document.hidden ? performance.now() : null })
-  sight.tell = () => setStateValue("away", sight.away / 1000)
-  if (sight.listening) return
-  sight.listening = true
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) sight.since = performance.now()
-    else if (sight.since !== null) {
-      sight.away += performance.now() - sight.since
-      sight.since = null
-      if (document.querySelector(".st-key-lab_card")) sight.tell()
-    }
-  })
-}
-"""
-_sight = st.components.v2.component("opossum_sight", js=_SIGHT)
 
 
 def brief(card: dict, heading: str = "The brief") -> None:
@@ -98,12 +69,8 @@ def draw(
     """
     work = st.session_state.get("lab_card")
     if not work or work["card"] != card:
-        work = st.session_state["lab_card"] = {
-            "card": card,
-            "since": time.monotonic(),
-            "away": _away(),
-        }
-    with st.container(border=True, key="lab_card"):
+        work = st.session_state["lab_card"] = {"card": card, "since": time.monotonic()}
+    with st.container(border=True, key=PLACE):
         for column, letter, written, foot in zip(st.columns(2), "ab", texts, feet, strict=True):
             with column:
                 text.answer(prompt, written, foot=foot)
@@ -112,13 +79,16 @@ def draw(
             with st.container(horizontal=True):
                 for choice in choices[2:]:
                     _button(choice, card, take, keys)
-        _sight(key="sight", on_away_change=lambda: None)
+        components.clock(_showing(work), place=PLACE)
 
 
 def elapsed() -> float:
     """Seconds that the card which is up has been in sight."""
     work = st.session_state.get("lab_card")
-    return max(0.0, time.monotonic() - work["since"] - (_away() - work["away"])) if work else 0.0
+    if not work:
+        return 0.0
+    passed = time.monotonic() - work["since"]
+    return max(0.0, passed - components.seconds_away(_showing(work), PLACE))
 
 
 def put_down() -> None:
@@ -127,7 +97,7 @@ def put_down() -> None:
 
 
 def keys_switch() -> bool:
-    """The off switch of single keys, the same one as on the Rank page; returns whether they are on."""
+    """The off switch of single keys, shared with the Rank page; returns whether they are on."""
     st.session_state.setdefault("keys", True)
     st.toggle(
         "Single keys",
@@ -171,13 +141,6 @@ def _take(choice: str, card: str, take: Callable[[str, float], None]) -> None:
         st.session_state["note"] = str(error)
 
 
-def _away() -> float:
-    """Seconds that the tab was out of sight since the page was loaded, as the browser told; 0 where
-    it told nothing that makes sense.
-    """
-    told = (st.session_state.get("sight") or {}).get("away")
-    return (
-        max(0.0, float(told))
-        if isinstance(told, int | float) and not isinstance(told, bool)
-        else 0.0
-    )
+def _showing(work: dict) -> str:
+    """Names this showing of the card: one that comes up again is a new one to the browser."""
+    return f"{work['card']} {work['since']}"

@@ -1,7 +1,7 @@
 """What the pages of the reward lab share: the tools as jobs, their results found again while they
 are fresh, and the door for a session without votes.
 
-The tools compute in ``rlhf_core.labs.reward_lab`` and ``lab_work`` on the worker's thread:
+The tools compute in ``rlhf_core.labs.reward_lab`` and ``second_opinion`` on the worker's thread:
 importing them imports torch, so that happens there.
 """
 
@@ -22,7 +22,7 @@ PATIENCE = 0.4
 
 
 def tool(
-    session: Session, name: str, *args, module: str = "reward_lab", **more
+    session: Session, name: str, *args, module: str = "labs.reward_lab", **more
 ) -> Callable[[], Iterator]:
     """The function ``name`` of the lab over ``session``, for ``state.submit``."""
     return lambda: getattr(importlib.import_module(f"rlhf_core.{module}"), name)(

@@ -19,34 +19,11 @@ from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON
 from rlhf_core.session import ranking_desk
 from rlhf_core.session.ranking_desk import Asked
 from rlhf_core.session.state import Session
-from ui import components, state, text
+from ui import components, state, styles, text
 from ui.ranking import ordering
 from ui.ranking.ordering import button
 
-CSS = """
-[data-testid="stMain"] :has(> .st-key-brief_bar) {position: sticky; top: 3.9rem; z-index: 20;}
-.op-brief {border: 1.5px solid light-dark(#d9b7a0, #6a5549); border-radius: 14px; background: light-dark(#fdf3e6, #2e2621); padding: .6rem 1rem .65rem; line-height: 1.4;
-  box-shadow: 0 4px 14px rgb(0 0 0 / .06);}
-.op-brief .op-who {opacity: .75;}
-.op-brief ul {list-style: none; margin: .3rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.4rem; font-size: .95rem;}
-.op-brief li {margin: 0; padding: 0; font-size: inherit;} .op-brief li b {margin-right: .35em;}
-.op-brief {max-height: 34vh; overflow-y: auto;} .op-brief .op-version {opacity: .75; font-size: .9rem;}
-.op-why {font-size: .9rem; opacity: .8; line-height: 1.4;}
-.op-again {border-left: 4px solid light-dark(#a83f67, #f0a0bb); padding: .1rem .8rem; line-height: 1.45;}
-.st-key-rank_card .st-key-clock {display: none;}
-@media (max-height: 620px) and (min-width: 641px) {
-  .op-brief {font-size: .95rem; padding: .4rem .8rem; line-height: 1.3;} .op-brief .op-who, .op-brief .op-ties {display: none;} .op-brief ul {font-size: .9rem; margin: 0;}
-  [data-testid="stMainBlockContainer"]:has(.st-key-rank_card) h1 {font-size: 1.2rem !important;}
-  [data-testid="stMainBlockContainer"]:has(.st-key-brief_bar) [data-testid="stVerticalBlock"] {gap: .5rem;}
-  [class*="st-key-pair_"] .op-answer {min-height: 0 !important; font-size: 1.1rem !important; line-height: 1.35;}
-}
-@media (max-width: 640px) {.op-brief {font-size: .88rem; padding: .45rem .7rem;} .op-brief ul {font-size: .85rem;} .op-brief .op-who, .op-brief .op-ties {display: none;}}
-.op-card-prompt {font-size: 1.25rem; line-height: 1.4; overflow-wrap: anywhere; margin-bottom: .2rem;}
-.op-card-prompt span {opacity: .72; font-size: .95rem;}
-[class*="st-key-answer_"] .op-answer {padding: .5rem .8rem;}
-[class*="st-key-answer_"] button {min-width: 5.2rem;}
-@media (min-width: 641px) {[class*="st-key-pair_"] .op-answer {font-size: 1.2rem; min-height: 7.5rem;}}
-"""
+CSS = styles.sheet("ranking_card")
 
 AGAIN = (
     "You asked to look at this again. Judge it as you see it now; what you said first stays on"
@@ -155,7 +132,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
         work["since"] = time.monotonic()
     work["form"], work["draw"] = form, work["draw"] + 1
     shown = order_on_screen(session, row)
-    components.clock(row["id"], pair=len(shown) == 2, keys=keys, draw=work["draw"])
+    door = {"pair": len(shown) == 2, "keys": keys}
+    components.clock(row["id"], door=door, draw=work["draw"])
     if row.get("again"):
         st.html(
             f'<div class="op-again">{text.escape(AGAIN)}<br>You said:'

@@ -1,5 +1,6 @@
-// Answers in an order that a person makes: by dragging, by the arrows on each, or by the arrow keys on the one in focus. "=" ties an answer with the one above.
-// Texts are set as text, never as HTML. Tells the page {groups} once, when the person says that this is the order.
+// Answers in an order that a person makes: by dragging, by the arrows on each, or by the arrow keys
+// on the one in focus. "=" ties an answer with the one above. Texts are set as text, never as HTML.
+// Tells the page {groups} once, when the person says that this is the order.
 export default function ({ data, parentElement, setTriggerValue }) {
   parentElement.done = (groups) => setTriggerValue("done", { card: data.card, groups })
   if (parentElement.card === data.card) return
@@ -49,7 +50,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   data.rows.forEach((row) => {
     const item = make("li", "", "", list)
     Object.assign(item, { tabIndex: 0, index: row.index })
-    item.setAttribute("aria-label", `${row.prompt}${row.text}. Arrow keys move it, = ties it with the one above.`)
+    const keys = "Arrow keys move it, = ties it with the one above."
+    item.setAttribute("aria-label", `${row.prompt}${row.text}. ${keys}`)
     make("span", "handle", "⠿", item).setAttribute("aria-hidden", "true")
     make("span", "place", "", item)
     const words = make("span", "words", "", item)
@@ -58,7 +60,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (row.foot) make("small", "", row.foot, words)
     const buttons = make("span", "buttons", "", item)
     for (const [name, sign, label, act] of [
-      ["up", "▲", "Move up", () => move(item, -1)], ["down", "▼", "Move down", () => move(item, 1)], ["tie", "=", "Ties with the one above", () => tie(item)],
+      ["up", "▲", "Move up", () => move(item, -1)],
+      ["down", "▼", "Move down", () => move(item, 1)],
+      ["tie", "=", "Ties with the one above", () => tie(item)],
     ]) {
       const button = make("button", name, sign, buttons)
       button.setAttribute("aria-label", label)
@@ -67,26 +71,34 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     item.onkeydown = (event) => {
       if (event.target !== item) return
-      const act = { ArrowUp: () => move(item, -1), ArrowDown: () => move(item, 1), "=": () => tie(item) }[event.key]
+      const act = {
+        ArrowUp: () => move(item, -1), ArrowDown: () => move(item, 1), "=": () => tie(item),
+      }[event.key]
       if (!act) return
       event.preventDefault()
       act()
       item.focus()
     }
     item.onpointerdown = (event) => {
-      if (event.button !== 0 || event.target.closest("button") || (event.pointerType !== "mouse" && !event.target.closest(".handle"))) return
+      if (event.button !== 0 || event.target.closest("button")) return
+      if (event.pointerType !== "mouse" && !event.target.closest(".handle")) return
       event.preventDefault()
       item.focus()
-      list.setPointerCapture(event.pointerId) // not the item: what is moved about loses its capture
+      list.setPointerCapture(event.pointerId) // an item that is moved about would lose it
       item.classList.add("held")
       list.onpointermove = ({ clientY }) => {
         const others = items().filter((other) => other !== item)
-        const next = others.find((other) => { const { top, height } = other.getBoundingClientRect(); return clientY < top + height / 2 }) ?? null
+        const above = (other) => {
+          const { top, height } = other.getBoundingClientRect()
+          return clientY < top + height / 2
+        }
+        const next = others.find(above) ?? null
         if (next !== item.nextSibling) { list.insertBefore(item, next); number() }
       }
       list.onpointerup = list.onpointercancel = list.onlostpointercapture = () => {
         item.classList.remove("held")
-        list.onpointermove = list.onpointerup = list.onpointercancel = list.onlostpointercapture = null
+        list.onpointermove = list.onpointerup = null
+        list.onpointercancel = list.onlostpointercapture = null
         status.textContent = `Place ${items().indexOf(item) + 1} of ${list.children.length}.`
       }
     }
@@ -98,7 +110,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     done.disabled = true
     setTimeout(() => { done.disabled = false }, 1000)
     const groups = []
-    items().forEach((item) => (item.dataset.tied && groups.length ? groups.at(-1).push(item.index) : groups.push([item.index])))
+    for (const item of items()) {
+      if (item.dataset.tied && groups.length) groups.at(-1).push(item.index)
+      else groups.push([item.index])
+    }
     parentElement.done(groups)
   }
 }

@@ -1,4 +1,4 @@
-"""Charts of what is being trained: the reward model's fit, and PPO step by step.
+"""Charts of PPO, step by step: what it climbs, what it costs, and how the training feels.
 
 Plain records in, a ``charts.Chart`` out; how it looks and reads is decided in ``ui.charts``.
 """
@@ -13,10 +13,8 @@ import plotly.graph_objects as go
 from ui.charts import (
     BLUE,
     GREY,
-    HEIGHT,
     ORANGE,
     RED,
-    SHORT_LABEL,
     STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
@@ -25,21 +23,14 @@ from ui.charts import (
     add_line,
     column,
     end_of,
-    error_bar,
     finite,
     frame,
-    interval,
-    label,
     nothing_yet,
     number,
-    one_line,
     points_of_100,
     small,
     story,
-    with_legend,
 )
-
-# PPO
 
 
 def _step_chart(
@@ -324,268 +315,4 @@ def reward_against_drift(metrics: Sequence[dict]) -> Chart:
         look_for,
         f"Reward against drift, in {STANDARD_DEVIATIONS} by the square root of the KL:"
         f" {', then '.join(ends)}.",
-    )
-
-
-# Reward model
-
-
-def reward_model_loss(records: Sequence[dict], iterations: int | None = None) -> Chart:
-    """Bradley-Terry loss per comparison; tossing a coin scores ln 2."""
-    title = "Reward-model loss"
-    look_for = "it should fall below 0.69, which is what tossing a coin scores, and flatten out."
-    figure = frame(
-        "Iteration", "Loss (nats a comparison)", x_end=end_of(records, "iteration", iterations)
-    )
-    loss = column(records, "loss")
-    if all(value is None for value in loss):
-        nothing_yet(figure, "Not trained yet")
-        return Chart(
-            figure, title, look_for, "Reward-model loss: not trained yet, so the chart is empty."
-        )
-    add_line(
-        figure,
-        [r.get("iteration") for r in records],
-        loss,
-        name="Loss",
-        colour=RED,
-        hover="iteration %{x}: %{y:.3f}",
-    )
-    add_level(figure, math.log(2), "Tossing a coin: 0.69")
-    figure.update_yaxes(rangemode="tozero")
-    said = story(
-        records,
-        "loss",
-        x="iteration",
-        word="iteration",
-        unit="nats a comparison; tossing a coin scores 0.69",
-    )
-    floor = finite(records[-1].get("floor"))
-    if floor:
-        add_level(figure, floor, f"Lowest with your ties: {number(floor)}")
-        look_for = (
-            "it should fall below 0.69, which is what tossing a coin scores, towards"
-            f" {number(floor)}: a tie costs at least 0.69, so it cannot go lower."
-        )
-        said += f" With the ties among the comparisons it cannot fall below {number(floor)}."
-    return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
-
-
-def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
-    """Accuracy on the comparisons it trains on and on held-out prompts, in percent; the last
-    held-out point carries its interval.
-    """
-    title = "Accuracy"
-    look_for = (
-        "the held-out line is the honest one, it is about prompts that the fit did not see. "
-        "A wide bar at its end means too few comparisons to be sure; 50% is tossing a coin."
-    )
-    figure = frame(
-        "Iteration", "Accuracy (% of comparisons)", x_end=end_of(records, "iteration", iterations)
-    )
-    figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
-    x = [record.get("iteration") for record in records]
-    train, heldout = (
-        column(records, "train_accuracy", 100),
-        column(records, "heldout_accuracy", 100),
-    )
-    if all(value is None for value in train + heldout):
-        nothing_yet(figure, "Not trained yet")
-        return Chart(figure, title, look_for, "Accuracy: not trained yet, so the chart is empty.")
-    with_legend(figure)
-    add_line(
-        figure,
-        x,
-        train,
-        name="Training",
-        colour=BLUE,
-        dash="dot",
-        symbol="square",
-        hover="training %{y:.0f}%",
-    )
-    alt = "Accuracy by iteration. Training: " + story(
-        records,
-        "train_accuracy",
-        x="iteration",
-        word="iteration",
-        unit="of comparisons",
-        show_number=points_of_100,
-        factor=100,
-    )
-    points = [record for record in records if finite(record.get("heldout_accuracy")) is not None]
-    if not points:
-        figure.add_annotation(
-            text="No held-out accuracy: too few prompts",
-            x=0.5,
-            y=0.08,
-            xref="paper",
-            yref="paper",
-            showarrow=False,
-            font={"size": 13},
-        )
-        look_for = (
-            "this line is about comparisons that it learned from, so it flatters; rank answers to"
-            " several prompts, and a held-out line joins it."
-        )
-        return Chart(
-            figure,
-            title,
-            look_for,
-            alt + " No held-out accuracy: there are too few prompts to hold one out.",
-        )
-    add_line(figure, x, heldout, name="Held out", colour=ORANGE, hover="held out %{y:.0f}%")
-    last = points[-1]
-    bounds = [last.get("heldout_low"), last.get("heldout_high")]
-    alt += " Held out: " + story(
-        records,
-        "heldout_accuracy",
-        x="iteration",
-        word="iteration",
-        unit="of comparisons",
-        show_number=points_of_100,
-        factor=100,
-    )
-    if interval(bounds):
-        down, up = error_bar(last["heldout_accuracy"], bounds)
-        figure.add_trace(
-            go.Scatter(
-                x=[last.get("iteration")],
-                y=[100 * last["heldout_accuracy"]],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [up],
-                    "arrayminus": [down],
-                    "color": ORANGE,
-                    "thickness": 2.5,
-                    "width": 9,
-                },
-                mode="markers",
-                marker={"color": ORANGE, "size": 9},
-                name="95% interval",
-                showlegend=False,
-                hovertemplate=f"held out: {interval(bounds)}<extra></extra>",
-            )
-        )
-        alt += f" The last held-out value has the 95% interval {interval(bounds)}"
-        pairs = finite(last.get("heldout_pairs"))
-        alt += f", from {pairs:.0f} comparisons." if pairs else "."
-    add_level(figure, 50, "Tossing a coin: 50%")
-    return Chart(figure, title, look_for, alt)
-
-
-def scores(examples: Sequence[dict]) -> Chart:
-    """Outputs sorted by what the trained reward model gives them (``after``), each with where it
-    stood before training (``before``).
-    """
-    title = "Scores of the outputs, before and after training"
-    look_for = (
-        "before training every output has the same score; afterwards the kind of text you preferred"
-        " should be at the top."
-    )
-    ordered = sorted(
-        examples, key=lambda e: (finite(e.get("after")) is None, -(finite(e.get("after")) or 0.0))
-    )
-    figure = frame(
-        f"Score ({STANDARD_DEVIATIONS})",
-        "Outputs, best score first",
-        height=max(HEIGHT, 100 + 48 * len(ordered)),
-    )
-    if not ordered:
-        nothing_yet(figure, "Not trained yet")
-        return Chart(
-            figure,
-            title,
-            look_for,
-            "Scores of the outputs: not trained yet, so the chart is empty.",
-        )
-    rows = list(range(len(ordered)))
-    before, after = column(ordered, "before"), column(ordered, "after")
-    figure.update_layout(
-        showlegend=True,
-        hovermode="closest",
-        margin={"t": 44},
-        legend={"y": 1.02, "yanchor": "bottom"},
-    )
-    figure.update_xaxes(
-        rangemode="normal", tickformat=None, showgrid=False
-    )  # the open circles mark 0; a line there would run through the labels
-    figure.update_yaxes(
-        autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False
-    )
-    for row, start, end in zip(rows, before, after, strict=True):
-        if start is not None and end is not None:
-            figure.add_trace(
-                go.Scatter(
-                    x=[start, end],
-                    y=[row, row],
-                    mode="lines",
-                    line={"color": GREY, "width": 3},
-                    hoverinfo="skip",
-                    showlegend=False,
-                    opacity=0.6,
-                )
-            )
-    for name, values, colour, symbol in (
-        ("Before", before, GREY, "circle-open"),
-        ("After", after, TEAL, "circle"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=values,
-                y=rows,
-                mode="markers",
-                name=name,
-                marker={
-                    "size": 13,
-                    "color": colour,
-                    "symbol": symbol,
-                    "line": {"width": 2, "color": colour},
-                },
-                hovertemplate=f"{name.lower()}: %{{x:.2f}}<extra></extra>",
-            )
-        )
-    doubt = column(ordered, "laplace")
-    if any(value is not None for value in doubt):
-        look_for += (
-            " The bars are its doubt, one standard deviation each way: where two bars overlap a"
-            " lot, do not rely on their order (a rough guide: the doubt about a difference is not"
-            " the sum of two doubts)."
-        )
-        figure.data[-1].update(
-            error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6}
-        )
-    for row, example in zip(rows, ordered, strict=True):
-        figure.add_annotation(
-            text=(
-                f"{_with_doubt(example)} "
-                f" {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}"
-            ),
-            x=0,
-            xref="paper",
-            xanchor="left",
-            y=row,
-            yref="y",
-            yanchor="bottom",
-            yshift=8,
-            showarrow=False,
-            font={"size": 13},
-            align="left",
-        )
-    said = "; ".join(
-        f"{one_line(e)}: {_with_doubt(e)}, before {number(e.get('before'))}" for e in ordered
-    )
-    return Chart(
-        figure,
-        title,
-        look_for,
-        f"Scores of {len(ordered)} outputs, in {STANDARD_DEVIATIONS}, best first. {said}.",
-    )
-
-
-def _with_doubt(example: dict) -> str:
-    """A score and, where it is known, its standard deviation (Laplace)."""
-    doubt = finite(example.get("laplace"))
-    return number(example.get("after"), sign=True) + (
-        f" ± {number(doubt)}" if doubt is not None else ""
     )

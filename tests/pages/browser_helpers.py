@@ -1,0 +1,43 @@
+"""What the tests of pages in a browser share: every page's address, the looks they are drawn in,
+and how a tab goes out of sight.
+"""
+
+from __future__ import annotations
+
+PAGES = {
+    "home": "",
+    "briefs": "briefs",
+    "prompt": "prompt",
+    "rank": "rank",
+    "mirror": "mirror",
+    "reward-model": "reward_model",
+    "ppo": "ppo",
+    "before-after": "before_after",
+    "rounds": "rounds",
+    "models": "models",
+    "goodhart": "goodhart",
+    "context-flip": "context_flip",
+    "algorithms": "algorithms",
+    "what-it-learned": "what_it_learned",
+    "trust-it": "trust_it",
+    "flip-a-vote": "flip_a_vote",
+    "hack": "hack_reward_model",
+    "instructions-matter": "instructions_matter",
+    "speed-accuracy": "speed_accuracy",
+    "whose-preferences": "whose_preferences",
+    "import-export": "import_export",
+}
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "375": {
+        "color_scheme": "light",
+        "viewport": {"width": 375, "height": 812},
+        "device_scale_factor": 2,
+    },
+}
+# Called with whether the tab is hidden now.
+HIDE = (
+    "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () =>"
+    " hidden}); document.dispatchEvent(new Event('visibilitychange')) }"
+)

@@ -1,0 +1,105 @@
+"""The blind vote: two answers, A and B at random, and which of them is better."""
+
+from __future__ import annotations
+
+import secrets
+
+import streamlit as st
+
+from rlhf_core.common.errors import InputError
+from rlhf_core.evaluation import verdict as engine
+from rlhf_core.session.state import Session
+from ui import charts, text
+from ui.before_after import measuring
+
+
+def draw(session: Session) -> None:
+    found = (session.evaluation or {}).get("pairs", [])
+    # One a prompt, and not those that Side by side shows first.
+    pairs = list(
+        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
+    )
+    votes = measuring.votes_here(session)
+    if not pairs:
+        st.markdown(
+            "You see two answers, A and B at random, and say which you like better. You learn which"
+            " model wrote which only at the end."
+        )
+        if session.evaluation:
+            st.info(
+                "Both models wrote the same for every prompt, so there is nothing to vote on.",
+                icon=":material/drag_handle:",
+            )
+        else:
+            measuring.button(session, "evaluate_for_vote", "Write the pairs to vote on")
+        return
+    done = {row["prompt"] for row in votes}
+    waiting = [pair for pair in pairs if pair["prompt"] not in done]
+    st.progress(
+        1 - len(waiting) / len(pairs),
+        text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on",
+    )
+    if error := st.session_state.pop("vote_error", None):
+        st.error(text.plain(error), icon=":material/error:")
+    if waiting:
+        pair = waiting[0]
+        flipped = st.session_state.setdefault("vote_sides", {}).setdefault(
+            pair["prompt"], bool(secrets.randbelow(2))
+        )
+        left, right = ("after", "before") if flipped else ("before", "after")
+        st.caption(f"The brief: {text.plain(session.brief.prefer)}")
+        for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
+            with column:
+                text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
+                st.button(
+                    f"{name} is better",
+                    key=f"vote_{name.lower()}",
+                    on_click=vote,
+                    args=(session, pair["prompt"], side),
+                    width="stretch",
+                )
+        st.button(
+            "No difference",
+            key="vote_tie",
+            on_click=vote,
+            args=(session, pair["prompt"], "tie"),
+            width="stretch",
+        )
+    with st.expander(
+        "Your count so far (opening it ends the blindness)" if waiting else "Your count",
+        expanded=not waiting,
+        key=f"vote_count_{'open' if waiting else 'done'}",
+    ):
+        count = {
+            side: sum(row["choice"] == side for row in votes) for side in ("after", "tie", "before")
+        }
+        with st.container(horizontal=True):
+            st.metric("After preferred", count["after"])
+            st.metric("No difference", count["tie"])
+            st.metric("Before preferred", count["before"])
+        st.markdown(tally(votes, session.seed))
+
+
+def vote(session: Session, prompt: str, choice: str) -> None:
+    try:
+        session.add_vote(prompt, choice)
+    except InputError as error:
+        st.session_state["vote_error"] = str(error)
+
+
+def tally(votes: list[dict], seed: int) -> str:
+    """What the votes say, with their interval."""
+    if not votes:
+        return "No vote yet, so there is nothing to count."
+    row = engine.by_votes(votes, seed=seed)
+    words = (
+        f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95%"
+        f" interval {charts.interval(row['interval'])}), a tie counting half. "
+    )
+    way = engine.direction(row)
+    if not way:
+        return words + "Luck alone could give that: **too few to tell**."
+    return (
+        words + f"That lies wholly {'above' if way > 0 else 'below'} one half: chance alone hardly"
+        " explains it."
+    )

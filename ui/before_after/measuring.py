@@ -1,0 +1,54 @@
+"""The measured answer: both models on prompts that no training ever saw, every pair judged and
+counted.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.session.state import Session
+from ui import state, verdict
+
+
+def draw(session: Session) -> None:
+    if not session.evaluation:
+        st.markdown(
+            "Both models answer prompts that no training ever saw, with the same seeds. Then every"
+            " pair is judged and counted."
+        )
+        button(session, "evaluate", "Measure it")
+        return
+    verdict.draw(session, votes_here(session))
+    button(session, "evaluate_again", "Measure again, with fresh answers", primary=False)
+
+
+def measure(session: Session) -> None:
+    st.session_state["vote_sides"] = {}
+    seed = (session.evaluation or {}).get(
+        "seed", 0
+    ) + 1  # again: fresh answers, not the same count once more
+    state.submit(
+        "evaluate",
+        lambda: session.evaluate(seed=seed),
+        label="Measuring before and after",
+        long=False,
+    )
+
+
+def button(session: Session, key: str, label: str, primary: bool = True) -> None:
+    kind = "primary" if primary else "secondary"
+    st.button(
+        label,
+        key=key,
+        type=kind,
+        icon=":material/query_stats:",
+        on_click=measure,
+        args=(session,),
+        disabled=state.alive("evaluate") or bool(session.needs("before_after")),
+    )
+
+
+def votes_here(session: Session) -> list[dict]:
+    """The blind votes on the model as it stands; those on an earlier one do not count for it."""
+    here = {"round": session.current_round, "step": session.steps_done}
+    return [row for row in session.votes if here.items() <= row.items()]

@@ -1,0 +1,160 @@
+"""Both models on the learner's own prompts with one seed, and on the prompts of the measurement."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.common.errors import InputError
+from rlhf_core.judging.typed import check_prompt
+from rlhf_core.session.state import Session
+from ui import charts, monitor, state, text
+
+PAIRS_SHOWN = 6
+
+
+def draw(session: Session) -> None:
+    shown = [
+        record["prompt"] for record in state.records("compare") if "before" in record
+    ]  # after a reload the answers are still there
+    first = (shown or session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]
+    st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
+    busy = state.alive("compare")
+    st.text_input(
+        "Prompt for both models",
+        st.session_state["compare_prompt"],
+        key="compare_prompt",
+        placeholder="An opossum is",
+        help="Any prompt of your own, whether it was trained on or not.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare_box"):
+        st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            st.session_state.get("compare_seed_kept", 0),
+            1,
+            key="compare_seed",
+            width=140,
+            help="Both models draw their words with the same luck: what differs is the training.",
+        )
+        st.button(
+            "Ask both",
+            key="compare",
+            type="primary",
+            icon=":material/compare:",
+            on_click=compare,
+            args=(session,),
+            disabled=busy,
+        )
+    with st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", key="compare_offers"
+    ):
+        st.caption("Prompts it never trained on:", width="content")
+        for number, prompt in enumerate(session.brief.evaluation_prompts[:4]):
+            st.button(
+                text.plain(prompt),
+                key=f"compare_offer_{number}",
+                type="tertiary",
+                on_click=offer,
+                args=(session, prompt),
+                disabled=busy,
+            )
+    if error := st.session_state.get("compare_error"):
+        st.error(text.plain(error), icon=":material/error:")
+    if state.job("compare"):
+        monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
+    pairs = (session.evaluation or {}).get("pairs", [])
+    if pairs:
+        st.subheader("On prompts it never trained on", anchor=False)
+        if "doubt_after" in pairs[0]:
+            st.caption(
+                "Reward ± the reward model's own doubt about it: one standard deviation, from how"
+                " few votes it has to go by."
+            )
+        everything = len(pairs) <= PAIRS_SHOWN or st.toggle(
+            f"Show all {len(pairs)} pairs", key="pairs_all"
+        )
+        for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
+            feet = [
+                reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}"))
+                for side in ("before", "after")
+            ]
+            both(
+                pair["prompt"],
+                pair["before"],
+                pair["after"],
+                foot_before=feet[0],
+                foot_after=feet[1],
+            )
+
+
+def compare(session: Session) -> None:
+    """Let both models answer the prompt in the box with one seed."""
+    st.session_state["compare_kept"] = prompt = st.session_state.get("compare_prompt", "")
+    st.session_state["compare_seed_kept"] = seed = int(st.session_state.get("compare_seed", 0))
+    st.session_state.pop("compare_error", None)
+    try:
+        prompt = check_prompt(prompt)
+    except InputError as error:
+        st.session_state["compare_error"] = str(error)
+        return
+    state.submit(
+        "compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False
+    )
+
+
+def offer(session: Session, prompt: str) -> None:
+    st.session_state["compare_prompt"] = prompt
+    compare(session)
+
+
+def compared(records: list[dict], view: dict) -> None:
+    row = next((record for record in reversed(records) if "before" in record), None)
+    if row is None:
+        return
+    for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
+        both(
+            row["prompt"],
+            before,
+            after,
+            foot_before=foot(row, "before", number),
+            foot_after=foot(row, "after", number),
+        )
+    if row["before"] == row["after"]:
+        st.info(
+            "Word for word the same: with this prompt and this seed, the training changed nothing.",
+            icon=":material/drag_handle:",
+        )
+
+
+def both(
+    prompt: str, before: str, after: str, *, foot_before: str = "", foot_after: str = ""
+) -> None:
+    """One prompt, original left and tuned right (below it on a phone, so each says which it is)."""
+    feet = [
+        " · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"]))
+        for written, foot in ((before, foot_before), (after, foot_after))
+    ]
+    text.answers(
+        prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet
+    )
+
+
+def reward(score: float | None, doubt: float | None) -> str:
+    """A score with the reward model's own doubt about it, where it was measured."""
+    return f"reward {charts.number(score, sign=True)}" + (
+        f" ± {charts.number(doubt)}" if doubt is not None else ""
+    )
+
+
+def foot(row: dict, side: str, number: int) -> str:
+    """What the reward model gives an answer, where there is one, and whether it breaks off."""
+    doubts = row.get(f"doubt_{side}")
+    words = (
+        [reward(row[f"reward_{side}"][number], doubts[number] if doubts else None)]
+        if f"reward_{side}" in row
+        else []
+    )
+    return " · ".join(
+        words + ([] if row.get(f"ended_{side}", [True] * 99)[number] else ["breaks off"])
+    )

@@ -1,0 +1,106 @@
+"""A guess at where a run will end, made before it, and how close it came."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.evaluation import predictions
+from rlhf_core.session.state import Session
+from ui import charts
+
+
+def offer(session: Session, steps: int, *, disabled: bool) -> None:
+    """An offer to guess where the run will end; folded away, and nothing waits for it."""
+    with st.expander("Guess first? (You need not.)", icon=":material/casino:", key="guess_box"):
+        st.caption(
+            f"Where will {steps} more steps lead? A guess makes you look twice. Afterwards the app"
+            " shows how close it came; nobody else sees it."
+        )
+        columns = st.columns(3)
+        kl = columns[0].slider(
+            "KL to the original (nats)", 0.0, 20.0, 2.0, 0.5, key="guess_kl", disabled=disabled
+        )
+        reward = columns[1].slider(
+            "Mean reward (SD; 0: the original)",
+            -1.0,
+            4.0,
+            0.5,
+            0.1,
+            key="guess_reward",
+            disabled=disabled,
+        )
+        winner = columns[2].selectbox(
+            "Who wins on unseen prompts?",
+            list(predictions.WINNERS),
+            format_func=predictions.WINNERS.get,
+            key="guess_winner",
+            disabled=disabled,
+        )
+
+        def keep() -> None:
+            one = predictions.predict(
+                kl,
+                reward,
+                winner,
+                round=session.current_round,
+                step=session.steps_done,
+                steps=steps,
+            )
+            session.predictions = [
+                *[
+                    p
+                    for p in session.predictions
+                    if (p["round"], p["from"]) != (one["round"], one["from"])
+                ],
+                one,
+            ][-predictions.MOST :]
+            session.autosave()
+
+        st.button("Keep my guess", key="guess_keep", on_click=keep, disabled=disabled)
+        if waiting := waiting_guess(session):
+            st.caption(
+                f":material/check: Kept: KL {charts.number(waiting['kl'])}, reward"
+                f" {charts.number(waiting['reward'], sign=True)},"
+                f" {predictions.WINNERS[waiting['winner']]}, at step {waiting['to']}."
+            )
+
+
+def waiting_guess(session: Session) -> dict | None:
+    """The guess about where the round stands now, before its run."""
+    return next(
+        (
+            p
+            for p in reversed(session.predictions)
+            if (p["round"], p["from"]) == (session.current_round, session.steps_done)
+        ),
+        None,
+    )
+
+
+def scored(session: Session) -> None:
+    """The newest guess of this round whose run has begun, beside what came out."""
+    for one in reversed(session.predictions):
+        if one["round"] == session.current_round and (
+            found := predictions.score(one, session.metrics, session.evaluation)
+        ):
+            lines = ["| Your guess | You | It came out | |", "|:--|--:|--:|:--|"]
+            for row in found["rows"]:
+                you, real = (
+                    charts.number(value) if isinstance(value, float) else value
+                    for value in (row["guess"], row["real"])
+                )
+                mark = (
+                    "not measured yet: see Before / after"
+                    if real is None
+                    else "close"
+                    if row["close"]
+                    else "off"
+                )
+                lines.append(f"| {row['name']} | {you} | {real or '–'} | {mark} |")
+            with st.container(border=True, key="guess_scored"):
+                st.markdown("\n".join(lines))
+                st.caption(
+                    f"At step {found['step']}."
+                    + (" The guess was about a later step." if found["early"] else "")
+                )
+            return
