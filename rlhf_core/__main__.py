@@ -32,10 +32,11 @@ from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferenc
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import model_list, texts
 from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
-from rlhf_core.session import judged, saving, weights
+from rlhf_core.session import asked, judged, saving, weights
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
+from rlhf_core.work.running import kept
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MODEL_HELP = (
@@ -384,7 +385,7 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
 def generate(args: argparse.Namespace) -> int:
     prompt = check_prompt(typed(args.prompt, "The prompt"))
     session = opened(args.bundle) if args.bundle else Session(model_name=args.model)
-    if args.bundle and weights.now(session) is None:
+    if args.bundle and not weights.now(session):
         raise InputError(
             f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step."
         )
@@ -403,7 +404,7 @@ def generate(args: argparse.Namespace) -> int:
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
     ids = texts.encode_prompt(lm, prompt, args.max_new_tokens)
-    trunk = workbench.trunk_with(lm, weights.now(session))
+    trunk = workbench.trunk_with(lm, workbench.tuned_of(session))
     uniforms = uniform_numbers(
         args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed)
     )
@@ -455,7 +456,7 @@ def run(args: argparse.Namespace) -> int:
     prompts = read_prompts(args.prompts, brief) if args.prompts else []
     pairs = read_pairs(args, brief) if args.preferences else []
     comparisons = len(pairs) or args.comparisons or 30
-    asked = {"comparisons": comparisons, "steps": args.steps}
+    wanted = {"comparisons": comparisons, "steps": args.steps}
 
     # 2. The folder: fresh, or one with this very run in it (same input, same id), which then starts
     # again.
@@ -464,7 +465,7 @@ def run(args: argparse.Namespace) -> int:
         args.model,
         args.seed,
         args.beta,
-        asked,
+        wanted,
         prompts,
         [pair.to_dict() for pair in pairs],
     ]
@@ -477,7 +478,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24],
     )
-    session.settings, session.judged.imported = {"run": asked}, pairs
+    session.settings, session.judged.imported = {"run": wanted}, pairs
     for prompt in prompts:
         asked.add_prompt(session, prompt)
     if not asked.training_prompts(session):
@@ -494,7 +495,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.out} holds this very run ({former['status']}); it starts again from the"
             " beginning."
         )
-    session.directory = Path(args.out)
+    session.directory, session.store = Path(args.out), saving.Folder()
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), stop_gently)
     try:
@@ -505,7 +506,7 @@ def run(args: argparse.Namespace) -> int:
 
         language_model.load(args.model, downloading)
         workbench.ready(session)
-        asked["threads"] = (
+        wanted["threads"] = (
             torch.get_num_threads()
         )  # sums round differently with another number of threads
     except BaseException:
@@ -515,11 +516,11 @@ def run(args: argparse.Namespace) -> int:
         raise
 
     # 3. The loop. Whatever happens, the folder then says how far it came.
-    judged = (
+    by_whom = (
         f"the {'one comparison' if len(pairs) == 1 else f'{len(pairs)} comparisons'} in"
         f" {args.preferences}"
     )
-    say(f"Judged by: {judged if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
+    say(f"Judged by: {by_whom if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
     try:
         saving.save(session)
         for record in loop(session, settings, comparisons, scripted=not pairs):
@@ -549,10 +550,10 @@ def loop(
 ) -> Iterator[dict]:
     """The steps of the loop in order; yields what standard output shows of each."""
     if scripted:
-        for _ in drive("Writing pairs", writing.generate_pool(session, comparisons, 2)):
+        for _ in drive("Writing pairs", kept(session, writing.generate_pool(session, comparisons, 2))):
             pass
         for _ in drive(
-            "Judging", scripted_rater.judge_for_me(session, comparisons, 2), comparisons
+            "Judging", kept(session, scripted_rater.judge_for_me(session, comparisons, 2)), comparisons
         ):
             pass
     yield {
@@ -561,20 +562,20 @@ def loop(
         "judge": judged.rater(session),
     }
     for _ in drive(
-        "Reward model", reward.fit_reward_model(session, RewardModelSettings(seed=session.seed))
+        "Reward model", kept(session, reward.fit_reward_model(session, RewardModelSettings(seed=session.seed)))
     ):
         pass
     yield {
         "kind": "reward_model",
         **{key: value for key, value in session.learned.summary.items() if key != "examples"},
     }
-    for row in drive("PPO", tuning.ppo(session, settings), settings.steps + 1):
+    for row in drive("PPO", kept(session, tuning.ppo(session, settings)), settings.steps + 1):
         say(
             f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
             f" to reference {row['kl_to_reference']:.2f} nats"
         )
         yield {"kind": "step", **row}
-    for row in drive("Before and after", comparing.evaluate(session)):
+    for row in drive("Before and after", kept(session, comparing.evaluate(session))):
         say(row["conclusion"])
         yield {**row, "kind": "evaluation"}
 
@@ -603,12 +604,11 @@ def score(args: argparse.Namespace) -> int:
                 f"Text {number} has {len(text):,} characters; at most 10,000 can be scored."
             )
     session = opened(args.bundle)
-    if session.learned.head is None:
+    if not session.learned.head:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
-    from rlhf_core.loop import whole
 
     try:
-        rows = list(whole.score_texts(session, prompt, args.text))
+        rows = list(reward.score_texts(session, prompt, args.text))
     except (
         KeyError,
         IndexError,

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from rlhf_core.algorithms.tensors_aside import Aside
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress, last
+from rlhf_core.common.ppo_stages import STAGES
 from rlhf_core.common.settings import PPOSettings, RLOOSettings
 from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
@@ -264,13 +265,6 @@ class Batch:
 
 # --- the stages -----------------------------------------------------------------------------------
 
-STAGES = (
-    "writing answers",
-    "scoring",
-    "pricing the drift",
-    "judging each token",
-    "updating the model",
-)  # what ``Progress`` calls the five
 LOOK = 16  # answers of a batch whose tokens can be looked at more closely
 
 

@@ -6,6 +6,7 @@ The sliders of the app, their help texts, the command line and the checks all re
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
 
 from rlhf_core.common.errors import SettingsError
@@ -35,6 +36,19 @@ def describe(cls) -> list[dict]:
             rows.insert(place, {"name": f.name, "default": f.default, **about})
             place += 1
     return rows
+
+
+def within(cls, values: Mapping) -> dict:
+    """A value for every setting: that of ``values``, and the default for what is missing there or
+    impossible (a record may come from a file).
+    """
+    whole = {}
+    for row in describe(cls):
+        value = values.get(row["name"])
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = number and row["low"] <= value <= row["high"]
+        whole[row["name"]] = type(row["default"])(value) if fits else row["default"]
+    return whole
 
 
 class Checked:

@@ -360,3 +360,7 @@ class AlgorithmsSettings(Checked):
     def records(self) -> int:
         """How many records the whole lab makes."""
         return 1 + len(self.TRAINED) * (1 + self.steps // self.EVERY)
+
+
+# What a PPO run keeps to its end; the other knobs count from the next step on.
+FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")

@@ -52,6 +52,7 @@ def compare_people(session: Session) -> Iterator:
         RewardModelSettings(**session.settings.get("reward_model", {})).validate(),
         ready(session),
     )
+    votes = len(judged.learnable(session))
     pairs, too_long = readable(lm, judged.learnable(session))
     voters, left_out = sift(pairs)
     if len(voters) < 2:
@@ -92,7 +93,7 @@ def compare_people(session: Session) -> Iterator:
         if MAJORITY in data
         else []
     )
-    yield {
+    found = {
         "kind": "whose",
         "models": list(data),
         "people": people,
@@ -100,7 +101,11 @@ def compare_people(session: Session) -> Iterator:
         "gaps": gaps,
         "left_out": left_out,
         "notes": notes,
+        "votes": votes,
     }
+    with session.change():
+        session.labs = {**session.labs, "whose_preferences": found}
+    yield found
 
 
 def sift(pairs: list[Pair]) -> tuple[dict[str, list[Pair]], list[dict]]:

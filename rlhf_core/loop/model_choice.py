@@ -8,6 +8,7 @@ looked up. Imports torch.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +133,12 @@ def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Itera
             else:
                 STEP_TIMES[key] = item
     return STEP_TIMES[key]
+
+
+def wake(model: str = model_list.BUNDLED) -> Iterator[dict]:
+    """Load torch and the model, once for the process, before anybody needs them."""
+    language_model.load(model)
+    # torch's hundred thousand objects are here to stay: leave them out of every later collection,
+    # which would stop all threads for long
+    gc.freeze()
+    yield {"kind": "ready"}

@@ -15,8 +15,9 @@ from rlhf_core.algorithms import ppo as ppo_engine
 from rlhf_core.algorithms.ppo import Batch, Policy
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.knob import within
 from rlhf_core.common.ppo_presets import fitting
-from rlhf_core.common.settings import PPOSettings
+from rlhf_core.common.settings import FIXED, PPOSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import decode_texts
@@ -38,15 +39,16 @@ from rlhf_core.session import weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 
-FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")  # while a run is under way
 SCORED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")  # equal means equal
 
 
 def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progress | dict]:
     """Train for ``settings.steps`` more steps, from where this round stands; a record a step, as in
     ``tuned.metrics``. Knobs that are moved meanwhile count from the next step on.
+
+    ``settings`` left out: what the knobs say when the run begins.
     """
-    settings = (settings or PPOSettings(seed=session.seed)).validate()
+    settings = (settings or chosen(session)).validate()
     lm = ready(session)
     if not session.learned.head:
         raise InputError(
@@ -100,19 +102,26 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
         raise
 
 
+def chosen(session: Session) -> PPOSettings:
+    """What the knobs of this session say."""
+    ran, moved = (session.settings.get(name, {}) for name in ("ppo", "ppo_next"))
+    values = within(PPOSettings, {"seed": session.seed, **ran, **moved})
+    return PPOSettings(**fitting(values))
+
+
 def settled(session: Session, settings: PPOSettings) -> PPOSettings:
     """``settings``, and what the knobs have been moved to meanwhile; a combination that cannot work
     leaves it as it is (the page says why).
     """
     with session.lock:
-        chosen = session.settings.get("ppo_next", {})
-        wished = {name: value for name, value in chosen.items() if name not in FIXED}
+        moved = session.settings.get("ppo_next", {})
+        wished = {name: value for name, value in moved.items() if name not in FIXED}
         try:
             now = PPOSettings(**fitting(vars(settings) | wished)).validate()
         except (SettingsError, TypeError):
             return settings
         if wished:
-            later = {name: value for name, value in chosen.items() if name in FIXED}
+            later = {name: value for name, value in moved.items() if name in FIXED}
             session.begin("ppo", vars(now))
             if later:
                 session.choose("ppo", later)

@@ -37,7 +37,7 @@ JOBS = {
     "scripted": Job("loop.scripted_rater:judge_for_me", "The scripted rater judges"),
     "fit": Job("loop.reward:fit_reward_model", "Training the reward model"),
     "ppo": Job("loop.tuning:ppo", "PPO", long=True),
-    "back": Job("loop.tuning:restart_from", "Going back to a step", long=True, slot="ppo"),
+    "back": Job("loop.tuning:restart_from", "Going back", long=True, slot="ppo"),
     "retry": Job("loop.tuning:retry", "PPO", long=True, slot="ppo"),
     "evaluate": Job("loop.comparing:evaluate", "Measuring before and after"),
     "compare": Job("loop.comparing:compare", "Both models answer"),
@@ -62,10 +62,14 @@ JOBS = {
     "lab_votes": Job("labs.reward_lab:votes", "Turning each vote round"),
     "lab_flip": Job("labs.reward_lab:flip", "Refitting"),
     "hack_try": Job("labs.hacking_game:try_text", "Scoring your text"),
-    "hack_race": Job("labs.hacking_game:race", "Writing the model's best of 64"),
-    "hack_search": Job("labs.hacking_game:search", "A machine tries to fool it"),
-    "hack_again": Job("labs.hacking_game:score_again", "Scoring the board again"),
-    "hack_reject": Job("labs.hacking_game:reject_exploits", "Training it on the exploits"),
+    "hack_race": Job("labs.hacking_game:race", "The model writes 64 answers"),
+    "hack_search": Job("labs.hacking_game:search", "A search tries to fool it"),
+    "hack_again": Job(
+        "labs.hacking_game:score_again", "Scoring the board again", slot="hack_search"
+    ),
+    "hack_teach": Job("labs.hacking_game:reject_exploits", "Training it to reject them"),
+    # the process
+    "wake": Job("loop.model_choice:wake", "Waking the model"),
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from rlhf_core.common.events import Progress
 from rlhf_core.session.state import Session
@@ -15,9 +16,26 @@ from rlhf_core.work import catalogue
 SHARE = 0.2  # of the time that saving may take; a save that takes long waits a while for the next
 
 
-def job(session: Session, name: str, *args, **more) -> Iterator[Progress | dict]:
-    """The job called ``name`` over ``session``. Nothing happens before the first ``next``."""
-    yield from kept(session, catalogue.function_of(name)(session, *args, **more))
+class Order(NamedTuple):
+    """What somebody wants done: a job by its name, the session that it is about (None: a job of the
+    process) and plain arguments.
+    """
+
+    name: str
+    session: Session | None = None
+    args: tuple = ()
+    more: dict = {}
+
+
+def begin(order: Order) -> Iterator[Progress | dict]:
+    """The job that was ordered. Nothing happens, and no torch is imported, before the first
+    ``next``.
+    """
+    work = catalogue.function_of(order.name)
+    if order.session is None:
+        yield from work(*order.args, **order.more)
+    else:
+        yield from kept(order.session, work(order.session, *order.args, **order.more))
 
 
 def kept(session: Session, work: Iterator) -> Iterator[Progress | dict]:

@@ -124,7 +124,7 @@ def _argument(value: object) -> object:
 def records(folder: Path) -> Iterator[dict]:
     """Run the job that ``folder`` holds; its records."""
     session, name, args, more = read(folder)
-    work = running.job(session, name, *args, **more)
+    work = running.begin(running.Order(name, session, tuple(args), more))
     return (item for item in work if not isinstance(item, Progress))
 
 
