@@ -24,10 +24,8 @@ import time
 from pathlib import Path
 
 from benchmarks.reward_figures import returned
-from rlhf_core.loop import reward
+from rlhf_core.loop import reward, scripted_rater, tuning
 from rlhf_core.session import weights
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import tuning
 
 TARGETS = {"win_rate": (">=", 0.70), "low": (">", 0.50), "kl": ("<=", 4.0)}
 CORPUS = Path(__file__).resolve().parent.parent / "scripts" / "corpus"

@@ -22,9 +22,9 @@ from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import hacking_board, second_opinion
-from rlhf_core.session.state import Session
-from rlhf_core.session import asked
 from rlhf_core.loop import scripted_rater
+from rlhf_core.session import asked
+from rlhf_core.session.state import Session
 
 DOUBTS = (1.0, 2.0)
 

@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import peak_memory, threads
-from rlhf_core.loop import reward
-from rlhf_core.loop import tuning
+from rlhf_core.loop import reward, tuning
 
 PROMPTS = ("An opossum is", "A pigeon is", "My neighbour has", "The best thing about tea is")
 

@@ -18,6 +18,7 @@ import time
 from itertools import combinations
 from pathlib import Path
 
+from benchmarks.machine import shipped
 from rlhf_core.lm import texts
 from rlhf_core.loop import comparing
 from rlhf_core.session import saving
@@ -70,7 +71,6 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
 def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
     """One run of the command line and what came of it."""
-    from rlhf_core.session.state import Session
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -91,7 +91,8 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
             str(out),
         ]
         began = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, env=shipped(), **quiet)
         seconds = time.perf_counter() - began
         peak = (
             resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6

@@ -16,6 +16,7 @@ run.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -25,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.machine import bandwidth, matmul_peak, peak_memory, processor
+from benchmarks.machine import bandwidth, matmul_peak, peak_memory, processor, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH, EPOCHS, TEMPERATURE = 8, 4, 0.8
@@ -298,6 +299,8 @@ def peaks(case: dict) -> dict:
 
 def worker(spec: str) -> int:
     case = json.loads(spec)
+    if case["who"] != "trl":  # each side waits as it ships: TRL as PyTorch, we as rlhf_core says
+        importlib.import_module("rlhf_core")
     import torch
 
     torch.set_num_threads(case["threads"])
@@ -317,9 +320,8 @@ def fresh(who: str, case: dict, args) -> dict:
     """One worker's result, from a process of its own."""
     number = str(args.threads)
     environment = {
-        **os.environ,
+        **shipped(),
         "OPOSSUM_THREADS": number,
-        "OMP_NUM_THREADS": number,
         "TQDM_DISABLE": "1",
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_OFFLINE": "1",

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from rlhf_core import briefs, language_model  # noqa: E402, I001 (before torch)
+import rlhf_core  # noqa: E402, F401, I001 (bounds the spin: before torch)
 import torch  # noqa: E402
 
 from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E402
