@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -38,11 +38,13 @@ from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
 from rlhf_core.work.running import kept
 
+ROOT = Path(__file__).resolve().parent.parent
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MODEL_HELP = (
     "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
     " or a folder in Hugging Face layout"
 )
+PARTS_HELP = "machine, step, busy, trl, scaling, reward, loop or page (default: all but page)"
 MOST_COMPARISONS, MOST_ANSWERS, MOST_FILE_BYTES = 5_000, 256, 1_000_000
 
 
@@ -209,15 +211,7 @@ def parser() -> Parser:
         action="store_true",
         help="tiny models, one round: whether it runs, not what it measures",
     )
-    bench.add_argument(
-        "part",
-        nargs="?",
-        metavar="PART",
-        help=(
-            "machine, step, trl, scaling, reward, loop or page (default: all but page); an hour"
-            " in all"
-        ),
-    )
+    bench.add_argument("part", nargs="?", metavar="PART", help=PARTS_HELP)
     bench.add_argument(
         "options",
         nargs=argparse.REMAINDER,
@@ -550,10 +544,14 @@ def loop(
 ) -> Iterator[dict]:
     """The steps of the loop in order; yields what standard output shows of each."""
     if scripted:
-        for _ in drive("Writing pairs", kept(session, writing.generate_pool(session, comparisons, 2))):
+        for _ in drive(
+            "Writing pairs", kept(session, writing.generate_pool(session, comparisons, 2))
+        ):
             pass
         for _ in drive(
-            "Judging", kept(session, scripted_rater.judge_for_me(session, comparisons, 2)), comparisons
+            "Judging",
+            kept(session, scripted_rater.judge_for_me(session, comparisons, 2)),
+            comparisons,
         ):
             pass
     yield {
@@ -562,7 +560,8 @@ def loop(
         "judge": judged.rater(session),
     }
     for _ in drive(
-        "Reward model", kept(session, reward.fit_reward_model(session, RewardModelSettings(seed=session.seed)))
+        "Reward model",
+        kept(session, reward.fit_reward_model(session, RewardModelSettings(seed=session.seed))),
     ):
         pass
     yield {
@@ -702,19 +701,23 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def benchmark(args: argparse.Namespace) -> int:
+    """Hand over to ``python -m benchmarks``; what it says and its exit code are ours."""
+    if not (ROOT / "benchmarks" / "__main__.py").is_file():
+        raise InputError(f"There is no folder benchmarks beside rlhf_core, in {ROOT}.")
+    command = [sys.executable, "-P", "-m", "benchmarks", "--no-page", *["--quick"] * args.quick]
+    command += [] if args.part is None else [args.part, *args.options]
+    # -P and the path: the folder beside this file's, whatever the shell's own folder holds.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
-        benchmarks = importlib.import_module("benchmarks.__main__")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "The benchmarks stand beside rlhf_core, in the folder benchmarks; run this in Opossum's"
-            " own folder."
-        ) from error
-    if args.part is not None and args.part not in benchmarks.PARTS:
-        raise InputError(
-            f"There is no benchmark called {args.part[:40]!r}; choose one of"
-            f" {', '.join(benchmarks.PARTS)}."
-        )
-    return benchmarks.run(args.part, args.options, args.quick)
+        status = process.wait()
+    except KeyboardInterrupt:  # the terminal has told that process too
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return status if status >= 0 else 128 - status  # ended by a signal: as a shell counts it
 
 
 def opened(directory: str) -> Session:
