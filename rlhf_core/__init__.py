@@ -2,6 +2,6 @@
 
 import os
 
-from rlhf_core.spinning import bounded_spin
+from rlhf_core.common.spinning import bounded_spin
 
 os.environ.update(bounded_spin(os.environ))

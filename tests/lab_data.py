@@ -10,8 +10,8 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
-from rlhf_core.session.state import Session
 from rlhf_core.session import asked
+from rlhf_core.session.state import Session
 
 
 def normal(*shape, seed=0, dtype=torch.float64):

@@ -239,7 +239,9 @@ st.html(f"<style>{STYLE}</style>")
 sliders.preset_row(session, knob.chosen(), disabled=whole_loop)
 for column, name in zip(st.columns(len(sliders.FIRST)), sliders.FIRST, strict=True):
     with column:
-        sliders.knob_with_range(knob, name, disabled=whole_loop or (busy and name in settings.FIXED))
+        sliders.knob_with_range(
+            knob, name, disabled=whole_loop or (busy and name in settings.FIXED)
+        )
 with st.expander(
     "Four more knobs: clip range, epochs, batch, temperature",
     icon=":material/tune:",

@@ -18,10 +18,7 @@ from rlhf_core.common import ppo_presets
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import symptoms
-from rlhf_core.loop import writing
-from rlhf_core.loop import reward
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import tuning
+from rlhf_core.loop import reward, scripted_rater, tuning, writing
 
 PROMPTS = random_prompts([3, 5, 4, 2, 3, 6])
 MILD = PPOSettings(

@@ -19,11 +19,8 @@ from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.exports import FORMATS, export_pairs
 from rlhf_core.exchange.label_studio import export_tasks
 from rlhf_core.judging.preferences import MAX_BYTES, Pair
-from rlhf_core.session import people
+from rlhf_core.session import asked, judged, people, saving
 from rlhf_core.session.state import MAX_IMPORTED_PROMPTS, Session
-from rlhf_core.session import asked
-from rlhf_core.session import saving
-from rlhf_core.session import judged
 
 PAIR = Pair(
     "An opossum is",

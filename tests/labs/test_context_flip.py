@@ -18,14 +18,12 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.labs import context_flip
 from rlhf_core.labs.context_flip_briefs import choices
-from rlhf_core.session import registry
+from rlhf_core.session import asked, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
-from rlhf_core.session import asked
-from rlhf_core.session import saving
-from rlhf_core.labs import context_flip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"

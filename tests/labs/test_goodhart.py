@@ -25,13 +25,9 @@ from rlhf_core.judging.preferences import Ranking
 from rlhf_core.labs import goodhart, side_by_side
 from rlhf_core.labs.measuring import Answer, answers_of
 from rlhf_core.lm import language_model
+from rlhf_core.loop import reward, scripted_rater
+from rlhf_core.session import judged, saving
 from rlhf_core.session.state import Session
-from rlhf_core.labs import goodhart
-from rlhf_core.session import judged
-from rlhf_core.loop import scripted_rater
-from rlhf_core.labs import side_by_side
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
 
 BRIEF = PRESETS["biology-homework"].edited(
     training_prompts=PRESETS["biology-homework"].training_prompts[:4],

@@ -17,8 +17,8 @@ from rlhf_core.judging.register import judge
 from rlhf_core.labs import instructions_matter as lab_of_briefs
 from rlhf_core.labs import instructions_models
 from rlhf_core.labs.instructions_matter import answer, begin, now, results, undo
-from rlhf_core.session.state import Session
 from rlhf_core.session import saving
+from rlhf_core.session.state import Session
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
 

@@ -11,12 +11,9 @@ from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import reward_lab
 from rlhf_core.labs.hacking_board import best_of_n_board, exploits_to_pairs
-from rlhf_core.loop import whole
-from rlhf_core.session.state import Session
-from rlhf_core.loop import writing
+from rlhf_core.loop import reward, scripted_rater, whole, writing
 from rlhf_core.session import judged
-from rlhf_core.loop import reward
-from rlhf_core.loop import scripted_rater
+from rlhf_core.session.state import Session
 
 PROMPT = "An opossum is"
 

@@ -15,10 +15,9 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, split_prompts
 from rlhf_core.labs import hacking_board, reward_lab, second_opinion
 from rlhf_core.labs.hacking import attack
-from rlhf_core.loop import whole
+from rlhf_core.loop import reward, whole
 from rlhf_core.rewards import reward_model
 from rlhf_core.session.state import Session
-from rlhf_core.loop import reward
 
 FACTS = (" a marsupial with a prehensile tail.", " an animal of the forest.", " a small mammal.")
 MEMES = (" a great character for memes.", " a mood.", " so me.")

@@ -9,8 +9,8 @@ import pytest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.labs import speed_accuracy as lab
-from rlhf_core.session.state import Session
 from rlhf_core.session import saving
+from rlhf_core.session.state import Session
 
 
 def play(session: Session, right, seconds: float, *, most: int = 99) -> None:

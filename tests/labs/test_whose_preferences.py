@@ -19,10 +19,9 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import reward_lab, whose_preferences
-from rlhf_core.loop import next_question
+from rlhf_core.loop import next_question, reward
 from rlhf_core.rewards import comparisons
 from rlhf_core.session.state import Session
-from rlhf_core.loop import reward
 
 
 def votes_of(who: str, taste: list[float], states: torch.Tensor) -> list[Pair]:

@@ -11,20 +11,10 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.judging import briefs
-from rlhf_core.loop import workbench
-from rlhf_core.session import registry
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
+from rlhf_core.session import asked, judged, registry, rounds, saving
 from rlhf_core.session.state import ON_DISK, SCRIPTED, Session
 from rlhf_core.store import bundle
-from rlhf_core.session import asked
-from rlhf_core.session import rounds
-from rlhf_core.loop import whole
-from rlhf_core.loop import scripted_rater
-from rlhf_core.session import judged
-from rlhf_core.loop import writing
-from rlhf_core.loop import comparing
-from rlhf_core.loop import tuning
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
 SHORT = PPOSettings(steps=2, batch_size=8, minibatch_size=8, epochs=2, max_new_tokens=10)

@@ -16,19 +16,12 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm import language_model, model_list
-from rlhf_core.loop import model_choice, whole, workbench
-from rlhf_core.session import registry
+from rlhf_core.loop import model_choice, reward, scripted_rater, tuning, whole, workbench
+from rlhf_core.session import asked, registry, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import bundle
 from rlhf_core.work import jobs
 from ui import state
-from rlhf_core.session import asked
-from rlhf_core.session import weights
-from rlhf_core.loop import model_choice
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import tuning
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = PPOSettings(steps=1, batch_size=8, minibatch_size=8, max_new_tokens=6, epochs=1)

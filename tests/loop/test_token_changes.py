@@ -12,9 +12,8 @@ from rlhf_core.common.events import Progress
 from rlhf_core.lm import texts
 from rlhf_core.lm.language_model import BUNDLED
 from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE
-from rlhf_core.loop import workbench
+from rlhf_core.loop import token_changes, workbench
 from rlhf_core.session.state import Session
-from rlhf_core.loop import token_changes
 
 PAIR = {
     "prompt": "A cat is",

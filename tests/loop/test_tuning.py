@@ -17,18 +17,11 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.judging import briefs
-from rlhf_core.loop import replay, tuning, whole, workbench
+from rlhf_core.loop import replay, reward, scripted_rater, tuning, whole, workbench, writing
+from rlhf_core.session import asked, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 from rlhf_core.store.bundle import read_bundle
-from rlhf_core.session import asked
-from rlhf_core.session import rounds
-from rlhf_core.session import weights
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import writing
-from rlhf_core.loop import tuning
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
 SHORT = PPOSettings(

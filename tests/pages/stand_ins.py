@@ -11,12 +11,11 @@ from page_helpers import EVIL, still_queue
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.judging.preferences import Ranking
+from rlhf_core.loop import reward, tuning
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
-from rlhf_core.loop import reward
-from rlhf_core.loop import tuning
 
 FACT, MEME, OTHER = " a marsupial.", " a great character for memes.", " a small animal."
 

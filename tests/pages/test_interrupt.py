@@ -18,13 +18,11 @@ from walking import SLOW, button, open_page, press, set_steps, step_shown, wait_
 from conftest import App, settled
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.loop import reward, scripted_rater, tuning
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 from rlhf_core.work.jobs import JobQueue
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import tuning
 
 pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
 

@@ -11,10 +11,9 @@ from walking import SLOW, button, open_page
 from conftest import App, settled
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging import briefs
-from rlhf_core.session.state import Session
+from rlhf_core.loop import reward, scripted_rater
 from rlhf_core.session import saving
-from rlhf_core.loop import reward
-from rlhf_core.loop import scripted_rater
+from rlhf_core.session.state import Session
 
 
 def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: App) -> None:

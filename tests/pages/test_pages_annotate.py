@@ -21,12 +21,11 @@ from stand_ins import add_set
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session import registry
+from rlhf_core.session import judged, registry
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.work import jobs
 from ui.charts import mirror as charts_mirror
 from ui.ranking import card
-from rlhf_core.session import judged
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
 EDIT = "v1_biology-homework"

@@ -10,13 +10,11 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.labs import hacking_board
-from rlhf_core.session import registry
+from rlhf_core.session import judged, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
 from ui.labs import tools
-from rlhf_core.session import saving
-from rlhf_core.session import judged
 
 PAGES = ("what_it_learned", "trust_it", "flip_a_vote", "hack_reward_model")
 FACT, MEME = " a marsupial with a prehensile tail.", " a great character for memes."

@@ -14,9 +14,9 @@ from stand_ins import StandInReward, add_step, engine, made
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import token_view
-from rlhf_core.session.state import Session
-from rlhf_core.session import rounds
 from rlhf_core.loop import tuning
+from rlhf_core.session import rounds
+from rlhf_core.session.state import Session
 
 
 @pytest.fixture

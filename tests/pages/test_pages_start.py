@@ -31,14 +31,12 @@ from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
-from rlhf_core.session import registry
+from rlhf_core.loop import writing
+from rlhf_core.session import asked, judged, registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import text, whiteboard
 from ui.ranking import card
-from rlhf_core.session import asked
-from rlhf_core.session import judged
-from rlhf_core.loop import writing
 
 
 @pytest.fixture

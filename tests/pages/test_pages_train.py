@@ -19,12 +19,11 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings
+from rlhf_core.loop import tuning
+from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import charts, whiteboard
-from rlhf_core.session import judged
-from rlhf_core.session import rounds
-from rlhf_core.loop import tuning
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from stand_ins import FACT, MEME, engine, evaluation, made
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import token_changes as drawing
 from ui.charts import compare as charts_compare
-from rlhf_core.session import judged
 
 RECORD = {
     "kind": "token_changes",

@@ -11,12 +11,9 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL
-from rlhf_core.session import ranking_desk, registry
+from rlhf_core.session import asked, judged, ranking_desk, registry, saving
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
-from rlhf_core.session import asked
-from rlhf_core.session import saving
-from rlhf_core.session import judged
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
 OWN = {

@@ -11,11 +11,9 @@ from tiny_models import one_thread  # noqa: F401
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
-from rlhf_core.session import rounds
+from rlhf_core.session import asked, rounds, saving
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
-from rlhf_core.session import asked
-from rlhf_core.session import saving
 
 
 def weights(number: float) -> dict:

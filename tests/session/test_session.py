@@ -23,20 +23,11 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import texts
-from rlhf_core.loop import whole, workbench
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
 from rlhf_core.loop.replay import replay
-from rlhf_core.session import registry, rounds
+from rlhf_core.session import asked, judged, registry, rounds, saving
 from rlhf_core.session.state import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, Session
 from rlhf_core.store.bundle import BundleError, read_bundle
-from rlhf_core.session import asked
-from rlhf_core.session import rounds
-from rlhf_core.session import judged
-from rlhf_core.loop import scripted_rater
-from rlhf_core.loop import writing
-from rlhf_core.loop import comparing
-from rlhf_core.loop import tuning
-from rlhf_core.session import saving
-from rlhf_core.loop import reward
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
 SHORT = PPOSettings(steps=2, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=8)

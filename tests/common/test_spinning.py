@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.machine import forget_threading, shipped
-from rlhf_core.spinning import BOUNDED, THEIRS, bounded_spin
+from rlhf_core.common.spinning import BOUNDED, THEIRS, bounded_spin
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 ASK = """
 import json, os, sys
 import {module}
