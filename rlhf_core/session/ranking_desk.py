@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from rlhf_core.judging import briefs
+from rlhf_core.judging.contradictions import reconsider
 from rlhf_core.judging.gold_items import GoldItem, gold_items
-from rlhf_core.judging.labeller_mirror import reconsider
 from rlhf_core.judging.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.judging.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
 from rlhf_core.session.state import YOU, Session

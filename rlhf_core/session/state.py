@@ -28,11 +28,11 @@ from rlhf_core.common.settings import (
 )
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
+from rlhf_core.judging.contradictions import contradictions
 from rlhf_core.judging.preferences import (
     EXPLOIT,
     Pair,
     Ranking,
-    contradictions,
     nothing_to_learn,
     pairs_from_rankings,
     training_pairs,
