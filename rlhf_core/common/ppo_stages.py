@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-STAGES = (
-    "writing answers",
-    "scoring",
-    "pricing the drift",
-    "judging each token",
-    "updating the model",
-)
+WRITING, SCORING, PRICING = "writing answers", "scoring", "pricing the drift"
+JUDGING, UPDATING = "judging each token", "updating the model"
+STAGES = (WRITING, SCORING, PRICING, JUDGING, UPDATING)
