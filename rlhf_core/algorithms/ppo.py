@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from rlhf_core.algorithms.tensors_aside import Aside
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress, last
+from rlhf_core.common.ppo_stages import JUDGING, PRICING, SCORING, UPDATING, WRITING
 from rlhf_core.common.settings import PPOSettings, RLOOSettings
 from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
