@@ -450,15 +450,15 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
 
     old = made(BAD["one comparison"])
     old.save(tmp_path / "old")
-    contents = saving.run_bundle.read_bundle
+    contents = saving.bundle.read_bundle
     try:
-        saving.run_bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
+        saving.bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
         assert (
             Session.open(tmp_path / "old").exploits == []
             and Session.open(tmp_path / "old").lab == {}
         )
     finally:
-        saving.run_bundle.read_bundle = contents
+        saving.bundle.read_bundle = contents
 
 
 def without(contents: dict) -> dict:
