@@ -91,9 +91,8 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - began
-        peak = (
-            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        )  # the largest child so far, GB
+        # The largest child so far, GB.
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
         session = Session.open(out)
         accuracy, pairs = reward_model_accuracy(session)
         evaluation = _last(session.evaluate(200, 4242)) and session.evaluation

@@ -301,9 +301,8 @@ def measure(
         yield from studio_times(browser, app.url, folder / "runs", repeats)
         prompts, ranks = browser.new_page(), browser.new_page()
         open_page(prompts, app.url, "prompt")
-        ask(
-            prompts, "An opossum is"
-        )  # the first one waits for torch to be imported; what follows is warm
+        # The first one waits for torch to be imported; what follows is warm.
+        ask(prompts, "An opossum is")
         open_page(ranks, app.url, "rank")
         ranks.locator(".st-key-rank_card").wait_for(timeout=120_000)
         settled(ranks)

@@ -40,9 +40,8 @@ def train() -> None:
 
 def work(what: str, *args):
     """On the worker."""
-    from rlhf_core.labs import (
-        instructions_models,
-    )  # imports torch: only ever on the worker's thread
+    # Imports torch: only ever on the worker's thread.
+    from rlhf_core.labs import instructions_models
 
     yield from getattr(instructions_models, what)(session, *args)
 

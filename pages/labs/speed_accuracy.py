@@ -174,9 +174,10 @@ def outcome(run: dict) -> None:
             "You had seen some of these questions in an earlier run, so this run does not count for"
             " the board."
         )
+    # A person's first run.
     everybody = {
         one["who"]: one for one in reversed(speed_accuracy.runs_of(session)) if one["answers"]
-    }  # a person's first run
+    }
     everybody[run["who"]] = run
     charts.draw(
         charts_labs.seconds_and_correctness(

@@ -74,9 +74,11 @@ def save(where: str, brief: Brief | None) -> None:
     except BriefError as problem:
         st.session_state[error] = str(problem)
         return
-    (
-        state.stop_all() if brief is None else state.stop("pool")
-    )  # whatever is being written was meant for the old one
+    # Whatever is being written was meant for the old one.
+    if brief is None:
+        state.stop_all()
+    else:
+        state.stop("pool")
     session.set_brief(made)
     st.session_state["note"] = (
         f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here"
@@ -170,9 +172,8 @@ st.markdown(
     "The instructions for whoever judges. Same model, same answers: change the brief and the other"
     " answer wins. **The preference lives here, not in the text.**"
 )
-st.session_state["brief_choice"] = (
-    session.brief.slug
-)  # also after a brief was written below, or in another tab
+# Also after a brief was written below, or in another tab.
+st.session_state["brief_choice"] = session.brief.slug
 st.selectbox(
     "Which brief",
     list(known()),

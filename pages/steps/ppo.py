@@ -38,16 +38,15 @@ def start(one_step: bool = False) -> None:
         st.session_state["ppo_error"] = str(error)
         return
     session.autosave()
-    records = chosen.steps + (
-        0 if session.metrics else 1
-    )  # step 0, before any update, is a record too
+    # Step 0, before any update, is a record too.
+    records = chosen.steps + (0 if session.metrics else 1)
+    # It runs with what the knobs say when its turn comes.
     job_id = state.submit(
         "ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records
-    )  # what they say when its turn comes
+    )
     if one_step:
-        jobs.queue().step(
-            job_id, 1 if session.metrics else 2
-        )  # step 0 only looks: with it comes the first that learns
+        # Step 0 only looks: with it comes the first that learns.
+        jobs.queue().step(job_id, 1 if session.metrics else 2)
     else:
         jobs.queue().resume(job_id)  # one that was paused
 
@@ -335,9 +334,8 @@ if whole_loop:
 
 if whole_loop:
     monitor.monitor("run_once", controls=("stop",), draw=live)
-elif (view := state.job("ppo")) and (
-    session.metrics or view["status"] not in ("done", "stopped")
-):  # not what a former round left behind
+elif (view := state.job("ppo")) and (session.metrics or view["status"] not in ("done", "stopped")):
+    # Not what a former round left behind.
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
 elif session.metrics:
     live([], {"status": "done", "label": LABEL})

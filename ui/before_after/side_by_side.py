@@ -13,9 +13,8 @@ PAIRS_SHOWN = 6
 
 
 def draw(session: Session) -> None:
-    shown = [
-        record["prompt"] for record in state.records("compare") if "before" in record
-    ]  # after a reload the answers are still there
+    # After a reload the answers are still there.
+    shown = [record["prompt"] for record in state.records("compare") if "before" in record]
     first = (shown or session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]
     st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
     busy = state.alive("compare")

@@ -13,13 +13,8 @@ STAGES = (  # what the engine calls it (ppo.STAGES), what it is called here
 )
 
 
-ORDER = (
-    2,
-    3,
-    4,
-    0,
-    1,
-)  # of one step: it learns from the batch at hand, then writes and scores the next
+# Of one step: it learns from the batch at hand, then writes and scores the next.
+ORDER = (2, 3, 4, 0, 1)
 
 
 def draw(stage: str) -> None:
