@@ -58,9 +58,9 @@ def clock(run: dict) -> bool:
         return False
     gone = run["deadline"] - left
     st.html(
-        f'<div class="op-clock" role="img" aria-label="{left:.0f} of {run["deadline"]:.0f} seconds'
-        f' left"><i style="animation-duration:{run["deadline"]:.1f}s;'
-        f' animation-delay:-{gone:.2f}s"></i></div>'
+        '<div class="op-clock" role="img"'
+        f' aria-label="{left:.0f} of {run["deadline"]:.0f} seconds left"><i style="'
+        f'animation-duration:{run["deadline"]:.1f}s; animation-delay:-{gone:.2f}s"></i></div>'
     )
     return True
 

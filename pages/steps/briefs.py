@@ -129,10 +129,10 @@ def words(brief: Brief) -> None:
     ties = f"<li><b>Tie</b> {text.escape(brief.ties)}</li>" if brief.ties else ""
     worse = f"<li><b>Worse</b> {text.escape(brief.avoid)}</li>" if brief.avoid else ""
     st.html(
-        f'<div class="op-brief"><b>{text.escape(brief.title)}</b> <span class="op-version">version'
-        f' {brief.version}</span> <span class="op-who">for:'
-        f" {text.escape(brief.audience)}</span><ul><li><b>Better</b>"
-        f" {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
+        f'<div class="op-brief"><b>{text.escape(brief.title)}</b>'
+        f' <span class="op-version">version {brief.version}</span>'
+        f' <span class="op-who">for: {text.escape(brief.audience)}</span>'
+        f"<ul><li><b>Better</b> {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
     )
 
 
