@@ -53,7 +53,7 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
 	@$(PY) scripts/make_example.py
 
-bench: venv-dev ## Measure the figures that the README gives, on this machine (ARGS="trl full", scaling, step, loop or page for one part)
+bench: venv-dev ## Measure the figures that the README gives, on this machine (ARGS="trl full", scaling, step, busy, loop or page for one part)
 	@sh scripts/ensure_chromium.sh
 	@$(PY) -m benchmarks $(ARGS)
 

@@ -1,13 +1,18 @@
 """Measure the figures that the README gives: ``python -m benchmarks [PART] [options]``; nothing
 named runs all of them.
 
-``python -m rlhf_core benchmark`` is the same, without the pages. Each part has its own --help.
+``python -m rlhf_core benchmark`` is the same, without the pages (--no-page). With --quick: whether
+they run, not what they measure. Each part has its own --help. Every process that is measured, this
+one and its children, forgets the OpenMP variables of its shell: what counts is what ships.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from itertools import takewhile
+
+from benchmarks.machine import forget_threading
 
 PARTS = {
     "machine": (
@@ -15,6 +20,7 @@ PARTS = {
         "what this processor can do, and the number format that follows",
     ),
     "step": ("benchmarks.step_time", "a PPO step of the bundled model"),
+    "busy": ("benchmarks.busy", "that step on a busy machine: two at once, beside spinners"),
     "trl": (
         "benchmarks.versus_trl",
         "our PPO step, memory and sampling beside TRL's and transformers'",
@@ -43,6 +49,7 @@ PARTS = {
 QUICK = {
     "machine": ["--quick"],
     "step": ["--steps", "1"],
+    "busy": ["--quick"],
     "trl": ["--quick"],
     "memory": ["--quick"],
     "scaling": ["--quick"],
@@ -58,11 +65,11 @@ def run(name: str | None, rest: list[str], quick: bool = False) -> int:
     they measure.
     """
     if name is not None and name not in PARTS:
-        print(
-            f"There is no benchmark called {name!r}; choose one of {', '.join(PARTS)}.",
-            file=sys.stderr,
-        )
+        known = ", ".join(PARTS)
+        wrong = f"error: There is no benchmark called {name[:40]!r}; choose one of {known}."
+        print(wrong, file=sys.stderr)
         return 2
+    importlib.import_module("rlhf_core")  # before a part imports torch: it says how threads wait
     names = [name] if name else [part for part in (QUICK if quick else PARTS) if part != "page"]
     for number, part in enumerate(names):
         module, words = PARTS[part]
@@ -74,11 +81,15 @@ def run(name: str | None, rest: list[str], quick: bool = False) -> int:
     return 0
 
 
-def main() -> int:
-    if len(sys.argv) > 1:
-        return run(sys.argv[1], sys.argv[2:])
-    return run(None, []) or run("page", [])
+def main(arguments: list[str]) -> int:
+    flags = list(takewhile(lambda word: word in ("--quick", "--no-page"), arguments))
+    name, *rest = arguments[len(flags) :] or [None]
+    forget_threading()
+    try:
+        return run(name, rest, "--quick" in flags) or (0 if name or flags else run("page", []))
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

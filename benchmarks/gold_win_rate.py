@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 
 from benchmarks.reward_figures import returned
+from rlhf_core.loop import reward, scripted_rater, tuning
+from rlhf_core.session import weights
 
 TARGETS = {"win_rate": (">=", 0.70), "low": (">", 0.50), "kl": ("<=", 4.0)}
 CORPUS = Path(__file__).resolve().parent.parent / "scripts" / "corpus"
@@ -66,18 +68,18 @@ def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> d
 
     began = time.perf_counter()
     session = Session(briefs.PRESETS[slug], seed=seed)
-    returned(session.judge_for_me(comparisons, 2))
-    returned(session.fit_reward_model(RewardModelSettings(seed=seed)))
-    returned(session.ppo(PPOSettings(**ppo, seed=seed)))
+    returned(scripted_rater.judge_for_me(session, comparisons, 2))
+    returned(reward.fit_reward_model(session, RewardModelSettings(seed=seed)))
+    returned(tuning.ppo(session, PPOSettings(**ppo, seed=seed)))
     seconds = time.perf_counter() - began
-    lm, wanted = workbench.ready(session), session.brief.wanted
-    prompts = held_out_prompts(session.brief, count)
+    lm, wanted = workbench.ready(session), session.asked.brief.wanted
+    prompts = held_out_prompts(session.asked.brief, count)
     encoded, sides = [lm.encode(prompt) for prompt in prompts], []
-    for trunk in (lm.trunk, workbench.trunk_with(lm, session.tuned_weights)):
+    for trunk in (lm.trunk, workbench.trunk_with(lm, weights.now(session))):
         *_, answers = answers_of(
             lm,
             trunk,
-            session.reward_model,
+            session.learned.head,
             encoded,
             -(-count // len(prompts)),
             wanted=wanted,
@@ -101,7 +103,7 @@ def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> d
         "high": high,
         "ties": outcomes.count(0.5) / len(outcomes),
         "kl": sum(a.kl for a in after) / len(after),
-        "kl_training": session.metrics[-1]["kl_to_reference"],
+        "kl_training": session.tuned.metrics[-1]["kl_to_reference"],
         "gold_before": sum(a.gold for a in before) / len(before),
         "gold_after": sum(a.gold for a in after) / len(after),
         "register_before": mean["register"][0],

@@ -16,6 +16,7 @@ import argparse
 import time
 
 from rlhf_core.evaluation import overoptimisation as over
+from rlhf_core.labs import goodhart
 
 CURES = ("penalty", "conservative")
 
@@ -26,14 +27,14 @@ def one_seed(brief: str, settings) -> dict:
     from rlhf_core.session.state import Session
 
     began, session = time.perf_counter(), Session(briefs.PRESETS[brief])
-    for _ in session.goodhart(settings):
+    for _ in goodhart.run(session, settings):
         pass
-    points = session.experiments["goodhart"]["points"]
+    points = session.labs["goodhart"]["points"]
     return {
         "seconds": time.perf_counter() - began,
         "free": over.fall_of(points["free"]),
         "last": {run: rows[-1] for run, rows in points.items()},
-        "best_of_n": session.experiments["goodhart"]["best_of_n"][-1],
+        "best_of_n": session.labs["goodhart"]["best_of_n"][-1],
         **{run: over.judge_cure(points["free"], points[run]) for run in CURES},
     }
 

@@ -22,6 +22,8 @@ from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import hacking_board, second_opinion
+from rlhf_core.loop import scripted_rater
+from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 
 DOUBTS = (1.0, 2.0)
@@ -44,9 +46,9 @@ def boards_of(
     """
     session = Session(briefs.PRESETS[slug], seed=seed)
     session.settings = {"reward_model": {"features": features, "seed": seed}}
-    exhausted(session.judge_for_me(comparisons, 2))
+    exhausted(scripted_rater.judge_for_me(session, comparisons, 2))
     found = []
-    for prompt in session.training_prompts[:prompts]:
+    for prompt in asked.training_prompts(session)[:prompts]:
         exhausted(second_opinion.search(session, prompt))
         kept, hole = hacking_board.board_of(session, prompt), {}
         board = hacking_board.best_of_n_board(kept["entries"], kept["best"])

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import peak_memory, threads
+from rlhf_core.loop import reward, tuning
 
 PROMPTS = ("An opossum is", "A pigeon is", "My neighbour has", "The best thing about tea is")
 
@@ -85,18 +86,18 @@ def main(argv: list[str]) -> int:
                 seed=number,
                 directory=Path(place) / f"session-{number}",
             )
-            session.imported = [
+            session.judged.imported = [
                 Pair(prompt, " a marsupial.", " a mood.", "a")
                 for prompt in PROMPTS
                 for _ in range(3)
             ]
-            for _ in session.fit_reward_model(RewardModelSettings(reference_samples=64)):
+            for _ in reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)):
                 pass
             sessions.append(session)
         for session in sessions:
             runs.append(
                 jobs.queue().submit(
-                    lambda session=session: session.ppo(settings),
+                    lambda session=session: tuning.ppo(session, settings),
                     label="PPO",
                     owner=session.id,
                     long=True,

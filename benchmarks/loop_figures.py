@@ -18,7 +18,10 @@ import time
 from itertools import combinations
 from pathlib import Path
 
+from benchmarks.machine import shipped
 from rlhf_core.lm import texts
+from rlhf_core.loop import comparing
+from rlhf_core.session import saving
 
 TARGETS = {
     "seconds": ("<=", 45.0),
@@ -44,7 +47,7 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
     from rlhf_core.loop import workbench
 
     lm = workbench.ready(session)
-    prompts = list(session.brief.evaluation_prompts)
+    prompts = list(session.asked.brief.evaluation_prompts)
     each = max(4, 1 + 1200 // len(prompts))
     work = texts.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
     while True:
@@ -53,9 +56,9 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
         except StopIteration as stop:
             rows = stop.value
             break
-    scores = session.reward_model.score(torch.stack([state for *_, state in rows])).tolist()
+    scores = session.learned.head.score(torch.stack([state for *_, state in rows])).tolist()
     graded = [
-        (n, judge(text, session.brief.wanted, ended), score)
+        (n, judge(text, session.asked.brief.wanted, ended), score)
         for (n, text, ended, _), score in zip(rows, scores, strict=True)
     ]
     pairs = []
@@ -68,7 +71,6 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
 def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
     """One run of the command line and what came of it."""
-    from rlhf_core.session.state import Session
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -89,14 +91,15 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
             str(out),
         ]
         began = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, env=shipped(), **quiet)
         seconds = time.perf_counter() - began
         # The largest child so far, GB.
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        session = Session.open(out)
+        session = saving.load(out)
         accuracy, pairs = reward_model_accuracy(session)
-        evaluation = _last(session.evaluate(200, 4242)) and session.evaluation
-        first, last = session.metrics[0], session.metrics[-1]
+        evaluation = _last(comparing.evaluate(session, 200, 4242)) and session.tuned.evaluation
+        first, last = session.tuned.metrics[0], session.tuned.metrics[-1]
         return {
             "brief": brief,
             "seed": seed,

@@ -13,7 +13,27 @@ import argparse
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+# How the names of the variables begin that say how many threads there are and how they wait.
+THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_NUM_THREADS")
+
+
+def shipped(own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that is measured: Opossum as it ships, whatever the shell set.
+
+    No variable of OpenMP's goes along, for what counts is what a learner gets who never heard of
+    them. ``own`` is added: what is to be measured.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(THREADING)}
+    return {**kept, **(own or {})}
+
+
+def forget_threading() -> None:
+    """Take them out of this process too. Works before torch is imported: OpenMP reads them then."""
+    for name in set(os.environ) - set(shipped()):
+        del os.environ[name]
 
 
 def threads() -> int:

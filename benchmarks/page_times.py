@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.machine import forget_threading
+
 START, WORD, PAIR = (
     "app start to a usable page",
     "Generate to the first streamed word",
@@ -334,6 +336,7 @@ def main(argv: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    forget_threading()  # conftest limits the tests' threads; a learner's app has no such limit
     if chromium_path() is None:
         print(
             "There is no Chromium here: install one, or set OPOSSUM_CHROMIUM to its path.",

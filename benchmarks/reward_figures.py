@@ -26,6 +26,7 @@ import torch
 
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging import briefs
+from rlhf_core.judging.next_pair import information_gain
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
 from rlhf_core.lm import language_model, texts
@@ -34,7 +35,7 @@ from rlhf_core.rewards.comparisons import Comparisons, solve, solve_many
 from rlhf_core.rewards.diagnostics import calibration_curve, confidence, leave_one_prompt_out
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import fit, prior_stds
-from rlhf_core.rewards.uncertainty import EXPLORE, information_gain
+from rlhf_core.rewards.uncertainty import EXPLORE
 from rlhf_core.rewards.what_if import what_if
 
 NOISE, TESTS, SIZES, DIMENSIONS = 0.1, 500, (10, 20, 40, 60, 120), (8, 16, 32)
@@ -213,12 +214,11 @@ def choose(
                     else order[step : step + 1]
                 )
                 options = [n for n in options if n not in taken]
-                best = (
-                    options[int(information_gain(w, covariance, x_all[options]).argmax())]
-                    if active
-                    else options[0]
-                )
-                taken.append(best)
+                best = 0
+                if active:
+                    gains, _ = information_gain(x_all[options], w, covariance)
+                    best = int(gains.argmax())
+                taken.append(options[best])
                 ones = torch.ones(len(taken), dtype=torch.float64)
                 score, _ = solve(x_all[taken], labels[taken], ones, prior, score)
                 if active:

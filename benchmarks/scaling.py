@@ -34,7 +34,7 @@ def step_seconds(
     from rlhf_core.algorithms.ppo import Policy, train
     from rlhf_core.common.events import Progress
     from rlhf_core.common.settings import PPOSettings
-    from rlhf_core.lm.transformer import Transformer
+    from rlhf_core.lm.families import trunk_of
 
     torch.manual_seed(0)
     config = GPT2Config(
@@ -44,7 +44,7 @@ def step_seconds(
         vocab_size=vocabulary,
         n_positions=128,
     )
-    trunk = Transformer.from_pretrained(GPT2LMHeadModel(config).eval().requires_grad_(False))
+    trunk = trunk_of(GPT2LMHeadModel(config).eval().requires_grad_(False))
     settings = PPOSettings(
         steps=1 + repeats,
         batch_size=batch,

@@ -16,6 +16,7 @@ run.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -25,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.machine import bandwidth, matmul_peak, peak_memory, processor
+from benchmarks.machine import bandwidth, matmul_peak, peak_memory, processor, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH, EPOCHS, TEMPERATURE = 8, 4, 0.8
@@ -103,9 +104,9 @@ def ours(case: dict) -> dict:
     from rlhf_core.algorithms.ppo import Policy, train
     from rlhf_core.common.events import Progress
     from rlhf_core.common.settings import PPOSettings
-    from rlhf_core.lm.transformer import Transformer
+    from rlhf_core.lm.families import trunk_of
 
-    trunk = Transformer.from_pretrained(model_of(case["model"]).eval().requires_grad_(False))
+    trunk = trunk_of(model_of(case["model"]).eval().requires_grad_(False))
     settings = PPOSettings(
         steps=1 + case["steps"],
         batch_size=BATCH,
@@ -246,19 +247,14 @@ def sampling(case: dict) -> dict:
     """Tokens a second, ours and ``generate``'s, in one process, taking turns."""
     import torch
 
+    from rlhf_core.lm.families import trunk_of
     from rlhf_core.lm.sampling import decode, uniform_numbers
-    from rlhf_core.lm.transformer import Transformer
 
     model = model_of(case["model"]).eval().requires_grad_(False)
-    trunk, prompts, longest = (
-        Transformer.from_pretrained(model),
-        prompts_of(case, model.config.vocab_size),
-        case["answer"],
-    )
-    ids, uniforms = (
-        torch.tensor(prompts),
-        uniform_numbers(BATCH, longest, torch.Generator().manual_seed(0)),
-    )
+    trunk, longest = trunk_of(model), case["answer"]
+    prompts = prompts_of(case, model.config.vocab_size)
+    ids = torch.tensor(prompts)
+    uniforms = uniform_numbers(BATCH, longest, torch.Generator().manual_seed(0))
     model.generation_config.eos_token_id = None
 
     def write() -> int:
@@ -303,6 +299,8 @@ def peaks(case: dict) -> dict:
 
 def worker(spec: str) -> int:
     case = json.loads(spec)
+    if case["who"] != "trl":  # each side waits as it ships: TRL as PyTorch, we as rlhf_core says
+        importlib.import_module("rlhf_core")
     import torch
 
     torch.set_num_threads(case["threads"])
@@ -322,9 +320,8 @@ def fresh(who: str, case: dict, args) -> dict:
     """One worker's result, from a process of its own."""
     number = str(args.threads)
     environment = {
-        **os.environ,
+        **shipped(),
         "OPOSSUM_THREADS": number,
-        "OMP_NUM_THREADS": number,
         "TQDM_DISABLE": "1",
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_OFFLINE": "1",

@@ -11,6 +11,7 @@ import streamlit as st
 
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
+from rlhf_core.session import asked, judged
 from ui import brief_choice, monitor, state, text, whiteboard
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
@@ -58,12 +59,7 @@ def pick_brief() -> None:
 
 
 def run_once() -> None:
-    state.submit(
-        "run_once",
-        lambda: session.run_once(comparisons=COMPARISONS, steps=STEPS),
-        label="The whole loop, once",
-        long=True,
-    )
+    state.submit("run_once", comparisons=COMPARISONS, steps=STEPS)
 
 
 def before_and_after(pairs: list[dict], key: str, limit: int = 4) -> None:
@@ -142,14 +138,14 @@ def live(records: list[dict], view: dict) -> None:
             text=f"**{number} of {len(STAGES)}** · {words}",
         )
     whiteboard.draw(session, now=box, busy=view["status"] == "running")
-    if stage == "ppo" and len(session.metrics) > 1:
-        step = session.metrics[-1]["step"]
+    if stage == "ppo" and len(session.tuned.metrics) > 1:
+        step = session.tuned.metrics[-1]["step"]
         st.markdown(f"What it writes at step {step} of {STEPS}:")
-        newest = [row for row in session.samples if row["step"] == step][:2]
+        newest = [row for row in session.tuned.samples if row["step"] == step][:2]
         text.side_by_side(
             [(row["prompt"], row["text"], "", f"reward {row['reward']:+.1f}") for row in newest]
         )
-        curves(session.metrics, "live", STEPS)
+        curves(session.tuned.metrics, "live", STEPS)
         return
     judged = [record for record in stages if record.get("groups")]
     for record in judged[-2:]:
@@ -174,7 +170,7 @@ st.html(
     " you see what changed. All of it live, on this computer.</p>"
 )
 if not running:
-    if status == "done" and session.evaluation:
+    if status == "done" and session.tuned.evaluation:
         st.success(
             "Done: one full turn of the loop. What changed is below the board.",
             icon=":material/check_circle:",
@@ -187,16 +183,16 @@ if not running:
     st.pills(
         "Who is the model writing for? The answer is called the brief, and it decides what counts"
         " as better.",
-        list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.briefs)])),
-        format_func=lambda slug: text.plain(session.brief_called(slug).title),
-        default=session.brief.slug,
+        list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.asked.briefs)])),
+        format_func=lambda slug: text.plain(asked.brief_called(session, slug).title),
+        default=session.asked.brief.slug,
         required=True,
         key="brief_pick",
         on_change=pick_brief,
     )
     brief_choice.question(session, "brief_pick")
     with st.container(horizontal=True, vertical_alignment="center", key="start_buttons"):
-        again = "Run it once more for me" if session.evaluation else "Run it once for me"
+        again = "Run it once more for me" if session.tuned.evaluation else "Run it once for me"
         how_long = (
             "in about a minute"
             if session.model_name == model_list.BUNDLED
@@ -208,10 +204,10 @@ if not running:
             type="primary",
             icon=":material/play_circle:",
             on_click=run_once,
-            disabled=not session.brief.wanted,
+            disabled=not session.asked.brief.wanted,
             help=(
                 f"The whole loop, live, {how_long}."
-                if session.brief.wanted
+                if session.asked.brief.wanted
                 else "This brief has no scripted rater, so nobody could judge for you."
             ),
         )
@@ -233,7 +229,7 @@ if not running:
             f" {how_long.replace('this model', 'it')}. The page Models changes it."
         )
     whiteboard.draw(session)
-    if len(session.metrics) > 1:
+    if len(session.tuned.metrics) > 1:
         st.caption(
             "SD is one standard deviation of the original model's scores: how much two of its"
             " answers typically differ. KL says how far the choice of words has drifted from the"
@@ -245,19 +241,20 @@ if running or status in ("failed", "expired"):
 
 if running:
     pass
-elif session.evaluation:
+elif session.tuned.evaluation:
     st.header("What changed", anchor=False)
     st.caption(
-        f"Your session, round {session.current_round}. Judged by: {text.plain(session.rater)}."
+        f"Your session, round {session.history.current_round}."
+        f" Judged by: {text.plain(judged.rater(session))}."
     )
-    verdict(session.evaluation, session.rater)
-    before_and_after(session.evaluation.get("pairs", []), "session")
-    curves(session.metrics, "session")
+    verdict(session.tuned.evaluation, judged.rater(session))
+    before_and_after(session.tuned.evaluation.get("pairs", []), "session")
+    curves(session.tuned.metrics, "session")
     st.subheader("Now you be the judge", anchor=False)
     st.markdown(
         "A scripted rater judged that run. Your own taste is more interesting: write a prompt and"
         " rank what comes back."
-        if session.rater != "you"
+        if judged.rater(session) != "you"
         else "On to the details."
     )
     with st.container(horizontal=True):
@@ -283,7 +280,7 @@ else:
         title = (
             example.get("brief", {}).get("title")
             if isinstance(example.get("brief"), dict)
-            else briefs.PRESETS.get(str(example.get("brief")), session.brief).title
+            else briefs.PRESETS.get(str(example.get("brief")), session.asked.brief).title
         )
         st.caption(
             f"The same loop as here, brief: {text.plain(str(title))}, judged by a scripted rater."

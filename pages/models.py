@@ -54,9 +54,7 @@ def choose() -> None:
     state.stop_all()
     st.session_state.pop("timed_for", None)
     caption.clear()
-    state.submit(
-        "model", lambda: session.choose_model(name), label="Changing the model", long=False
-    )
+    state.submit("model", name)
 
 
 def name_of(choice: str) -> str:
@@ -110,7 +108,7 @@ if picked == FOLDER:
 if model_list.from_the_web(picked):
     st.warning(model_list.content_note(picked), icon=":material/public:")
 if picked != session.model_name or picked == FOLDER:
-    if session.reward_model is not None or session.metrics or session.rounds:
+    if session.learned.head or session.tuned.metrics or session.history.rounds:
         st.info(
             "Your comparisons stay: they are about texts, whoever wrote them. The reward model, the"
             " tuned model and the rounds belong to the model you have now, so they go. Save them"

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -31,15 +31,20 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferences
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import model_list, texts
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
+from rlhf_core.session import asked, judged, saving, weights
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
+from rlhf_core.work.running import kept
 
+ROOT = Path(__file__).resolve().parent.parent
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MODEL_HELP = (
     "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
     " or a folder in Hugging Face layout"
 )
+PARTS_HELP = "machine, step, busy, trl, scaling, reward, loop or page (default: all but page)"
 MOST_COMPARISONS, MOST_ANSWERS, MOST_FILE_BYTES = 5_000, 256, 1_000_000
 
 
@@ -206,15 +211,7 @@ def parser() -> Parser:
         action="store_true",
         help="tiny models, one round: whether it runs, not what it measures",
     )
-    bench.add_argument(
-        "part",
-        nargs="?",
-        metavar="PART",
-        help=(
-            "machine, step, trl, scaling, reward, loop or page (default: all but page); an hour"
-            " in all"
-        ),
-    )
+    bench.add_argument("part", nargs="?", metavar="PART", help=PARTS_HELP)
     bench.add_argument(
         "options",
         nargs=argparse.REMAINDER,
@@ -382,7 +379,7 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
 def generate(args: argparse.Namespace) -> int:
     prompt = check_prompt(typed(args.prompt, "The prompt"))
     session = opened(args.bundle) if args.bundle else Session(model_name=args.model)
-    if args.bundle and session.tuned_weights is None:
+    if args.bundle and not weights.now(session):
         raise InputError(
             f"The bundle {args.bundle} holds no tuned model yet: its run had no finished PPO step."
         )
@@ -401,7 +398,7 @@ def generate(args: argparse.Namespace) -> int:
     language_model.load(session.model_name, downloading)
     lm = workbench.ready(session)
     ids = texts.encode_prompt(lm, prompt, args.max_new_tokens)
-    trunk = workbench.trunk_with(lm, session.tuned_weights)
+    trunk = workbench.trunk_with(lm, workbench.tuned_of(session))
     uniforms = uniform_numbers(
         args.n, args.max_new_tokens, torch.Generator().manual_seed(args.seed)
     )
@@ -453,7 +450,7 @@ def run(args: argparse.Namespace) -> int:
     prompts = read_prompts(args.prompts, brief) if args.prompts else []
     pairs = read_pairs(args, brief) if args.preferences else []
     comparisons = len(pairs) or args.comparisons or 30
-    asked = {"comparisons": comparisons, "steps": args.steps}
+    wanted = {"comparisons": comparisons, "steps": args.steps}
 
     # 2. The folder: fresh, or one with this very run in it (same input, same id), which then starts
     # again.
@@ -462,7 +459,7 @@ def run(args: argparse.Namespace) -> int:
         args.model,
         args.seed,
         args.beta,
-        asked,
+        wanted,
         prompts,
         [pair.to_dict() for pair in pairs],
     ]
@@ -475,10 +472,10 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24],
     )
-    session.settings, session.imported = {"run": asked}, pairs
+    session.settings, session.judged.imported = {"run": wanted}, pairs
     for prompt in prompts:
-        session.add_prompt(prompt)
-    if not session.training_prompts:
+        asked.add_prompt(session, prompt)
+    if not asked.training_prompts(session):
         raise InputError("There is no prompt to train on.")
     fresh = not Path(args.out).exists()
     former = bundle.prepare_folder(args.out, session.id)
@@ -492,7 +489,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.out} holds this very run ({former['status']}); it starts again from the"
             " beginning."
         )
-    session.directory = Path(args.out)
+    session.directory, session.store = Path(args.out), saving.Folder()
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), stop_gently)
     try:
@@ -503,7 +500,7 @@ def run(args: argparse.Namespace) -> int:
 
         language_model.load(args.model, downloading)
         workbench.ready(session)
-        asked["threads"] = (
+        wanted["threads"] = (
             torch.get_num_threads()
         )  # sums round differently with another number of threads
     except BaseException:
@@ -513,21 +510,21 @@ def run(args: argparse.Namespace) -> int:
         raise
 
     # 3. The loop. Whatever happens, the folder then says how far it came.
-    judged = (
+    by_whom = (
         f"the {'one comparison' if len(pairs) == 1 else f'{len(pairs)} comparisons'} in"
         f" {args.preferences}"
     )
-    say(f"Judged by: {judged if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
+    say(f"Judged by: {by_whom if pairs else f'a {SCRIPTED}: a rule in the program, no person'}.")
     try:
-        session.save()
+        saving.save(session)
         for record in loop(session, settings, comparisons, scripted=not pairs):
             emit(record)
             if session.save_problem:
                 # it may have been for a moment only; else it says now, in one sentence, what is
                 # wrong
-                session.save()
+                saving.save(session)
         session.status = "done"
-        session.save()
+        saving.save(session)
     except (Interrupted, KeyboardInterrupt):
         say(f"Interrupted. {where_it_stands(session)}")
         return INTERRUPTED
@@ -536,7 +533,9 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:
         where_it_stands(session)
         raise
-    emit({"kind": "bundle", "path": str(args.out), "status": "done", "judge": session.rater})
+    emit(
+        {"kind": "bundle", "path": str(args.out), "status": "done", "judge": judged.rater(session)}
+    )
     return DONE
 
 
@@ -545,26 +544,37 @@ def loop(
 ) -> Iterator[dict]:
     """The steps of the loop in order; yields what standard output shows of each."""
     if scripted:
-        for _ in drive("Writing pairs", session.generate_pool(comparisons, 2)):
+        for _ in drive(
+            "Writing pairs", kept(session, writing.generate_pool(session, comparisons, 2))
+        ):
             pass
-        for _ in drive("Judging", session.judge_for_me(comparisons, 2), comparisons):
+        for _ in drive(
+            "Judging",
+            kept(session, scripted_rater.judge_for_me(session, comparisons, 2)),
+            comparisons,
+        ):
             pass
-    yield {"kind": "judged", "comparisons": len(session.pairs), "judge": session.rater}
+    yield {
+        "kind": "judged",
+        "comparisons": len(judged.pairs(session)),
+        "judge": judged.rater(session),
+    }
     for _ in drive(
-        "Reward model", session.fit_reward_model(RewardModelSettings(seed=session.seed))
+        "Reward model",
+        kept(session, reward.fit_reward_model(session, RewardModelSettings(seed=session.seed))),
     ):
         pass
     yield {
         "kind": "reward_model",
-        **{key: value for key, value in session.reward_summary.items() if key != "examples"},
+        **{key: value for key, value in session.learned.summary.items() if key != "examples"},
     }
-    for row in drive("PPO", session.ppo(settings), settings.steps + 1):
+    for row in drive("PPO", kept(session, tuning.ppo(session, settings)), settings.steps + 1):
         say(
             f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
             f" to reference {row['kl_to_reference']:.2f} nats"
         )
         yield {"kind": "step", **row}
-    for row in drive("Before and after", session.evaluate()):
+    for row in drive("Before and after", kept(session, comparing.evaluate(session))):
         say(row["conclusion"])
         yield {**row, "kind": "evaluation"}
 
@@ -573,7 +583,7 @@ def where_it_stands(session: Session) -> str:
     """Save a run that did not come to its end as what it is; a sentence on what its folder holds."""
     session.status = "interrupted"
     try:
-        session.save()
+        saving.save(session)
         contents = bundle.read_bundle(session.directory, tensors=False)
         return (
             f"The bundle in {session.directory} says so, and holds"
@@ -593,12 +603,11 @@ def score(args: argparse.Namespace) -> int:
                 f"Text {number} has {len(text):,} characters; at most 10,000 can be scored."
             )
     session = opened(args.bundle)
-    if session.reward_model is None:
+    if not session.learned.head:
         raise InputError(f"The bundle {args.bundle} holds no reward model yet.")
-    from rlhf_core.loop import whole
 
     try:
-        rows = list(whole.score_texts(session, prompt, args.text))
+        rows = list(reward.score_texts(session, prompt, args.text))
     except (
         KeyError,
         IndexError,
@@ -692,24 +701,28 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def benchmark(args: argparse.Namespace) -> int:
+    """Hand over to ``python -m benchmarks``; what it says and its exit code are ours."""
+    if not (ROOT / "benchmarks" / "__main__.py").is_file():
+        raise InputError(f"There is no folder benchmarks beside rlhf_core, in {ROOT}.")
+    command = [sys.executable, "-P", "-m", "benchmarks", "--no-page", *["--quick"] * args.quick]
+    command += [] if args.part is None else [args.part, *args.options]
+    # -P and the path: the folder beside this file's, whatever the shell's own folder holds.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
-        benchmarks = importlib.import_module("benchmarks.__main__")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "The benchmarks stand beside rlhf_core, in the folder benchmarks; run this in Opossum's"
-            " own folder."
-        ) from error
-    if args.part is not None and args.part not in benchmarks.PARTS:
-        raise InputError(
-            f"There is no benchmark called {args.part[:40]!r}; choose one of"
-            f" {', '.join(benchmarks.PARTS)}."
-        )
-    return benchmarks.run(args.part, args.options, args.quick)
+        status = process.wait()
+    except KeyboardInterrupt:  # the terminal has told that process too
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return status if status >= 0 else 128 - status  # ended by a signal: as a shell counts it
 
 
 def opened(directory: str) -> Session:
     """A session from a bundle. BundleError names the folder."""
-    session = Session.open(typed(directory, "The name of the bundle"))
+    session = saving.load(typed(directory, "The name of the bundle"))
     if session.status == "interrupted" and session.note:
         say(session.note)
     return session

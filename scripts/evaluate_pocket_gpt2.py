@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import rlhf_core  # noqa: E402, F401, I001 (bounds the spin: before torch)
 import torch  # noqa: E402
 
 from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E402

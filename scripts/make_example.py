@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from rlhf_core.judging import briefs  # noqa: E402
+from rlhf_core.loop import whole  # noqa: E402
+from rlhf_core.session import judged  # noqa: E402
 from rlhf_core.session.state import Session  # noqa: E402
 
 BRIEF, COMPARISONS, STEPS, SEED, SHOWN = "meme-bot", 30, 12, 0, 8
@@ -23,22 +25,22 @@ BRIEF, COMPARISONS, STEPS, SEED, SHOWN = "meme-bot", 30, 12, 0, 8
 
 def main() -> None:
     session = Session(briefs.PRESETS[BRIEF], seed=SEED)
-    for event in session.run_once(comparisons=COMPARISONS, steps=STEPS):
+    for event in whole.run_once(session, comparisons=COMPARISONS, steps=STEPS):
         if isinstance(event, dict) and len(event) == 2:
             print(event["stage"], file=sys.stderr)
-    evaluation = session.evaluation
+    evaluation = session.tuned.evaluation
     example = {
         "made_with": (
             f"{COMPARISONS} comparisons, {STEPS} PPO steps, seed {SEED},"
             f" {time.strftime('%Y-%m-%d')}, bundled model {session.model_hash[:12]}."
         ),
         "brief": BRIEF,
-        "judge": session.rater,
+        "judge": judged.rater(session),
         "pairs": [
             {k: pair[k] for k in ("prompt", "before", "after")}
             for pair in evaluation["pairs"][:SHOWN]
         ],
-        "metrics": session.metrics,
+        "metrics": session.tuned.metrics,
         "win_rate": evaluation["win_rate"],
         "interval": evaluation["interval"],
         "rule": evaluation["rule"],

@@ -131,6 +131,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    import rlhf_core  # noqa: F401, I001 (before torch: it bounds the spinning)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -22,9 +22,11 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-from tokenizers import ByteLevelBPETokenizer
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import rlhf_core  # noqa: E402, F401, I001 (before torch: it bounds the spinning)
+import torch  # noqa: E402
+from tokenizers import ByteLevelBPETokenizer  # noqa: E402
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: E402
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 MAX_TOKENS = 64  # longer lines are left out (they are below 1 in 1,000)

@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT))
 os.environ["OPOSSUM_RUNS"] = str(SCRATCH / "runs")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "2"
+import rlhf_core  # noqa: E402, F401 (and torch's threads spin no longer than a learner's)
 
 CHROMIUM_NAMES = (
     "chromium",

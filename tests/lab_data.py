@@ -10,6 +10,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
+from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 
 
@@ -88,5 +89,5 @@ def general_optimum(x, targets, weights, prior) -> torch.Tensor:
 
 
 def revise(session: Session, fields: dict) -> briefs.Brief:
-    session.set_brief(session.draft_brief(fields))
-    return session.brief
+    asked.set_brief(session, session.draft_brief(fields))
+    return session.asked.brief

@@ -733,6 +733,8 @@ def test_every_engine_benchmark_runs_in_small_and_prints_its_table() -> None:
         "float32 matrix product",
         "== step",
         "frozen layers 2: median",
+        "== busy",
+        "| as it ships | ",
         "everything trained: batch 8, 3 + 4 tokens, 4 epochs",
         "trains the top 2 layers",
         "TRL",
@@ -759,8 +761,25 @@ def test_a_benchmark_measures_and_plots_in_small(tmp_path) -> None:
 def test_a_benchmark_that_does_not_exist_is_named(here) -> None:
     from benchmarks.__main__ import PARTS
 
-    assert {"machine", "step", "trl", "memory", "scaling", "reward", "loop", "page"} <= set(PARTS)
+    assert {"machine", "step", "busy", "trl", "memory", "scaling", "reward", "loop"} <= set(PARTS)
+    assert "page" in PARTS
     refused(
         here("benchmark", "gpu"),
         f"There is no benchmark called 'gpu'; choose one of {', '.join(PARTS)}",
     )
+
+
+def test_a_benchmark_runs_from_any_folder_and_its_exit_code_comes_back(tmp_path) -> None:
+    (tmp_path / "benchmarks.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    command = [sys.executable, "-m", "rlhf_core", "benchmark", "machine", "--quick"]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "float32 matrix product" in done.stdout, done.stderr
+    command += ["--no-such"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "--no-such" in done.stderr
+
+
+def test_where_there_is_no_benchmarks_folder_one_line_says_so(here, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("rlhf_core.__main__.ROOT", tmp_path)
+    refused(here("benchmark", "machine"), "no folder benchmarks beside rlhf_core", str(tmp_path))

@@ -24,6 +24,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.transformer import Transformer
 
 END, PAD = 0, 1
@@ -170,7 +171,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_trunk(**options) -> Transformer:
-    return Transformer.from_pretrained(tiny_gpt2(**options))
+    return trunk_of(tiny_gpt2(**options))
 
 
 def nudged(trunk: Transformer, size: float, seed: int = 1) -> Transformer:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 from ui import state, text
 
@@ -14,8 +15,8 @@ WAITING = "brief_waiting"  # the brief that was picked, until the question is an
 
 def goes(session: Session) -> list[str]:
     """What was made under the present brief and would be put away, in words."""
-    steps, rounds = session.steps_done, len(session.rounds)
-    found = ["the reward model"] * (session.reward_model is not None)
+    steps, rounds = session.tuned.steps_done, len(session.history.rounds)
+    found = ["the reward model"] * (session.learned.head)
     found += [f"the model that {steps} PPO step{'s' * (steps > 1)} tuned"] * (steps > 0)
     return found + [f"{rounds} earlier round{'s' * (rounds > 1)}"] * (rounds > 0)
 
@@ -23,7 +24,7 @@ def goes(session: Session) -> list[str]:
 def pick(session: Session, slug: str | None) -> None:
     """A brief was chosen."""
     st.session_state.pop(WAITING, None)
-    if not slug or slug == session.brief.slug:
+    if not slug or slug == session.asked.brief.slug:
         return
     if goes(session):
         st.session_state[WAITING] = slug
@@ -34,12 +35,12 @@ def pick(session: Session, slug: str | None) -> None:
 def _change(session: Session, slug: str) -> None:
     st.session_state.pop(WAITING, None)
     state.stop_all()  # whatever runs was meant for the old brief
-    session.set_brief(session.brief_called(slug))
+    asked.set_brief(session, session.brief_called(slug))
 
 
 def _stay(session: Session, widget: str) -> None:
     st.session_state.pop(WAITING, None)
-    st.session_state[widget] = session.brief.slug
+    st.session_state[widget] = session.asked.brief.slug
 
 
 def question(session: Session, widget: str) -> None:
@@ -47,9 +48,9 @@ def question(session: Session, widget: str) -> None:
     the present brief on "Stay".
     """
     slug, lost = st.session_state.get(WAITING), goes(session)
-    if not slug or slug == session.brief.slug:
+    if not slug or slug == session.asked.brief.slug:
         return
-    title = text.plain(session.brief_called(slug).title)
+    title = text.plain(asked.brief_called(session, slug).title)
     with st.container(border=True, key="brief_question"):
         st.markdown(
             f"**Change the brief to “{title}”?** What was learned under the present one goes, since"

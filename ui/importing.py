@@ -15,6 +15,7 @@ import streamlit as st
 from rlhf_core.common.errors import InputError, PreferenceError
 from rlhf_core.exchange import taking_in
 from rlhf_core.judging.preferences import MAX_BYTES, Pair
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import state, text
 
@@ -304,7 +305,12 @@ def _sifted(session: Session, row: dict, number: int, key: str) -> tuple[list[Pa
     often.
     """
     pairs = _with_name(row, number, key)
-    state_of = (session.brief, len(session.pairs), pairs[0].annotator, pairs[-1].annotator)
+    state_of = (
+        session.asked.brief,
+        len(judged.pairs(session)),
+        pairs[0].annotator,
+        pairs[-1].annotator,
+    )
     if row.get("sifted", (None,))[0] != state_of:
         row["sifted"] = (state_of, *taking_in.sift(session, pairs))
     return row["sifted"][1:]
@@ -351,7 +357,7 @@ def _put_away(number: int | None) -> None:
 
 
 def _taken(session: Session, key: str) -> None:
-    log = session.annotation.get("imports", [])
+    log = session.judged.imports
     if not log:
         return
     with st.container(border=True, key=f"{key}_taken"):

@@ -1,5 +1,5 @@
 """The settings of one stage as sliders and number fields, drawn from their own descriptions
-(``rlhf_core.common.settings.describe``).
+(``rlhf_core.common.knob.describe``).
 
 What a slider says is kept with the session (``settings["ppo_next"]`` and so on), so that neither
 another page nor a reload loses it. Where none was moved since, the sliders say what the stage last
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common.knob import describe, within
 from rlhf_core.session.state import Session
 
 WIDE = 1000  # a range beyond this is typed, not dragged
@@ -45,23 +45,15 @@ class Knobs:
         ladders: Mapping[str, Sequence[float]] | None = None,
     ):
         self.session, self.stage, self.next = session, stage, f"{stage}_next"
-        self.rows = {row["name"]: row for row in settings.describe(cls)}
+        self.cls = cls
+        self.rows = {row["name"]: row for row in describe(cls)}
         self.labels, self.ladders = labels, ladders or {}
 
     def _whole(self, values: Mapping) -> dict:
         """``values``, and the default for what is missing there or impossible (a record may come
         from a file).
         """
-        whole = {}
-        for name, row in self.rows.items():
-            value = values.get(name)
-            fits = (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and row["low"] <= value <= row["high"]
-            )
-            whole[name] = type(row["default"])(value) if fits else row["default"]
-        return whole
+        return within(self.cls, values)
 
     def ran(self) -> dict | None:
         """What the run under way, or else the last one, runs with; None before the first."""
@@ -89,11 +81,7 @@ class Knobs:
     def keep(self, name: str | None = None) -> None:
         """Keep the moved knob ``name`` with the session, or what all of them say."""
         values = {name: st.session_state[f"{self.stage}_{name}"]} if name else self.chosen()
-        with self.session.lock:
-            self.session.settings = {
-                **self.session.settings,
-                self.next: {**self.session.settings.get(self.next, {}), **values},
-            }
+        self.session.choose(self.stage, values)
 
     def draw(self, name: str, *, disabled: bool = False) -> None:
         """The knob of one setting."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.session import people
+from rlhf_core.session import judged, people
 from rlhf_core.session.state import Session
 from ui import state, text
 
@@ -19,7 +19,7 @@ def label(name: str) -> str:
 
 def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:
     """Draw the picker and return who is sitting here."""
-    everybody, now = people.people(session), people.sitting(session)
+    everybody, now = people.people(session), judged.sitting(session)
     free = [colour for colour in people.COLOURS if colour not in everybody]
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}_picker"):
         st.selectbox(

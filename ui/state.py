@@ -8,10 +8,8 @@ has the address has the session; there are no accounts.
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import streamlit as st
@@ -21,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rlhf_core.common import errors
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
-from rlhf_core.work import jobs
+from rlhf_core.work import catalogue, jobs, running
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
 ADDRESSES = {
@@ -114,34 +112,31 @@ def _insist_on_the_router() -> None:
             st.rerun()
 
 
-def submit(
-    name: str, factory: Callable[[], Iterator], *, label: str, long: bool, total: int | None = None
-) -> str:
-    """Start ``factory()`` as this session's job ``name`` and return its id; while one of that name
-    is alive, return that one's instead.
+def submit(name: str, *args, total: int | None = None, **more) -> str:
+    """Start the job called ``name`` (``work.catalogue``) over this session and return its id; while
+    one of its slot is alive, return that one's instead.
 
     Returns "" where the queue takes no more; the page says so on its next run.
 
     Args:
-        factory: called on the worker thread; returns the generator that the queue advances.
-        label: what a waiting person reads ("Training the reward model").
-        long: takes its turn in line (PPO), instead of slipping in between (a fit, a few outputs).
+        args, more: the job's plain arguments.
         total: how many records it will make, where that is known.
     """
-    current = session()
+    current, slot, kind = session(), catalogue.slot_of(name), catalogue.JOBS[name]
     with _SUBMITTING:
-        job_id = current.jobs.get(name)
+        job_id = current.jobs.get(slot)
         view = jobs.queue().view(job_id) if job_id else None
         if view and view["status"] in ALIVE:
             return job_id
+        order = running.Order(name, current, args, more)
         try:
             job_id = jobs.queue().submit(
-                factory, label=label, owner=current.id, long=long, total=total
+                order, label=kind.label, owner=current.id, long=kind.long, total=total
             )
         except errors.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
-        current.jobs[name] = job_id
+        current.jobs[slot] = job_id
     return job_id
 
 
@@ -218,13 +213,5 @@ def warm_up() -> str:
     the page is drawn.
     """
 
-    def load() -> Iterator:
-        from rlhf_core.lm import language_model  # imports torch: only ever on the worker's thread
-
-        language_model.load()
-        # torch's hundred thousand objects are here to stay: leave them out of every later
-        # collection, which would stop all threads for long
-        gc.freeze()
-        yield {"kind": "ready"}
-
-    return jobs.queue().submit(load, label="Waking the model", owner="warm-up", long=False)
+    order, kind = running.Order("wake"), catalogue.JOBS["wake"]
+    return jobs.queue().submit(order, label=kind.label, owner="warm-up", long=kind.long)

@@ -80,11 +80,7 @@ def panel(session: Session, chosen: dict, *, busy: bool = False) -> bool:
 
 
 def _take(session: Session, values: dict) -> None:
-    with session.lock:
-        session.settings = {
-            **session.settings,
-            "ppo_next": {**session.settings.get("ppo_next", {}), **values},
-        }
+    session.choose("ppo", values)
 
 
 def _measure(session: Session, settings: PPOSettings) -> None:
@@ -94,9 +90,7 @@ def _measure(session: Session, settings: PPOSettings) -> None:
     key = model_list.settings_key(session.model_name, settings)
     if st.session_state.get("timed_for") != key and not state.alive(JOB):
         st.session_state["timed_for"] = key
-        state.submit(
-            JOB, lambda: session.time_a_step(settings), label="Measuring a step", long=False
-        )
+        state.submit(JOB, settings)
     st.caption(
         f"How long does a step take with {text.plain(model_list.title(session.model_name))} on this"
         " machine? Measured before it starts."

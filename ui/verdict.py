@@ -82,13 +82,13 @@ MEASURES = {  # row of the language table -> (words, how to show a value, how to
 
 def judges(session: Session, votes: Sequence[dict]) -> list[dict]:
     """Everybody who judged this model: as measured, and the learner's votes on it so far."""
-    rows = list((session.evaluation or {}).get("judges") or [])
+    rows = list((session.tuned.evaluation or {}).get("judges") or [])
     return [*rows, verdict.by_votes(votes, seed=session.seed)] if votes else rows
 
 
 def draw(session: Session, votes: Sequence[dict]) -> None:
     """The verdict of a measured session. ``votes``: the blind votes on the model as it stands."""
-    found = session.evaluation
+    found = session.tuned.evaluation
     rows = judges(session, votes)
     if not found.get("judges"):  # measured by an earlier version: it knew the reward model only
         sentence(str(found.get("sentence", "")))
@@ -119,11 +119,8 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
         )
     )
     language_table(found.get("language") or [], found.get("rule"))
-    where = (
-        f"Measured at step {found['step']} of round {found.get('round', session.current_round)}"
-        if "step" in found
-        else "Measured"
-    )
+    number = found.get("round", session.history.current_round)
+    where = f"Measured at step {found['step']} of round {number}" if "step" in found else "Measured"
     st.caption(
         f"{where} on {len(found.get('pairs', []))} pairs of answers to"
         f" {len({pair['prompt'] for pair in found.get('pairs', [])})} prompts that no training saw."

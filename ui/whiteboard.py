@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from rlhf_core.judging import preferences
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import styles, text
 
@@ -109,22 +110,22 @@ def comparisons(session: Session) -> int:
     """
     return len(
         preferences.training_pairs(
-            [pair for pair in session.pairs if pair.annotator != preferences.EXPLOIT]
+            [pair for pair in judged.pairs(session) if pair.annotator != preferences.EXPLOIT]
         )
     )
 
 
 def next_box(session: Session) -> str:
     """The station that waits for the learner now."""
-    if not session.candidate_sets:
+    if not session.asked.candidate_sets:
         return "prompt"
-    if session.reward_model is None and comparisons(session) < GOAL:
+    if not session.learned.head and comparisons(session) < GOAL:
         return "rank"
-    if session.reward_model is None:
+    if not session.learned.head:
         return "reward_model"
-    if len(session.metrics) < 2:
+    if len(session.tuned.metrics) < 2:
         return "ppo"
-    return "before_after" if session.evaluation is None else "rounds"
+    return "before_after" if session.tuned.evaluation is None else "rounds"
 
 
 def numbers(session: Session) -> dict[str, tuple[str, str]]:
@@ -148,7 +149,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons",
             f"{judged}/{GOAL}",
         )
-    summary = session.reward_summary or {}
+    summary = session.learned.summary or {}
     accuracy = summary.get("heldout_accuracy")
     if accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
         pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
@@ -165,24 +166,27 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"right on {text.percent(accuracy)} of unseen pairs",
             text.percent(accuracy),
         )
-    elif session.reward_model is not None:
+    elif session.learned.head:
         found["reward_model"] = (
             f"trained on {summary.get('pairs_used', summary.get('pairs', 0))} pairs",
             "ready",
         )
-    if len(session.metrics) > 1:
+    if len(session.tuned.metrics) > 1:
         found["ppo"] = (
-            f"step {session.metrics[-1]['step']}: reward {gain(session)} {since(session)}",
+            f"step {session.tuned.metrics[-1]['step']}: reward {gain(session)} {since(session)}",
             gain(session, 1),
         )
-    if session.evaluation and session.evaluation.get("win_rate") is not None:
-        share = session.evaluation["win_rate"]
+    if session.tuned.evaluation and session.tuned.evaluation.get("win_rate") is not None:
+        share = session.tuned.evaluation["win_rate"]
         found["before_after"] = (
             f"after wins {text.percent(share)} (ties count half), says the reward model",
             text.percent(share),
         )
-    if session.rounds or session.current_round > 1:
-        found["rounds"] = (f"round {session.current_round}", f"{session.current_round}")
+    if session.history.rounds or session.history.current_round > 1:
+        found["rounds"] = (
+            f"round {session.history.current_round}",
+            f"{session.history.current_round}",
+        )
     return found
 
 
@@ -190,15 +194,15 @@ def seen_sets(session: Session) -> list[dict]:
     """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and
     all that were judged; not those written ahead.
     """
-    judged = {ranking.id for ranking in session.rankings}
-    return [row for row in session.candidate_sets if row.get("asked") or row["id"] in judged]
+    judged = {ranking.id for ranking in session.judged.rankings}
+    return [row for row in session.asked.candidate_sets if row.get("asked") or row["id"] in judged]
 
 
 def gain(session: Session, digits: int = 2) -> str:
     """How much PPO has raised the mean reward in this round, in reference standard deviations (SD);
     "no number" where a step has none.
     """
-    value = 0.0 if len(session.metrics) == 1 else session.reward_gain
+    value = 0.0 if len(session.tuned.metrics) == 1 else session.tuned.reward_gain
     known = value is not None and math.isfinite(value)
     return (f"{round(value, digits) + 0.0:+.{digits}f} SD" if known else "no number").replace(
         "-", "\N{MINUS SIGN}"
@@ -207,18 +211,20 @@ def gain(session: Session, digits: int = 2) -> str:
 
 def since(session: Session) -> str:
     """What ``gain`` is measured from, in words."""
-    if session.metrics and session.metrics[0].get("reward_model") != session.metrics[-1].get(
+    if session.tuned.metrics and session.tuned.metrics[0].get(
         "reward_model"
-    ):
+    ) != session.tuned.metrics[-1].get("reward_model"):
         return (  # two scales: only the distance to the original's mean, 0 on both, can be told
             "over the original"
         )
-    return "since step 0" if session.current_round == 1 else "since this round began"
+    return "since step 0" if session.history.current_round == 1 else "since this round began"
 
 
 def drift(session: Session) -> str:
     """The KL to the frozen original, in words, or nothing before PPO has run."""
-    value = session.metrics[-1].get("kl_to_reference") if len(session.metrics) > 1 else None
+    value = (
+        session.tuned.metrics[-1].get("kl_to_reference") if len(session.tuned.metrics) > 1 else None
+    )
     return f" Drift so far: {value:.1f} nats (KL)." if value is not None else ""
 
 
@@ -274,7 +280,7 @@ def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: st
 
 
 def _middle(session: Session, big: bool) -> str:
-    brief = session.brief
+    brief = session.asked.brief
     detail = (
         f"<small>Better: {text.escape(brief.prefer)}</small>"
         f"<small>Worse: {text.escape(brief.avoid)}</small>"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import settings
+from rlhf_core.session import judged
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
 from ui.labs import runs
@@ -42,19 +43,13 @@ def start() -> None:
     if chosen is None:
         return
     own = bool(usable and st.session_state.get("algorithms_own"))
-    state.submit(
-        "algorithms",
-        lambda: session.algorithms(chosen, own),
-        label="Algorithms side by side",
-        long=True,
-        total=chosen.records,
-    )
+    state.submit("algorithms", chosen, own, total=chosen.records)
 
 
 def whose_comparisons(busy: bool) -> None:
     if usable:
         st.toggle(
-            f"From your {len(session.learnable)} comparisons",
+            f"From your {len(judged.learnable(session))} comparisons",
             key="algorithms_own",
             disabled=busy,
             help="Off: the scripted rater, a rule, makes its own.",
@@ -110,7 +105,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.experiments.get("algorithms", {})
+    found = session.labs.get("algorithms", {})
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -130,7 +125,7 @@ def live(records: list[dict], view: dict) -> None:
     )
 
 
-usable = not session.nothing_to_learn() and bool(session.brief.wanted)
+usable = not judged.nothing_to_learn(session) and bool(session.asked.brief.wanted)
 st.title("Algorithms side by side", anchor=False)
 st.markdown(
     "Four ways to use the same comparisons, from the same start and with the same number of steps."
@@ -141,6 +136,6 @@ st.markdown(
     "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
 )
 runs.needs_a_rule(session)
-again = bool(session.experiments.get("algorithms"))
+again = bool(session.labs.get("algorithms"))
 runs.start_row(knob, start, first="Run all four", again=again, more=whose_comparisons)
 runs.window("algorithms", live, kept=again)

@@ -25,13 +25,7 @@ def start(chosen: list[Brief], own: tuple[bool, bool]) -> None:
             "Pick two different briefs: under one and the same, nothing can flip."
         )
         return
-    state.submit(
-        "context_flip",
-        lambda: session.context_flip(ASKED, chosen, own),
-        label=LABEL,
-        long=True,
-        total=ASKED.records,
-    )
+    state.submit("context_flip", ASKED, chosen, own, total=ASKED.records)
 
 
 def pick() -> tuple[list[Brief], tuple[bool, bool]]:
@@ -39,9 +33,7 @@ def pick() -> tuple[list[Brief], tuple[bool, bool]]:
     offered = {brief.slug: brief for brief in context_flip_briefs.choices(session)}
     # What this tab picked last, else what was run last (a reload), else the two that the tour is
     # about.
-    kept = [
-        row["slug"] for row in (session.experiments.get("context_flip") or {}).get("briefs", [])
-    ]
+    kept = [row["slug"] for row in (session.labs.get("context_flip") or {}).get("briefs", [])]
     remembered = st.session_state.get("flip_chosen") or kept
     before = (
         remembered
@@ -176,12 +168,7 @@ def ask_own() -> None:
     except InputError as error:
         st.session_state["flip_error"] = str(error)
         return
-    state.submit(
-        "flip_own",
-        lambda: session.context_flip_own(prompt, written),
-        label="Scoring your sentence",
-        long=False,
-    )
+    state.submit("flip_own", prompt, written)
 
 
 def own_sentence(names: list[str]) -> None:
@@ -302,7 +289,7 @@ def results(found: dict | None) -> None:
 def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
         st.caption(stage(records))
-        found = session.experiments.get("context_flip") or {}
+        found = session.labs.get("context_flip") or {}
         # Until there are new scores, what is kept is an earlier run's.
         results(found if found.get("status") == "running" else None)
 
@@ -314,7 +301,7 @@ st.markdown(
     " what comes out differently comes from the brief alone."
 )
 running = state.alive("context_flip")
-kept = session.experiments.get("context_flip")
+kept = session.labs.get("context_flip")
 start_box = st.container(horizontal=True, vertical_alignment="center", key="flip_start")
 chosen, own = pick()
 with start_box:

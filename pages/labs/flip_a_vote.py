@@ -115,15 +115,7 @@ st.markdown(
 )
 tools.door(session)
 tools.about_the_votes(session)
-found = tools.of_kind(
-    tools.fresh(
-        "lab_votes",
-        tools.tool(session, "votes"),
-        tools.learned_from(session),
-        label="Turning each vote round",
-    ),
-    "votes",
-)
+found = tools.of_kind(tools.fresh("lab_votes", tools.learned_from(session)), "votes")
 if not found:
     st.stop()
 summary(found)
@@ -169,10 +161,7 @@ text.answers(
     ],
 )
 made = tools.fresh(
-    "lab_flip",
-    tools.tool(session, "flip", index, change, watch=True),
-    (tools.learned_from(session), index, change),
-    label="Refitting",
+    "lab_flip", (tools.learned_from(session), index, change), index, change, watch=True
 )
 if what_if := tools.of_kind(made, "what_if"):
     effect(what_if, row, change)

@@ -38,13 +38,7 @@ def start() -> None:
     chosen = runs.chosen(knob, settings.GoodhartSettings)
     if chosen is None:
         return
-    state.submit(
-        "goodhart",
-        lambda: session.goodhart(chosen),
-        label="Goodhart lab",
-        long=True,
-        total=chosen.records,
-    )
+    state.submit("goodhart", chosen, total=chosen.records)
 
 
 def fall_in_words(fall: dict, ended: bool = True) -> str:
@@ -205,7 +199,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.experiments.get("goodhart", {})
+    found = session.labs.get("goodhart", {})
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -247,7 +241,7 @@ st.markdown(
     " rule that no reward model learned from, called *gold*, rates what comes out."
 )
 runs.needs_a_rule(session)
-again = bool(session.experiments.get("goodhart"))
+again = bool(session.labs.get("goodhart"))
 runs.start_row(knob, start, first="Run the experiment", again=again)
 runs.window("goodhart", live, kept=again)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.labs import hacking_board
+from rlhf_core.session import judged
 from ui import charts, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
@@ -31,23 +32,13 @@ def try_it() -> None:
             "There is nothing in the box yet. Write a text, honest or not."
         )
         return
-    state.submit(
-        "hack_try",
-        tools.tool(session, "try_text", prompt, written, module="labs.second_opinion"),
-        label="Scoring your text",
-        long=False,
-    )
+    state.submit("hack_try", prompt, written)
     tools.settle("hack_try")
 
 
-def start(name: str, tool: str, label: str) -> None:
+def start(name: str) -> None:
     st.session_state.pop("hack_error", None)
-    state.submit(
-        name,
-        tools.tool(session, tool, prompt, module="labs.second_opinion"),
-        label=label,
-        long=False,
-    )
+    state.submit(name, prompt)
 
 
 def call(written: str, bad: bool) -> None:
@@ -57,7 +48,7 @@ def call(written: str, bad: bool) -> None:
 def stale(kept: dict) -> bool:
     """Whether something on the board was scored by other votes than the present ones."""
     return any(
-        row.get("comparisons") not in (None, len(session.learnable))
+        row.get("comparisons") not in (None, len(judged.learnable(session)))
         for row in [*kept["entries"], *([kept["best"]] if kept["best"] else [])]
     )
 
@@ -139,7 +130,7 @@ def hole(kept: dict) -> None:
         text.plain(found["sentence"]),
         icon=":material/healing:" if found["closed"] else ":material/report:",
     )
-    features = session.reward_summary.get("features", 0)
+    features = session.learned.summary.get("features", 0)
     if not found["closed"] and 0 < features < FINE:
         st.markdown(
             f"It looks at {features} features of a text, and in those the nonsense looks like the"
@@ -199,17 +190,17 @@ if (
     and (state.job("hack_race") is None or st.session_state.get("hack_raced") != prompt)
 ):
     st.session_state["hack_raced"] = prompt
-    start("hack_race", "race", "The model writes 64 answers")
+    start("hack_race")
     tools.settle("hack_race")
     kept, busy = hacking_board.board_of(session, prompt), state.alive("hack_race")
 
 if (
     stale(kept)
     and not busy
-    and st.session_state.get("hack_rescored") != (prompt, len(session.learnable))
+    and st.session_state.get("hack_rescored") != (prompt, len(judged.learnable(session)))
 ):
-    st.session_state["hack_rescored"] = prompt, len(session.learnable)
-    start("hack_search", "score_again", "Scoring the board by your votes as they are now")
+    st.session_state["hack_rescored"] = prompt, len(judged.learnable(session))
+    start("hack_again")
     tools.settle("hack_search")
     kept, busy = hacking_board.board_of(session, prompt), state.alive("hack_search")
 
@@ -242,7 +233,7 @@ with st.container(horizontal=True, key="hack_buttons"):
         key="hack_search",
         icon=":material/smart_toy:",
         on_click=start,
-        args=("hack_search", "search", "A search tries to fool it"),
+        args=("hack_search",),
         disabled=busy,
         help=(
             "It tries word soups, repetition, disorder, texts grown word by word, and answers about"
@@ -265,7 +256,7 @@ if kept["best"] is None and not busy:
         key="hack_race",
         icon=":material/edit:",
         on_click=start,
-        args=("hack_race", "race", "The model writes 64 answers"),
+        args=("hack_race",),
     )
 elif not board["rows"]:
     st.caption("The model is writing its 64 answers: the best of them is the honest one to beat.")
@@ -286,12 +277,7 @@ if board["rows"]:
             "Your votes have changed since some of these were scored, so they are not comparable.",
             icon=":material/update:",
         )
-        st.button(
-            "Score them all again",
-            key="hack_again",
-            on_click=start,
-            args=("hack_search", "score_again", "Scoring the board again"),
-        )
+        st.button("Score them all again", key="hack_again", on_click=start, args=("hack_again",))
     board_rows(board, busy)
     st.caption(
         f"Scores in {charts.STANDARD_DEVIATIONS}, ± one standard deviation of doubt (Laplace). A"
@@ -302,7 +288,7 @@ if board["rows"]:
 
 bad, mine = (
     any(row.get("nonsense") for row in board["rows"]),
-    [pair for pair in session.exploits if pair.brief == session.brief.slug],
+    [pair for pair in session.judged.exploits if pair.brief == session.asked.brief.slug],
 )
 if bad or mine:
     st.subheader("Teach it better", anchor=False)
@@ -318,7 +304,7 @@ if bad or mine:
             icon=":material/school:",
             disabled=busy or not bad,
             on_click=start,
-            args=("hack_teach", "reject_exploits", "Training it to reject them"),
+            args=("hack_teach",),
         )
         if mine:
             st.button(

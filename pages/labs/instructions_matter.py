@@ -4,10 +4,9 @@ that does to a reward model.
 
 from __future__ import annotations
 
-import secrets
-
 import streamlit as st
 
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.labs import instructions_matter as lab_of_briefs
 from ui import charts, monitor, state, text
 from ui.charts import annotation_labs as charts_labs
@@ -20,30 +19,14 @@ session = state.session()
 
 def write() -> None:
     answer_card.put_down()
-    seed = secrets.randbits(30)
-    state.submit(
-        "instructions_pairs",
-        lambda: work("write_pairs", seed),
-        label="Writing the twelve pairs",
-        long=False,
-    )
+    st.session_state["instructions_draw"] = st.session_state.get("instructions_draw", 0) + 1
+    lab = lab_of_briefs.lab_of(session) or {}
+    parts = lab.get("seed", 0), st.session_state["instructions_draw"]
+    state.submit("instructions_pairs", seed_of(session.seed, "instructions matter", *parts))
 
 
 def train() -> None:
-    state.submit(
-        "instructions_models",
-        lambda: work("compare_models"),
-        label="Training both reward models",
-        long=False,
-    )
-
-
-def work(what: str, *args):
-    """On the worker."""
-    # Imports torch: only ever on the worker's thread.
-    from rlhf_core.labs import instructions_models
-
-    yield from getattr(instructions_models, what)(session, *args)
+    state.submit("instructions_models")
 
 
 def again() -> None:
@@ -248,10 +231,10 @@ if lab is None or writing:
         f" once under a precise one (**{text.plain(brief.title)}**). Same pairs, same person. Do"
         " the instructions change what the model learns?"
     )
-    if brief.slug != session.brief.slug:
+    if brief.slug != session.asked.brief.slug:
         st.caption(
-            f"Your own brief “{text.plain(session.brief.title)}” has no rule to measure by, so this"
-            " lab takes one of ours."
+            f"Your own brief “{text.plain(session.asked.brief.title)}” has no rule to measure by,"
+            " so this lab takes one of ours."
         )
     st.markdown(
         "It takes about four minutes. Keys A, B and T work; you may stop at any time and come back."

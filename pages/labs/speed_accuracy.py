@@ -4,13 +4,12 @@ hurry cost?
 
 from __future__ import annotations
 
-import secrets
-
 import streamlit as st
 
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
 from rlhf_core.labs import speed_accuracy
-from rlhf_core.session import people
+from rlhf_core.session import judged
 from ui import charts, state, text
 from ui import people as picker
 from ui.charts import annotation_labs as charts_labs
@@ -27,8 +26,8 @@ def begin() -> None:
     try:
         speed_accuracy.begin(
             session,
-            people.sitting(session),
-            secrets.randbits(30),
+            judged.sitting(session),
+            seed_of(session.seed, "speed", len(speed_accuracy.runs_of(session))),
             deadline=st.session_state.get("speed_deadline", True),
         )
     except ValueError as error:

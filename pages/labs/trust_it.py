@@ -148,10 +148,7 @@ def unsure() -> None:
         dict.fromkeys(tools.as_written(session, prompt, line) for line in lines[:MOST_TEXTS])
     )
     made = tools.fresh(
-        "lab_scores",
-        tools.tool(session, "scores", prompt, list(lines)),
-        (tools.learned_from(session), prompt, lines),
-        label="Scoring with doubt",
+        "lab_scores", (tools.learned_from(session), prompt, lines), prompt, list(lines)
     )
     found = tools.of_kind(made, "scores")
     if not found:
@@ -181,12 +178,7 @@ st.markdown(
 )
 tools.door(session)
 tools.about_the_votes(session)
-report = tools.fresh(
-    "lab_report",
-    tools.tool(session, "report"),
-    tools.learned_from(session),
-    label="Questioning the reward model",
-)
+report = tools.fresh("lab_report", tools.learned_from(session))
 if report:
     diagnosis, curve = tools.of_kind(report, "diagnosis"), tools.of_kind(report, "curve")
     tabs = st.tabs(list(TABS))

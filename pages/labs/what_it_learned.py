@@ -162,10 +162,7 @@ def one_text() -> None:
         return
     written = tools.as_written(session, prompt, written)
     found = tools.fresh(
-        "lab_explain",
-        tools.tool(session, "explain", prompt, written),
-        (tools.learned_from(session), prompt, written),
-        label="Taking it apart",
+        "lab_explain", (tools.learned_from(session), prompt, written), prompt, written
     )
     if not found:
         return
@@ -206,12 +203,7 @@ def one_text() -> None:
 
 def shallow() -> None:
     """Length instead of taste?"""
-    found = tools.fresh(
-        "lab_report",
-        tools.tool(session, "report"),
-        tools.learned_from(session),
-        label="Questioning the reward model",
-    )
+    found = tools.fresh("lab_report", tools.learned_from(session))
     surface = tools.of_kind(found, "surface")
     if not surface:
         return

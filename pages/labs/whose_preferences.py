@@ -9,8 +9,10 @@ from collections import Counter
 
 import streamlit as st
 
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import annotators
 from rlhf_core.judging.preferences import Pair
+from rlhf_core.session import judged
 from rlhf_core.session import people as crew
 from ui import charts, importing, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
@@ -41,14 +43,14 @@ def desk(name: str) -> None:
                 " down.",
                 icon=":material/check:",
             )
-            if session.pairs
+            if judged.pairs(session)
             else st.info(
                 "Nothing was judged yet. Rank some answers first, or bring in a file below; then"
                 " others can judge the same pairs.",
                 icon=":material/inbox:",
             )
         )
-        if not session.pairs:
+        if not judged.pairs(session):
             st.page_link(
                 "pages/steps/rank.py", label="Rank some answers", icon=":material/arrow_forward:"
             )
@@ -56,8 +58,10 @@ def desk(name: str) -> None:
     else:
         row = waiting[0]
         card = f"whose/{name}/{row['prompt']}/{'/'.join(row['texts'])}"
-        shown = random.Random(f"{session.id}/{card}").sample([0, 1], 2)
-        answer_card.brief(vars(session.brief))
+        shown = random.Random(seed_of(session.seed, "sides", judged.sitting(session), card)).sample(
+            [0, 1], 2
+        )
+        answer_card.brief(vars(session.asked.brief))
         st.caption(
             f"{len(waiting)} pairs that others judged and {people.label(name)} did not. What they"
             " said is not shown."
@@ -85,12 +89,12 @@ def desk(name: str) -> None:
 
 
 def _mine(name: str) -> bool:
-    last = session.rankings[-1] if session.rankings else None
+    last = session.judged.rankings[-1] if session.judged.rankings else None
     return (
         last is not None
         and last.annotator == name
         and last.id.startswith("opinion-")
-        and last.brief == session.brief.slug
+        and last.brief == session.asked.brief.slug
     )
 
 
@@ -196,13 +200,13 @@ def models() -> None:
         monitor.monitor(
             "whose", controls=("stop",), draw=lambda records, view: None, every=0.4, quiet=not busy
         )
-    record = session.annotation.get("whose")
+    record = session.labs.get("whose_preferences")
     if not record or busy:
         return
-    if record["votes"] != len(session.learnable):
+    if record["votes"] != len(judged.learnable(session)):
         st.caption(
             f"These were trained on {record['votes']} votes; by now there are"
-            f" {len(session.learnable)}. Train them again to take all in."
+            f" {len(judged.learnable(session))}. Train them again to take all in."
         )
     for person in record["people"]:
         rows = [
@@ -239,23 +243,7 @@ def models() -> None:
 
 
 def _fit() -> None:
-    state.submit(
-        "whose", lambda: fit(session), label="Training everybody's reward model", long=False
-    )
-
-
-def fit(current):
-    """On the worker: the comparison, kept in the session."""
-    from rlhf_core.labs import whose_preferences  # imports torch: only ever on the worker's thread
-
-    votes = len(current.learnable)
-    for item in whose_preferences.compare_people(current):
-        if isinstance(item, dict):
-            item = {**item, "votes": votes}
-            with current.lock:
-                current.annotation = {**current.annotation, "whose": item}
-            current.autosave()
-        yield item
+    state.submit("whose")
 
 
 st.title("Whose preferences?", anchor=False)
@@ -268,7 +256,7 @@ name = people.picker(session)
 st.subheader("Judge what others judged", anchor=False)
 desk(name)
 
-pairs = session.pairs
+pairs = judged.pairs(session)
 votes = Counter(pair.annotator for pair in pairs if pair.choice != "skip")
 st.subheader("Who said what", anchor=False)
 if votes:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.exchange.exports import FORMATS, export_pairs, kept_in_the_bundle
-from rlhf_core.exchange.label_studio import export_tasks, labelling_config
 from rlhf_core.exchange.label_studio_answers import PLACES
+from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.judging.preferences import Pair
+from rlhf_core.session import asked, judged
 from rlhf_core.store.formats import to_json, to_lines
 from ui import importing, state, text
 
@@ -82,7 +83,12 @@ def take_out(pairs: list[Pair]) -> None:
         if kind == OWN
         else export_pairs(pairs, kind)
     )
-    lost_list([*lost, *kept_in_the_bundle([r for r in session.rankings if session.counts(r)])])
+    lost_list(
+        [
+            *lost,
+            *kept_in_the_bundle([r for r in session.judged.rankings if judged.counts(session, r)]),
+        ]
+    )
     if data:
         st.download_button(
             f"Download {FILES[kind]}",
@@ -104,18 +110,20 @@ def tasks_of(which: str, pairs: list[Pair]) -> tuple[list, int]:
     """(what ``export_tasks`` takes, how many outputs the longest list has; 0 for pairs)."""
     if which == "ranker":
         rankings = [
-            r for r in session.rankings if r.brief == session.brief.slug and len(r.candidates) > 2
+            r
+            for r in session.judged.rankings
+            if r.brief == session.asked.brief.slug and len(r.candidates) > 2
         ]
         return rankings, max((len(r.candidates) for r in rankings), default=0)
     if which == "waiting":
-        rows = [row for row in session.unranked() if len(row["texts"]) == 2]
+        rows = [row for row in asked.unranked(session) if len(row["texts"]) == 2]
         return [
             Pair(
                 row["prompt"],
                 *row["texts"],
                 "skip",
-                brief=session.brief.slug,
-                brief_version=session.brief.version,
+                brief=session.asked.brief.slug,
+                brief_version=session.asked.brief.version,
             )
             for row in rows
         ], 0
@@ -141,7 +149,7 @@ def label_studio(pairs: list[Pair]) -> None:
     tasks, lost = export_tasks(items, judged=which in ("judged", "ranker"))
     config = labelling_config(
         "ranker" if which == "ranker" else "pairwise",
-        session.brief,
+        session.asked.brief,
         places=min(places, len(PLACES)),
     )
     st.markdown(
@@ -200,9 +208,9 @@ with inward:
     importing.panel(session)
 with outward:
     st.markdown("Every comparison under the current brief, with who judged it.")
-    take_out(session.pairs)
+    take_out(judged.pairs(session))
 with studio:
-    label_studio(session.pairs)
+    label_studio(judged.pairs(session))
 with st.expander("The same on the command line", icon=":material/terminal:", key="cli_box"):
     st.code(
         "python -m rlhf_core import-label-studio export.json --out prefs.jsonl\npython -m rlhf_core"

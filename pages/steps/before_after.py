@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.session import judged
 from ui import monitor, state, text
 from ui.before_after import blind_vote, closely, measuring, side_by_side
 
@@ -14,8 +15,8 @@ session = state.session()
 st.title("Before and after", anchor=False)
 st.markdown("Same prompt, same seed, both models. What differs is what your comparisons taught.")
 
-missing = session.needs("before_after")
-if missing and not session.evaluation:
+missing = judged.needs(session, "before_after")
+if missing and not session.tuned.evaluation:
     with st.container(border=True, key="before_after_missing"):
         st.markdown(
             "**Not yet.** There is nothing to compare: this page still needs "
@@ -51,7 +52,7 @@ with vote_tab:
 with verdict_tab:
     measuring.draw(session)
 
-if session.evaluation and st.button(
+if session.tuned.evaluation and st.button(
     "On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"
 ):
     st.switch_page("pages/steps/rounds.py")

@@ -9,6 +9,7 @@ import streamlit as st
 from rlhf_core.common.errors import BriefError
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
+from rlhf_core.session import asked
 from ui import brief_choice, state, text
 
 PLACEHOLDERS = {
@@ -44,9 +45,11 @@ def known() -> dict[str, Brief]:
     """Every brief there is to choose from, each in its newest version here."""
     slugs = [
         *briefs.PRESETS,
-        *dict.fromkeys(brief.slug for brief in session.briefs if brief.slug not in briefs.PRESETS),
+        *dict.fromkeys(
+            brief.slug for brief in session.asked.briefs if brief.slug not in briefs.PRESETS
+        ),
     ]
-    return {slug: session.brief_called(slug) for slug in slugs}
+    return {slug: asked.brief_called(session, slug) for slug in slugs}
 
 
 def choose() -> None:
@@ -61,16 +64,16 @@ def save(where: str, brief: Brief | None) -> None:
         "error_new" if brief is None else "error_edit",
         {name: st.session_state[f"{where}_{name}"] for name in briefs.FIELDS},
     )
-    if brief not in (None, session.brief):
+    if brief not in (None, session.asked.brief):
         st.session_state[error] = (
-            f"The brief in force is now “{session.brief.title}”, version {session.brief.version}:"
-            " it was changed in another tab. Yours is not saved; here it is."
+            f"The brief in force is now “{session.asked.brief.title}”,"
+            f" version {session.asked.brief.version}: it was changed in another tab. Yours is not saved; here it is."
         )
-        for name, value in fields.items() if brief.slug == session.brief.slug else ():
-            st.session_state[f"{form_of(session.brief)}_{name}"] = value
+        for name, value in fields.items() if brief.slug == session.asked.brief.slug else ():
+            st.session_state[f"{form_of(session.asked.brief)}_{name}"] = value
         return
     try:
-        made = session.draft_brief(fields, new=brief is None)
+        made = asked.draft_brief(session, fields, new=brief is None)
     except BriefError as problem:
         st.session_state[error] = str(problem)
         return
@@ -79,7 +82,7 @@ def save(where: str, brief: Brief | None) -> None:
         state.stop_all()
     else:
         state.stop("pool")
-    session.set_brief(made)
+    asked.set_brief(session, made)
     st.session_state["note"] = (
         f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here"
         " on are recorded under it."
@@ -138,8 +141,10 @@ def words(brief: Brief) -> None:
 
 def versions() -> None:
     """Every version of this brief, newest first, with what changed and what was judged under it."""
-    line = [brief for brief in session.briefs if brief.slug == session.brief.slug]
-    made = [ranking for ranking in session.rankings if ranking.brief == session.brief.slug]
+    line = [brief for brief in session.asked.briefs if brief.slug == session.asked.brief.slug]
+    made = [
+        ranking for ranking in session.judged.rankings if ranking.brief == session.asked.brief.slug
+    ]
     for place in range(len(line) - 1, -1, -1):
         brief = line[place]
         count = sum(ranking.brief_version == brief.version for ranking in made)
@@ -149,7 +154,7 @@ def versions() -> None:
             else "nothing was judged under it"
         )
         with st.container(border=True, key=f"version_{brief.version}"):
-            in_force = " · in force" if brief.version == session.brief.version else ""
+            in_force = " · in force" if brief.version == session.asked.brief.version else ""
             st.markdown(f"**Version {brief.version}**{in_force} · {judged}")
             if place == 0:
                 st.caption(
@@ -173,7 +178,7 @@ st.markdown(
     " answer wins. **The preference lives here, not in the text.**"
 )
 # Also after a brief was written below, or in another tab.
-st.session_state["brief_choice"] = session.brief.slug
+st.session_state["brief_choice"] = session.asked.brief.slug
 st.selectbox(
     "Which brief",
     list(known()),
@@ -186,8 +191,8 @@ st.selectbox(
     ),
 )
 brief_choice.question(session, "brief_choice")
-words(session.brief)
-if session.brief.wanted:
+words(session.asked.brief)
+if session.asked.brief.wanted:
     st.caption(
         "A scripted rater, a small rule of ours, can judge under this brief. It stays while “what"
         " to prefer” and “what to avoid” stay word for word: a rule can't read."
@@ -199,8 +204,9 @@ else:
     )
 older = [
     ranking
-    for ranking in session.rankings
-    if ranking.brief == session.brief.slug and ranking.brief_version != session.brief.version
+    for ranking in session.judged.rankings
+    if ranking.brief == session.asked.brief.slug
+    and ranking.brief_version != session.asked.brief.version
 ]
 if older:
     from ui.ranking import judgements
@@ -226,7 +232,7 @@ with change:
         "Saving makes a **new version**. What you judged before is kept, marked with the version it"
         " was made under."
     )
-    form(form_of(session.brief), session.brief)
+    form(form_of(session.asked.brief), session.asked.brief)
 with own:
     st.markdown(
         "A brief of your own, with prompts of your own. Ten training prompts or more work best with"

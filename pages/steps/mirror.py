@@ -7,7 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.judging import labeller_mirror
-from rlhf_core.session import ranking_desk
+from rlhf_core.session import judged, ranking_desk
 from ui import state, text
 from ui.ranking import card
 
@@ -98,7 +98,8 @@ st.markdown(
 )
 pairs = ranking_desk.pairs_as_given(session)
 others = sum(
-    row.brief == session.brief.slug and row.annotator != session.sitting for row in session.rankings
+    row.brief == session.asked.brief.slug and row.annotator != judged.sitting(session)
+    for row in session.judged.rankings
 )
 lists = sum(len(row.candidates) > 2 for row in ranking_desk.own_judgements(session))
 left_out = [
@@ -145,7 +146,7 @@ for first in range(0, len(seen["measures"]), 2):
 
 contradicting = ranking_desk.circles(session)
 st.header("Where you contradict yourself", anchor=False)
-if any(row.first for row in session.rankings):
+if any(row.first for row in session.judged.rankings):
     st.caption("This part looks at your answers as they stand now, changes included.")
 if not contradicting:
     st.markdown("Nowhere: no two of your judgements exclude each other.")

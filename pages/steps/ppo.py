@@ -9,11 +9,12 @@ import streamlit as st
 from rlhf_core.common import errors, ppo_presets, settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import symptoms
-from rlhf_core.work import jobs
+from rlhf_core.session import asked, judged, rounds, weights
+from rlhf_core.work import catalogue, jobs
 from ui import charts, knobs, monitor, state, step_time, styles, text
 from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass
 
-LABEL, GOING_BACK = "PPO", "Going back"
+LABEL, GOING_BACK = (catalogue.JOBS[name].label for name in ("ppo", "back"))
 STOPPING = 3.0  # seconds that a retry waits for the run before it
 STYLE = styles.sheet("ppo")
 REFRESH = 2.0  # seconds between two looks of what stands below the charts, while it trains
@@ -37,16 +38,12 @@ def start(one_step: bool = False) -> None:
     except errors.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
-    session.autosave()
     # Step 0, before any update, is a record too.
-    records = chosen.steps + (0 if session.metrics else 1)
-    # It runs with what the knobs say when its turn comes.
-    job_id = state.submit(
-        "ppo", lambda: session.ppo(chosen_settings()), label=LABEL, long=True, total=records
-    )
+    records = chosen.steps + (0 if session.tuned.metrics else 1)
+    job_id = state.submit("ppo", total=records)  # with what the knobs say when its turn comes
     if one_step:
         # Step 0 only looks: with it comes the first that learns.
-        jobs.queue().step(job_id, 1 if session.metrics else 2)
+        jobs.queue().step(job_id, 1 if session.tuned.metrics else 2)
     else:
         jobs.queue().resume(job_id)  # one that was paused
 
@@ -54,7 +51,7 @@ def start(one_step: bool = False) -> None:
 def go_back(step: int) -> None:
     """Take back the steps after ``step``."""
     st.session_state.pop("ppo_error", None)
-    state.submit("ppo", lambda: session.restart_from(step), label=GOING_BACK, long=True, total=1)
+    state.submit("back", step, total=1)
 
 
 def retry(step: int, safer: dict) -> None:
@@ -76,13 +73,13 @@ def retry(step: int, safer: dict) -> None:
             "The run is still stopping. Press the button again in a moment."
         )
         return
-    state.submit("ppo", lambda: session.retry(step, chosen), label=LABEL, long=True, total=left + 1)
+    state.submit("retry", step, chosen, total=left + 1)
 
 
 def restart() -> None:
     st.session_state.pop("ppo_error", None)
     try:
-        session.restart_round()
+        rounds.restart(session)
     except InputError as error:
         st.session_state["ppo_error"] = str(error)
 
@@ -95,16 +92,20 @@ def what_it_climbs() -> None:
         shown, whose = vars(settings.PPOSettings()), "of the run under way"
     elif busy:
         shown, whose = (
-            (knob.ran() if session.metrics and knob.ran() else knob.chosen()),
+            (knob.ran() if session.tuned.metrics and knob.ran() else knob.chosen()),
             "of this run",
         )
-    elif session.metrics and knob.ran():
+    elif session.tuned.metrics and knob.ran():
         shown, whose = knob.ran(), "of the last run"
     else:
         shown, whose = knob.chosen(), "that the sliders say"
-    now = session.metrics[-1].get("beta") if session.metrics and shown["kl_target"] else None
+    now = (
+        session.tuned.metrics[-1].get("beta")
+        if session.tuned.metrics and shown["kl_target"]
+        else None
+    )
     formula.in_words(shown, whose, now)
-    if session.metrics and not busy and (changes := knob.changes()):
+    if session.tuned.metrics and not busy and (changes := knob.changes()):
         st.caption(f"**Next run:** {text.plain(', '.join(changes))}.")
 
 
@@ -114,7 +115,7 @@ def in_force() -> dict:
 
 
 def last_step() -> int | None:
-    return session.metrics[-1]["step"] if session.metrics else None
+    return session.tuned.metrics[-1]["step"] if session.tuned.metrics else None
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -128,10 +129,12 @@ def live(records: list[dict], view: dict) -> None:
         pending(waiting)
     if view["status"] in state.ALIVE and view["label"] == LABEL and view.get("total"):
         end = (-1 if end is None else end) + max(0, view["total"] - view["done"])
-    if session.metrics:
+    if session.tuned.metrics:
         readings.numbers(session, in_force())
         guess.scored(session)
-        found = symptoms.examine(session.metrics, session.samples, in_force(), session.broke)
+        found = symptoms.examine(
+            session.tuned.metrics, session.tuned.samples, in_force(), session.tuned.broke
+        )
         doctor.draw(found, sliders.LABELS, retry, busy=working, measured=(last_step() or 0) > 0)
     readings.gauges(session, in_force(), end)
 
@@ -142,7 +145,7 @@ def pending(moved: dict) -> None:
     words = [
         f"{sliders.LABELS[name]} {knobs.plainly(value)}"
         for name, value in moved.items()
-        if name in sliders.LABELS and name not in sliders.FIXED and ran.get(name) != value
+        if name in sliders.LABELS and name not in settings.FIXED and ran.get(name) != value
     ]
     if not words:
         return
@@ -164,8 +167,8 @@ def glass() -> None:
 
 
 def numbers_in_the_formula() -> None:
-    if session.metrics:
-        formula.draw(session.metrics[-1], in_force())
+    if session.tuned.metrics:
+        formula.draw(session.tuned.metrics[-1], in_force())
     else:
         st.caption("There is no step yet.")
 
@@ -178,16 +181,18 @@ def back_to_a_step() -> None:
         0,
         newest,
         max(0, newest - 1),
-        key=f"ppo_back_step_{session.ppo_run}_{newest}",
+        key=f"ppo_back_step_{session.tuned.run}_{newest}",
     )
-    again = session.steps_again(step)
+    again = weights.steps_again(session, step)
     known = [
-        row["seconds"] for row in session.metrics if charts.finite(row.get("seconds")) is not None
+        row["seconds"]
+        for row in session.tuned.metrics
+        if charts.finite(row.get("seconds")) is not None
     ]
     takes = monitor.duration(again * sum(known) / len(known)) if known and again else "a moment"
     st.markdown(
         f"Steps after {step} are taken"
-        f" back{', and the verdict with them' if session.evaluation else ''}. "
+        f" back{', and the verdict with them' if session.tuned.evaluation else ''}. "
         + (
             f"{again} {'step is' if again == 1 else 'steps are'} made again for it, with the very"
             f" same numbers: about {takes}."
@@ -210,11 +215,11 @@ st.markdown(
     "The model writes answers, the reward model scores them, and PPO nudges the model towards what"
     " scored well. A frozen copy of the original pulls back: drifting away costs."
 )
-missing = session.needs("ppo")
+missing = judged.needs(session, "ppo")
 busy, whole_loop = state.alive("ppo"), state.alive("run_once")
 paused = busy and (state.job("ppo") or {}).get("status") == "paused"
 what_it_climbs()
-if missing and not busy and not session.metrics:
+if missing and not busy and not session.tuned.metrics:
     with st.container(border=True, key="ppo_missing"):
         st.markdown(
             "**Not yet.** PPO still needs "
@@ -232,7 +237,9 @@ st.html(f"<style>{STYLE}</style>")
 sliders.preset_row(session, knob.chosen(), disabled=whole_loop)
 for column, name in zip(st.columns(len(sliders.FIRST)), sliders.FIRST, strict=True):
     with column:
-        sliders.knob_with_range(knob, name, disabled=whole_loop or (busy and name in sliders.FIXED))
+        sliders.knob_with_range(
+            knob, name, disabled=whole_loop or (busy and name in settings.FIXED)
+        )
 with st.expander(
     "Four more knobs: clip range, epochs, batch, temperature",
     icon=":material/tune:",
@@ -289,7 +296,7 @@ with st.container(horizontal=True, key="ppo_start"):
             "Back to a step",
             icon=":material/undo:",
             disabled=busy or whole_loop,
-            key=f"ppo_back_box_{session.ppo_run}_{last_step()}",
+            key=f"ppo_back_box_{session.tuned.run}_{last_step()}",
         ):
             back_to_a_step()
         with st.popover(
@@ -303,12 +310,14 @@ with st.container(horizontal=True, key="ppo_start"):
     with st.popover("All settings", icon=":material/tune:"):
         for name in knob.rows:
             if name not in sliders.FIRST + sliders.MORE:
-                knob.draw(name, disabled=whole_loop or (busy and name in sliders.FIXED))
+                knob.draw(name, disabled=whole_loop or (busy and name in settings.FIXED))
 own = [
-    prompt for prompt in session.training_prompts if prompt not in session.brief.training_prompts
+    prompt
+    for prompt in asked.training_prompts(session)
+    if prompt not in session.asked.brief.training_prompts
 ]
 with st.expander(
-    f"Which prompts it trains on ({len(session.training_prompts)})",
+    f"Which prompts it trains on ({len(asked.training_prompts(session))})",
     icon=":material/list:",
     key="ppo_prompts",
 ):
@@ -316,10 +325,13 @@ with st.expander(
         st.markdown("**Yours:** " + " · ".join(text.plain(prompt) for prompt in own))
     st.markdown(
         "**The brief's:** "
-        + (" · ".join(text.plain(prompt) for prompt in session.brief.training_prompts) or "none")
+        + (
+            " · ".join(text.plain(prompt) for prompt in session.asked.brief.training_prompts)
+            or "none"
+        )
     )
     st.caption(
-        f"Never on the {len(session.brief.evaluation_prompts)} prompts that Before / after is"
+        f"Never on the {len(session.asked.brief.evaluation_prompts)} prompts that Before / after is"
         " judged on."
     )
 
@@ -334,10 +346,12 @@ if whole_loop:
 
 if whole_loop:
     monitor.monitor("run_once", controls=("stop",), draw=live)
-elif (view := state.job("ppo")) and (session.metrics or view["status"] not in ("done", "stopped")):
+elif (view := state.job("ppo")) and (
+    session.tuned.metrics or view["status"] not in ("done", "stopped")
+):
     # Not what a former round left behind.
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
-elif session.metrics:
+elif session.tuned.metrics:
     live([], {"status": "done", "label": LABEL})
 else:
     st.info(
@@ -346,7 +360,7 @@ else:
         icon=":material/play_circle:",
     )
 
-if session.metrics or busy or whole_loop:
+if session.tuned.metrics or busy or whole_loop:
     with st.expander(
         "Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"
     ):

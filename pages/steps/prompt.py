@@ -8,6 +8,7 @@ from rlhf_core.common import errors, settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
+from rlhf_core.session import asked
 from ui import knobs, monitor, state, text
 
 LABELS = {
@@ -36,16 +37,15 @@ def generate() -> None:
     st.session_state.pop("prompt_error", None)
     try:
         prompt = (
-            session.add_prompt(st.session_state["prompt_kept"]) or st.session_state["prompt_kept"]
+            asked.add_prompt(session, st.session_state["prompt_kept"])
+            or st.session_state["prompt_kept"]
         )
         chosen = settings.SamplingSettings(**sampling.chosen()).validate()
     except (InputError, errors.SettingsError) as error:
         st.session_state["prompt_error"] = str(error)
         return
     st.session_state["prompt_asked"] = prompt
-    state.submit(
-        "generate", lambda: session.generate(prompt, chosen), label="Writing answers", long=False
-    )
+    state.submit("generate", prompt, chosen)
 
 
 def streaming(records: list[dict], view: dict) -> None:
@@ -109,7 +109,7 @@ if session.model_name != model_list.BUNDLED:
     )
 st.page_link(
     "pages/steps/briefs.py",
-    label=f"Brief: {text.plain(session.brief.title)}",
+    label=f"Brief: {text.plain(session.asked.brief.title)}",
     icon=":material/assignment:",
 )
 
@@ -147,7 +147,7 @@ with st.container(key="prompt_box"):
 with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_alignment="center"):
     st.caption("Or try:", width="content")
     for number, prompt in enumerate(
-        dict.fromkeys((*session.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))
+        dict.fromkeys((*session.asked.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))
     ):
         st.button(
             prompt,
@@ -167,7 +167,7 @@ job = state.job("generate")
 if job:
     monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.2, quiet=True)
 
-own = [row for row in session.candidate_sets if row.get("asked")]
+own = [row for row in session.asked.candidate_sets if row.get("asked")]
 if own and not busy:
     row = own[-1]
     st.subheader(
@@ -194,7 +194,7 @@ if own and not busy:
             icon=":material/info:",
         )
     else:
-        if row["prompt"] in session.brief.evaluation_prompts:
+        if row["prompt"] in session.asked.brief.evaluation_prompts:
             st.info(
                 "This prompt is one of those kept for the final test, so the model will not be"
                 " trained on it.",

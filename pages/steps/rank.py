@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.session import asked
 from rlhf_core.session import ranking_desk as desk_rules
 from ui import monitor, people, state, text, whiteboard
 from ui.ranking import card, judgements
@@ -36,15 +37,10 @@ def keep(name: str) -> None:
 def refill() -> None:
     """Let the worker write ahead: the next set is there before the click that asks for it."""
     form = st.session_state["form"]
-    ahead = session.waiting(form)
-    if ahead < READY and session.waiting() < MOST and not state.alive("pool"):
+    ahead = asked.waiting(session, form)
+    if ahead < READY and asked.waiting(session) < MOST and not state.alive("pool"):
         st.session_state["pool_form"] = form
-        state.submit(
-            "pool",
-            lambda: session.generate_pool(BATCH if ahead else FIRST, form),
-            label="Writing the next answers",
-            long=False,
-        )
+        state.submit("pool", BATCH if ahead else FIRST, form)
 
 
 def read_ahead() -> None:
@@ -55,23 +51,12 @@ def read_ahead() -> None:
         *state.ALIVE,
         "failed",
     ):
-
-        def prepare():
-            from rlhf_core.loop import next_question  # imports torch: only on the worker's thread
-
-            return next_question.prepare(session)
-
-        state.submit("asking", prepare, label="Reading what waits to be ranked", long=False)
+        state.submit("asking")
 
 
 def scripted() -> None:
     count, form = SCRIPTED, st.session_state["form"]
-    state.submit(
-        "scripted",
-        lambda: session.judge_for_me(count, form),
-        label="The scripted rater judges",
-        long=False,
-    )
+    state.submit("scripted", count, form)
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
@@ -85,7 +70,7 @@ def look_for_set(records: list[dict], view: dict) -> None:
 @st.fragment
 def desk() -> None:
     """Progress and card together: a verdict reruns only this."""
-    if (session.brief.slug, session.brief.version) != (brief.slug, brief.version):
+    if (session.asked.brief.slug, session.asked.brief.version) != (brief.slug, brief.version):
         state.rerun()  # changed in another tab: the brief above the card must be the one in force
     made = whiteboard.comparisons(session)
     words = (
@@ -107,21 +92,21 @@ def desk() -> None:
     if message := st.session_state.pop("note", None):
         st.info(message, icon=":material/info:")
     form, pool = st.session_state["form"], (state.job("pool") or {}).get("status")
-    if session.waiting(form):
+    if asked.waiting(session, form):
         st.session_state.pop("in_vain", None)
     elif pool == "done" and st.session_state.get("pool_form") == form:
         st.session_state["in_vain"] = form  # written, but not one set of this form among them
     if pool != "failed":  # else it would fail again and again: the button below tries anew
         refill()
     read_ahead()
-    asked = card.next_asked(
+    work = card.next_asked(
         session,
         form,
         writing=state.alive("pool") and st.session_state.get("in_vain") != form,
         checks=st.session_state["checks"],
     )
-    if asked:
-        if len(asked.row["texts"]) != form and asked.how == "own":
+    if work:
+        if len(work.row["texts"]) != form and work.how == "own":
             st.caption(
                 "These were written on the Prompt page, so they come first, all at once. After them"
                 " it goes on as chosen below."
@@ -129,7 +114,7 @@ def desk() -> None:
         with st.container(border=True, key="rank_card"):
             card.card(
                 session,
-                asked,
+                work,
                 keys=st.session_state["keys"],
                 form=form,
                 drag=st.session_state["drag"],
@@ -159,12 +144,12 @@ def desk() -> None:
                 f"From {ENOUGH} comparisons on it is worth a look; about {whiteboard.GOAL} make it"
                 " good."
             )
-    if session.rankings:
+    if session.judged.rankings:
         judgements.draw(session)
 
 
 st.title("Which is better?", anchor=False)
-brief = session.brief
+brief = session.asked.brief
 with st.container(key="brief_bar"):
     st.html(
         '<div class="op-brief" tabindex="0" role="region" aria-label="The brief">'
@@ -243,7 +228,7 @@ with st.expander(
     "Several people at this screen?",
     icon=":material/groups:",
     key="rank_people",
-    expanded=bool(session.annotation.get("people")),
+    expanded=bool(session.judged.people),
 ):
     people.picker(session, caption=False)
     st.caption(

@@ -8,13 +8,13 @@ from collections import Counter
 import streamlit as st
 
 from rlhf_core.common import settings
+from rlhf_core.common.knob import describe
+from rlhf_core.session import judged
 from ui import charts, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.reward_model import curves, fine_tuned, verdict
 
-FEATURES = next(
-    row for row in settings.describe(settings.RewardModelSettings) if row["name"] == "features"
-)
+FEATURES = next(row for row in describe(settings.RewardModelSettings) if row["name"] == "features")
 A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}
@@ -44,12 +44,7 @@ def keep_kind() -> None:
 def train() -> None:
     chosen = settings.RewardModelSettings(features=st.session_state["features"])
     rewind()
-    state.submit(
-        "fit",
-        lambda: session.fit_reward_model(chosen),
-        label="Training the reward model",
-        long=False,
-    )
+    state.submit("fit", chosen)
 
 
 def live(records: list[dict], view: dict) -> None:
@@ -66,7 +61,7 @@ def live(records: list[dict], view: dict) -> None:
 
 def playback() -> None:
     """The iterations one after the other, at a pace that people can follow."""
-    records = session.fit_records
+    records = session.learned.fit_records
     began = st.session_state.setdefault("fit_began", time.monotonic())
     shown = st.session_state["fit_shown"] = 1 + int((time.monotonic() - began) / A_LOOK)
     st.caption(
@@ -90,7 +85,7 @@ st.markdown(
     "It turns your choices into a score for any text, so that PPO has something to climb. It only"
     " knows what your comparisons tell it."
 )
-unit = session.reward_summary.get("unit")
+unit = session.learned.summary.get("unit")
 st.caption(
     "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the"
     " scores until that agrees with your choices."
@@ -102,10 +97,10 @@ st.caption(
     )
 )
 
-missing = session.needs("reward_model")
+missing = judged.needs(session, "reward_model")
 busy = state.alive("fit")
 
-if missing and session.reward_model is None and not busy:
+if missing and not session.learned.head and not busy:
     with st.container(border=True, key="fit_missing"):
         st.markdown(
             "**Not yet.** The reward model still needs "
@@ -118,14 +113,14 @@ if missing and session.reward_model is None and not busy:
         )
     st.stop()
 
-if session.pairs:
-    made = Counter(pair.choice for pair in session.learnable)
+if judged.pairs(session):
+    made = Counter(pair.choice for pair in judged.learnable(session))
     named = [
         f"{made[choice]} {'tie' if (choice, made[choice]) == ('tie', 1) else words}"
         for choice, words in CHOICES.items()
         if made[choice]
     ]
-    idle = len(session.pairs) - sum(made.values())
+    idle = len(judged.pairs(session)) - sum(made.values())
     rest = (
         f" {idle} more {'teaches' if idle == 1 else 'teach'} nothing (skipped, both bad) or"
         f" {'is' if idle == 1 else 'are'} about prompts kept for the verdict." * bool(idle)
@@ -152,11 +147,11 @@ if st.session_state["kind"] == "fine-tuned":
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
-    label = "Train it again" if session.reward_model is not None else "Train the reward model"
+    label = "Train it again" if session.learned.head else "Train the reward model"
     st.button(
         label,
         key="fit",
-        type="primary" if session.reward_model is None else "secondary",
+        type="primary" if not session.learned.head else "secondary",
         icon=":material/model_training:",
         on_click=train,
         disabled=busy or bool(missing),
@@ -181,14 +176,16 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
 if state.job("fit"):
     monitor.monitor("fit", controls=("stop",), draw=live, every=0.3, quiet=not busy)
 
-slow_motion = st.session_state.get("fit_shown", len(session.fit_records)) < len(session.fit_records)
-if session.reward_model is not None and not busy and slow_motion:
+slow_motion = st.session_state.get("fit_shown", len(session.learned.fit_records)) < len(
+    session.learned.fit_records
+)
+if session.learned.head and not busy and slow_motion:
     st.fragment(playback, run_every=A_LOOK, key="playback")()
-elif session.reward_model is not None and not busy:
-    verdict.draw(session, session.reward_summary)
-    if session.reward_summary.get("examples"):
-        charts.draw(charts_outputs.scores(session.reward_summary["examples"]), key="scores")
-    curves.draw(session.fit_records)
+elif session.learned.head and not busy:
+    verdict.draw(session, session.learned.summary)
+    if session.learned.summary.get("examples"):
+        charts.draw(charts_outputs.scores(session.learned.summary["examples"]), key="scores")
+    curves.draw(session.learned.fit_records)
     with st.container(horizontal=True, key="fit_labs"):
         st.page_link(
             "pages/labs/trust_it.py", label="Can you trust it?", icon=":material/verified:"
@@ -208,7 +205,7 @@ elif session.reward_model is not None and not busy:
             key="watch_again",
             icon=":material/replay:",
             on_click=rewind,
-            disabled=not session.fit_records,
+            disabled=not session.learned.fit_records,
         )
         if st.button(
             "On to PPO",

@@ -139,7 +139,7 @@ def way_back(number: int, label: str) -> None:
             else "the original again; the reward model stays"
         )
         st.markdown(f"The model becomes {where}. Your comparisons stay.")
-        if len(session.rounds) > number or session.steps_done:
+        if len(session.history.rounds) > number or session.tuned.steps_done:
             st.markdown(
                 "**What came after is not lost:** it is kept below as a branch that you can"
                 " return to."
@@ -150,10 +150,10 @@ def way_back(number: int, label: str) -> None:
                 max_chars=rounds.MAX_NAME,
                 placeholder="for example: strict taste, beta 0.1",
             )
-            if len(session.branches) >= rounds.MOST_BRANCHES:
+            if len(session.history.branches) >= rounds.MOST_BRANCHES:
                 st.caption(
                     f"{rounds.MOST_BRANCHES} branches are kept; the oldest,"
-                    f" “{text.plain(session.branches[0]['name'])}”, would go."
+                    f" “{text.plain(session.history.branches[0]['name'])}”, would go."
                 )
         words = f"Yes, go back to round {number}" if number else "Yes, back to the original"
         st.button(words, key=f"roll_back_{number}", on_click=go_back, args=(number,))
@@ -222,8 +222,8 @@ with st.container(border=True, key="rounds_fixed"):
 if note := st.session_state.pop("rounds_note", None):
     (st.success if note[0] == "success" else st.error)(text.plain(note[1]))
 
-finished, tuned = list(session.rounds), session.steps_done > 0
-st.subheader(f"You are in round {session.current_round}", anchor=False)
+finished, tuned = list(session.history.rounds), session.tuned.steps_done > 0
+st.subheader(f"You are in round {session.history.current_round}", anchor=False)
 if not tuned:
     st.markdown(
         "Before the next round can start, this one needs at least one PPO step. The way there:"
@@ -232,7 +232,7 @@ if not tuned:
         for page, label in (("rank", "Rank"), ("reward_model", "Reward model"), ("ppo", "PPO")):
             st.page_link(f"pages/steps/{page}.py", label=label, icon=":material/arrow_forward:")
 st.button(
-    f"Start round {session.current_round + 1} from the tuned model",
+    f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",
     type="primary",
     icon=":material/restart_alt:",
@@ -248,7 +248,7 @@ if busy:
     )
 
 if finished or tuned:
-    so_far = [*finished, session.round_summary()] if tuned else finished
+    so_far = [*finished, rounds.summary(session)] if tuned else finished
     if len(so_far) == 1:
         if tuned:  # a finished one has its card below
             one_round(so_far[0])
@@ -269,7 +269,7 @@ if finished or tuned:
                 )
         charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
     if tuned and len(so_far) > 1:
-        st.caption(f"The last point, round {session.current_round}, is the one you are in.")
+        st.caption(f"The last point, round {session.history.current_round}, is the one you are in.")
 else:
     st.info(
         "No round has trained anything yet. The timeline begins with the first PPO step.",
@@ -279,11 +279,11 @@ for row in reversed(finished):
     card(row, last=row is finished[-1])
 if finished or tuned:
     way_back(0, "Back to the original model")
-if session.branches:
+if session.history.branches:
     st.subheader("Branches", anchor=False)
     st.caption(
         "Futures that you left by going back. Comparisons are shared by all of them; the models are"
         " not."
     )
-    for number, branch in enumerate(reversed(session.branches)):
+    for number, branch in enumerate(reversed(session.history.branches)):
         branch_card(branch, number)

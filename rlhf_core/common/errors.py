@@ -1,12 +1,10 @@
-"""What a person can put right: errors whose message is one clear sentence for a page or a terminal."""
+"""What a person can put right: errors whose message is one clear sentence for whoever reads it."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something the learner can put right; the message is one clear sentence for the page or the
-    terminal.
-    """
+    """Something the learner can put right; the message is one clear sentence."""
 
 
 class SettingsError(ValueError):
@@ -22,9 +20,7 @@ class PreferenceError(ValueError):
 
 
 class BundleError(ValueError):
-    """A bundle that cannot be read or written; the message is one sentence that names the file and
-    what is wrong.
-    """
+    """A bundle that cannot be read or written; the message names the file and what is wrong."""
 
 
 class ChangedError(BundleError):

@@ -41,3 +41,8 @@ def last(steps: Iterator) -> Iterator:
         if isinstance(result, Progress):
             yield result
     return result
+
+
+def only_progress(work: Iterator) -> Iterator[Progress]:
+    """``work`` without its records: they are nobody's here, or stand in the session."""
+    return (item for item in work if isinstance(item, Progress))

@@ -58,6 +58,7 @@ PRESETS = {
         {"beta": 0.0, "learning_rate": 3e-3, "clip": 0.5, "epochs": 6},
     ),
 }
+# What a preset sets.
 TOUCHED = (
     "beta",
     "clip",
@@ -68,24 +69,20 @@ TOUCHED = (
     "temperature",
     "kl_target",
     "max_grad_norm",
-)  # what a preset sets
+)
 
 
 def preset(name: str) -> dict:
-    """What preset ``name`` sets: settings by name, everything else of ``TOUCHED`` at its default."""
+    """What preset ``name`` sets, by name; everything else of ``TOUCHED`` at its default."""
     return {knob: getattr(PPOSettings, knob) for knob in TOUCHED} | PRESETS[name][1]
 
 
 def which(settings: dict) -> str | None:
     """The preset that these settings are, or None: somebody's own."""
-    return next(
-        (
-            name
-            for name in PRESETS
-            if all(settings.get(knob) == value for knob, value in preset(name).items())
-        ),
-        None,
-    )
+    for name in PRESETS:
+        if all(settings.get(knob) == value for knob, value in preset(name).items()):
+            return name
+    return None
 
 
 def fitting(values: dict) -> dict:

@@ -1,160 +1,150 @@
 """Every knob of the loop, once: its meaning, its default, its sensible range.
 
-The sliders of the app, their help texts, the command line and the checks all read these fields.
-Imports no torch, so that a page can draw its sliders before the engine is loaded.
+What a field carries, and who reads it: ``knob``. Imports no torch, so that a page can draw its
+sliders before the engine is loaded.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 
 from rlhf_core.common.errors import SettingsError
-
-
-def setting(default, help: str, low, high, step=None, unit: str = ""):
-    """A dataclass field with its meaning (``help``), inclusive range and unit."""
-    return field(
-        default=default,
-        metadata={"help": help, "low": low, "high": high, "step": step, "unit": unit},
-    )
-
-
-def describe(cls) -> list[dict]:
-    """Rows of name, default, help, low, high, step, unit: what a slider needs."""
-    return [
-        {"name": f.name, "default": f.default, **f.metadata}
-        for f in fields(cls)
-        if f.metadata and f.default is not MISSING
-    ]
-
-
-class _Checked:
-    def validate(self):
-        """Self where every setting is a finite number in its range; SettingsError, naming the first
-        that is not, otherwise.
-        """
-        for row in describe(type(self)):
-            name, value = row["name"], getattr(self, row["name"])
-            words, unit = name.replace("_", " "), f" {row['unit']}" if row["unit"] else ""
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or (isinstance(value, float) and not math.isfinite(value))
-            ):
-                raise SettingsError(
-                    f"The setting {words} is {value!r}; it must be a finite number."
-                )
-            if isinstance(row["default"], int) and not isinstance(value, int):
-                raise SettingsError(f"The setting {words} is {value}; it must be a whole number.")
-            if not row["low"] <= value <= row["high"]:
-                raise SettingsError(
-                    f"The setting {words} is {value}; it must lie between {row['low']} and"
-                    f" {row['high']}{unit}."
-                )
-        return self
+from rlhf_core.common.knob import Checked, setting
 
 
 @dataclass(frozen=True)
-class SamplingSettings(_Checked):
+class SamplingSettings(Checked):
     """How a person samples. Rollouts of PPO use the temperature alone."""
 
     candidates: int = setting(
-        4, "How many answers the model writes for one prompt (the K of K-wise ranking).", 1, 8, 1
+        4, "How many answers the model writes for one prompt (the K of K-wise ranking).", (1, 8, 1)
     )
     max_new_tokens: int = setting(
-        32, "Longest answer. A token is a word or a piece of one.", 1, 64, 1, "tokens"
+        32, "Longest answer. A token is a word or a piece of one.", (1, 64, 1), "tokens"
     )
     temperature: float = setting(
-        0.8, "Divides the logits. Low: safe and alike; high: wild and varied.", 0.1, 2.0, 0.05
+        0.8, "Divides the logits. Low: safe and alike; high: wild and varied.", (0.1, 2.0, 0.05)
     )
     top_k: int = setting(
-        0, "Only the k most likely tokens may be drawn; 0 switches this off.", 0, 4096, 1, "tokens"
+        0,
+        "Only the k most likely tokens may be drawn; 0 switches this off.",
+        (0, 4096, 1),
+        "tokens",
     )
     top_p: float = setting(
         1.0,
         "Only the most likely tokens that together hold this probability may be drawn; 1 switches"
         " this off.",
-        0.05,
-        1.0,
-        0.05,
+        (0.05, 1.0, 0.05),
     )
-    seed: int = setting(0, "Same seed, same answers.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Same seed, same answers.", (0, 2**31 - 1, 1))
 
 
 @dataclass(frozen=True)
-class RewardModelSettings(_Checked):
+class RewardModelSettings(Checked):
     """A Bradley-Terry head on whitened features of the frozen reference."""
 
     features: int = setting(
         8,
         "How many whitened directions of the hidden states the head may weigh. Fewer need fewer"
         " comparisons.",
-        2,
-        64,
-        1,
+        (2, 64, 1),
     )
     prior_std: float = setting(
         0.35,
         "How large a weight we expect before seeing data. Smaller: more cautious, and fewer"
         " comparisons go further.",
-        0.05,
-        10.0,
-        0.05,
+        (0.05, 10.0, 0.05),
     )
     iterations: int = setting(
-        24, "Damped Newton steps. It has converged long before the last one.", 1, 200, 1
+        24, "Damped Newton steps. It has converged long before the last one.", (1, 200, 1)
     )
     folds: int = setting(
         5,
         "The prompts are split into this many parts; each part is judged by a head that never"
         " saw it.",
-        2,
-        10,
-        1,
+        (2, 10, 1),
     )
     reference_samples: int = setting(
         512,
         "Unranked outputs of the original model: they set the features and the zero and unit of the"
         " score.",
-        64,
-        4096,
-        64,
+        (64, 4096, 64),
         "outputs",
     )
-    seed: int = setting(0, "Which prompts fall into which fold.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Which prompts fall into which fold.", (0, 2**31 - 1, 1))
 
 
 @dataclass(frozen=True)
-class FineTunedSettings(_Checked):
-    """The slower reward model: top layers of the language model learn too, by TRL's
-    ``RewardTrainer``.
-    """
+class FineTunedSettings(Checked):
+    """The slower reward model: top layers learn too, by TRL's ``RewardTrainer``."""
 
     unfrozen_layers: int = setting(
         2,
         "How many of the top layers learn. More can be learned, and more can be learned by heart.",
-        1,
-        48,
-        1,
+        (1, 48, 1),
         "layers",
     )
-    epochs: int = setting(6, "How often every comparison is seen.", 1, 50, 1)
+    epochs: int = setting(6, "How often every comparison is seen.", (1, 50, 1))
     learning_rate: float = setting(
-        1e-3, "Size of a gradient step (AdamW), falling to 0 by the end.", 0.0, 0.01, 1e-5
+        1e-3, "Size of a gradient step (AdamW), falling to 0 by the end.", (0.0, 0.01, 1e-5)
     )
-    batch_size: int = setting(8, "Comparisons in one gradient step.", 1, 64, 1, "comparisons")
-    weight_decay: float = setting(0.01, "Pulls the weights towards 0.", 0.0, 1.0, 0.01)
+    batch_size: int = setting(8, "Comparisons in one gradient step.", (1, 64, 1), "comparisons")
+    weight_decay: float = setting(0.01, "Pulls the weights towards 0.", (0.0, 1.0, 0.01))
     folds: int = setting(
-        5, "One part of so many, whole prompts, is held out and never trained on.", 2, 10, 1
+        5, "One part of so many, whole prompts, is held out and never trained on.", (2, 10, 1)
     )
     seed: int = setting(
-        0, "Which prompts are held out, and the order of the comparisons.", 0, 2**31 - 1, 1
+        0, "Which prompts are held out, and the order of the comparisons.", (0, 2**31 - 1, 1)
     )
 
 
-class _Rollout(_Checked):
-    """Settings of what learns from batches that it writes itself."""
+@dataclass(frozen=True, kw_only=True)
+class _Rollout(Checked):
+    """What PPO and RLOO share: they learn from batches that they write themselves."""
+
+    steps: int = setting(
+        15, "How many times: write a batch, score it, update.", (1, 200, 1), "steps"
+    )
+    batch_size: int = setting(64, "Answers written and scored in one step.", (8, 256, 8), "answers")
+    max_new_tokens: int = setting(24, "Longest answer in training.", (4, 64, 1), "tokens")
+    learning_rate: float = setting(
+        2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", (0.0, 0.1, 1e-5)
+    )
+    beta: float = setting(
+        0.25,
+        "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.",
+        (0.0, 10.0, 0.01),
+    )
+    temperature: float = setting(
+        0.8, "One temperature for rollout, reference and training alike.", (0.1, 2.0, 0.05)
+    )
+    score_clip: float = setting(
+        1.0,
+        "No answer earns more than this: further out, the reward model has seen nothing. 0 switches"
+        " it off.",
+        (0.0, 100.0, 0.5),
+        "reference SD",
+    )
+    conservative: float = setting(
+        0.0,
+        "Taken off each score: so many times the reward model's own doubt about it. It then earns"
+        " less where nobody has judged. 0: as it is.",
+        (0.0, 5.0, 0.1),
+    )
+    missing_end_penalty: float = setting(
+        1.0, "Taken off the reward of an answer that never ends.", (0.0, 10.0, 0.1), "reference SD"
+    )
+    frozen_layers: int = setting(
+        0,
+        "Bottom layers that are not trained; their activations are kept, so a step is faster.",
+        (0, 48, 1),
+        "layers",
+    )
+    max_grad_norm: float = setting(
+        1.0, "Longer gradients are shortened to this.", (0.01, 1000.0, 0.1)
+    )
+    seed: int = setting(0, "Same seed, same run.", (0, 2**31 - 1, 1))
 
     def validate(self):
         super().validate()
@@ -166,279 +156,176 @@ class _Rollout(_Checked):
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PPOSettings(_Rollout):
-    """Proximal policy optimisation of a language model (Schulman et al. 2017; Ziegler et al. 2019)."""
+    """Proximal policy optimisation of a language model (Schulman 2017; Ziegler 2019)."""
 
-    steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
-    batch_size: int = setting(64, "Answers written and scored in one step.", 8, 256, 8, "answers")
-    max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
     epochs: int = setting(
-        4, "How often the same batch is used again before a new one is written.", 1, 10, 1
+        4,
+        "How often the same batch is used again before a new one is written.",
+        (1, 10, 1),
+        after="max_new_tokens",
     )
-    minibatch_size: int = setting(64, "Answers in one gradient step.", 8, 256, 8, "answers")
-    learning_rate: float = setting(
-        2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5
-    )
+    minibatch_size: int = setting(64, "Answers in one gradient step.", (8, 256, 8), "answers")
     clip: float = setting(
-        0.2, "A token's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01
+        0.2,
+        "A token's probability ratio earns nothing beyond 1 ± this.",
+        (0.01, 1.0, 0.01),
+        after="learning_rate",
     )
-    value_clip: float = setting(0.2, "The same brake for the value head.", 0.01, 10.0, 0.01)
+    value_clip: float = setting(0.2, "The same brake for the value head.", (0.01, 10.0, 0.01))
     value_coefficient: float = setting(
-        0.1, "Weight of the value loss beside the policy loss.", 0.0, 10.0, 0.05
+        0.1, "Weight of the value loss beside the policy loss.", (0.0, 10.0, 0.05)
     )
     value_rate: float = setting(
         10.0,
         "The value head learns this many times faster than the rest: it starts from zero and must"
         " catch up.",
-        1.0,
-        100.0,
-        1.0,
+        (1.0, 100.0, 1.0),
     )
     gamma: float = setting(
         1.0,
         "Discount per token. 1: a point at the end counts in full at the start.",
-        0.0,
-        1.0,
-        0.01,
+        (0.0, 1.0, 0.01),
     )
     lam: float = setting(
         0.95,
         "Lambda of generalised advantage estimation: 0 trusts the value head, 1 trusts the"
         " outcome.",
-        0.0,
-        1.0,
-        0.01,
-    )
-    beta: float = setting(
-        0.25,
-        "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.",
-        0.0,
-        10.0,
-        0.01,
+        (0.0, 1.0, 0.01),
     )
     kl_target: float = setting(
-        0.0, "Adaptive beta steers the drift here; 0 keeps beta fixed.", 0.0, 100.0, 0.5, "nats"
-    )
-    temperature: float = setting(
-        0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05
-    )
-    score_clip: float = setting(
-        1.0,
-        "No answer earns more than this: further out, the reward model has seen nothing. 0 switches"
-        " it off.",
         0.0,
-        100.0,
-        0.5,
-        "reference SD",
+        "Adaptive beta steers the drift here; 0 keeps beta fixed.",
+        (0.0, 100.0, 0.5),
+        "nats",
+        after="beta",
     )
-    conservative: float = setting(
-        0.0,
-        "Taken off each score: so many times the reward model's own doubt about it. It then earns"
-        " less where nobody has judged. 0: as it is.",
-        0.0,
-        5.0,
-        0.1,
-    )
-    missing_end_penalty: float = setting(
-        1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD"
-    )
-    frozen_layers: int = setting(
-        0,
-        "Bottom layers that are not trained; their activations are kept, so a step is faster.",
-        0,
-        48,
-        1,
-        "layers",
-    )
-    max_grad_norm: float = setting(
-        1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1
-    )
-    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RLOOSettings(_Rollout):
     """REINFORCE with a leave-one-out baseline (Ahmadian et al. 2024)."""
 
-    steps: int = setting(15, "How many times: write a batch, score it, update.", 1, 200, 1, "steps")
-    batch_size: int = setting(64, "Answers written and scored in one step.", 8, 256, 8, "answers")
     group: int = setting(
         4,
         "At least so many answers to each prompt of a batch: each is compared with the others'"
         " mean.",
-        2,
-        8,
-        1,
+        (2, 8, 1),
         "answers",
+        after="batch_size",
     )
-    max_new_tokens: int = setting(24, "Longest answer in training.", 4, 64, 1, "tokens")
     epochs: int = setting(
-        1, "How often the same batch is used again before a new one is written.", 1, 10, 1
-    )
-    minibatch_size: int = setting(16, "Answers in one gradient step.", 8, 256, 8, "answers")
-    learning_rate: float = setting(
-        2e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5
-    )
-    clip: float = setting(
-        0.2, "A whole answer's probability ratio earns nothing beyond 1 ± this.", 0.01, 1.0, 0.01
-    )
-    beta: float = setting(
-        0.25,
-        "Price of one nat of drift from the original model (KL penalty). 0: nothing holds it back.",
-        0.0,
-        10.0,
-        0.01,
-    )
-    temperature: float = setting(
-        0.8, "One temperature for rollout, reference and training alike.", 0.1, 2.0, 0.05
-    )
-    score_clip: float = setting(
-        1.0,
-        "No answer earns more than this: further out, the reward model has seen nothing. 0 switches"
-        " it off.",
-        0.0,
-        100.0,
-        0.5,
-        "reference SD",
-    )
-    conservative: float = setting(
-        0.0,
-        "Taken off each score: so many times the reward model's own doubt about it. It then earns"
-        " less where nobody has judged. 0: as it is.",
-        0.0,
-        5.0,
-        0.1,
-    )
-    missing_end_penalty: float = setting(
-        1.0, "Taken off the reward of an answer that never ends.", 0.0, 10.0, 0.1, "reference SD"
-    )
-    frozen_layers: int = setting(
-        0,
-        "Bottom layers that are not trained; their activations are kept, so a step is faster.",
-        0,
-        48,
         1,
-        "layers",
+        "How often the same batch is used again before a new one is written.",
+        (1, 10, 1),
+        after="max_new_tokens",
     )
-    max_grad_norm: float = setting(
-        1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1
+    minibatch_size: int = setting(16, "Answers in one gradient step.", (8, 256, 8), "answers")
+    clip: float = setting(
+        0.2,
+        "A whole answer's probability ratio earns nothing beyond 1 ± this.",
+        (0.01, 1.0, 0.01),
+        after="learning_rate",
     )
-    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
 
 
 @dataclass(frozen=True)
-class DPOSettings(_Checked):
-    """Direct preference optimisation (Rafailov et al. 2023): no reward model, no rollouts to learn
-    from.
-    """
+class DPOSettings(Checked):
+    """Direct preference optimisation (Rafailov et al. 2023): no reward model, no rollouts."""
 
     steps: int = setting(
         15,
         "How many times: go through all comparisons, then write a batch to see where the model"
         " stands.",
-        1,
-        200,
-        1,
+        (1, 200, 1),
         "steps",
     )
     batch_size: int = setting(
         64,
         "Answers written after a step. They measure the model; it does not learn from them.",
-        8,
-        256,
-        8,
+        (8, 256, 8),
         "answers",
     )
-    max_new_tokens: int = setting(24, "Longest answer that is written.", 4, 64, 1, "tokens")
-    minibatch_size: int = setting(16, "Comparisons in one gradient step.", 1, 256, 1, "comparisons")
+    max_new_tokens: int = setting(24, "Longest answer that is written.", (4, 64, 1), "tokens")
+    minibatch_size: int = setting(
+        16, "Comparisons in one gradient step.", (1, 256, 1), "comparisons"
+    )
     learning_rate: float = setting(
-        1e-4, "Size of a gradient step (Adam). Too high: the language breaks.", 0.0, 0.1, 1e-5
+        1e-4, "Size of a gradient step (Adam). Too high: the language breaks.", (0.0, 0.1, 1e-5)
     )
     beta: float = setting(
         0.1,
         "How strongly the original model holds it: the smaller, the further a comparison may move"
         " the model.",
-        0.001,
-        10.0,
-        0.01,
+        (0.001, 10.0, 0.01),
     )
     temperature: float = setting(
         0.8,
         "One temperature for the comparisons' probabilities and for what is written.",
-        0.1,
-        2.0,
-        0.05,
+        (0.1, 2.0, 0.05),
     )
-    frozen_layers: int = setting(0, "Bottom layers that are not trained.", 0, 48, 1, "layers")
+    frozen_layers: int = setting(0, "Bottom layers that are not trained.", (0, 48, 1), "layers")
     max_grad_norm: float = setting(
-        1.0, "Longer gradients are shortened to this.", 0.01, 1000.0, 0.1
+        1.0, "Longer gradients are shortened to this.", (0.01, 1000.0, 0.1)
     )
-    seed: int = setting(0, "Same seed, same run.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Same seed, same run.", (0, 2**31 - 1, 1))
 
 
 @dataclass(frozen=True)
-class ContextFlipSettings(_Checked):
+class ContextFlipSettings(Checked):
     """The context flip lab: one set of outputs, two briefs."""
 
     comparisons: int = setting(
-        30, "Pairs of outputs, judged once under each brief.", 4, 200, 1, "comparisons"
+        30, "Pairs of outputs, judged once under each brief.", (4, 200, 1), "comparisons"
     )
-    steps: int = setting(12, "PPO steps for each brief.", 1, 100, 1, "steps")
+    steps: int = setting(12, "PPO steps for each brief.", (1, 100, 1), "steps")
     prompts: int = setting(
-        8, "Held-out prompts that all three models answer at the end.", 1, 40, 1, "prompts"
+        8, "Held-out prompts that all three models answer at the end.", (1, 40, 1), "prompts"
     )
-    seed: int = setting(0, "Same seed, same lab.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Same seed, same lab.", (0, 2**31 - 1, 1))
 
     @property
     def records(self) -> int:
-        """How many records the lab yields: outputs, two reward models, scores, step 0 and the steps
-        of two runs, answers.
-        """
+        """How many records the lab yields."""
+        # outputs, two reward models, scores, answers; step 0 and the steps of two runs
         return 5 + 2 * (self.steps + 1)
 
 
 @dataclass(frozen=True)
-class GoodhartSettings(_Checked):
-    """The Goodhart lab: a reward model that is easy to fool, and runs that find that out. The
-    defaults are the preset (``python -m benchmarks goodhart``).
+class GoodhartSettings(Checked):
+    """The Goodhart lab: a reward model that is easy to fool, and runs that find that out.
+
+    The defaults are the preset (``python -m benchmarks goodhart``).
     """
 
     comparisons: int = setting(
         8,
         "How many comparisons the scripted rater makes. Few: the reward model must guess much.",
-        4,
-        60,
-        1,
+        (4, 60, 1),
         "comparisons",
     )
     features: int = setting(
         32,
         "How many directions the reward model may weigh. More: more ways to be fooled.",
-        2,
-        64,
-        1,
+        (2, 64, 1),
     )
-    steps: int = setting(28, "PPO steps of each run.", 4, 60, 4, "steps")
+    steps: int = setting(28, "PPO steps of each run.", (4, 60, 4), "steps")
     learning_rate: float = setting(
-        5e-4, "Size of a gradient step. The larger, the farther a run goes.", 1e-5, 0.01, 1e-5
+        5e-4, "Size of a gradient step. The larger, the farther a run goes.", (1e-5, 0.01, 1e-5)
     )
     beta: float = setting(
         0.25,
         "Price of a nat of drift in the run with a penalty. The other two runs pay nothing.",
-        0.01,
-        10.0,
-        0.01,
+        (0.01, 10.0, 0.01),
     )
     conservative: float = setting(
         1.0,
         "How many standard deviations of the reward model's own doubt are taken off each score in"
         " the run with the conservative reward.",
-        0.1,
-        5.0,
-        0.1,
+        (0.1, 5.0, 0.1),
     )
-    seed: int = setting(0, "Same seed, same comparisons, same runs.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Same seed, same comparisons, same runs.", (0, 2**31 - 1, 1))
 
     RUNS, EVERY = ("free", "penalty", "conservative"), 2  # steps between two points
 
@@ -449,27 +336,23 @@ class GoodhartSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class AlgorithmsSettings(_Checked):
+class AlgorithmsSettings(Checked):
     """Algorithms side by side. Everything that is not here is each algorithm's own default."""
 
     comparisons: int = setting(
         60,
         "How many comparisons the scripted rater makes, where yours are not used.",
-        4,
-        200,
-        1,
+        (4, 200, 1),
         "comparisons",
     )
     steps: int = setting(
         16,
         "Steps of each training: one batch for PPO and RLOO, one pass through the comparisons for"
         " DPO.",
-        4,
-        60,
-        4,
+        (4, 60, 4),
         "steps",
     )
-    seed: int = setting(0, "Same seed, same runs.", 0, 2**31 - 1, 1)
+    seed: int = setting(0, "Same seed, same runs.", (0, 2**31 - 1, 1))
 
     TRAINED, EVERY = ("ppo", "rloo", "dpo"), 4  # steps between two points
 
@@ -477,3 +360,7 @@ class AlgorithmsSettings(_Checked):
     def records(self) -> int:
         """How many records the whole lab makes."""
         return 1 + len(self.TRAINED) * (1 + self.steps // self.EVERY)
+
+
+# What a PPO run keeps to its end; the other knobs count from the next step on.
+FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")

@@ -13,8 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choices import read_choice
-from rlhf_core.exchange.import_report import ImportReport, column_name
-from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, check_text, read_number, read_row
+from rlhf_core.exchange.file_rows import column_name
+from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.preference_rows import (
+    FIELD_OF,
+    RowRefused,
+    check_text,
+    read_number,
+    read_row,
+)
 from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
 from rlhf_core.judging.typed import clean_name
 

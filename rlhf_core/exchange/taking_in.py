@@ -16,6 +16,7 @@ from rlhf_core.exchange.label_studio import import_annotations, import_any
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import MAX_ROWS, Pair
 from rlhf_core.judging.typed import MAX_PROMPT
+from rlhf_core.session import judged
 from rlhf_core.session.state import YOU, Session
 
 NAMELESS = (
@@ -59,7 +60,7 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
     What the session holds already, by the same person, is not taken a second time: it would count
     double.
     """
-    here = Counter(map(_said, session.pairs))
+    here = Counter(map(_said, judged.pairs(session)))
     fresh, again, long = [], 0, 0
     for pair in pairs:
         if here[_said(pair)] > 0:
@@ -80,19 +81,19 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
             f"{long:,} of {len(pairs):,} comparisons have a prompt of more than {MAX_PROMPT}"
             " characters, which is longer than the model here reads: left out."
         )
-    kept = sum(pair.prompt in session.brief.evaluation_prompts for pair in fresh)
+    kept = sum(pair.prompt in session.asked.brief.evaluation_prompts for pair in fresh)
     if kept:
         words.append(
             f"{kept:,} are about prompts that are kept for the final verdict: they are put on"
             " record, and nothing is trained on them."
         )
     others = Counter(
-        pair.brief for pair in fresh if pair.brief and pair.brief != session.brief.slug
+        pair.brief for pair in fresh if pair.brief and pair.brief != session.asked.brief.slug
     )
     for slug, count in others.most_common(3):
         title = PRESETS[slug].title if slug in PRESETS else slug
         words.append(
-            f"{count:,} were judged under the brief “{title}”, not under “{session.brief.title}”,"
+            f"{count:,} were judged under the brief “{title}”, not under “{session.asked.brief.title}”,"
             " which this session works on: two tastes may get mixed."
         )
     silent = sum(pair.target is None for pair in fresh)
@@ -118,28 +119,28 @@ def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
     """
     if not pairs:
         raise InputError(f"There is nothing new in {filename}.")
-    with session.lock:
-        total = len(session.imported) + len(pairs)
+    with session.change():
+        total = len(session.judged.imported) + len(pairs)
         if total > MAX_ROWS:
             raise InputError(
                 f"With {filename} this session would hold {total:,} imported comparisons; at most"
                 f" {MAX_ROWS:,} fit. Take a smaller file."
             )
-        session.imported = [*session.imported, *pairs]
-        log = [*session.annotation.get("imports", []), {"file": filename, "pairs": len(pairs)}]
-        session.annotation = {**session.annotation, "imports": log}
-    session.autosave()
+        session.judged.imported = [*session.judged.imported, *pairs]
+        log = [*session.judged.imports, {"file": filename, "pairs": len(pairs)}]
+        session.judged.imports = log
     return len(pairs)
 
 
 def give_back(session: Session) -> dict | None:
     """Take the newest import out again; {"file", "pairs"} of it, or None where there is none."""
-    with session.lock:
-        log = session.annotation.get("imports", [])
+    with session.change():
+        log = session.judged.imports
         if not log:
             return None
         last = log[-1]
-        session.imported = session.imported[: len(session.imported) - last["pairs"]]
-        session.annotation = {**session.annotation, "imports": log[:-1]}
-    session.autosave()
+        session.judged.imported = session.judged.imported[
+            : len(session.judged.imported) - last["pairs"]
+        ]
+        session.judged.imports = log[:-1]
     return last

@@ -6,7 +6,7 @@ opposite sign, the preference sits in the brief and not in the text. The scripte
 brief judges, and is called that; or the learner's own rankings do, where there are enough of them.
 
 The lab works in two sessions of its own that nobody else sees; of the learner's session it changes
-``experiments["context_flip"]`` and nothing else. The reward models are kept in memory, to score a
+``labs["context_flip"]`` and nothing else. The reward models are kept in memory, to score a
 sentence of the learner's own; the tuned models go when the lab ends. Runs on the worker thread;
 imports torch.
 """
@@ -16,32 +16,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, zip_longest
-from weakref import WeakKeyDictionary
 
 import torch
 
 from rlhf_core.algorithms import ppo
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, only_progress
 from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import FEATURED_PROMPTS, PRESETS, Brief
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs.context_flip_briefs import LEAST_OWN, own_rankings
+from rlhf_core.labs.measuring import Findings
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
-from rlhf_core.loop import whole
-from rlhf_core.loop.workbench import ready, seed_of, training_prompts
+from rlhf_core.loop.reward import fit_reward_model
+from rlhf_core.loop.scripted_rater import judge_for_me
+from rlhf_core.loop.workbench import head_of, put, ready, training_prompts
+from rlhf_core.loop.writing import generate_pool
 from rlhf_core.rewards.attribution import correlation
 from rlhf_core.rewards.reward_model import RewardModel
+from rlhf_core.session import judged, weights
 from rlhf_core.session.state import SCRIPTED, YOU, Session
 
 MOST_PROMPTS = 32  # that the two briefs are trained on together
 SHOWN = 12  # sentences with their two scores
 ANSWERS = 2  # of each model to each prompt at the end
-
-_MODELS: WeakKeyDictionary[Session, list[RewardModel]] = WeakKeyDictionary()
 
 
 def run(
@@ -58,7 +60,7 @@ def run(
         own_votes: for each, whether the learner's own rankings under it teach its reward model, and
         not its scripted rater.
 
-    What it has found so far is in ``session.experiments["context_flip"]``, from the first scores on
+    What it has found so far is in ``session.labs["context_flip"]``, from the first scores on
     (a former result stays until then), also when it is stopped:
         briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings;
             status "running", "stopped" or "done".
@@ -80,7 +82,7 @@ def run(
     chosen = list(chosen or (PRESETS["biology-homework"], PRESETS["meme-bot"]))
     check(session, chosen, own_votes)
     training, unseen = shared_prompts(*chosen)
-    seed = seed_of(session, "context flip", settings.seed)
+    seed = seed_of(session.seed, "context flip", settings.seed)
     own = [
         Session(
             replace(brief, training_prompts=training, evaluation_prompts=unseen),
@@ -89,139 +91,96 @@ def run(
         )
         for brief in chosen
     ]
-    found = {
-        "briefs": [
-            {
-                "slug": b.slug,
-                "title": b.title,
-                "prefer": b.prefer,
-                "wanted": b.wanted,
-                "rater": YOU if mine else SCRIPTED,
-                "comparisons": 0,
-            }
-            for b, mine in zip(chosen, own_votes, strict=True)
-        ],
+    told = {
+        "briefs": [_told(brief, mine) for brief, mine in zip(chosen, own_votes, strict=True)],
         "settings": asdict(settings),
-        "accuracy": [None, None],
-        "votes": {},
-        "sentences": [],
-        "metrics": [[], []],
-        "answers": [],
-        "shares": [],
-        "status": "running",
+        **{"accuracy": [None, None], "votes": {}, "sentences": [], "metrics": [[], []]},
+        **{"answers": [], "shares": []},
     }
-
-    def keep(**more) -> None:
-        found.update(more)
-        if found["sentences"]:  # before there is anything to see, what an earlier run found stays
-            with session.lock:
-                session.experiments = {**session.experiments, "context_flip": dict(found)}
-
-    try:
+    with Findings(session, "context_flip", "sentences", **told) as found:
         # 1. One set of outputs.
-        yield from only_progress(whole.generate_pool(own[0], settings.comparisons, 2))
-        own[1].candidate_sets, own[1].drawn = own[0].candidate_sets, own[0].drawn
-        sets = len(own[0].candidate_sets)
+        yield from only_progress(generate_pool(own[0], settings.comparisons, 2))
+        own[1].asked.candidate_sets = own[0].asked.candidate_sets
+        own[1].asked.drawn = own[0].asked.drawn
+        sets = len(own[0].asked.candidate_sets)
         yield {"kind": "outputs", "sets": sets}
 
         # 2. Judged under each brief; a reward model learns each taste.
         for side, (one, brief) in enumerate(zip(own, chosen, strict=True)):
             if own_votes[side]:
-                one.rankings, one.older_count = own_rankings(session, brief), True
+                one.judged.rankings, one.asked.older_count = own_rankings(session, brief), True
             else:
-                yield from only_progress(whole.judge_for_me(one, sets, 2))
+                yield from only_progress(judge_for_me(one, sets, 2))
             try:
-                yield from only_progress(
-                    whole.fit_reward_model(one, RewardModelSettings(seed=seed))
-                )
+                yield from only_progress(fit_reward_model(one, RewardModelSettings(seed=seed)))
             except InputError as error:
                 raise InputError(f"Under the brief {brief.title!r}: {error}") from error
-            found["briefs"][side]["comparisons"] = one.reward_summary["pairs_used"]
-            keep(accuracy=[o.reward_summary.get("heldout_accuracy") for o in own])
+            found.found["briefs"][side]["comparisons"] = one.learned.summary["pairs_used"]
+            found.keep(accuracy=[o.learned.summary.get("heldout_accuracy") for o in own])
             yield {"kind": "judged", "brief": brief.slug}
         if not any(own_votes):
-            keep(votes=compare_votes(*(o.pairs for o in own)))
-        models = _MODELS[session] = [one.reward_model for one in own]
+            found.keep(votes=compare_votes(*(judged.pairs(one) for one in own)))
+        models = [head_of(one) for one in own]
 
         # 3. Both score every output.
         lm = ready(own[0])
+        answered = (
+            (row, zip(row["texts"], row["finished"], strict=True))
+            for row in own[0].asked.candidate_sets
+        )
         rows = list(
-            dict.fromkeys(
-                (row["prompt"], t, bool(e))
-                for row in own[0].candidate_sets
-                for t, e in zip(row["texts"], row["finished"], strict=True)
-            )
+            dict.fromkeys((r["prompt"], t, bool(e)) for r, both in answered for t, e in both)
         )
         pooled = yield from pooled_of_texts(lm, rows)
         first, second = (model.score(pooled).double() for model in models)
         flips = int((first * second < 0).sum())
-        keep(
+        scored = zip(rows, first.tolist(), second.tolist(), strict=True)
+        found.keep(
+            heads=[put(session, model.tensors()) for model in models],
             sentences=shown(
-                [
-                    {"prompt": p, "text": t, "scores": [a, b]}
-                    for (p, t, _), a, b in zip(rows, first.tolist(), second.tolist(), strict=True)
-                ]
+                [{"prompt": p, "text": t, "scores": [a, b]} for (p, t, _), a, b in scored]
             ),
             outputs=len(rows),
             flips=flips / len(rows),
             flips_interval=list(wilson_interval(flips, len(rows))),
             correlation=correlation(first, second),
         )
-        session.autosave()
         yield {"kind": "scores", "flips": flips / len(rows)}
 
         # 4. PPO towards each taste, from the same model.
-        tuned = []
+        policies = []
         for side, one in enumerate(own):
-            asked = PPOSettings(steps=settings.steps, seed=seed)
-            policy, metrics = ppo.Policy(lm.trunk, asked), []
-            prompts = list(training_prompts(one, lm, asked.max_new_tokens).values())
+            how = PPOSettings(steps=settings.steps, seed=seed)
+            policy = ppo.Policy(lm.trunk, how)
+            prompts = list(training_prompts(one, lm, how.max_new_tokens).values())
             for item in ppo.train(
                 policy=policy,
                 reference=lm.trunk,
                 prompts=prompts,
                 score_fn=models[side].score,
-                settings=asked,
+                settings=how,
                 end_id=lm.end_id,
                 pad_id=lm.pad_id,
             ):
                 if isinstance(item, Progress):
                     yield item
                     continue
-                metrics = [
-                    *metrics,
-                    {name: item[name] for name in ("step", "reward_mean", "kl_to_reference")},
-                ]
-                keep(
-                    metrics=[
-                        metrics if number == side else rows
-                        for number, rows in enumerate(found["metrics"])
-                    ]
-                )
-                yield {"kind": "step", "brief": one.brief.slug, **metrics[-1]}
-            tuned.append(policy.trunk)
-            session.autosave()
+                row = {name: item[name] for name in ("step", "reward_mean", "kl_to_reference")}
+                metrics = list(found.found["metrics"])
+                metrics[side] = [*metrics[side], row]
+                found.keep(metrics=metrics)
+                yield {"kind": "step", "brief": one.asked.brief.slug, **row}
+            policies.append(policy.trunk)
 
         # 5. Three models, the same held-out prompts, the same random numbers.
-        prompts = spread(own[0].brief.evaluation_prompts, settings.prompts)
-        encoded, written = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts], []
-        for trunk in (lm.trunk, *tuned):
-            written.append(
-                (
-                    yield from write(
-                        lm,
-                        trunk,
-                        encoded,
-                        ANSWERS,
-                        seed_of(session, "context flip answers", settings.seed),
-                    )
-                )
-            )
-        scores = [
-            [model.score(torch.stack([state for *_, state in part])).tolist() for model in models]
-            for part in written
-        ]  # of model, by brief
-        keep(
+        prompts = spread(own[0].asked.brief.evaluation_prompts, settings.prompts)
+        encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts]
+        luck, written = seed_of(session.seed, "context flip answers", settings.seed), []
+        for trunk in (lm.trunk, *policies):
+            written.append((yield from write(lm, trunk, encoded, ANSWERS, luck)))
+        states = [torch.stack([state for *_, state in part]) for part in written]
+        scores = [[model.score(part).tolist() for model in models] for part in states]
+        found.keep(
             answers=[
                 {
                     "prompt": prompts[row[0]],
@@ -231,25 +190,22 @@ def run(
                 }
                 for i, row in enumerate(written[0])
             ],
-            shares=[
-                [
-                    (
-                        sum(judge(text, b.wanted, ended) >= 3 for _, text, ended, _ in part)
-                        / len(part)
-                        if b.wanted
-                        else None
-                    )
-                    for b in chosen
-                ]
-                for part in written
-            ],
-            status="done",
+            shares=[[_share(part, brief) for brief in chosen] for part in written],
         )
         yield {"kind": "answers"}
-    finally:
-        if found["status"] == "running":
-            keep(status="stopped")
-        session.autosave()
+
+
+def _told(brief: Brief, mine: bool) -> dict:
+    """One of the two briefs, as the page tells of it."""
+    told = {name: getattr(brief, name) for name in ("slug", "title", "prefer", "wanted")}
+    return {**told, "rater": YOU if mine else SCRIPTED, "comparisons": 0}
+
+
+def _share(written: list[tuple], brief: Brief) -> float | None:
+    """The share of answers that the brief's rule counts as wanted; None where it has no rule."""
+    if not brief.wanted:
+        return None
+    return sum(judge(text, brief.wanted, end) >= 3 for _, text, end, _ in written) / len(written)
 
 
 def check(session: Session, chosen: Sequence[Brief], own_votes: Sequence[bool]) -> None:
@@ -300,7 +256,9 @@ def score_own(session: Session, prompt: str, text: str) -> Iterator:
     """A sentence of the learner's under both briefs: one record {"kind": "own", "prompt", "text",
     "scores": [first, second]}. Raises InputError.
     """
-    if session not in _MODELS:
+    found = session.labs.get("context_flip", {})
+    heads = [weights.tensors(session, name) for name in found.get("heads", ())]
+    if not heads or None in heads:
         raise InputError(
             "The two reward models are no longer in memory. Run the lab again, then try your"
             " sentence."
@@ -313,7 +271,7 @@ def score_own(session: Session, prompt: str, text: str) -> Iterator:
         "kind": "own",
         "prompt": prompt,
         "text": f" {text}",
-        "scores": [model.score(pooled).item() for model in _MODELS[session]],
+        "scores": [RewardModel.from_tensors(head).score(pooled).item() for head in heads],
     }
 
 
@@ -333,11 +291,6 @@ def compare_votes(first: list[Pair], second: list[Pair]) -> dict[str, int]:
             )
         ] += 1
     return counts
-
-
-def only_progress(work: Iterator) -> Iterator:
-    """``work`` without its records, which are about a session that nobody sees."""
-    return (event for event in work if isinstance(event, Progress))
 
 
 def shown(sentences: list[dict]) -> list[dict]:

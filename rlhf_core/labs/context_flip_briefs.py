@@ -19,9 +19,9 @@ def own_rankings(session: Session, brief: Brief) -> list[Ranking]:
     """
     return [
         r
-        for r in session.rankings
+        for r in session.judged.rankings
         if r.brief == brief.slug
-        and (session.older_count or r.brief_version == brief.version)
+        and (session.asked.older_count or r.brief_version == brief.version)
         and r.annotator != SCRIPTED
         and r.verdict != "skip"
     ]
@@ -33,8 +33,8 @@ def choices(session: Session) -> list[Brief]:
     """
     newest = (
         PRESETS
-        | {brief.slug: brief for brief in session.briefs}
-        | {session.brief.slug: session.brief}
+        | {brief.slug: brief for brief in session.asked.briefs}
+        | {session.asked.brief.slug: session.asked.brief}
     )
     return [
         brief

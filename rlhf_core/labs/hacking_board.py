@@ -12,7 +12,7 @@ import math
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import EXPLOIT, Pair
-from rlhf_core.session.state import Session
+from rlhf_core.session.state import ABOUT_HEAD, Session
 
 SAID = "you say that nobody should want it"
 
@@ -186,11 +186,27 @@ def hole_closing(before: dict, after: dict) -> dict:
 # --- what a session keeps of it -------------------------------------------------------------------
 
 
+def _boards(session: Session) -> dict:
+    """The boards of the game, by prompt."""
+    return about_head(session).get("boards", {})
+
+
+def about_head(session: Session) -> dict:
+    """What the labs found about the session's reward model; it goes with it."""
+    return session.labs.get(ABOUT_HEAD, {})
+
+
+def keep_about_head(session: Session, **found) -> None:
+    """Keep something that was found about the session's reward model."""
+    with session.change():
+        session.labs = {**session.labs, ABOUT_HEAD: {**about_head(session), **found}}
+
+
 def board_of(session: Session, prompt: str) -> dict:
     """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the
     last retraining) | None, "hole" | None}.
     """
-    return session.lab.get("boards", {}).get(prompt) or {
+    return _boards(session).get(prompt) or {
         "entries": [],
         "best": None,
         "before": None,
@@ -211,25 +227,21 @@ def call_it(session: Session, prompt: str, text: str, bad: bool) -> None:
         )
         for row in board["entries"]
     ]
-    with session.lock:
-        session.lab = {
-            **session.lab,
-            "boards": {**session.lab.get("boards", {}), prompt: {**board, "entries": entries}},
-        }
-    session.autosave()
+    keep_about_head(session, boards={**_boards(session), prompt: {**board, "entries": entries}})
 
 
 def take_back_exploits(session: Session) -> int:
     """Forget this brief's rejected exploits; how many there were. The reward model stays as it is
     until it is trained again.
     """
-    gone = [pair for pair in session.exploits if pair.brief == session.brief.slug]
-    with session.lock:
-        session.exploits = [pair for pair in session.exploits if pair.brief != session.brief.slug]
+    gone = [pair for pair in session.judged.exploits if pair.brief == session.asked.brief.slug]
+    with session.change():
+        session.judged.exploits = [
+            pair for pair in session.judged.exploits if pair.brief != session.asked.brief.slug
+        ]
         boards = {
             prompt: {**board, "before": None, "hole": None}
-            for prompt, board in session.lab.get("boards", {}).items()
+            for prompt, board in _boards(session).items()
         }  # what it did is undone
-        session.lab = {**session.lab, "boards": boards}
-    session.autosave()
+        keep_about_head(session, boards=boards)
     return len(gone)

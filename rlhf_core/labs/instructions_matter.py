@@ -2,7 +2,7 @@
 precise one, in an order that a coin decides.
 
 What was judged and what it shows; ``instructions_work`` writes the pairs and fits the reward
-models. Plain data in ``session.annotation["instructions"]``. Knows nothing about models; imports no
+models. Plain data in ``session.labs["instructions_matter"]``. Knows nothing about models; imports no
 torch.
 
 The twelve pairs are the sample, and each is its own control: every comparison of the two briefs
@@ -19,6 +19,7 @@ import statistics
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval, ratio_of_times
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging.briefs import PRESETS, Brief
 from rlhf_core.session.state import Session
 
@@ -36,26 +37,25 @@ TOO_FEW = "Too few to tell"
 
 def lab_of(session: Session) -> dict | None:
     """The lab as it stands, or None where it was not begun."""
-    return session.annotation.get("instructions")
+    return session.labs.get("instructions_matter")
 
 
 def keep(session: Session, lab: dict | None) -> None:
     """Put the lab's new state into the session."""
-    with session.lock:
-        session.annotation = {**session.annotation, "instructions": lab}
-    session.autosave()
+    with session.change():
+        session.labs = {**session.labs, "instructions_matter": lab}
 
 
 def precise_brief(session: Session) -> Brief:
     """The brief in force where it has a rule to measure by, else the biology homework helper's."""
-    return session.brief if session.brief.wanted else PRESETS["biology-homework"]
+    return session.asked.brief if session.asked.brief.wanted else PRESETS["biology-homework"]
 
 
 def begin(session: Session, brief: Brief, pairs: list[dict], seed: int) -> dict:
     """Start with ``pairs``, rows of {"prompt", "texts" (two), "reference": index of the text that
     the brief's rule prefers, or None}. The coin is ``seed``'s.
     """
-    coin = random.Random(f"{seed}/order").random() < 0.5
+    coin = random.Random(seed_of(seed, "order")).random() < 0.5
     lab = {
         "brief": brief.slug,
         "version": brief.version,
@@ -86,9 +86,9 @@ def now(lab: dict) -> dict | None:
     for part, which in enumerate(lab["order"]):
         done = len(lab["answers"][which])
         if done < len(lab["pairs"]):
-            lot = random.Random(f"{lab['seed']}/{part}")
+            lot = random.Random(seed_of(lab["seed"], part))
             pair = lot.sample(range(len(lab["pairs"])), len(lab["pairs"]))[done]
-            left = random.Random(f"{lab['seed']}/{part}/{pair}").randrange(2)
+            left = random.Random(seed_of(lab["seed"], part, pair)).randrange(2)
             return {
                 "which": which,
                 "part": part,

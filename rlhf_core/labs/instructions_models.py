@@ -14,14 +14,14 @@ import torch
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.preferences import Pair, nothing_to_learn
 from rlhf_core.judging.register import judge
 from rlhf_core.labs.instructions_matter import PAIRS, begin, keep, lab_of, precise_brief
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
-from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import ready
+from rlhf_core.loop.workbench import ready, reference_pool
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import prior_stds
@@ -35,7 +35,7 @@ def write_pairs(session: Session, seed: int) -> Iterator:
     answers that the brief's rule likes best and least.
     """
     lm, brief = ready(session), precise_brief(session)
-    prompts = random.Random(f"{seed}/prompts").sample(
+    prompts = random.Random(seed_of(seed, "prompts")).sample(
         list(brief.training_prompts), len(brief.training_prompts)
     )
     rows = yield from write(
@@ -58,7 +58,7 @@ def write_pairs(session: Session, seed: int) -> Iterator:
         grades = {text: judge(text, brief.wanted) for text in texts}
         best, worst = max(texts, key=grades.get), min(reversed(texts), key=grades.get)
         if grades[best] > grades[worst]:
-            two = random.Random(f"{seed}/{prompt}").sample([best, worst], 2)
+            two = random.Random(seed_of(seed, "sides", prompt)).sample([best, worst], 2)
             sure.append({"prompt": prompt, "texts": two, "reference": two.index(best)})
         else:
             unsure.append({"prompt": prompt, "texts": texts[:2], "reference": None})
@@ -109,8 +109,8 @@ def compare_models(session: Session) -> Iterator:
         settings.features
     )
     prior = prior_stds(whitener, settings.prior_std)
-    judged = {pair["prompt"] for pair in lab["pairs"]}
-    tests = held_out_pairs(names, texts, lab["wanted"], judged, lab["seed"])
+    seen = {pair["prompt"] for pair in lab["pairs"]}
+    tests = held_out_pairs(names, texts, lab["wanted"], seen, lab["seed"])
     if len(tests) < 20:
         raise InputError(
             "There are too few outputs on other prompts to test a reward model with. Use a brief"
@@ -188,7 +188,7 @@ def held_out_pairs(
                 for i, j in combinations(own, 2)
                 if grades[i] != grades[j]
             ]
-            tests += random.Random(f"{seed}/{prompt}").sample(
+            tests += random.Random(seed_of(seed, "tests", prompt)).sample(
                 found, min(TESTS_A_PROMPT, len(found))
             )
     return random.Random(seed).sample(tests, min(MOST_TESTS, len(tests)))

@@ -1,28 +1,40 @@
-"""Where a policy stands, measured away from its training: answers to prompts that it never trained
-on, and what may be said of them.
+"""Where a policy stands, measured away from its training, and the one way that a lab runs.
 
-The labs lay runs of different kinds side by side, so all of them are measured here, with the same
-prompts and the same random numbers: the reward model's score (the proxy), the gold rule's rating,
-the exact KL to the original model, and fluency. Knows nothing about how a policy learned.
+Answers to prompts that no policy trained on, and what may be said of them: the reward model's score
+(the proxy), the gold rule's rating, the exact KL to the original model, and fluency; with the same
+prompts and the same random numbers for every run. ``Findings`` keeps what a lab has found so far,
+``Bench`` measures a run as it trains. Knows nothing about how a policy learned.
 
 Shapes: B answers, T response positions, V vocabulary.
 """
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from rlhf_core.algorithms.ppo import exact_kl
-from rlhf_core.common.events import Progress
+from rlhf_core.algorithms import best_of_n
+from rlhf_core.algorithms.ppo import Policy, exact_kl
+from rlhf_core.common.events import Progress, last
 from rlhf_core.evaluation.gold_rule import rate
+from rlhf_core.judging import briefs
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import decode_texts, pooled_states, response_forward
-from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, decoded
+from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, ROLLOUT_TOKENS, decoded, encode_prompt
 from rlhf_core.lm.transformer import Transformer
+from rlhf_core.loop.workbench import head_of, ready, training_prompts
 from rlhf_core.rewards.reward_model import RewardModel
+from rlhf_core.session.state import Session
+
+SAMPLES, POOL, POOL_PROMPTS = 4, 64, 20  # answers a prompt at a point, half for each sample; of the
+# pool that best-of-n chooses from, and its prompts
+NS = (1, 2, 4, 8, 16, 32, 64)
+SHOWN = 6  # answers of a point that are kept for reading
+POINT = ("step", "kl", "proxy", "gold", "fluency")  # what a record says of one
 
 
 @dataclass(frozen=True)
@@ -105,3 +117,173 @@ def answers_of(
                 )
             )
     yield found
+
+
+# --- points ---------------------------------------------------------------------------------------
+
+
+class Scale:
+    """Turns answers into a point, as changes from the original model's answers to the same prompts
+    with the same random numbers.
+    """
+
+    def __init__(self, original: list[Answer]):
+        self.proxy, self.fluency = (
+            statistics.fmean(a.proxy for a in original),
+            statistics.fmean(a.fluency for a in original),
+        )
+        self.gold, self.unit = (
+            statistics.fmean(a.gold for a in original),
+            statistics.stdev(a.gold for a in original),
+        )
+
+    def of(self, gold: float) -> float:
+        """A rating in reference standard deviations above the original's mean."""
+        return (gold - self.gold) / max(self.unit, 1e-6)
+
+    def point(self, answers: list[Answer]) -> dict:
+        """See ``overoptimisation``; "parts" are the means of the rule's four questions, "texts" a
+        few answers: (prompt number, text, proxy, gold).
+        """
+        by_prompt: dict[int, list[float]] = {}
+        for answer in answers:
+            by_prompt.setdefault(answer.prompt, []).append(self.of(answer.gold))
+        half = SAMPLES // 2
+        a, b = (
+            [round(statistics.fmean(golds[part]), 4) for golds in by_prompt.values()]
+            for part in (slice(half), slice(half, None))
+        )
+        first = [answers[i] for i in range(0, len(answers), SAMPLES)][:SHOWN]
+        return {
+            "kl": statistics.fmean(x.kl for x in answers),
+            "proxy": statistics.fmean(x.proxy for x in answers) - self.proxy,
+            "gold": self.of(statistics.fmean(x.gold for x in answers)),
+            "fluency": statistics.fmean(x.fluency for x in answers) - self.fluency,
+            "gold_a": a,
+            "gold_b": b,
+            "parts": {
+                name: statistics.fmean(x.parts[name] for x in answers) for name in answers[0].parts
+            },
+            "texts": [[x.prompt, x.text, x.proxy, self.of(x.gold)] for x in first],
+        }
+
+
+def columns(answers: list[Answer], each: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Proxy, gold and fluency of a pool, (P, each) each."""
+    return tuple(
+        torch.tensor([getattr(a, name) for a in answers], dtype=torch.float64).view(-1, each)
+        for name in ("proxy", "gold", "fluency")
+    )
+
+
+def best_of_n_rows(answers: list[Answer], each: int, unit: float) -> list[dict]:
+    """What best-of-n earns at every n: {"n", "kl" (its upper bound), "proxy", "gold" (reference
+    SD), "fluency"}, as changes from n = 1, the original model.
+    """
+    proxy, gold, fluency = columns(answers, each)
+    rows = []
+    for n in (n for n in NS if n <= each):
+        means = [
+            (best_of_n.expected_best(proxy, n, values) - values.mean(1)).mean().item()
+            for values in (proxy, gold, fluency)
+        ]
+        rows.append(
+            {
+                "n": n,
+                "kl": best_of_n.kl_bound(n),
+                "proxy": means[0],
+                "gold": means[1] / max(unit, 1e-6),
+                "fluency": means[2],
+            }
+        )
+    return rows
+
+
+# --- how a lab runs -------------------------------------------------------------------------------
+
+
+class Findings:
+    """What a lab has found so far, kept in ``session.labs[key]`` as it comes.
+
+    A former result stays until there is something to see in ``worth``, a key of ``found``. Leaving
+    the block ends it: "status" is then "done", or "stopped" where a stop or an error ended it.
+    """
+
+    def __init__(self, session: Session, key: str, worth: str, **found):
+        self.session, self.key, self.worth = session, key, worth
+        self.found = {**found, "status": "running"}
+
+    def __enter__(self) -> Findings:
+        return self
+
+    def keep(self, **more) -> None:
+        self.found.update(more)
+        if self.found.get(self.worth):
+            with self.session.change():
+                self.session.labs = {**self.session.labs, self.key: dict(self.found)}
+
+    def __exit__(self, kind, *_) -> None:
+        self.keep(status="stopped" if kind else "done")
+
+
+def lab_session(session: Session, seed: int) -> Session:
+    """A throwaway session under the same brief, or the biology brief where the learner's own has no
+    rule: what the lab learns, the learner's never sees.
+    """
+    brief = session.asked.brief
+    if not (brief.wanted and brief.evaluation_prompts):
+        brief = briefs.PRESETS["biology-homework"]
+    return Session(brief, model_name=session.model_name, seed=seed)
+
+
+class Bench:
+    """What every run of a lab is trained and measured with: a lab session's reward model, its
+    prompts, and ``seed`` for the answers at each point.
+    """
+
+    def __init__(self, own: Session, seed: int):
+        self.lm, self.model, self.wanted = ready(own), head_of(own), own.asked.brief.wanted
+        unseen = own.asked.brief.evaluation_prompts
+        self.held_out = [encode_prompt(self.lm, prompt, ROLLOUT_TOKENS) for prompt in unseen]
+        self.prompts = list(training_prompts(own, self.lm, ROLLOUT_TOKENS).values())
+        self.seed, self.scale = seed, None
+        self.common = {
+            "reference": self.lm.trunk,
+            "prompts": self.prompts,
+            "score_fn": self.model.score,
+            "end_id": self.lm.end_id,
+            "pad_id": self.lm.pad_id,
+        }
+
+    def pool(self) -> Iterator[Progress]:
+        """Yields Progress; returns the original's answers, ``POOL`` a prompt, by prompt."""
+        some = self.held_out[:POOL_PROMPTS]
+        return (yield from last(self._answers(self.lm.trunk, some, POOL, 1, "best of n")))
+
+    def climb(
+        self, policy: Policy, work: Iterator, every: int
+    ) -> Iterator[Progress | tuple[dict, bool]]:
+        """Train by ``work`` and measure every so many steps: Progress, then (point, whether it is
+        the lab's first). A point is ``Scale.point`` with "step" and "seconds" of training.
+
+        The first point of the first run is the original model: ``scale`` is set by it.
+        """
+        seconds = 0.0
+        for item in work:
+            if isinstance(item, Progress):
+                yield item
+                continue
+            seconds += item["seconds"] * (item["step"] > 0)  # step 0 only looks
+            if item["step"] % every:
+                continue
+            measuring = self._answers(policy.trunk, self.held_out, SAMPLES, 0, "measuring")
+            answers = yield from last(measuring)
+            first = self.scale is None
+            self.scale = self.scale or Scale(answers)
+            yield {"step": item["step"], "seconds": seconds, **self.scale.point(answers)}, first
+
+    def _answers(self, trunk, prompts: list, samples: int, more: int, stage: str) -> Iterator:
+        luck, wanted = self.seed + more, self.wanted
+        return answers_of(
+            self.lm, trunk, self.model, prompts, samples, wanted=wanted, seed=luck, stage=stage
+        )

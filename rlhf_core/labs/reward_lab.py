@@ -10,27 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
+from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
 from rlhf_core.lm.texts import pooled_of_texts
-from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import ready
+from rlhf_core.loop.workbench import memory, ready, reference_pool
 from rlhf_core.rewards import attribution, comparisons
 from rlhf_core.rewards.comparisons import Comparisons, readable
 from rlhf_core.rewards.diagnostics import diagnose
 from rlhf_core.rewards.kinds import HeadScorer, Reference
 from rlhf_core.rewards.learning_curve import learning_curve
 from rlhf_core.rewards.reward_model import RewardModel
-from rlhf_core.rewards.uncertainty import bootstrap_heads, next_pair, score_with_uncertainty
+from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.rewards.what_if import what_if
+from rlhf_core.session import asked, judged
 from rlhf_core.session.state import Session
 
 MOST_LISTED = 60  # votes whose effect is refitted one by one
@@ -56,24 +55,17 @@ class Lab:
     pool_features: Tensor
 
 
-_LABS: WeakKeyDictionary[Session, tuple[tuple, Lab]] = WeakKeyDictionary()
-
-
 def open_lab(session: Session) -> Iterator:
     """Returns the Lab; yields Progress while features are read. Raises RewardModelError where
     nothing can be learned from the votes, InputError.
     """
-    pairs = session.learnable
+    pairs = judged.learnable(session)
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
-    finished = {
-        (r.prompt, text): end
-        for r in session.rankings
-        if r.finished
-        for text, end in zip(r.candidates, r.finished, strict=True)
-    }
-    key = (tuple(pairs), settings, tuple(session.training_prompts), session.model_name)
-    if session in _LABS and _LABS[session][0] == key:
-        return _LABS[session][1]
+    finished = finished_texts(session.judged.rankings)
+    key = (tuple(pairs), settings, tuple(asked.training_prompts(session)), session.model_name)
+    former, lab = memory(session).get("reward lab", (None, None))
+    if former == key:
+        return lab
     comparisons.usable(pairs)  # says at once what is wrong
     pairs, _ = readable(ready(session), pairs)
     comparisons.usable(pairs)
@@ -81,7 +73,7 @@ def open_lab(session: Session) -> Iterator:
     data = yield from comparisons.read(lm, pairs, whitener, finished)
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states)
     lab = Lab(lm, settings, reference, data, model, finished, whitener(reference.states))
-    _LABS[session] = key, lab
+    memory(session)["reward lab"] = key, lab
     return lab
 
 
@@ -242,31 +234,6 @@ def flip(
             lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std
         ),
     }
-
-
-def ask_next(session: Session, most: int = 64) -> Iterator:
-    """Which two of the outputs that wait to be ranked the model would learn most from: one record
-    {"kind": "next", ...``next_pair``}.
-
-    Before anything can be learned it asks about the two that differ most.
-    """
-    waiting = list(session.unranked())[:most]
-    if not waiting:
-        raise InputError("No outputs wait to be judged. Have some written first.")
-    settings, data = RewardModelSettings(**session.settings.get("reward_model", {})), None
-    lm, _, whitener = yield from _features(session, settings)
-    if not session.nothing_to_learn():
-        lab = yield from open_lab(session)
-        data, whitener = lab.data, lab.data.whitener
-    rows = [
-        (row["prompt"], text, bool(end))
-        for row in waiting
-        for text, end in zip(row["texts"], row["finished"])
-    ]
-    features = whitener((yield from pooled_of_texts(lm, rows)))
-    parts = torch.split(features, [len(row["texts"]) for row in waiting])
-    judged = {(p.prompt, p.a, p.b) for p in session.pairs}
-    yield {"kind": "next", **next_pair(waiting, list(parts), judged, data)}
 
 
 def typed(session: Session, prompt: str, texts: list[str]) -> Iterator:

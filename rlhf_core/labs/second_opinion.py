@@ -1,8 +1,7 @@
-"""Work of the reward lab that a session keeps: the fine-tuned second opinion, the hacking game's
-boards, and the hole that a retraining closes or not.
+"""The fine-tuned reward model as a second opinion on the same votes, kept as
+``session.labs["reward_model"]["fine_tuned"]`` when it is whole.
 
-Generators for the worker thread; each puts its result into ``session.lab`` (plain data) when it is
-whole. What the tools compute is in ``reward_lab`` and below.
+A job of ``work.catalogue``; the training is ``rewards.fine_tuned``. Imports torch.
 """
 
 from __future__ import annotations
@@ -15,32 +14,22 @@ import torch
 
 from rlhf_core.common.events import Progress
 from rlhf_core.common.intervals import wilson_interval
-from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
+from rlhf_core.common.settings import FineTunedSettings
 from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import split_prompts
-from rlhf_core.labs import hacking_board, reward_lab
-from rlhf_core.labs.hacking import attack
+from rlhf_core.labs.hacking_board import keep_about_head
 from rlhf_core.labs.reward_lab import Lab, open_lab, watched
 from rlhf_core.rewards import kinds
 from rlhf_core.rewards.attribution import correlation
 from rlhf_core.rewards.comparisons import Row, solve
-from rlhf_core.rewards.kinds import HeadScorer, Reference
+from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import correct, prior_stds
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
-MOST_ENTRIES = 50  # of one prompt's board; the oldest leave first
 # reference samples that set the fine-tuned score's zero and unit: reading them through a second
 # network takes time
 YARDSTICK = 128
-
-
-def _keep(session: Session, **values) -> None:
-    with session.lock:
-        session.lab = {**session.lab, **values}
-    session.autosave()
-
-
-# --- the slower kind ------------------------------------------------------------------------------
 
 
 def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
@@ -53,18 +42,10 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
         last {"kind": "fine_tuned", "sentence", "records", "examples", "agreement" (correlation of
         both kinds' scores), "comparisons", "heldout_accuracy" | None, "heldout_interval",
         "heldout_pairs", "head_accuracy" (the head's, on the same held-out votes) | None,
-        "head_interval", "seconds"}, kept as ``session.lab["fine_tuned"]``.
+        "head_interval", "seconds"}, kept as ``session.labs["reward_model"]["fine_tuned"]``.
     """
     lab = yield from open_lab(session)
-    with session.lock:
-        session.settings = {
-            **{
-                name: values
-                for name, values in session.settings.items()
-                if name != "fine_tuned_next"
-            },
-            "fine_tuned": vars(settings),
-        }
+    session.begin("fine_tuned", vars(settings))
     yield Progress("waking TRL", 0, 1)
     began, numbers, rows = time.perf_counter(), watched(lab), lab.reference.rows
     step = max(1, len(rows) // YARDSTICK)
@@ -75,7 +56,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     for item in kinds.train(
         "fine-tuned",
         lab.lm,
-        session.learnable,
+        judged.learnable(session),
         reference=yardstick,
         settings=settings,
         finished=lab.finished,
@@ -112,7 +93,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     result["sentence"] = _second_opinion(
         result, [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)], hits
     )
-    _keep(session, fine_tuned=result)
+    keep_about_head(session, fine_tuned=result)
     yield result
 
 
@@ -194,166 +175,3 @@ def _second_opinion(result: dict, tuned: list[bool], head: list[bool]) -> str:
         + f" Of {count} held-out votes the fine-tuned one gets {sum(tuned)} right, the instant one"
         f" {sum(head)}: {split}."
     )
-
-
-# --- the hacking game -----------------------------------------------------------------------------
-
-
-def _keep_board(session: Session, prompt: str, board: dict) -> None:
-    _keep(session, boards={**session.lab.get("boards", {}), prompt: board})
-
-
-def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Iterator:
-    """Score what somebody typed (or a search found) and put it on the board of its prompt. One
-    record, the entry.
-    """
-    for row in reward_lab.typed(session, prompt, [text]):
-        if isinstance(row, Progress):
-            yield row
-            continue
-        board, former = hacking_board.board_of(session, prompt), None
-        for other in board["entries"]:
-            former = other if other["text"] == row["text"] else former
-        said = (
-            {"nonsense": True, "why": hacking_board.SAID}
-            if former and former["why"] == hacking_board.SAID and not row["nonsense"]
-            else {}
-        )
-        entry = {
-            **row,
-            **said,
-            "by": former["by"] if former else by,
-            "comparisons": len(session.learnable),
-        }
-        _keep_board(
-            session,
-            prompt,
-            {
-                **board,
-                "entries": [*(other for other in board["entries"] if other is not former), entry][
-                    -MOST_ENTRIES:
-                ],
-            },
-        )
-        yield entry
-
-
-def search(session: Session, prompt: str) -> Iterator:
-    """Let a machine try to fool the reward model (``reward_hacking.attack``); the best text of each
-    way goes onto the board.
-    """
-    lab = yield from open_lab(session)
-    best = hacking_board.board_of(session, prompt)["best"]
-    if best is None:
-        yield from race(session, prompt)
-        best = hacking_board.board_of(session, prompt)["best"]
-    found = {}
-    for found in attack(
-        HeadScorer(lab.lm, lab.model),
-        prompt,
-        best["text"],
-        well_scored_elsewhere(lab, prompt),
-        session.seed,
-    ):
-        if isinstance(found, Progress):
-            yield found
-    for way, text in found.items():
-        yield from try_text(session, prompt, text, by=f"{hacking_board.SEARCH}{way}")
-
-
-def well_scored_elsewhere(lab: Lab, prompt: str, most: int = 48) -> list[str]:
-    """The original model's answers to other prompts that score best there."""
-    order = lab.model.score(lab.reference.states).argsort(descending=True).tolist()
-    texts = [lab.reference.rows[n][1].strip() for n in order if lab.reference.rows[n][0] != prompt]
-    return list(dict.fromkeys(text for text in texts if text))[:most]
-
-
-def race(session: Session, prompt: str) -> Iterator:
-    """Let the original model write its best of 64: the honest competitor. Its record goes onto the
-    board.
-    """
-    for row in reward_lab.models_best(session, prompt):
-        if isinstance(row, dict):
-            row = {**row, "comparisons": len(session.learnable)}
-            _keep_board(session, prompt, {**hacking_board.board_of(session, prompt), "best": row})
-        yield row
-
-
-def score_again(session: Session, prompt: str) -> Iterator:
-    """Every text of a board, scored by what has been learned since; what its author said of it
-    stays.
-    """
-    board = hacking_board.board_of(session, prompt)
-    entries, best = yield from _again(session, prompt, board)
-    _keep_board(
-        session, prompt, {**board, "entries": entries, "best": best if board["best"] else None}
-    )
-
-
-def _again(session: Session, prompt: str, board: dict) -> Iterator:
-    """Returns (entries, best of 64) by the present votes; yields Progress."""
-    bad = {row["text"]: row["why"] for row in board["entries"] if row.get("nonsense")}
-    by = {row["text"]: row["by"] for row in board["entries"]}
-    entries, best = [], None
-    for row in reward_lab.typed(session, prompt, [row["text"] for row in board["entries"]]):
-        if isinstance(row, Progress):
-            yield row
-        else:
-            entries.append(
-                {
-                    **row,
-                    "nonsense": row["text"] in bad,
-                    "why": bad.get(row["text"], ""),
-                    "by": by.get(row["text"], "you"),
-                    "comparisons": len(session.learnable),
-                }
-            )
-    for row in reward_lab.models_best(session, prompt):
-        if isinstance(row, Progress):
-            yield row
-        else:
-            best = {**row, "comparisons": len(session.learnable)}
-    return entries, best
-
-
-def reject_exploits(session: Session, prompt: str) -> Iterator:
-    """The board's nonsense as rejected examples; the reward model trained anew; everything scored
-    again. Did the hole close?
-
-    The session's own reward model is the one that is trained. A stop, or votes that can't be
-    learned from, take the rejections back.
-
-    Yields:
-        What ``fit_reward_model`` yields, Progress, last {"kind": "hole",
-        ...``hack_board.hole_closing``, "rejected": how many}. Raises InputError.
-    """
-    board = hacking_board.board_of(session, prompt)
-    before = hacking_board.best_of_n_board(board["entries"], board["best"])
-    known = {
-        (pair.prompt, pair.a, pair.b)
-        for pair in session.exploits
-        if pair.brief == session.brief.slug
-    }
-    new = [
-        pair
-        for pair in hacking_board.exploits_to_pairs(
-            before, session.brief.slug, session.brief.version
-        )
-        if (pair.prompt, pair.a, pair.b) not in known
-    ]
-    former = session.exploits
-    session.exploits = [*former, *new]
-    try:
-        yield from session.fit_reward_model(
-            RewardModelSettings(**session.settings.get("reward_model", {"seed": session.seed}))
-        )
-    except BaseException:
-        session.exploits = former
-        raise
-    entries, best = yield from _again(session, prompt, board)
-    after = hacking_board.best_of_n_board(entries, best)
-    hole = {**hacking_board.hole_closing(before, after), "rejected": len(new)}
-    _keep_board(
-        session, prompt, {"entries": entries, "best": best, "before": before["rows"], "hole": hole}
-    )
-    yield {"kind": "hole", **hole}

@@ -3,7 +3,7 @@ clock; seconds against correctness.
 
 Two briefs take turns in each block, a biology homework helper and a meme bot: what is right under
 the one is wrong under the other, so whoever doesn't read the brief is wrong half the time. Plain
-data in ``session.annotation["speed"]``, a list of runs. Knows nothing about models; imports no
+data in ``session.labs["speed_accuracy"]``, a list of runs. Knows nothing about models; imports no
 torch.
 
 Each item is judged once in a run and the two blocks have different items, so the blocks are two
@@ -34,13 +34,12 @@ MOST_RUNS = 40
 
 def runs_of(session: Session) -> list[dict]:
     """All runs of this session, oldest first."""
-    return session.annotation.get("speed", [])
+    return session.labs.get("speed_accuracy", [])
 
 
 def _keep(session: Session, runs: list[dict]) -> None:
-    with session.lock:
-        session.annotation = {**session.annotation, "speed": runs}
-    session.autosave()
+    with session.change():
+        session.labs = {**session.labs, "speed_accuracy": runs}
 
 
 def plan(seed: int) -> list[dict]:

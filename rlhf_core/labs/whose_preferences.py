@@ -19,14 +19,20 @@ from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.annotators import by_annotator, majority_pairs
-from rlhf_core.judging.preferences import Pair, nothing_to_learn, split_prompts, training_pairs
+from rlhf_core.judging.preferences import (
+    Pair,
+    finished_texts,
+    nothing_to_learn,
+    split_prompts,
+    training_pairs,
+)
 from rlhf_core.lm.texts import pooled_of_texts
-from rlhf_core.loop.whole import reference_pool
-from rlhf_core.loop.workbench import ready
+from rlhf_core.loop.workbench import ready, reference_pool
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.comparisons import readable
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import prior_stds
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
 MAJORITY, LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = "the majority", 6, 3, 8
@@ -46,7 +52,8 @@ def compare_people(session: Session) -> Iterator:
         RewardModelSettings(**session.settings.get("reward_model", {})).validate(),
         ready(session),
     )
-    pairs, too_long = readable(lm, session.learnable)
+    votes = len(judged.learnable(session))
+    pairs, too_long = readable(lm, judged.learnable(session))
     voters, left_out = sift(pairs)
     if len(voters) < 2:
         why = "; ".join(f"{row['who']}: {row['why']}" for row in left_out) or "nobody has voted yet"
@@ -71,12 +78,7 @@ def compare_people(session: Session) -> Iterator:
     whitener = Reference([(name, text, True) for name, text in zip(names, texts)], pool).whitener(
         settings.features
     )
-    finished = {
-        (r.prompt, text): end
-        for r in session.rankings
-        if r.finished
-        for text, end in zip(r.candidates, r.finished, strict=True)
-    }
+    finished = finished_texts(session.judged.rankings)
     rows = comparisons.rows_of([pair for votes in sources.values() for pair in votes], finished)
     states = yield from pooled_of_texts(lm, rows)
     data = {
@@ -91,7 +93,7 @@ def compare_people(session: Session) -> Iterator:
         if MAJORITY in data
         else []
     )
-    yield {
+    found = {
         "kind": "whose",
         "models": list(data),
         "people": people,
@@ -99,7 +101,11 @@ def compare_people(session: Session) -> Iterator:
         "gaps": gaps,
         "left_out": left_out,
         "notes": notes,
+        "votes": votes,
     }
+    with session.change():
+        session.labs = {**session.labs, "whose_preferences": found}
+    yield found
 
 
 def sift(pairs: list[Pair]) -> tuple[dict[str, list[Pair]], list[dict]]:

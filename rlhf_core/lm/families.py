@@ -315,6 +315,6 @@ def split(x: Tensor, heads: int) -> Tensor:
 FAMILIES = {"gpt2": GPT2, "llama": Llama, "opt": OPT, "gpt_neox": GPTNeoX, "mpt": MPT}
 
 
-def of(model) -> Transformer:
-    """The trunk on a loaded transformers model's weights. Raises Unsupported."""
+def trunk_of(model) -> Transformer:
+    """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises Unsupported."""
     return FAMILIES[model.config.model_type].of(model)

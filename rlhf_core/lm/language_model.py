@@ -21,7 +21,7 @@ import torch
 from rlhf_core.common.errors import DownloadError, ModelError
 from rlhf_core.lm import model_list
 from rlhf_core.lm.download import download
-from rlhf_core.lm.families import FAMILIES, Unsupported
+from rlhf_core.lm.families import FAMILIES, Unsupported, trunk_of
 from rlhf_core.lm.transformer import Transformer
 
 # Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the
@@ -208,7 +208,7 @@ def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
     the sentence's subject.
     """
     try:
-        trunk = Transformer.from_pretrained(model)
+        trunk = trunk_of(model)
     except Unsupported as error:
         raise ModelError(f"{where} cannot be used: {error}, which is not supported.") from error
     if trunk.context < SMALLEST_CONTEXT:

@@ -115,15 +115,6 @@ class Transformer(nn.Module):
         self.heads, self.key_value_heads, self.context = heads, key_value_heads or heads, context
         self.head_size = head_size or wte.embedding_dim // heads
 
-    @staticmethod
-    def from_pretrained(model) -> Transformer:
-        """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises
-        families.Unsupported, in words.
-        """
-        from rlhf_core.lm import families
-
-        return families.of(model)
-
     @property
     def layers(self) -> int:
         return len(self.h)

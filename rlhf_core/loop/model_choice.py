@@ -8,6 +8,7 @@ looked up. Imports torch.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import language_model, model_list
 from rlhf_core.lm.download import fetch_aside
 from rlhf_core.lm.language_model import LanguageModel
+from rlhf_core.loop.workbench import STEP_TIMES
+from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 
 FITS, MOST_WAIT = (
@@ -28,7 +31,6 @@ FITS, MOST_WAIT = (
 # From the one that learns most to the one that takes least: layers that are trained (from the top),
 # answers, tokens, epochs.
 WORKSHOP = ((2, 32, 24, 4), (2, 16, 20, 4), (2, 16, 16, 2), (1, 8, 16, 2))
-_TIMES: dict[str, dict[str, float]] = {}  # what was measured in this process, for all sessions
 
 
 def choose(session: Session, name: str) -> Iterator:
@@ -58,7 +60,7 @@ def choose(session: Session, name: str) -> Iterator:
         lm = language_model.load(name, fetch=False)
     except (DownloadError, ModelError) as error:
         raise InputError(str(error)) from error
-    session.set_model(name)
+    asked.set_model(session, name)
     yield {
         "kind": "model",
         "name": name,
@@ -105,7 +107,7 @@ def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
             record["workshop"] = {"settings": values, "seconds": seconds}
             if seconds <= FITS:
                 break
-    with session.lock:
+    with session.change():
         session.step_times = {
             **session.step_times,
             model_list.settings_key(session.model_name, settings): record,
@@ -121,7 +123,7 @@ def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Itera
     long as the piece took.
     """
     key = model_list.settings_key(lm.name, settings)
-    if key not in _TIMES:
+    if key not in STEP_TIMES:
         began = time.perf_counter()
         for item in timed_step(lm, settings):
             if isinstance(item, Progress):
@@ -129,5 +131,14 @@ def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Itera
                 yield Progress(stage, 0, None, waiting) if stage else item._replace(wait=waiting)
                 began = time.perf_counter()
             else:
-                _TIMES[key] = item
-    return _TIMES[key]
+                STEP_TIMES[key] = item
+    return STEP_TIMES[key]
+
+
+def wake(model: str = model_list.BUNDLED) -> Iterator[dict]:
+    """Load torch and the model, once for the process, before anybody needs them."""
+    language_model.load(model)
+    # torch's hundred thousand objects are here to stay: leave them out of every later collection,
+    # which would stop all threads for long
+    gc.freeze()
+    yield {"kind": "ready"}

@@ -3,7 +3,7 @@ comes out differently.
 
 A scripted rater judges again; a person's (or a file's) judgements are taken from the record,
 because a person can't be run again. Knows nothing about terminals or pages. Settings that were
-changed between steps are changed again where they were (``session.ppo_log``). Simplification: one
+changed between steps are changed again where they were (``session.tuned.log``). Simplification: one
 round, scored by one reward model; a run that an older version continued after a restart had a fresh
 optimiser there, and differs.
 """
@@ -14,9 +14,12 @@ import math
 from collections.abc import Iterator
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, only_progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Ranking
+from rlhf_core.lm import language_model
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
+from rlhf_core.loop.workbench import set_policy, tensors_of
 from rlhf_core.session.state import SCRIPTED, Session
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7  # one machine gives equal numbers; another sums in another order
@@ -27,17 +30,17 @@ def check_replayable(saved: Session) -> None:
     """Raises InputError for a run that cannot be run again, in words."""
     if saved.status == "running":
         raise InputError("This run is still going on. Replay it when it is done.")
-    if saved.rounds or saved.current_round > 1:
+    if saved.history.rounds or saved.history.current_round > 1:
         raise InputError(
-            f"This run is in round {saved.current_round}; only runs of one round can be replayed,"
+            f"This run is in round {saved.history.current_round}; only runs of one round can be replayed,"
             " because earlier rounds' weights are not kept."
         )
-    if len({row.get("reward_model") for row in saved.metrics}) > 1:
+    if len({row.get("reward_model") for row in saved.tuned.metrics}) > 1:
         raise InputError(
             "Its reward model was trained anew between two PPO steps, and the former one is not in"
             " the bundle, so the steps cannot be run again."
         )
-    if not saved.rankings and not saved.imported:
+    if not saved.judged.rankings and not saved.judged.imported:
         raise InputError("This run has no judgements yet, so there is nothing to replay.")
 
 
@@ -45,9 +48,14 @@ def judges_again(saved: Session) -> bool:
     """Whether the judgements can be made again: all by the scripted rater, from the session's very
     first outputs on.
     """
-    scripted = saved.rankings and all(ranking.annotator == SCRIPTED for ranking in saved.rankings)
+    scripted = saved.judged.rankings and all(
+        ranking.annotator == SCRIPTED for ranking in saved.judged.rankings
+    )
     return bool(
-        scripted and not saved.imported and saved.rankings[0].id == "set-1" and saved.candidate_sets
+        scripted
+        and not saved.judged.imported
+        and saved.judged.rankings[0].id == "set-1"
+        and saved.asked.candidate_sets
     )
 
 
@@ -63,10 +71,11 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
         difference: the run is what it says it is.
     """
     check_replayable(saved)
-    from rlhf_core.lm import language_model
-
-    now = Session(saved.brief, model_name=saved.model_name, seed=saved.seed)
-    now.user_prompts, now.exploits = list(saved.user_prompts), list(saved.exploits)
+    now = Session(saved.asked.brief, model_name=saved.model_name, seed=saved.seed)
+    now.asked.user_prompts, now.judged.exploits = (
+        list(saved.asked.user_prompts),
+        list(saved.judged.exploits),
+    )
     settings, compared = saved.settings, 0
     model_hash = language_model.load(saved.model_name).fingerprint()
     if (
@@ -83,22 +92,24 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
 
     again = judges_again(saved)
     if again:
-        asked = settings.get("run", {}).get("comparisons") or len(saved.rankings)
-        yield from _progress(now.generate_pool(asked, 2))
-        yield from _progress(now.judge_for_me(len(saved.rankings), 2))
+        asked = settings.get("run", {}).get("comparisons") or len(saved.judged.rankings)
+        yield from only_progress(writing.generate_pool(now, asked, 2))
+        yield from only_progress(scripted_rater.judge_for_me(now, len(saved.judged.rankings), 2))
         compared += yield from differences(
-            "rankings.jsonl", _rows(saved.rankings), _rows(now.rankings)
+            "rankings.jsonl", _rows(saved.judged.rankings), _rows(now.judged.rankings)
         )
     else:
-        now.rankings, now.imported, now.candidate_sets = (
-            list(saved.rankings),
-            list(saved.imported),
-            list(saved.candidate_sets),
+        now.judged.rankings, now.judged.imported, now.asked.candidate_sets = (
+            list(saved.judged.rankings),
+            list(saved.judged.imported),
+            list(saved.asked.candidate_sets),
         )
 
-    if saved.reward_model is not None:
-        yield from _progress(
-            now.fit_reward_model(_settings(RewardModelSettings, settings.get("reward_model", {})))
+    if saved.learned.head:
+        yield from only_progress(
+            reward.fit_reward_model(
+                now, _settings(RewardModelSettings, settings.get("reward_model", {}))
+            )
         )
         names = (
             "loss",
@@ -109,54 +120,65 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
             "heldout_pairs",
         )
         rows = [
-            [{name: row.get(name) for name in names} for row in session.fit_records]
+            [{name: row.get(name) for name in names} for row in session.learned.fit_records]
             for session in (saved, now)
         ]
         compared += yield from differences("run.json, fit_records", *rows)
 
-    if saved.metrics:
+    if saved.tuned.metrics:
         yield from _steps_again(saved, now)
-        known = set(saved.metrics[0])  # an older version wrote fewer numbers down
+        known = set(saved.tuned.metrics[0])  # an older version wrote fewer numbers down
         compared += yield from differences(
             "metrics.csv",
-            saved.metrics,
-            [{k: v for k, v in row.items() if k in known} for row in now.metrics],
+            saved.tuned.metrics,
+            [{k: v for k, v in row.items() if k in known} for row in now.tuned.metrics],
         )
-        compared += yield from differences("samples.jsonl", saved.samples, now.samples)
+        compared += yield from differences("samples.jsonl", saved.tuned.samples, now.tuned.samples)
 
     for name, own in (
-        ("reward_model", now.reward_model and now.reward_model.tensors()),
-        ("policy", now.weights),
+        ("reward_model", tensors_of(now, now.learned.head)),
+        ("policy", tensors_of(now, now.tuned.weights)),
     ):
         if own is not None and (tensors or {}).get(name) is not None:
             compared += yield from weight_differences(f"{name}.safetensors", tensors[name], own)
 
-    pairs = (saved.evaluation or {}).get("pairs")
-    if pairs and saved.steps_done and saved.evaluation.get("step") == saved.steps_done:
-        yield from _progress(now.evaluate(len(pairs), saved.evaluation.get("seed", 1)))
+    pairs = (saved.tuned.evaluation or {}).get("pairs")
+    if (
+        pairs
+        and saved.tuned.steps_done
+        and saved.tuned.evaluation.get("step") == saved.tuned.steps_done
+    ):
+        yield from only_progress(
+            comparing.evaluate(now, len(pairs), saved.tuned.evaluation.get("seed", 1))
+        )
         measured = {
-            name: now.evaluation.get(name) for name in saved.evaluation
+            name: now.tuned.evaluation.get(name) for name in saved.tuned.evaluation
         }  # an older version measured less
-        compared += yield from differences("evaluation.json", saved.evaluation, measured)
+        compared += yield from differences("evaluation.json", saved.tuned.evaluation, measured)
     yield {"kind": "replayed", "compared": compared, "judged_again": again}
 
 
 def _steps_again(saved: Session, now: Session) -> Iterator[Progress]:
     """The PPO steps of ``saved``, each under the settings that it had."""
-    last, own = saved.steps_done, now.user_prompts
-    log = saved.ppo_log or [{"step": 0, "settings": saved.settings.get("ppo", {})}]
+    last, own = saved.tuned.steps_done, now.asked.user_prompts
+    log = saved.tuned.log or [{"step": 0, "settings": saved.settings.get("ppo", {})}]
     ends = [min(last, segment["step"]) for segment in log[1:]] + [last]
     for segment, end in zip(log, ends, strict=True):
         if "prompts" in segment:
-            now.user_prompts = [
-                prompt for prompt in segment["prompts"] if prompt not in now.brief.training_prompts
+            now.asked.user_prompts = [
+                prompt
+                for prompt in segment["prompts"]
+                if prompt not in now.asked.brief.training_prompts
             ]
         if segment.get("fresh"):
-            now.policy = None
-        if now.metrics and end <= now.steps_done:
+            set_policy(now, None)
+        if now.tuned.metrics and end <= now.tuned.steps_done:
             continue
-        work = now.ppo(
-            _settings(PPOSettings, {**segment["settings"], "steps": max(1, end - now.steps_done)})
+        work = tuning.ppo(
+            now,
+            _settings(
+                PPOSettings, {**segment["settings"], "steps": max(1, end - now.tuned.steps_done)}
+            ),
         )
         for item in work:
             if isinstance(item, Progress):
@@ -164,7 +186,7 @@ def _steps_again(saved: Session, now: Session) -> Iterator[Progress]:
             elif item["step"] >= end:
                 break
         work.close()
-    now.user_prompts = own
+    now.asked.user_prompts = own
 
 
 def differences(where: str, saved: object, now: object, name: str = "") -> Iterator[dict]:
@@ -239,8 +261,3 @@ def _settings(cls, values: dict):
 
 def _rows(rankings: list[Ranking]) -> list[dict]:
     return [ranking.to_dict() for ranking in rankings]
-
-
-def _progress(work: Iterator) -> Iterator[Progress]:
-    """Only the Progress of a generator; its records are in the session."""
-    yield from (item for item in work if isinstance(item, Progress))

@@ -19,7 +19,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.sampling import response_forward
 from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, responses_of_texts
-from rlhf_core.loop.workbench import ready, trunk_with
+from rlhf_core.loop.workbench import ready, trunk_with, tuned_of
 from rlhf_core.session.state import Session
 
 RIVALS, MOST = 4, 10  # tokens named at each place; rows of the list of largest changes
@@ -39,7 +39,7 @@ def token_changes(session: Session, pair: dict) -> Iterator:
 
     Raises InputError: no tuned model, or a text too long for the model.
     """
-    lm, weights = ready(session), session.tuned_weights
+    lm, weights = ready(session), tuned_of(session)
     if weights is None:
         raise InputError("There is no tuned model yet. Run at least one PPO step first.")
     prompt, sides = check_prompt(pair["prompt"]), ("before", "after")

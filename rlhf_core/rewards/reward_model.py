@@ -111,22 +111,13 @@ def pairwise_loss(margins: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         targets: (N,) 1 where a was preferred, 0 where b was, 0.5 for a tie (half each way).
         weights: (N,).
 
+    A ranking of K comes as its K(K-1)/2 pairs, each at weight 1 / (number of pairs)
+    (``preferences.pairs_from_rankings``): the K-wise loss of InstructGPT, Ouyang et al. 2022 (arXiv
+    2203.02155), section 3.5, equation 1.
+
     Source: Bradley & Terry 1952; Christiano et al. 2017 (arXiv 1706.03741), section 2.2.3.
     """
     return (weights * (targets * F.softplus(-margins) + (1 - targets) * F.softplus(margins))).sum()
-
-
-def ranking_loss(scores: Tensor) -> Tensor:
-    """K-wise loss of one full ranking, best first: the mean of -log sigmoid(r_w - r_l) over all
-    K(K-1)/2 pairs. (K,) -> ().
-
-    Source: InstructGPT, Ouyang et al. 2022 (arXiv 2203.02155), section 3.5, equation 1. Equals
-    ``pairwise_loss`` with each pair at weight 1 / (number of pairs), which is how
-    ``preferences.pairs_from_rankings`` weighs them.
-    """
-    k = len(scores)
-    winners, losers = torch.triu_indices(k, k, offset=1)
-    return F.softplus(-(scores[winners] - scores[losers])).mean()
 
 
 # --- the head -------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ Knows nothing about models. Simplification: a name is whatever somebody typed; n
 from __future__ import annotations
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.judging.preferences import Ranking
+from rlhf_core.judging.preferences import Ranking, finished_texts
 from rlhf_core.judging.typed import clean_name
+from rlhf_core.session import judged
 from rlhf_core.session.state import SCRIPTED, YOU, Session
 
 COLOURS = (
@@ -22,14 +23,9 @@ COLOURS = (
 MOST_PEOPLE, LONGEST_NAME = 40, 30
 
 
-def sitting(session: Session) -> str:
-    """Whose judgements are recorded now."""
-    return session.sitting
-
-
 def people(session: Session) -> list[str]:
     """Everybody who can be chosen: "you", and whoever was named."""
-    return [YOU, *session.annotation.get("people", [])]
+    return [YOU, *session.judged.people]
 
 
 def sit_down(session: Session, name: str) -> str:
@@ -45,17 +41,13 @@ def sit_down(session: Session, name: str) -> str:
         )
     if name.casefold() in (SCRIPTED.casefold(), "scripted rater", "majority", "unknown"):
         raise InputError(f"“{name}” already means something else here. Take another name.")
-    with session.lock:
+    with session.change():
         known = next((one for one in people(session) if one.casefold() == name.casefold()), None)
         if known is None and len(people(session)) > MOST_PEOPLE:
             raise InputError(f"At most {MOST_PEOPLE} people can sit at one session.")
-        names = session.annotation.get("people", [])
-        session.annotation = {
-            **session.annotation,
-            "people": names if known else [*names, name],
-            "sitting": known or name,
-        }
-    session.autosave()
+        names = session.judged.people
+        session.judged.people = names if known else [*names, name]
+        session.judged.sitting = known or name
     return known or name
 
 
@@ -66,7 +58,7 @@ def second_opinions(session: Session, name: str) -> list[dict]:
     Rows {"prompt", "texts" (two), "by": [names]}.
     """
     found: dict[tuple, dict] = {}
-    for pair in session.pairs:
+    for pair in judged.pairs(session):
         if pair.choice != "skip" and pair.a != pair.b:
             row = found.setdefault(
                 (pair.prompt, frozenset((pair.a, pair.b))),
@@ -75,7 +67,7 @@ def second_opinions(session: Session, name: str) -> list[dict]:
             row["by"] += [pair.annotator] if pair.annotator not in row["by"] else []
     skipped = {
         (r.prompt, frozenset(r.candidates))
-        for r in session.rankings
+        for r in session.judged.rankings
         if r.annotator == name and r.verdict == "skip"
     }
     return sorted(
@@ -94,19 +86,21 @@ def add_opinion(
     groups = {"a": [[first], [other]], "b": [[other], [first]], "tie": [[first, other]]}.get(
         choice, []
     )
-    with session.lock:
+    with session.change():
         if any(
             r.annotator == name
             and r.prompt == row["prompt"]
             and sorted(r.candidates) == sorted(texts)
-            and r.brief == session.brief.slug
-            for r in session.rankings
+            and r.brief == session.asked.brief.slug
+            for r in session.judged.rankings
         ):
             raise InputError(
                 "That pair was already judged under this name, perhaps in another tab. Here is the"
                 " next one."
             )
-        number = 1 + sum(r.id.startswith("opinion-") for r in session.rankings)
+        known = finished_texts(session.judged.rankings)
+        whole = all((row["prompt"], text) in known for text in texts)
+        number = 1 + sum(r.id.startswith("opinion-") for r in session.judged.rankings)
         made = Ranking(
             id=f"opinion-{number}",
             prompt=row["prompt"],
@@ -116,38 +110,25 @@ def add_opinion(
             verdict=None if groups else choice,
             seconds=seconds,
             annotator=name,
-            brief=session.brief.slug,
-            brief_version=session.brief.version,
-            round=session.current_round,
-            finished=_finished(session, row["prompt"], texts),
+            brief=session.asked.brief.slug,
+            brief_version=session.asked.brief.version,
+            round=session.history.current_round,
+            finished=[known[row["prompt"], text] for text in texts] if whole else None,
         )
-        session.rankings = [*session.rankings, made]
-    session.autosave()
+        session.judged.rankings = [*session.judged.rankings, made]
     return made
 
 
 def take_back(session: Session, name: str) -> Ranking | None:
     """Take back the newest judgement where it is ``name``'s second opinion; None where it is not."""
-    with session.lock:
-        last = session.rankings[-1] if session.rankings else None
+    with session.change():
+        last = session.judged.rankings[-1] if session.judged.rankings else None
         if (
             not last
             or last.annotator != name
             or not last.id.startswith("opinion-")
-            or last.brief != session.brief.slug
+            or last.brief != session.asked.brief.slug
         ):
             return None
-        session.rankings = session.rankings[:-1]
-    session.autosave()
+        session.judged.rankings = session.judged.rankings[:-1]
     return last
-
-
-def _finished(session: Session, prompt: str, texts: list[str]) -> list[bool] | None:
-    """Whether the model ended the texts itself, where a ranking says so of them all."""
-    known = {
-        text: end
-        for r in session.rankings
-        if r.prompt == prompt and r.finished
-        for text, end in zip(r.candidates, r.finished, strict=True)
-    }
-    return [known[text] for text in texts] if all(text in known for text in texts) else None

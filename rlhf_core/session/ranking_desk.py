@@ -14,11 +14,19 @@ import random
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
+from rlhf_core.judging.contradictions import reconsider
 from rlhf_core.judging.gold_items import GoldItem, gold_items
-from rlhf_core.judging.labeller_mirror import reconsider
 from rlhf_core.judging.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
-from rlhf_core.judging.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
+from rlhf_core.judging.preferences import (
+    Pair,
+    Ranking,
+    as_first_given,
+    finished_texts,
+    pairs_from_rankings,
+)
+from rlhf_core.session import asked, judged
 from rlhf_core.session.state import YOU, Session
 
 REPEATS, GOLD, FIRST_CHECK = (
@@ -53,28 +61,28 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
     checks = checks and form == 2
     if checks and (row := _check(session)):
         return Asked(row, row["check"], by_lot(session, checks))
-    rows = list(session.unranked(form))
+    rows = list(asked.unranked(session, form))
     if not rows:
         return None
-    number = len(session.rankings)
+    number = len(session.judged.rankings)
     options = [
         (row, i, j)
         for row in rows
         for i, j in combinations(range(len(row["texts"])), 2)
-        if row["id"] in session.asking.get("features", {})
+        if row["id"] in session.learned.asking.get("features", {})
     ]
-    if session.reward_model is None or not options:
+    if not session.learned.head or not options:
         return Asked(
-            rows[random.Random(f"{session.seed}/{number}").randrange(len(rows))],
+            rows[random.Random(seed_of(session.seed, "lot", number)).randrange(len(rows))],
             "lot",
             by_lot(session, checks),
         )
-    features = session.asking["features"]
+    features = session.learned.asking["features"]
     chosen = choose_pair(
         [features[row["id"]][i] - features[row["id"]][j] for row, i, j in options],
-        session.asking["weights"],
-        session.asking["covariance"],
-        seed=number,
+        session.learned.asking["weights"],
+        session.learned.asking["covariance"],
+        seed=seed_of(session.seed, "next pair", number),
     )
     if chosen.how == "random":
         return Asked(options[chosen.index][0], "lot", by_lot(session, checks))
@@ -85,12 +93,12 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
 def by_lot(session: Session, checks: bool) -> str:
     """Why a pair comes that nothing chose: true of random pairs and of hidden checks alike."""
     among = "; hidden checks are among them" if checks else ""
-    if session.reward_model is None:
+    if not session.learned.head:
         return (
             "Drawn by lot: there is no reward model yet that could say which pair would teach it"
             f" most{among}."
         )
-    if not session.asking.get("features"):
+    if not session.learned.asking.get("features"):
         return f"Drawn by lot: the worker is still reading the answers for the reward model{among}."
     return f"{BY_LOT}{among}."
 
@@ -101,8 +109,8 @@ def own_judgements(session: Session) -> list[Ranking]:
     """
     return [
         ranking
-        for ranking in session.rankings
-        if ranking.annotator == session.sitting and session.counts(ranking)
+        for ranking in session.judged.rankings
+        if ranking.annotator == judged.sitting(session) and judged.counts(session, ranking)
     ]
 
 
@@ -152,38 +160,38 @@ def reference_answers(session: Session) -> tuple[GoldItem, ...]:
     """The gold items that mean the brief in force: a preset's, while what to prefer and avoid
     stands as it shipped.
     """
-    return gold_items(session.brief.slug) if briefs.as_shipped(session.brief) else ()
+    return gold_items(session.asked.brief.slug) if briefs.as_shipped(session.asked.brief) else ()
 
 
 def _check(session: Session) -> dict | None:
     """The hidden check that waits, or a new one where one is due."""
-    judged = {ranking.id for ranking in session.rankings}
+    ranked = {ranking.id for ranking in session.judged.rankings}
     waiting = next(
         (
             row
-            for row in session.candidate_sets
+            for row in session.asked.candidate_sets
             if row.get("check")
-            and row.get("for", YOU) == session.sitting
-            and row["id"] not in judged
+            and row.get("for", YOU) == judged.sitting(session)
+            and row["id"] not in ranked
         ),
         None,
     )
     if waiting is not None:
         return waiting
-    mine = [r for r in own_judgements(session) if r.brief_version == session.brief.version]
+    mine = [r for r in own_judgements(session) if r.brief_version == session.asked.brief.version]
     number = len(mine)
     if number < FIRST_CHECK or mine[-1].asked in ("repeat", "gold"):
         return None
-    draw = random.Random(f"{session.id}/check/{number}")
+    draw = random.Random(seed_of(session.seed, "check", judged.sitting(session), number))
     lot = draw.random()
     if lot < REPEATS:
         twos = as_first_given([r for r in mine if len(r.candidates) == 2])
         pairs = [
             pair
             for pair in pairs_from_rankings(twos)
-            if pair.prompt not in session.brief.evaluation_prompts
+            if pair.prompt not in session.asked.brief.evaluation_prompts
         ]
-        pair = choose_repeat(pairs, seed=number)
+        pair = choose_repeat(pairs, seed=seed_of(session.seed, "repeat", number))
         return (
             None if pair is None else _add(session, "repeat", pair.prompt, [pair.a, pair.b], [0, 1])
         )
@@ -194,7 +202,7 @@ def _check(session: Session) -> dict | None:
             for item in reference_answers(session)
             if (item.prompt, frozenset((item.better, item.worse))) not in seen
         ]
-        left = [item for item in left if item.prompt in session.brief.training_prompts]
+        left = [item for item in left if item.prompt in session.asked.brief.training_prompts]
         if left:
             item = draw.choice(left)
             return _add(
@@ -204,39 +212,34 @@ def _check(session: Session) -> dict | None:
 
 
 def _add(session: Session, check: str, prompt: str, texts: list[str], shown: list[int]) -> dict:
-    ended = {
-        (r.prompt, text): end
-        for r in session.rankings
-        if r.finished
-        for text, end in zip(r.candidates, r.finished, strict=True)
-    }
-    with session.lock:
-        judged = {ranking.id for ranking in session.rankings}
+    ended = finished_texts(session.judged.rankings)
+    with session.change():
+        ranked = {ranking.id for ranking in session.judged.rankings}
         row = {
-            "id": f"{check}-{1 + sum(name.startswith(f'{check}-') for name in judged)}",
+            "id": f"{check}-{1 + sum(name.startswith(f'{check}-') for name in ranked)}",
             "prompt": prompt,
             "texts": texts,
             "finished": [ended.get((prompt, text), True) for text in texts],
             "seed": 0,
-            "round": session.current_round,
+            "round": session.history.current_round,
             "drawn": 2,
             "tokens": [],
             "asked": False,
             "check": check,
-            "for": session.sitting,
+            "for": judged.sitting(session),
             "shown": shown,
         }
         rows = [
             other
-            for other in session.candidate_sets
+            for other in session.asked.candidate_sets
             if not other.get("check")
-            or other["id"] in judged
-            or other.get("for", YOU) == session.sitting
+            or other["id"] in ranked
+            or other.get("for", YOU) == judged.sitting(session)
         ]
         known = next(
             (other for other in rows if other["id"] == row["id"]), None
         )  # another tab was quicker
-        session.candidate_sets = rows if known else [*rows, row]
+        session.asked.candidate_sets = rows if known else [*rows, row]
     return known or row
 
 
@@ -244,11 +247,11 @@ def stale(session: Session, after: int = 5) -> bool:
     """Should ``asking.prepare`` run (again): another reward model, ``after`` new comparisons, or
     sets that were not read yet?
     """
-    if session.reward_model is None:
+    if not session.learned.head:
         return False
-    asking = session.asking
-    if not asking or asking["fit"] != session.reward_summary.get("fit", 1):
-        return not session.nothing_to_learn()
-    return abs(len(session.learnable) - asking["judged"]) >= after or any(
-        row["id"] not in asking["features"] for row in session.unranked()
+    asking = session.learned.asking
+    if not asking or asking["fit"] != session.learned.summary.get("fit", 1):
+        return not judged.nothing_to_learn(session)
+    return abs(len(judged.learnable(session)) - asking["judged"]) >= after or any(
+        row["id"] not in asking["features"] for row in asked.unranked(session)
     )

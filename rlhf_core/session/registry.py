@@ -15,10 +15,11 @@ import threading
 import time
 from pathlib import Path
 
+from rlhf_core.common.errors import BundleError
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
-from rlhf_core.store import bundle
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
 _LOCK = threading.Lock()
@@ -41,6 +42,7 @@ def create(brief: briefs.Brief | None = None) -> Session:
     session = Session(brief, model_name=model_list.default())
     session.status = "done"  # nothing is under way before something begins
     session.directory, session.restartable = folder() / session.id, True
+    session.store = saving.Folder()
     with _LOCK:
         _SESSIONS[session.id] = (session, time.time())
     _sweep()
@@ -62,10 +64,11 @@ def get(run_id: str) -> Session | None:
         if not (directory / "run.json").is_file():
             return None
         try:
-            session = Session.open(directory)
-        except (bundle.BundleError, ValueError):
+            session = saving.load(directory)
+        except (BundleError, ValueError):
             return None
         session.status, session.restartable = "done", True
+        session.store = saving.Folder()
         _SESSIONS[run_id] = (session, time.time())
         return session
 
@@ -75,7 +78,7 @@ def delete(run_id: str) -> None:
     with _LOCK:
         session, _ = _SESSIONS.pop(run_id, (None, 0.0))
     if session is not None:
-        session.delete()
+        session.store.delete(session)
     elif is_id(run_id):  # not in memory any more: only its bundle is left
         shutil.rmtree(folder() / run_id, ignore_errors=True)
 

@@ -1,105 +1,186 @@
 """A session's bundle: what of a ``Session`` goes to disk, and a ``Session`` from what lies there.
 
-Weights of a reopened session stay on disk (``ON_DISK``) until the worker needs them: reading them
-imports torch. Knows nothing about how files are written safely (``run_bundle``) or what the values
-mean.
+Weights of a reopened session stay on disk until the worker needs them (``weights``). Knows nothing
+about how files are written safely (``store.bundle``) or what the values mean.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
-from rlhf_core.common import errors
-from rlhf_core.common.errors import PreferenceError
-from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import Ranking, pair_from_row
-from rlhf_core.session.rounds import readable
-from rlhf_core.session.state import ON_DISK, Session
+from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
+from rlhf_core.judging.preferences import pair_from_row
+from rlhf_core.session import judged, rounds, weights
+from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle
 
 
-def save(
-    session: Session, directory: Path, *, status: str | None = None, weights: bool = True
-) -> Path:
-    """Write the bundle. ``weights=False`` leaves the weight files as they are. Raises
-    run_bundle.BundleError.
-    """
+class Folder:
+    """A ``store.keeping.Store``: each session in its own folder."""
+
+    def save(self, session: Session) -> None:
+        """Raises BundleError."""
+        save(session)
+
+    def delete(self, session: Session) -> None:
+        """Remove what the session has on disk; the object is not used again."""
+        with session.lock:
+            session.deleted = True
+            if session.directory is not None and session.directory.exists():
+                shutil.rmtree(session.directory, ignore_errors=True)
+
+
+# --- a session as plain values, and back ----------------------------------------------------------
+
+
+def to_dict(session: Session) -> dict:
+    """The whole session as plain values: what a job takes along when it leaves the process."""
     with session.lock:
-        status = status or (
-            "running" if session.under_way and session.status == "done" else session.status
-        )
-        tensors = tensors_to_write(session, directory) if weights else {}
-        step_on_disk = session.steps_done if weights else session.step_on_disk
+        return {
+            "id": session.id,
+            "seed": session.seed,
+            "model": {"name": session.model_name, "sha256": session.model_hash},
+            "settings": session.settings,
+            "step_times": session.step_times,
+            "restartable": session.restartable,
+            "asked": session.asked.to_dict(),
+            "judged": session.judged.to_dict(),
+            "learned": session.learned.to_dict(),
+            "tuned": session.tuned.to_dict(),
+            "history": session.history.to_dict(),
+            "labs": session.labs,
+        }
+
+
+def from_dict(data: dict) -> Session:
+    """A session from ``to_dict``'s values. Raises BriefError, PreferenceError, KeyError, TypeError."""
+    asked, model = Asked.from_dict(data["asked"]), data["model"]
+    session = Session(asked.brief, model_name=model["name"], seed=int(data["seed"]), id=data["id"])
+    session.model_hash, session.asked = model.get("sha256", ""), asked
+    session.judged = Judged.from_dict(data["judged"])
+    session.learned = Learned.from_dict(data["learned"])
+    session.tuned = Tuned.from_dict(data["tuned"])
+    session.history = History.from_dict(data["history"])
+    session.labs, session.settings = dict(data.get("labs", {})), dict(data.get("settings", {}))
+    session.step_times = dict(data.get("step_times", {}))
+    session.restartable = bool(data.get("restartable", False))
+    return session
+
+
+# --- the bundle -----------------------------------------------------------------------------------
+
+_IN_FILES = {"tuned": ("metrics", "samples", "evaluation"), "judged": ("rankings", "imported")}
+
+
+def save(session: Session, directory: str | Path | None = None, *, status: str = "") -> Path:
+    """Write the bundle, into the session's own folder or another. Raises BundleError."""
+    directory = Path(directory or session.directory)
+    with session.lock:
+        idle = session.status != "done" or not session.under_way
+        status = status or (session.status if idle else "running")
+        tensors, holds = weights.to_write(session, directory)
+        state = to_dict(session)
+        for part, names in _IN_FILES.items():
+            state[part] = {k: v for k, v in state[part].items() if k not in names}
+        state["judged"]["imported"] = len(session.judged.imported)
         run = {
             "id": session.id,
             "status": status,
-            "brief": session.brief.to_dict(),
-            "judge": session.rater,
-            "model": {"name": session.model_name, "sha256": session.model_hash},
-            "seed": session.seed,
-            "settings": session.settings,
-            "round": session.current_round,
+            "brief": session.asked.brief.to_dict(),
+            "judge": judged.rater(session),
+            "model": state.pop("model"),
+            "seed": state.pop("seed"),
+            "settings": state.pop("settings"),
+            "round": session.history.current_round,
             "state": {
-                "user_prompts": session.user_prompts,
-                "rounds": session.rounds,
-                "votes": session.votes,
-                "drawn": session.drawn,
-                "fit_records": session.fit_records,
-                "reward_summary": session.reward_summary,
-                "candidate_sets": [
-                    {k: v for k, v in row.items() if k != "tokens"}
-                    for row in session.candidate_sets
-                ],
-                "imported": len(session.imported),
-                "step_on_disk": step_on_disk,
-                "branches": session.branches,
-                "predictions": session.predictions,
-                "ppo_run": session.ppo_run,
-                "ppo_log": session.ppo_log,
-                "exploits": [pair.to_dict() for pair in session.exploits],
-                "lab": session.lab,
-                "briefs": [brief.to_dict() for brief in session.briefs],
-                "older_count": session.older_count,
-                "annotation": session.annotation,
-                "experiments": session.experiments,
+                **{k: v for k, v in state.items() if k not in ("id", "step_times", "restartable")},
+                "on_disk": holds,
             },
         }
         place = bundle.write_bundle(
             directory,
             run=run,
-            rankings=[r.to_dict() for r in session.rankings],
-            preferences=[p.to_dict() for p in session.pairs],
-            metrics=session.metrics,
-            samples=session.samples,
-            evaluation=session.evaluation,
+            rankings=[ranking.to_dict() for ranking in session.judged.rankings],
+            preferences=[pair.to_dict() for pair in judged.pairs(session)],
+            metrics=session.tuned.metrics,
+            samples=session.tuned.samples,
+            evaluation=session.tuned.evaluation,
             tensors=tensors,
         )
         if directory == session.directory:
-            session.step_on_disk = step_on_disk
+            session.on_disk = holds
         return place
 
 
-def tensors_to_write(session: Session, directory: Path) -> dict:
-    """What the weight files shall hold. Weights of a reopened session that nobody needed yet stay
-    where they are, or are copied to another folder.
+def load(directory: str | Path) -> Session:
+    """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one
+    sentence.
+
+    Weights are read when they are first needed. The policy goes on as if never closed where its
+    checkpoints are at hand (``loop.tuning``), else with a fresh optimiser and value head. A bundle
+    holds the weights of the last round, and those that this round started from; the earlier ones'
+    and the branches' lie in the session's folder (``weights``).
     """
-    model, policy, start = session.reward_model, session.tuned_weights, session.start_weights
-    if (
-        policy == ON_DISK and session.weights is None
-    ):  # a round that has no step yet stands where it started
-        policy = bundle.read_bundle(session.directory)["tensors"]["round_start"]
-    stored = (
-        bundle.read_bundle(session.directory)["tensors"]
-        if ON_DISK in (model, policy, start) and directory != session.directory
-        else {}
-    )
-    here = {
-        "reward_model": model if model in (None, ON_DISK) else model.tensors(),
-        "policy": policy,
-        "round_start": start,
-    }
-    return {**stored, **{name: tensors for name, tensors in here.items() if tensors != ON_DISK}}
+    contents = bundle.read_bundle(directory, tensors=False)
+    run = contents["run"]
+    try:
+        state = run.get("state", {})
+        data = state if "asked" in state else from_before(run, state)
+        imported = int(data["judged"].get("imported") or 0)
+        rows = contents["preferences"][:imported]  # the rest follows from the rankings
+        data = {
+            **data,
+            **{name: run.get(name, {}) for name in ("id", "seed", "model", "settings")},
+            "judged": {**data["judged"], "rankings": contents["rankings"], "imported": []},
+            "tuned": {
+                **data["tuned"],
+                **{name: contents[name] for name in _IN_FILES["tuned"]},
+                "run": run_name(data["tuned"].get("run")) or Tuned().run,
+            },
+        }
+        session = from_dict(data)
+        session.directory = Path(directory)
+        session.judged.imported = [
+            pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)
+        ]
+        session.status, session.note = run["status"], run.get("note", "")
+        files = run["files"]
+        holds = {
+            role: name
+            for role, name in data["on_disk"].items()
+            if role == "step" or (weights.is_name(name) and bundle.WEIGHTS[role] in files)
+        }
+        session.on_disk = holds
+        _settle(session)
+        session.history.branches = rounds.readable(session.history.branches)
+    except (BriefError, PreferenceError):
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BundleError(
+            f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json."
+        ) from error
+    return session
+
+
+def _settle(session: Session) -> None:
+    """Names whose files are gone name nothing; a run that ended between two saves of its weights
+    goes on from where the weights are.
+    """
+    part, on_disk = session.tuned, session.on_disk
+    step = int(on_disk.get("step", part.steps_done))
+    if part.steps_done > step:
+        part.metrics = [row for row in part.metrics if row["step"] <= step]
+        part.samples = [row for row in part.samples if row["step"] <= step]
+        part.evaluation = None
+        session.note = (
+            f"{session.note} Its weights are those of step {step}, so it goes on from there."
+        ).strip()
+    part.log = [segment for segment in part.log if segment["step"] <= part.steps_done]
+    part.weights = on_disk.get("policy", "") if part.steps_done else ""
+    session.learned.head = on_disk.get("reward_model", "")
+    session.history.start = on_disk.get("round_start", "")
 
 
 def run_name(name: object) -> str | None:
@@ -107,98 +188,68 @@ def run_name(name: object) -> str | None:
     return name if isinstance(name, str) and re.fullmatch("[0-9a-f]{8}", name) else None
 
 
-def load(directory: str | Path) -> Session:
-    """A session from its bundle. Raises BundleError, BriefError or PreferenceError, each in one
-    sentence.
+# --- bundles of before the parts ------------------------------------------------------------------
 
-    Weights are read when they are first needed (``workbench.ready``). The policy goes on as if
-    never closed where its checkpoints are at hand (``studio``), else with a fresh optimiser and
-    value head. A bundle holds the weights of the last round, those that this round started from;
-    the earlier ones' and the branches' lie in the session's folder (``rounds``).
-    """
-    contents = bundle.read_bundle(directory, tensors=False)
-    run, state = contents["run"], contents["run"].get("state", {})
-    try:
-        session = Session(
-            briefs.from_dict(run["brief"]),
-            model_name=run["model"]["name"],
-            seed=int(run["seed"]),
-            id=run["id"],
-            directory=Path(directory),
-        )
-        session.rankings = [Ranking.from_dict(row) for row in contents["rankings"]]
-        session.briefs = [
-            briefs.from_dict(row) for row in state.get("briefs", [])
-        ] or session.briefs
-        session.older_count = bool(state.get("older_count", True))
-        if state.get("imported"):
-            rows = contents["preferences"][
-                : int(state["imported"])
-            ]  # the rest follows from the rankings
-            session.imported = [
-                pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)
-            ]
-        session.exploits = [
-            pair_from_row(row, f"run.json exploit {i}")
-            for i, row in enumerate(state.get("exploits", []), 1)
-        ]
-        session.lab = dict(state.get("lab", {}))
-        session.annotation = dict(state.get("annotation", {}))
-        session.status, session.note, session.settings = (
-            run["status"],
-            run.get("note", ""),
-            run.get("settings", {}),
-        )
-        session.metrics, session.samples, session.evaluation = (
-            contents["metrics"],
-            contents["samples"],
-            contents["evaluation"],
-        )
-        session.step_on_disk = int(state.get("step_on_disk", session.steps_done))
-        if (
-            session.steps_done > session.step_on_disk
-        ):  # ended between two saves of the weights: go on from where the weights are
-            session.metrics, session.samples = (
-                [row for row in rows if row["step"] <= session.step_on_disk]
-                for rows in (session.metrics, session.samples)
-            )
-            session.evaluation = None
-            session.note = (
-                f"{session.note} Its weights are those of step {session.step_on_disk}, so it goes"
-                " on from there.".strip()
-            )
-        session.user_prompts, session.rounds, session.votes = (
-            list(state.get("user_prompts", [])),
-            list(state.get("rounds", [])),
-            list(state.get("votes", [])),
-        )
-        session.fit_records, session.reward_summary = (
-            list(state.get("fit_records", [])),
-            dict(state.get("reward_summary", {})),
-        )
-        session.candidate_sets, session.drawn = (
-            list(state.get("candidate_sets", [])),
-            int(state.get("drawn", 0)),
-        )
-        session.current_round = int(run.get("round", 1))
-        session.branches, session.predictions = (
-            readable(list(state.get("branches", []))),
-            list(state.get("predictions", [])),
-        )
-        session.ppo_run, session.ppo_log = (
-            run_name(state.get("ppo_run")) or session.ppo_run,
-            [s for s in state.get("ppo_log", []) if s["step"] <= session.steps_done],
-        )
-        session.experiments = dict(state.get("experiments", {}))
-        session.model_hash = run["model"].get("sha256", "")
-        files = run["files"]
-        session.reward_model = ON_DISK if "reward_model.safetensors" in files else None
-        session.weights = ON_DISK if session.steps_done and "policy.safetensors" in files else None
-        session.start_weights = ON_DISK if "round_start.safetensors" in files else None
-    except (errors.BriefError, PreferenceError):
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise bundle.BundleError(
-            f"The bundle {directory} is incomplete: {type(error).__name__} {error} in run.json."
-        ) from error
-    return session
+
+def from_before(run: dict, state: dict) -> dict:
+    """The parts from a run.json of format 1's first writers, which had everything side by side."""
+    annotation, labs = dict(state.get("annotation", {})), dict(state.get("experiments", {}))
+    for old, new in (("speed", "speed_accuracy"), ("instructions", "instructions_matter")):
+        if annotation.get(old):
+            labs[new] = annotation[old]
+    if state.get("lab"):
+        labs[ABOUT_HEAD] = state["lab"]
+    files = run["files"]
+    on_disk = {
+        role: files[file]["sha256"] for role, file in bundle.WEIGHTS.items() if file in files
+    }
+    if "step_on_disk" in state:
+        on_disk["step"] = state["step_on_disk"]
+    asked = ("briefs", "older_count", "user_prompts", "candidate_sets", "drawn")
+    return {
+        "asked": {"brief": run["brief"], **{k: state[k] for k in asked if k in state}},
+        "judged": {
+            "imported": state.get("imported", 0),
+            "imports": annotation.get("imports", []),
+            "exploits": state.get("exploits", []),
+            "votes": state.get("votes", []),
+            "people": annotation.get("people", []),
+            "sitting": annotation.get("sitting", ""),
+        },
+        "learned": {
+            "head": on_disk.get("reward_model", ""),
+            "fit_records": list(state.get("fit_records", [])),
+            "summary": dict(state.get("reward_summary", {})),
+        },
+        "tuned": {
+            "weights": on_disk.get("policy", ""),
+            "run": state.get("ppo_run"),
+            "log": list(state.get("ppo_log", [])),
+        },
+        "history": {
+            "rounds": [_named(row) for row in state.get("rounds", [])],
+            "current_round": int(run.get("round", 1)),
+            "start": on_disk.get("round_start", ""),
+            "branches": [_named_branch(row) for row in state.get("branches", [])],
+            "predictions": list(state.get("predictions", [])),
+        },
+        "labs": labs,
+        "on_disk": on_disk,
+    }
+
+
+def _named(row: dict) -> dict:
+    """A finished round, or a branch, whose policy and reward model shared a file."""
+    file = row.get("file") if isinstance(row, dict) else None
+    if not file:
+        return row
+    return {**row, "weights": f"{file}.policy", "head": f"{file}.reward_model"}
+
+
+def _named_branch(branch: dict) -> dict:
+    if not isinstance(branch, dict) or not isinstance(branch.get("rounds"), list):
+        return branch
+    start = branch.get("start_file")
+    named = {"weights": "", "head": "", "log": branch.get("ppo_log"), **_named(branch)}
+    rows = [_named(row) for row in branch["rounds"]]
+    return {**named, "rounds": rows, "start": f"{start}.policy" if start else ""}

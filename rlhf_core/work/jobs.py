@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
+from rlhf_core.work import running
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,7 @@ class _Job:
     label: str
     owner: str
     long: bool
-    factory: (
-        Callable[[], Generator] | None
-    )  # dropped, as is the generator, when the job ends: they hold weights
+    order_given: object  # what to start; dropped, as is the generator, when the job ends: weights
     counts_records: (
         bool  # the unit of done and total: records (submitted with a total) or what Progress counts
     )
@@ -81,7 +80,7 @@ class _Job:
         self.ran = self.ran_until(now)
         self.status, self.since = status, now
         if status in FINISHED:
-            self.generator = self.factory = self.wish = None
+            self.generator = self.order_given = self.wish = None
 
     def pace(self) -> float | None:
         """Seconds a unit so far, None where nothing was measured. The first record is like no other
@@ -117,6 +116,7 @@ class JobQueue:
     any thread, and returns at once.
 
     Args:
+        start: makes an order's generator (``running.begin``).
         clock: seconds that only go up.
         threaded: start a daemon worker at the first ``submit``. Without it, whoever calls
         ``advance`` drives the queue.
@@ -131,6 +131,7 @@ class JobQueue:
 
     def __init__(
         self,
+        start: Callable[[object], Generator],
         *,
         clock: Callable[[], float] = time.monotonic,
         threaded: bool = True,
@@ -141,7 +142,7 @@ class JobQueue:
         max_records: int = 5_000,
         max_open: int = 16,
     ):
-        self._clock, self._threaded = clock, threaded
+        self._start, self._clock, self._threaded = start, clock, threaded
         self._paused_ttl, self._abandoned_ttl, self._finished_ttl = (
             paused_ttl,
             abandoned_ttl,
@@ -163,19 +164,13 @@ class JobQueue:
     # What pages and the command line call
 
     def submit(
-        self,
-        factory: Callable[[], Generator],
-        *,
-        label: str,
-        owner: str,
-        long: bool,
-        total: int | None = None,
+        self, order: object, *, label: str, owner: str, long: bool, total: int | None = None
     ) -> str:
         """Take a job and return its id.
 
         Args:
-            factory: makes the generator; called on the worker thread when the job gets its first
-                slice.
+            order: what to do; ``start`` makes a generator of it, on the worker thread, when the
+                job gets its first slice.
             label: what it does, in words. Jobs of one label are expected to take about as long for
             a record.
             owner: whose it is (a session's id).
@@ -204,7 +199,7 @@ class JobQueue:
                 label,
                 owner,
                 long,
-                factory,
+                order,
                 total is not None,
                 total,
                 self._next_order(),
@@ -410,7 +405,7 @@ class JobQueue:
         """
         try:
             if job.generator is None:
-                job.generator = job.factory()
+                job.generator = self._start(job.order_given)
             item = next(job.generator, _NOTHING)
             if item is _NOTHING:
                 return "done", None
@@ -593,7 +588,7 @@ def _sentence(error: BaseException) -> str:
     )
 
 
-_QUEUE = JobQueue()
+_QUEUE = JobQueue(running.begin)
 atexit.register(_QUEUE.close)
 
 

@@ -11,7 +11,7 @@ from tiny_models import END, PAD, one_thread, random_prompts, tiny_gpt2, tiny_tr
 
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.common.events import Progress
-from rlhf_core.lm.transformer import Transformer
+from rlhf_core.lm.families import trunk_of
 
 
 def random_world(outcomes, seed, ties=False):
@@ -103,7 +103,7 @@ def comparison(reference, **values):
 
 def test_records_say_what_the_best_of_the_pool_earn():
     model = tiny_gpt2()
-    items, rows = comparison(Transformer.from_pretrained(model))
+    items, rows = comparison(trunk_of(model))
     assert [row["n"] for row in rows] == [1, 2, 8] and items[0] == Progress("writing answers", 1, 5)
     r, scores = rows[0]["responses"], rows[0]["scores"]
     assert (

@@ -24,8 +24,8 @@ from rlhf_core.algorithms.dpo import TokenPair, answer_logprobs, both_logprobs, 
 from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import DPOSettings
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
-from rlhf_core.lm.transformer import Transformer
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # TRL stirs them up
 
@@ -141,14 +141,14 @@ def alone(model, prompt, answer, temperature):
 
 def test_log_probabilities_are_transformers_row_by_row(double):
     model = tiny_gpt2()
-    ours = both_logprobs(Transformer.from_pretrained(model), PAIRS, PAD, 0.7)
+    ours = both_logprobs(trunk_of(model), PAIRS, PAD, 0.7)
     chosen, rejected = (
         torch.stack([alone(model, p.prompt, getattr(p, side), 0.7) for p in PAIRS])
         for side in ("chosen", "rejected")
     )
     torch.testing.assert_close(ours, torch.stack([chosen, rejected]), atol=1e-9, rtol=0)
     one = answer_logprobs(
-        Transformer.from_pretrained(model), [PROMPTS[2]], [[10]], PAD, 0.7
+        trunk_of(model), [PROMPTS[2]], [[10]], PAD, 0.7
     )  # whatever else is in the batch
     assert one.item() == pytest.approx(chosen[2].item(), abs=1e-9)
 
@@ -169,14 +169,10 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
         for p in PAIRS
     ]  # TRL adds the end
     reference, model = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(
-        model.parameters(), nudged(Transformer.from_pretrained(model), 0.05).parameters()
-    ):
+    for p, q in zip(model.parameters(), nudged(trunk_of(model), 0.05).parameters()):
         p.data.copy_(q.data)
     model.requires_grad_(True)
-    ours_policy = Policy(
-        Transformer.from_pretrained(model), changed(SMALL, temperature=1.0)
-    )  # a copy
+    ours_policy = Policy(trunk_of(model), changed(SMALL, temperature=1.0))  # a copy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from datasets import Dataset
@@ -208,7 +204,7 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
     theirs = trainer.compute_loss(trainer.model.train(), inputs)
     theirs.backward()
 
-    ref_log_p = both_logprobs(Transformer.from_pretrained(reference), pairs, PAD, 1.0)
+    ref_log_p = both_logprobs(trunk_of(reference), pairs, PAD, 1.0)
     log_p = both_logprobs(ours_policy.trunk, pairs, PAD, 1.0)
     loss, info = dpo_loss(log_p, ref_log_p, ones(len(pairs)), ones(len(pairs)), 0.3)
     loss.backward()

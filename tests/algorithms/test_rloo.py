@@ -27,6 +27,7 @@ from rlhf_core.algorithms.rloo import answer_rewards, rloo_advantages, rloo_loss
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RLOOSettings
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.sampling import Responses, pad_left, pad_right, response_forward, token_logprobs
 from rlhf_core.lm.transformer import Transformer
@@ -246,7 +247,7 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
     """
     prompts = random_prompts([4, 4])  # of one length: the next test says why
     reference, old = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(old.parameters(), nudged(Transformer.from_pretrained(old), 0.05).parameters()):
+    for p, q in zip(old.parameters(), nudged(trunk_of(old), 0.05).parameters()):
         p.data.copy_(q.data)
     model = old.requires_grad_(True)
     trainer, inputs = trl_trainer(tmp_path, model, reference, prompts)
@@ -259,8 +260,8 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
         missing_end_penalty=0.0,
         max_grad_norm=1000.0,
     )
-    policy = Policy(Transformer.from_pretrained(copy.deepcopy(model)), settings)
-    batch = our_batch(policy.trunk, Transformer.from_pretrained(reference), prompts)
+    policy = Policy(trunk_of(copy.deepcopy(model)), settings)
+    batch = our_batch(policy.trunk, trunk_of(reference), prompts)
 
     ours = rloo_advantages(
         answer_rewards(
@@ -311,9 +312,7 @@ def test_trl_leaves_positions_to_the_model_so_that_gpt2_counts_the_left_padding_
     prompts, reference = random_prompts([2, 5]), tiny_gpt2()
     model = tiny_gpt2().requires_grad_(True)
     _, inputs = trl_trainer(tmp_path, model, reference, prompts)
-    ours = our_batch(
-        Transformer.from_pretrained(model), Transformer.from_pretrained(reference), prompts
-    ).responses.logprobs.sum(1)
+    ours = our_batch(trunk_of(model), trunk_of(reference), prompts).responses.logprobs.sum(1)
     alone = []  # each answer read after its prompt, without any padding
     with torch.no_grad():
         for row, answer in enumerate(ANSWERS):

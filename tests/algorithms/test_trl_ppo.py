@@ -33,6 +33,7 @@ from transformers import GPT2ForSequenceClassification, TrainerCallback
 from rlhf_core.algorithms import ppo
 from rlhf_core.algorithms.ppo import Policy, update, write_batch
 from rlhf_core.common.settings import PPOSettings
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.sampling import Responses, pad_left, response_forward, token_logprobs
 from rlhf_core.lm.transformer import Transformer
 
@@ -149,7 +150,7 @@ def policy_and_reference(settings: PPOSettings = SETTINGS):
     """A policy that has drifted from its reference and expects something; transformers' own model
     with the policy's weights.
     """
-    reference = Transformer.from_pretrained(tiny_gpt2(**SIZES))
+    reference = trunk_of(tiny_gpt2(**SIZES))
     policy = Policy(nudged(reference, 0.05), settings)
     policy.value_head.weight.data += 0.1 * torch.randn(
         1, WIDTH, generator=torch.Generator().manual_seed(4)

@@ -1,4 +1,4 @@
-"""Settings: what a slider may show is what a run may use, and what cannot work is refused by name."""
+"""Settings: what a slider shows is what a run may use; what cannot work is refused by name."""
 
 import dataclasses
 import math
@@ -6,13 +6,13 @@ import math
 import pytest
 
 from rlhf_core.common.errors import SettingsError
+from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import (
     DPOSettings,
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
     SamplingSettings,
-    describe,
 )
 
 ALL = (SamplingSettings, RewardModelSettings, PPOSettings, RLOOSettings, DPOSettings)
@@ -21,31 +21,51 @@ ALL = (SamplingSettings, RewardModelSettings, PPOSettings, RLOOSettings, DPOSett
 @pytest.mark.parametrize("cls", ALL)
 def test_every_setting_is_described_and_its_whole_range_is_allowed(cls):
     rows = describe(cls)
-    assert [row["name"] for row in rows] == [field.name for field in dataclasses.fields(cls)]
+    assert {row["name"] for row in rows} == {field.name for field in dataclasses.fields(cls)}
     for row in rows:
         assert row["help"].endswith(".") and row["low"] <= row["default"] <= row["high"]
-        extra = (
-            {"batch_size": 256}
-            if row["name"] == "minibatch_size"
-            else {"minibatch_size": 8}
-            if row["name"] == "batch_size"
-            else {}
-        )
+        extra = {"minibatch_size": {"batch_size": 256}, "batch_size": {"minibatch_size": 8}}
         for end in ("low", "high"):
-            assert cls(**{row["name"]: row[end]}, **extra).validate()
+            assert cls(**{row["name"]: row[end]}, **extra.get(row["name"], {})).validate()
+
+
+ORDER = {
+    PPOSettings: (
+        "steps batch_size max_new_tokens epochs minibatch_size learning_rate clip value_clip"
+        " value_coefficient value_rate gamma lam beta kl_target temperature score_clip conservative"
+        " missing_end_penalty frozen_layers max_grad_norm seed"
+    ),
+    RLOOSettings: (
+        "steps batch_size group max_new_tokens epochs minibatch_size learning_rate clip beta"
+        " temperature score_clip conservative missing_end_penalty frozen_layers max_grad_norm seed"
+    ),
+}
+
+
+@pytest.mark.parametrize("cls", ORDER)
+def test_the_knobs_stand_in_the_order_in_which_a_step_uses_them(cls):
+    assert [row["name"] for row in describe(cls)] == ORDER[cls].split()
+
+
+def test_what_ppo_and_rloo_share_means_the_same_in_both():
+    ppo, rloo = ({row["name"]: row for row in describe(cls)} for cls in ORDER)
+    differ = {name for name in ppo.keys() & rloo.keys() if ppo[name] != rloo[name]}
+    assert differ == {"epochs", "minibatch_size", "clip"}
+    assert {name for name in differ if ppo[name]["help"] != rloo[name]["help"]} == {"clip"}
+
+
+def test_settings_that_share_a_base_are_given_by_name():
+    with pytest.raises(TypeError):
+        PPOSettings(15)
 
 
 @pytest.mark.parametrize("cls", ALL)
 def test_outside_the_range_is_refused_by_name(cls):
     for row in describe(cls):
+        words = row["name"].replace("_", " ")
+        message = f"The setting {words} is .*between {row['low']} and {row['high']}"
         for value in (row["low"] - 1, row["high"] + 1):
-            with pytest.raises(
-                SettingsError,
-                match=(
-                    rf"The setting {row['name'].replace('_', ' ')} is .*between {row['low']} and"
-                    rf" {row['high']}"
-                ),
-            ):
+            with pytest.raises(SettingsError, match=message):
                 cls(**{row["name"]: value}).validate()
 
 

@@ -18,6 +18,7 @@ from rlhf_core.common import ppo_presets
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import symptoms
+from rlhf_core.loop import reward, scripted_rater, tuning, writing
 
 PROMPTS = random_prompts([3, 5, 4, 2, 3, 6])
 MILD = PPOSettings(
@@ -264,24 +265,24 @@ def test_presets_on_the_bundled_model_are_what_they_say(name):
         return [item for item in work if not isinstance(item, Progress)]
 
     session = Session(seed=0)
-    run(session.generate_pool(24))
-    run(session.judge_for_me(24))
-    run(session.fit_reward_model(RewardModelSettings(reference_samples=128)))
+    run(writing.generate_pool(session, 24))
+    run(scripted_rater.judge_for_me(session, 24))
+    run(reward.fit_reward_model(session, RewardModelSettings(reference_samples=128)))
     settings = PPOSettings(
         **ppo_presets.preset(name)
         | {"batch_size": 32, "minibatch_size": 32, "max_new_tokens": 16, "steps": 8}
     )
-    run(session.ppo(settings))
+    run(tuning.ppo(session, settings))
     found = {
         one["name"]
-        for one in symptoms.examine(session.metrics, session.samples, vars(settings))
+        for one in symptoms.examine(session.tuned.metrics, session.tuned.samples, vars(settings))
         if one["severity"] == "serious"
     }
     assert ("kl_explosion" in found) if name == "reckless" else found == set(), f"{name}: {found}"
     assert (
-        session.metrics[-1]["kl_to_reference"] > 50
+        session.tuned.metrics[-1]["kl_to_reference"] > 50
         if name == "reckless"
-        else session.metrics[-1]["kl_to_reference"] < 6
+        else session.tuned.metrics[-1]["kl_to_reference"] < 6
     )
 
 

@@ -12,13 +12,8 @@ import pytest
 
 from rlhf_core.__main__ import main
 from rlhf_core.exchange.label_studio import import_annotations
-from rlhf_core.judging.preferences import (
-    CHOICES,
-    Pair,
-    Ranking,
-    read_preferences,
-    write_preferences,
-)
+from rlhf_core.judging.preferences import CHOICES, Pair, Ranking, read_preferences
+from rlhf_core.store.formats import to_lines
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ANSWER = {
@@ -97,7 +92,7 @@ def test_judgements_go_out_and_come_back(call, tmp_path):
     pairs = [
         Pair("p", " x", f" {choice}", choice, 0.5, 2.5, "Kim", "meme-bot", 3) for choice in CHOICES
     ]
-    write_preferences(pairs, "prefs.jsonl")
+    Path("prefs.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     status, report, said = call(
         "export-label-studio",
         "prefs.jsonl",

@@ -10,15 +10,11 @@ from collections import Counter
 import pytest
 
 from rlhf_core.exchange.choices import MEANINGS, one_slip_apart, read_choice
-from rlhf_core.exchange.import_report import (
-    MAX_DEPTH,
-    ImportRefused,
-    ImportReport,
-    decode,
-    depth_of,
-)
+from rlhf_core.exchange.file_rows import MAX_DEPTH, decode, depth_of
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.spreadsheets import import_preferences
-from rlhf_core.judging.preferences import CHOICES, MAX_ROWS, Pair, write_preferences
+from rlhf_core.judging.preferences import CHOICES, MAX_ROWS, Pair
+from rlhf_core.store.formats import to_lines
 
 
 def table(*rows, delimiter=",", header=("prompt", "a", "b", "choice")) -> str:
@@ -272,7 +268,7 @@ def test_our_own_file_comes_back_as_it_was_with_nothing_to_report(tmp_path):
         Pair("p", " x", f" {choice}", choice, 1 / 3, 2.5, "Kim", "meme-bot", 4)
         for choice in CHOICES
     ]
-    write_preferences(pairs, tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     report = accounted(import_preferences((tmp_path / "p.jsonl").read_bytes(), "p.jsonl"))
     assert report.pairs == pairs and not (
         report.repaired or report.left_out or report.lost or report.notes

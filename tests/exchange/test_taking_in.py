@@ -17,9 +17,9 @@ import pytest
 from rlhf_core.common.errors import InputError, PreferenceError
 from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.exports import FORMATS, export_pairs
-from rlhf_core.exchange.label_studio import export_tasks
+from rlhf_core.exchange.label_studio_tasks import export_tasks
 from rlhf_core.judging.preferences import MAX_BYTES, Pair
-from rlhf_core.session import people
+from rlhf_core.session import asked, judged, people, saving
 from rlhf_core.session.state import MAX_IMPORTED_PROMPTS, Session
 
 PAIR = Pair(
@@ -46,12 +46,16 @@ def test_what_was_taken_in_can_be_given_back_newest_first():
     session = session_with(PAIR)
     other = replace(PAIR, prompt="A cat is", annotator="Ben")
     taking_in.take_in(session, [other, replace(other, prompt="A frog is")], "second.csv")
-    assert [pair.prompt for pair in session.imported] == ["An opossum is", "A cat is", "A frog is"]
+    assert [pair.prompt for pair in session.judged.imported] == [
+        "An opossum is",
+        "A cat is",
+        "A frog is",
+    ]
     assert taking_in.give_back(session) == {
         "file": "second.csv",
         "pairs": 2,
-    } and session.imported == [PAIR]
-    assert taking_in.give_back(session)["file"] == "first.csv" and session.imported == []
+    } and session.judged.imported == [PAIR]
+    assert taking_in.give_back(session)["file"] == "first.csv" and session.judged.imported == []
     assert taking_in.give_back(session) is None
 
 
@@ -75,7 +79,7 @@ def test_a_file_that_says_the_same_twice_keeps_both_the_first_time():
 
 def test_doubts_are_said_before_anything_is_taken():
     session = Session()
-    kept = session.brief.evaluation_prompts[0]
+    kept = session.asked.brief.evaluation_prompts[0]
     pairs = [
         replace(PAIR, prompt="x" * 401),
         replace(PAIR, prompt=kept),
@@ -94,7 +98,9 @@ def test_doubts_are_said_before_anything_is_taken():
         )
     ] == [True] * 4
     taking_in.take_in(session, fresh, "f")
-    assert len(session.pairs) == 3 and all(pair.prompt != kept for pair in session.learnable)
+    assert len(judged.pairs(session)) == 3 and all(
+        pair.prompt != kept for pair in judged.learnable(session)
+    )
 
 
 def test_too_many_or_none_are_refused_and_nothing_changes(monkeypatch):
@@ -104,7 +110,7 @@ def test_too_many_or_none_are_refused_and_nothing_changes(monkeypatch):
         taking_in.take_in(session, [PAIR, PAIR], "big.csv")
     with pytest.raises(InputError, match="nothing new in empty.csv"):
         taking_in.take_in(session, [], "empty.csv")
-    assert session.imported == [PAIR] and len(session.annotation["imports"]) == 1
+    assert session.judged.imported == [PAIR] and len(session.annotation["imports"]) == 1
 
 
 def test_names_are_given_only_where_there_is_none():
@@ -119,26 +125,30 @@ def test_a_file_of_thousands_of_prompts_does_not_become_thousands_of_prompts_to_
         *(replace(PAIR, prompt=f"prompt {n}") for n in range(3 * MAX_IMPORTED_PROMPTS))
     )
     assert (
-        len(session.training_prompts) == len(session.brief.training_prompts) + MAX_IMPORTED_PROMPTS
+        len(asked.training_prompts(session))
+        == len(session.asked.brief.training_prompts) + MAX_IMPORTED_PROMPTS
     )
 
 
 def test_it_is_there_again_after_a_restart(tmp_path):
     session = session_with(PAIR)
     people.sit_down(session, "Ada")
-    session.save(tmp_path / "bundle")
-    again = Session.open(tmp_path / "bundle")
-    assert again.imported == [PAIR] and people.sitting(again) == "Ada"
-    assert taking_in.give_back(again) == {"file": "first.csv", "pairs": 1} and again.imported == []
+    saving.save(session, tmp_path / "bundle")
+    again = saving.load(tmp_path / "bundle")
+    assert again.judged.imported == [PAIR] and people.sitting(again) == "Ada"
+    assert (
+        taking_in.give_back(again) == {"file": "first.csv", "pairs": 1}
+        and again.judged.imported == []
+    )
 
 
 def test_a_bundle_from_before_the_studio_still_opens(tmp_path):
     session = Session()
-    session.save(tmp_path / "bundle")
+    saving.save(session, tmp_path / "bundle")
     run = json.loads((tmp_path / "bundle" / "run.json").read_text())
     del run["state"]["annotation"]
     (tmp_path / "bundle" / "run.json").write_text(json.dumps(run))
-    assert people.sitting(Session.open(tmp_path / "bundle")) == "you"
+    assert people.sitting(saving.load(tmp_path / "bundle")) == "you"
 
 
 # --- every format that goes out comes back in -----------------------------------------------------
@@ -299,15 +309,15 @@ def test_encodings_are_read(encoding):
 
 
 def ranked(session: Session, name: str | None = None, choice: int = 0) -> None:
-    number = len(session.candidate_sets)
+    number = len(session.asked.candidate_sets)
     row = {
         "id": f"set-{number}",
         "prompt": f"prompt {number}",
         "texts": [" x", " y"],
         "finished": [True, False],
     }
-    session.candidate_sets = [*session.candidate_sets, row]
-    session.add_ranking(row["id"], groups=[[choice], [1 - choice]], annotator=name)
+    session.asked.candidate_sets = [*session.asked.candidate_sets, row]
+    judged.add_ranking(session, row["id"], groups=[[choice], [1 - choice]], annotator=name)
 
 
 def test_whoever_sits_here_is_the_annotator():
@@ -316,7 +326,7 @@ def test_whoever_sits_here_is_the_annotator():
     assert people.sit_down(session, "  Ada  Lovelace ") == "Ada Lovelace"
     ranked(session)
     ranked(session, "Ben")
-    assert [r.annotator for r in session.rankings] == ["you", "Ada Lovelace", "Ben"]
+    assert [r.annotator for r in session.judged.rankings] == ["you", "Ada Lovelace", "Ben"]
     assert people.people(session) == ["you", "Ada Lovelace"]
     assert people.sit_down(session, "ada lovelace") == "Ada Lovelace", (
         "the same person, however it is typed"
@@ -353,7 +363,7 @@ def test_second_opinions():
         [[1], [0]],
         [True, False],
     )
-    pair = session.pairs[-1]
+    pair = judged.pairs(session)[-1]
     assert (pair.a, pair.b, pair.choice, pair.annotator, pair.seconds) == (
         " y",
         " x",

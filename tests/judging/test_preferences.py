@@ -8,18 +8,19 @@ import re
 import pytest
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.judging.contradictions import contradictions
 from rlhf_core.judging.preferences import (
     Pair,
     Ranking,
-    contradictions,
+    finished_texts,
     nothing_to_learn,
     pair_from_row,
     pairs_from_rankings,
     read_preferences,
     split_prompts,
     training_pairs,
-    write_preferences,
 )
+from rlhf_core.store.formats import to_lines
 
 TEXTS = [" a.", " b.", " c.", " d."]
 
@@ -172,6 +173,17 @@ def test_rankings_come_back_from_plain_data():
         Ranking.from_dict({"id": "set-1"})
 
 
+def test_which_texts_the_model_ended_itself():
+    rows = [
+        Ranking("1", "p", [" x", " y"], [0, 1], verdict="skip", finished=[True, False]),
+        Ranking("2", "q", [" x", " z"], [0, 1], verdict="skip"),
+        Ranking("3", "p", [" y", " z"], [0, 1], verdict="skip", finished=[True, True]),
+    ]
+    found = finished_texts(rows)
+    assert found == {("p", " x"): True, ("p", " y"): True, ("p", " z"): True}
+    assert finished_texts(rows[:1])["p", " y"] is False and finished_texts([]) == {}
+
+
 # --- contradictions -------------------------------------------------------------------------------
 
 
@@ -248,13 +260,13 @@ def test_pairs_come_back_from_a_file_whatever_is_written_in_them(tmp_path):
         Pair("A cat is", odd, " y.", "b", 1 / 3, 2.5, "Kim", "meme-bot", 4),
         *(Pair("漢字", " x.", " y.", choice) for choice in ("tie", "both_bad", "skip", "a")),
     ]
-    write_preferences(pairs, tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     assert read_preferences(tmp_path / "p.jsonl") == pairs
 
 
 def test_rankings_pairs_come_back_too(tmp_path):
     pairs = pairs_from_rankings([ranking([[2, 3], [0], [1]], seconds=1.0), ranking(verdict="skip")])
-    write_preferences(pairs, tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_bytes(to_lines([pair.to_dict() for pair in pairs]))
     assert read_preferences(tmp_path / "p.jsonl") == pairs
 
 

@@ -18,8 +18,9 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.labs import context_flip
 from rlhf_core.labs.context_flip_briefs import choices
-from rlhf_core.session import registry
+from rlhf_core.session import asked, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
@@ -90,12 +91,12 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
     before = {
         name: value for name, value in vars(session).items() if name not in ("experiments", "lock")
     }
-    records = [item for item in session.context_flip(SMALL) if isinstance(item, dict)]
+    records = [item for item in context_flip.run(session, SMALL) if isinstance(item, dict)]
     assert len(records) == SMALL.records and json.loads(json.dumps(records)) == records
     changed = {name for name, value in before.items() if getattr(session, name) != value}
     assert changed <= {"step_on_disk"}, "the lab has models of its own"
 
-    found = session.experiments["context_flip"]
+    found = session.labs["context_flip"]
     assert found["status"] == "done" and json.loads(json.dumps(found)) == found
     assert (
         sum(found["votes"].values()) == 8 and found["votes"]["opposite"] > found["votes"]["alike"]
@@ -113,17 +114,17 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
     )
 
     row = found["sentences"][0]
-    *_, own = session.context_flip_own(row["prompt"], row["text"])
+    *_, own = context_flip.score_own(session, row["prompt"], row["text"])
     assert own["scores"] == pytest.approx(row["scores"], abs=0.02), (
         "a sentence typed in scores as it did in the lab"
     )
     with pytest.raises(InputError, match="empty"):
-        list(session.context_flip_own("A cat is", "  "))
+        list(context_flip.score_own(session, "A cat is", "  "))
 
-    again = Session.open(tmp_path / "run")
-    assert again.experiments["context_flip"] == found, "a reload finds it"
+    again = saving.load(tmp_path / "run")
+    assert again.labs["context_flip"] == found, "a reload finds it"
     with pytest.raises(InputError, match="no longer in memory"):
-        list(again.context_flip_own("A cat is", "a cat."))
+        list(context_flip.score_own(again, "A cat is", "a cat."))
 
 
 def test_two_briefs_share_their_prompts_and_what_is_kept_out_of_either_is_kept_out_of_both():
@@ -147,7 +148,7 @@ def test_two_briefs_share_their_prompts_and_what_is_kept_out_of_either_is_kept_o
 
 def test_briefs_that_cannot_be_set_against_each_other_are_refused_and_a_former_result_stays():
     session = Session()
-    session.experiments = {"context_flip": {"status": "done"}}
+    session.labs = {"context_flip": {"status": "done"}}
     biology, memes = PRESETS["biology-homework"], PRESETS["meme-bot"]
     alone = replace(biology, slug="mine", title="Mine", wanted=None)
     for chosen, own, words in (
@@ -156,11 +157,11 @@ def test_briefs_that_cannot_be_set_against_each_other_are_refused_and_a_former_r
         ((biology, memes), (True, False), "ranked fewer than 8 sets"),
     ):
         with pytest.raises(InputError, match=words):
-            list(session.context_flip(SMALL, list(chosen), own))
-    work = session.context_flip(SMALL)
+            list(context_flip.run(session, SMALL, list(chosen), own))
+    work = context_flip.run(session, SMALL)
     next(work)
     work.close()
-    assert session.experiments == {"context_flip": {"status": "done"}}
+    assert session.labs == {"context_flip": {"status": "done"}}
 
 
 def own_taste(session: Session, count: int) -> None:
@@ -169,16 +170,16 @@ def own_taste(session: Session, count: int) -> None:
         (" a small animal that lives in the wood and sleeps by day.", " a cat."),
         (" a mood on Monday with far too many tabs open.", " soup."),
     ]
-    session.rankings = [
+    session.judged.rankings = [
         Ranking(
             f"own-{i}",
-            session.training_prompts[i],
+            asked.training_prompts(session)[i],
             list(texts[i % 2]),
             [0, 1],
             [[0], [1]],
             None,
-            brief=session.brief.slug,
-            brief_version=session.brief.version,
+            brief=session.asked.brief.slug,
+            brief_version=session.asked.brief.version,
         )
         for i in range(count)
     ]
@@ -190,42 +191,44 @@ def test_the_learners_own_rankings_can_judge(small):
     assert [brief.slug for brief in choices(session)][:2] == ["biology-homework", "meme-bot"]
     records = [
         item
-        for item in session.context_flip(SMALL, [session.brief, PRESETS["meme-bot"]], (True, False))
+        for item in context_flip.run(
+            session, SMALL, [session.asked.brief, PRESETS["meme-bot"]], (True, False)
+        )
         if isinstance(item, dict)
     ]
-    found = session.experiments["context_flip"]
+    found = session.labs["context_flip"]
     assert len(records) == SMALL.records and found["votes"] == {}
     assert [(brief["rater"], brief["comparisons"]) for brief in found["briefs"]][0] == (
         "you",
         10,
     ) and found["briefs"][1]["rater"] == "scripted rater (rule)"
-    *_, longer = session.context_flip_own(
-        "A cat is", "a small animal that lives in the wood and sleeps by day."
+    *_, longer = context_flip.score_own(
+        session, "A cat is", "a small animal that lives in the wood and sleeps by day."
     )
-    *_, shorter = session.context_flip_own("A cat is", "a cat.")
+    *_, shorter = context_flip.score_own(session, "A cat is", "a cat.")
     assert longer["scores"][0] > shorter["scores"][0], (
         "the first reward model learned the learner's taste"
     )
-    assert len(session.rankings) == 10 and session.reward_model is None
+    assert len(session.judged.rankings) == 10 and session.learned.head is None
 
 
 def test_a_stop_keeps_what_was_found(small):
     session = Session()
-    work = session.context_flip(SMALL)
+    work = context_flip.run(session, SMALL)
     for item in work:
         if isinstance(item, dict) and item["kind"] == "scores":
             work.close()
-    found = session.experiments["context_flip"]
+    found = session.labs["context_flip"]
     assert found["status"] == "stopped" and found["sentences"] and not found["answers"]
 
 
 def test_a_bundle_from_before_the_lab_opens(tmp_path):
     session = Session(directory=tmp_path / "run")
-    session.save()
+    saving.save(session)
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["state"].pop("experiments") == {}
     (tmp_path / "run" / "run.json").write_text(json.dumps(run))
-    assert Session.open(tmp_path / "run").experiments == {}
+    assert saving.load(tmp_path / "run").labs == {}
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -304,7 +307,7 @@ def queue(monkeypatch) -> jobs.JobQueue:
 def opened(found: dict | None = None) -> tuple[Session, AppTest]:
     session = registry.create()
     session.directory = None
-    session.experiments = {"context_flip": found} if found else {}
+    session.labs = {"context_flip": found} if found else {}
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     app.query_params["run"] = session.id
     app.run()

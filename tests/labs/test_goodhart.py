@@ -25,6 +25,8 @@ from rlhf_core.judging.preferences import Ranking
 from rlhf_core.labs import goodhart, side_by_side
 from rlhf_core.labs.measuring import Answer, answers_of
 from rlhf_core.lm import language_model
+from rlhf_core.loop import reward, scripted_rater
+from rlhf_core.session import judged, saving
 from rlhf_core.session.state import Session
 
 BRIEF = PRESETS["biology-homework"].edited(
@@ -65,9 +67,9 @@ def lm():
 
 def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
     session, before = Session(BRIEF, directory=tmp_path / "s"), lm.fingerprint()
-    records = drain(session.goodhart(GOODHART))
+    records = drain(goodhart.run(session, GOODHART))
     assert len(records) == GOODHART.records == 1 + 3 * 3
-    found = session.experiments["goodhart"]
+    found = session.labs["goodhart"]
     assert found["status"] == "done" and list(found["points"]) == list(GOODHART.RUNS)
     for rows in found["points"].values():
         assert [row["step"] for row in rows] == [0, 2, 4]
@@ -95,27 +97,27 @@ def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
     # Nothing of the learner's was touched, the base is as it was, and a reload finds it all.
     assert lm.fingerprint() == before
     assert (
-        session.rankings,
-        session.metrics,
-        session.candidate_sets,
-        session.reward_model,
-        session.weights,
+        session.judged.rankings,
+        session.tuned.metrics,
+        session.asked.candidate_sets,
+        session.learned.head,
+        session.tuned.weights,
         session.policy,
     ) == ([], [], [], None, None, None)
-    assert Session.open(session.directory).experiments == session.experiments
+    assert saving.load(session.directory).labs == session.labs
 
 
 def test_the_same_seed_tells_the_same_story_and_a_stop_keeps_it(lm):
     sessions = [Session(BRIEF), Session(BRIEF)]
     for session in sessions:
-        work = session.goodhart(GOODHART)
+        work = goodhart.run(session, GOODHART)
         points = 0
         for item in work:
             points += isinstance(item, dict) and item["kind"] == "point"
             if points == 2:
                 break  # step 0 and step 2
         work.close()
-    first, second = (session.experiments["goodhart"] for session in sessions)
+    first, second = (session.labs["goodhart"] for session in sessions)
     assert first["status"] == "stopped" and [row["step"] for row in first["points"]["free"]] == [
         0,
         2,
@@ -125,10 +127,10 @@ def test_the_same_seed_tells_the_same_story_and_a_stop_keeps_it(lm):
 
 def test_an_impossible_setting_is_refused_before_anything_is_lost(lm):
     session = Session(BRIEF)
-    session.experiments = {"goodhart": {"kept": 1}}
+    session.labs = {"goodhart": {"kept": 1}}
     with pytest.raises(SettingsError, match="beta is 0"):
-        drain(session.goodhart(GoodhartSettings(beta=0.0)))
-    assert session.experiments == {"goodhart": {"kept": 1}}
+        drain(goodhart.run(session, GoodhartSettings(beta=0.0)))
+    assert session.labs == {"goodhart": {"kept": 1}}
 
 
 def test_a_brief_without_a_rule_borrows_one(lm):
@@ -143,9 +145,9 @@ def test_a_brief_without_a_rule_borrows_one(lm):
 
 def test_measured_answers_are_the_originals_at_no_distance_and_repeatable(lm):
     session = Session(BRIEF)
-    drain(session.judge_for_me(6, 2))
-    drain(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
-    model, prompts = session.reward_model, [lm.encode("A badger is"), lm.encode("A fox is")]
+    drain(scripted_rater.judge_for_me(session, 6, 2))
+    drain(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
+    model, prompts = session.learned.head, [lm.encode("A badger is"), lm.encode("A fox is")]
     one, two = (
         [*answers_of(lm, lm.trunk, model, prompts, 4, wanted="fact", seed=5, stage="x")][-1]
         for _ in range(2)
@@ -199,9 +201,9 @@ def test_the_frontier_trades_as_well_as_any_reweighting_can():
 
 def test_four_algorithms_from_the_same_comparisons(lm):
     session = Session(BRIEF)
-    records = drain(session.algorithms(ALGORITHMS))
+    records = drain(side_by_side.run(session, ALGORITHMS))
     assert len(records) == ALGORITHMS.records == 1 + 3 * 2
-    found = session.experiments["algorithms"]
+    found = session.labs["algorithms"]
     assert (
         found["status"] == "done"
         and list(found["points"]) == list(ALGORITHMS.TRAINED)
@@ -213,18 +215,18 @@ def test_four_algorithms_from_the_same_comparisons(lm):
             and rows[0]["seconds"] == 0 < rows[1]["seconds"]
             and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
         )
-    assert session.rankings == [] and session.reward_model is None
+    assert session.judged.rankings == [] and session.learned.head is None
 
 
 def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
     session = Session(BRIEF)
     with pytest.raises(InputError, match="cannot be used yet"):
-        drain(session.algorithms(ALGORITHMS, own=True))
+        drain(side_by_side.run(session, ALGORITHMS, own=True))
     texts = [" a small mammal that eats insects.", " basically me on a Monday."]
     for number, groups in enumerate(([[0], [1]], [[0], [1]], [[0, 1]], [[1], [0]])):
         prompt = BRIEF.training_prompts[number]
-        session.rankings = [
-            *session.rankings,
+        session.judged.rankings = [
+            *session.judged.rankings,
             Ranking(
                 f"r{number}",
                 prompt,
@@ -241,12 +243,12 @@ def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
         (facts, memes, 0.5),
         (memes, facts, 1.0),
     ]
-    kept = list(session.rankings)
-    work = session.algorithms(ALGORITHMS, own=True)
+    kept = list(session.judged.rankings)
+    work = side_by_side.run(session, ALGORITHMS, own=True)
     next(item for item in work if isinstance(item, dict) and item["kind"] == "pool")
     work.close()
     assert (
-        session.experiments["algorithms"]["rater"] == session.rater
-        and session.experiments["algorithms"]["pairs"] == 4
-        and session.rankings == kept
+        session.labs["algorithms"]["rater"] == judged.rater(session)
+        and session.labs["algorithms"]["pairs"] == 4
+        and session.judged.rankings == kept
     )

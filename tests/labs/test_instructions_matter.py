@@ -17,6 +17,7 @@ from rlhf_core.judging.register import judge
 from rlhf_core.labs import instructions_matter as lab_of_briefs
 from rlhf_core.labs import instructions_models
 from rlhf_core.labs.instructions_matter import answer, begin, now, results, undo
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
 BIOLOGY = briefs.PRESETS["biology-homework"]
@@ -41,14 +42,14 @@ def begun(seed: int = 1, without: int = 0) -> Session:
 
 def judge_all(session: Session, which: str, text_of, seconds=lambda pair: 2.0) -> None:
     """Answer everything under ``which``; ``text_of(pair)``: 0, 1 or None for a tie."""
-    while (asked := now(session.annotation["instructions"])) and asked["which"] == which:
+    while (asked := now(session.labs["instructions_matter"])) and asked["which"] == which:
         text = text_of(asked["pair"])
         choice = "tie" if text is None else "a" if asked["shown"][0] == text else "b"
         answer(session, choice, seconds(asked["pair"]), (which, asked["pair"]))
 
 
 def both(session: Session, vague, precise, times=None) -> dict:
-    lab = session.annotation["instructions"]
+    lab = session.labs["instructions_matter"]
     for which in lab["order"]:
         judge_all(
             session,
@@ -56,7 +57,7 @@ def both(session: Session, vague, precise, times=None) -> dict:
             {"vague": vague, "precise": precise}[which],
             (times or {}).get(which, lambda pair: 2.0),
         )
-    return results(session.annotation["instructions"])
+    return results(session.labs["instructions_matter"])
 
 
 # --- the design -----------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def test_a_coin_decides_the_order_and_both_orders_come():
 
 def test_every_pair_comes_once_under_each_brief_in_another_order_on_sides_drawn_anew():
     session, seen = begun(), {"vague": [], "precise": []}
-    while asked := now(session.annotation["instructions"]):
+    while asked := now(session.labs["instructions_matter"]):
         seen[asked["which"]].append((asked["pair"], asked["shown"][0]))
         answer(session, "a", 1.0, (asked["which"], asked["pair"]))
     pairs = {which: [pair for pair, _ in rows] for which, rows in seen.items()}
@@ -85,28 +86,28 @@ def test_every_pair_comes_once_under_each_brief_in_another_order_on_sides_drawn_
 
 def test_undo_stays_within_the_part_and_late_presses_do_nothing():
     session = begun()
-    first = now(session.annotation["instructions"])
+    first = now(session.labs["instructions_matter"])
     assert not undo(session)
     answer(session, "a", 1.0, (first["which"], first["pair"]))
     answer(session, "b", 1.0, (first["which"], first["pair"]))  # the card has moved on
-    assert len(session.annotation["instructions"]["answers"][first["which"]]) == 1
-    assert undo(session) and now(session.annotation["instructions"]) == first
+    assert len(session.labs["instructions_matter"]["answers"][first["which"]]) == 1
+    assert undo(session) and now(session.labs["instructions_matter"]) == first
     judge_all(session, first["which"], lambda pair: 0)
     assert not undo(session), "the first part is closed once the second has begun"
     with pytest.raises(InputError):
-        asked = now(session.annotation["instructions"])
+        asked = now(session.labs["instructions_matter"])
         answer(session, "both_bad", 1.0, (asked["which"], asked["pair"]))
 
 
 def test_half_way_is_found_again_after_a_restart(tmp_path):
     session = begun()
-    first = now(session.annotation["instructions"])
+    first = now(session.labs["instructions_matter"])
     answer(session, "tie", 1.25, (first["which"], first["pair"]))
-    session.save(tmp_path / "bundle")
-    again = Session.open(tmp_path / "bundle")
+    saving.save(session, tmp_path / "bundle")
+    again = saving.load(tmp_path / "bundle")
     assert (
         again.annotation == json.loads(json.dumps(session.annotation))
-        and now(again.annotation["instructions"])["done"] == 1
+        and now(again.labs["instructions_matter"])["done"] == 1
     )
 
 
@@ -169,7 +170,7 @@ def test_ties_are_no_right_answers_and_pairs_without_a_reference_are_not_counted
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6])
 def test_seconds_are_compared_pair_by_pair_and_the_order_is_named(seed):
     session = begun(seed)
-    second = session.annotation["instructions"]["order"][1]
+    second = session.labs["instructions_matter"]["order"][1]
     found = both(
         session,
         lambda pair: 0,
@@ -187,9 +188,9 @@ def test_seconds_are_compared_pair_by_pair_and_the_order_is_named(seed):
 
 def test_results_half_way():
     session = begun()
-    assert results(session.annotation["instructions"])["count"] == 0
-    judge_all(session, session.annotation["instructions"]["order"][0], lambda pair: 0)
-    found = results(session.annotation["instructions"])
+    assert results(session.labs["instructions_matter"])["count"] == 0
+    judge_all(session, session.labs["instructions_matter"]["order"][0], lambda pair: 0)
+    found = results(session.labs["instructions_matter"])
     assert (
         found["count"] == 0
         and found["difference"] is None
@@ -211,7 +212,7 @@ def judged():
         for item in instructions_models.write_pairs(session, 3)
         if not isinstance(item, Progress)
     ]
-    lab = session.annotation["instructions"]
+    lab = session.labs["instructions_matter"]
     for which in lab["order"]:
         judge_all(
             session,
@@ -227,7 +228,7 @@ def judged():
 
 def test_the_pairs_are_of_twelve_prompts_and_the_reference_is_the_rules(judged):
     session, record = judged
-    pairs = session.annotation["instructions"]["pairs"]
+    pairs = session.labs["instructions_matter"]["pairs"]
     assert (
         record["count"] == 12 == len({pair["prompt"] for pair in pairs})
         and record["with_reference"] == 12
@@ -263,7 +264,7 @@ def test_opposite_answers_make_opposite_models(judged, monkeypatch):
         record["precise"]["low"] <= record["precise"]["accuracy"] <= record["precise"]["high"]
         and record["tests"] >= 20
     )
-    assert session.annotation["instructions"]["models"] == record
+    assert session.labs["instructions_matter"]["models"] == record
     json.dumps(record)
 
 
@@ -275,7 +276,7 @@ def instructions_settings():
 
 def test_a_brief_under_which_all_are_ties_has_no_model(judged, monkeypatch):
     session, _ = judged
-    lab = session.annotation["instructions"]
+    lab = session.labs["instructions_matter"]
     other = Session(BIOLOGY)
     ties = [{**row, "text": None} for row in lab["answers"]["vague"]]
     other.annotation = {

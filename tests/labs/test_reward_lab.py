@@ -11,7 +11,8 @@ from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import reward_lab
 from rlhf_core.labs.hacking_board import best_of_n_board, exploits_to_pairs
-from rlhf_core.loop import whole
+from rlhf_core.loop import reward, scripted_rater, whole, writing
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
 PROMPT = "An opossum is"
@@ -24,9 +25,9 @@ def records(work) -> list[dict]:
 @pytest.fixture(scope="module")
 def session():
     session = Session(briefs.PRESETS["biology-homework"])
-    records(session.judge_for_me(10, 2))
-    records(session.generate_pool(4, 2))
-    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
+    records(scripted_rater.judge_for_me(session, 10, 2))
+    records(writing.generate_pool(session, 4, 2))
+    records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
     return session
 
 
@@ -54,16 +55,16 @@ def test_the_report_the_words_and_the_votes(session):
     assert by_votes["agreement"] < 0.05 and nearest["rows"]
     (listed,) = records(reward_lab.votes(session))
     rows = listed["rows"]
-    assert sorted(row["index"] for row in rows) == list(range(len(session.learnable))) and all(
-        row["a"] == session.learnable[row["index"]].a for row in rows
-    )
+    assert sorted(row["index"] for row in rows) == list(
+        range(len(judged.learnable(session)))
+    ) and all(row["a"] == judged.learnable(session)[row["index"]].a for row in rows)
     assert [row["largest"] for row in rows] == sorted(
         (row["largest"] for row in rows), reverse=True
     )
 
 
 def test_a_flip_changes_nothing_in_the_session(session):
-    before = [pair.choice for pair in session.pairs]
+    before = [pair.choice for pair in judged.pairs(session)]
     (record,) = records(reward_lab.flip(session, 0))
     assert (
         len(record["before"]) == len(record["after"]) == len(record["texts"])
@@ -75,25 +76,8 @@ def test_a_flip_changes_nothing_in_the_session(session):
     )
     assert (
         record["texts"] == [" a mood.", " a small animal."]
-        and [pair.choice for pair in session.pairs] == before
+        and [pair.choice for pair in judged.pairs(session)] == before
     )
-
-
-def test_the_next_question_is_among_those_that_wait(session):
-    (record,) = records(reward_lab.ask_next(session))
-    row = next(row for row in session.unranked() if row["id"] == record["id"])
-    assert (
-        record["texts"] == [row["texts"][record["a"]], row["texts"][record["b"]]]
-        and record["bits"] > 0
-    )
-
-
-def test_before_anything_was_judged_it_asks_about_the_two_that_differ_most(session):
-    fresh = Session(session.brief)
-    fresh.settings = {"reward_model": {"reference_samples": 64}}
-    fresh.candidate_sets = [dict(row) for row in session.unranked()]
-    (record,) = records(reward_lab.ask_next(fresh))
-    assert record["bits"] is None and "differ most" in record["sentence"]
 
 
 def test_the_board(session):
@@ -115,8 +99,6 @@ def test_what_is_missing_is_said():
     empty = Session(briefs.PRESETS["biology-homework"])
     with pytest.raises(RewardModelError, match="no comparison was made yet"):
         records(reward_lab.report(empty))
-    with pytest.raises(InputError, match="No outputs wait to be judged"):
-        records(reward_lab.ask_next(empty))
 
 
 def test_an_empty_text_is_refused(session):

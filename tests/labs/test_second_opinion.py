@@ -15,7 +15,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, split_prompts
 from rlhf_core.labs import hacking_board, reward_lab, second_opinion
 from rlhf_core.labs.hacking import attack
-from rlhf_core.loop import whole
+from rlhf_core.loop import reward, whole
 from rlhf_core.rewards import reward_model
 from rlhf_core.session.state import Session
 
@@ -32,8 +32,10 @@ def records(work) -> list[dict]:
 def session() -> Session:
     session = Session(briefs.PRESETS["biology-homework"])
     session.settings = {"reward_model": {"reference_samples": 64}}
-    prompts = session.brief.training_prompts[:5]
-    session.imported = [Pair(prompts[n % 5], FACTS[n % 3], MEMES[n // 5], "a") for n in range(15)]
+    prompts = session.asked.brief.training_prompts[:5]
+    session.judged.imported = [
+        Pair(prompts[n % 5], FACTS[n % 3], MEMES[n // 5], "a") for n in range(15)
+    ]
     return session
 
 
@@ -43,26 +45,26 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
         len(row["examples"]) == len(last["examples"]) >= 9 for row in epochs
     )
     assert (
-        session.lab["fine_tuned"] == last
+        session.labs["reward_model"]["fine_tuned"] == last
         and session.settings["fine_tuned"]["epochs"] == 2
-        and session.reward_model is None
+        and session.learned.head is None
     )
     lab = reward_lab._LABS[session][1]
     held = {
         prompt
         for prompt, fold in split_prompts(
-            [pair.prompt for pair in session.imported], SHORT.folds, SHORT.seed
+            [pair.prompt for pair in session.judged.imported], SHORT.folds, SHORT.seed
         ).items()
         if fold == 0
     }
-    rest = Session(session.brief)
-    rest.settings, rest.imported = (
+    rest = Session(session.asked.brief)
+    rest.settings, rest.judged.imported = (
         session.settings,
-        [pair for pair in session.imported if pair.prompt not in held],
+        [pair for pair in session.judged.imported if pair.prompt not in held],
     )
     records(reward_lab.votes(rest))
     head, right, count = reward_lab._LABS[rest][1].model, 0, 0
-    for pair in session.imported:
+    for pair in session.judged.imported:
         if pair.prompt in held:
             a, b = head.score(torch.stack(list(pooled(lab, pair))))
             right, count = right + bool(a > b), count + 1
@@ -116,8 +118,8 @@ def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
 
 
 def test_each_score_of_the_list_carries_both_kinds_of_doubt(session):
-    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
-    examples = session.reward_summary["examples"]
+    records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
+    examples = session.learned.summary["examples"]
     assert len(examples) >= 9 and all(
         row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples
     )
@@ -169,24 +171,24 @@ def test_the_search_finds_what_the_score_rewards_and_is_seeded():
 
 
 def test_exploits_need_nonsense_and_an_honest_text(session):
-    prompt = session.brief.training_prompts[0]
+    prompt = session.asked.brief.training_prompts[0]
     with pytest.raises(InputError, match="no nonsense text on the board"):
         records(second_opinion.reject_exploits(session, prompt))
-    assert session.exploits == []
+    assert session.judged.exploits == []
 
 
 def test_rejecting_twice_adds_nothing_twice(session):
-    prompt = session.brief.training_prompts[0]
+    prompt = session.asked.brief.training_prompts[0]
     records(second_opinion.try_text(session, prompt, "zxq vrrp blort wug zxq vrrp"))
     records(second_opinion.race(session, prompt))
     hacking_board.call_it(
         session, prompt, hacking_board.board_of(session, prompt)["entries"][0]["text"], True
     )
     records(second_opinion.reject_exploits(session, prompt))
-    once = list(session.exploits)
-    assert len(once) == 1 and isinstance(session.reward_model, reward_model.RewardModel)
+    once = list(session.judged.exploits)
+    assert len(once) == 1 and isinstance(session.learned.head, reward_model.RewardModel)
     *_, hole = records(second_opinion.reject_exploits(session, prompt))
     best = hacking_board.board_of(session, prompt)["best"]["text"]
-    assert [pair for pair in session.exploits if pair.a == best] == [
-        pair for pair in session.exploits if pair.a == best
+    assert [pair for pair in session.judged.exploits if pair.a == best] == [
+        pair for pair in session.judged.exploits if pair.a == best
     ][:1] and hole["kind"] == "hole"

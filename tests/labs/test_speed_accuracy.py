@@ -9,6 +9,7 @@ import pytest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.labs import speed_accuracy as lab
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
 
@@ -135,8 +136,8 @@ def test_stopping_half_way_keeps_what_was_done_and_a_reload_finds_it(tmp_path):
     session = Session()
     lab.begin(session, "you", 0)
     play(session, lambda n: True, 2.0, most=5)
-    session.save(tmp_path / "bundle")
-    again = Session.open(tmp_path / "bundle")
+    saving.save(session, tmp_path / "bundle")
+    again = saving.load(tmp_path / "bundle")
     assert lab.now(lab.runs_of(again)[0])["number"] == 5 and again.annotation == json.loads(
         json.dumps(session.annotation)
     )

@@ -19,7 +19,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import reward_lab, whose_preferences
-from rlhf_core.loop import next_question
+from rlhf_core.loop import next_question, reward
 from rlhf_core.rewards import comparisons
 from rlhf_core.session.state import Session
 
@@ -121,7 +121,7 @@ def test_who_has_enough_votes():
 
 def test_too_few_people_are_told_who_lacks_what():
     session = Session(briefs.PRESETS["biology-homework"])
-    session.imported = [Pair("An owl is", " x.", " y.", "a", annotator="Ada")]
+    session.judged.imported = [Pair("An owl is", " x.", " y.", "a", annotator="Ada")]
     with pytest.raises(
         InputError, match=r"Two people or more are needed.*Ada: 1 clear votes on 1 prompts"
     ):
@@ -136,17 +136,17 @@ def test_on_the_bundled_model_also_with_a_prompt_that_is_too_long_for_it():
         for who in ("Ada", "Ben", "Cleo")
         for g in gold
     ]
-    session.imported = [*votes, Pair("mot " * 900, " x.", " y.", "a", annotator="Ada")]
+    session.judged.imported = [*votes, Pair("mot " * 900, " x.", " y.", "a", annotator="Ada")]
     session.settings = {"reward_model": {"reference_samples": 64}}
     for work in (
-        session.fit_reward_model(RewardModelSettings(reference_samples=64)),
+        reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)),
         reward_lab.report(session),
         next_question.prepare(session),
     ):
         list(work)  # one row that can't be read is no reason to refuse the others
     assert (
         "Left out, because the prompt is too long for this model: 1 of 37 comparisons"
-        in session.reward_summary["note"]
+        in session.learned.summary["note"]
     )
     (record,) = [
         item for item in whose_preferences.compare_people(session) if not isinstance(item, Progress)

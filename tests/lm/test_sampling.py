@@ -11,6 +11,7 @@ from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsW
 
 from rlhf_core.common.settings import SamplingSettings
 from rlhf_core.lm import language_model
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import (
     collect,
@@ -25,7 +26,6 @@ from rlhf_core.lm.sampling import (
     token_logprobs,
     uniform_numbers,
 )
-from rlhf_core.lm.transformer import Transformer
 
 TEMPERATURE = 0.7
 
@@ -49,7 +49,7 @@ def rollout():
     """
     model = tiny_gpt2()
     responses = written(
-        Transformer.from_pretrained(model),
+        trunk_of(model),
         random_prompts([3, 9, 1, 6]),
         10,
         samples=3,
@@ -100,7 +100,7 @@ def test_rollout_logprobs_are_those_of_a_full_forward_by_trl_and_by_hand(rollout
 
 def test_reading_a_response_again_gives_the_states_it_was_written_from(rollout):
     model, responses, rows = rollout
-    trunk = Transformer.from_pretrained(model)
+    trunk = trunk_of(model)
     with torch.no_grad():
         before, at = response_forward(
             trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask
@@ -275,7 +275,7 @@ def test_top_k_and_top_p_switched_off_change_nothing():
 
 def test_top_k_of_one_is_greedy_whatever_the_numbers_and_logprobs_stay_those_of_the_model():
     model, (prompt,) = tiny_gpt2(), random_prompts([4])
-    trunk = Transformer.from_pretrained(model)
+    trunk = trunk_of(model)
     one, other = (
         written(trunk, [prompt], 5, seed=seed, top_k=1, temperature=TEMPERATURE) for seed in (1, 2)
     )
@@ -295,9 +295,9 @@ def test_top_k_of_one_is_greedy_whatever_the_numbers_and_logprobs_stay_those_of_
 def test_written_tokens_follow_the_models_probabilities_at_the_temperature():
     model, (prompt,) = tiny_gpt2(vocabulary=12), random_prompts([4], 12)
     expected = (model(torch.tensor([prompt])).logits[0, -1].double() / TEMPERATURE).softmax(0)
-    tokens = written(
-        Transformer.from_pretrained(model), [prompt], 1, samples=4000, temperature=TEMPERATURE
-    ).tokens[:, 0]
+    tokens = written(trunk_of(model), [prompt], 1, samples=4000, temperature=TEMPERATURE).tokens[
+        :, 0
+    ]
     found = torch.bincount(tokens, minlength=12).double() / 4000
     assert ((found - expected).abs() < 4 * (expected * (1 - expected) / 4000).sqrt() + 1e-4).all()
 

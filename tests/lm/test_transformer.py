@@ -7,9 +7,10 @@ import torch
 from tiny_models import END, one_thread, random_prompts, tiny_gpt2, tiny_trunk  # noqa: F401
 
 from rlhf_core.lm import language_model
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.sampling import pad_left
-from rlhf_core.lm.transformer import KeyValueCache, Transformer, causal_mask, position_ids
+from rlhf_core.lm.transformer import KeyValueCache, causal_mask, position_ids
 
 CONFIGS = {
     "two layers": {},
@@ -44,7 +45,7 @@ def test_forward_is_transformers_forward(config):
     theirs = model(
         input_ids=ids, attention_mask=mask.long(), position_ids=position_ids(mask)
     ).logits
-    ours = own_logits(Transformer.from_pretrained(model), ids, mask)
+    ours = own_logits(trunk_of(model), ids, mask)
     torch.testing.assert_close(ours[mask], theirs[mask], atol=1e-5, rtol=0)
     assert theirs[mask].std() > 0.5  # the comparison has something to compare
 
@@ -56,7 +57,7 @@ def test_forward_is_transformers_forward_row_by_row_without_any_padding():
     model = tiny_gpt2()
     prompts = random_prompts([3, 9, 1, 6])
     ids, mask = pad_left(prompts, 1)
-    ours = own_logits(Transformer.from_pretrained(model), ids, mask)
+    ours = own_logits(trunk_of(model), ids, mask)
     for row, prompt in enumerate(prompts):
         torch.testing.assert_close(
             ours[row, -len(prompt) :], model(torch.tensor([prompt])).logits[0], atol=1e-5, rtol=0

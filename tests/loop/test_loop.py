@@ -11,8 +11,8 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.judging import briefs
-from rlhf_core.loop import workbench
-from rlhf_core.session import registry
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
+from rlhf_core.session import asked, judged, registry, rounds, saving
 from rlhf_core.session.state import ON_DISK, SCRIPTED, Session
 from rlhf_core.store import bundle
 
@@ -26,14 +26,14 @@ def run(work) -> list[dict]:
 
 def tuned(directory=None, seed: int = 0, brief: str = "meme-bot") -> Session:
     session = Session(briefs.PRESETS[brief], seed=seed, directory=directory)
-    run(session.judge_for_me(10))
-    run(session.fit_reward_model(FEW))
-    run(session.ppo(SHORT))
+    run(scripted_rater.judge_for_me(session, 10))
+    run(reward.fit_reward_model(session, FEW))
+    run(tuning.ppo(session, SHORT))
     return session
 
 
 def numbers(session: Session) -> list:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in session.metrics]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in session.tuned.metrics]
 
 
 def same(a: dict, b: dict) -> bool:
@@ -43,53 +43,68 @@ def same(a: dict, b: dict) -> bool:
 def test_the_whole_loop_says_who_judged_and_measures_on_unseen_prompts():
     session = Session(briefs.PRESETS["biology-homework"])
     before = workbench.ready(session).fingerprint()
-    stages = [r["stage"] for r in run(session.run_once(comparisons=8, steps=1))]
+    stages = [r["stage"] for r in run(whole.run_once(session, comparisons=8, steps=1))]
     assert list(dict.fromkeys(stages)) == ["generate", "rank", "reward", "ppo", "evaluate"]
-    assert session.rater == SCRIPTED and {r.annotator for r in session.rankings} == {SCRIPTED}
-    assert len(session.rankings) == 8 and [row["step"] for row in session.metrics] == [0, 1]
-    asked = {row["prompt"] for row in session.candidate_sets} | {
-        row["prompt"] for row in session.samples
+    assert judged.rater(session) == SCRIPTED and {r.annotator for r in session.judged.rankings} == {
+        SCRIPTED
     }
-    assert asked <= set(session.brief.training_prompts)
-    assert {pair["prompt"] for pair in session.evaluation["pairs"]} <= set(
-        session.brief.evaluation_prompts
+    assert len(session.judged.rankings) == 8 and [row["step"] for row in session.tuned.metrics] == [
+        0,
+        1,
+    ]
+    asked = {row["prompt"] for row in session.asked.candidate_sets} | {
+        row["prompt"] for row in session.tuned.samples
+    }
+    assert asked <= set(session.asked.brief.training_prompts)
+    assert {pair["prompt"] for pair in session.tuned.evaluation["pairs"]} <= set(
+        session.asked.brief.evaluation_prompts
     )
     assert (
-        len(session.evaluation["pairs"]) == 200
-        and 0 <= session.evaluation["interval"][0] <= session.evaluation["interval"][1] <= 1
+        len(session.tuned.evaluation["pairs"]) == 200
+        and 0
+        <= session.tuned.evaluation["interval"][0]
+        <= session.tuned.evaluation["interval"][1]
+        <= 1
     )
     assert workbench.ready(session).fingerprint() == before, "the frozen base is untouched"
 
 
 def test_an_evaluation_prompt_that_a_learner_types_is_shown_but_never_trained_on():
     session = Session(briefs.PRESETS["biology-homework"])
-    prompt = session.add_prompt("  A badger   is ")
-    assert prompt == "A badger is" and prompt not in session.training_prompts
-    run(session.generate(prompt, SamplingSettings(candidates=4, seed=3)))
-    session.add_ranking(
+    prompt = asked.add_prompt(session, "  A badger   is ")
+    assert prompt == "A badger is" and prompt not in asked.training_prompts(session)
+    run(writing.generate(session, prompt, SamplingSettings(candidates=4, seed=3)))
+    judged.add_ranking(
+        session,
         session.next_set()["id"],
-        groups=[[0], *[[i] for i in range(1, len(session.next_set()["texts"]))]],
+        groups=[[0], *[[i] for i in range(1, len(asked.next_set(session)["texts"]))]],
     )
-    assert session.pairs and session.learnable == []
+    assert judged.pairs(session) and judged.learnable(session) == []
     with pytest.raises(InputError, match="kept for the verdict"):
-        run(session.fit_reward_model(FEW))
+        run(reward.fit_reward_model(session, FEW))
 
 
 def test_streaming_ends_in_a_set_whose_tokens_carry_their_probability():
     session = Session()
     records = run(
-        session.generate("An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5))
+        writing.generate(
+            session, "An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5)
+        )
     )
     assert [r["kind"] for r in records] == ["tokens"] * (len(records) - 1) + ["done"]
     for earlier, later in zip(records[:-2], records[1:-1], strict=True):
         assert all(b.startswith(a) for a, b in zip(earlier["texts"], later["texts"], strict=True))
-    row = session.candidate_sets[0]
+    row = session.asked.candidate_sets[0]
     for text, tokens in zip(row["texts"], row["tokens"], strict=True):
         assert "".join(t["token"] for t in tokens if not t["token"].startswith("⏹")) == text
         assert all(0 < t["probability"] <= 1 and len(t["alternatives"]) == 6 for t in tokens)
     again = Session()
-    run(again.generate("An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5)))
-    assert again.candidate_sets[0]["texts"] == row["texts"], "same seed, same answers"
+    run(
+        writing.generate(
+            again, "An opossum is", SamplingSettings(candidates=3, max_new_tokens=12, seed=5)
+        )
+    )
+    assert again.asked.candidate_sets[0]["texts"] == row["texts"], "same seed, same answers"
 
 
 @pytest.mark.parametrize(
@@ -122,57 +137,63 @@ def test_prompts_that_cannot_work_get_one_sentence(prompt, words):
 def test_other_scripts_and_markup_are_just_text(prompt):
     session = Session()
     run(
-        session.generate(
-            session.add_prompt(prompt), SamplingSettings(candidates=2, max_new_tokens=4)
+        writing.generate(
+            session, session.add_prompt(prompt), SamplingSettings(candidates=2, max_new_tokens=4)
         )
     )
-    assert session.candidate_sets[0]["prompt"] == prompt and prompt in session.training_prompts
+    assert session.asked.candidate_sets[0]["prompt"] == prompt and prompt in asked.training_prompts(
+        session
+    )
 
 
 def test_rounds_accumulate_comparisons_and_roll_back():
     session = tuned()
-    first, comparisons = session.weights, len(session.rankings)
-    normalisation = session.reward_model.center, session.reward_model.scale
+    first, comparisons = session.tuned.weights, len(session.judged.rankings)
+    normalisation = session.learned.head.center, session.learned.head.scale
     assert (
-        session.start_next_round() == 2
-        and session.metrics == []
-        and len(session.rankings) == comparisons
+        rounds.start_next(session) == 2
+        and session.tuned.metrics == []
+        and len(session.judged.rankings) == comparisons
     )
-    run(session.ppo(SHORT))
-    assert session.metrics[0]["kl_to_reference"] > 1e-3, (
+    run(tuning.ppo(session, SHORT))
+    assert session.tuned.metrics[0]["kl_to_reference"] > 1e-3, (
         "step 0 of round 2 is the tuned model, measured against the original"
     )
-    assert (session.reward_model.center, session.reward_model.scale) == normalisation
-    assert not same(session.weights, first)
-    session.start_next_round()
-    session.roll_back(1)
+    assert (session.learned.head.center, session.learned.head.scale) == normalisation
+    assert not same(session.tuned.weights, first)
+    rounds.start_next(session)
+    rounds.roll_back(session, 1)
     assert (
-        session.current_round == 2
-        and len(session.rounds) == 1
-        and same(session.start_weights, first)
-        and len(session.rankings) == comparisons
+        session.history.current_round == 2
+        and len(session.history.rounds) == 1
+        and same(session.history.start, first)
+        and len(session.judged.rankings) == comparisons
     )
-    session.roll_back(0)
-    assert session.current_round == 1 and session.start_weights is None
+    rounds.roll_back(session, 0)
+    assert session.history.current_round == 1 and session.history.start is None
     with pytest.raises(InputError, match="no finished round 3"):
-        session.roll_back(3)
+        rounds.roll_back(session, 3)
     with pytest.raises(InputError, match="no finished PPO step"):
-        session.start_next_round()
+        rounds.start_next(session)
 
 
 def test_another_brief_keeps_the_judgements_and_forgets_what_was_learned():
     session = tuned()
-    made = list(session.rankings)
-    session.set_brief(briefs.PRESETS["biology-homework"])
+    made = list(session.judged.rankings)
+    asked.set_brief(session, briefs.PRESETS["biology-homework"])
     assert (
-        session.rankings == made
-        and session.pairs == []
-        and session.reward_model is None
-        and session.weights is None
+        session.judged.rankings == made
+        and judged.pairs(session) == []
+        and session.learned.head is None
+        and session.tuned.weights is None
     )
-    assert session.needs("reward_model") and session.needs("ppo") and session.needs("before_after")
-    session.set_brief(briefs.PRESETS["meme-bot"])
-    assert len(session.pairs) >= len(made)
+    assert (
+        judged.needs(session, "reward_model")
+        and judged.needs(session, "ppo")
+        and judged.needs(session, "before_after")
+    )
+    asked.set_brief(session, briefs.PRESETS["meme-bot"])
+    assert len(judged.pairs(session)) >= len(made)
 
 
 def test_more_steps_go_on_and_equal_one_longer_run():
@@ -197,8 +218,8 @@ def test_one_session_never_changes_another():
         Session(briefs.PRESETS["biology-homework"], seed=2),
     )
     for session in (one, other):
-        run(session.judge_for_me(10))
-        run(session.fit_reward_model(FEW))
+        run(scripted_rater.judge_for_me(session, 10))
+        run(reward.fit_reward_model(session, FEW))
     running = [one.ppo(SHORT), other.ppo(SHORT)]
     while running:  # slice by slice, as the worker does
         for work in list(running):
@@ -210,12 +231,12 @@ def test_one_session_never_changes_another():
 
 def test_a_stop_in_the_middle_keeps_every_finished_step(tmp_path):
     session = tuned(tmp_path / "run")
-    weights, made = session.weights, numbers(session)
-    work = session.ppo(SHORT)
+    weights, made = session.tuned.weights, numbers(session)
+    work = tuning.ppo(session, SHORT)
     for _ in range(9):
         assert isinstance(next(work), Progress)
     work.close()
-    assert numbers(session) == made and same(session.weights, weights)
+    assert numbers(session) == made and same(session.tuned.weights, weights)
     assert all(
         torch.equal(a, b)
         for a, b in zip(session.policy.trunk.state_dict().values(), weights.values(), strict=True)
@@ -224,28 +245,28 @@ def test_a_stop_in_the_middle_keeps_every_finished_step(tmp_path):
 
 def test_a_reopened_session_is_the_same_and_can_go_on(tmp_path):
     session = tuned(tmp_path / "run")
-    again = Session.open(tmp_path / "run")
-    assert again.reward_model == ON_DISK and again.weights == ON_DISK, (
+    again = saving.load(tmp_path / "run")
+    assert again.learned.head == ON_DISK and again.tuned.weights == ON_DISK, (
         "nothing heavy is read before it is needed"
     )
     assert (
-        again.rankings == session.rankings
+        again.judged.rankings == session.judged.rankings
         and numbers(again) == numbers(session)
-        and again.samples == session.samples
+        and again.tuned.samples == session.tuned.samples
     )
     (mine,), (theirs,) = (
-        run(session.compare("A fox is", seed=3)),
-        run(again.compare("A fox is", seed=3)),
+        run(comparing.compare(session, "A fox is", seed=3)),
+        run(comparing.compare(again, "A fox is", seed=3)),
     )
-    assert mine == theirs and same(again.weights, session.weights)
-    run(again.ppo(SHORT))
-    assert [row["step"] for row in again.metrics] == [0, 1, 2, 3, 4]
+    assert mine == theirs and same(again.tuned.weights, session.tuned.weights)
+    run(tuning.ppo(again, SHORT))
+    assert [row["step"] for row in again.tuned.metrics] == [0, 1, 2, 3, 4]
 
 
 def test_a_stranger_cannot_reach_a_session_by_path(tmp_path, monkeypatch):
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
     mine = registry.create()
-    mine.add_prompt("An opossum is happy when")
+    asked.add_prompt(mine, "An opossum is happy when")
     assert registry.get(mine.id) is mine and (tmp_path / mine.id / "run.json").is_file()
     for name in ("", "..", "../../etc/passwd", "a" * 16, mine.id + "/", mine.id[:-1], "x" * 5000):
         assert registry.get(name) is None
@@ -260,11 +281,15 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path, monkeypatch):
         raise bundle.BundleError("The disk is full.")
 
     monkeypatch.setattr(bundle, "write_bundle", full)
-    row = session.next_set() or run(session.generate_pool(2)) and session.next_set()
-    session.add_ranking(row["id"], verdict="skip")
-    assert "disk is full" in session.save_problem and session.rankings[-1].verdict == "skip"
+    row = (
+        asked.next_set(session)
+        or run(writing.generate_pool(session, 2))
+        and asked.next_set(session)
+    )
+    judged.add_ranking(session, row["id"], verdict="skip")
+    assert "disk is full" in session.save_problem and session.judged.rankings[-1].verdict == "skip"
     monkeypatch.undo()
-    assert len(Session.open(tmp_path / "run").rankings) == len(session.rankings) - 1, (
+    assert len(saving.load(tmp_path / "run").judged.rankings) == len(session.judged.rankings) - 1, (
         "the former save is whole"
     )
     session.autosave()
@@ -273,8 +298,8 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path, monkeypatch):
 
 def test_a_diverged_run_is_stopped_explained_and_undone():
     session = tuned()
-    weights, made = session.weights, numbers(session)
-    session.reward_model.weights = session.reward_model.weights * float("nan")
+    weights, made = session.tuned.weights, numbers(session)
+    session.learned.head.weights = session.learned.head.weights * float("nan")
     with pytest.raises(RuntimeError, match="no longer finite numbers. The model of step 2 is kept"):
-        run(session.ppo(SHORT))
-    assert numbers(session) == made and same(session.weights, weights)
+        run(tuning.ppo(session, SHORT))
+    assert numbers(session) == made and same(session.tuned.weights, weights)

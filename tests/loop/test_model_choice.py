@@ -16,8 +16,8 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm import language_model, model_list
-from rlhf_core.loop import model_choice, whole, workbench
-from rlhf_core.session import registry
+from rlhf_core.loop import model_choice, reward, scripted_rater, tuning, whole, workbench
+from rlhf_core.session import asked, registry, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import bundle
 from rlhf_core.work import jobs
@@ -42,48 +42,48 @@ def records(work) -> list[dict]:
 def tuned(**options) -> Session:
     """A session with comparisons, a reward model and a tuned model, all of the bundled one."""
     session = Session(**options)
-    records(session.judge_for_me(8))
-    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
-    records(session.ppo(SMALL))
+    records(scripted_rater.judge_for_me(session, 8))
+    records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
+    records(tuning.ppo(session, SMALL))
     return session
 
 
 def test_comparisons_stay_and_what_belongs_to_the_former_model_goes(folder):
     session = tuned()
-    ranked = list(session.rankings)
-    (record,) = records(session.choose_model(str(folder)))
+    ranked = list(session.judged.rankings)
+    (record,) = records(model_choice.choose(session, str(folder)))
     assert record["kind"] == "model" and session.model_name == str(folder)
-    assert session.rankings == ranked and session.waiting() == 0
+    assert session.judged.rankings == ranked and asked.waiting(session) == 0
     assert (
-        session.reward_model is None
-        and session.tuned_weights is None
-        and session.metrics == []
-        and session.current_round == 1
+        session.learned.head is None
+        and weights.now(session) is None
+        and session.tuned.metrics == []
+        and session.history.current_round == 1
     )
     assert "ppo" not in session.settings
     records(
-        session.fit_reward_model(RewardModelSettings(reference_samples=64))
+        reward.fit_reward_model(session, RewardModelSettings(reference_samples=64))
     )  # the former model's texts, read by the new one
-    records(session.ppo(SMALL))
+    records(tuning.ppo(session, SMALL))
     assert (
-        session.steps_done == 1
+        session.tuned.steps_done == 1
         and session.model_hash == language_model.load(str(folder)).fingerprint()
     )
     with pytest.raises(
         InputError, match="belong to another model"
     ):  # nothing of one model fits the other
-        whole.trunk_with(language_model.load(), session.weights)
+        whole.trunk_with(language_model.load(), session.tuned.weights)
 
 
 def test_the_choice_survives_a_reload_and_the_run_goes_on(folder, tmp_path):
     session = tuned(directory=tmp_path / "session")
-    records(session.choose_model(str(folder)))
-    records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
-    records(session.ppo(SMALL))
-    again = Session.open(tmp_path / "session")
-    assert again.model_name == str(folder) and again.steps_done == 1
-    records(again.ppo(SMALL))
-    assert again.steps_done == 2
+    records(model_choice.choose(session, str(folder)))
+    records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
+    records(tuning.ppo(session, SMALL))
+    again = saving.load(tmp_path / "session")
+    assert again.model_name == str(folder) and again.tuned.steps_done == 1
+    records(tuning.ppo(again, SMALL))
+    assert again.tuned.steps_done == 2
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(
     monkeypatch.setattr(model_list, "here", lambda name: name not in model_list.HUB)
     session = Session()
     with pytest.raises(InputError, match=sentence):
-        records(session.choose_model(name or str(tmp_path)))
+        records(model_choice.choose(session, name or str(tmp_path)))
     assert session.model_name == "bundled"
 
 
@@ -122,7 +122,7 @@ def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
     monkeypatch.setattr(model_list, "here", lambda name: False)
     monkeypatch.setattr(language_model, "download", lambda name, revision, tell, offline: folder)
     session = Session()
-    records(session.choose_model("distilgpt2"))
+    records(model_choice.choose(session, "distilgpt2"))
     language_model._load.cache_clear()
     assert asked == ["distilgpt2"] and session.model_name == "distilgpt2"
 
@@ -136,22 +136,26 @@ def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up
     everybody = []
     for number in range(3):
         session = Session(model_name=str(folder), directory=tmp_path / str(number))
-        session.imported = [
+        session.judged.imported = [
             Pair("An opossum is", " a marsupial.", " a mood.", "a"),
             Pair("A ship is", " a big boat.", " my whole mood.", "a"),
         ]
-        records(session.fit_reward_model(RewardModelSettings(reference_samples=64)))
-        records(session.ppo(SMALL))
+        records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
+        records(tuning.ppo(session, SMALL))
         everybody.append(session)
     first, second, third = everybody
     assert (
         first.policy is None
-        and first.weights == "on disk"
+        and first.tuned.weights == "on disk"
         and second.policy is not None
         and third.policy is not None
     )
-    records(first.ppo(SMALL))
-    assert first.steps_done == 2 and second.policy is None and isinstance(first.weights, dict)
+    records(tuning.ppo(first, SMALL))
+    assert (
+        first.tuned.steps_done == 2
+        and second.policy is None
+        and isinstance(first.tuned.weights, dict)
+    )
 
 
 def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, monkeypatch):
@@ -160,9 +164,9 @@ def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, mon
     monkeypatch.setattr(workbench, "_LARGE", [])
     session, other = (Session(model_name=str(folder), directory=tmp_path / name) for name in "ab")
     for one in (session, other):
-        one.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
-        records(one.fit_reward_model(RewardModelSettings(reference_samples=64)))
-    records(session.ppo(SMALL))
+        one.judged.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
+        records(reward.fit_reward_model(one, RewardModelSettings(reference_samples=64)))
+    records(tuning.ppo(session, SMALL))
     monkeypatch.setattr(
         Session,
         "save",
@@ -171,7 +175,7 @@ def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, mon
         ),
     )
     records(other.ppo(SMALL))
-    assert session.policy is not None and isinstance(session.weights, dict)
+    assert session.policy is not None and isinstance(session.tuned.weights, dict)
 
 
 # --- how long a step takes ------------------------------------------------------------------------
@@ -180,7 +184,7 @@ def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, mon
 def test_a_step_is_measured_once_and_one_that_fits_needs_no_offer(folder, monkeypatch):
     monkeypatch.setattr(model_choice, "_TIMES", {})
     session = Session(model_name=str(folder))
-    (first,) = records(session.time_a_step(SMALL))
+    (first,) = records(model_choice.time_a_step(session, SMALL))
     assert (
         first["seconds"] == pytest.approx(sum(first["parts"].values()))
         and 0 < first["seconds"] < 8
@@ -306,8 +310,8 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
     monkeypatch.setattr(model_choice, "_TIMES", {})
     monkeypatch.setattr(model_choice, "timed_step", timed)
     session, open_at, finish = visit
-    session.set_model(str(folder))
-    session.reward_model = object()
+    asked.set_model(session, str(folder))
+    session.learned.head = object()
     app = open_at("pages/steps/ppo.py")
     assert app.button(key="ppo_play").disabled and not app.exception
     finish()
@@ -331,7 +335,7 @@ def test_what_another_session_has_measured_is_there_at_once(visit, folder):
             PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)
         )
     )
-    session.set_model(str(folder))
+    asked.set_model(session, str(folder))
     session.settings = {"ppo_next": {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6}}
     app = open_at("pages/models.py")
     finish()
@@ -345,6 +349,6 @@ def test_what_another_session_has_measured_is_there_at_once(visit, folder):
 
 def test_the_bundled_model_needs_no_measurement(visit):
     session, open_at, finish = visit
-    session.reward_model = object()
+    session.learned.head = object()
     app = open_at("pages/steps/ppo.py")
     assert not app.button(key="ppo_play").disabled and "a step**" not in words(app)

@@ -12,7 +12,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.lm import texts
 from rlhf_core.lm.language_model import BUNDLED
 from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE
-from rlhf_core.loop import workbench
+from rlhf_core.loop import token_changes, workbench
 from rlhf_core.session.state import Session
 
 PAIR = {
@@ -28,7 +28,7 @@ def nudged() -> Session:
     """A session whose tuned model is the original with a little noise on its last layer."""
     session = Session()
     state, generator = workbench.ready(session).trunk.state_dict(), torch.Generator().manual_seed(0)
-    session.weights = {
+    session.tuned.weights = {
         n: t + (0.02 * torch.randn(t.shape, generator=generator) if n.startswith("h.3.") else 0)
         for n, t in state.items()
     }
@@ -72,8 +72,12 @@ def test_the_largest_changes_come_first_and_each_once(record):
 
 def test_a_model_that_has_not_changed_changed_nothing():
     session = Session()
-    session.weights = dict(workbench.ready(session).trunk.state_dict())
-    record = next(item for item in session.token_changes(PAIR) if not isinstance(item, Progress))
+    session.tuned.weights = dict(workbench.ready(session).trunk.state_dict())
+    record = next(
+        item
+        for item in token_changes.token_changes(session, PAIR)
+        if not isinstance(item, Progress)
+    )
     assert all(
         row["original"] == row["tuned"] and abs(row["kl"]) < 1e-6
         for side in record["tokens"].values()
@@ -86,7 +90,7 @@ def test_without_a_tuned_model_it_says_so():
         list(Session().token_changes(PAIR))
     session = nudged()
     with pytest.raises(InputError, match="prompt is empty"):
-        list(session.token_changes({**PAIR, "prompt": " "}))
+        list(token_changes.token_changes(session, {**PAIR, "prompt": " "}))
 
 
 def test_fluency_is_the_mean_log_probability_under_the_frozen_model():

@@ -11,13 +11,14 @@ import pytest
 import torch
 from tiny_models import END, PAD, one_thread, random_prompts, tiny_trunk  # noqa: F401
 
-from rlhf_core.algorithms import ppo
+from rlhf_core.algorithms import checkpoints, ppo
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.judging import briefs
-from rlhf_core.loop import replay, tuning, whole, workbench
+from rlhf_core.loop import replay, reward, scripted_rater, tuning, whole, workbench, writing
+from rlhf_core.session import asked, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 from rlhf_core.store.bundle import read_bundle
@@ -46,7 +47,8 @@ def knobs(session: Session, **moved) -> None:
 
 def numbers(session: Session) -> list[dict]:
     return [
-        {name: value for name, value in row.items() if name != "seconds"} for row in session.metrics
+        {name: value for name, value in row.items() if name != "seconds"}
+        for row in session.tuned.metrics
     ]
 
 
@@ -62,15 +64,15 @@ def learned(tmp_path_factory):
         directory=tmp_path_factory.mktemp("studio") / "run",
         id="studio-session16",
     )
-    run(session.generate_pool(8))
-    run(session.judge_for_me(8))
-    run(session.fit_reward_model(FEW))
-    session.save()
+    run(writing.generate_pool(session, 8))
+    run(scripted_rater.judge_for_me(session, 8))
+    run(reward.fit_reward_model(session, FEW))
+    saving.save(session)
     return session
 
 
 def reopened(directory) -> Session:
-    session = Session.open(directory)
+    session = saving.load(directory)
     session.restartable = True
     return session
 
@@ -102,15 +104,19 @@ def steered(finished, tmp_path) -> Session:
 
 
 def test_a_moved_knob_counts_from_the_next_step_on_and_is_written_down(finished):
-    assert [row["beta"] for row in finished.metrics] == [0.25] * 3 + [0.5] * 5
-    assert [row["learning_rate"] for row in finished.metrics] == [0.0] + [5e-4] * 5 + [1e-3] * 2
+    assert [row["beta"] for row in finished.tuned.metrics] == [0.25] * 3 + [0.5] * 5
+    assert [row["learning_rate"] for row in finished.tuned.metrics] == [0.0] + [5e-4] * 5 + [
+        1e-3
+    ] * 2
     assert [
         (segment["step"], segment["settings"]["clip"], segment["settings"]["temperature"])
-        for segment in finished.ppo_log
+        for segment in finished.tuned.log
     ] == [(0, 0.2, 0.8), (2, 0.1, 0.8), (5, 0.1, 0.9)]
     assert "ppo_next" not in finished.settings and finished.settings["ppo"]["temperature"] == 0.9
     saved = read_bundle(finished.directory, tensors=False)
-    assert [row["beta"] for row in saved["metrics"]] == [row["beta"] for row in finished.metrics]
+    assert [row["beta"] for row in saved["metrics"]] == [
+        row["beta"] for row in finished.tuned.metrics
+    ]
 
 
 def test_what_cannot_work_leaves_the_run_as_it_is_and_a_minibatch_is_at_most_the_batch(fresh):
@@ -132,11 +138,11 @@ def test_what_cannot_work_leaves_the_run_as_it_is_and_a_minibatch_is_at_most_the
 
 def test_a_steered_run_replays(finished):
     tensors = read_bundle(finished.directory)["tensors"]
-    saved = Session.open(finished.directory)
+    saved = saving.load(finished.directory)
     saved.status = "done"
     *different, last = run(replay.replay(saved, tensors))
     assert different == [] and last["compared"] > 100
-    saved.ppo_log = saved.ppo_log[:2]
+    saved.tuned.log = saved.tuned.log[:2]
     assert any(row.get("where") == "metrics.csv" for row in run(replay.replay(saved))), (
         "the last change was part of the run"
     )
@@ -153,7 +159,7 @@ def on_from(session: Session, step: int) -> None:
             name: value for at, moved in PLAN.items() if at <= step for name, value in moved.items()
         },
     )
-    for item in session.ppo(settings):
+    for item in tuning.ppo(session, settings):
         if isinstance(item, dict) and item["step"] in PLAN:
             knobs(session, **PLAN[item["step"]])
 
@@ -163,39 +169,45 @@ def on_from(session: Session, step: int) -> None:
 
 @pytest.mark.parametrize("step", [0, 2, 5, 6])
 def test_back_to_a_step_and_on_is_the_same_as_never_having_gone_further(finished, steered, step):
-    (told,) = run(steered.restart_from(step))
+    (told,) = run(tuning.restart_from(steered, step))
     assert told == {"kind": "restarted", "step": step, "exact": None if step == 5 else True}
     assert numbers(steered) == numbers(finished)[: step + 1] and {
-        row["step"] for row in steered.samples
+        row["step"] for row in steered.tuned.samples
     } == set(range(step + 1))
-    assert (steered.weights is None) == (step == 0)
+    assert (steered.tuned.weights is None) == (step == 0)
     on_from(steered, step)
-    assert numbers(steered) == numbers(finished) and steered.samples == finished.samples
-    assert same(steered.weights, finished.weights) and steered.ppo_log == finished.ppo_log
+    assert numbers(steered) == numbers(finished) and steered.tuned.samples == finished.tuned.samples
+    assert (
+        same(steered.tuned.weights, finished.tuned.weights)
+        and steered.tuned.log == finished.tuned.log
+    )
 
 
 def test_a_reopened_run_goes_on_as_if_never_closed(finished, steered):
-    assert steered.policy is None and steered.steps_done == 7
-    steered.metrics, steered.samples = (
-        [row for row in rows if row["step"] <= 6] for rows in (steered.metrics, steered.samples)
+    assert steered.policy is None and steered.tuned.steps_done == 7
+    steered.tuned.metrics, steered.tuned.samples = (
+        [row for row in rows if row["step"] <= 6]
+        for rows in (steered.tuned.metrics, steered.tuned.samples)
     )  # killed between two saves
     on_from(steered, 6)
-    assert numbers(steered) == numbers(finished) and same(steered.weights, finished.weights)
+    assert numbers(steered) == numbers(finished) and same(
+        steered.tuned.weights, finished.tuned.weights
+    )
 
 
 def test_going_back_without_checkpoints_makes_everything_again(finished, steered):
-    shutil.rmtree(steered.checkpoint_folder)
-    assert steered.steps_again(6) == 6
-    assert run(steered.restart_from(6))[0]["exact"] is True
+    shutil.rmtree(weights.checkpoints(steered))
+    assert weights.steps_again(steered, 6) == 6
+    assert run(tuning.restart_from(steered, 6))[0]["exact"] is True
     assert numbers(steered) == numbers(finished)[:7]
 
 
 def test_a_damaged_checkpoint_is_passed_over(finished, steered):
-    place = steered.checkpoint_folder / "step-0005.safetensors"
-    assert checkpoint_folder.steps_in(steered.checkpoint_folder) == [5]
+    place = weights.checkpoints(steered) / "step-0005.safetensors"
+    assert checkpoint_folder.steps_in(weights.checkpoints(steered)) == [5]
     place.write_bytes(place.read_bytes()[:1000])
     assert (
-        run(steered.restart_from(6))[0]["exact"] is True
+        run(tuning.restart_from(steered, 6))[0]["exact"] is True
         and numbers(steered) == numbers(finished)[:7]
     )
     assert not place.exists()
@@ -204,94 +216,97 @@ def test_a_damaged_checkpoint_is_passed_over(finished, steered):
 def test_a_stop_while_going_back_changes_nothing(steered):
     before = (
         numbers(steered),
-        steered.ppo_log,
-        checkpoint_folder.steps_in(steered.checkpoint_folder),
+        steered.tuned.log,
+        checkpoint_folder.steps_in(weights.checkpoints(steered)),
     )
-    work = steered.restart_from(6)
+    work = tuning.restart_from(steered, 6)
     assert next(work).stage == "making step 6 again"
     work.close()
     assert (
         numbers(steered),
-        steered.ppo_log,
-        checkpoint_folder.steps_in(steered.checkpoint_folder),
+        steered.tuned.log,
+        checkpoint_folder.steps_in(weights.checkpoints(steered)),
     ) == before and steered.policy is None
 
 
 @pytest.mark.parametrize("step", [-1, 8, None, 2.5])
 def test_a_step_that_is_not_there_is_refused_in_words(steered, step):
     with pytest.raises(InputError, match="stands at step 7"):
-        run(steered.restart_from(step))
+        run(tuning.restart_from(steered, step))
     with pytest.raises(InputError, match="no steps yet"):
         run(Session().restart_from(0))
 
 
 def test_going_back_before_a_new_reward_model_uses_the_one_of_then(fresh):
-    run(fresh.ppo(changed(steps=2)))
-    run(fresh.judge_for_me(4))
-    run(fresh.fit_reward_model(FEW))
-    run(fresh.ppo(changed(steps=2)))
-    assert [row["reward_model"] for row in fresh.metrics] == [1, 1, 1, 2, 2] and [
-        segment["fit"] for segment in fresh.ppo_log
+    run(tuning.ppo(fresh, changed(steps=2)))
+    run(scripted_rater.judge_for_me(fresh, 4))
+    run(reward.fit_reward_model(fresh, FEW))
+    run(tuning.ppo(fresh, changed(steps=2)))
+    assert [row["reward_model"] for row in fresh.tuned.metrics] == [1, 1, 1, 2, 2] and [
+        segment["fit"] for segment in fresh.tuned.log
     ] == [1, 2]
     all_of_them = numbers(fresh)
-    assert run(fresh.restart_from(3))[0]["exact"] is True
-    run(fresh.ppo(changed(steps=1)))
+    assert run(tuning.restart_from(fresh, 3))[0]["exact"] is True
+    run(tuning.ppo(fresh, changed(steps=1)))
     assert numbers(fresh) == all_of_them
-    assert run(fresh.restart_from(1))[0]["exact"] is True and fresh.policy.batch is None, (
+    assert run(tuning.restart_from(fresh, 1))[0]["exact"] is True and fresh.policy.batch is None, (
         "the next step is scored by today's reward model"
     )
-    run(fresh.ppo(changed(steps=1)))
-    assert [row["reward_model"] for row in fresh.metrics] == [1, 1, 2]
+    run(tuning.ppo(fresh, changed(steps=1)))
+    assert [row["reward_model"] for row in fresh.tuned.metrics] == [1, 1, 2]
 
 
 def test_without_the_reward_model_of_then_it_is_refused(fresh):
-    run(fresh.ppo(changed(steps=1)))
-    run(fresh.fit_reward_model(FEW))
-    run(fresh.ppo(changed(steps=1)))
-    (fresh.checkpoint_folder / "reward-1.safetensors").unlink()
+    run(tuning.ppo(fresh, changed(steps=1)))
+    run(reward.fit_reward_model(fresh, FEW))
+    run(tuning.ppo(fresh, changed(steps=1)))
+    (weights.checkpoints(fresh) / "reward-1.safetensors").unlink()
     with pytest.raises(InputError, match="earlier reward model that is no longer kept"):
-        run(fresh.restart_from(0))
+        run(tuning.restart_from(fresh, 0))
 
 
 def test_a_retry_goes_back_and_on_with_other_settings(steered):
-    first, *rows = run(steered.retry(2, changed(steps=2, beta=1.0)))
+    first, *rows = run(tuning.retry(steered, 2, changed(steps=2, beta=1.0)))
     assert (
         first["kind"] == "restarted"
         and [row["step"] for row in rows] == [3, 4]
         and [row["beta"] for row in rows] == [1.0, 1.0]
     )
-    assert steered.steps_done == 4 and checkpoint_folder.steps_in(steered.checkpoint_folder) == []
+    assert (
+        steered.tuned.steps_done == 4
+        and checkpoint_folder.steps_in(weights.checkpoints(steered)) == []
+    )
 
 
 def test_starting_the_round_again_forgets_its_checkpoints(steered):
-    folder = steered.checkpoint_folder
-    steered.restart_round()
+    folder = weights.checkpoints(steered)
+    rounds.restart(steered)
     assert (
         not folder.exists()
-        and steered.ppo_log == []
-        and steered.traces == {}
-        and steered.checkpoint_folder != folder
+        and steered.tuned.log == []
+        and steered.tuned.traces == {}
+        and weights.checkpoints(steered) != folder
     )
 
 
 def test_the_command_line_keeps_no_checkpoints(learned, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_folder, "EVERY", 1)
-    session = Session.open(shutil.copytree(learned.directory, tmp_path / "run"))
-    run(session.ppo(changed(steps=1)))
-    assert session.checkpoint_folder is None and not (session.directory / "checkpoints").exists()
+    session = saving.load(shutil.copytree(learned.directory, tmp_path / "run"))
+    run(tuning.ppo(session, changed(steps=1)))
+    assert weights.checkpoints(session) is None and not (session.directory / "checkpoints").exists()
 
 
 def test_a_run_that_breaks_says_so_in_the_session(fresh, monkeypatch):
-    run(fresh.ppo(changed(steps=1)))
+    run(tuning.ppo(fresh, changed(steps=1)))
     monkeypatch.setattr(
-        type(fresh.reward_model), "score", lambda self, pooled: pooled[:, 0] * float("nan")
+        type(fresh.learned.head), "score", lambda self, pooled: pooled[:, 0] * float("nan")
     )
     with pytest.raises(ppo.TrainingDiverged):
-        run(fresh.ppo(changed(steps=1)))
+        run(tuning.ppo(fresh, changed(steps=1)))
     assert (
-        fresh.broke["step"] == 2
-        and "no longer finite" in fresh.broke["sentence"]
-        and fresh.steps_done == 1
+        fresh.tuned.broke["step"] == 2
+        and "no longer finite" in fresh.tuned.broke["sentence"]
+        and fresh.tuned.steps_done == 1
     )
 
 
@@ -323,12 +338,12 @@ def test_a_checkpoint_gives_back_a_policy_that_goes_on_identically(tmp_path, fro
     one = ppo.Policy(reference, settings)
     on(one)
     assert (
-        checkpoint_folder.write(tmp_path, one, model="m", segment=3)
+        checkpoints.write(tmp_path, one, model="m", segment=3)
         and checkpoint_folder.about(tmp_path, 2)["segment"] == 3
     )
     other = ppo.Policy(reference, settings)
-    assert not checkpoint_folder.restore(tmp_path, 2, other, model="another")
-    assert checkpoint_folder.restore(tmp_path, 2, other, model="m")
+    assert not checkpoints.restore(tmp_path, 2, other, model="another")
+    assert checkpoints.restore(tmp_path, 2, other, model="m")
     assert on(one) == on(other) and all(
         torch.equal(p, q) for p, q in zip(one.parameters, other.parameters, strict=True)
     )
@@ -338,7 +353,7 @@ def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
     policy = ppo.Policy(tiny_trunk(), SHORT)
     for step in range(5, 205, 5):
         policy.step = step
-        checkpoint_folder.write(tmp_path, policy, model="m", segment=0)
+        checkpoints.write(tmp_path, policy, model="m", segment=0)
         kept = checkpoint_folder.steps_in(tmp_path)
         assert len(kept) <= checkpoint_folder.MOST and kept[-1] == step
         if step <= 5 * checkpoint_folder.MOST:
@@ -349,12 +364,12 @@ def test_checkpoints_are_bounded_in_number_and_size(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", 3 * size + 100)
     policy.step = 205
     assert (
-        checkpoint_folder.write(tmp_path, policy, model="m", segment=0)
+        checkpoints.write(tmp_path, policy, model="m", segment=0)
         and len(checkpoint_folder.steps_in(tmp_path)) <= 3
     )
     monkeypatch.setattr(checkpoint_folder, "MOST_BYTES", size // 2)
     policy.step = 210
-    assert not checkpoint_folder.write(tmp_path, policy, model="m", segment=0), (
+    assert not checkpoints.write(tmp_path, policy, model="m", segment=0), (
         "too large a model has none"
     )
     assert not list(tmp_path.glob("*.tmp"))
@@ -364,13 +379,13 @@ def test_a_full_disk_does_not_stop_the_training(fresh, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_folder, "write", full)
+    monkeypatch.setattr(checkpoints, "write", full)
     monkeypatch.setattr(checkpoint_folder, "EVERY", 1)
-    run(fresh.ppo(changed(steps=1)))
+    run(tuning.ppo(fresh, changed(steps=1)))
     assert (
-        fresh.steps_done == 1
-        and checkpoint_folder.steps_in(fresh.checkpoint_folder) == []
-        and run(fresh.restart_from(0))
+        fresh.tuned.steps_done == 1
+        and checkpoint_folder.steps_in(weights.checkpoints(fresh)) == []
+        and run(tuning.restart_from(fresh, 0))
     )
 
 
@@ -390,16 +405,16 @@ def test_the_token_view_is_the_engines_own_numbers(fresh):
 
     tuning.train = spy
     try:
-        run(fresh.ppo(changed(steps=2, epochs=2)))
+        run(tuning.ppo(fresh, changed(steps=2, epochs=2)))
     finally:
         tuning.train = train
     lm = workbench.ready(fresh)
     batch, now, original = seen[1]
-    trace = fresh.traces[1]
+    trace = fresh.tuned.traces[1]
     assert (
         len(token_view.answers(trace)) == 8
         and trace.update["clip"] == 0.2
-        and fresh.traces[2].update is None
+        and fresh.tuned.traces[2].update is None
     )
     for number in (0, 5):
         rows = token_view.tokens(trace, number)
@@ -428,17 +443,17 @@ def test_the_token_view_is_the_engines_own_numbers(fresh):
             beyond = row["ratio"] > 1.2 if row["advantage"] > 0 else row["ratio"] < 0.8
             assert row["clipped"] == beyond
     ratios = [row["ratio"] for n in range(8) for row in token_view.tokens(trace, n)]
-    assert max(ratios) > 1.0001 and fresh.metrics[2]["clip_fraction"] >= 0
+    assert max(ratios) > 1.0001 and fresh.tuned.metrics[2]["clip_fraction"] >= 0
 
 
 def test_traces_are_bounded_and_those_of_steps_taken_back_go(fresh, monkeypatch):
     monkeypatch.setattr(token_view, "KEPT", 2)
-    run(fresh.ppo(changed(steps=3)))
-    assert sorted(fresh.traces) == [2, 3]
-    run(fresh.restart_from(2))
-    assert max(fresh.traces) == 2 and fresh.traces[2].update is None
-    run(fresh.ppo(changed(steps=1)))
-    assert fresh.traces[2].update is not None
+    run(tuning.ppo(fresh, changed(steps=3)))
+    assert sorted(fresh.tuned.traces) == [2, 3]
+    run(tuning.restart_from(fresh, 2))
+    assert max(fresh.tuned.traces) == 2 and fresh.tuned.traces[2].update is None
+    run(tuning.ppo(fresh, changed(steps=1)))
+    assert fresh.tuned.traces[2].update is not None
 
 
 # --- what cannot be -------------------------------------------------------------------------------
@@ -455,39 +470,39 @@ def test_traces_are_bounded_and_those_of_steps_taken_back_go(fresh, monkeypatch)
 )
 def test_impossible_betas_are_refused(fresh, values, words):
     with pytest.raises(ValueError, match=words):
-        run(fresh.ppo(changed(**values)))
-    assert fresh.metrics == []
+        run(tuning.ppo(fresh, changed(**values)))
+    assert fresh.tuned.metrics == []
 
 
 @pytest.mark.parametrize("beta", [0.0, 10.0])
 def test_betas_at_the_ends_run(fresh, beta):
-    run(fresh.ppo(changed(steps=1, beta=beta)))
-    assert fresh.metrics[-1]["beta"] == beta
+    run(tuning.ppo(fresh, changed(steps=1, beta=beta)))
+    assert fresh.tuned.metrics[-1]["beta"] == beta
 
 
 def test_a_stop_at_step_0_and_then_play(fresh, finished):
-    work = fresh.ppo(changed(steps=2))
+    work = tuning.ppo(fresh, changed(steps=2))
     for _ in range(3):
         assert isinstance(next(work), Progress)
     work.close()
-    assert fresh.metrics == [] and fresh.ppo_log[0]["step"] == 0
-    run(fresh.ppo(changed(steps=2)))
+    assert fresh.tuned.metrics == [] and fresh.tuned.log[0]["step"] == 0
+    run(tuning.ppo(fresh, changed(steps=2)))
     assert numbers(fresh) == numbers(finished)[:3], "as if nothing had been"
 
 
 def test_another_model_half_way_forgets_the_run(steered):
-    folder = steered.checkpoint_folder
-    steered.set_model("somebody/else")
+    folder = weights.checkpoints(steered)
+    asked.set_model(steered, "somebody/else")
     assert (
-        steered.metrics == []
-        and steered.ppo_log == []
-        and steered.branches == []
-        and steered.rounds == []
-        and steered.checkpoint_folder != folder
+        steered.tuned.metrics == []
+        and steered.tuned.log == []
+        and steered.history.branches == []
+        and steered.history.rounds == []
+        and weights.checkpoints(steered) != folder
     )
-    steered.set_model("bundled")
+    asked.set_model(steered, "bundled")
     with pytest.raises(InputError, match="reward model"):
-        run(steered.ppo(changed(steps=1)))
+        run(tuning.ppo(steered, changed(steps=1)))
 
 
 def test_steps_module_keeps_its_promise_about_small_models():

@@ -11,6 +11,7 @@ from page_helpers import EVIL, still_queue
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.judging.preferences import Ranking
+from rlhf_core.loop import reward, tuning
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
@@ -73,7 +74,7 @@ def fake_fit(self: Session, settings=None) -> Iterator:
 
 
 def add_step(session: Session, settings: PPOSettings) -> dict:
-    step = session.metrics[-1]["step"] + 1 if session.metrics else 0
+    step = session.tuned.metrics[-1]["step"] + 1 if session.tuned.metrics else 0
     row = {
         "step": step,
         "reward_mean": 0.1 * step,
@@ -95,12 +96,12 @@ def add_step(session: Session, settings: PPOSettings) -> dict:
         "kl": 1.0,
         "ended": True,
     }
-    session.metrics, session.samples, session.evaluation = (
-        [*session.metrics, row],
-        [*session.samples, sample],
+    session.tuned.metrics, session.tuned.samples, session.tuned.evaluation = (
+        [*session.tuned.metrics, row],
+        [*session.tuned.samples, sample],
         None,
     )
-    session.weights = {"stand-in": step} if step else None
+    session.tuned.weights = {"stand-in": step} if step else None
     return row
 
 
@@ -197,9 +198,9 @@ def made(kind: str = "empty") -> Session:
     if kind != "empty":
         rank(session, [[[0], [1]], [[1], [0]], [[0, 1]]])
     if kind in ("fitted", "tuned"):
-        list(session.fit_reward_model(PPOSettings()))
+        list(reward.fit_reward_model(session, PPOSettings()))
     if kind == "tuned":
-        list(session.ppo(PPOSettings(steps=2)))
+        list(tuning.ppo(session, PPOSettings(steps=2)))
     return session
 
 
@@ -210,18 +211,18 @@ def rank(
     prompts: tuple[str, ...] = (),
     texts: tuple[str, str] = (FACT, MEME),
 ) -> None:
-    first = len(session.rankings)
-    session.rankings = [
-        *session.rankings,
+    first = len(session.judged.rankings)
+    session.judged.rankings = [
+        *session.judged.rankings,
         *(
             Ranking(
                 f"made-{first + number}",
-                (prompts or session.brief.training_prompts)[number],
+                (prompts or session.asked.brief.training_prompts)[number],
                 list(texts),
                 [0, 1],
                 [] if verdict else one,
                 verdict,
-                brief=session.brief.slug,
+                brief=session.asked.brief.slug,
             )
             for number, one in enumerate(groups)
         ),
@@ -232,7 +233,7 @@ def add_set(
     session: Session, texts: list[str], prompt: str = "An opossum is", tokens: list | None = None
 ) -> dict:
     row = {
-        "id": f"set-{len(session.candidate_sets) + 1}",
+        "id": f"set-{len(session.asked.candidate_sets) + 1}",
         "prompt": prompt,
         "texts": texts,
         "finished": [True] * len(texts),
@@ -243,7 +244,7 @@ def add_set(
         "tokens": tokens or [],
         "asked": tokens is not None,
     }
-    session.candidate_sets = [*session.candidate_sets, row]
+    session.asked.candidate_sets = [*session.asked.candidate_sets, row]
     return row
 
 

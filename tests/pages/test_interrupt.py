@@ -18,6 +18,8 @@ from walking import SLOW, button, open_page, press, set_steps, step_shown, wait_
 from conftest import App, settled
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.loop import reward, scripted_rater, tuning
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 from rlhf_core.work.jobs import JobQueue
@@ -32,12 +34,12 @@ def trained(tmp_path_factory) -> Path:
     """A session's bundle with ten comparisons and a reward model, ready for PPO."""
     session = Session(seed=1, id=RUN, directory=tmp_path_factory.mktemp("trained") / RUN)
     for work in (
-        session.judge_for_me(10),
-        session.fit_reward_model(RewardModelSettings(reference_samples=128)),
+        scripted_rater.judge_for_me(session, 10),
+        reward.fit_reward_model(session, RewardModelSettings(reference_samples=128)),
     ):
         for _ in work:
             pass
-    return session.save(status="done")
+    return saving.save(session, status="done")
 
 
 def copied(trained: Path, runs: Path) -> Path:
@@ -53,10 +55,10 @@ def rows(folder: Path) -> list[dict]:
 def test_a_stop_acts_within_a_token_or_a_minibatch(
     trained: Path, tmp_path: Path, stage: str
 ) -> None:
-    session, queue, seen = Session.open(copied(trained, tmp_path)), JobQueue(), []
+    session, queue, seen = saving.load(copied(trained, tmp_path)), JobQueue(), []
 
     def watched():
-        for item in session.ppo(PPOSettings(steps=50)):
+        for item in tuning.ppo(session, PPOSettings(steps=50)):
             seen.append(item)
             yield item
 
@@ -65,7 +67,11 @@ def test_a_stop_acts_within_a_token_or_a_minibatch(
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             last = seen[-1] if seen else None
-            if len(session.metrics) >= 2 and isinstance(last, Progress) and stage in last.stage:
+            if (
+                len(session.tuned.metrics) >= 2
+                and isinstance(last, Progress)
+                and stage in last.stage
+            ):
                 break
             time.sleep(0.002)
         before = len(seen)
@@ -79,14 +85,14 @@ def test_a_stop_acts_within_a_token_or_a_minibatch(
     assert sum(isinstance(item, Progress) for item in seen) > 20 * len(steps), (
         "the stop is looked for at every token and every minibatch"
     )
-    assert [row["step"] for row in session.metrics] == steps == list(range(len(steps)))
+    assert [row["step"] for row in session.tuned.metrics] == steps == list(range(len(steps)))
     bundle = read_bundle(session.directory)  # the weights are those of the last finished step
-    assert bundle["metrics"] == session.metrics and {
+    assert bundle["metrics"] == session.tuned.metrics and {
         row["step"] for row in bundle["samples"]
     } == set(steps)
     assert all(
         (bundle["tensors"]["policy"][name] == tensor).all()
-        for name, tensor in session.weights.items()
+        for name, tensor in session.tuned.weights.items()
     )
 
 

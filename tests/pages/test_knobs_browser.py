@@ -11,6 +11,8 @@ from walking import SLOW, button, open_page
 from conftest import App, settled
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging import briefs
+from rlhf_core.loop import reward, scripted_rater
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
 
@@ -18,10 +20,10 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     session = Session(
         briefs.PRESETS["meme-bot"], id="knobsinapopover0", directory=app.runs / "knobsinapopover0"
     )
-    list(session.judge_for_me(10, 2))
-    list(session.fit_reward_model(RewardModelSettings(reference_samples=128)))
+    list(scripted_rater.judge_for_me(session, 10, 2))
+    list(reward.fit_reward_model(session, RewardModelSettings(reference_samples=128)))
     session.status = "done"
-    session.save()
+    saving.save(session)
     open_page(page, app.url, "ppo", session.id)
     button(page, "preset_reckless").click()
     page.wait_for_timeout(500)

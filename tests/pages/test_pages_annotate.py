@@ -21,7 +21,7 @@ from stand_ins import add_set
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session import registry
+from rlhf_core.session import judged, registry
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.work import jobs
 from ui.charts import mirror as charts_mirror
@@ -61,7 +61,8 @@ def judge_many(session: Session, count: int, **more) -> None:
             [f" a long answer {number}.", f" b {number}."],
             BIOLOGY.training_prompts[number],
         )
-        session.add_ranking(
+        judged.add_ranking(
+            session,
             row["id"],
             groups=[[0], [1]],
             shown=[number % 2, 1 - number % 2],
@@ -79,11 +80,11 @@ def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
     assert "A scripted rater" in words_of(app)
     fill(app, EDIT, prefer=EVIL)
     submit(app, "Save as version 2")
-    assert (session.brief.version, session.brief.prefer, session.brief.wanted) == (
-        2,
-        " ".join(EVIL.split()),
-        None,
-    )
+    assert (
+        session.asked.brief.version,
+        session.asked.brief.prefer,
+        session.asked.brief.wanted,
+    ) == (2, " ".join(EVIL.split()), None)
     assert "No scripted rater" in words_of(app) and "version 2" in words_of(app)
     shown = html_of(app)
     assert (
@@ -101,7 +102,11 @@ def test_a_changed_brief_is_a_new_version_and_both_stay_in_sight():
         == "Count 3 judgements made under version 1 of this brief"
     )
     app.toggle(key="older_widget").set_value(False).run()
-    assert not session.older_count and session.pairs == [] and len(session.rankings) == 3
+    assert (
+        not session.asked.older_count
+        and judged.pairs(session) == []
+        and len(session.judged.rankings) == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_a_bad_change_is_refused_in_a_sentence_and_stays_in_the_form(fields, sai
     submit(app, "Save as version 2")
     assert len(app.error) == 1 and said in unescaped(app.error[0].value)
     session = registry.get(app.session_state["run_id"])
-    assert session.brief == BIOLOGY
+    assert session.asked.brief == BIOLOGY
     for name, value in fields.items():
         assert app.session_state[f"{EDIT}_{name}"] == value
 
@@ -141,14 +146,14 @@ def test_a_brief_of_ones_own_is_written_chosen_again_and_offered_on_the_home_pag
     )
     submit(app, "Start this brief")
     assert (
-        session.brief.slug == "my-bedtime-stories"
-        and session.brief.evaluation_prompts == ("A bear is",)
+        session.asked.brief.slug == "my-bedtime-stories"
+        and session.asked.brief.evaluation_prompts == ("A bear is",)
         and app.text_input(key="new_title").value == ""
     )
     app.selectbox(key="brief_choice").set_value(BIOLOGY.slug).run()
-    assert session.brief == BIOLOGY
+    assert session.asked.brief == BIOLOGY
     app.selectbox(key="brief_choice").set_value("my-bedtime-stories").run()
-    assert session.brief.title == "*Bedtime* stories" and not app.exception
+    assert session.asked.brief.title == "*Bedtime* stories" and not app.exception
     app.switch_page("pages/loop.py").run()
     assert not app.exception and app.button(key="run_once").disabled, (
         "nobody can judge for you under your own brief"
@@ -163,13 +168,13 @@ def test_a_form_that_was_drawn_for_an_older_version_overwrites_nothing():
     revise(session, {"ties": "From the other tab"})
     submit(app, "Save as version 2")
     assert (
-        session.brief.ties == "From the other tab"
-        and session.brief.version == 2
+        session.asked.brief.ties == "From the other tab"
+        and session.asked.brief.version == 2
         and "changed in another tab" in words_of(app)
     )
     assert app.text_area(key="v2_biology-homework_ties").value == "Mine"
     submit(app, "Save as version 3")
-    assert session.brief.ties == "Mine" and session.brief.version == 3
+    assert session.asked.brief.ties == "Mine" and session.asked.brief.version == 3
 
 
 def test_picking_a_changed_preset_at_home_brings_the_changed_one_back():
@@ -178,7 +183,7 @@ def test_picking_a_changed_preset_at_home_brings_the_changed_one_back():
     app = open_page(None, session)
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     app.button_group(key="brief_pick").set_value(BIOLOGY.slug).run()
-    assert session.brief.title == "Biology, mine" and session.brief.version == 2
+    assert session.asked.brief.title == "Biology, mine" and session.asked.brief.version == 2
 
 
 # --- rank -----------------------------------------------------------------------------------------
@@ -197,8 +202,8 @@ def test_the_page_says_why_this_pair_and_keeps_it_over_a_rerun():
     assert app.session_state["card"]["set"] == first
     press(app, "pick_a")
     assert (
-        session.rankings[0].id == first
-        and session.rankings[0].asked == "lot"
+        session.judged.rankings[0].id == first
+        and session.judged.rankings[0].asked == "lot"
         and app.session_state["card"]["set"] != first
     )
 
@@ -211,18 +216,18 @@ def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_no
     app.text_area(key="ideal").set_value("x" * 5_000).run()
     press(app, "pick_a")
     assert (
-        session.rankings == []
+        session.judged.rankings == []
         and "The ideal answer has 5,000 characters" in words_of(app)
         and app.text_input(key="reason").value == EVIL
     )
     app.text_area(key="ideal").set_value("a\x07").run()
     press(app, "pick_a")
-    assert session.rankings == [] and "control characters" in words_of(app)
+    assert session.judged.rankings == [] and "control characters" in words_of(app)
     app.text_area(key="ideal").set_value("the third").run()
     press(app, "pick_a")
-    assert session.rankings[0].ideal == " the third" and session.rankings[0].reason == " ".join(
-        EVIL.split()
-    )
+    assert session.judged.rankings[0].ideal == " the third" and session.judged.rankings[
+        0
+    ].reason == " ".join(EVIL.split())
     assert app.session_state["ideal"] == "" and "3 of about 30" in " ".join(
         bar.proto.text for bar in app.get("progress")
     )
@@ -246,15 +251,15 @@ def test_any_judgement_can_be_changed_later_or_left_as_it_was():
         app
     )
     press(app, "leave_again")
-    assert "You asked to look" not in html_of(app) and session.rankings[0].first is None
+    assert "You asked to look" not in html_of(app) and session.judged.rankings[0].first is None
     press(app, "change_set-1")
     press(app, "pick_b")
-    assert session.rankings[0].groups == [[1], [0]] and session.rankings[0].first == {
+    assert session.judged.rankings[0].groups == [[1], [0]] and session.judged.rankings[0].first == {
         "groups": [[0], [1]],
         "verdict": None,
         "seconds": 1.0,
     }
-    assert len(session.rankings) == 10 and "You asked to look" not in html_of(app)
+    assert len(session.judged.rankings) == 10 and "You asked to look" not in html_of(app)
 
 
 def test_only_ones_own_judgements_can_be_changed():
@@ -272,12 +277,12 @@ def test_a_brief_that_changes_in_the_middle_of_a_pair_voids_the_press():
     revise(session, {"prefer": "Rhymes."})
     press(app, "pick_a")
     assert (
-        session.rankings == []
+        session.judged.rankings == []
         and "The brief has changed" in words_of(app)
         and "Rhymes." in html_of(app)
     )
     press(app, "pick_a")
-    assert session.rankings[0].brief_version == 2
+    assert session.judged.rankings[0].brief_version == 2
 
 
 def test_the_clock_stands_still_while_the_tab_or_the_page_is_out_of_sight(monkeypatch):
@@ -295,14 +300,14 @@ def test_the_clock_stands_still_while_the_tab_or_the_page_is_out_of_sight(monkey
     app.switch_page("pages/steps/rank.py").run()
     now[0] += 3
     press(app, "pick_a")
-    assert session.rankings[0].seconds == 7.0
+    assert session.judged.rankings[0].seconds == 7.0
     now[0] += 60
     away["value"] = 50.0
     press(app, "pick_a")
-    assert session.rankings[1].seconds == 10.0
+    assert session.judged.rankings[1].seconds == 10.0
     away["value"] = 5_000.0  # a browser may say anything
     press(app, "pick_a")
-    assert session.rankings[2].seconds == 0.0
+    assert session.judged.rankings[2].seconds == 0.0
 
 
 @pytest.mark.parametrize(
@@ -381,7 +386,10 @@ def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
     ] == "repeat-1" and "hidden checks are among them" in html_of(app)
     app.toggle(key="checks_widget").set_value(False).run()
     press(app, "pick_a")
-    assert session.rankings[-1].id == "repeat-1" and session.rankings[-1].asked == "repeat"
+    assert (
+        session.judged.rankings[-1].id == "repeat-1"
+        and session.judged.rankings[-1].asked == "repeat"
+    )
     assert "hidden checks" not in html_of(app) and app.session_state["card"]["set"] == "set-7"
 
 
@@ -421,7 +429,7 @@ def test_a_contradiction_leads_back_to_its_pairs():
     session = registry.create()
     judge_many(session, 5)
     row = add_set(session, [" b 0.", " a long answer 0."], BIOLOGY.training_prompts[0])
-    session.add_ranking(row["id"], groups=[[0], [1]], seconds=2.0)
+    judged.add_ranking(session, row["id"], groups=[[0], [1]], seconds=2.0)
     app = open_page("mirror", session)
     assert "You preferred each of these two to the other" in unescaped(words_of(app))
     press(app, "reconsider_0")
@@ -429,10 +437,11 @@ def test_a_contradiction_leads_back_to_its_pairs():
     app.switch_page("pages/steps/rank.py").run()
     press(app, "pick_b")
     assert (
-        session.rankings[0].groups == [[1], [0]] and app.session_state["card"]["set"] == row["id"]
+        session.judged.rankings[0].groups == [[1], [0]]
+        and app.session_state["card"]["set"] == row["id"]
     )
     press(app, "leave_again")
-    assert app.session_state["again"] == [] and len(session.rankings) == 6
+    assert app.session_state["again"] == [] and len(session.judged.rankings) == 6
 
 
 def test_a_brief_without_reference_answers_says_so_and_foreign_text_stays_text():
@@ -441,7 +450,7 @@ def test_a_brief_without_reference_answers_says_so_and_foreign_text_stays_text()
             {"title": EVIL, "prefer": EVIL, "slug": "odd", "training_prompts": ["A cat is"]}
         )
     )
-    session.rankings = [
+    session.judged.rankings = [
         Ranking(
             f"r{i}", EVIL, [EVIL, "plain"], [0, 1], [[i % 2], [1 - i % 2]], brief="odd", seconds=1.0
         )

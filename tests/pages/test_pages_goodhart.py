@@ -124,7 +124,7 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     )
     press(app, "goodhart_play")
     assert app.button(key="goodhart_play").disabled and "goodhart_stop" in keys(app)
-    while len(session.experiments.get("goodhart", {}).get("points", {}).get("penalty", [])) < 3:
+    while len(session.labs.get("goodhart", {}).get("points", {}).get("penalty", [])) < 3:
         queue.advance()
     again(app)
     assert "so far, at step 4, gold has not fallen. This run is still going on." in said(
@@ -157,7 +157,7 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
 def test_a_stop_keeps_what_was_measured(queue):
     session = made()
     app = press(open_page("goodhart", session), "goodhart_play")
-    while len(session.experiments.get("goodhart", {}).get("points", {}).get("free", [])) < 2:
+    while len(session.labs.get("goodhart", {}).get("points", {}).get("free", [])) < 2:
         queue.advance()
     press(again(app), "goodhart_stop")
     finish(queue)
@@ -167,7 +167,7 @@ def test_a_stop_keeps_what_was_measured(queue):
     assert (
         "All finished steps are kept" in said(app)
         and "did not fall" in said(app)
-        and len(session.experiments["goodhart"]["points"]["free"]) == 2
+        and len(session.labs["goodhart"]["points"]["free"]) == 2
     )
 
 
@@ -177,7 +177,7 @@ def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
     app.slider(key="goodhart_steps").set_value(8).run()
     press(app, "goodhart_play")
     finish(queue)
-    assert session.experiments["goodhart"]["settings"]["steps"] == 8
+    assert session.labs["goodhart"]["settings"]["steps"] == 8
     # From a file: impossible values give way to the defaults.
     session.settings = {"goodhart_next": {"beta": 99.0, "steps": "many"}}
     assert (
@@ -202,7 +202,7 @@ def test_the_algorithms_stand_side_by_side(queue):
         and "DPO, step 6" in said(app)
         and "| 9 s |" in said(app)
     )
-    assert session.experiments["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
+    assert session.labs["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
 
 
 def test_the_learners_comparisons_are_used_where_asked_for(queue):
@@ -211,13 +211,13 @@ def test_the_learners_comparisons_are_used_where_asked_for(queue):
     app.toggle(key="algorithms_own").set_value(True).run()
     press(app, "algorithms_play")
     finish(queue)
-    assert session.experiments["algorithms"]["own"] is True
+    assert session.labs["algorithms"]["own"] is True
 
 
 @pytest.mark.parametrize("page", ["goodhart", "algorithms"])
 def test_a_brief_without_a_rule_is_told_what_is_used_instead(queue, page):
     session = made()
-    session.brief = session.brief.edited(wanted=None)
+    session.asked.brief = session.asked.brief.edited(wanted=None)
     assert "has no rule" in said(open_page(page, session))
 
 

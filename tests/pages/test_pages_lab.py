@@ -10,7 +10,7 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.labs import hacking_board
-from rlhf_core.session import registry
+from rlhf_core.session import judged, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
@@ -36,15 +36,15 @@ def made(votes: list[tuple[str, str, str, str]] = ()) -> Session:
     """A session with the votes (prompt, a, b, choice)."""
     session = registry.create()
     session.directory, session.settings = None, dict(FEW)
-    session.imported = [Pair(*vote) for vote in votes]
+    session.judged.imported = [Pair(*vote) for vote in votes]
     return session
 
 
 def twelve() -> Session:
     """Twelve votes for facts about four training prompts."""
     session = made()
-    prompts = session.brief.training_prompts[:4]
-    session.imported = [
+    prompts = session.asked.brief.training_prompts[:4]
+    session.judged.imported = [
         Pair(prompts[n % 4], a, b, "a")
         for n, (a, b) in enumerate(
             [
@@ -189,9 +189,9 @@ def test_a_text_is_only_ever_text(queue):
 
 def test_length_instead_of_taste_is_warned_of(queue):
     session = made()
-    prompts = session.brief.training_prompts
+    prompts = session.asked.brief.training_prompts
     long = " a small animal that lives in the forest and eats fruit, insects and eggs at night."
-    session.imported = [
+    session.judged.imported = [
         Pair(prompts[n % len(prompts)], long, " an animal.", "a") for n in range(24)
     ]
     app = open_page("what_it_learned", session)
@@ -237,7 +237,7 @@ def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
     first = session.jobs["lab_report"]
     app = again(app)
     assert session.jobs["lab_report"] == first
-    session.imported = session.imported[:-1]
+    session.judged.imported = session.judged.imported[:-1]
     app = again(app)
     assert session.jobs["lab_report"] != first and "11 comparisons" in said(app)
 
@@ -247,12 +247,12 @@ def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
 
 def test_a_flip_moves_the_outputs_and_changes_nothing(queue):
     session = twelve()
-    before = list(session.imported)
+    before = list(session.judged.imported)
     app = open_page("flip_a_vote", session)
     assert len(app.selectbox(key="flip_vote_widget").options) == 12 and "ms" in app.metric[2].value
     turned = alts(app)[0]
     app.segmented_control(key="flip_change_widget").set_value("withhold").run()
-    assert alts(app)[0] != turned and "left out" in said(app) and session.imported == before
+    assert alts(app)[0] != turned and "left out" in said(app) and session.judged.imported == before
     app.selectbox(key="flip_vote_widget").select_index(3).run()
     assert not app.exception and len(alts(app)) == 1
 
@@ -297,7 +297,7 @@ def forged(session: Session, *, score: float) -> str:
     """A board with a repeated text of a made-up score beside the model's real best: what the page
     makes of it must not depend on luck.
     """
-    prompt = session.brief.training_prompts[0]
+    prompt = session.asked.brief.training_prompts[0]
     best = {
         "prompt": prompt,
         "text": FACT,
@@ -330,16 +330,18 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
         "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     )
     app = press(app, "hack_teach")
-    assert not session.exploits and session.reward_model is None, "the click only asks the worker"
+    assert not session.judged.exploits and session.learned.head is None, (
+        "the click only asks the worker"
+    )
     finish(queue)
     app = again(app)
-    (pair,) = session.exploits
+    (pair,) = session.judged.exploits
     assert (
         (pair.b, pair.a, pair.choice, pair.annotator) == (" tail" * 6, FACT, "a", "you (exploit)")
-        and pair in session.pairs
-        and "you (exploit)" in session.rater
+        and pair in judged.pairs(session)
+        and "you (exploit)" in judged.rater(session)
     )
-    assert session.reward_summary["pairs_used"] == 13
+    assert session.learned.summary["pairs_used"] == 13
     hole = hacking_board.board_of(session, prompt)["hole"]
     assert (
         hole["rows"][0]["before"] == 9.0
@@ -350,8 +352,8 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
     assert hacking_board.board_of(session, prompt)["hole"] is None, (
         "what it did is undone, so nothing is said of it"
     )
-    assert session.exploits == [] and not any(
-        pair.annotator == "you (exploit)" for pair in session.pairs
+    assert session.judged.exploits == [] and not any(
+        pair.annotator == "you (exploit)" for pair in judged.pairs(session)
     )
 
 
@@ -361,10 +363,10 @@ def test_a_stopped_retraining_takes_the_rejections_back(queue):
     app = press(open_page("hack_reward_model", session), "hack_teach")
     for _ in range(3):
         queue.advance()
-    assert session.exploits
+    assert session.judged.exploits
     jobs.queue().stop(session.jobs["hack_teach"])
     finish(queue)
-    assert session.exploits == [] and not again(app).exception
+    assert session.judged.exploits == [] and not again(app).exception
 
 
 def test_a_person_may_call_an_honest_looking_text_bad_and_take_it_back(queue):
@@ -376,14 +378,14 @@ def test_a_person_may_call_an_honest_looking_text_bad_and_take_it_back(queue):
     (key,) = {name for name in keys(app) if name.startswith("hack_call_")}
     app = press(app, key)
     assert "you say that nobody should want it" in said(app)
-    assert session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0][
-        "nonsense"
-    ]
+    assert session.labs["reward_model"]["boards"][app.selectbox(key="hack_prompt_widget").value][
+        "entries"
+    ][0]["nonsense"]
     (key,) = {name for name in keys(app) if name.startswith("hack_call_")}
     press(app, key)
-    assert not session.lab["boards"][app.selectbox(key="hack_prompt_widget").value]["entries"][0][
-        "nonsense"
-    ]
+    assert not session.labs["reward_model"]["boards"][
+        app.selectbox(key="hack_prompt_widget").value
+    ]["entries"][0]["nonsense"]
 
 
 def test_a_search_tries_five_ways_and_names_each(queue):
@@ -409,7 +411,7 @@ def test_a_search_tries_five_ways_and_names_each(queue):
 def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
     session = twelve()
     prompt = forged(session, score=9.0)
-    session.imported = session.imported[:-1]
+    session.judged.imported = session.judged.imported[:-1]
     app = open_page("hack_reward_model", session)
     assert (
         jobs.queue().view(session.jobs["hack_search"])["label"]
@@ -429,33 +431,33 @@ def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
 def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp_path):
     session = twelve()
     forged(session, score=2.0)
-    pair = Pair(PROMPT, FACT, " tail" * 6, "a", annotator="you (exploit)", brief=session.brief.slug)
-    other = Pair(PROMPT, MEME, " tail" * 6, "a", annotator="you (exploit)", brief="meme-bot")
-    session.exploits = [pair, other]
-    session.rankings = [
-        Ranking("r", PROMPT, [FACT, MEME], [0, 1], [[0], [1]], brief=session.brief.slug)
-    ]
-    session.save(tmp_path / "run")
-    opened = Session.open(tmp_path / "run")
-    assert (
-        opened.exploits == [pair, other]
-        and opened.lab == session.lab
-        and opened.imported == session.imported
-        and opened.rankings == session.rankings
+    pair = Pair(
+        PROMPT, FACT, " tail" * 6, "a", annotator="you (exploit)", brief=session.asked.brief.slug
     )
-    assert pair in opened.pairs and other not in opened.pairs, (
+    other = Pair(PROMPT, MEME, " tail" * 6, "a", annotator="you (exploit)", brief="meme-bot")
+    session.judged.exploits = [pair, other]
+    session.judged.rankings = [
+        Ranking("r", PROMPT, [FACT, MEME], [0, 1], [[0], [1]], brief=session.asked.brief.slug)
+    ]
+    saving.save(session, tmp_path / "run")
+    opened = saving.load(tmp_path / "run")
+    assert (
+        opened.judged.exploits == [pair, other]
+        and opened.lab == session.lab
+        and opened.judged.imported == session.judged.imported
+        and opened.judged.rankings == session.judged.rankings
+    )
+    assert pair in judged.pairs(opened) and other not in judged.pairs(opened), (
         "an exploit counts under its own brief"
     )
-    from rlhf_core.session import saving
-
     old = made(BAD["one comparison"])
     old.save(tmp_path / "old")
     contents = saving.bundle.read_bundle
     try:
         saving.bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
         assert (
-            Session.open(tmp_path / "old").exploits == []
-            and Session.open(tmp_path / "old").lab == {}
+            saving.load(tmp_path / "old").judged.exploits == []
+            and saving.load(tmp_path / "old").lab == {}
         )
     finally:
         saving.bundle.read_bundle = contents
@@ -542,7 +544,7 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
         and "Too few to tell" in said(app)
         and len(alts(app)) == 3
     )
-    session.imported = session.imported[:-1]
+    session.judged.imported = session.judged.imported[:-1]
     assert "Made from 12 comparisons; there are 11 now" in said(again(app))
 
 

@@ -14,6 +14,8 @@ from stand_ins import StandInReward, add_step, engine, made
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import token_view
+from rlhf_core.loop import tuning
+from rlhf_core.session import rounds
 from rlhf_core.session.state import Session
 
 
@@ -65,7 +67,10 @@ def exploded(session: Session) -> None:
     """Two more steps, in which the drift runs away."""
     for step in (3, 4):
         row = add_step(session, PPOSettings(beta=0.0))
-        session.metrics = [*session.metrics[:-1], row | {"kl_to_reference": 20.0 * step}]
+        session.tuned.metrics = [
+            *session.tuned.metrics[:-1],
+            row | {"kl_to_reference": 20.0 * step},
+        ]
     session.settings = {"ppo": vars(PPOSettings(beta=0.0, learning_rate=1e-3))}
 
 
@@ -169,7 +174,7 @@ def test_going_back_to_a_step(queue, monkeypatch):
     app = again(app)
     assert (
         asked == [1]
-        and session.steps_done == 1
+        and session.tuned.steps_done == 1
         and app.metric[0].value == "1"
         and "exactly the numbers that it had" in said(app)
     )
@@ -205,7 +210,7 @@ def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settin
         and settings.beta == PPOSettings.beta
         and settings.learning_rate <= PPOSettings.learning_rate
     )
-    assert "KL explosion" not in said(again(app)) and session.steps_done == 3
+    assert "KL explosion" not in said(again(app)) and session.tuned.steps_done == 3
 
 
 def test_a_healthy_run_gets_one_quiet_line(queue):
@@ -215,7 +220,7 @@ def test_a_healthy_run_gets_one_quiet_line(queue):
 
 def test_a_run_that_broke_is_read_by_the_doctor(queue):
     session = made("tuned")
-    session.broke = {"step": 3, "sentence": f"Training broke in step 3. {EVIL}"}
+    session.tuned.broke = {"step": 3, "sentence": f"Training broke in step 3. {EVIL}"}
     app = open_page("ppo", session)
     assert "The numbers broke" in said(app) and powerless(app)
 
@@ -225,7 +230,7 @@ def test_a_run_that_broke_is_read_by_the_doctor(queue):
 
 def test_the_token_view_opens_a_token_and_runs_nothing_it_shows(queue):
     session = made("tuned")
-    session.traces = {1: trace(1), 2: trace(2, update=False)}
+    session.tuned.traces = {1: trace(1), 2: trace(2, update=False)}
     app = open_page("ppo", session)
     pills = app.pills(key="token_1_0")
     assert len(pills.options) == 3 and app.select_slider(key="token_step").value == 1
@@ -250,9 +255,9 @@ def test_without_traces_the_token_view_says_why(queue):
 
 def test_the_formula_has_the_steps_numbers_in_it(queue):
     session = made("tuned")
-    session.metrics = [
-        *session.metrics[:-1],
-        session.metrics[-1]
+    session.tuned.metrics = [
+        *session.tuned.metrics[:-1],
+        session.tuned.metrics[-1]
         | {
             "reward_mean": 1.0,
             "kl_to_reference": 2.0,
@@ -268,15 +273,18 @@ def test_the_formula_has_the_steps_numbers_in_it(queue):
     )
     assert "counts up to 1 SD at most and loses 1 SD where it never ends" in said(app)
     session.settings = {"ppo": vars(PPOSettings(conservative=1.5))}
-    session.metrics = [*session.metrics[:-1], session.metrics[-1] | {"doubt_mean": 0.4}]
+    session.tuned.metrics = [
+        *session.tuned.metrics[:-1],
+        session.tuned.metrics[-1] | {"doubt_mean": 0.4},
+    ]
     app = open_page("ppo", session)
     assert any(
         "1.00 - 1.50 \\times 0.40 - 0.25 \\times 2.00 = (-0.10)" in element.value
         for element in app.latex
     ), "the conservative reward is in the formula"
-    session.metrics = [
-        *session.metrics[:-1],
-        session.metrics[-1]
+    session.tuned.metrics = [
+        *session.tuned.metrics[:-1],
+        session.tuned.metrics[-1]
         | {"reward_mean": None, "policy_loss": float("nan"), "value_loss": None},
     ]
     app = open_page("ppo", session)
@@ -292,7 +300,7 @@ def test_a_guess_is_kept_and_scored_after_the_run(queue):
     app.slider(key="ppo_steps").set_value(2).run()
     app.slider(key="guess_kl").set_value(5.0).run()
     app = press(app, "guess_keep")
-    assert "Kept: KL 5.00" in said(app) and session.predictions[0]["to"] == 2
+    assert "Kept: KL 5.00" in said(app) and session.history.predictions[0]["to"] == 2
     press(app, "ppo_play")
     finish(queue)
     words = said(again(app))
@@ -307,7 +315,7 @@ def test_nobody_has_to_guess(queue):
     session = made("fitted")
     app = press(open_page("ppo", session), "ppo_play")
     finish(queue)
-    assert session.predictions == [] and "Your guess |" not in said(again(app))
+    assert session.history.predictions == [] and "Your guess |" not in said(again(app))
 
 
 # --- branches -------------------------------------------------------------------------------------
@@ -315,9 +323,9 @@ def test_nobody_has_to_guess(queue):
 
 def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
     session = made("tuned")
-    session.reward_model = StandInReward()
+    session.learned.head = StandInReward()
     app = press(open_page("rounds", session), "next_round")
-    list(session.ppo(PPOSettings(steps=1)))
+    list(tuning.ppo(session, PPOSettings(steps=1)))
     app = again(app)
     app.text_input(key="branch_name_1").set_value(f"My {EVIL}").run()
     app = press(app, "roll_back_1")
@@ -326,26 +334,28 @@ def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
         "kept as the branch" in words
         and "Branches" in words
         and powerless(app)
-        and session.branches[0]["name"].startswith("My <script>")
+        and session.history.branches[0]["name"].startswith("My <script>")
     )
-    assert session.steps_done == 0
+    assert session.tuned.steps_done == 0
     app = press(app, "return_0")
     assert (
-        session.steps_done == 1 and session.current_round == 2 and "Back on the branch" in said(app)
+        session.tuned.steps_done == 1
+        and session.history.current_round == 2
+        and "Back on the branch" in said(app)
     )
     app = press(app, "roll_back_0")
     app = press(app, "forget_0")
-    assert session.branches == [] and "is deleted" in said(app)
+    assert session.history.branches == [] and "is deleted" in said(app)
 
 
 def test_rounds_say_whether_it_still_improves(queue):
     session = made("tuned")
-    row = session.round_summary()
-    session.rounds = [
+    row = rounds.summary(session)
+    session.history.rounds = [
         row | {"win_rate": 0.6, "win_interval": [0.5, 0.7], "pairs": 200},
         row | {"round": 2, "win_rate": 0.62, "win_interval": [0.5, 0.7], "pairs": 200},
     ]
-    session.current_round, session.metrics = 3, []
+    session.history.current_round, session.tuned.metrics = 3, []
     words = said(open_page("rounds", session))
     assert "Does it still improve?" in words and "no detectable change" in words
     assert "no longer kept, so one cannot go back to it" in words, (
@@ -356,10 +366,10 @@ def test_rounds_say_whether_it_still_improves(queue):
 @pytest.mark.parametrize("seconds", [None, float("nan")])
 def test_old_or_odd_records_do_not_break_the_page(queue, seconds):
     session = made("tuned")
-    session.metrics = [
+    session.tuned.metrics = [
         {name: value for name, value in row.items() if name in ("step", "reward_mean", "beta")}
         | {"seconds": seconds}
-        for row in session.metrics
+        for row in session.tuned.metrics
     ]
     assert not open_page("ppo", session).exception
     assert dataclasses.asdict(PPOSettings())["beta"] == PPOSettings.beta

@@ -31,7 +31,8 @@ from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
-from rlhf_core.session import registry
+from rlhf_core.loop import writing
+from rlhf_core.session import asked, judged, registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import text, whiteboard
@@ -102,11 +103,11 @@ def test_home_runs_once_and_only_once(queue):
 
 def test_home_filled(queue):
     session = registry.create()
-    session.metrics = [
+    session.tuned.metrics = [
         {"step": step, "reward_mean": 0.1 * step, "reward_std": 1.0, "kl_to_reference": 0.2 * step}
         for step in range(4)
     ]
-    session.evaluation = {
+    session.tuned.evaluation = {
         "pairs": [{"prompt": "A fox is", "before": EVIL, "after": " a small wild dog."}],
         "win_rate": 0.84,
         "interval": [0.7, 0.9],
@@ -127,7 +128,7 @@ def test_brief_is_picked_and_stops_what_was_meant_for_the_old_one(queue):
     app.switch_page("pages/loop.py").run()
     app.button_group(key="brief_pick").set_value("meme-bot").run()
     assert not app.exception
-    assert session.brief.slug == "meme-bot"
+    assert session.asked.brief.slug == "meme-bot"
     assert queue.view(session.jobs["generate"])["status"] == "stopped"
     assert "Meme bot" in html_of(app)
 
@@ -151,14 +152,17 @@ def test_start_over_deletes_what_there_was(queue, model):
 
     app = AppTest.from_function(script).run()
     old = session_of(app)
-    old.add_prompt("A badger sees")
+    asked.add_prompt(old, "A badger sees")
     old.jobs["generate"] = queue.submit(
-        lambda: old.generate("A badger sees", None), label="writing", owner=old.id, long=False
+        lambda: writing.generate(old, "A badger sees", None),
+        label="writing",
+        owner=old.id,
+        long=False,
     )
     assert old.directory.exists()
     press(app, "delete")
     assert registry.get(old.id) is None and not old.directory.exists()
-    assert session_of(app).id != old.id and session_of(app).user_prompts == []
+    assert session_of(app).id != old.id and session_of(app).asked.user_prompts == []
     assert (queue.view(old.jobs["generate"]) or {"status": "stopped"})["status"] == "stopped"
 
 
@@ -238,8 +242,8 @@ def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
 
 def test_the_board_counts_the_unseen_pairs_with_their_interval():
     session = Session()
-    session.reward_model = object()
-    session.reward_summary = {
+    session.learned.head = object()
+    session.learned.summary = {
         "heldout_accuracy": 1.0,
         "heldout_pairs": 18,
         "heldout_interval": [0.824, 1.0],
@@ -248,14 +252,13 @@ def test_the_board_counts_the_unseen_pairs_with_their_interval():
         "right on 18 of 18 unseen pairs (82\N{EN DASH}100%)",
         "18/18",
     )
-    # A tie counts half.
-    session.reward_summary = {
+    session.learned.summary = {
         "heldout_accuracy": 0.875,
         "heldout_pairs": 12,
         "heldout_interval": [0.5, 0.97],
     }
     assert whiteboard.numbers(session)["reward_model"][0].startswith("right on 10.5 of 12")
-    session.reward_summary = {
+    session.learned.summary = {
         "heldout_accuracy": None,
         "heldout_pairs": 0,
         "heldout_interval": None,
@@ -273,7 +276,7 @@ def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_writte
     assert whiteboard.numbers(session)["prompt"] == ("", "")
     add_set(session, [" w", " x", " y"], tokens=[[], [], []])
     assert whiteboard.numbers(session)["prompt"] == ("3 answers to 1 prompt, yours or judged", "3")
-    session.add_ranking("set-1", groups=[[0], [1]])
+    judged.add_ranking(session, "set-1", groups=[[0], [1]])
     assert whiteboard.numbers(session)["prompt"] == ("5 answers to 2 prompts, yours or judged", "5")
 
 
@@ -426,7 +429,7 @@ def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue,
     for _ in range(9):
         finish(queue)
         app.run()
-    assert len(session.candidate_sets) < 60
+    assert len(session.asked.candidate_sets) < 60
 
 
 def words_of_progress(app: AppTest) -> str:
@@ -439,7 +442,7 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
     app = open_page("rank", session)
     left, right = card.order_on_screen(session, row)
     press(app, "pick_a")
-    judged = session.rankings[-1]
+    judged = session.judged.rankings[-1]
     assert (
         judged.groups == [[left], [right]]
         and judged.shown == [left, right]
@@ -448,9 +451,9 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
     assert judged.seconds is not None and 0 <= judged.seconds < 60
     assert "1 of about 30" in words_of_progress(app)
     press(app, "undo")
-    assert session.rankings == []
+    assert session.judged.rankings == []
     press(app, "pick_b")
-    assert session.rankings[-1].groups == [[right], [left]]
+    assert session.judged.rankings[-1].groups == [[right], [left]]
 
 
 @pytest.mark.parametrize(
@@ -461,13 +464,13 @@ def test_rank_pair_other_verdicts(queue, model, key, groups, verdict):
     session = registry.create()
     add_set(session, [" first", " second"])
     press(open_page("rank", session), key)
-    judged = session.rankings[-1]
+    judged = session.judged.rankings[-1]
     assert [sorted(group) for group in judged.groups] == groups and judged.verdict == verdict
 
 
 def test_rank_whole_list_with_a_tie(queue, model):
     session = registry.create()
-    session.add_prompt("An opossum is")
+    asked.add_prompt(session, "An opossum is")
     row = add_set(session, [" w", " x", " y", " z"])
     app = open_page("rank", session)
     shown = card.order_on_screen(session, row)
@@ -478,25 +481,25 @@ def test_rank_whole_list_with_a_tie(queue, model):
         and app.button(key="pick_3").label == "1st"
         and app.button(key="pick_4").label == "2nd"
     )
-    assert session.rankings == [], "not before everyone has a place"
+    assert session.judged.rankings == [], "not before everyone has a place"
     press(app, "undo")  # takes back one pick, not a judgement
     press(app, "pick_4")
     press(app, "pick_2")
-    assert session.rankings[-1].groups == [[shown[2]], [shown[0]], [shown[3]], [shown[1]]]
+    assert session.judged.rankings[-1].groups == [[shown[2]], [shown[0]], [shown[3]], [shown[1]]]
     assert whiteboard.comparisons(session) == 6
 
 
 def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model):
     session = registry.create()
-    session.add_prompt("An opossum is")
+    asked.add_prompt(session, "An opossum is")
     row = add_set(session, [" w", " x", " y", " z"])
     app = press(open_page("rank", session), "pick_tie")
-    assert "Pick the best one first" in words_of(app) and session.rankings == []
+    assert "Pick the best one first" in words_of(app) and session.judged.rankings == []
     for key in ("pick_1", "pick_2", "pick_3", "pick_4"):
         press(app, key)
         assert "Pick the best one first" not in words_of(app)
     shown = card.order_on_screen(session, row)
-    assert session.rankings[-1].groups == [[index] for index in shown], (
+    assert session.judged.rankings[-1].groups == [[index] for index in shown], (
         "no tie is left over from the early press"
     )
 
@@ -526,7 +529,7 @@ def test_rank_offers_the_next_step(queue, model):
     session = registry.create()
     for number in range(6):
         add_set(session, [f" a{number}", f" b{number}"])
-        session.add_ranking(f"set-{number + 1}", groups=[[0], [1]])
+        judged.add_ranking(session, f"set-{number + 1}", groups=[[0], [1]])
     app = open_page("rank", session)
     assert app.button(key="to_reward_model").proto.type == "primary"
     press(app, "to_reward_model")
@@ -536,9 +539,9 @@ def test_judged_in_another_tab(queue, model):
     session = registry.create()
     row = add_set(session, [" first", " second"])
     app = open_page("rank", session)
-    session.add_ranking(row["id"], groups=[[0], [1]])
+    judged.add_ranking(session, row["id"], groups=[[0], [1]])
     press(app, "pick_b")
-    assert len(session.rankings) == 1 and "already judged" in words_of(app)
+    assert len(session.judged.rankings) == 1 and "already judged" in words_of(app)
 
 
 # --- the helpers that pages share -----------------------------------------------------------------
@@ -575,11 +578,11 @@ def test_next_box_walks_the_loop():
     assert whiteboard.next_box(session) == "prompt"
     add_set(session, [" a", " b"])
     assert whiteboard.next_box(session) == "rank"
-    session.reward_model = object()
+    session.learned.head = object()
     assert whiteboard.next_box(session) == "ppo"
-    session.metrics = [{"step": 0}, {"step": 1}]
+    session.tuned.metrics = [{"step": 0}, {"step": 1}]
     assert whiteboard.next_box(session) == "before_after"
-    session.evaluation = {"win_rate": 0.6}
+    session.tuned.evaluation = {"win_rate": 0.6}
     assert whiteboard.next_box(session) == "rounds"
 
 
@@ -606,10 +609,10 @@ def test_an_address_in_foreign_text_does_not_become_a_link(written):
 def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(queue):
     app = open_page("prompt")
     session = session_of(app)
-    session.reward_model, session.metrics, former = (
+    session.learned.head, session.tuned.metrics, former = (
         object(),
         [{"step": 0}, {"step": 3, "reward_mean": 0.3}],
-        session.brief.slug,
+        session.asked.brief.slug,
     )
     app.switch_page("pages/loop.py").run()
     app.button_group(key="brief_pick").set_value("meme-bot").run()
@@ -618,11 +621,11 @@ def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(
         "Change the brief to “Meme bot”?" in words
         and "the reward model, the model that 3 PPO steps tuned" in words
     )
-    assert session.brief.slug == former and session.metrics
+    assert session.asked.brief.slug == former and session.tuned.metrics
     app.button(key="brief_stay").click().run()
     assert (
-        session.brief.slug == former
-        and session.metrics
+        session.asked.brief.slug == former
+        and session.tuned.metrics
         and app.button_group(key="brief_pick").value == former
     )
     assert not any(button.key == "brief_change" for button in app.button)
@@ -630,7 +633,7 @@ def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(
     app.button(key="brief_change").click().run()
     assert (
         not app.exception
-        and session.brief.slug == "meme-bot"
-        and session.reward_model is None
-        and not session.metrics
+        and session.asked.brief.slug == "meme-bot"
+        and session.learned.head is None
+        and not session.tuned.metrics
     )

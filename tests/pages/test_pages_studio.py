@@ -28,7 +28,7 @@ from page_helpers import (
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.exchange import taking_in
-from rlhf_core.exchange.label_studio import labelling_config
+from rlhf_core.exchange.label_studio_tasks import labelling_config
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import instructions_matter, speed_accuracy
 from rlhf_core.session import people, registry
@@ -85,7 +85,7 @@ def paste(app: AppTest, pasted: str) -> AppTest:
 def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
     app = upload(open_page("import_export"), ("class.csv", MESSY.encode()))
     session = session_of(app)
-    assert session.imported == [], "nothing is taken before somebody says so"
+    assert session.judged.imported == [], "nothing is taken before somebody says so"
     assert {metric.label: metric.value for metric in app.metric} == {
         "Judgements read": "3",
         "Can be used": "2",
@@ -100,7 +100,7 @@ def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
     )
     assert "<script>" not in html_of(app) and "&lt;script&gt;" in html_of(app)
     press(app, "import_use_0")
-    assert [(p.annotator, p.choice, p.seconds) for p in session.imported] == [
+    assert [(p.annotator, p.choice, p.seconds) for p in session.judged.imported] == [
         ("Ada", "a", 2.5),
         ("Ada", "b", 3.0),
     ]
@@ -113,7 +113,7 @@ def test_a_messy_spreadsheet_is_shown_before_it_is_taken_and_can_be_undone():
     )
     press(app, "import_away_0")
     press(app, "import_undo")
-    assert session.imported == [] and "out again" in words_of(app)
+    assert session.judged.imported == [] and "out again" in words_of(app)
 
 
 def test_several_files_at_once_and_names_for_those_that_have_none():
@@ -128,7 +128,7 @@ def test_several_files_at_once_and_names_for_those_that_have_none():
     app.text_input(key="import_whose_0").set_value("Ada").run()
     app.text_input(key="import_whose_2").set_value("Ben").run()
     press(app, "import_use_all")
-    assert [pair.annotator for pair in session_of(app).imported] == ["Ada", "Ben"]
+    assert [pair.annotator for pair in session_of(app).judged.imported] == ["Ada", "Ben"]
     assert "2 comparisons of 2 files" in words_of(app)
 
 
@@ -149,7 +149,7 @@ def test_bad_files_cost_one_sentence_and_nothing_else(data):
     app = upload(open_page("import_export", session), ("bad.bin", data))
     (error,) = app.error
     assert error.value.endswith("Nothing was changed.") and len(error.value) < 400
-    assert len(session.imported) == 1 and "import_undo" in offered(app)
+    assert len(session.judged.imported) == 1 and "import_undo" in offered(app)
 
 
 def test_pasted_text():
@@ -184,7 +184,7 @@ def test_pasted_text():
     )
     assert "Label Studio JSON, Pairwise" in words_of(app).replace("\\", "")
     press(app, "import_use_0")
-    (pair,) = session_of(app).imported
+    (pair,) = session_of(app).judged.imported
     assert (pair.choice, pair.seconds, pair.annotator) == ("a", 4.5, "user 3")
 
 
@@ -210,7 +210,7 @@ def test_a_ranker_with_buckets_of_its_own_needs_their_order():
     assert "have no known order" in words_of(app)
     app.text_input(key="import_buckets").set_value("great, poor").run()
     press(paste(app, json.dumps([task])), "import_use_0")
-    (pair,) = session_of(app).imported
+    (pair,) = session_of(app).judged.imported
     assert {"a": pair.a, "b": pair.b}[pair.choice] == "y"
 
 
@@ -225,7 +225,7 @@ def test_taking_out():
     assert "1 ties are left out" in words_of(app).replace(
         "\\", ""
     ) and "would be empty" in words_of(app)
-    config = labelling_config("pairwise", session.brief)
+    config = labelling_config("pairwise", session.asked.brief)
     assert any(code.value.strip() == config.strip() for code in app.code)
     for which in ("again", "waiting", "ranker"):
         app.radio(key="ls_what").set_value(which).run()
@@ -262,13 +262,13 @@ def test_somebody_sits_down_and_judges_what_others_judged():
     press(app, "who_sit")
     assert people.sitting(session) == "Dora"
     press(press(app, "lab_a"), "lab_skip")
-    assert [(r.annotator, r.verdict) for r in session.rankings] == [
+    assert [(r.annotator, r.verdict) for r in session.judged.rankings] == [
         ("Dora", None),
         ("Dora", "skip"),
-    ] and session.rankings[0].seconds is not None
+    ] and session.judged.rankings[0].seconds is not None
     assert "6 pairs that others judged" in words_of(app)
     press(press(app, "whose_undo"), "whose_undo")
-    assert session.rankings == [] and "whose_undo" not in offered(app)
+    assert session.judged.rankings == [] and "whose_undo" not in offered(app)
     app.switch_page("pages/steps/rank.py").run()
     assert not app.exception and people.sitting(session) == "Dora"
 
@@ -338,19 +338,19 @@ def begun() -> Session:
         {"prompt": f"p{n} {EVIL}", "texts": [f" right {n}", f" wrong {n}"], "reference": 0}
         for n in range(12)
     ]
-    instructions_matter.begin(session, session.brief, pairs, seed=1)
+    instructions_matter.begin(session, session.asked.brief, pairs, seed=1)
     return session
 
 
 def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
     session = begun()
     app = open_page("instructions_matter", session)
-    first, second = session.annotation["instructions"]["order"]
+    first, second = session.labs["instructions_matter"]["order"]
     assert (
         "Biology homework helper" in html_of(app).split("op-answer")[0].split("op-lab-brief")[1]
     ) == (first == "precise")
     press(press(app, "lab_a"), "instructions_undo")
-    assert session.annotation["instructions"]["answers"] == {"vague": [], "precise": []}
+    assert session.labs["instructions_matter"]["answers"] == {"vague": [], "precise": []}
     for _ in range(12):
         press(app, "lab_a")
     assert "Halfway" in words_of(app) and "lab_a" not in offered(app), (
@@ -360,9 +360,9 @@ def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
     for _ in range(5):
         press(app, "lab_tie")
     app = open_page("instructions_matter", session)  # a reload: the same place, one click away
-    assert len(session.annotation["instructions"]["answers"][second]) == 5 and "lab_tie" in offered(
-        app
-    )
+    assert len(
+        session.labs["instructions_matter"]["answers"][second]
+    ) == 5 and "lab_tie" in offered(app)
     for _ in range(7):
         press(app, "lab_b")
     words = words_of(app)
@@ -379,11 +379,11 @@ def test_the_lab_of_briefs_from_the_first_pair_to_the_verdict():
 def test_the_two_reward_models_are_told_with_their_intervals(known):
     session = begun()
     for which in ("vague", "precise"):
-        session.annotation["instructions"]["answers"][which] = [
+        session.labs["instructions_matter"]["answers"][which] = [
             {"pair": n, "text": 0, "left": 0, "seconds": 1.0} for n in range(12)
         ]
     one = {"accuracy": 0.8, "low": 0.4, "high": 0.95}
-    session.annotation["instructions"]["models"] = {
+    session.labs["instructions_matter"]["models"] = {
         "kind": "models",
         "vague": {**one, "accuracy": 0.6} if known else None,
         "precise": one,

@@ -17,7 +17,10 @@ from stand_ins import engine, evaluation, made, rank
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, describe
+from rlhf_core.common.knob import describe
+from rlhf_core.common.settings import PPOSettings
+from rlhf_core.loop import tuning
+from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import charts, whiteboard
@@ -179,7 +182,7 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     assert app.slider(key="ppo_steps").disabled
     finish(queue)
     app = again(app)
-    assert session.steps_done == 2 and "to_before_after" in keys(app)
+    assert session.tuned.steps_done == 2 and "to_before_after" in keys(app)
     assert "sample two" in said(app) and "<script>" not in said(app)
 
 
@@ -188,21 +191,23 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     app = press(open_page("ppo", session), "ppo_one_step")
     finish(queue)
     app = again(app)
-    assert session.steps_done == 1 and len(session.metrics) == 2 and "ppo_resume" in keys(app), (
-        "step 0 looks, step 1 learns"
-    )
+    assert (
+        session.tuned.steps_done == 1
+        and len(session.tuned.metrics) == 2
+        and "ppo_resume" in keys(app)
+    ), "step 0 looks, step 1 learns"
     app = press(app, "ppo_step")
     finish(queue)
     # The button above the charts goes on with the paused run too.
     app = press(again(app), "ppo_one_step")
     finish(queue)
     app = again(app)
-    assert session.steps_done == 3 and "Paused" in said(app)
+    assert session.tuned.steps_done == 3 and "Paused" in said(app)
     app = press(app, "ppo_stop")
     finish(queue)
     app = again(app)
     assert (
-        session.steps_done == 3
+        session.tuned.steps_done == 3
         and "ppo_stop" not in keys(app)
         and not app.button(key="ppo_play").disabled
     )
@@ -227,7 +232,7 @@ def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
     app = again(app)
     assert "no longer a finite number" in said(app) and "step 1 is kept" in said(app)
     assert (
-        session.steps_done == 1
+        session.tuned.steps_done == 1
         and app.metric[0].value == "1"
         and not app.button(key="ppo_play").disabled
     )
@@ -235,9 +240,9 @@ def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
 
 def test_ppo_survives_numbers_that_are_not_finite(queue):
     session = made("tuned")
-    session.metrics = [
-        *session.metrics,
-        session.metrics[-1]
+    session.tuned.metrics = [
+        *session.tuned.metrics,
+        session.tuned.metrics[-1]
         | {
             "step": 3,
             "reward_mean": float("nan"),
@@ -320,7 +325,7 @@ def test_a_run_that_began_elsewhere_moves_the_sliders(queue):
     session = made("fitted")
     app = open_page("ppo", session)
     app.select_slider(key="ppo_beta").set_value(0.5).run()
-    list(session.ppo(PPOSettings(steps=2)))
+    list(tuning.ppo(session, PPOSettings(steps=2)))
     assert (
         again(app).select_slider(key="ppo_beta").value == PPOSettings.beta
         and app.slider(key="ppo_steps").value == 2
@@ -343,10 +348,10 @@ def test_settings_that_cannot_be_are_drawn_as_the_defaults(queue, broken):
 @pytest.mark.parametrize("round, since", [(1, "since step 0"), (2, "since this round began")])
 def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
     session = made("tuned")
-    session.current_round = round
-    session.metrics = [
+    session.history.current_round = round
+    session.tuned.metrics = [
         row | {"reward_mean": mean}
-        for row, mean in zip(session.metrics, (0.25, 0.5, 1.23), strict=True)
+        for row, mean in zip(session.tuned.metrics, (0.25, 0.5, 1.23), strict=True)
     ]
     app = open_page("ppo", session)
     assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
@@ -356,9 +361,9 @@ def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
 
 def test_a_round_that_cannot_be_started_again_says_why(queue):
     session = made("tuned")
-    session.rounds, session.start_weights = [session.round_summary()], None
+    session.history.rounds, session.history.start = [rounds.summary(session)], None
     app = press(open_page("ppo", session), "ppo_restart")
-    assert "no longer kept" in said(app) and len(session.metrics) == 3
+    assert "no longer kept" in said(app) and len(session.tuned.metrics) == 3
 
 
 def test_the_value_loss_is_explained_for_a_short_run(queue):
@@ -368,14 +373,14 @@ def test_the_value_loss_is_explained_for_a_short_run(queue):
 
 def test_ppo_names_its_prompts_and_never_the_evaluation_ones(queue):
     session = made("fitted")
-    session.user_prompts = ["My cat is", EVIL]
+    session.asked.user_prompts = ["My cat is", EVIL]
     words = said(open_page("ppo", session))
     assert (
         "My cat is" in words
-        and session.brief.training_prompts[0] in words
+        and session.asked.brief.training_prompts[0] in words
         and "Never on the 40 prompts" in words
     )
-    assert session.brief.evaluation_prompts[0] not in words
+    assert session.asked.brief.evaluation_prompts[0] not in words
 
 
 def test_a_double_start_starts_once(queue):
@@ -391,7 +396,7 @@ def test_a_double_start_starts_once(queue):
 def test_the_round_can_be_started_again(queue):
     session = made("tuned")
     press(open_page("ppo", session), "ppo_restart")
-    assert session.metrics == [] and session.reward_model is not None
+    assert session.tuned.metrics == [] and session.learned.head is not None
 
 
 # --- before and after -----------------------------------------------------------------------------
@@ -446,13 +451,13 @@ def test_win_rate_with_interval_judge_rule_and_language(queue):
 
 def test_no_detectable_change_is_a_verdict(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=False)
+    session.tuned.evaluation = evaluation(changed=False)
     assert "No detectable change" in said(open_page("before_after", session))
 
 
 def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)
+    session.tuned.evaluation = evaluation(changed=True)
     app = open_page("before_after", session)
     for _ in range(3):
         answers = [
@@ -462,8 +467,8 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
         ]
         key = "vote_a" if "a marsupial" in answers[0] else "vote_b"  # the fact, wherever it is
         app = press(app, key)
-    assert [row["choice"] for row in session.votes] == ["after"] * 3
-    assert {row["prompt"] for row in session.votes} == {"A badger is", "A fox is", EVIL}
+    assert [row["choice"] for row in session.judged.votes] == ["after"] * 3
+    assert {row["prompt"] for row in session.judged.votes} == {"A badger is", "A fox is", EVIL}
     assert not keys(app) & {"vote_a", "vote_b"} and [metric.value for metric in app.metric] == [
         "3",
         "0",
@@ -473,7 +478,7 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
 
 def test_every_card_says_which_model_wrote_it(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)
+    session.tuned.evaluation = evaluation(changed=True)
     app = press(open_page("before_after", session), "compare")
     finish(queue)
     cards = [
@@ -490,16 +495,18 @@ def test_every_card_says_which_model_wrote_it(queue):
 
 def test_blind_votes_come_with_an_interval_and_doubt(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)
-    first = session.evaluation["pairs"][0]
-    session.evaluation["pairs"] = [first | {"prompt": f"Animal {number} is"} for number in range(9)]
+    session.tuned.evaluation = evaluation(changed=True)
+    first = session.tuned.evaluation["pairs"][0]
+    session.tuned.evaluation["pairs"] = [
+        first | {"prompt": f"Animal {number} is"} for number in range(9)
+    ]
     for number in range(3):
-        session.add_vote(f"Animal {number} is", "after")
+        judged.add_vote(session, f"Animal {number} is", "after")
     words = said(open_page("before_after", session))
     assert "**100%** of 3 votes (95% interval 44% to 100%)" in words and "too few to tell" in words
     for number in range(3, 8):
-        session.add_vote(f"Animal {number} is", "after")
-    session.add_vote("Animal 8 is", "tie")
+        judged.add_vote(session, f"Animal {number} is", "after")
+    judged.add_vote(session, "Animal 8 is", "tie")
     words = said(open_page("before_after", session))
     assert (
         "**94%** of 9 votes" in words
@@ -511,9 +518,9 @@ def test_blind_votes_come_with_an_interval_and_doubt(queue):
 
 def test_blind_vote_offers_no_identical_pairs(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=False)
-    session.evaluation["pairs"] = [
-        pair | {"after": pair["before"]} for pair in session.evaluation["pairs"]
+    session.tuned.evaluation = evaluation(changed=False)
+    session.tuned.evaluation["pairs"] = [
+        pair | {"after": pair["before"]} for pair in session.tuned.evaluation["pairs"]
     ]
     app = open_page("before_after", session)
     assert "nothing to vote on" in said(app) and "vote_a" not in keys(app)
@@ -533,19 +540,21 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
         and alts(app) == []
     ), "a chart of one point shows nothing"
     app = press(app, "next_round")
-    assert session.current_round == 2 and session.start_weights == {"stand-in": 2}
+    assert session.history.current_round == 2 and session.history.start == {"stand-in": 2}
     assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
     app = press(app, "roll_back_1")
-    assert session.current_round == 2 and "Back at the end of round 1" in said(app)
+    assert session.history.current_round == 2 and "Back at the end of round 1" in said(app)
     app = press(app, "roll_back_0")
     assert (
-        session.current_round == 1 and session.start_weights is None and len(session.rankings) == 3
+        session.history.current_round == 1
+        and session.history.start is None
+        and len(session.judged.rankings) == 3
     )
 
 
 def test_rounds_are_charted_from_the_second_on(queue):
     session = made("tuned")
-    session.rounds, session.current_round = [session.round_summary()], 2
+    session.history.rounds, session.history.current_round = [rounds.summary(session)], 2
     app = open_page("rounds", session)
     assert any(
         "Round 2: 3 comparisons" in alt for alt in alts(app)
@@ -554,20 +563,20 @@ def test_rounds_are_charted_from_the_second_on(queue):
 
 def test_rounds_refusal_is_shown(queue):
     session = made("tuned")
-    session.current_round = 8
+    session.history.current_round = 8
     app = press(open_page("rounds", session), "next_round")
     assert "keeps at most 8 rounds" in said(app)
 
 
 def test_rounds_wait_for_a_running_job(queue):
     session = made("tuned")
-    state_before = session.current_round
+    state_before = session.history.current_round
     press(open_page("ppo", session), "ppo_play")
     app = open_page("rounds", session)
     assert (
         app.button(key="next_round").disabled
         and "right now" in said(app)
-        and session.current_round == state_before
+        and session.history.current_round == state_before
     )
 
 
@@ -583,9 +592,9 @@ def test_pages_hold_no_torch():
 
 def test_every_chart_of_a_page_has_an_alternative(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)
-    session.rounds = [session.round_summary()]
-    session.current_round = 2
+    session.tuned.evaluation = evaluation(changed=True)
+    session.history.rounds = [rounds.summary(session)]
+    session.history.current_round = 2
     for page in ("reward_model", "ppo", "before_after", "rounds"):
         found = alts(open_page(page, session))
         assert found and all(len(alt) > 20 for alt in found), page

@@ -12,6 +12,7 @@ from stand_ins import FACT, MEME, engine, evaluation, made
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import token_changes as drawing
 from ui.charts import compare as charts_compare
@@ -79,7 +80,7 @@ def measured(scripted: bool = True) -> dict:
 
 def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     session = made("tuned")
-    session.evaluation = measured()
+    session.tuned.evaluation = measured()
     words = said(app := open_page("before_after", session))
     assert (
         "better by the reward model it was trained on (80% of 40 pairs" in words
@@ -105,9 +106,9 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
 
 def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):
     session = made("tuned")
-    session.evaluation = measured(scripted=False)
+    session.tuned.evaluation = measured(scripted=False)
     for number in range(12):
-        session.add_vote(f"Animal {number} is", "before")
+        judged.add_vote(session, f"Animal {number} is", "before")
     words = said(app := open_page("before_after", session))
     assert (
         "The judges disagree" in words
@@ -137,7 +138,7 @@ def test_measuring_again_draws_fresh_answers(queue, monkeypatch):
 
 def test_a_verdict_of_an_earlier_version_still_opens(queue):
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)  # no judges, no language, no luck
+    session.tuned.evaluation = evaluation(changed=True)  # no judges, no language, no luck
     words = said(open_page("before_after", session))
     assert (
         "prefers the tuned model in 83% of 3 pairs" in words
@@ -156,7 +157,7 @@ def test_one_pair_closely_shows_words_tokens_and_the_largest_changes(queue, monk
 
     monkeypatch.setattr(Session, "token_changes", fake)
     session = made("tuned")
-    session.evaluation = evaluation(changed=True)
+    session.tuned.evaluation = evaluation(changed=True)
     app = open_page("before_after", session)
     app.selectbox(key="changes_pair").set_value(2).run()
     app = press(app, "token_changes")

@@ -13,8 +13,8 @@ from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
+from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
-from rlhf_core.lm.transformer import Transformer
 from rlhf_core.rewards import reward_model as rm
 from rlhf_core.rewards.fine_tuned import (
     FineTunedReward,
@@ -31,7 +31,7 @@ from rlhf_core.rewards.kinds import HeadScorer, Reference, train
 def lm():
     model = tiny_gpt2()
     return FakeLM(
-        trunk=Transformer.from_pretrained(model),
+        trunk=trunk_of(model),
         end_id=END,
         pad_id=PAD,
         name="tiny",

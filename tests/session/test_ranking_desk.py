@@ -11,7 +11,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL
-from rlhf_core.session import ranking_desk, registry
+from rlhf_core.session import asked, judged, ranking_desk, registry, saving
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 
@@ -39,7 +39,7 @@ def add(session: Session, number: int, texts=(" a", " b"), prompt: str | None = 
         "tokens": [],
         "asked": False,
     }
-    session.candidate_sets = [*session.candidate_sets, row]
+    session.asked.candidate_sets = [*session.asked.candidate_sets, row]
     return row
 
 
@@ -119,7 +119,7 @@ def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_say
     tmp_path,
 ):
     session = Session(BIOLOGY, directory=tmp_path / "run")
-    session.add_ranking(add(session, 1)["id"], groups=[[0], [1]])
+    judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
     stays, goes = add(session, 2), add(session, 3)
     brief = revise(
         session,
@@ -132,33 +132,37 @@ def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_say
     )
     assert (
         brief.version == 2
-        and session.brief == brief
-        and session.rankings[0].brief_version == 1
-        and len(session.pairs) == 1
+        and session.asked.brief == brief
+        and session.judged.rankings[0].brief_version == 1
+        and len(judged.pairs(session)) == 1
     )
-    assert [row["id"] for row in session.unranked()] == [stays["id"]], (
+    assert [row["id"] for row in asked.unranked(session)] == [stays["id"]], (
         "what waits must still be a training prompt"
     )
-    session.add_ranking(stays["id"], groups=[[1], [0]])
-    assert [r.brief_version for r in session.rankings] == [1, 2] and len(session.pairs) == 2
-    session.let_older_count(False)
-    assert [pair.brief_version for pair in session.pairs] == [2] and len(session.rankings) == 2
-    again = Session.open(session.directory)
+    judged.add_ranking(session, stays["id"], groups=[[1], [0]])
+    assert [r.brief_version for r in session.judged.rankings] == [1, 2] and len(
+        judged.pairs(session)
+    ) == 2
+    asked.let_older_count(session, False)
+    assert [pair.brief_version for pair in judged.pairs(session)] == [2] and len(
+        session.judged.rankings
+    ) == 2
+    again = saving.load(session.directory)
     assert (
-        again.briefs == session.briefs == [BIOLOGY, brief]
-        and not again.older_count
-        and again.pairs == session.pairs
+        again.asked.briefs == session.asked.briefs == [BIOLOGY, brief]
+        and not again.asked.older_count
+        and judged.pairs(again) == judged.pairs(session)
     )
-    again.set_brief(briefs.PRESETS["meme-bot"])
+    asked.set_brief(again, briefs.PRESETS["meme-bot"])
     assert (
-        again.brief_called(BIOLOGY.slug) == brief
-        and again.brief_called("survival-guide").version == 1
+        asked.brief_called(again, BIOLOGY.slug) == brief
+        and asked.brief_called(again, "survival-guide").version == 1
     )
 
 
 def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypatch):
     session = Session(BIOLOGY, directory=tmp_path / "run")
-    session.add_ranking(add(session, 1)["id"], groups=[[0], [1]])
+    judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
     contents = bundle.read_bundle(session.directory, tensors=False)
     for name in ("briefs", "older_count"):
         del contents["run"]["state"][name]
@@ -166,8 +170,12 @@ def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypat
         for name in ("reason", "ideal", "asked", "first"):
             del row[name]
     monkeypatch.setattr(bundle, "read_bundle", lambda *args, **more: contents)
-    again = Session.open(session.directory)
-    assert again.briefs == [BIOLOGY] and again.older_count and again.rankings == session.rankings
+    again = saving.load(session.directory)
+    assert (
+        again.asked.briefs == [BIOLOGY]
+        and again.asked.older_count
+        and again.judged.rankings == session.judged.rankings
+    )
 
 
 def test_no_more_versions_than_a_session_keeps(monkeypatch):
@@ -176,7 +184,7 @@ def test_no_more_versions_than_a_session_keeps(monkeypatch):
     revise(session, {"title": "x"})
     with pytest.raises(BriefError, match="keeps 2 versions"):
         revise(session, {"title": "y"})
-    assert session.brief.version == 2
+    assert session.asked.brief.version == 2
 
 
 # --- judgements -----------------------------------------------------------------------------------
@@ -212,20 +220,24 @@ def test_a_note_that_cannot_be_kept_costs_no_judgement(notes, said):
     session = Session(BIOLOGY)
     row = add(session, 1)
     with pytest.raises(InputError, match=said):
-        session.add_ranking(row["id"], groups=[[0], [1]], **notes)
-    assert session.rankings == []
-    made = session.add_ranking(row["id"], groups=[[0], [1]], reason=" <b>bold</b>\n ", ideal=" \n ")
+        judged.add_ranking(session, row["id"], groups=[[0], [1]], **notes)
+    assert session.judged.rankings == []
+    made = judged.add_ranking(
+        session, row["id"], groups=[[0], [1]], reason=" <b>bold</b>\n ", ideal=" \n "
+    )
     assert (made.reason, made.ideal) == ("<b>bold</b>", "")
 
 
 def test_a_changed_judgement_keeps_its_place_and_what_was_said_first():
     session = Session(BIOLOGY)
     for number in (1, 2):
-        session.add_ranking(add(session, number)["id"], groups=[[0], [1]], seconds=float(number))
+        judged.add_ranking(
+            session, add(session, number)["id"], groups=[[0], [1]], seconds=float(number)
+        )
     revise(session, {"prefer": "Rhymes."})
-    session.change_ranking("set-1", groups=[[1], [0]], seconds=9.0, ideal="better")
-    session.change_ranking("set-1", verdict="skip", seconds=8.0)
-    changed = session.rankings[0]
+    judged.change_ranking(session, "set-1", groups=[[1], [0]], seconds=9.0, ideal="better")
+    judged.change_ranking(session, "set-1", verdict="skip", seconds=8.0)
+    changed = session.judged.rankings[0]
     assert (changed.verdict, changed.seconds, changed.brief_version, changed.first) == (
         "skip",
         8.0,
@@ -235,17 +247,17 @@ def test_a_changed_judgement_keeps_its_place_and_what_was_said_first():
     assert [(p.choice, p.seconds) for p in ranking_desk.pairs_as_given(session)] == [
         ("a", 1.0),
         ("a", 2.0),
-    ] and [p.choice for p in session.pairs] == ["skip", "a"]
-    session.change_ranking("set-2", groups=[[0], [1]], seconds=9.0, reason="still")
+    ] and [p.choice for p in judged.pairs(session)] == ["skip", "a"]
+    judged.change_ranking(session, "set-2", groups=[[0], [1]], seconds=9.0, reason="still")
     assert (
-        session.rankings[1].first is None
-        and session.rankings[1].seconds == 2.0
-        and session.rankings[1].reason == "still"
+        session.judged.rankings[1].first is None
+        and session.judged.rankings[1].seconds == 2.0
+        and session.judged.rankings[1].reason == "still"
     )
-    session.add_ranking(add(session, 3)["id"], groups=[[0], [1]], annotator=SCRIPTED)
+    judged.add_ranking(session, add(session, 3)["id"], groups=[[0], [1]], annotator=SCRIPTED)
     for ranking_id, said in (("set-3", "Only your own"), ("set-9", "no longer there")):
         with pytest.raises(InputError, match=said):
-            session.change_ranking(ranking_id, verdict="skip")
+            judged.change_ranking(session, ranking_id, verdict="skip")
 
 
 # --- what comes next ------------------------------------------------------------------------------
@@ -257,10 +269,14 @@ def judged(
     """``count`` judgements of what the desk asks."""
     asked = []
     for _ in range(count):
-        add(session, 1_000 + len(session.candidate_sets))
+        add(session, 1_000 + len(session.asked.candidate_sets))
         asked.append(ranking_desk.next_asked(session, 2, checks=checks))
-        session.add_ranking(
-            asked[-1].row["id"], groups=answer(asked[-1].row), asked=asked[-1].how, seconds=1.0
+        judged.add_ranking(
+            session,
+            asked[-1].row["id"],
+            groups=answer(asked[-1].row),
+            asked=asked[-1].how,
+            seconds=1.0,
         )
     return asked
 
@@ -279,7 +295,7 @@ def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_
             if one.how == "repeat":
                 first = next(
                     r
-                    for r in session.rankings
+                    for r in session.judged.rankings
                     if r.prompt == one.row["prompt"] and set(r.candidates) == set(one.row["texts"])
                 )
                 assert [first.candidates[i] for i in first.shown] == one.row["texts"][::-1], (
@@ -289,8 +305,8 @@ def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_
                 assert any(
                     {i.better, i.worse} == set(one.row["texts"]) for i in gold_items(BIOLOGY.slug)
                 )
-        assert [r.asked for r in session.rankings] == hows and len(
-            {r.id for r in session.rankings}
+        assert [r.asked for r in session.judged.rankings] == hows and len(
+            {r.id for r in session.judged.rankings}
         ) == 40
         kinds += hows
     assert len(whys) == 1, "what is said before the answer does not give a check away"
@@ -302,30 +318,30 @@ def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_
 
 def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
     session = Session(BIOLOGY, id="session-0")
-    while not any(r.asked == "repeat" for r in session.rankings):
+    while not any(r.asked == "repeat" for r in session.judged.rankings):
         judged(session, 1, checks=True)
-    check = session.undo_ranking()
+    check = judged.undo_ranking(session)
     assert ranking_desk.next_asked(session, 2, checks=True) == ranking_desk.next_asked(
         session, 2, checks=True
     )
     assert ranking_desk.next_asked(session, 2, checks=True).row[
         "id"
-    ] == check.id and check.id not in {row["id"] for row in session.unranked()}
+    ] == check.id and check.id not in {row["id"] for row in asked.unranked(session)}
     assert ranking_desk.next_asked(session, 4, checks=True) is None, "lists have no checks"
 
 
 def test_a_check_is_for_the_one_whose_judgements_it_checks():
     session = Session(BIOLOGY, id="session-0")
-    while not any(r.asked == "repeat" for r in session.rankings):
+    while not any(r.asked == "repeat" for r in session.judged.rankings):
         judged(session, 1, checks=True)
-    check = session.undo_ranking()
+    check = judged.undo_ranking(session)
     session.annotation = {"people": ["you", "Kim"], "sitting": "Kim"}
     hows = [one.how for one in judged(session, 40, checks=True)]
     assert set(hows[: ranking_desk.FIRST_CHECK]) == {"lot"}, (
         "Kim has judged nothing yet that could come twice"
     )
-    assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.rankings}) == len(
-        session.rankings
+    assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.judged.rankings}) == len(
+        session.judged.rankings
     )
     session.annotation = {"people": ["you", "Kim"], "sitting": "you"}
     found = ranking_desk.next_asked(session, 2, checks=True)
@@ -344,7 +360,7 @@ def test_a_brief_whose_words_changed_has_no_reference_answers_and_asks_again_onl
                 r.brief_version == 2
                 and set(r.candidates) == set(one.row["texts"])
                 and r.id != one.row["id"]
-                for r in session.rankings
+                for r in session.judged.rankings
             )
 
 
@@ -354,12 +370,12 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
     assert ranking_desk.next_asked(session, 2, checks=False).why.startswith(
         "Drawn by lot: there is no reward model yet"
     )
-    session.reward_model = object()
+    session.learned.head = object()
     assert "still reading" in ranking_desk.next_asked(session, 2, checks=False).why
     features = {row["id"]: np.array([[0.0, 0.0], [0.0, 0.1]]) for row in rows} | {
         rows[3]["id"]: np.array([[3.0, 0.0], [-3.0, 0.0]])
     }
-    session.asking = {
+    session.learned.asking = {
         "fit": 1,
         "judged": 0,
         "features": features,
@@ -368,7 +384,7 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
     }
     hows = set()
     for number in range(40):
-        session.rankings = [
+        session.judged.rankings = [
             Ranking(f"x{i}", "p", ["a", "b"], [0, 1], verdict="skip") for i in range(number)
         ]
         one = ranking_desk.next_asked(session, 2, checks=False)
@@ -385,17 +401,17 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
 def test_what_was_read_goes_stale_with_another_reward_model_new_sets_and_new_votes():
     session = Session(BIOLOGY)
     assert not ranking_desk.stale(session)
-    session.reward_model, session.reward_summary = object(), {"fit": 2}
+    session.learned.head, session.learned.summary = object(), {"fit": 2}
     assert not ranking_desk.stale(session), "nothing to learn from yet"
-    session.add_ranking(add(session, 1)["id"], groups=[[0], [1]])
+    judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
     assert ranking_desk.stale(session)
-    session.asking = {"fit": 2, "judged": 1, "features": {}}
+    session.learned.asking = {"fit": 2, "judged": 1, "features": {}}
     assert not ranking_desk.stale(session)
     add(session, 2)
     assert ranking_desk.stale(session)
-    session.asking["features"]["set-2"] = None
+    session.learned.asking["features"]["set-2"] = None
     assert not ranking_desk.stale(session)
-    session.asking["judged"] = 6
+    session.learned.asking["judged"] = 6
     assert ranking_desk.stale(session)
 
 
@@ -407,35 +423,40 @@ def test_contradictions_lead_to_the_judgements_they_come_from():
     for number, texts in enumerate([("x", "y"), ("y", "z"), ("x", "z")]):
         row = add(session, number, prompt="A cat is")
         row["texts"] = list(texts)
-        session.add_ranking(row["id"], groups=[[1], [0]] if number == 2 else [[0], [1]])
+        judged.add_ranking(session, row["id"], groups=[[1], [0]] if number == 2 else [[0], [1]])
     (circle,) = ranking_desk.circles(session)
     assert circle["texts"] == ["x", "y", "z"] and circle["rankings"] == ["set-0", "set-1", "set-2"]
-    session.change_ranking("set-2", groups=[[0], [1]])
+    judged.change_ranking(session, "set-2", groups=[[0], [1]])
     assert ranking_desk.circles(session) == []
 
 
 def test_lists_and_other_people_do_not_look_into_the_mirror():
     session = Session(BIOLOGY)
-    session.add_ranking(add(session, 1, (" a", " b", " c"))["id"], groups=[[0], [1], [2]])
-    session.add_ranking(add(session, 2)["id"], groups=[[0], [1]], annotator=SCRIPTED)
-    session.add_ranking(add(session, 3)["id"], groups=[[0], [1]], ideal="written by me")
+    judged.add_ranking(session, add(session, 1, (" a", " b", " c"))["id"], groups=[[0], [1], [2]])
+    judged.add_ranking(session, add(session, 2)["id"], groups=[[0], [1]], annotator=SCRIPTED)
+    judged.add_ranking(session, add(session, 3)["id"], groups=[[0], [1]], ideal="written by me")
     assert [(p.a, p.b) for p in ranking_desk.pairs_as_given(session)] == [(" a3.", " b3.")]
     item = gold_items(BIOLOGY.slug)[0]
     row = add(session, 4, prompt=item.prompt)
     row["texts"] = [item.better, item.worse]
-    session.add_ranking(row["id"], groups=[[1], [0]])
+    judged.add_ranking(session, row["id"], groups=[[1], [0]])
     assert ranking_desk.differing(session) == [{"item": item, "ranking": "set-4"}]
 
 
 def test_sessions_of_the_app_keep_the_new_fields(tmp_path, monkeypatch):
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
     session = registry.create(BIOLOGY)
-    session.add_ranking(
-        add(session, 1)["id"], groups=[[0], [1]], reason="because", ideal="mine", asked="lot"
+    judged.add_ranking(
+        session,
+        add(session, 1)["id"],
+        groups=[[0], [1]],
+        reason="because",
+        ideal="mine",
+        asked="lot",
     )
-    session.change_ranking("set-1", groups=[[1], [0]], reason="because", ideal="mine")
+    judged.change_ranking(session, "set-1", groups=[[1], [0]], reason="because", ideal="mine")
     assert (
-        Session.open(session.directory).rankings == session.rankings
-        and session.rankings[0].first
-        and session.rankings[0].ideal == " mine"
+        saving.load(session.directory).judged.rankings == session.judged.rankings
+        and session.judged.rankings[0].first
+        and session.judged.rankings[0].ideal == " mine"
     )

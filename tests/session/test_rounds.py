@@ -11,7 +11,7 @@ from tiny_models import one_thread  # noqa: F401
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
-from rlhf_core.session import rounds
+from rlhf_core.session import asked, rounds, saving
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 
@@ -32,16 +32,16 @@ def reward_model(number: float) -> RewardModel:
 
 def train(session: Session, number: float, steps: int = 2) -> None:
     """Stand for a round's work: reward model and policy ``number``."""
-    session.reward_model, session.reward_summary = (
+    session.learned.head, session.learned.summary = (
         reward_model(number),
         {"fit": int(number), "heldout_accuracy": 0.8, "examples": ["long"]},
     )
     row = {"reward_std": 1.0, "entropy": 1.0, "reward_model": int(number)}
-    session.metrics = [
+    session.tuned.metrics = [
         row | {"step": step, "reward_mean": 0.1 * step * number, "kl_to_reference": 1.0 * step}
         for step in range(steps + 1)
     ]
-    session.samples = [
+    session.tuned.samples = [
         {
             "step": step,
             "prompt": "A cat is",
@@ -52,11 +52,11 @@ def train(session: Session, number: float, steps: int = 2) -> None:
         for step in range(steps + 1)
         for i in range(16)
     ]
-    session.weights, session.ppo_log = (
+    session.tuned.weights, session.tuned.log = (
         weights(number),
         [{"step": 0, "settings": {}, "fit": int(number), "prompts": []}],
     )
-    session.evaluation = {
+    session.tuned.evaluation = {
         "win_rate": 0.5 + 0.1 * number,
         "interval": [0.4, 0.9],
         "sentence": f"Verdict {number}.",
@@ -93,23 +93,26 @@ def of(found) -> tuple[float, float | None]:
 def three_rounds(session: Session) -> Session:
     for number in (1, 2):
         train(session, number)
-        session.start_next_round()
+        rounds.start_next(session)
     train(session, 3, steps=1)
     return session
 
 
 def test_each_round_keeps_its_model_reward_model_and_verdict(session):
     three_rounds(session)
-    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [
+    assert [of(rounds.take_out(session, row["file"])) for row in session.history.rounds] == [
         (1.0, 1.0),
         (2.0, 2.0),
     ]
-    assert [row["verdict"]["sentence"] for row in session.rounds] == ["Verdict 1.", "Verdict 2."]
-    assert [row["reward_summary"] for row in session.rounds] == [
+    assert [row["verdict"]["sentence"] for row in session.history.rounds] == [
+        "Verdict 1.",
+        "Verdict 2.",
+    ]
+    assert [row["reward_summary"] for row in session.history.rounds] == [
         {"fit": 1, "heldout_accuracy": 0.8},
         {"fit": 2, "heldout_accuracy": 0.8},
     ]
-    low, high = session.rounds[0]["reward_interval"]
+    low, high = session.history.rounds[0]["reward_interval"]
     assert (low + high) / 2 == pytest.approx(0.2) and (high - low) / 2 == pytest.approx(1.96 / 4)
     assert session.held == {} or session.directory is None, (
         "in memory only where there is no folder"
@@ -118,80 +121,84 @@ def test_each_round_keeps_its_model_reward_model_and_verdict(session):
 
 def test_going_back_brings_model_and_reward_model_and_keeps_what_came_after(session):
     three_rounds(session)
-    assert session.roll_back(1, "a strict taste") == "a strict taste"
-    assert session.current_round == 2 and len(session.rounds) == 1 and session.metrics == []
+    assert rounds.roll_back(session, 1, "a strict taste") == "a strict taste"
     assert (
-        session.start_weights["wte.weight"][0, 0] == 1
-        and session.reward_model.weights[0] == 1
-        and session.reward_summary["fit"] == 1
+        session.history.current_round == 2
+        and len(session.history.rounds) == 1
+        and session.tuned.metrics == []
     )
-    (branch,) = session.branches
+    assert (
+        session.history.start["wte.weight"][0, 0] == 1
+        and session.learned.head.weights[0] == 1
+        and session.learned.summary["fit"] == 1
+    )
+    (branch,) = session.history.branches
     assert (branch["left_at"], branch["round"], len(branch["rounds"])) == (1, 3, 2)
 
     train(session, 5)
-    assert session.return_to("a strict taste") == "Round 2, 2 steps"
+    assert rounds.return_to(session, "a strict taste") == "Round 2, 2 steps"
     assert (
-        session.current_round == 3
-        and session.steps_done == 1
-        and session.weights["wte.weight"][0, 0] == 3
+        session.history.current_round == 3
+        and session.tuned.steps_done == 1
+        and session.tuned.weights["wte.weight"][0, 0] == 3
     )
     assert (
-        session.start_weights["wte.weight"][0, 0] == 2
-        and session.reward_model.weights[0] == 3
-        and session.evaluation["sentence"] == "Verdict 3."
+        session.history.start["wte.weight"][0, 0] == 2
+        and session.learned.head.weights[0] == 3
+        and session.tuned.evaluation["sentence"] == "Verdict 3."
     )
-    assert [of(rounds.take_out(session, row["file"])) for row in session.rounds] == [
+    assert [of(rounds.take_out(session, row["file"])) for row in session.history.rounds] == [
         (1.0, 1.0),
         (2.0, 2.0),
     ]
-    assert [branch["name"] for branch in session.branches] == ["Round 2, 2 steps"]
+    assert [branch["name"] for branch in session.history.branches] == ["Round 2, 2 steps"]
 
-    session.return_to("Round 2, 2 steps")
+    rounds.return_to(session, "Round 2, 2 steps")
     assert (
-        session.weights["wte.weight"][0, 0] == 5
-        and session.start_weights["wte.weight"][0, 0] == 1
-        and session.current_round == 2
+        session.tuned.weights["wte.weight"][0, 0] == 5
+        and session.history.start["wte.weight"][0, 0] == 1
+        and session.history.current_round == 2
     )
 
 
 def test_back_to_the_original_keeps_the_reward_model_and_a_branch(session):
     three_rounds(session)
-    session.roll_back(0)
+    rounds.roll_back(session, 0)
     assert (
-        session.start_weights is None
-        and session.current_round == 1
-        and session.reward_model.weights[0] == 3
+        session.history.start is None
+        and session.history.current_round == 1
+        and session.learned.head.weights[0] == 3
     )
-    session.return_to(session.branches[0]["name"])
+    rounds.return_to(session, session.history.branches[0]["name"])
     assert (
-        session.weights["wte.weight"][0, 0] == 3
-        and len(session.rounds) == 2
-        and session.branches == []
+        session.tuned.weights["wte.weight"][0, 0] == 3
+        and len(session.history.rounds) == 2
+        and session.history.branches == []
     ), "there was nothing to keep of the original"
 
 
 def test_everything_is_there_after_a_restart(tmp_path):
     session = three_rounds(Session(directory=tmp_path / "run"))
-    session.roll_back(1, "left")
-    session.predictions = [
+    rounds.roll_back(session, 1, "left")
+    session.history.predictions = [
         {"kl": 1.0, "reward": 0.5, "winner": "tuned", "round": 2, "from": 0, "to": 5}
     ]
-    session.save()
-    again = Session.open(tmp_path / "run")
-    assert again.predictions == session.predictions
-    assert [branch["name"] for branch in again.branches] == ["left"] and all(
+    saving.save(session)
+    again = saving.load(tmp_path / "run")
+    assert again.history.predictions == session.history.predictions
+    assert [branch["name"] for branch in again.history.branches] == ["left"] and all(
         rounds.kept(again, number) for number in (0, 1)
     )
-    again.return_to("left")
+    rounds.return_to(again, "left")
     assert (
-        again.current_round == 3
-        and again.weights["wte.weight"][0, 0] == 3
-        and again.reward_model.weights[0] == 3
+        again.history.current_round == 3
+        and again.tuned.weights["wte.weight"][0, 0] == 3
+        and again.learned.head.weights[0] == 3
     )
-    third = Session.open(tmp_path / "run")
+    third = saving.load(tmp_path / "run")
     assert read_bundle(third.directory)["tensors"]["policy"]["wte.weight"][0, 0] == 3
-    third.roll_back(1)
-    assert third.start_weights["wte.weight"][0, 0] == 1, (
+    rounds.roll_back(third, 1)
+    assert third.history.start["wte.weight"][0, 0] == 1, (
         "weights of a round before the last survive a restart"
     )
     assert read_bundle(third.directory)["tensors"]["round_start"]["wte.weight"][0, 0] == 1
@@ -200,46 +207,46 @@ def test_everything_is_there_after_a_restart(tmp_path):
 def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path):
     session = Session(directory=tmp_path / "run")
     train(session, 1)
-    session.start_next_round()
-    session.rounds = [
+    rounds.start_next(session)
+    session.history.rounds = [
         {
             name: value
-            for name, value in session.rounds[0].items()
+            for name, value in session.history.rounds[0].items()
             if name in ("round", "comparisons", "steps", "reward", "kl", "win_rate")
         }
     ]
     rounds.tidy(session)
-    session.save()
-    again = Session.open(tmp_path / "run")
+    saving.save(session)
+    again = saving.load(tmp_path / "run")
     assert rounds.kept(again, 1)
-    again.roll_back(1)
-    assert again.current_round == 2 and len(again.rounds) == 1
-    assert still_improving.still_improving(again.rounds * 2)["answer"] == "unknown"
+    rounds.roll_back(again, 1)
+    assert again.history.current_round == 2 and len(again.history.rounds) == 1
+    assert still_improving.still_improving(again.history.rounds * 2)["answer"] == "unknown"
 
 
 def test_weights_that_are_gone_are_refused_in_words_and_nothing_is_lost(tmp_path):
     session = three_rounds(Session(directory=tmp_path / "run"))
-    (tmp_path / "run" / "rounds" / f"{session.rounds[0]['file']}.safetensors").write_bytes(
+    (tmp_path / "run" / "rounds" / f"{session.history.rounds[0]['file']}.safetensors").write_bytes(
         b"damaged"
     )
     with pytest.raises(InputError, match="weights of round 1 are no longer kept"):
-        session.roll_back(1)
-    session.roll_back(2, "left")
+        rounds.roll_back(session, 1)
+    rounds.roll_back(session, 2, "left")
     for path in (tmp_path / "run" / "rounds").iterdir():
         path.unlink()
     with pytest.raises(InputError, match="weights of that branch are no longer kept"):
-        session.return_to("left")
+        rounds.return_to(session, "left")
     with pytest.raises(InputError, match="no longer kept"):
-        session.return_to("never there")
-    assert len(session.branches) == 1 and session.current_round == 3
+        rounds.return_to(session, "never there")
+    assert len(session.history.branches) == 1 and session.history.current_round == 3
 
 
 def test_branches_are_bounded_and_their_files_go_with_them(session):
     three_rounds(session)
     for number in range(rounds.MOST_BRANCHES + 2):
         train(session, 10 + number)
-        session.roll_back(2, "the same name")
-    names = [branch["name"] for branch in session.branches]
+        rounds.roll_back(session, 2, "the same name")
+    names = [branch["name"] for branch in session.history.branches]
     assert (
         names == [f"the same name ({n})" for n in (3, 4, 5, 6)][-rounds.MOST_BRANCHES :]
         or len(set(names)) == rounds.MOST_BRANCHES
@@ -250,19 +257,19 @@ def test_branches_are_bounded_and_their_files_go_with_them(session):
         else {path.stem for path in (session.directory / "rounds").iterdir()}
     )
     assert len(kept) == 2 + rounds.MOST_BRANCHES, "two rounds, and each branch's unfinished one"
-    session.forget_branch(names[0])
-    assert len(session.branches) == rounds.MOST_BRANCHES - 1
+    rounds.forget_branch(session, names[0])
+    assert len(session.history.branches) == rounds.MOST_BRANCHES - 1
 
 
 def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
     tmp_path, monkeypatch
 ):
     session = three_rounds(Session(directory=tmp_path / "run"))
-    session.roll_back(2, "left")
+    rounds.roll_back(session, 2, "left")
     size = next((tmp_path / "run" / "rounds").iterdir()).stat().st_size
     monkeypatch.setattr(rounds, "MOST_BYTES", size + size // 2)
     rounds.tidy(session)
-    assert session.branches == [] and [rounds.kept(session, n) for n in (0, 1, 2)] == [
+    assert session.history.branches == [] and [rounds.kept(session, n) for n in (0, 1, 2)] == [
         True,
         False,
         True,
@@ -271,16 +278,21 @@ def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
 
 def test_names_from_a_file_reach_nothing_outside(tmp_path):
     session = three_rounds(Session(directory=tmp_path / "run"))
-    inside = tmp_path / "run" / "rounds" / f"{session.rounds[0]['file']}.safetensors"
+    inside = tmp_path / "run" / "rounds" / f"{session.history.rounds[0]['file']}.safetensors"
     (tmp_path / "run" / "outside.safetensors").write_bytes(inside.read_bytes())
     for name in ("../outside", "outside", "", None, 5, ["x"]):
         assert not rounds.is_kept(session, name) and rounds.take_out(session, name) is None
-    session.roll_back(1, "left")
+    rounds.roll_back(session, 1, "left")
     assert (
         rounds.readable(
-            [*session.branches, {"name": "half"}, None, session.branches[0] | {"metrics": None}]
+            [
+                *session.history.branches,
+                {"name": "half"},
+                None,
+                session.history.branches[0] | {"metrics": None},
+            ]
         )
-        == session.branches
+        == session.history.branches
     )
 
 
@@ -292,16 +304,15 @@ def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    session.start_next_round()
-    assert len(session.held) == 1 and of(rounds.take_out(session, session.rounds[0]["file"])) == (
-        1.0,
-        1.0,
-    )
+    rounds.start_next(session)
+    assert len(session.held) == 1 and of(
+        rounds.take_out(session, session.history.rounds[0]["file"])
+    ) == (1.0, 1.0)
 
 
 def test_a_name_is_text_and_never_too_long(session):
     three_rounds(session)
-    assert session.roll_back(2, "  <script>\n" + "x" * 500) == "<script> " + "x" * (
+    assert rounds.roll_back(session, 2, "  <script>\n" + "x" * 500) == "<script> " + "x" * (
         rounds.MAX_NAME - 9
     )
 
@@ -310,12 +321,12 @@ def test_another_brief_forgets_branches_too(session):
     from rlhf_core.judging import briefs
 
     three_rounds(session)
-    session.roll_back(1)
-    session.set_brief(briefs.PRESETS["meme-bot"])
+    rounds.roll_back(session, 1)
+    asked.set_brief(session, briefs.PRESETS["meme-bot"])
     assert (
-        session.rounds == session.branches == []
+        session.history.rounds == session.history.branches == []
         and session.held == {}
-        and session.current_round == 1
+        and session.history.current_round == 1
     )
 
 

@@ -23,9 +23,9 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import texts
-from rlhf_core.loop import whole, workbench
+from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
 from rlhf_core.loop.replay import replay
-from rlhf_core.session import registry, rounds
+from rlhf_core.session import asked, judged, registry, rounds, saving
 from rlhf_core.session.state import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, Session
 from rlhf_core.store.bundle import BundleError, read_bundle
 
@@ -40,12 +40,13 @@ def run(work) -> list[dict]:
 
 def rank_longest_first(session: Session, count: int) -> None:
     """A taste of the test's own, which any model's outputs can be ranked by; equal lengths tie."""
-    if session.waiting() < count:
-        run(session.generate_pool(count))
+    if asked.waiting(session) < count:
+        run(writing.generate_pool(session, count))
     for _ in range(count):
-        row = session.next_set()
+        row = asked.next_set(session)
         lengths = sorted({len(text) for text in row["texts"]}, reverse=True)
-        session.add_ranking(
+        judged.add_ranking(
+            session,
             row["id"],
             groups=[
                 [i for i, text in enumerate(row["texts"]) if len(text) == length]
@@ -59,7 +60,7 @@ def learned(directory=None, **options) -> Session:
     """A session with judgements and a reward model."""
     session = Session(BIOLOGY, directory=directory, **options)
     rank_longest_first(session, 8)
-    run(session.fit_reward_model(FEW))
+    run(reward.fit_reward_model(session, FEW))
     return session
 
 
@@ -67,8 +68,8 @@ def learned(directory=None, **options) -> Session:
 def original(tmp_path_factory) -> Session:
     """A session with judgements, a reward model and two PPO steps, saved. Never changed by a test."""
     session = learned(tmp_path_factory.mktemp("session") / "run", id="saved-session-16")
-    run(session.ppo(SHORT))
-    session.save()
+    run(tuning.ppo(session, SHORT))
+    saving.save(session)
     return session
 
 
@@ -81,7 +82,7 @@ def saved(original):
 @pytest.fixture
 def tuned(saved, tmp_path) -> Session:
     """A copy of that session, reopened."""
-    return Session.open(shutil.copytree(saved, tmp_path / "run"))
+    return saving.load(shutil.copytree(saved, tmp_path / "run"))
 
 
 def same(a: dict, b: dict) -> bool:
@@ -114,27 +115,31 @@ def test_prompts_are_tidied_and_limited():
 
 def test_own_prompts_are_kept_once_and_bounded():
     session = Session()
-    assert session.add_prompt("A yak is") == session.add_prompt(" A  yak is ") == "A yak is"
-    assert session.user_prompts == ["A yak is"] and session.training_prompts == [
+    assert (
+        asked.add_prompt(session, "A yak is")
+        == asked.add_prompt(session, " A  yak is ")
+        == "A yak is"
+    )
+    assert session.asked.user_prompts == ["A yak is"] and asked.training_prompts(session) == [
         *BIOLOGY.training_prompts,
         "A yak is",
     ]
-    session.add_prompt(BIOLOGY.training_prompts[0])
-    assert session.training_prompts.count(BIOLOGY.training_prompts[0]) == 1
+    asked.add_prompt(session, BIOLOGY.training_prompts[0])
+    assert asked.training_prompts(session).count(BIOLOGY.training_prompts[0]) == 1
     for i in range(MAX_USER_PROMPTS - 2):
-        session.add_prompt(f"Prompt {i} is")
+        asked.add_prompt(session, f"Prompt {i} is")
     with pytest.raises(InputError, match=f"already has {MAX_USER_PROMPTS} prompts"):
-        session.add_prompt("One more is")
-    assert len(session.user_prompts) == MAX_USER_PROMPTS
+        asked.add_prompt(session, "One more is")
+    assert len(session.asked.user_prompts) == MAX_USER_PROMPTS
 
 
 def test_a_brief_without_prompts_needs_one():
     session = Session(dataclasses.replace(BIOLOGY, training_prompts=(), evaluation_prompts=()))
     with pytest.raises(InputError, match="no training prompts"):
-        run(session.generate_pool(2))
-    session.add_prompt("A yak is")
-    run(session.generate_pool(2))
-    assert {row["prompt"] for row in session.candidate_sets} == {"A yak is"}
+        run(writing.generate_pool(session, 2))
+    asked.add_prompt(session, "A yak is")
+    run(writing.generate_pool(session, 2))
+    assert {row["prompt"] for row in session.asked.candidate_sets} == {"A yak is"}
 
 
 def test_a_prompt_too_long_for_the_model_does_not_block_training_for_ever():
@@ -142,30 +147,39 @@ def test_a_prompt_too_long_for_the_model_does_not_block_training_for_ever():
     model reads, and nothing removes a prompt.
     """
     session = Session(dataclasses.replace(BIOLOGY, training_prompts=("A yak is",)))
-    long = session.add_prompt("🦝" * 300)
+    long = asked.add_prompt(session, "🦝" * 300)
     with pytest.raises(InputError, match="tokens long"):
-        run(session.generate(long))
+        run(writing.generate(session, long))
     rank_longest_first(session, 3)
-    run(session.fit_reward_model(FEW))
-    run(session.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert {row["prompt"] for row in session.samples} == {"A yak is"}
+    run(reward.fit_reward_model(session, FEW))
+    run(tuning.ppo(session, dataclasses.replace(SHORT, steps=1)))
+    assert {row["prompt"] for row in session.tuned.samples} == {"A yak is"}
     alone = Session(dataclasses.replace(BIOLOGY, training_prompts=()))
-    alone.add_prompt(long)
+    asked.add_prompt(alone, long)
     with pytest.raises(InputError, match="tokens long.*Shorten it"):
-        run(alone.generate_pool(1))
+        run(writing.generate_pool(alone, 1))
 
 
 def test_evaluation_prompts_stay_out_of_training_whoever_brings_them():
     session = Session(BIOLOGY)
     kept_out = BIOLOGY.evaluation_prompts[0]
-    session.add_prompt(kept_out)
-    session.imported = [Pair(kept_out, " x.", " y.", "a"), Pair("A yak is", " x.", " y.", "a")]
-    assert kept_out not in session.training_prompts and "A yak is" in session.training_prompts
-    assert [pair.prompt for pair in session.learnable] == ["A yak is"] and len(session.pairs) == 2
-    run(session.fit_reward_model(FEW))
-    assert session.reward_summary["pairs_used"] == 1
-    session.imported = session.imported[:1]
-    assert session.needs("reward_model") == ["at least one comparison (rank some outputs first)"]
+    asked.add_prompt(session, kept_out)
+    session.judged.imported = [
+        Pair(kept_out, " x.", " y.", "a"),
+        Pair("A yak is", " x.", " y.", "a"),
+    ]
+    assert kept_out not in asked.training_prompts(session) and "A yak is" in asked.training_prompts(
+        session
+    )
+    assert [pair.prompt for pair in judged.learnable(session)] == ["A yak is"] and len(
+        judged.pairs(session)
+    ) == 2
+    run(reward.fit_reward_model(session, FEW))
+    assert session.learned.summary["pairs_used"] == 1
+    session.judged.imported = session.judged.imported[:1]
+    assert judged.needs(session, "reward_model") == [
+        "at least one comparison (rank some outputs first)"
+    ]
 
 
 def test_a_brief_without_evaluation_prompts_is_judged_on_prompts_that_nothing_learned_from():
@@ -174,8 +188,8 @@ def test_a_brief_without_evaluation_prompts_is_judged_on_prompts_that_nothing_le
     )
     ranked, typed = briefs.FEATURED_PROMPTS[3], briefs.FEATURED_PROMPTS[5]
     row = set_of(session, " a.", " b.", prompt=ranked)
-    session.add_ranking(row["id"], groups=[[0], [1]])
-    session.add_prompt(typed)
+    judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    asked.add_prompt(session, typed)
     assert set(whole.evaluation_prompts(session)) == set(briefs.FEATURED_PROMPTS) - {ranked, typed}
 
 
@@ -186,9 +200,11 @@ def test_a_set_is_judged_once_and_only_while_it_is_there():
     session = Session()
     row = set_of(session, " a.", " b.", " c.")
     with pytest.raises(PreferenceError, match="must place every output once"):
-        session.add_ranking(row["id"], groups=[[0], [1]])
-    assert session.rankings == [] and session.next_set()["id"] == row["id"]
-    made = session.add_ranking(row["id"], groups=[[2], [0, 1]], shown=[1, 2, 0], seconds=3.0)
+        judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    assert session.judged.rankings == [] and asked.next_set(session)["id"] == row["id"]
+    made = judged.add_ranking(
+        session, row["id"], groups=[[2], [0, 1]], shown=[1, 2, 0], seconds=3.0
+    )
     assert (made.brief, made.brief_version, made.round, made.annotator, made.shown) == (
         "biology-homework",
         BIOLOGY.version,
@@ -197,10 +213,10 @@ def test_a_set_is_judged_once_and_only_while_it_is_there():
         [1, 2, 0],
     )
     with pytest.raises(InputError, match="already judged, perhaps in another tab"):
-        session.add_ranking(row["id"], verdict="skip")
+        judged.add_ranking(session, row["id"], verdict="skip")
     with pytest.raises(InputError, match="no longer part of the session"):
-        session.add_ranking("set-99", verdict="skip")
-    assert session.rankings == [made] and session.next_set() is None
+        judged.add_ranking(session, "set-99", verdict="skip")
+    assert session.judged.rankings == [made] and asked.next_set(session) is None
 
 
 def test_identical_answers_collapse_and_a_single_one_is_not_put_up_for_ranking():
@@ -208,67 +224,76 @@ def test_identical_answers_collapse_and_a_single_one_is_not_put_up_for_ranking()
     row = set_of(session, " same.", " other.", " same.")
     assert row["texts"] == [" same.", " other."] and row["drawn"] == 3
     set_of(session, " same.", " same.")
-    assert session.waiting() == 1 and session.waiting(2) == 1 and session.waiting(3) == 0
+    assert (
+        asked.waiting(session) == 1
+        and asked.waiting(session, 2) == 1
+        and asked.waiting(session, 3) == 0
+    )
     alone = Session()
-    run(alone.generate("An opossum is", SamplingSettings(candidates=1, max_new_tokens=3)))
-    assert len(alone.candidate_sets) == 1 and alone.next_set() is None
+    run(writing.generate(alone, "An opossum is", SamplingSettings(candidates=1, max_new_tokens=3)))
+    assert len(alone.asked.candidate_sets) == 1 and asked.next_set(alone) is None
 
 
 def test_undo_takes_the_last_judgement_back_and_its_outputs_come_up_again():
     session = Session()
     first, second, third = (set_of(session, f" a{i}.", f" b{i}.") for i in range(3))
     for row in (first, second):
-        session.add_ranking(row["id"], groups=[[0], [1]])
-    assert session.undo_ranking().id == second["id"] and session.next_set()["id"] == second["id"]
-    assert [r.id for r in session.rankings] == [first["id"]]
+        judged.add_ranking(session, row["id"], groups=[[0], [1]])
     assert (
-        session.undo_ranking().id == first["id"]
-        and session.undo_ranking() is None
-        and session.rankings == []
+        judged.undo_ranking(session).id == second["id"]
+        and asked.next_set(session)["id"] == second["id"]
     )
-    assert session.waiting() == 3 and third in session.candidate_sets
+    assert [r.id for r in session.judged.rankings] == [first["id"]]
+    assert (
+        judged.undo_ranking(session).id == first["id"]
+        and judged.undo_ranking(session) is None
+        and session.judged.rankings == []
+    )
+    assert asked.waiting(session) == 3 and third in session.asked.candidate_sets
 
 
 def test_undo_does_not_reach_into_another_brief():
     session = Session(BIOLOGY)
-    session.add_ranking(set_of(session, " a.", " b.")["id"], groups=[[0], [1]])
-    session.set_brief(MEMES)
-    assert session.undo_ranking() is None and len(session.rankings) == 1
-    session.set_brief(BIOLOGY)
-    assert session.undo_ranking() is not None and session.rankings == []
+    judged.add_ranking(session, set_of(session, " a.", " b.")["id"], groups=[[0], [1]])
+    asked.set_brief(session, MEMES)
+    assert judged.undo_ranking(session) is None and len(session.judged.rankings) == 1
+    asked.set_brief(session, BIOLOGY)
+    assert judged.undo_ranking(session) is not None and session.judged.rankings == []
 
 
 def test_who_judged_is_said_in_words():
     session = Session()
-    assert session.rater == "nobody yet"
-    session.add_ranking(set_of(session, " a.", " b.")["id"], verdict="skip")
-    assert session.rater == "nobody yet"
-    session.add_ranking(set_of(session, " c.", " d.")["id"], groups=[[0], [1]])
-    run(session.judge_for_me(1))
-    session.imported = [Pair("p", " x.", " y.", "a")]
-    assert session.rater == "you and scripted rater (rule) and imported preferences"
-    session.set_brief(MEMES)
-    assert session.rater == "imported preferences"
+    assert judged.rater(session) == "nobody yet"
+    judged.add_ranking(session, set_of(session, " a.", " b.")["id"], verdict="skip")
+    assert judged.rater(session) == "nobody yet"
+    judged.add_ranking(session, set_of(session, " c.", " d.")["id"], groups=[[0], [1]])
+    run(scripted_rater.judge_for_me(session, 1))
+    session.judged.imported = [Pair("p", " x.", " y.", "a")]
+    assert judged.rater(session) == "you and scripted rater (rule) and imported preferences"
+    asked.set_brief(session, MEMES)
+    assert judged.rater(session) == "imported preferences"
 
 
 def test_what_is_missing_is_said_step_by_step(tuned):
     session = Session()
-    assert session.needs("reward_model") == ["at least one comparison (rank some outputs first)"]
-    assert session.needs("ppo") == ["a trained reward model"]
+    assert judged.needs(session, "reward_model") == [
+        "at least one comparison (rank some outputs first)"
+    ]
+    assert judged.needs(session, "ppo") == ["a trained reward model"]
     assert (
-        session.needs("before_after")
-        == session.needs("rounds")
+        judged.needs(session, "before_after")
+        == judged.needs(session, "rounds")
         == ["a tuned model: run at least one PPO step"]
     )
-    session.add_ranking(set_of(session, " a.", " b.")["id"], verdict="both_bad")
-    assert "at least one comparison" in session.needs("reward_model")[0]
-    session.add_ranking(set_of(session, " c.", " d.")["id"], groups=[[0, 1]])
-    assert "every comparison is a tie" in session.needs("reward_model")[0]
-    session.add_ranking(set_of(session, " e.", " f.")["id"], groups=[[0], [1]])
-    assert session.needs("reward_model") == []
-    assert [tuned.needs(step) for step in ("reward_model", "ppo", "before_after", "rounds")] == [
-        []
-    ] * 4
+    judged.add_ranking(session, set_of(session, " a.", " b.")["id"], verdict="both_bad")
+    assert "at least one comparison" in judged.needs(session, "reward_model")[0]
+    judged.add_ranking(session, set_of(session, " c.", " d.")["id"], groups=[[0, 1]])
+    assert "every comparison is a tie" in judged.needs(session, "reward_model")[0]
+    judged.add_ranking(session, set_of(session, " e.", " f.")["id"], groups=[[0], [1]])
+    assert judged.needs(session, "reward_model") == []
+    assert [
+        judged.needs(tuned, step) for step in ("reward_model", "ppo", "before_after", "rounds")
+    ] == [[]] * 4
 
 
 @pytest.mark.parametrize(
@@ -283,20 +308,22 @@ def test_a_reward_model_without_a_preference_is_refused(judgements, words):
     session = Session()
     for number, judgement in enumerate(judgements):
         row = set_of(session, f" a{number}.", f" b{number}.")
-        session.add_ranking(
-            row["id"], **({"groups": [[0, 1]]} if judgement == "tie" else {"verdict": judgement})
+        judged.add_ranking(
+            session,
+            row["id"],
+            **({"groups": [[0, 1]]} if judgement == "tie" else {"verdict": judgement}),
         )
     with pytest.raises(InputError, match=words):
-        run(session.fit_reward_model(FEW))
-    assert session.reward_model is None and session.fit_records == []
+        run(reward.fit_reward_model(session, FEW))
+    assert session.learned.head is None and session.learned.fit_records == []
 
 
 def test_steps_out_of_order_are_refused_in_words():
     session = Session()
     for work, words in (
-        (session.ppo(SHORT), "PPO needs a reward model"),
-        (session.evaluate(4), "no tuned model yet"),
-        (session.compare("A cat is"), "no tuned model yet"),
+        (tuning.ppo(session, SHORT), "PPO needs a reward model"),
+        (comparing.evaluate(session, 4), "no tuned model yet"),
+        (comparing.compare(session, "A cat is"), "no tuned model yet"),
         (whole.score_texts(session, "A cat is", [" a."]), "no trained reward model"),
         (
             Session(dataclasses.replace(BIOLOGY, wanted=None)).judge_for_me(1),
@@ -310,17 +337,19 @@ def test_steps_out_of_order_are_refused_in_words():
         with pytest.raises(InputError, match=words):
             run(work)
     with pytest.raises(SettingsError, match="setting temperature"):
-        run(session.generate("A cat is", SamplingSettings(temperature=0.0)))
+        run(writing.generate(session, "A cat is", SamplingSettings(temperature=0.0)))
     with pytest.raises(InputError, match="A vote must be before, after or tie"):
-        session.add_vote("A cat is", "left")
+        judged.add_vote(session, "A cat is", "left")
 
 
 def test_contradictions_are_counted_in_the_note_and_one_prompt_alone_holds_nothing_out():
     session = Session()
     for groups in ([[0], [1]], [[1], [0]], [[0], [1]]):
-        session.add_ranking(set_of(session, " a furry animal.", " a mood.")["id"], groups=groups)
-    run(session.fit_reward_model(FEW))
-    summary = session.reward_summary
+        judged.add_ranking(
+            session, set_of(session, " a furry animal.", " a mood.")["id"], groups=groups
+        )
+    run(reward.fit_reward_model(session, FEW))
+    summary = session.learned.summary
     assert "contradict each other in 1 place" in summary["note"] and "one prompt" in summary["note"]
     assert summary["heldout_accuracy"] is None and summary["heldout_interval"] is None
     assert summary["train_accuracy"] == pytest.approx(2 / 3)
@@ -342,12 +371,12 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
         ([lm.encode("z")[0]], "same answer every time"),
         ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time"),
     ):
-        session.start_weights = says_only(lm, *tokens)
-        work = session.judge_for_me(6, 8)
+        session.history.start = says_only(lm, *tokens)
+        work = scripted_rater.judge_for_me(session, 6, 8)
         with pytest.raises(InputError, match=words):
             for _ in range(500):
                 next(work)
-    assert session.rankings == []
+    assert session.judged.rankings == []
 
 
 # --- the reward model and PPO ---------------------------------------------------------------------
@@ -355,22 +384,22 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
 
 def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
     workbench.ready(tuned)
-    model, records, summary = tuned.reward_model, tuned.fit_records, tuned.reward_summary
-    work = tuned.fit_reward_model(FEW)
+    model, records, summary = tuned.learned.head, tuned.learned.fit_records, tuned.learned.summary
+    work = reward.fit_reward_model(tuned, FEW)
     while isinstance(next(work), Progress):
         pass
     next(work)
-    assert len(tuned.fit_records) < len(records)
+    assert len(tuned.learned.fit_records) < len(records)
     work.close()
-    assert (tuned.reward_model, tuned.fit_records, tuned.reward_summary) == (
+    assert (tuned.learned.head, tuned.learned.fit_records, tuned.learned.summary) == (
         model,
         records,
         summary,
     )
-    tuned.rankings = []
+    tuned.judged.rankings = []
     with pytest.raises(InputError):
-        run(tuned.fit_reward_model(FEW))
-    assert tuned.fit_records == records
+        run(reward.fit_reward_model(tuned, FEW))
+    assert tuned.learned.fit_records == records
 
 
 def test_a_new_reward_model_scores_the_next_step():
@@ -378,22 +407,22 @@ def test_a_new_reward_model_scores_the_next_step():
     taste.
     """
     session = learned()
-    run(session.ppo(dataclasses.replace(SHORT, steps=1)))
-    session.rankings = [
-        dataclasses.replace(r, groups=list(reversed(r.groups))) for r in session.rankings
+    run(tuning.ppo(session, dataclasses.replace(SHORT, steps=1)))
+    session.judged.rankings = [
+        dataclasses.replace(r, groups=list(reversed(r.groups))) for r in session.judged.rankings
     ]  # the opposite taste
-    run(session.fit_reward_model(FEW))
+    run(reward.fit_reward_model(session, FEW))
     seen = []
-    lm, score = workbench.ready(session), session.reward_model.score
-    session.reward_model.score = lambda pooled: seen.append(pooled) or score(pooled)
-    run(session.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert len(seen) == 2 and [row["step"] for row in session.metrics] == [
+    lm, score = workbench.ready(session), session.learned.head.score
+    session.learned.head.score = lambda pooled: seen.append(pooled) or score(pooled)
+    run(tuning.ppo(session, dataclasses.replace(SHORT, steps=1)))
+    assert len(seen) == 2 and [row["step"] for row in session.tuned.metrics] == [
         0,
         1,
         2,
     ]  # a fresh batch before the step and one after it
     assert session.policy.batch.scores.tolist() == pytest.approx(
-        [row["reward"] for row in session.samples if row["step"] == 2]
+        [row["reward"] for row in session.tuned.samples if row["step"] == 2]
     )
     assert lm.trunk is not session.policy.trunk
 
@@ -432,8 +461,8 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
 
     lm = workbench.ready(tuned)
     sample = (
-        next(row for row in tuned.samples if row["ended"] and row["text"].strip())
-        if any(r["ended"] for r in tuned.samples)
+        next(row for row in tuned.tuned.samples if row["ended"] and row["text"].strip())
+        if any(r["ended"] for r in tuned.tuned.samples)
         else None
     )
     text = sample["text"] if sample else " tired."
@@ -454,36 +483,36 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
 def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
     """Common random numbers: what differs between before and after is the model alone."""
     lm = workbench.ready(tuned)
-    tuned.weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
-    (record,) = run(tuned.evaluate(count=6, seed=4))
+    tuned.tuned.weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
+    (record,) = run(comparing.evaluate(tuned, count=6, seed=4))
     assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record[
         "sentence"
     ].startswith("No detectable change")
     assert all(
         pair["before"] == pair["after"] and pair["reward_before"] == pair["reward_after"]
-        for pair in tuned.evaluation["pairs"]
+        for pair in tuned.tuned.evaluation["pairs"]
     )
-    language = {row["name"]: row for row in tuned.evaluation["language"]}
+    language = {row["name"]: row for row in tuned.tuned.evaluation["language"]}
     assert language["fluency"]["before"] == language["fluency"]["after"] < 0 and not any(
         row["beyond"] for row in language.values()
     )
     assert all(
         judge["win_rate"] == 0.5 and judge["luck"] == [0.5, 0.5]
-        for judge in tuned.evaluation["judges"]
+        for judge in tuned.tuned.evaluation["judges"]
     )
     assert (
-        len({pair["prompt"] for pair in tuned.evaluation["pairs"]}) == 6
+        len({pair["prompt"] for pair in tuned.tuned.evaluation["pairs"]}) == 6
     )  # every prompt once before any comes again
     (one,), (other,) = (
-        run(tuned.compare("A yak is", seed=1)),
-        run(tuned.compare("A yak is", seed=2)),
+        run(comparing.compare(tuned, "A yak is", seed=1)),
+        run(comparing.compare(tuned, "A yak is", seed=2)),
     )
     assert one["before"] == one["after"] != other["before"]
 
 
 def test_layers_frozen_after_all_were_trained_are_refused(tuned):
     with pytest.raises(InputError, match="already trained in all its layers"):
-        run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=1)))
+        run(tuning.ppo(tuned, dataclasses.replace(SHORT, frozen_layers=1)))
     with pytest.raises(
         InputError,
         match=(
@@ -492,16 +521,16 @@ def test_layers_frozen_after_all_were_trained_are_refused(tuned):
             else "can be frozen"
         ),
     ):
-        run(tuned.ppo(dataclasses.replace(SHORT, frozen_layers=40)))
+        run(tuning.ppo(tuned, dataclasses.replace(SHORT, frozen_layers=40)))
 
 
 def test_frozen_layers_train_the_top_alone():
     session = learned()
-    run(session.ppo(dataclasses.replace(SHORT, steps=1, frozen_layers=2)))
+    run(tuning.ppo(session, dataclasses.replace(SHORT, steps=1, frozen_layers=2)))
     base = workbench.ready(session).trunk.state_dict()
     changed = {
         name.split(".")[0] if not name.startswith("h.") else name[:3]
-        for name, tensor in session.weights.items()
+        for name, tensor in session.tuned.weights.items()
         if not torch.equal(tensor, base[name])
     }
     assert changed == {f"h.{i}" for i in range(2, workbench.ready(session).trunk.layers)} | {"ln_f"}
@@ -512,32 +541,34 @@ def test_frozen_layers_train_the_top_alone():
 
 def test_rounds_are_bounded(tuned):
     workbench.ready(tuned)
-    tuned.current_round = MAX_ROUNDS
+    tuned.history.current_round = MAX_ROUNDS
     with pytest.raises(InputError, match=f"at most {MAX_ROUNDS} rounds"):
-        tuned.start_next_round()
+        rounds.start_next(tuned)
 
 
 def test_a_round_is_summed_up_in_numbers(tuned):
-    run(tuned.evaluate(count=4))
-    metrics, comparisons = tuned.metrics, len(tuned.rankings)
-    tuned.start_next_round()
-    (row,) = tuned.rounds
+    run(comparing.evaluate(tuned, count=4))
+    metrics, comparisons = tuned.tuned.metrics, len(tuned.judged.rankings)
+    rounds.start_next(tuned)
+    (row,) = tuned.history.rounds
     assert (row["round"], row["comparisons"], row["steps"]) == (1, comparisons, 2)
     assert (
         row["reward_gain"] == pytest.approx(metrics[2]["reward_mean"] - metrics[0]["reward_mean"])
         and row["kl"] == metrics[2]["kl_to_reference"]
     )
     assert row["win_interval"][0] <= row["win_rate"] <= row["win_interval"][1]
-    assert tuned.evaluation is None and tuned.samples == [] and tuned.steps_done == 0
+    assert (
+        tuned.tuned.evaluation is None and tuned.tuned.samples == [] and tuned.tuned.steps_done == 0
+    )
 
 
 def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
     lm = workbench.ready(tuned)
-    tuned.weights = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
-    tuned.start_next_round()
-    run(tuned.generate("An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
-    run(tuned.generate_pool(2))
-    new = [row for row in tuned.candidate_sets if row["round"] == 2]
+    tuned.tuned.weights = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
+    rounds.start_next(tuned)
+    run(writing.generate(tuned, "An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
+    run(writing.generate_pool(tuned, 2))
+    new = [row for row in tuned.asked.candidate_sets if row["round"] == 2]
     assert len(new) == 3 and {
         letter for row in new for text in row["texts"] for letter in text
     } == {"y", "z"}
@@ -547,15 +578,15 @@ def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
 
 
 def test_everything_comes_back(saved, original):
-    session, bundle = Session.open(saved), read_bundle(saved)
+    session, bundle = saving.load(saved), read_bundle(saved)
     assert (
-        session.reward_model == session.weights == ON_DISK
-        and session.start_weights is None
-        and session.step_on_disk == 2
+        session.learned.head == session.tuned.weights == ON_DISK
+        and session.history.start is None
+        and session.on_disk["step"] == 2
     )
     workbench.ready(session)
-    assert same(session.weights, bundle["tensors"]["policy"]) and same(
-        session.reward_model.tensors(), bundle["tensors"]["reward_model"]
+    assert same(session.tuned.weights, bundle["tensors"]["policy"]) and same(
+        session.learned.head.tensors(), bundle["tensors"]["reward_model"]
     )
     fields = (
         "id",
@@ -572,30 +603,30 @@ def test_everything_comes_back(saved, original):
         "reward_summary",
         "drawn",
     )
-    assert same(session.weights, original.weights) and same(
-        session.reward_model.tensors(), original.reward_model.tensors()
+    assert same(session.tuned.weights, original.tuned.weights) and same(
+        session.learned.head.tensors(), original.learned.head.tensors()
     )
     for name in fields:
         assert getattr(session, name) == getattr(original, name), name
     assert [
-        {k: v for k, v in row.items() if k != "tokens"} for row in original.candidate_sets
-    ] == session.candidate_sets
+        {k: v for k, v in row.items() if k != "tokens"} for row in original.asked.candidate_sets
+    ] == session.asked.candidate_sets
 
 
 def test_a_conservative_run_is_kept_and_replays(tmp_path):
     session = learned(tmp_path / "run")
-    run(session.ppo(dataclasses.replace(SHORT, conservative=1.0)))
+    run(tuning.ppo(session, dataclasses.replace(SHORT, conservative=1.0)))
     session.status = "done"
-    session.save()
-    reopened, tensors = Session.open(tmp_path / "run"), read_bundle(tmp_path / "run")["tensors"]
+    saving.save(session)
+    reopened, tensors = saving.load(tmp_path / "run"), read_bundle(tmp_path / "run")["tensors"]
     assert reopened.settings["ppo"]["conservative"] == 1.0 and all(
-        row["doubt_mean"] > 0 for row in reopened.metrics
+        row["doubt_mean"] > 0 for row in reopened.tuned.metrics
     )
     *different, last = run(replay(reopened, tensors))
     assert different == [] and last["compared"] > 100
-    reopened.ppo_log = [
+    reopened.tuned.log = [
         segment | {"settings": segment["settings"] | {"conservative": 0.0}}
-        for segment in reopened.ppo_log
+        for segment in reopened.tuned.log
     ]
     assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, tensors))), (
         "the doubt was part of what was learned"
@@ -604,39 +635,41 @@ def test_a_conservative_run_is_kept_and_replays(tmp_path):
 
 def test_tuned_weights_are_used_after_reopening(tuned):
     lm = workbench.ready(tuned)
-    tuned.weights = says_only(lm, lm.encode("z")[0])
-    tuned.save()
-    again = Session.open(tuned.directory)
-    (record,) = run(again.compare("An opossum is", seed=3))
+    tuned.tuned.weights = says_only(lm, lm.encode("z")[0])
+    saving.save(tuned)
+    again = saving.load(tuned.directory)
+    (record,) = run(comparing.compare(again, "An opossum is", seed=3))
     assert all(set(text) == {"z"} for text in record["after"]) and not any(
         set(text) == {"z"} for text in record["before"]
     )
-    run(again.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert {letter for row in again.samples if row["step"] == 3 for letter in row["text"]} == {"z"}
+    run(tuning.ppo(again, dataclasses.replace(SHORT, steps=1)))
+    assert {
+        letter for row in again.tuned.samples if row["step"] == 3 for letter in row["text"]
+    } == {"z"}
 
 
 def test_a_brief_change_is_a_change_on_disk_too(tuned):
-    made = tuned.rankings
-    tuned.set_brief(MEMES)
-    again = Session.open(tuned.directory)
-    assert again.brief == MEMES and again.rankings == made
+    made = tuned.judged.rankings
+    asked.set_brief(tuned, MEMES)
+    again = saving.load(tuned.directory)
+    assert again.asked.brief == MEMES and again.judged.rankings == made
     assert (
-        again.reward_model is None
-        and again.weights is None
-        and again.start_weights is None
-        and again.metrics == []
+        again.learned.head is None
+        and again.tuned.weights is None
+        and again.history.start is None
+        and again.tuned.metrics == []
     )
     tensors = read_bundle(tuned.directory)["tensors"]
     assert tensors == {"reward_model": None, "policy": None, "round_start": None}
 
 
 def test_an_edit_of_the_same_brief_keeps_what_was_learned(tuned):
-    tuned.set_brief(tuned.brief.edited(prefer="Short facts."))
-    again = Session.open(tuned.directory)
+    asked.set_brief(tuned, tuned.asked.brief.edited(prefer="Short facts."))
+    again = saving.load(tuned.directory)
     assert (
-        again.brief.version == BIOLOGY.version + 1
-        and again.reward_model == again.weights == ON_DISK
-        and again.steps_done == 2
+        again.asked.brief.version == BIOLOGY.version + 1
+        and again.learned.head == again.tuned.weights == ON_DISK
+        and again.tuned.steps_done == 2
     )
 
 
@@ -648,15 +681,15 @@ def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, neede
     if needed:
         workbench.ready(tuned)
     action(tuned)
-    again = Session.open(tuned.directory)
+    again = saving.load(tuned.directory)
     assert (
-        again.metrics == []
-        and again.weights is None
-        and again.start_weights is None
-        and again.reward_model == ON_DISK
+        again.tuned.metrics == []
+        and again.tuned.weights is None
+        and again.history.start is None
+        and again.learned.head == ON_DISK
     )
-    run(again.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert again.metrics[0]["kl_to_reference"] < 1e-3  # it starts from the original
+    run(tuning.ppo(again, dataclasses.replace(SHORT, steps=1)))
+    assert again.tuned.metrics[0]["kl_to_reference"] < 1e-3  # it starts from the original
 
 
 @pytest.mark.parametrize("needed", [False, True])
@@ -664,18 +697,22 @@ def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tune
     expected = read_bundle(tuned.directory)["tensors"]["policy"]
     if needed:
         workbench.ready(tuned)
-    tuned.start_next_round()
-    again = Session.open(tuned.directory)
-    assert (again.current_round, len(again.rounds), again.steps_done) == (2, 1, 0)
+    rounds.start_next(tuned)
+    again = saving.load(tuned.directory)
+    assert (again.history.current_round, len(again.history.rounds), again.tuned.steps_done) == (
+        2,
+        1,
+        0,
+    )
     for session in (tuned, again):
         workbench.ready(session)
-        assert same(session.start_weights, expected) and session.weights is None
-    run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert not same(tuned.weights, expected) and same(
-        rounds.take_out(tuned, tuned.rounds[0]["file"])[0], expected
+        assert same(session.history.start, expected) and session.tuned.weights is None
+    run(tuning.ppo(tuned, dataclasses.replace(SHORT, steps=1)))
+    assert not same(tuned.tuned.weights, expected) and same(
+        rounds.take_out(tuned, tuned.history.rounds[0]["file"])[0], expected
     )
-    tuned.roll_back(1)
-    assert same(tuned.start_weights, expected)
+    rounds.roll_back(tuned, 1)
+    assert same(tuned.history.start, expected)
 
 
 @pytest.mark.parametrize(
@@ -683,27 +720,27 @@ def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tune
 )
 def test_a_reopened_round_starts_over_from_what_it_started_from(tuned, action):
     first = read_bundle(tuned.directory)["tensors"]["policy"]
-    tuned.start_next_round()
-    run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
-    again = Session.open(tuned.directory)
+    rounds.start_next(tuned)
+    run(tuning.ppo(tuned, dataclasses.replace(SHORT, steps=1)))
+    again = saving.load(tuned.directory)
     action(again)
     assert (
-        again.current_round == 2
-        and again.weights is None
+        again.history.current_round == 2
+        and again.tuned.weights is None
         and same(read_bundle(again.directory)["tensors"]["policy"], first)
     )
-    once_more = Session.open(again.directory)
+    once_more = saving.load(again.directory)
     workbench.ready(once_more)
-    assert same(once_more.start_weights, first) and once_more.steps_done == 0
+    assert same(once_more.history.start, first) and once_more.tuned.steps_done == 0
 
 
 def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_path):
-    session = Session.open(saved)
-    session.save(tmp_path / "copy")
+    session = saving.load(saved)
+    saving.save(session, tmp_path / "copy")
     one, other = read_bundle(saved)["tensors"], read_bundle(tmp_path / "copy")["tensors"]
     assert same(one["policy"], other["policy"]) and same(one["reward_model"], other["reward_model"])
     session.directory = tmp_path / "copy"
-    session.save()
+    saving.save(session)
     assert same(one["policy"], read_bundle(tmp_path / "copy")["tensors"]["policy"])
 
 
@@ -714,43 +751,45 @@ def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weig
         whole, "SMALL", 0
     )  # as if the model were a large one, whose weights are not saved at every step
     workbench.ready(tuned)
-    weights, metrics = tuned.weights, tuned.metrics
-    work = tuned.ppo(dataclasses.replace(SHORT, steps=4))
-    while tuned.steps_done < 4:
+    weights, metrics = tuned.tuned.weights, tuned.tuned.metrics
+    work = tuning.ppo(tuned, dataclasses.replace(SHORT, steps=4))
+    while tuned.tuned.steps_done < 4:
         next(work)
-    killed = Session.open(
+    killed = saving.load(
         shutil.copytree(tuned.directory, tuned.directory.with_name("killed"))
     )  # what lies on disk at this moment
     work.close()
     assert (
-        killed.metrics == metrics
-        and {row["step"] for row in killed.samples} == {0, 1, 2}
+        killed.tuned.metrics == metrics
+        and {row["step"] for row in killed.tuned.samples} == {0, 1, 2}
         and "weights are those of step 2" in killed.note
     )
     workbench.ready(killed)
-    assert same(killed.weights, weights)
-    run(killed.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert [row["step"] for row in killed.metrics] == [0, 1, 2, 3]
-    closed = Session.open(
+    assert same(killed.tuned.weights, weights)
+    run(tuning.ppo(killed, dataclasses.replace(SHORT, steps=1)))
+    assert [row["step"] for row in killed.tuned.metrics] == [0, 1, 2, 3]
+    closed = saving.load(
         tuned.directory
     )  # a stop, other than a kill, saves the weights of the last finished step
-    assert closed.steps_done == 4 and same(
-        read_bundle(tuned.directory)["tensors"]["policy"], tuned.weights
+    assert closed.tuned.steps_done == 4 and same(
+        read_bundle(tuned.directory)["tensors"]["policy"], tuned.tuned.weights
     )
 
 
 def test_imported_and_own_judgements_are_told_apart_after_reopening(tmp_path):
     session = Session(directory=tmp_path / "run")
-    session.imported = [Pair("A yak is", " x.", f" y{i}.", "a", annotator="Kim") for i in range(3)]
+    session.judged.imported = [
+        Pair("A yak is", " x.", f" y{i}.", "a", annotator="Kim") for i in range(3)
+    ]
     for number in range(2):
-        session.add_ranking(
-            set_of(session, f" a{number}.", f" b{number}.")["id"], groups=[[0], [1]]
+        judged.add_ranking(
+            session, set_of(session, f" a{number}.", f" b{number}.")["id"], groups=[[0], [1]]
         )
-    again = Session.open(tmp_path / "run")
+    again = saving.load(tmp_path / "run")
     assert (
-        again.imported == session.imported
-        and again.pairs == session.pairs
-        and len(again.pairs) == 5
+        again.judged.imported == session.judged.imported
+        and judged.pairs(again) == judged.pairs(session)
+        and len(judged.pairs(again)) == 5
     )
 
 
@@ -766,7 +805,7 @@ def test_weights_of_another_model_are_not_laid_over_this_one(tuned):
 def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
     tuned.delete()
     assert not tuned.directory.exists()
-    tuned.add_prompt("A yak is")
+    asked.add_prompt(tuned, "A yak is")
     tuned.autosave(weights=True)
     assert not tuned.directory.exists()
 
@@ -778,7 +817,7 @@ def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
     path = tuned.directory / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
     with pytest.raises((BundleError, ValueError)) as caught:
-        Session.open(tuned.directory)
+        saving.load(tuned.directory)
     assert str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -800,13 +839,13 @@ def test_ids_cannot_be_guessed_and_nothing_is_written_before_there_is_something_
 
 def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
     session = registry.create(MEMES)
-    session.add_prompt("A yak is")
+    asked.add_prompt(session, "A yak is")
     monkeypatch.setattr(registry, "_SESSIONS", {})
     again = registry.get(session.id)
     assert (
         again is not session
-        and again.user_prompts == ["A yak is"]
-        and again.brief == MEMES
+        and again.asked.user_prompts == ["A yak is"]
+        and again.asked.brief == MEMES
         and again.directory == session.directory
     )
     assert registry.get(session.id) is again
@@ -824,20 +863,20 @@ def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
         manifest = json.loads((folder / "run.json").read_text())
         manifest["process"] = {"pid": 2**22 + 1, "mark": None}
         (folder / "run.json").write_text(json.dumps(manifest))
-        return read_bundle(folder)["run"]["status"], Session.open(folder).note
+        return read_bundle(folder)["run"]["status"], saving.load(folder).note
 
-    session.add_prompt("A yak is")
+    asked.add_prompt(session, "A yak is")
     assert after_a_crash() == ("done", ""), "nobody was interrupted in reading"
-    work = session.evaluate()
+    work = comparing.evaluate(session)
     next(work)
     assert after_a_crash()[0] == "interrupted"
-    session.add_prompt("A gnu is")  # saved by the page, while the worker works
+    asked.add_prompt(session, "A gnu is")  # saved by the page, while the worker works
     assert after_a_crash()[0] == "interrupted" and "This run was interrupted" in after_a_crash()[1]
     work.close()  # stopped by its button
     assert after_a_crash() == ("done", "")
-    list(session.evaluate())
+    list(comparing.evaluate(session))
     assert after_a_crash() == ("done", "")
-    work = session.evaluate()
+    work = comparing.evaluate(session)
     next(work)
     monkeypatch.setattr(
         "threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})()
@@ -848,7 +887,7 @@ def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
 
 def test_a_run_that_begins_settles_what_was_chosen_for_it(tuned):
     tuned.settings = {**tuned.settings, "ppo_next": {"beta": 1.0}}
-    work = tuned.ppo(dataclasses.replace(SHORT, beta=0.5))
+    work = tuning.ppo(tuned, dataclasses.replace(SHORT, beta=0.5))
     while isinstance(next(work), Progress):
         pass
     assert "ppo_next" not in tuned.settings and tuned.settings["ppo"]["beta"] == 0.5
@@ -885,7 +924,7 @@ def test_path_tricks_reach_nothing(runs, saved):
 def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monkeypatch):
     one, other = registry.create(), registry.create()
     for session in (one, other):
-        session.add_prompt("A yak is")
+        asked.add_prompt(session, "A yak is")
     registry.delete(one.id)
     monkeypatch.setattr(registry, "_SESSIONS", {})
     registry.delete(other.id)
@@ -899,7 +938,7 @@ def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monke
 def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved, monkeypatch):
     idle, busy = registry.create(), registry.create()
     for session in (idle, busy):
-        session.add_prompt("A yak is")
+        asked.add_prompt(session, "A yak is")
     shutil.copytree(saved, runs / "my-own-run")  # what a person wrote there with the command line
     (runs / "notes").mkdir()
     past = time.time() - 2 * registry.KEPT_SECONDS
@@ -918,7 +957,7 @@ def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
     made = []
     for number in range(5):
         session = registry.create()
-        session.add_prompt("A yak is")
+        asked.add_prompt(session, "A yak is")
         registry._SESSIONS[session.id] = (session, time.time() - 100 + number)
         made.append(session)
     monkeypatch.setattr(registry, "_SWEPT", 0.0)
@@ -926,50 +965,56 @@ def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
     assert [session.id in registry._SESSIONS for session in made[:2]] == [False, False] and len(
         registry._SESSIONS
     ) <= 4
-    assert registry.get(made[0].id).user_prompts == ["A yak is"]  # back from disk
+    assert registry.get(made[0].id).asked.user_prompts == ["A yak is"]  # back from disk
 
 
 def test_a_gain_is_not_reckoned_across_two_reward_models():
     session = Session()
-    assert session.reward_gain is None
-    session.metrics = [
+    assert session.tuned.reward_gain is None
+    session.tuned.metrics = [
         {"step": n, "reward_mean": mean, "reward_model": fit}
         for n, mean, fit in ((0, 0.1, 1), (1, 0.6, 1))
     ]
-    assert session.reward_gain == pytest.approx(0.5)
-    session.metrics = [*session.metrics, {"step": 2, "reward_mean": 0.9, "reward_model": 2}]
-    assert session.reward_gain == pytest.approx(0.9)
+    assert session.tuned.reward_gain == pytest.approx(0.5)
+    session.tuned.metrics = [
+        *session.tuned.metrics,
+        {"step": 2, "reward_mean": 0.9, "reward_model": 2},
+    ]
+    assert session.tuned.reward_gain == pytest.approx(0.9)
 
 
 def test_training_anew_is_counted_and_marks_the_steps(tuned):
-    assert {row["reward_model"] for row in tuned.metrics} == {1}
-    run(tuned.fit_reward_model(FEW))
-    run(tuned.ppo(dataclasses.replace(SHORT, steps=1)))
-    assert [row["reward_model"] for row in tuned.metrics] == [1, 1, 1, 2]
+    assert {row["reward_model"] for row in tuned.tuned.metrics} == {1}
+    run(reward.fit_reward_model(tuned, FEW))
+    run(tuning.ppo(tuned, dataclasses.replace(SHORT, steps=1)))
+    assert [row["reward_model"] for row in tuned.tuned.metrics] == [1, 1, 1, 2]
 
 
 def test_whether_an_answer_ended_is_kept_across_a_change_of_brief(tmp_path):
     session = Session(directory=tmp_path / "run")
     row = set_of(session, " a", " b.")
     row["finished"] = [False, True]
-    session.add_ranking(row["id"], groups=[[1], [0]])
-    other = session.brief
-    session.set_brief(MEMES)
-    session.set_brief(other)
-    assert session.candidate_sets == [] and session.rankings[0].finished == [False, True]
-    assert Session.open(tmp_path / "run").rankings[0].finished == [False, True]
+    judged.add_ranking(session, row["id"], groups=[[1], [0]])
+    other = session.asked.brief
+    asked.set_brief(session, MEMES)
+    asked.set_brief(session, other)
+    assert session.asked.candidate_sets == [] and session.judged.rankings[0].finished == [
+        False,
+        True,
+    ]
+    assert saving.load(tmp_path / "run").judged.rankings[0].finished == [False, True]
 
 
 def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tmp_path, tuned):
-    tuned.restart_round()
+    rounds.restart(tuned)
     frozen = dataclasses.replace(SHORT, frozen_layers=2, steps=1)
-    run(tuned.ppo(frozen))
-    again = Session.open(tuned.directory)
-    run(again.ppo(frozen))
-    assert again.steps_done == 2
-    run(again.ppo(dataclasses.replace(SHORT, frozen_layers=0, steps=1)))
+    run(tuning.ppo(tuned, frozen))
+    again = saving.load(tuned.directory)
+    run(tuning.ppo(again, frozen))
+    assert again.tuned.steps_done == 2
+    run(tuning.ppo(again, dataclasses.replace(SHORT, frozen_layers=0, steps=1)))
     with pytest.raises(InputError, match="already trained in all its layers"):
-        run(again.ppo(frozen))
+        run(tuning.ppo(again, frozen))
 
 
 def test_a_room_that_wants_the_same_reference_samples_writes_them_once(monkeypatch):

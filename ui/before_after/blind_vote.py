@@ -8,13 +8,14 @@ import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import verdict as engine
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
 from ui.before_after import measuring
 
 
 def draw(session: Session) -> None:
-    found = (session.evaluation or {}).get("pairs", [])
+    found = (session.tuned.evaluation or {}).get("pairs", [])
     # One a prompt, and not those that Side by side shows first.
     pairs = list(
         {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
@@ -25,7 +26,7 @@ def draw(session: Session) -> None:
             "You see two answers, A and B at random, and say which you like better. You learn which"
             " model wrote which only at the end."
         )
-        if session.evaluation:
+        if session.tuned.evaluation:
             st.info(
                 "Both models wrote the same for every prompt, so there is nothing to vote on.",
                 icon=":material/drag_handle:",
@@ -47,7 +48,7 @@ def draw(session: Session) -> None:
             pair["prompt"], bool(secrets.randbelow(2))
         )
         left, right = ("after", "before") if flipped else ("before", "after")
-        st.caption(f"The brief: {text.plain(session.brief.prefer)}")
+        st.caption(f"The brief: {text.plain(session.asked.brief.prefer)}")
         for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
             with column:
                 text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
@@ -82,7 +83,7 @@ def draw(session: Session) -> None:
 
 def vote(session: Session, prompt: str, choice: str) -> None:
     try:
-        session.add_vote(prompt, choice)
+        judged.add_vote(session, prompt, choice)
     except InputError as error:
         st.session_state["vote_error"] = str(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.session import weights
 from rlhf_core.session.state import Session
 from ui import monitor, state, token_changes
 
@@ -15,7 +16,7 @@ def draw(session: Session) -> None:
         for record in state.records("compare")
         if "before" in record
         for pair in singles(record)
-    ] + list((session.evaluation or {}).get("pairs", []))
+    ] + list((session.tuned.evaluation or {}).get("pairs", []))
     if not pairs:
         return
     st.subheader("One pair, closely", anchor=False)
@@ -32,7 +33,7 @@ def draw(session: Session) -> None:
         ),
     )
     pair = pairs[min(number or 0, len(pairs) - 1)]
-    busy = state.alive("token_changes") or session.tuned_weights is None
+    busy = state.alive("token_changes") or weights.now(session) is None
     st.button(
         "Show what training moved",
         key="token_changes",
@@ -61,12 +62,7 @@ def singles(record: dict) -> list[dict]:
 
 
 def look_into(session: Session, pair: dict) -> None:
-    state.submit(
-        "token_changes",
-        lambda: session.token_changes(pair),
-        label="Both models read both answers",
-        long=False,
-    )
+    state.submit("token_changes", pair)
 
 
 def looked_into(records: list[dict], pair: dict) -> None:

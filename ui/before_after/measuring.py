@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import state, verdict
 
 
 def draw(session: Session) -> None:
-    if not session.evaluation:
+    if not session.tuned.evaluation:
         st.markdown(
             "Both models answer prompts that no training ever saw, with the same seeds. Then every"
             " pair is judged and counted."
@@ -25,13 +26,8 @@ def draw(session: Session) -> None:
 def measure(session: Session) -> None:
     st.session_state["vote_sides"] = {}
     # Again: fresh answers, not the same count once more.
-    seed = (session.evaluation or {}).get("seed", 0) + 1
-    state.submit(
-        "evaluate",
-        lambda: session.evaluate(seed=seed),
-        label="Measuring before and after",
-        long=False,
-    )
+    seed = (session.tuned.evaluation or {}).get("seed", 0) + 1
+    state.submit("evaluate", seed=seed)
 
 
 def button(session: Session, key: str, label: str, primary: bool = True) -> None:
@@ -43,11 +39,11 @@ def button(session: Session, key: str, label: str, primary: bool = True) -> None
         icon=":material/query_stats:",
         on_click=measure,
         args=(session,),
-        disabled=state.alive("evaluate") or bool(session.needs("before_after")),
+        disabled=state.alive("evaluate") or bool(judged.needs(session, "before_after")),
     )
 
 
 def votes_here(session: Session) -> list[dict]:
     """The blind votes on the model as it stands; those on an earlier one do not count for it."""
-    here = {"round": session.current_round, "step": session.steps_done}
-    return [row for row in session.votes if here.items() <= row.items()]
+    here = {"round": session.history.current_round, "step": session.tuned.steps_done}
+    return [row for row in session.judged.votes if here.items() <= row.items()]

@@ -15,7 +15,9 @@ PAIRS_SHOWN = 6
 def draw(session: Session) -> None:
     # After a reload the answers are still there.
     shown = [record["prompt"] for record in state.records("compare") if "before" in record]
-    first = (shown or session.user_prompts or session.brief.evaluation_prompts or ("",))[-1]
+    first = (
+        shown or session.asked.user_prompts or session.asked.brief.evaluation_prompts or ("",)
+    )[-1]
     st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
     busy = state.alive("compare")
     st.text_input(
@@ -49,7 +51,7 @@ def draw(session: Session) -> None:
         horizontal=True, gap="xsmall", vertical_alignment="center", key="compare_offers"
     ):
         st.caption("Prompts it never trained on:", width="content")
-        for number, prompt in enumerate(session.brief.evaluation_prompts[:4]):
+        for number, prompt in enumerate(session.asked.brief.evaluation_prompts[:4]):
             st.button(
                 text.plain(prompt),
                 key=f"compare_offer_{number}",
@@ -62,7 +64,7 @@ def draw(session: Session) -> None:
         st.error(text.plain(error), icon=":material/error:")
     if state.job("compare"):
         monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
-    pairs = (session.evaluation or {}).get("pairs", [])
+    pairs = (session.tuned.evaluation or {}).get("pairs", [])
     if pairs:
         st.subheader("On prompts it never trained on", anchor=False)
         if "doubt_after" in pairs[0]:
@@ -97,9 +99,7 @@ def compare(session: Session) -> None:
     except InputError as error:
         st.session_state["compare_error"] = str(error)
         return
-    state.submit(
-        "compare", lambda: session.compare(prompt, seed), label="Both models answer", long=False
-    )
+    state.submit("compare", prompt, seed)
 
 
 def offer(session: Session, prompt: str) -> None:

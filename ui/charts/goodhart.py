@@ -1,7 +1,7 @@
 """Charts of runs that are told apart by how far they went for what they got: the Goodhart lab's,
 and the four algorithms'.
 
-Plain records in (``session.experiments``), a ``charts.Chart`` out; how it looks and reads is
+Plain records in (``session.labs``), a ``charts.Chart`` out; how it looks and reads is
 decided in ``ui.charts``.
 """
 

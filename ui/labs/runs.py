@@ -30,7 +30,7 @@ def chosen(knob: knobs.Knobs, kind: type):
 
 def needs_a_rule(session: Session) -> None:
     """Which brief the lab uses where the session's has no rule."""
-    if not session.brief.wanted:
+    if not session.asked.brief.wanted:
         st.info(
             "Your brief has no rule that could rate answers, so this lab uses the brief “Biology"
             " homework helper”.",

@@ -1,33 +1,21 @@
-"""What the pages of the reward lab share: the tools as jobs, their results found again while they
-are fresh, and the door for a session without votes.
-
-The tools compute in ``rlhf_core.labs.reward_lab`` and ``second_opinion`` on the worker's thread:
-importing them imports torch, so that happens there.
+"""What the pages of the reward lab share: the results of its jobs, found again while they are
+fresh, and the door for a session without votes.
 """
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable
 
 import streamlit as st
 
+from rlhf_core.session import asked, judged
 from rlhf_core.session.state import Session
 from ui import monitor, state, text
 
 # seconds that a page waits for a quick answer before it draws without: less flicker than a second
 # run of the page
 PATIENCE = 0.4
-
-
-def tool(
-    session: Session, name: str, *args, module: str = "labs.reward_lab", **more
-) -> Callable[[], Iterator]:
-    """The function ``name`` of the lab over ``session``, for ``state.submit``."""
-    return lambda: getattr(importlib.import_module(f"rlhf_core.{module}"), name)(
-        session, *args, **more
-    )
 
 
 def learned_from(session: Session) -> int:
@@ -37,10 +25,10 @@ def learned_from(session: Session) -> int:
     settings = tuple(sorted(session.settings.get("reward_model", {}).items()))
     return hash(
         (
-            tuple(session.learnable),
+            tuple(judged.learnable(session)),
             settings,
-            tuple(session.training_prompts),
-            session.brief.slug,
+            tuple(asked.training_prompts(session)),
+            session.asked.brief.slug,
             session.model_name,
         )
     )
@@ -48,7 +36,7 @@ def learned_from(session: Session) -> int:
 
 def door(session: Session) -> None:
     """Stops the page where the votes teach nothing yet, and says what is missing."""
-    missing = session.needs("reward_model")
+    missing = judged.needs(session, "reward_model")
     if not missing:
         return
     with st.container(border=True, key="lab_missing"):
@@ -65,12 +53,12 @@ def door(session: Session) -> None:
 
 def about_the_votes(session: Session) -> None:
     """What the lab works on, and where that differs from the session's reward model."""
-    count, used = len(session.learnable), session.reward_summary.get("pairs_used")
+    count, used = len(judged.learnable(session)), session.learned.summary.get("pairs_used")
     words = (
         f"The lab refits the instant reward model to your {count}"
         f" {'comparison' if count == 1 else 'comparisons'} as they are now."
     )
-    if session.reward_model is not None and used is not None and used != count:
+    if session.learned.head and used is not None and used != count:
         words += (
             f" The one that PPO climbs was trained on {used}: train it again on the Reward model"
             " page to bring it up to date."
@@ -78,17 +66,15 @@ def about_the_votes(session: Session) -> None:
     st.caption(words)
 
 
-def fresh(
-    name: str, factory: Callable[[], Iterator], key: Hashable, *, label: str
-) -> list[dict] | None:
-    """The records of job ``name``; it is started where ``key`` is not what they were made for. None
-    while it works, or where it failed (the page is told).
+def fresh(name: str, key: Hashable, *args, **more) -> list[dict] | None:
+    """The records of job ``name`` with these arguments; it is started where ``key`` is not what
+    they were made for. None while it works, or where it failed (the page is told).
     """
     key_name = f"{name}_made_for"
     if not state.alive(name) and (state.job(name) is None or st.session_state.get(key_name) != key):
         began = time.perf_counter()
         st.session_state[key_name] = key
-        state.submit(name, factory, label=label, long=False)
+        state.submit(name, *args, **more)
         settle(name)
         st.session_state[f"{name}_seconds"] = time.perf_counter() - began
     view = state.job(name)
@@ -123,16 +109,18 @@ def of_kind(records: list[dict] | None, kind: str) -> dict | None:
 
 def prompts(session: Session) -> list[str]:
     """The prompts that the lab offers: the learner's own first, then the brief's."""
-    own = [prompt for prompt in session.training_prompts if prompt in session.user_prompts]
-    return [*own, *(prompt for prompt in session.training_prompts if prompt not in own)]
+    own = [
+        prompt for prompt in asked.training_prompts(session) if prompt in session.asked.user_prompts
+    ]
+    return [*own, *(prompt for prompt in asked.training_prompts(session) if prompt not in own)]
 
 
-def judged(session: Session, prompt: str) -> list[str]:
+def outputs_of(session: Session, prompt: str) -> list[str]:
     """The outputs of ``prompt`` that were judged, each once, without the space before them."""
     return list(
         dict.fromkeys(
             one.strip()
-            for pair in session.learnable
+            for pair in judged.learnable(session)
             if pair.prompt == prompt
             for one in (pair.a, pair.b)
         )
@@ -145,6 +133,9 @@ def as_written(session: Session, prompt: str, typed: str) -> str:
     """
     typed = typed.strip()
     outputs = (
-        one for pair in session.learnable if pair.prompt == prompt for one in (pair.a, pair.b)
+        one
+        for pair in judged.learnable(session)
+        if pair.prompt == prompt
+        for one in (pair.a, pair.b)
     )
     return next((one for one in outputs if one.strip() == typed), " " + typed)

@@ -42,19 +42,17 @@ def offer(session: Session, steps: int, *, disabled: bool) -> None:
                 kl,
                 reward,
                 winner,
-                round=session.current_round,
-                step=session.steps_done,
+                round=session.history.current_round,
+                step=session.tuned.steps_done,
                 steps=steps,
             )
-            session.predictions = [
-                *[
-                    p
-                    for p in session.predictions
-                    if (p["round"], p["from"]) != (one["round"], one["from"])
-                ],
-                one,
-            ][-predictions.MOST :]
-            session.autosave()
+            others = [
+                other
+                for other in session.history.predictions
+                if (other["round"], other["from"]) != (one["round"], one["from"])
+            ]
+            with session.change():
+                session.history.predictions = [*others, one][-predictions.MOST :]
 
         st.button("Keep my guess", key="guess_keep", on_click=keep, disabled=disabled)
         if waiting := waiting_guess(session):
@@ -70,8 +68,8 @@ def waiting_guess(session: Session) -> dict | None:
     return next(
         (
             p
-            for p in reversed(session.predictions)
-            if (p["round"], p["from"]) == (session.current_round, session.steps_done)
+            for p in reversed(session.history.predictions)
+            if (p["round"], p["from"]) == (session.history.current_round, session.tuned.steps_done)
         ),
         None,
     )
@@ -79,9 +77,9 @@ def waiting_guess(session: Session) -> dict | None:
 
 def scored(session: Session) -> None:
     """The newest guess of this round whose run has begun, beside what came out."""
-    for one in reversed(session.predictions):
-        if one["round"] == session.current_round and (
-            found := predictions.score(one, session.metrics, session.evaluation)
+    for one in reversed(session.history.predictions):
+        if one["round"] == session.history.current_round and (
+            found := predictions.score(one, session.tuned.metrics, session.tuned.evaluation)
         ):
             lines = ["| Your guess | You | It came out | |", "|:--|--:|--:|:--|"]
             for row in found["rows"]:

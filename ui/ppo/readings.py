@@ -13,7 +13,7 @@ SAMPLES_SHOWN = 6  # of a step, before "show all"
 
 def numbers(session: Session, settings: dict) -> None:
     """The newest numbers, big enough for the last row."""
-    row = session.metrics[-1]
+    row = session.tuned.metrics[-1]
     with st.container(horizontal=True, key="ppo_numbers"):
         st.metric("Step", row["step"])
         st.metric(
@@ -48,7 +48,7 @@ def numbers(session: Session, settings: dict) -> None:
 
 def gauges(session: Session, settings: dict, end: int | None) -> None:
     """The live charts: what it is for, what it writes, and then how the training feels."""
-    metrics, target = list(session.metrics), settings["kl_target"] or None
+    metrics, target = list(session.tuned.metrics), settings["kl_target"] or None
     side_by_side(
         charts_ppo.reward(metrics, end), charts_ppo.kl_to_reference(metrics, end, target=target)
     )
@@ -67,7 +67,7 @@ def side_by_side(*row: charts.Chart) -> None:
 
 def samples(session: Session) -> None:
     """What the model wrote at any step; follows the newest until a step is picked."""
-    rows = list(session.samples)
+    rows = list(session.tuned.samples)
     steps = sorted({row["step"] for row in rows})
     if not steps:
         return

@@ -35,8 +35,6 @@ LABELS = {
 }
 FIRST = ("steps", "beta", "learning_rate")
 MORE = ("clip", "epochs", "batch_size", "temperature")
-# What a run keeps to its end; the other knobs count from the next step on.
-FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")
 LADDERS = {  # settings whose useful values spread over powers of ten
     "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
     "beta": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
@@ -50,11 +48,7 @@ def preset_row(session: Session, chosen: dict, *, disabled: bool) -> None:
     """Three buttons that set the knobs at once; the one that is in force is marked."""
 
     def use(name: str) -> None:
-        with session.lock:
-            session.settings = {
-                **session.settings,
-                "ppo_next": {**session.settings.get("ppo_next", {}), **ppo_presets.preset(name)},
-            }
+        session.choose("ppo", ppo_presets.preset(name))
 
     now = ppo_presets.which(chosen)
     with st.container(horizontal=True, key="ppo_presets"):

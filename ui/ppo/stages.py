@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-STAGES = (  # what the engine calls it (ppo.STAGES), what it is called here
-    ("writing answers", "Generate", "the model writes a batch of answers"),
-    ("scoring", "Score", "the reward model scores each of them"),
-    ("pricing the drift", "KL penalty", "each token pays for its drift"),
-    ("judging each token", "Advantages", "was the rest better than expected?"),
-    ("updating the model", "Clipped update", "likelier what was better, within limits"),
+from rlhf_core.common.ppo_stages import STAGES
+
+WORDS = (
+    ("Generate", "the model writes a batch of answers"),
+    ("Score", "the reward model scores each of them"),
+    ("KL penalty", "each token pays for its drift"),
+    ("Advantages", "was the rest better than expected?"),
+    ("Clipped update", "likelier what was better, within limits"),
 )
-
-
-# Of one step: it learns from the batch at hand, then writes and scores the next.
-ORDER = (2, 3, 4, 0, 1)
+ORDER = (2, 3, 4, 0, 1)  # of one step: it learns from the batch at hand, then writes the next
 
 
 def draw(stage: str) -> None:
     """The five stages of a PPO step, numbered as the engine's file numbers them; the one at work is
     lit.
     """
-    at = next((i for i, (name, _, _) in enumerate(STAGES) if name == stage), None)
+    at = STAGES.index(stage) if stage in STAGES else None
     done = set(ORDER[: ORDER.index(at)]) if at is not None else set()
     rows = []
-    for i, (_, title, what) in enumerate(STAGES):
+    for i, (title, what) in enumerate(WORDS):
         mark = (
             ' class="op-here" aria-current="step"'
             if i == at

@@ -15,7 +15,7 @@ from ui import charts, text
 
 def draw(session: Session) -> None:
     """One sample of a step under the glass. Reads what the steps left behind; computes nothing."""
-    traces = session.traces
+    traces = session.tuned.traces
     if not traces:
         st.caption(
             "The tokens of the newest steps are kept in memory while the app runs. There are none"

@@ -14,9 +14,10 @@ import time
 
 import streamlit as st
 
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON
-from rlhf_core.session import ranking_desk
+from rlhf_core.session import asked, judged, ranking_desk
 from rlhf_core.session.ranking_desk import Asked
 from rlhf_core.session.state import Session
 from ui import components, state, styles, text
@@ -47,19 +48,19 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
         found = next(
             (
                 ranking
-                for ranking in session.rankings
-                if ranking.id == ranking_id and ranking.brief == session.brief.slug
+                for ranking in session.judged.rankings
+                if ranking.id == ranking_id and ranking.brief == session.asked.brief.slug
             ),
             None,
         )
         if found:
             return Asked(row_again(found), "again", AGAIN)
         st.session_state["again"].remove(ranking_id)
-    judged = {ranking.id for ranking in session.rankings}
+    ranked = {ranking.id for ranking in session.judged.rankings}
     open_rows = {
         row["id"]: row
-        for row in session.candidate_sets
-        if row["id"] not in judged and len(set(row["texts"])) > 1
+        for row in session.asked.candidate_sets
+        if row["id"] not in ranked and len(set(row["texts"])) > 1
     }
     card = st.session_state.get("card") or {}
     if card.get("set") in open_rows and (card["groups"] or card["form"] == form):
@@ -70,12 +71,15 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
             "own" if open_rows[first].get("asked") else open_rows[first].get("check") or "lot",
             "You asked for this one.",
         )
-    own = next((row for row in session.unranked() if row["prompt"] in session.user_prompts), None)
+    own = next(
+        (row for row in asked.unranked(session) if row["prompt"] in session.asked.user_prompts),
+        None,
+    )
     if own:
         return Asked(own, "own", OWN)
     found = ranking_desk.next_asked(session, form, checks=checks)
     if found is None and not writing:
-        row = session.next_set()
+        row = asked.next_set(session)
         found = Asked(row, "lot", ranking_desk.by_lot(session, checks)) if row else None
     return found
 
@@ -100,7 +104,7 @@ def order_on_screen(session: Session, row: dict) -> list[int]:
     if row.get("shown"):
         return list(row["shown"])
     shown = list(range(len(row["texts"])))
-    random.Random(f"{session.id}/{row['id']}").shuffle(shown)
+    random.Random(seed_of(session.seed, "sides", judged.sitting(session), row["id"])).shuffle(shown)
     return shown
 
 
@@ -113,7 +117,9 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
     """
     row, work = asked.row, st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
-        old = next((ranking for ranking in session.rankings if ranking.id == row["id"]), None)
+        old = next(
+            (ranking for ranking in session.judged.rankings if ranking.id == row["id"]), None
+        )
         if old:
             st.session_state["reason"], st.session_state["ideal"] = old.reason, old.ideal.strip()
         work = st.session_state["card"] = {
@@ -125,7 +131,7 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
             "form": form,
             "how": asked.how,
             "why": asked.why,
-            "brief": (session.brief.slug, session.brief.version),
+            "brief": (session.asked.brief.slug, session.asked.brief.version),
             "draw": 0,
         }
     if work["since"] is None:  # back from another page
@@ -231,7 +237,9 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
 
 def in_words(session: Session, ranking_id: str) -> str:
     """What a judgement says, with the letters or places that are on the card."""
-    ranking = next((ranking for ranking in session.rankings if ranking.id == ranking_id), None)
+    ranking = next(
+        (ranking for ranking in session.judged.rankings if ranking.id == ranking_id), None
+    )
     if ranking is None:
         return ""
     if ranking.verdict:
@@ -253,7 +261,7 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
     session, work = state.session(), st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
         return  # a second click that arrived after the card had moved on
-    if work["brief"] != (session.brief.slug, session.brief.version):
+    if work["brief"] != (session.asked.brief.slug, session.asked.brief.version):
         st.session_state.pop("card")
         st.session_state["note"] = (
             "The brief has changed since these came up, so that judgement was not counted. Read the"
@@ -269,10 +277,10 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
     }
     try:
         if row.get("again"):
-            session.change_ranking(row["id"], **said)
+            judged.change_ranking(session, row["id"], **said)
         else:
-            session.add_ranking(
-                row["id"], shown=order_on_screen(session, row), asked=work["how"], **said
+            judged.add_ranking(
+                session, row["id"], shown=order_on_screen(session, row), asked=work["how"], **said
             )
     except ValueError as error:
         # judged in another tab already, no longer there, or a reason that can't be kept: then the
@@ -310,7 +318,7 @@ def undo(session: Session) -> None:
         work["tie"] = False
         return
     if can_undo(session):
-        last = session.undo_ranking()
+        last = judged.undo_ranking(session)
         st.session_state["first"] = last.id
         st.session_state["reason"], st.session_state["ideal"] = last.reason, last.ideal.strip()
         st.session_state.pop("card", None)
@@ -320,7 +328,7 @@ def can_undo(session: Session) -> bool:
     """Is there a pick or a judgement under this brief to take back?"""
     picks = st.session_state.get("card", {}).get("groups")
     return bool(picks) or bool(
-        session.rankings and session.rankings[-1].brief == session.brief.slug
+        session.judged.rankings and session.judged.rankings[-1].brief == session.asked.brief.slug
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.judging.preferences import Ranking
+from rlhf_core.session import asked, judged
 from rlhf_core.session.state import Session
 from ui import state, text
 from ui.ranking import card
@@ -20,8 +21,8 @@ VERDICTS = {"both_bad": "none of them will do", "skip": "skipped"}
 
 def draw(session: Session) -> None:
     """Whether older versions count, and the list behind its switch."""
-    rows = [row for row in session.rankings if row.brief == session.brief.slug]
-    older = [row for row in rows if row.brief_version != session.brief.version]
+    rows = [row for row in session.judged.rankings if row.brief == session.asked.brief.slug]
+    older = [row for row in rows if row.brief_version != session.asked.brief.version]
     if older:
         older_versions(session, older)
     if not rows:
@@ -55,9 +56,9 @@ def older_versions(session: Session, older: list[Ranking]) -> None:
         st.toggle(
             f"Count {len(older)} {'judgement' if len(older) == 1 else 'judgements'} made under"
             f" version {said} of this brief",
-            value=session.older_count,
+            value=session.asked.older_count,
             key="older_widget",
-            on_change=lambda: session.let_older_count(st.session_state["older_widget"]),
+            on_change=lambda: asked.let_older_count(session, st.session_state["older_widget"]),
             help=(
                 "They were made under other words. They are kept either way; what the reward model"
                 " learned from stays as it is until you train it again."
@@ -85,7 +86,7 @@ def one(session: Session, number: int, row: Ranking) -> None:
     notes += [VERDICTS[row.verdict]] if row.verdict else []
     notes += [f"{row.seconds:.0f} s" if row.seconds >= 1 else "under 1 s"] if row.seconds else []
     notes += ["changed later"] if row.first else []
-    notes += [] if session.counts(row) else ["does not count now"]
+    notes += [] if judged.counts(session, row) else ["does not count now"]
     with st.container(border=True, key=f"judgement_{row.id}"):
         text.answers(row.prompt, [row.candidates[index] for index in row.shown], feet=feet)
         if row.ideal:
@@ -95,7 +96,7 @@ def one(session: Session, number: int, row: Ranking) -> None:
             st.html(
                 f'<div class="op-why">{text.escape(" · ".join(notes))}{why}</div>', width="stretch"
             )
-            if row.annotator == state.session().sitting:  # the others only look
+            if row.annotator == judged.sitting(state.session()):  # the others only look
                 st.button(
                     "Change",
                     key=f"change_{row.id}",

@@ -7,10 +7,10 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import settings
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, knobs, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
-from ui.labs import tools
 from ui.reward_model import curves
 
 TUNING = {
@@ -37,13 +37,13 @@ def draw(session: Session, *, disabled: bool) -> None:
     """Train the fine-tuned kind, and compare it with the instant one on votes that neither saw."""
     knob = its_knobs(session)
     steps = (
-        -(-len(session.learnable) // settings.FineTunedSettings.batch_size)
+        -(-len(judged.learnable(session)) // settings.FineTunedSettings.batch_size)
         * knob.chosen()["epochs"]
     )
     st.markdown(
         "**Fine-tuned** lets the language model's own top layers learn your taste, with TRL's"
         " `RewardTrainer`. More can be learned, and more can be learned by heart. For your"
-        f" {len(session.learnable)} comparisons it takes about"
+        f" {len(judged.learnable(session))} comparisons it takes about"
         f" {monitor.duration(WAKING + A_STEP * steps)} where nobody else is at work; on a busy"
         " server it waits in line and takes several times that. The time left is shown while it"
         " runs."
@@ -56,7 +56,7 @@ def draw(session: Session, *, disabled: bool) -> None:
     )
     tuning_now = state.alive("fine_tune")
     with st.container(horizontal=True, vertical_alignment="bottom", key="tune_box"):
-        found = session.lab.get("fine_tuned")
+        found = session.labs.get("reward_model", {}).get("fine_tuned")
         st.button(
             "Fine-tune it again" if found else "Fine-tune a reward model",
             key="fine_tune",
@@ -112,10 +112,9 @@ def draw(session: Session, *, disabled: bool) -> None:
         )
         st.metric("Comparisons", found["comparisons"])
     st.markdown(text.plain(found["sentence"]))
-    if found["comparisons"] != len(session.learnable):
-        st.caption(
-            f"Made from {found['comparisons']} comparisons; there are {len(session.learnable)} now."
-        )
+    count = len(judged.learnable(session))
+    if found["comparisons"] != count:
+        st.caption(f"Made from {found['comparisons']} comparisons; there are {count} now.")
     charts.draw(second_opinion(found["examples"], "Fine-tuned"), key="tune_scores")
     curves.draw(found["records"], key="tune")
 
@@ -123,12 +122,7 @@ def draw(session: Session, *, disabled: bool) -> None:
 def start(session: Session, knob: knobs.Knobs) -> None:
     chosen = settings.FineTunedSettings(**knob.chosen())
     knob.keep()
-    state.submit(
-        "fine_tune",
-        tools.tool(session, "fine_tune", chosen, module="labs.second_opinion"),
-        label="Fine-tuning a reward model",
-        long=True,
-    )
+    state.submit("fine_tune", chosen)
 
 
 def learning(records: list[dict], view: dict, knob: knobs.Knobs) -> None:

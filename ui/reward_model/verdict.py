@@ -8,13 +8,14 @@ from collections import Counter
 
 import streamlit as st
 
+from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
 
 
 def doubts(session: Session) -> None:
     """What in the comparisons will make the fit weak, each in a sentence."""
-    pairs = session.pairs
+    pairs = judged.pairs(session)
     made = Counter(pair.choice for pair in pairs)
     decided = made["a"] + made["b"]
     if pairs and not decided and not made["tie"]:
@@ -29,7 +30,7 @@ def doubts(session: Session) -> None:
             " about different prompts, make it useful.",
             icon=":material/counter_1:",
         )
-    circles = session.contradictions()
+    circles = judged.contradictions(session)
     if circles:
         prompts = {row["prompt"] for row in circles}
         where = "one prompt" if len(prompts) == 1 else f"{len(prompts)} prompts"
@@ -87,10 +88,10 @@ def draw(session: Session, summary: dict) -> None:
             f"It also learned from {exploits} rejected exploit{'s' * (exploits > 1)}. They were"
             " picked because it erred there, so the held-out accuracy leaves them out."
         )
-    if summary.get("offered") not in (None, len(session.learnable)):
+    if summary.get("offered") not in (None, len(judged.learnable(session))):
         st.warning(
             f"This one was trained on {used} comparison{'s' * (used != 1)}; by now there are"
-            f" {len(session.learnable)}. Train it again to use them.",
+            f" {len(judged.learnable(session))}. Train it again to use them.",
             icon=":material/update:",
         )
     if summary.get("note"):

@@ -1,0 +1,54 @@
+"""The scripted rater: a rule that judges in a person's place, and is always called what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.judging.register import judge
+from rlhf_core.loop.writing import generate_pool
+from rlhf_core.session import asked, judged
+from rlhf_core.session.state import SCRIPTED, Session
+
+MOST_AT_ONCE = 32  # candidate sets that are written ahead of its judgements
+
+
+def scripted_groups(session: Session, row: dict) -> list[list[int]]:
+    """The scripted rater's ranking of a candidate set: indices by the grade of the brief's rule,
+    equal grades tied.
+    """
+    brief = session.asked.brief
+    if brief.wanted is None:
+        raise InputError(
+            f"The brief {brief.title!r} has no scripted rater: its taste is only in your head. Rank"
+            " the outputs yourself."
+        )
+    answers = zip(row["texts"], row["finished"], strict=True)
+    grades = [judge(text, brief.wanted, ended) for text, ended in answers]
+    levels = sorted(set(grades), reverse=True)
+    return [[i for i, grade in enumerate(grades) if grade == level] for level in levels]
+
+
+def judge_for_me(session: Session, count: int, candidates: int = 2) -> Iterator[Progress | dict]:
+    """``count`` judgements by the scripted rater, one record each: {"kind": "ranked", "prompt",
+    "texts", "groups", "done", "of"}.
+    """
+    done = 0
+    while done < count:
+        row = asked.next_set(session, candidates)
+        if row is None:
+            ahead = min(MOST_AT_ONCE, count - done)
+            yield from only_progress(generate_pool(session, ahead, candidates))
+            if not asked.waiting(session, candidates):
+                raise InputError(
+                    f"The model gives too few different answers to rank {candidates} at a time."
+                    " Rank fewer at a time."
+                )
+            continue
+        groups = scripted_groups(session, row)
+        judged.add_ranking(session, row["id"], groups=groups, annotator=SCRIPTED, seconds=0.0)
+        done += 1
+        yield Progress("judging", done, count)
+        told = {"prompt": row["prompt"], "texts": row["texts"], "groups": groups}
+        yield {"kind": "ranked", **told, "done": done, "of": count}

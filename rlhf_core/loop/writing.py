@@ -1,0 +1,90 @@
+"""The first step of the loop: the model writes, for one prompt on the spot or ahead for many.
+
+Generators over a session (``common.events``); a stop at any yield loses nothing that was there
+before. Imports torch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Progress
+from rlhf_core.common.seeds import seed_of
+from rlhf_core.common.settings import SamplingSettings
+from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm.language_model import LanguageModel
+from rlhf_core.lm.sampling import Responses, sample
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
+from rlhf_core.loop.workbench import ready, start_of, training_prompts, trunk_with
+from rlhf_core.session import asked
+from rlhf_core.session.state import Session
+
+RIVALS = 6  # tokens that could have stood in a place, the likeliest, that a page can show
+SPARE = 2  # more answers than a set needs, since some come out alike
+
+
+def generate(
+    session: Session, prompt: str, settings: SamplingSettings | None = None
+) -> Iterator[Progress | dict]:
+    """One prompt of the learner's: answers stream in, and every token keeps its probability and its
+    rivals. Records {"kind": "tokens", "texts", "token"}, last {"kind": "done", "set_id"}.
+    """
+    settings = (settings or SamplingSettings()).validate()
+    lm = ready(session)
+    prompt = check_prompt(prompt)
+    encode_prompt(lm, prompt, settings.max_new_tokens)
+    trunk, responses = trunk_with(lm, start_of(session)), None
+    for count, responses in enumerate(sample(lm, [prompt], settings, trunk=trunk), 1):
+        yield Progress("writing", count, settings.max_new_tokens)
+        yield {"kind": "tokens", "texts": responses.texts, "token": count}
+    tokens = [_tokens_of(lm, responses, row) for row in range(settings.candidates)]
+    ended = responses.ended(lm.end_id).tolist()
+    row = asked.add_set(session, prompt, responses.texts, ended, settings.seed, tokens)
+    yield {"kind": "done", "set_id": row["id"]}
+
+
+def _tokens_of(lm: LanguageModel, responses: Responses, row: int) -> list[dict]:
+    """One answer token by token: rows {"token", "probability", "alternatives": [[token, p]]}."""
+    shown = []
+    for t in range(int(responses.lengths[row])):
+        log_p = responses.full_logprobs[row, t]  # (V,)
+        taken = int(responses.tokens[row, t])
+        rivals = log_p.topk(RIVALS).indices.tolist()
+        shown.append(
+            {
+                "token": lm.piece(taken),
+                "probability": float(log_p[taken].exp()),
+                "alternatives": [[lm.piece(i), float(log_p[i].exp())] for i in rivals],
+            }
+        )
+    return shown
+
+
+def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator[Progress | dict]:
+    """Write ``count`` candidate sets ahead, over all training prompts, evenly; sets whose answers
+    are all the same are left out. Records {"kind": "set", "set_id", "prompt"}.
+    """
+    lm = ready(session)
+    fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
+    prompts, drawn = list(fitting), session.asked.drawn
+    lot = seed_of(session.seed, "pool order", drawn // max(1, len(prompts)))
+    order = random.Random(lot).sample(prompts, len(prompts))
+    chosen = [order[(drawn + i) % len(prompts)] for i in range(count)]
+    seed = seed_of(session.seed, "pool", drawn, session.history.current_round)
+    trunk, encoded = trunk_with(lm, start_of(session)), [fitting[prompt] for prompt in chosen]
+    rows = yield from write(lm, trunk, encoded, candidates + SPARE, seed)
+    added = 0
+    for number, prompt in enumerate(chosen):
+        texts = {text: ended for n, text, ended, _ in rows if n == number}
+        kept = list(texts)[:candidates]
+        if len(kept) >= 2:
+            row = asked.add_set(session, prompt, kept, [texts[text] for text in kept], seed)
+            added += 1
+            yield {"kind": "set", "set_id": row["id"], "prompt": prompt}
+    if not added:
+        raise InputError(
+            "The model gave the same answer every time, so there is nothing to compare. Raise the"
+            " temperature, or add prompts of your own."
+        )

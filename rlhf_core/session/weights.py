@@ -1,0 +1,204 @@
+"""Weights by name: where the tensors lie that a session's parts name.
+
+A name is the hash of what it names (``loop.workbench`` gives it). Its tensors are in memory
+(``session.held``), in the session's bundle, or in its folder of rounds. Imports torch only where
+tensors are read from a file or written to one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from rlhf_core.common.errors import BundleError
+from rlhf_core.session.state import Session
+from rlhf_core.store import bundle, checkpoint_folder
+
+SMALL = 32_000_000  # bytes of a policy that is saved at every step; a larger one every so often
+SAVE_EVERY = 5  # PPO steps between two saves of a large policy
+
+
+def folder(session: Session) -> Path | None:
+    """Where finished rounds and branches have their weights."""
+    return session.directory / "rounds" if session.directory and not session.deleted else None
+
+
+def checkpoints(session: Session) -> Path | None:
+    """Where this round's checkpoints are; None where none are kept."""
+    if not (session.restartable and session.directory and not session.deleted):
+        return None
+    return session.directory / "checkpoints" / session.tuned.run
+
+
+def now(session: Session) -> str:
+    """The model as it stands: this round's weights, else what the round started from; "": the
+    original.
+    """
+    return session.tuned.weights or session.history.start
+
+
+def in_use(session: Session) -> set[str]:
+    """Every name that the session's parts name."""
+    history = session.history
+    names = {session.learned.head, session.tuned.weights, history.start}
+    names |= {name for row in history.rounds for name in names_of(row)}
+    for branch in history.branches:
+        names |= {*names_of(branch), branch["start"]}
+        names |= {name for row in branch["rounds"] for name in names_of(row)}
+    for found in session.labs.values():
+        if isinstance(found, dict):
+            names |= {*found.get("heads", ())}
+    return names - {""}
+
+
+def names_of(row: dict) -> tuple[str, str]:
+    """The policy and the reward model of a finished round, or of a branch; "" where none is kept."""
+    return row.get("weights") or "", row.get("head") or ""
+
+
+def is_name(name: object) -> bool:
+    """Whether this is one of our names: a record may come from a file, and nothing else may become
+    a part of a path.
+    """
+    return isinstance(name, str) and bool(re.fullmatch(r"[0-9a-f]{64}", name) or _former(name))
+
+
+def _former(name: str) -> re.Match | None:
+    """An older version kept both in one file: "weights-1234.policy" is one half of it."""
+    return re.fullmatch(r"(weights-[0-9a-f]{12})\.(policy|reward_model)", name)
+
+
+def place_of(session: Session, name: str) -> Path | None:
+    """The file of a name in the folder of rounds, whether it is there or not."""
+    place = folder(session)
+    if place is None or not is_name(name):
+        return None
+    former = _former(name)
+    return place / f"{former[1] if former else name}.safetensors"
+
+
+def is_kept(session: Session, name: str) -> bool:
+    """Whether there are tensors under ``name``, without reading them."""
+    if not is_name(name):
+        return False
+    place = place_of(session, name)
+    bundled = name in session.on_disk.values()
+    return name in session.held or bundled or bool(place and place.is_file())
+
+
+def tensors(session: Session, name: str) -> dict | None:
+    """The tensors of ``name``, or None: not kept any more. Raises BundleError for a bundle that is
+    damaged.
+    """
+    if not is_name(name):
+        return None
+    if name not in session.held and (found := _read(session, name)):
+        session.held = {**session.held, name: found}
+    return session.held.get(name)
+
+
+def _read(session: Session, name: str) -> dict | None:
+    for role, stored in session.on_disk.items():
+        if stored == name:
+            return bundle.read_bundle(session.directory)["tensors"].get(role)
+    place = place_of(session, name)
+    if place is None:
+        return None
+    from safetensors.torch import load_file
+
+    try:
+        found = load_file(place)
+    except (OSError, SafetensorError):
+        return None
+    if former := _former(name):
+        part = f"{former[2]}."
+        found = {k.removeprefix(part): v for k, v in found.items() if k.startswith(part)}
+    return found or None
+
+
+def put_away(session: Session, name: str) -> None:
+    """Have the tensors of ``name`` in the folder of rounds. Where there is none, or no room in it,
+    they stay in memory, and a restart of the server loses them.
+    """
+    place = place_of(session, name)
+    if place is None or place.is_file() or (found := tensors(session, name)) is None:
+        return
+    from safetensors.torch import save_file
+
+    with suppress(OSError, SafetensorError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        about = {"about": json.dumps({"model": session.model_hash})}
+        whole = {key: value.detach().clone().contiguous() for key, value in found.items()}
+        save_file(whole, place.with_suffix(".tmp"), about)
+        place.with_suffix(".tmp").replace(place)
+
+
+def drop_unused(session: Session) -> None:
+    """Let go of tensors in memory that no part names, and of those of earlier rounds that lie on
+    disk.
+    """
+    used, present = in_use(session), {session.learned.head, session.tuned.weights}
+    present |= {session.history.start}
+    on_disk = {name for name in used if (place := place_of(session, name)) and place.is_file()}
+    keep = used - (on_disk - present)
+    session.held = {name: found for name, found in session.held.items() if name in keep}
+
+
+def size(found: dict) -> int:
+    """Bytes."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in found.values())
+
+
+# --- what the bundle's weight files shall hold ----------------------------------------------------
+
+
+def to_write(session: Session, directory: Path) -> tuple[dict, dict]:
+    """(tensors by role for ``bundle.write_bundle``, what the files then hold, by role, and "step").
+
+    A role left out of the first stays as it lies there. A large policy that trains is written only
+    every so often: until then the file holds an earlier step's.
+    """
+    there = session.on_disk if directory == session.directory else {}
+    names = {
+        "reward_model": session.learned.head,
+        "policy": now(session),
+        "round_start": session.history.start,
+    }
+    written, holds = {}, {**names, "step": session.tuned.steps_done}
+    for role, name in names.items():
+        if not name:
+            written[role] = None
+        elif there.get(role) == name:
+            continue
+        elif role == "policy" and not _due(session, name, there):
+            holds |= {"policy": there["policy"], "step": there["step"]}
+        else:
+            written[role] = _needed(session, name)
+    return written, holds
+
+
+def _due(session: Session, name: str, there: dict) -> bool:
+    """Whether the policy has to be written now."""
+    found = session.held.get(name)
+    under_way = session.under_way and there.get("policy") and found is not None
+    on_time = session.tuned.steps_done % SAVE_EVERY == 0
+    return not under_way or on_time or size(found) <= SMALL
+
+
+def _needed(session: Session, name: str) -> dict:
+    found = tensors(session, name)
+    if found is None:
+        raise BundleError(
+            "Weights of this session are no longer kept, so it cannot be saved whole."
+        )
+    return found
+
+
+def steps_again(session: Session, step: int) -> int:
+    """How many PPO steps have to be made again before the round stands at ``step``."""
+    place = checkpoints(session)
+    return step - (checkpoint_folder.nearest(place, step) or 0 if place else 0)

@@ -1,0 +1,140 @@
+"""A job written down: its name, its arguments and the session state that it needs, as JSON and
+safetensors; and run from there, in whatever process.
+
+    FOLDER/job.json          {"name", "args", "more", "session": the session as plain values}
+    FOLDER/weights/NAME.safetensors      the tensors that the state names
+    FOLDER/policy/           a policy in training: a checkpoint, with its optimiser and its luck
+    FOLDER/session/          the session's own checkpoints, where it keeps any
+
+``python -m rlhf_core.work.written FOLDER ...`` runs each and writes FOLDER/records.jsonl. Settings
+and briefs among the arguments are written by the name of their class. Imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from rlhf_core.algorithms import checkpoints
+from rlhf_core.algorithms.ppo import Policy
+from rlhf_core.common import settings
+from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Progress
+from rlhf_core.judging.briefs import Brief
+from rlhf_core.loop.run_log import settings_of
+from rlhf_core.loop.workbench import policy_of, ready, set_policy, trunk_with, tuned_of
+from rlhf_core.session import saving, weights
+from rlhf_core.session.state import Session
+from rlhf_core.store import checkpoint_folder
+from rlhf_core.work import running
+
+JOB, RECORDS = "job.json", "records.jsonl"
+_CLASSES = {
+    cls.__name__: cls
+    for cls in (Brief, *vars(settings).values())
+    if isinstance(cls, type) and dataclasses.is_dataclass(cls)
+}
+
+
+# --- down -----------------------------------------------------------------------------------------
+
+
+def write(folder: Path, session: Session, name: str, *args, **more) -> Path:
+    """Write the job down into ``folder``, which is made; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with session.lock:
+        for weight in sorted(weights.in_use(session)):
+            if (tensors := weights.tensors(session, weight)) is not None:
+                place = folder / "weights" / f"{weight}.safetensors"
+                place.parent.mkdir(exist_ok=True)
+                save_file({k: t.detach().clone().contiguous() for k, t in tensors.items()}, place)
+        policy = policy_of(session)
+        if policy is not None:
+            segment = len(session.tuned.log) - 1
+            checkpoints.write(folder / "policy", policy, model=session.model_hash, segment=segment)
+        kept = weights.checkpoints(session)
+        if kept is not None and kept.is_dir():
+            shutil.copytree(kept, folder / "session" / "checkpoints" / kept.name)
+        data = {
+            "name": name,
+            "args": [_plain(value) for value in args],
+            "more": {key: _plain(value) for key, value in more.items()},
+            "session": saving.to_dict(session),
+        }
+    (folder / JOB).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    return folder
+
+
+def _plain(value: object) -> object:
+    """An argument as JSON holds it. Raises InputError for one that is no plain value."""
+    if type(value).__name__ in _CLASSES:
+        values = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"class": type(value).__name__, "values": values}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise InputError(f"A job takes plain values, not a {type(value).__name__}.")
+
+
+# --- and run from there ---------------------------------------------------------------------------
+
+
+def read(folder: Path) -> tuple[Session, str, list, dict]:
+    """The session as it was, and the job's name, arguments and named arguments."""
+    data = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    session = saving.from_dict(data["session"])
+    for place in (folder / "weights").glob("*.safetensors"):
+        session.held[place.stem] = load_file(place)
+    if session.restartable:
+        session.directory = folder / "session"
+    if steps := checkpoint_folder.steps_in(folder / "policy"):
+        lm, start = ready(session), tuned_of(session)
+        frozen = checkpoint_folder.about(folder / "policy", steps[-1])["frozen_layers"]
+        log = session.tuned.log
+        how = settings_of(log[-1]) if log else settings.PPOSettings(frozen_layers=frozen)
+        policy = Policy(trunk_with(lm, start), dataclasses.replace(how, frozen_layers=frozen))
+        checkpoints.restore(folder / "policy", steps[-1], policy, model=session.model_hash)
+        set_policy(session, policy)
+    more = {key: _argument(value) for key, value in data["more"].items()}
+    return session, data["name"], [_argument(value) for value in data["args"]], more
+
+
+def _argument(value: object) -> object:
+    if isinstance(value, list):
+        return [_argument(one) for one in value]
+    if isinstance(value, dict):
+        values = {key: _argument(one) for key, one in value.items()}
+        if set(values) == {"class", "values"}:
+            fields = values["values"].items()
+            whole = {k: tuple(v) if isinstance(v, list) else v for k, v in fields}
+            return _CLASSES[values["class"]](**whole)
+        return values
+    return value
+
+
+def records(folder: Path) -> Iterator[dict]:
+    """Run the job that ``folder`` holds; its records."""
+    session, name, args, more = read(folder)
+    work = running.begin(running.Order(name, session, tuple(args), more))
+    return (item for item in work if not isinstance(item, Progress))
+
+
+def main(folders: list[str]) -> int:
+    for folder in map(Path, folders):
+        with (folder / RECORDS).open("w", encoding="utf-8") as out:
+            for record in records(folder):
+                out.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
