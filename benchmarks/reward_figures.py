@@ -197,9 +197,8 @@ def choose(
         shares = torch.zeros(seeds, most)
         for seed in range(seeds):
             generator = torch.Generator().manual_seed(seed)
-            flips = (
-                torch.rand(len(y_all), generator=generator) < NOISE
-            )  # of each pair once and for all: asking again would give the same answer
+            # Of each pair once and for all: asking again would give the same answer.
+            flips = torch.rand(len(y_all), generator=generator) < NOISE
             labels = torch.where(flips, 1 - y_all, y_all)
             order = torch.randperm(len(y_all), generator=generator).tolist()
             taken: list[int] = []

@@ -365,18 +365,16 @@ def floors(case: dict, sizes: dict, peak: float, speed: float) -> dict[str, floa
     share = 1 - case["frozen"] / sizes["layers"]
     everything, answers = BATCH * (case["prompt"] + case["answer"]), BATCH * case["answer"]
     weights = 4 * (sizes["body"] + sizes["output"])
-    once = 2 * (
-        sizes["body"] * everything + sizes["output"] * answers
-    )  # each weight: a multiplication and an addition a token
+    # Each weight: a multiplication and an addition a token.
+    once = 2 * (sizes["body"] * everything + sizes["output"] * answers)
     # Forwards, gradients of the inputs, gradients of the weights; the last not where the output
     # layer is frozen.
     update = EPOCHS * (
         6 * sizes["body"] * share * everything
         + (4 if case["frozen"] else 6) * sizes["output"] * answers
     )
-    adam = (
-        EPOCHS * case.get("minibatches", 1) * 4 * 8 * sizes["trained"]
-    )  # gradient for its length; weight, gradient, two averages; three of them written
+    # Gradient for its length; weight, gradient, two averages; three of them written.
+    adam = EPOCHS * case.get("minibatches", 1) * 4 * 8 * sizes["trained"]
     return {
         "updating": max(update / peak, (adam + EPOCHS * 3 * (weights * share)) / speed),
         "writing": max(once / peak, weights * case["answer"] / speed),

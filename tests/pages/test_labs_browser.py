@@ -18,10 +18,8 @@ CHANGED = (
 
 
 def question(page) -> str:
-    return (
-        "question"
-        f" {page.get_by_text('question').first.inner_text().split('question ')[1].split(' ')[0]}"
-    )
+    words = page.get_by_text("question").first.inner_text()
+    return f"question {words.split('question ')[1].split(' ')[0]}"
 
 
 def answer(page, key: str) -> None:
