@@ -1,4 +1,4 @@
-"""What the stages of a PPO step are called, in ``algorithms.ppo`` and wherever a page shows them."""
+"""What the stages of a PPO step are called, in the engine and wherever a page shows them."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed:
 
 
 def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
-    """The brief's word rule on each pair: the higher grade wins, equal grades and equal texts tie."""
+    """The brief's word rule on each pair: the higher grade wins, equal grades or texts tie."""
     outcomes = []
     for pair in pairs:
         before, after = (

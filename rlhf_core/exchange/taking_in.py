@@ -93,7 +93,8 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
     for slug, count in others.most_common(3):
         title = PRESETS[slug].title if slug in PRESETS else slug
         words.append(
-            f"{count:,} were judged under the brief “{title}”, not under “{session.asked.brief.title}”,"
+            f"{count:,} were judged under the brief “{title}”, not under"
+            f" “{session.asked.brief.title}”,"
             " which this session works on: two tastes may get mixed."
         )
     silent = sum(pair.target is None for pair in fresh)

@@ -166,7 +166,8 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
         if "folder" not in last:
             raise DownloadError(
                 last.get("error")
-                or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
+                or f"The download of {name} ended without a word (was its process killed?). Try"
+                " again, it goes on where it stopped."
             )
 
 
