@@ -30,7 +30,7 @@ MOST_TESTED = (
 
 
 def sizes_up_to(count: int) -> list[int]:
-    """3, 5, 10, 20, 40, ... up to ``count``, and ``count`` itself where it is well beyond the last."""
+    """3, 5, 10, 20, 40, ... up to ``count``, and ``count`` itself where well beyond the last."""
     sizes = [size for size in (3, 5, 10, 20, 40, 80, 160, 320, 640) if size <= count]
     return sizes if not sizes or count <= 1.2 * sizes[-1] else [*sizes, count]
 
