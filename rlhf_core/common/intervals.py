@@ -26,8 +26,9 @@ def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[floa
 def difference_interval(
     successes: float, count: int, other_successes: float, other_count: int
 ) -> tuple[float, float]:
-    """95% interval of one share less another, of two separate samples. Source: Newcombe 1998
-    (Statistics in Medicine 17:873), method 10.
+    """95% interval of one share less another, of two separate samples.
+
+    Source: Newcombe 1998 (Statistics in Medicine 17:873), method 10.
     """
     if not count or not other_count:
         return -1.0, 1.0

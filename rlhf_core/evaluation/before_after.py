@@ -31,8 +31,9 @@ def distinct_share(grams: Sequence[list[tuple]]) -> float:
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
-    """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv
-    1510.03055), section 5.3.
+    """Different n-grams over all n-grams, of all texts together.
+
+    Source: Li et al. 2016 (arXiv 1510.03055), section 5.3.
     """
     return distinct_share([ngrams(text, n) for text in texts])
 

@@ -22,8 +22,9 @@ MOST = 50  # guesses that a session keeps
 
 
 def predict(kl: float, reward: float, winner: str, *, round: int, step: int, steps: int) -> dict:
-    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end. Raises
-    ValueError, in words.
+    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end.
+
+    Raises ValueError, in words.
     """
     if winner not in WINNERS:
         raise ValueError(f"The winner must be one of {', '.join(WINNERS)}.")

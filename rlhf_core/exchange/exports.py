@@ -36,8 +36,9 @@ _COLUMNS = (
 
 
 def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
-    """The file and what it cannot hold, a sentence each. ``kind``: a key of FORMATS, else
-    ValueError.
+    """The file and what it cannot hold, a sentence each.
+
+    ``kind``: a key of FORMATS, else ValueError.
     """
     if kind not in FORMATS:
         raise ValueError(f"kind must be one of {', '.join(FORMATS)}, not {kind!r}")
@@ -70,8 +71,9 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
 
 
 def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
-    """What a pair has no place for in any of these files; a run's rankings.jsonl has it. A
-    sentence, or none.
+    """What a pair has no place for in any of these files; a run's rankings.jsonl has it.
+
+    A sentence, or none.
     """
     kinds = {
         "reasons": any(r.reason for r in rankings),

@@ -160,8 +160,9 @@ def _nothing_placed(value: object) -> bool:
 
 
 def _as_listed(value: object, data: dict) -> bool:
-    """Is it the very order in which the page lists the items, in one list? Then it may be that
-    nobody touched it.
+    """Is it the very order in which the page lists the items, in one list?
+
+    Then it may be that nobody touched it.
     """
     lists, items = list(_order(value).items()), data.get("items")
     return (

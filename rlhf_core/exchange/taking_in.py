@@ -27,8 +27,10 @@ NAMELESS = (
 def read(
     data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
 ) -> ImportReport:
-    """What is in a file, whatever tool it came from. ``fields``, ``buckets``: as in
-    ``label_studio.import_annotations``. Raises ImportRefused, in one sentence.
+    """What is in a file, whatever tool it came from.
+
+    ``fields``, ``buckets``: as in ``label_studio.import_annotations``. Raises ImportRefused, in one
+    sentence.
     """
     report = (
         import_annotations(data, filename, fields=fields, buckets=buckets)
@@ -113,8 +115,9 @@ def _said(pair: Pair) -> tuple:
 
 
 def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
-    """Add ``pairs``, already sifted, to what the session learns from; returns how many. Raises
-    InputError where they are too many, or none.
+    """Add ``pairs``, already sifted, to what the session learns from; returns how many.
+
+    Raises InputError where they are too many, or none.
     """
     if not pairs:
         raise InputError(f"There is nothing new in {filename}.")

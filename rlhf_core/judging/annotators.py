@@ -1,5 +1,6 @@
-"""Several annotators: how far they agree, where they split, and what the majority says. "Whose
-preferences?"
+"""Several annotators: how far they agree, where they split, and what the majority says.
+
+"Whose preferences?"
 
 A *unit* is two texts under one prompt and brief, whichever side they were shown on; a judgement of
 it is a text, a tie or both bad; skipped is missing. Knows nothing about models. Simplification:
@@ -38,8 +39,9 @@ def by_annotator(pairs: list[Pair]) -> dict[str, list[Pair]]:
 
 
 def judgements(pairs: list[Pair]) -> dict[Unit, dict[str, float]]:
-    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD. Skipped
-    units and pairs of equal texts have no entry.
+    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD.
+
+    Skipped units and pairs of equal texts have no entry.
     """
     table: dict[Unit, dict[str, float]] = {}
     for pair in pairs:

@@ -36,8 +36,9 @@ class GoldItem:
     rule: bool
 
     def verdict(self, pair: Pair) -> bool | None:
-        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not. None:
-        another pair, or skipped.
+        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not.
+
+        None: another pair, or skipped.
         """
         if (
             pair.prompt != self.prompt

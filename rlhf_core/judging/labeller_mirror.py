@@ -180,8 +180,9 @@ def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
 
 
 def position_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the text on the left. The sides are random, so without a bias it is
-    a half.
+    """Share of preferences for the text on the left.
+
+    The sides are random, so without a bias it is a half.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b")]
     return bias(
@@ -198,8 +199,9 @@ def position_bias(pairs: list[Pair]) -> Measure:
 
 
 def length_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the longer text, where the lengths in characters differ. A brief may
-    well ask for the longer one.
+    """Share of preferences for the longer text, where the lengths in characters differ.
+
+    A brief may well ask for the longer one.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b") and len(pair.a) != len(pair.b)]
     longer = sum((len(pair.a) > len(pair.b)) == (pair.choice == "a") for pair in decided)

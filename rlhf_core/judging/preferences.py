@@ -263,6 +263,7 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 
 def pair_from_row(row: object, where: str) -> Pair:
     """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
+
     ``where`` names the row in errors.
     """
     if not isinstance(row, dict):

@@ -1,5 +1,7 @@
-"""Which register is a text in: fact, meme, polite or rude? Or, about talk and advice: advice, kind,
-joke or rude? A word-list rule, for the scripted rater and for honest measurement.
+"""Which register is a text in: fact, meme, polite or rude?
+
+Or, about talk and advice: advice, kind, joke or rude? A word-list rule, for the scripted rater and
+for honest measurement.
 
 Every word has a weight for each register of a yardstick (log-probabilities from the registers of
 the training corpus, made by ``scripts/make_register_words.py``); a text belongs to the register

@@ -36,8 +36,9 @@ def check_prompt(text: str) -> str:
 
 
 def check_note(text: str, what: str, most: int) -> str:
-    """A reason or an ideal answer as it is kept; empty where nothing was written. ``what`` begins
-    the sentence of an InputError.
+    """A reason or an ideal answer as it is kept; empty where nothing was written.
+
+    ``what`` begins the sentence of an InputError.
     """
     text = text if isinstance(text, str) else ""
     if any(

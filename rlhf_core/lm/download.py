@@ -125,8 +125,9 @@ def teller(tell: Callable[[int, int], None]) -> type:
 
 
 def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progress]:
-    """Have another process fetch a model on the list, and yield how far it is (megabytes). Closed
-    early, it ends that process; a later try goes on from there.
+    """Have another process fetch a model on the list, and yield how far it is (megabytes).
+
+    Closed early, it ends that process; a later try goes on from there.
 
     Args:
         command: stands in for ``python -m rlhf_core.lm.download NAME`` in tests.

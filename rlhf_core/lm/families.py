@@ -45,6 +45,7 @@ def own_output(model) -> nn.Module | None:
 
 class GPT2(Transformer):
     """Learned positions, layer norm before each half, one matrix for queries, keys and values.
+
     Source: Radford et al. 2019.
     """
 
@@ -92,8 +93,9 @@ class GPT2(Transformer):
 
 
 class OPT(Transformer):
-    """GPT-2 with separate matrices, ReLU, and positions that start at 2. Source: Zhang et al. 2022
-    (arXiv 2205.01068).
+    """GPT-2 with separate matrices, ReLU, and positions that start at 2.
+
+    Source: Zhang et al. 2022 (arXiv 2205.01068).
     """
 
     @classmethod
@@ -159,6 +161,7 @@ class Rotary(Transformer):
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the first dimensions of each head, as many as there are angles, in pairs (i, i + half).
+
     (B, H, T, d/H) -> the same.
     """
     turned, rest = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], -1)
@@ -178,8 +181,9 @@ def refuse_rotations_that_change(config) -> None:
 
 
 class Llama(Rotary):
-    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries. Source:
-    Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one.
+    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries.
+
+    Source: Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one.
     """
 
     @classmethod
@@ -215,6 +219,7 @@ class Llama(Rotary):
 
 class GPTNeoX(Rotary):
     """Only a part of each head is rotated; both halves of a layer read the same input (Pythia).
+
     Source: Black et al. 2022 (arXiv 2204.06745).
     """
 

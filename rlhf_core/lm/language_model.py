@@ -204,8 +204,9 @@ def _load(name: str, folder: Path) -> LanguageModel:
 
 
 def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
-    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as
-    the sentence's subject.
+    """A loaded transformers model and its tokenizer as ours.
+
+    Raises ModelError, with ``where`` as the sentence's subject.
     """
     try:
         trunk = trunk_of(model)

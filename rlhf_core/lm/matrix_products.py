@@ -30,8 +30,9 @@ WORTH_PACKING = (
 
 @lru_cache(maxsize=1)
 def onednn() -> bool:
-    """Is the kernel here, and does it give what torch gives? (It is not part of torch's public
-    interface: no trust without a trial.)
+    """Is the kernel here, and does it give what torch gives?
+
+    (It is not part of torch's public interface: no trust without a trial.)
     """
     try:
         x, weight = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
@@ -91,8 +92,9 @@ def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
 
 
 class Packed(nn.Module):
-    """A linear layer whose weights lie as the kernel reads them. For writing only: it has no
-    gradients and no parameters.
+    """A linear layer whose weights lie as the kernel reads them.
+
+    For writing only: it has no gradients and no parameters.
     """
 
     def __init__(self, parameter: nn.Parameter, weight: Tensor, bias: Tensor | None, rows: int):

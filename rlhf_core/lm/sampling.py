@@ -221,6 +221,7 @@ def sample(
     trunk: Transformer | None = None,
 ) -> Iterator[Responses]:
     """People's sampling: ``settings.candidates`` responses a prompt, seeded by ``settings.seed``.
+
     Yields once a token, texts filled in.
     """
     generator = torch.Generator().manual_seed(settings.seed)
@@ -246,8 +247,9 @@ def sample(
 def response_forward(
     trunk: Transformer, prompt_ids: Tensor, prompt_mask: Tensor, tokens: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Read whole sequences; hidden states around the response. No logits yet: take them only where
-    needed.
+    """Read whole sequences; hidden states around the response.
+
+    No logits yet: take them only where needed.
 
     Returns:
         (before, at): (B, T, d) each. ``before`` is the state that predicts response token t, ``at``

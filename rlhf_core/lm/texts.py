@@ -32,8 +32,9 @@ CHUNK = 64
 
 
 def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
-    """Token ids of a prompt that fits the model's context together with ``new_tokens``. Raises
-    InputError.
+    """Token ids of a prompt that fits the model's context together with ``new_tokens``.
+
+    Raises InputError.
     """
     ids = lm.encode(prompt)
     room = lm.trunk.context - new_tokens
@@ -57,8 +58,10 @@ def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor
 
 
 def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
-    """(prompt, text, ended) rows as tokens, to be read. A longer answer is cut where the context
-    ends: each by its own length, so that no row depends on another.
+    """(prompt, text, ended) rows as tokens, to be read.
+
+    A longer answer is cut where the context ends: each by its own length, so that no row depends on
+    another.
     """
     encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
     prompts, prompt_mask = pad_left(encoded, lm.pad_id)

@@ -41,8 +41,9 @@ class KeyValueCache:
         self.used = 0
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it. ``used`` moves
-        on after the last layer.
+        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it.
+
+        ``used`` moves on after the last layer.
         """
         end = self.used + keys.shape[2]
         self.keys[layer, :, :, self.used : end] = keys
@@ -75,8 +76,9 @@ def position_ids(mask: Tensor) -> Tensor:
 
 
 def causal_mask(mask: Tensor) -> Tensor:
-    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom. A padded query sees itself alone,
-    which keeps softmax finite.
+    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom.
+
+    A padded query sees itself alone, which keeps softmax finite.
     """
     width = mask.shape[1]
     lower = torch.ones(width, width, dtype=torch.bool).tril()
@@ -193,8 +195,10 @@ class Transformer(nn.Module):
         stop: int | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is
-        None). (B, T, d) -> (B, T, d).
+        """Blocks ``start`` ..
+
+        ``stop`` (all that follow, and the final norm, where ``stop`` is None). (B, T, d) -> (B, T,
+        d).
 
         ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the
         cache) a new one may look at.

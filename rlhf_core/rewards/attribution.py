@@ -1,5 +1,7 @@
-"""What did it learn? Which words carry a score, which votes made it, which judged outputs lie
-nearest, and whether it has learned length instead of taste.
+"""What did it learn?
+
+Which words carry a score, which votes made it, which judged outputs lie nearest, and whether it has
+learned length instead of taste.
 
 The head is linear in the mean of the response's states, so a score *is* a sum over tokens: each
 token's share is what its own state adds. That sum is exact. But a state has read everything before
@@ -51,8 +53,10 @@ def word_groups(pieces: list[str]) -> list[list[int]]:
 
 
 def token_shares(model: RewardModel, states: Tensor) -> Tensor:
-    """Each token's share of a score. (T, d) reference states of the response -> (T,) in reference
-    standard deviations; their sum is the score.
+    """Each token's share of a score.
+
+    (T, d) reference states of the response -> (T,) in reference standard deviations; their sum is
+    the score.
 
     score = (w . W'(mean_t h_t - mu) - center) / scale = sum_t (w . W'(h_t - mu) - center) / (T
     scale): the baseline is 0, an average output of the original model. The same as gradient x input
@@ -118,6 +122,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
 
 def influences(data: Comparisons, weights: Tensor, prior_std: float) -> Tensor:
     """What each vote adds to the weights: the weights less those without the vote, to second order.
+
     (k,) -> (N, k).
 
     One Newton step from the optimum on the objective without vote i, whose Hessian is the whole one
@@ -234,8 +239,9 @@ def correlation(x: Tensor, y: Tensor) -> float:
 
 
 def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) -> dict:
-    """Does the score follow something shallow, and did the votes ask for it? ``texts``: M samples
-    of the original model; scores (M,).
+    """Does the score follow something shallow, and did the votes ask for it?
+
+    ``texts``: M samples of the original model; scores (M,).
 
     Returns:
         {"features": rows {"name", "correlation", "votes" (share of decided votes won by the output

@@ -25,8 +25,9 @@ MOST_FITS = 40  # more prompts than this are left out in groups
 
 
 def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[dict]:
-    """How clearly the decided votes are got right: the margin in the direction of the vote. Left of
-    0: the model would have voted otherwise.
+    """How clearly the decided votes are got right: the margin in the direction of the vote.
+
+    Left of 0: the model would have voted otherwise.
 
     Args:
         margins: (N,) log-odds that a is better; targets: (N,) 1, 0 or 0.5 (ties are left out).
@@ -48,8 +49,9 @@ def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[d
 
 
 def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
-    """Does 80% mean 80%? Votes binned by the probability the model gives its own favourite, 50% to
-    100%.
+    """Does 80% mean 80%?
+
+    Votes binned by the probability the model gives its own favourite, 50% to 100%.
 
     Args:
         margins: (N,) log-odds that a is better, of votes the model did *not* learn from
@@ -147,8 +149,9 @@ def prompt_parts(groups: Tensor, most: int = MOST_FITS) -> Tensor:
 
 
 def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
-    """Every vote judged by a head that never saw its prompt. All heads are refitted together, in
-    milliseconds.
+    """Every vote judged by a head that never saw its prompt.
+
+    All heads are refitted together, in milliseconds.
 
     Returns:
         {"margins": (N,) tensor of log-odds or None, "accuracy", "low", "high" (95%, over prompts:

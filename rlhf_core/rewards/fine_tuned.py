@@ -94,8 +94,9 @@ class FineTunedReward:
         return None
 
     def normalised_on(self, rows: list[Row]) -> FineTunedReward:
-        """This model with its zero and unit set on reference samples. Raises RewardModelError where
-        it gives all the same score.
+        """This model with its zero and unit set on reference samples.
+
+        Raises RewardModelError where it gives all the same score.
         """
         raw = self.raw(rows)
         spread = raw.std().item()
@@ -197,6 +198,7 @@ def reward_trainer(
     callbacks: list | None = None,
 ):
     """TRL's trainer on (winner, loser) rows in memory: nothing is reported, saved or downloaded.
+
     ``folder``: a temporary directory.
     """
     from transformers import PrinterCallback, ProgressCallback
@@ -246,8 +248,9 @@ def _global_randomness_untouched() -> Iterator[None]:
 
 
 def steps_of(trainer) -> Iterator[dict]:
-    """``trainer.train()``, one optimiser step at a time. Yields {"step", "of", "loss" (nats, with
-    TRL's centring), "gradient" (norm before clipping)}.
+    """``trainer.train()``, one optimiser step at a time.
+
+    Yields {"step", "of", "loss" (nats, with TRL's centring), "gradient" (norm before clipping)}.
 
     The inner loop of transformers 5.23's ``Trainer._run_epoch`` for one device and no accumulation;
     callbacks see begin, steps and end, and may ask for a stop.

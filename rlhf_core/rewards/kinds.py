@@ -100,8 +100,9 @@ def train(
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
 ) -> Iterator:
-    """Train either kind; see the module's docstring. ``settings``: RewardModelSettings for the
-    head, FineTunedSettings for the other.
+    """Train either kind; see the module's docstring.
+
+    ``settings``: RewardModelSettings for the head, FineTunedSettings for the other.
 
     ``watch``: outputs to re-sort while it learns; each record then has "watched", their scores so
     far (raw log-odds about their own mean: the order counts).

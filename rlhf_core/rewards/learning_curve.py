@@ -1,5 +1,6 @@
-"""How much data does this taste need? A learning curve from the learner's own votes, and an honest
-forecast.
+"""How much data does this taste need?
+
+A learning curve from the learner's own votes, and an honest forecast.
 
 Prompts are split in two, again and again: heads learn from 5, 10, 20, ... votes about one part and
 are tested on the other. Nothing is fitted to synthetic data and no outside benchmark comes in.
@@ -38,8 +39,9 @@ def sizes_up_to(count: int) -> list[int]:
 def shares_by_size(
     data: Comparisons, sizes: list[int], prior_std: float, repeats: int, seed: int
 ) -> Tensor:
-    """Accuracy on prompts that a head did not see. -> (repeats, sizes); NaN where the repeat has
-    too few votes, or nothing to test on.
+    """Accuracy on prompts that a head did not see.
+
+    -> (repeats, sizes); NaN where the repeat has too few votes, or nothing to test on.
 
     Every repeat holds out its own third of the prompts. The training votes of one repeat are
     nested: the 10 hold the 5.

@@ -21,6 +21,7 @@ from rlhf_core.rewards.reward_model import RewardModel
 
 def scores_of(model: RewardModel, features: Tensor, reference: Tensor) -> Tensor:
     """Scores in reference standard deviations from features alone. (B, k), (M, k) -> (B,) float64.
+
     Raises RewardModelError: all alike.
     """
     weights = model.weights.double()
