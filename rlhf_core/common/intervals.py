@@ -1,5 +1,6 @@
-"""How far a number may be off: the interval of a share (Wilson), of a difference (Newcombe), of
-anything else (bootstrap, seeded).
+"""How far a number may be off: its interval.
+
+That of a share (Wilson), of a difference (Newcombe), of anything else (bootstrap, seeded).
 
 Knows nothing about what the numbers mean. Imports no torch, so that a page can show an interval
 before the engine is loaded.
@@ -50,8 +51,9 @@ def bootstrap_interval(
     draws: int = 1_000,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Percentile interval of ``statistic(*samples)``; each sample is drawn anew from itself, on its
-    own.
+    """Percentile interval of ``statistic(*samples)``.
+
+    Each sample is drawn anew from itself, on its own.
 
     Args:
         samples: one sequence for each argument of ``statistic``, of whatever items.

@@ -1,5 +1,7 @@
-"""Judged pairs for other tools: Hugging Face preference rows (TRL), Argilla-style records, a
-spreadsheet; each with what it cannot hold.
+"""Judged pairs for other tools.
+
+Hugging Face preference rows (TRL), Argilla-style records, a spreadsheet; each with what it cannot
+hold.
 
 Files come back through ``spreadsheets.import_preferences``. Knows nothing about models; the dataset
 card of a run is ``bundle_card``'s. Label Studio is ``label_studio``'s.
@@ -109,8 +111,9 @@ def _csv(pairs: list[Pair]) -> bytes:
 
 
 def _argilla(pairs: list[Pair]) -> bytes:
-    """One record for each two texts, with everybody's answers; a skipped one is a discarded
-    response.
+    """One record for each two texts, with everybody's answers.
+
+    A skipped one is a discarded response.
     """
     records: dict[tuple, dict] = {}
     for pair in pairs:

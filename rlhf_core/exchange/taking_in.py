@@ -55,8 +55,7 @@ def named(pairs: Sequence[Pair], name: str) -> list[Pair]:
 
 
 def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
-    """Which of ``pairs`` a session would take, and what there is to know before it does, a sentence
-    each.
+    """Which of ``pairs`` a session would take, and what there is to know, a sentence each.
 
     What the session holds already, by the same person, is not taken a second time: it would count
     double.
@@ -107,8 +106,9 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
 
 
 def _said(pair: Pair) -> tuple:
-    """The same for two judgements that say the same about the same texts by the same person,
-    whichever side the texts were on.
+    """The same for two judgements of one person that say the same about the same texts.
+
+    Whichever side the texts were on.
     """
     better = {"a": pair.a, "b": pair.b}.get(pair.choice, pair.choice)
     return pair.annotator, pair.brief, pair.prompt, frozenset((pair.a, pair.b)), better

@@ -77,8 +77,9 @@ def pairwise_agreement(pairs: list[Pair]) -> list[dict]:
 
 
 def nominal_alpha(units: list[list[float | None]]) -> float | None:
-    """Krippendorff's alpha, nominal, with missing values; None where it is not defined (nothing
-    shared, or one value throughout).
+    """Krippendorff's alpha, nominal, with missing values.
+
+    None where it is not defined (nothing shared, or one value throughout).
 
     Args:
         units: for each unit the values that the annotators gave it, None where one gave none.
@@ -102,8 +103,9 @@ def nominal_alpha(units: list[list[float | None]]) -> float | None:
 def alpha_interval(
     units: list[list[float]], *, seed: int, draws: int = 400
 ) -> tuple[float, float] | None:
-    """95% percentile interval of the alpha of ``units``, each taken both ways round; units are
-    drawn anew. None where fewer than half of the draws have an alpha.
+    """95% percentile interval of the alpha of ``units``, each taken both ways round.
+
+    Units are drawn anew. None where fewer than half of the draws have an alpha.
 
     A unit enters alpha by its own coincidences alone, so a draw is a weighted sum of theirs: one
     matrix product for all draws, where the package takes each anew.

@@ -1,5 +1,4 @@
-"""Gold items: pairs with a clear right answer under a brief, to hold a labeller's judgements
-against.
+"""Gold items: pairs with a clear right answer under a brief, to check a labeller with.
 
 They come with the five preset briefs (``assets/gold/<slug>.jsonl``), written by hand. They are
 about training prompts, so that a judgement of one may also train. Knows nothing about who judges

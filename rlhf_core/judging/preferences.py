@@ -49,8 +49,9 @@ class Pair:
 
     @property
     def target(self) -> float | None:
-        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the
-        pair does not train.
+        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie.
+
+        None where the pair does not train.
         """
         return {"a": 1.0, "b": 0.0, "tie": 0.5}.get(self.choice)
 

@@ -1,5 +1,6 @@
-"""Fetch a model from the Hugging Face hub into its own cache, once: the files we read, at a pinned
-revision, with progress, errors in words.
+"""Fetch a model from the Hugging Face hub into its own cache, once.
+
+The files we read, at a pinned revision, with progress, errors in words.
 
 ``python -m rlhf_core.lm.download NAME`` fetches one on the list; a page lets that process do it
 (``fetch_aside``), because the worker thread has other work while bytes trickle in. Knows nothing
@@ -34,8 +35,9 @@ def download(
     *,
     offline: bool = False,
 ) -> Path:
-    """The folder in the hub's cache with ``name`` at ``revision``; what is there already is not
-    fetched, nor is the hub asked.
+    """The folder in the hub's cache with ``name`` at ``revision``.
+
+    What is there already is not fetched, nor is the hub asked.
 
     Args:
         tell: called with (bytes done, bytes in all) of the file that is being fetched.
@@ -165,15 +167,17 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
                 process.terminate()
                 process.wait(10)
         if "folder" not in last:
-            raise DownloadError(
-                last.get("error")
-                or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
+            died = (
+                f"The download of {name} ended without a word (was its process killed?). Try again,"
+                " it goes on where it stopped."
             )
+            raise DownloadError(last.get("error") or died)
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the models named, one JSON line a megabyte. 0: all are here; 2: one could not be had,
-    and why is on the last line.
+    """Fetch the models named, one JSON line a megabyte.
+
+    0: all are here; 2: one could not be had, and why is on the last line.
     """
 
     def say(row: dict) -> None:

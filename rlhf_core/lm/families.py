@@ -23,8 +23,9 @@ from rlhf_core.lm.transformer import KeyValueCache, Transformer
 
 
 class Unsupported(ValueError):
-    """A model of a known family that is built in a way its class here does not compute; the message
-    says which.
+    """A model of a known family that is built in a way its class here does not compute.
+
+    The message says which.
     """
 
 
@@ -140,8 +141,9 @@ class OPT(Transformer):
 
 
 class Rotary(Transformer):
-    """Positions as rotations of queries and keys, so that a product of the two knows their
-    distance. Source: Su et al. 2021 (arXiv 2104.09864).
+    """Positions as rotations of queries and keys: a product of the two knows their distance.
+
+    Source: Su et al. 2021 (arXiv 2104.09864).
     """
 
     def __init__(self, *, rotary: nn.Module, **parts):
@@ -151,8 +153,9 @@ class Rotary(Transformer):
         )
 
     def places(self, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> allowed, and the cosine and sine of each new position's angles, (B, 1, T, rotated part
-        of d/H) each.
+        """-> allowed, and the cosine and sine of each new position's angles.
+
+        (B, 1, T, rotated part of d/H) each.
         """
         positions = allowed[:, 0].sum(-1) - 1  # (B, T)
         cos, sin = self.rotary(self.wte.weight, positions)
@@ -257,8 +260,9 @@ class GPTNeoX(Rotary):
 
 
 class MPT(Transformer):
-    """No positions at all: who stands further back is looked at less, each head with its own slope
-    (ALiBi). Source: Press et al. 2021 (arXiv 2108.12409).
+    """No positions: who stands further back is looked at less, by a slope a head (ALiBi).
+
+    Source: Press et al. 2021 (arXiv 2108.12409).
     """
 
     @classmethod
@@ -287,8 +291,9 @@ class MPT(Transformer):
         return trunk
 
     def places(self, allowed: Tensor) -> Tensor:
-        """-> what is added to the scores, (B, H, T, S): slope times how far to the left a key
-        stands; -inf where looking is not allowed.
+        """-> what is added to the scores, (B, H, T, S).
+
+        Slope times how far to the left a key stands; -inf where looking is not allowed.
         """
         from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 

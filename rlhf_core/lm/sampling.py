@@ -121,8 +121,9 @@ def decode(
     keep_distributions: bool = False,
     keep_hidden: bool = False,
 ) -> Iterator[Responses]:
-    """Write ``samples`` responses after each prompt; yields the same growing ``Responses`` after
-    every token.
+    """Write ``samples`` responses after each prompt.
+
+    Yields the same growing ``Responses`` after every token.
 
     Each prompt is read once, whatever ``samples`` is. The last value yielded is complete: cut to
     the longest response.

@@ -1,5 +1,4 @@
-"""Prompts in tokens, texts written and read, by a language model that knows neither sessions nor
-rewards.
+"""Prompts in tokens, texts written and read: a language model without session or reward.
 
 Generators that yield ``Progress`` and return what they made. Imports torch.
 """
@@ -75,8 +74,9 @@ def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> 
 
 
 def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
-    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress,
-    returns the tensor.
+    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks.
+
+    Yields Progress, returns the tensor.
     """
     parts = []
     for first in range(0, len(rows), CHUNK):
@@ -90,8 +90,9 @@ def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Ite
 def fluency_of_texts(
     lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading"
 ) -> Iterator:
-    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token (its
-    end of text counts as one); yields Progress, returns [floats].
+    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token.
+
+    Its end of text counts as one. Yields Progress, returns [floats].
     """
     found = []
     for first in range(0, len(rows), CHUNK):
@@ -124,8 +125,9 @@ def decoded(
     new_tokens: int = ROLLOUT_TOKENS,
     keep_distributions: bool = False,
 ) -> Iterator[Progress | tuple[int, Responses]]:
-    """``samples`` responses a prompt, in chunks: Progress a token, then (number of the chunk's
-    first prompt, its responses).
+    """``samples`` responses a prompt, in chunks.
+
+    Progress a token, then (number of the chunk's first prompt, its responses).
     """
     uniforms = uniform_numbers(
         len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed)
@@ -166,8 +168,9 @@ def write(
     temperature: float = ROLLOUT_TEMPERATURE,
     new_tokens: int = ROLLOUT_TOKENS,
 ) -> Iterator:
-    """``samples`` responses a prompt; yields Progress a token, returns [(prompt number, text,
-    ended, pooled reference states)].
+    """``samples`` responses a prompt.
+
+    Yields Progress a token, returns [(prompt number, text, ended, pooled reference states)].
     """
     rows = []
     for item in decoded(

@@ -53,8 +53,9 @@ class KeyValueCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def repeat(self, times: int, length: int) -> KeyValueCache:
-        """A cache with every row ``times`` over and room for ``length`` positions: a prompt read
-        once serves all its samples.
+        """A cache with every row ``times`` over and room for ``length`` positions.
+
+        A prompt read once serves all its samples.
         """
         layers, rows, heads, _, size = self.keys.shape
         wide = KeyValueCache(layers, rows * times, heads, length, size, self.keys.dtype)
@@ -69,8 +70,9 @@ class KeyValueCache:
 
 
 def position_ids(mask: Tensor) -> Tensor:
-    """(B, T) bool, True on real tokens -> (B, T) positions that count real tokens only, so left
-    padding changes nothing.
+    """(B, T) bool, True on real tokens -> (B, T) positions.
+
+    They count real tokens only, so left padding changes nothing.
     """
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
@@ -87,8 +89,9 @@ def causal_mask(mask: Tensor) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """The trunk and the output layer of a decoder-only model; a family fills in ``embed``,
-    ``places`` and ``block``.
+    """The trunk and the output layer of a decoder-only model.
+
+    A family fills in ``embed``, ``places`` and ``block``.
 
     Attributes:
         wte: token embedding, (V, d). wpe: position embedding, or None where a family tells
@@ -135,8 +138,9 @@ class Transformer(nn.Module):
         return KeyValueCache(self.layers, rows, self.key_value_heads, length, self.head_size)
 
     def trainable_copy(self, frozen_layers: int = 0) -> Transformer:
-        """A model to train: the top ``layers - frozen_layers`` blocks are copies, what is frozen is
-        shared with ``self``.
+        """A model to train: the top ``layers - frozen_layers`` blocks are copies.
+
+        What is frozen is shared with ``self``.
 
         With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings, the
         output layer and the bottom blocks stay this model's own (trlX's "hydra",
@@ -173,8 +177,9 @@ class Transformer(nn.Module):
         return self.wte(ids)
 
     def places(self, allowed: Tensor):
-        """What the layers need to know about who looks at whom from where, made once a pass from
-        ``allowed``; see ``run``.
+        """What the layers need to know about who looks at whom from where.
+
+        Made once a pass from ``allowed``; see ``run``.
         """
         return allowed
 
@@ -218,8 +223,9 @@ class Transformer(nn.Module):
         cache: KeyValueCache | None,
         scale: float | None = None,
     ) -> Tensor:
-        """Attention proper. q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d): each query's
-        mean of the values it looks at.
+        """Attention proper: each query's mean of the values it looks at.
+
+        q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d).
         """
         if cache is not None:
             k, v = cache.append(layer, k, v)

@@ -35,8 +35,10 @@ FOLLOWS = 0.5  # a correlation from which the score is said to follow a surface 
 
 
 def word_groups(pieces: list[str]) -> list[list[int]]:
-    """Token numbers of each word: a piece that begins with a space, or has no letter or digit while
-    its neighbour has (or the other way round), begins one.
+    """Token numbers of each word.
+
+    A piece that begins with a space, or has no letter or digit while its neighbour has (or the
+    other way round), begins one.
     """
     groups: list[list[int]] = []
     for number, piece in enumerate(pieces):
@@ -68,8 +70,7 @@ def token_shares(model: RewardModel, states: Tensor) -> Tensor:
 
 @torch.no_grad()
 def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = True) -> dict:
-    """Words of a text with their exact share of its score, and what the score would lose without
-    each.
+    """Words of a text with their exact share of its score, and what it would lose without each.
 
     Returns:
         {"score", "baseline": 0.0, "words": rows {"word", "share", "without" (the score with this
@@ -217,7 +218,9 @@ SURFACE = {
 
 
 def surface_of(text: str) -> dict[str, float]:
-    """Length in words; share of letters that are capitals; punctuation marks a word; share of words
+    """What can be seen of a text without reading it.
+
+    Length in words; share of letters that are capitals; punctuation marks a word; share of words
     that were there before.
     """
     words = re.findall(r"[\w'-]+", text.lower())
@@ -307,8 +310,9 @@ def explain_score(
     prior_std: float,
     ended: bool = True,
 ) -> Iterator:
-    """Everything about one score, a part at a time: records {"kind": "words" | "votes" | "nearest",
-    ...} for a page that fills up.
+    """Everything about one score, a part at a time.
+
+    Records {"kind": "words" | "votes" | "nearest", ...} for a page that fills up.
     """
     yield {"kind": "words", **explain_words(lm, model, prompt, text, ended)}
     pooled = yield from pooled_of_texts(lm, [(prompt, text, ended)])

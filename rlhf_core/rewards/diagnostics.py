@@ -1,5 +1,6 @@
-"""How far a reward model can be trusted: calibration, held-out prompts, how much the votes really
-say, what ten numbers hide.
+"""How far a reward model can be trusted.
+
+Calibration, held-out prompts, how much the votes really say, what ten numbers hide.
 
 All of it on cached features and for either kind of reward model: what a check needs is the margins
 (score of a minus score of b, in log-odds). Knows nothing about how a page draws. Every function
@@ -121,8 +122,9 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
 
 
 def error_by_chance(confidence: Tensor, place: Tensor, draws: int = 400) -> tuple[float, float]:
-    """The calibration error that a *perfectly* calibrated model would show with these confidences:
-    mean and 95th percentile over seeded draws of the votes.
+    """The calibration error that a *perfectly* calibrated model would show with these confidences.
+
+    Mean and 95th percentile over seeded draws of the votes.
 
     With few votes in a bin its accuracy is ragged by luck alone, so the error is well above 0 for
     everybody. confidence, place (bin): (N,).
@@ -142,8 +144,9 @@ def error_by_chance(confidence: Tensor, place: Tensor, draws: int = 400) -> tupl
 
 
 def prompt_parts(groups: Tensor, most: int = MOST_FITS) -> Tensor:
-    """(N,) prompt numbers -> (N,) part numbers: one part a prompt, or ``most`` parts of whole
-    prompts where there are more prompts.
+    """(N,) prompt numbers -> (N,) part numbers.
+
+    One part a prompt, or ``most`` parts of whole prompts where there are more prompts.
     """
     return groups % most
 
@@ -237,8 +240,9 @@ class Confidence(NamedTuple):
 
 
 def confidence(margins: Tensor, targets: Tensor, weights: Tensor) -> Confidence:
-    """How held-out margins must be stretched, and how many slips there are, for the claimed
-    probabilities to be true. (N,) each.
+    """How held-out margins must be stretched for the claimed probabilities to be true.
+
+    And how many slips there are. (N,) each.
 
     Maximum of likelihood times a log-normal prior on the slope (around 1, standard deviation of its
     logarithm 1) and a Beta(2, 10) prior on the noise, over a grid (noise to 20%): few votes leave

@@ -1,5 +1,6 @@
-"""The slower reward model: the language model's own top layers learn the taste, through TRL's
-``RewardTrainer``.
+"""The slower reward model.
+
+The language model's own top layers learn the taste, through TRL's ``RewardTrainer``.
 
     prompt + response -> frozen bottom layers -> trained top layers -> linear head on the last token
     -> score
@@ -50,8 +51,9 @@ BATCH = 64  # texts read at once where nothing is trained
 
 @dataclass
 class FineTunedReward:
-    """A trained scorer of texts; 0 is the reference's mean, 1 its standard deviation, as in
-    ``RewardModel``.
+    """A trained scorer of texts, in the unit of ``RewardModel``.
+
+    0 is the reference's mean, 1 its standard deviation.
 
     Attributes:
         lm: whose tokenizer it reads with; the original model, untouched.
@@ -88,9 +90,7 @@ class FineTunedReward:
         return (self.raw(rows) - self.center) / self.scale
 
     def uncertainty(self, rows: list[Row]) -> None:
-        """None: a fine-tuned network has no exact posterior, and a made-up number would be worse
-        than none.
-        """
+        """None: a fine-tuned network has no exact posterior, and a made-up number is worse."""
         return None
 
     def normalised_on(self, rows: list[Row]) -> FineTunedReward:
@@ -109,8 +109,9 @@ class FineTunedReward:
 
 
 def token_ids(lm, row: Row) -> list[int]:
-    """Prompt and response as one sequence, cut to the model's context; the end of text only where
-    the response has one.
+    """Prompt and response as one sequence, cut to the model's context.
+
+    The end of text only where the response has one.
     """
     prompt, text, ended = row
     ids = lm.encode(prompt) + lm.encode(text) + ([lm.end_id] if ended else [])
@@ -118,8 +119,9 @@ def token_ids(lm, row: Row) -> list[int]:
 
 
 def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
-    """A ``GPT2ForSequenceClassification`` with ``lm``'s weights, its top ``unfrozen_layers``
-    blocks, final norm and score head trainable.
+    """A ``GPT2ForSequenceClassification`` with ``lm``'s weights.
+
+    Its top ``unfrozen_layers`` blocks, final norm and score head are trainable.
 
     The bottom is shared with ``lm``, not copied: it is never written to. The head starts with
     standard deviation 1/sqrt(d + 1) (Stiennon et al. 2020; N implementation details).
@@ -235,8 +237,9 @@ def reward_trainer(
 
 @contextmanager
 def _global_randomness_untouched() -> Iterator[None]:
-    """The trainer seeds python's, numpy's and torch's global generators when it is made; other
-    sessions share them. (Its shuffle has a generator of its own.)
+    """The trainer seeds python's, numpy's and torch's global generators when it is made.
+
+    Other sessions share them. (Its shuffle has a generator of its own.)
     """
     import numpy as np
 
@@ -311,8 +314,9 @@ def fit(
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
 ) -> Iterator:
-    """Fine-tune; yields Progress a step, a record an epoch, and last the FineTunedReward,
-    normalised on ``reference`` rows.
+    """Fine-tune; yields Progress a step, a record an epoch, and last the FineTunedReward.
+
+    That is normalised on ``reference`` rows.
 
     Yields:
         Records of ``reward_model.fit``'s shape: {"iteration", "loss", "train_accuracy",

@@ -76,8 +76,9 @@ def shares_by_size(
 
 
 def mean_and_error(values: Tensor) -> tuple[float, float]:
-    """Mean over repeats and its standard error, allowing for repeats that share their data:
-    variance times (1/J + test/train).
+    """Mean over repeats and its standard error, allowing for repeats that share their data.
+
+    The variance is taken times (1/J + test/train).
 
     Source: Nadeau & Bengio 2003, "Inference for the generalization error", section 3.
     """
@@ -90,8 +91,10 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
 
 
 def span(mean: float, error: float, tested: int) -> list[float]:
-    """95% interval of a share: the repeats' own, and no narrower than Wilson's of the ``tested``
-    votes. Where every repeat came out alike, the repeats know no doubt.
+    """95% interval of a share.
+
+    The repeats' own, and no narrower than Wilson's of the ``tested`` votes. Where every repeat came
+    out alike, the repeats know no doubt.
     """
     low, high = wilson_interval(mean * tested, tested)
     return (

@@ -1,5 +1,6 @@
-"""Flip one vote, or take it out, and see what moves: a refit from cached features, a few
-milliseconds.
+"""Flip one vote, or take it out, and see what moves.
+
+A refit from cached features, a few milliseconds.
 
 Knows nothing about pages. Both heads are normalised on the same reference samples, so that their
 scores have one zero and one unit.

@@ -1,5 +1,6 @@
-"""The README.md of a bundle: a dataset and model card that says what was done, by whom, and what it
-is not.
+"""The README.md of a bundle.
+
+A dataset and model card that says what was done, by whom, and what it is not.
 
 Plain data in, text out. Titles, briefs and names in it were typed by somebody: they are quoted so
 that they stay text in YAML, Markdown and HTML. The YAML keys are those of Hugging Face dataset and
@@ -35,8 +36,9 @@ _FILES = {
 
 
 def holds(run: dict, contents: dict, weights: list[str]) -> str:
-    """What a save holds, in words: "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict
-    yet".
+    """What a save holds, in words.
+
+    "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict yet".
     """
     done, planned = _steps(contents.get("metrics") or []), _dig(run, "settings", "run", "steps")
     steps = (
