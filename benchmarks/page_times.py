@@ -64,7 +64,9 @@ STOPWATCH = """([event, done]) => {
   document.addEventListener(event, () => {
     const began = performance.now();
     const look = () => {
-      if (window.measured === null && holds()) { window.measured = (performance.now() - began) / 1000; watcher.disconnect(); }
+      if (window.measured !== null || !holds()) return;
+      window.measured = (performance.now() - began) / 1000;
+      watcher.disconnect();
     };
     const watcher = new MutationObserver(look);
     watcher.observe(document.body, {subtree: true, childList: true, characterData: true});
@@ -73,7 +75,7 @@ STOPWATCH = """([event, done]) => {
 
 
 def timed(page, event: str, done: str, act) -> float:
-    """Seconds from ``event``, which ``act`` causes, until the JavaScript expression ``done`` holds."""
+    """Seconds from ``event``, which ``act`` causes, until the JavaScript in ``done`` holds."""
     page.evaluate(STOPWATCH, [event, done])
     act()
     page.wait_for_function("window.measured !== null", timeout=120_000)
@@ -189,11 +191,13 @@ def training(browser, url: str):
 STEPS_SHOWN = """() => {
   window.shown = [];
   const look = () => {
-    const step = Number(document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]')?.innerText ?? -1);
+    const number = document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]');
+    const step = Number(number?.innerText ?? -1);
     if (step >= 0 && (window.shown.at(-1)?.[0] ?? -1) < step) window.shown.push([step, Date.now()]);
   };
   look();
-  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+  const all = {subtree: true, childList: true, characterData: true};
+  new MutationObserver(look).observe(document.body, all);
 }"""
 
 

@@ -49,9 +49,8 @@ def fall_of(points: list[dict], seed: int = 0) -> dict | None:
         return None
     peak = max(points, key=lambda point: (mean(point["gold_a"]), -point["step"]))
     last = points[-1]
-    drops = [
-        before - after for before, after in zip(peak["gold_b"], last["gold_b"], strict=True)
-    ]  # a prompt
+    both = zip(peak["gold_b"], last["gold_b"], strict=True)
+    drops = [before - after for before, after in both]  # one a prompt
     fall, low, high = over_prompts(
         lambda prompts: mean([drops[i] for i in prompts]), len(drops), seed
     )

@@ -14,10 +14,8 @@ WINNERS = {
     "original": "the original model",
     "none": "no detectable difference",
 }
-CLOSE = {
-    "kl": 1.0,
-    "reward": 0.3,
-}  # nats a response; reference standard deviations: nearer than this counts as close
+# Nearer than this counts as close: nats a response; reference standard deviations.
+CLOSE = {"kl": 1.0, "reward": 0.3}
 MOST = 50  # guesses that a session keeps
 
 

@@ -18,10 +18,8 @@ from rlhf_core.judging.preferences import MAX_ROWS, Pair
 from rlhf_core.judging.typed import MAX_PROMPT
 from rlhf_core.session.state import YOU, Session
 
-NAMELESS = (
-    YOU,
-    "unknown",
-)  # annotators that say nothing once files of several people are put together
+# Annotators that say nothing once files of several people are put together.
+NAMELESS = (YOU, "unknown")
 
 
 def read(

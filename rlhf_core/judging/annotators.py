@@ -20,9 +20,8 @@ from itertools import combinations
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.judging.preferences import Pair
 
-Unit = tuple[
-    str, str, str, str
-]  # (brief, prompt, text, other text), the texts in alphabetical order
+# (brief, prompt, text, other text), the texts in alphabetical order
+Unit = tuple[str, str, str, str]
 FIRST, SECOND, TIE, BOTH_BAD = 0.0, 1.0, 2.0, 3.0
 _MIRROR = {FIRST: SECOND, SECOND: FIRST, TIE: TIE, BOTH_BAD: BOTH_BAD}
 MIN_UNITS = 6
@@ -92,9 +91,8 @@ def nominal_alpha(units: list[list[float | None]]) -> float | None:
     import krippendorff
     import numpy as np
 
-    counts = np.array(
-        [[unit.count(value) for value in values] for unit in shared]
-    )  # (units, values)
+    # (units, values)
+    counts = np.array([[unit.count(value) for value in values] for unit in shared])
     return float(
         krippendorff.alpha(value_counts=counts, value_domain=values, level_of_measurement="nominal")
     )
@@ -114,21 +112,18 @@ def alpha_interval(
     """
     import numpy as np
 
-    counts = np.array(
-        [[unit.count(value) for value in (FIRST, SECOND, TIE, BOTH_BAD)] for unit in units],
-        dtype=float,
-    )  # (U, 4)
+    values = (FIRST, SECOND, TIE, BOTH_BAD)
+    rows = [[unit.count(value) for value in values] for unit in units]
+    counts = np.array(rows, dtype=float)  # (U, 4)
     mirrored = counts[:, [1, 0, 2, 3]]
     judged = counts.sum(1)
-    coincidences = [
-        (one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4))
-        / (judged - 1)[:, None, None]
-        for one in (counts, mirrored)
-    ]  # (U, 4, 4) each
+    coincidences = []  # (U, 4, 4) each
+    for one in (counts, mirrored):
+        pairs = one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4)
+        coincidences.append(pairs / (judged - 1)[:, None, None])
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(
-        len(units), np.full(len(units), 1 / len(units)), size=draws
-    )  # (draws, U): how often each unit is in a draw
+    # (draws, U): how often each unit is in a draw
+    drawn = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=draws)
     o = (drawn @ sum(coincidences).reshape(len(units), 16)).reshape(draws, 4, 4)
     of_value = o.sum(2)
     n = of_value.sum(1)

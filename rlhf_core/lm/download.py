@@ -52,15 +52,14 @@ def download(
 
     logging.set_verbosity_error()  # its retries are not news
     fetch = fetch or hf_hub_download
-    options = ({"tqdm_class": teller(tell)} if tell else {}) | (
-        {"local_files_only": True} if offline else {}
-    )
+    options = {"tqdm_class": teller(tell)} if tell else {}
+    if offline:
+        options["local_files_only"] = True
     for file in (*HELPFUL, *NEEDED):
         try:
             path = fetch(name, file, revision=revision, **options)
-        except (
-            Exception
-        ) as error:  # http, file system and the hub's own kinds; the learner needs one sentence
+        except Exception as error:
+            # http, file system and the hub's own kinds; the learner needs one sentence
             if (
                 file in HELPFUL
                 and isinstance(error, EntryNotFoundError)
@@ -148,20 +147,13 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
         try:
             ended = False
             while not ended:
-                ended = (
-                    process.poll() is not None
-                )  # asked before the log is read, so that nothing said last is missed
-                lines = log.read_text(encoding="utf-8").split("\n")[
-                    :-1
-                ]  # the last one may be half written
+                # Asked before the log is read, so that nothing said last is missed.
+                ended = process.poll() is not None
+                *lines, _ = log.read_text(encoding="utf-8").split("\n")  # _: maybe half written
                 last = json.loads(lines[-1]) if lines else {}
                 done = last.get("megabytes", done)
-                yield Progress(
-                    f"fetching {name} (megabytes)",
-                    min(done, total),
-                    total,
-                    wait=0.0 if ended else LOOK_AGAIN,
-                )
+                stage, wait = f"fetching {name} (megabytes)", 0.0 if ended else LOOK_AGAIN
+                yield Progress(stage, min(done, total), total, wait=wait)
         finally:
             if process.poll() is None:
                 process.terminate()

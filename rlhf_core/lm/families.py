@@ -83,9 +83,8 @@ class GPT2(Transformer):
         self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
     ) -> Tensor:
         qkv = block.attn.c_attn(block.ln_1(hidden))  # (B, T, 3d)
-        q, k, v = (
-            qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        )  # (B, H, T, d/H) each
+        # (B, H, T, d/H) each
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         hidden = hidden + block.attn.c_proj(self.attend(q, k, v, places, layer, cache))
         return hidden + block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
 
@@ -102,15 +101,11 @@ class OPT(Transformer):
     @classmethod
     def of(cls, model) -> OPT:
         body, config = model.model.decoder, model.config
+        narrow = config.word_embed_proj_dim != config.hidden_size  # opt-350m
+        behind = not config.do_layer_norm_before or body.final_layer_norm is None
         refuse(
-            (
-                config.word_embed_proj_dim != config.hidden_size,
-                "its token embedding is narrower than its layers",
-            ),  # opt-350m
-            (
-                not config.do_layer_norm_before or body.final_layer_norm is None,
-                "it normalises after each layer instead of before",
-            ),
+            (narrow, "its token embedding is narrower than its layers"),
+            (behind, "it normalises after each layer instead of before"),
         )
         return cls(
             wte=body.embed_tokens,
@@ -148,9 +143,7 @@ class Rotary(Transformer):
 
     def __init__(self, *, rotary: nn.Module, **parts):
         super().__init__(**parts)
-        self.rotary = (
-            rotary  # transformers' own: it knows the scalings that some checkpoints ask for
-        )
+        self.rotary = rotary  # transformers' own: it knows the scalings that checkpoints ask for
 
     def places(self, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> allowed, and the cosine and sine of each new position's angles.
@@ -211,10 +204,8 @@ class Llama(Rotary):
         allowed, cos, sin = places
         x, attention, mlp = block.input_layernorm(hidden), block.self_attn, block.mlp
         q = rotate(split(attention.q_proj(x), self.heads), cos, sin)
-        k, v = (
-            rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin),
-            split(attention.v_proj(x), self.key_value_heads),
-        )
+        k = rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin)
+        v = split(attention.v_proj(x), self.key_value_heads)
         hidden = hidden + attention.o_proj(self.attend(q, k, v, allowed, layer, cache))
         x = block.post_attention_layernorm(hidden)
         return hidden + mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
@@ -244,12 +235,10 @@ class GPTNeoX(Rotary):
         self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
     ) -> Tensor:
         allowed, cos, sin = places
-        q, k, v = split(
-            block.attention.query_key_value(block.input_layernorm(hidden)), self.heads
-        ).chunk(3, -1)  # (B, H, T, d/H) each
-        mixed = block.attention.dense(
-            self.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, allowed, layer, cache)
-        )
+        qkv = block.attention.query_key_value(block.input_layernorm(hidden))
+        q, k, v = split(qkv, self.heads).chunk(3, -1)  # (B, H, T, d/H) each
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        mixed = block.attention.dense(self.attend(q, k, v, allowed, layer, cache))
         if block.use_parallel_residual:
             return hidden + mixed + block.mlp(block.post_attention_layernorm(hidden))
         hidden = hidden + mixed

@@ -140,9 +140,8 @@ def packed(trunk, rows: int):
 
 
 def _pack_all(trunk, rows: int):
-    writer = copy.deepcopy(
-        trunk, {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
-    )  # modules copied, weights shared
+    shared = {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
+    writer = copy.deepcopy(trunk, shared)  # modules copied, weights shared
     for name, layer in list(writer.named_modules()):
         parent, _, own = name.rpartition(".")
         if isinstance(layer, nn.Linear):

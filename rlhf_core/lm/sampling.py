@@ -81,9 +81,8 @@ def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         probabilities = ordered.softmax(-1)
-        outside = (
-            probabilities.cumsum(-1) - probabilities >= top_p
-        )  # mass before this token already reaches p
+        # The mass before this token already reaches p.
+        outside = probabilities.cumsum(-1) - probabilities >= top_p
         logits = logits.masked_fill(
             torch.zeros_like(outside).scatter(-1, order, outside), -torch.inf
         )
@@ -148,9 +147,8 @@ def decode(
 
     # 1. Read every prompt once, then give each of its samples a copy of the cache.
     cache = trunk.new_cache(len(prompts), width)
-    hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[
-        :, -1
-    ]  # (prompts, d)
+    embedded = trunk.embed(ids, position_ids(mask))
+    hidden = trunk.run(embedded, causal_mask(mask), cache=cache)[:, -1]  # (prompts, d)
     cache = cache.repeat(samples, width + longest)
     hidden = hidden.repeat_interleave(samples, 0)  # (B, d)
     ids, mask = ids.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)

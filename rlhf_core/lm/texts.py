@@ -21,6 +21,7 @@ from rlhf_core.lm.sampling import (
     pad_left,
     pad_right,
     response_forward,
+    token_logprobs,
     uniform_numbers,
 )
 from rlhf_core.lm.transformer import Transformer
@@ -102,12 +103,8 @@ def fluency_of_texts(
         )
         real = responses.mask
         log_p = torch.zeros(real.shape)
-        log_p[real] = (
-            lm.trunk.logits(before[real])
-            .log_softmax(-1)
-            .gather(-1, responses.tokens[real][:, None])
-            .squeeze(1)
-        )  # (real tokens,)
+        taken = lm.trunk.logits(before[real]).log_softmax(-1)  # (real tokens, V)
+        log_p[real] = token_logprobs(taken, responses.tokens[real])  # (real tokens,)
         found += (log_p.sum(1) / real.sum(1)).tolist()
         yield Progress(stage, min(first + CHUNK, len(rows)), len(rows))
     return found

@@ -59,12 +59,8 @@ class KeyValueCache:
         """
         layers, rows, heads, _, size = self.keys.shape
         wide = KeyValueCache(layers, rows * times, heads, length, size, self.keys.dtype)
-        wide.keys[:, :, :, : self.used] = self.keys[:, :, :, : self.used].repeat_interleave(
-            times, dim=1
-        )
-        wide.values[:, :, :, : self.used] = self.values[:, :, :, : self.used].repeat_interleave(
-            times, dim=1
-        )
+        for ours, theirs in ((self.keys, wide.keys), (self.values, wide.values)):
+            theirs[:, :, :, : self.used] = ours[:, :, :, : self.used].repeat_interleave(times, 1)
         wide.used = self.used
         return wide
 
@@ -151,23 +147,19 @@ class Transformer(nn.Module):
                 f"frozen_layers is {frozen_layers}; this model has {self.layers} layers, so it must"
                 f" lie between 0 and {self.layers - 1}."
             )
-        shared = (
-            [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]] if frozen_layers else []
-        )
-        branch = copy.deepcopy(
-            self, {id(part): part for part in shared}
-        )  # what deepcopy finds in this table it takes as it is
+        shared = []
+        if frozen_layers:
+            shared = [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]]
+        # What deepcopy finds in this table it takes as it is.
+        branch = copy.deepcopy(self, {id(part): part for part in shared})
         for module in branch.trained_modules(frozen_layers):
             module.requires_grad_(True)
         return branch
 
     def trained_modules(self, frozen_layers: int) -> list[nn.Module]:
         """What training may change, bottom up."""
-        ends = (
-            []
-            if frozen_layers
-            else [part for part in (self.wte, self.wpe, self.lm_head) if part is not None]
-        )
+        ends = [] if frozen_layers else [self.wte, self.wpe, self.lm_head]
+        ends = [part for part in ends if part is not None]
         return [*ends, *self.h[frozen_layers:], self.ln_f]
 
     # --- what a family fills in ---
@@ -229,12 +221,11 @@ class Transformer(nn.Module):
         """
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        grouped = (
-            self.key_value_heads != self.heads
-        )  # several queries share a head's keys and values
+        # Grouped: several queries share a head's keys and values. mixed: (B, H, T, d/H).
+        grouped = self.key_value_heads != self.heads
         mixed = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, scale=scale, enable_gqa=grouped
-        )  # (B, H, T, d/H)
+        )
         return mixed.transpose(1, 2).flatten(2)
 
     def hidden_states(self, ids: Tensor, mask: Tensor) -> Tensor:

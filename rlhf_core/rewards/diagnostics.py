@@ -130,16 +130,12 @@ def error_by_chance(confidence: Tensor, place: Tensor, draws: int = 400) -> tupl
     everybody. confidence, place (bin): (N,).
     Source: "consistency resampling", Bröcker & Smith 2007 (Weather and Forecasting 22:651).
     """
-    hits = (
-        torch.rand(
-            draws, len(confidence), generator=torch.Generator().manual_seed(0), dtype=torch.float64
-        )
-        < confidence
-    ).double()  # (draws, N)
+    count, generator = len(confidence), torch.Generator().manual_seed(0)
+    chance = torch.rand(draws, count, generator=generator, dtype=torch.float64)
+    hits = (chance < confidence).double()  # (draws, N)
     inside = torch.nn.functional.one_hot(place).double()  # (N, bins)
-    errors = ((hits - confidence) @ inside).abs().sum(1) / len(
-        confidence
-    )  # sum over bins of count/N * |accuracy - confidence|
+    # The sum over bins of count/N * |accuracy - confidence|.
+    errors = ((hits - confidence) @ inside).abs().sum(1) / count
     return errors.mean().item(), errors.quantile(0.95).item()
 
 
@@ -177,9 +173,8 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
             ),
         }
     weights = torch.stack([data.weights * (parts != name) for name in names.tolist()])
-    heads = solve_many(
-        data.x, data.targets, weights, prior_stds(data.whitener, prior_std)
-    )  # (parts, k)
+    prior = prior_stds(data.whitener, prior_std)
+    heads = solve_many(data.x, data.targets, weights, prior)  # (parts, k)
     margins = (data.x * heads[torch.searchsorted(names, parts)]).sum(1)
     decided = data.tested
     hits = ((margins > 0) == (data.targets > 0.5)) & decided

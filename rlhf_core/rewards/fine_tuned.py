@@ -81,9 +81,9 @@ class FineTunedReward:
         hidden = self.model.transformer(
             input_ids=ids, attention_mask=mask.long(), use_cache=False
         ).last_hidden_state  # (B, T, d)
-        return self.model.score(hidden[torch.arange(len(ids)), mask.sum(1) - 1]).squeeze(
-            -1
-        )  # the last token, found by the mask: a text may hold the pad token
+        # The last token, found by the mask: a text may hold the pad token.
+        ends = hidden[torch.arange(len(ids)), mask.sum(1) - 1]  # (B, d)
+        return self.model.score(ends).squeeze(-1)
 
     def score(self, rows: list[Row]) -> Tensor:
         """(B,) reward in reference standard deviations."""
@@ -208,9 +208,8 @@ def reward_trainer(
     from trl.trainer.reward_trainer import Dataset
 
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # TRL's own default for a setting that transformers has renamed
+        # TRL's own default for a setting that transformers has renamed.
+        warnings.simplefilter("ignore", FutureWarning)
         config = _config(RewardConfig, settings, len(train), folder)
     data = Dataset.from_list(
         [
@@ -219,9 +218,8 @@ def reward_trainer(
         ]
     )
     tokenizer = copy.deepcopy(lm.tokenizer)
-    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(
-        lm.pad_id
-    )  # else TRL pads with the end of text, and the head would never read that
+    # Else TRL pads with the end of text, and the head would never read that.
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(lm.pad_id)
     with _global_randomness_untouched():
         trainer = RewardTrainer(
             model=model,
@@ -279,9 +277,8 @@ def steps_of(trainer) -> Iterator[dict]:
     for epoch in range(state.num_train_epochs):
         if hasattr(loader, "set_epoch"):
             loader.set_epoch(epoch)
-        with (
-            torch.random.fork_rng()
-        ):  # a loader draws a number from torch's global generator, to no end
+        # A loader draws a number from torch's global generator, to no end.
+        with torch.random.fork_rng():
             batches = list(loader)
         for batch in batches:
             trainer.control = handler.on_step_begin(args, state, trainer.control)

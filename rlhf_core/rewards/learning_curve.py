@@ -62,16 +62,11 @@ def shares_by_size(
         for column, size in enumerate(sizes):
             if size <= len(order):
                 masks[repeat, column, order[:size]] = 1.0
-    heads = solve_many(
-        data.x,
-        data.targets,
-        data.weights * masks.flatten(0, 1),
-        prior_stds(data.whitener, prior_std),
-    )  # (H, k)
+    weights, prior = data.weights * masks.flatten(0, 1), prior_stds(data.whitener, prior_std)
+    heads = solve_many(data.x, data.targets, weights, prior)  # (H, k)
     hits = (((heads @ data.x.T) > 0) == (data.targets > 0.5)).view(masks.shape)
-    shares = (hits & tests[:, None]).sum(-1).double() / tests.sum(-1)[
-        :, None
-    ]  # NaN where there is nothing to test on
+    # NaN where there is nothing to test on.
+    shares = (hits & tests[:, None]).sum(-1).double() / tests.sum(-1)[:, None]
     return torch.where(masks.sum(-1) > 0, shares, torch.nan)
 
 
@@ -126,9 +121,8 @@ def learning_curve(
         scope = f"Drawn from {MOST_TESTED:,} of the comparisons. "
     else:
         scope = ""
-    sizes = sizes_up_to(
-        math.floor(0.6 * len(data))
-    )  # a little less than what is left beside the third: prompts have their votes unevenly
+    # A little less than what is left beside the third: prompts have their votes unevenly.
+    sizes = sizes_up_to(math.floor(0.6 * len(data)))
     if len(data) < FEWEST or len(data.groups.unique()) < 3:
         need = (
             f"at least {FEWEST} comparisons about 3 prompts; there are {len(data)} about"
@@ -179,10 +173,8 @@ def learning_curve(
     )
     # What the curve says of a size, read off each repeat. It varies far more than the gain, in
     # which what two such readings share has gone.
-    readings = (
-        torch.stack(levels)[:, None]
-        - torch.stack(slopes)[:, None] / torch.tensor([n, then], dtype=torch.float64).sqrt()
-    )  # (repeats, 2)
+    roots = torch.tensor([n, then], dtype=torch.float64).sqrt()
+    readings = torch.stack(levels)[:, None] - torch.stack(slopes)[:, None] / roots  # (repeats, 2)
     errors = [mean_and_error(column)[1] for column in readings.T]
     spans = {
         name: span(value, e, tested)

@@ -225,19 +225,11 @@ def _yaml(run: dict, contents: dict, title: str) -> str:
 
 def _brief(brief: dict) -> str:
     rows = [f"Version {brief.get('version', 1)}"]
-    rows += [
-        f"{words}: {brief[key]}"
-        for key, words in (
-            ("audience", "For"),
-            ("prefer", "Prefer"),
-            ("avoid", "Avoid"),
-            ("ties", "Ties"),
-        )
-        if brief.get(key)
-    ]
-    return "\n".join(
-        "    " + line for row in rows for line in _printable(str(row)).splitlines()
-    )  # an indented block: nothing in it is markup
+    said = {"audience": "For", "prefer": "Prefer", "avoid": "Avoid", "ties": "Ties"}
+    rows += [f"{words}: {brief[key]}" for key, words in said.items() if brief.get(key)]
+    # An indented block: nothing in it is markup.
+    lines = [line for row in rows for line in _printable(str(row)).splitlines()]
+    return "\n".join("    " + line for line in lines)
 
 
 def _model_name(run: dict) -> str | None:
