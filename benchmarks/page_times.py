@@ -77,7 +77,7 @@ STOPWATCH = """([event, done]) => {
 
 
 def timed(page, event: str, done: str, act) -> float:
-    """Seconds from ``event``, which ``act`` causes, until the JavaScript ``done`` holds."""
+    """Seconds from ``event``, which ``act`` causes, until the JavaScript in ``done`` holds."""
     page.evaluate(STOPWATCH, [event, done])
     act()
     page.wait_for_function("window.measured !== null", timeout=120_000)
@@ -198,8 +198,8 @@ STEPS_SHOWN = """() => {
     if (step >= 0 && (window.shown.at(-1)?.[0] ?? -1) < step) window.shown.push([step, Date.now()]);
   };
   look();
-  const changes = {subtree: true, childList: true, characterData: true};
-  new MutationObserver(look).observe(document.body, changes);
+  const all = {subtree: true, childList: true, characterData: true};
+  new MutationObserver(look).observe(document.body, all);
 }"""
 
 

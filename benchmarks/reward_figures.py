@@ -230,7 +230,7 @@ def choose(
 
 
 def fine_tuned_accuracy(taste: Taste, lm, count: int, seed: int) -> tuple[float, float]:
-    """The fine-tuned reward model's accuracy on the test pairs, and the seconds it trained."""
+    """Accuracy of the fine-tuned reward model on the test pairs, and seconds of its training."""
     data = drawn(taste, taste.reference.whitener(8), count, seed)
     began = time.perf_counter()
     *_, scorer = fine_tuned.fit(

@@ -419,10 +419,9 @@ def report(
                 f" {spread([y / x for x, y in zip(a, c)], 1)}"
             )
     least, hoped, memory = case["aim"]
-    aims = [f"ratio >= {least}"]
-    aims += [f"hoped for {hoped}"] if hoped else []
-    aims += [f"memory <= {memory:.0f} GB"] if memory else []
-    print(f"  aimed at: {', '.join(aims)}")
+    more = f", hoped for {hoped}" if hoped else ""
+    room = f", memory <= {memory:.0f} GB" if memory else ""
+    print(f"  aimed at: ratio >= {least}{more}{room}")
     print(
         f"  peak memory            ours {max(run['memory'] for run in mine) / 1e9:.2f} GB, TRL"
         f" {max(run['memory'] for run in theirs) / 1e9:.2f} GB"

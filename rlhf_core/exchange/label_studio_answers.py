@@ -1,5 +1,6 @@
-"""What one person's answer to one Label Studio task means: a pair, a ranking, or the reason why it
-cannot be used.
+"""What one person's answer to one Label Studio task means.
+
+A pair, a ranking, or the reason why it cannot be used.
 
 Knows nothing about files (``label_studio`` reads those). Left and right are a and b; an empty
 answer is no tie; two answers in one are refused, not chosen from. Source: Label Studio 1.23's
@@ -160,8 +161,9 @@ def _nothing_placed(value: object) -> bool:
 
 
 def _as_listed(value: object, data: dict) -> bool:
-    """Is it the very order in which the page lists the items, in one list? Then it may be that
-    nobody touched it.
+    """Is it the very order in which the page lists the items, in one list?
+
+    Then it may be that nobody touched it.
     """
     lists, items = list(_order(value).items()), data.get("items")
     return (

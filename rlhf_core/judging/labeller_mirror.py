@@ -57,8 +57,9 @@ def mirror(pairs: list[Pair], gold: Sequence[GoldItem] = (), *, seed: int = 0) -
 
 
 def repeats(pairs: list[Pair]) -> list[dict]:
-    """Every judgement of two texts that the same person had judged before under the same brief,
-    against the one before it.
+    """Every judgement of two texts that the same person had judged before, against that one.
+
+    Under the same brief; the one before it counts.
 
     Rows {"index", "earlier" (indices into ``pairs``), "same", "swapped", "seconds", "prompt"}. A
     skipped judgement is no answer.
@@ -86,8 +87,9 @@ def repeats(pairs: list[Pair]) -> list[dict]:
 
 
 def points(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> list[dict]:
-    """Every judgement that was right or wrong, by oneself (a repeat) or by a gold item, with the
-    seconds it took, in order.
+    """Every judgement that was right or wrong, with the seconds it took, in order.
+
+    Right or wrong by oneself (a repeat) or by a gold item.
     """
     rows = [
         {
@@ -180,8 +182,9 @@ def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
 
 
 def position_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the text on the left. The sides are random, so without a bias it is
-    a half.
+    """Share of preferences for the text on the left.
+
+    The sides are random, so without a bias it is a half.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b")]
     return bias(
@@ -198,8 +201,9 @@ def position_bias(pairs: list[Pair]) -> Measure:
 
 
 def length_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the longer text, where the lengths in characters differ. A brief may
-    well ask for the longer one.
+    """Share of preferences for the longer text, where the lengths in characters differ.
+
+    A brief may well ask for the longer one.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b") and len(pair.a) != len(pair.b)]
     longer = sum((len(pair.a) > len(pair.b)) == (pair.choice == "a") for pair in decided)
@@ -223,8 +227,9 @@ def length_bias(pairs: list[Pair]) -> Measure:
 
 
 def care_against_speed(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the slower half of one's judgements is right (repeats and gold items)
-    than the faster half.
+    """How much more often the slower half of one's judgements is right than the faster half.
+
+    Repeats and gold items can be right.
     """
     rows = [row for row in points(pairs, gold) if row["seconds"] is not None]
     middle = statistics.median(row["seconds"] for row in rows) if rows else 0
@@ -246,8 +251,9 @@ def care_against_speed(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Meas
 
 
 def drift_of_correctness(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the second half of the session is right (repeats and gold items) than the
-    first half.
+    """How much more often the second half of the session is right than the first half.
+
+    Repeats and gold items can be right.
     """
     right = [row["right"] for row in points(pairs, gold)]
     first, second = right[: (len(right) + 1) // 2], right[(len(right) + 1) // 2 :]

@@ -49,8 +49,9 @@ class Pair:
 
     @property
     def target(self) -> float | None:
-        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the
-        pair does not train.
+        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie.
+
+        None where the pair does not train.
         """
         return {"a": 1.0, "b": 0.0, "tie": 0.5}.get(self.choice)
 
@@ -263,6 +264,7 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 
 def pair_from_row(row: object, where: str) -> Pair:
     """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
+
     ``where`` names the row in errors.
     """
     if not isinstance(row, dict):

@@ -122,8 +122,9 @@ def _cell(text: str):
 
 
 def to_safetensors(tensors: dict, name: str) -> bytes:
-    """Safetensors bytes; the same tensors give the same bytes. A tensor that shares memory with
-    another (tied embeddings) is written in full.
+    """Safetensors bytes; the same tensors give the same bytes.
+
+    A tensor that shares memory with another (tied embeddings) is written in full.
     """
     from safetensors.torch import save
 
