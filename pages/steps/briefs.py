@@ -67,8 +67,8 @@ def save(where: str, brief: Brief | None) -> None:
     if brief not in (None, session.asked.brief):
         st.session_state[error] = (
             f"The brief in force is now “{session.asked.brief.title}”,"
-            f" version {session.asked.brief.version}: it was changed in another tab. Yours is"
-            " not saved; here it is."
+            f" version {session.asked.brief.version}: it was changed in another tab. Yours is not"
+            " saved; here it is."
         )
         for name, value in fields.items() if brief.slug == session.asked.brief.slug else ():
             st.session_state[f"{form_of(session.asked.brief)}_{name}"] = value
