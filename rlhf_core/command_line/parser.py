@@ -1,0 +1,183 @@
+"""What may be typed: the commands and their options. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from rlhf_core.command_line.terminal import BAD_INPUT
+from rlhf_core.common.settings import PPOSettings, SamplingSettings
+from rlhf_core.exchange import commands
+from rlhf_core.judging import briefs
+from rlhf_core.lm import model_list
+
+MODEL_HELP = (
+    "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
+    " or a folder in Hugging Face layout"
+)
+PARTS_HELP = "machine, step, busy, trl, scaling, reward, loop or page (default: all but page)"
+MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one line for an error instead of the usage text."""
+
+    def error(self, message: str):
+        self.exit(BAD_INPUT, f"error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+def whole(low: int, high: int):
+    """An argparse type: a whole number in a range."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number") from error
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]} is out of range; it must lie between {low} and {high:,}"
+            )
+        return value
+
+    return read
+
+
+def finite(text: str) -> float:
+    """An argparse type: a finite number from 0."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from error
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]} does not work; it must be a finite number from 0"
+        )
+    return value
+
+
+def parser() -> Parser:
+    """Everything that the command line understands."""
+    top = Parser(
+        prog="python -m rlhf_core",
+        description=(
+            "Reinforcement learning from human feedback on a small language model, without a"
+            " browser."
+        ),
+        allow_abbrev=False,
+    )
+    parsers = top.add_subparsers(
+        dest="command",
+        required=True,
+        metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)),
+    )
+    seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
+
+    generate = parsers.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
+    generate.add_argument(
+        "--prompt", required=True, help="how the text begins, for example: An opossum is"
+    )
+    generate.add_argument(
+        "-n",
+        type=whole(1, MOST_ANSWERS),
+        default=sampling.candidates,
+        metavar="K",
+        help="how many answers (default %(default)s)",
+    )
+    generate.add_argument(
+        "--max-new-tokens",
+        type=whole(1, 64),
+        default=sampling.max_new_tokens,
+        metavar="N",
+        help="longest answer (default %(default)s)",
+    )
+    generate.add_argument(
+        "--seed", type=seed, default=0, help="same seed, same answers (default 0)"
+    )
+    writer = generate.add_mutually_exclusive_group()
+    writer.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
+    writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")
+
+    run = parsers.add_parser(
+        "run",
+        help="the whole loop: write, judge, reward model, PPO, before and after",
+        allow_abbrev=False,
+    )
+    run.add_argument("--brief", required=True, help=f"{', '.join(briefs.PRESETS)}, or a .json file")
+    run.add_argument("--prompts", metavar="FILE", help="more prompts to train on, one a line")
+    run.add_argument(
+        "--comparisons",
+        type=whole(1, MOST_COMPARISONS),
+        metavar="N",
+        help="judged pairs (default 30; with --preferences: all of the file)",
+    )
+    run.add_argument(
+        "--steps",
+        type=whole(1, 200),
+        default=ppo.steps,
+        metavar="N",
+        help="PPO steps (default %(default)s)",
+    )
+    run.add_argument(
+        "--beta",
+        type=finite,
+        default=ppo.beta,
+        help="price of drift from the original model (default %(default)s)",
+    )
+    run.add_argument(
+        "--conservative",
+        type=finite,
+        default=ppo.conservative,
+        metavar="K",
+        help="take K times the reward model's own doubt off each score (default %(default)s)",
+    )
+    run.add_argument("--seed", type=seed, default=0, help="same seed, same run (default 0)")
+    run.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
+    run.add_argument(
+        "--preferences",
+        metavar="FILE.jsonl",
+        help=(
+            "judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt,"
+            " chosen, rejected"
+        ),
+    )
+    run.add_argument("--out", required=True, metavar="DIR", help="where the bundle goes")
+
+    score = parsers.add_parser(
+        "score", help="score texts with the reward model of a run", allow_abbrev=False
+    )
+    score.add_argument("--bundle", required=True, metavar="DIR", help="the folder of a run")
+    score.add_argument("--prompt", required=True)
+    score.add_argument(
+        "--text",
+        required=True,
+        action="append",
+        help=(
+            "an answer, as it stands behind the prompt (with its leading space); may be given again"
+        ),
+    )
+
+    again = parsers.add_parser(
+        "replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False
+    )
+    again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+
+    bench = parsers.add_parser(
+        "benchmark",
+        help="how fast it is on this machine, beside TRL and beside what the processor can do",
+        allow_abbrev=False,
+    )
+    bench.add_argument(
+        "--quick",
+        action="store_true",
+        help="tiny models, one round: whether it runs, not what it measures",
+    )
+    bench.add_argument("part", nargs="?", metavar="PART", help=PARTS_HELP)
+    bench.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="options of the part; see benchmark PART --help",
+    )
+    commands.add_parsers(parsers)
+    return top

@@ -1,0 +1,53 @@
+"""The command ``replay``: a bundle run again; what differs is the data."""
+
+from __future__ import annotations
+
+import argparse
+
+from rlhf_core.command_line.inputs import opened
+from rlhf_core.command_line.terminal import DONE, FAILED, drive, emit, say
+from rlhf_core.store import bundle
+
+
+def replay(args: argparse.Namespace) -> int:
+    try:
+        session = opened(args.bundle)
+        # With the weights, which are checked against their checksums.
+        stored = bundle.read_bundle(args.bundle)
+    except bundle.ChangedError as error:
+        where = {"where": str(error).split()[0], "name": "checksum"}
+        emit({**where, "saved": "as run.json says", "now": "changed"})
+        say(f"Not the same: {error}")
+        return FAILED
+    versions = stored["run"].get("versions", {})
+    others = [
+        f"{name} {versions.get(name, '?')} there, {version} here"
+        for name, version in bundle.package_versions().items()
+        if versions.get(name) != version
+    ]
+    if others:
+        say(f"Made with other versions: {', '.join(others)}.")
+    import torch
+
+    from rlhf_core.lm import language_model  # noqa: F401 (it sets the number of threads, once)
+    from rlhf_core.loop.replay import replay as run_again
+
+    threads = session.settings.get("run", {}).get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 256:
+        torch.set_num_threads(threads)
+    different = 0
+    for record in drive("Replaying", run_again(session, stored["tensors"])):
+        if record.get("kind") == "replayed":
+            counts = {"compared": record["compared"], "different": different}
+            again = record["judged_again"]
+            emit({"kind": "replayed", "same": not different, **counts, "judged_again": again})
+            if not different:
+                used = "; the recorded judgements were used, because a person cannot be run again"
+                how = "" if again else used
+                say(f"Same seeds, same numbers: {record['compared']:,} values compared{how}.")
+        else:
+            different += 1
+            emit(record)
+    if different:
+        say(f"{different:,} values differ.")
+    return FAILED if different else DONE

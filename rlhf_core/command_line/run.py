@@ -1,0 +1,168 @@
+"""The command ``run``: the whole loop, from judgements to before and after, into a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from rlhf_core.command_line.inputs import read_pairs, read_prompts, typed
+from rlhf_core.command_line.terminal import (
+    DONE,
+    INTERRUPTED,
+    Failed,
+    Interrupted,
+    downloading,
+    drive,
+    emit,
+    say,
+    stop_gently,
+)
+from rlhf_core.common.errors import InputError
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.judging import briefs
+from rlhf_core.session import asked, judged, saving
+from rlhf_core.session.state import SCRIPTED, Session
+from rlhf_core.store import bundle
+from rlhf_core.store.card import holds
+from rlhf_core.work.running import kept
+
+
+def run(args: argparse.Namespace) -> int:
+    # 1. Check all that was typed, before anything is loaded or written.
+    brief = briefs.load(typed(args.brief, "The brief's name"))
+    if args.brief.endswith(".json") and not args.preferences:
+        raise InputError(
+            f"The brief in {args.brief} has no scripted rater: somebody has to judge. Give"
+            " judgements with --preferences FILE.jsonl."
+        )
+    settings = PPOSettings(
+        steps=args.steps, beta=args.beta, conservative=args.conservative, seed=args.seed
+    ).validate()
+    prompts = read_prompts(args.prompts, brief) if args.prompts else []
+    pairs = read_pairs(args, brief) if args.preferences else []
+    comparisons = len(pairs) or args.comparisons or 30
+    wanted = {"comparisons": comparisons, "steps": args.steps}
+
+    # 2. The folder: fresh, or one with this very run in it (same input, same id), which then
+    # starts again.
+    identity = [brief.to_dict(), args.model, args.seed, args.beta, wanted, prompts]
+    identity += [[pair.to_dict() for pair in pairs]]
+    if args.conservative:  # else a run keeps the id that it had before this option came
+        identity += [args.conservative]
+    name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+    session = Session(brief, model_name=args.model, seed=args.seed, id=name)
+    session.settings, session.judged.imported = {"run": wanted}, pairs
+    for prompt in prompts:
+        asked.add_prompt(session, prompt)
+    if not asked.training_prompts(session):
+        raise InputError("There is no prompt to train on.")
+    fresh = not Path(args.out).exists()
+    former = bundle.prepare_folder(args.out, session.id)
+    if former and bundle.read_bundle(args.out, tensors=False)["run"]["status"] == "running":
+        raise InputError(
+            f"The folder {args.out} is in use: this run is going on there right now, in another"
+            " process."
+        )
+    if former:
+        say(
+            f"{args.out} holds this very run ({former['status']}); it starts again from the"
+            " beginning."
+        )
+    session.directory, session.store = Path(args.out), saving.Folder()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_gently)
+    try:
+        import torch
+
+        from rlhf_core.lm import language_model
+        from rlhf_core.loop import workbench
+
+        language_model.load(args.model, downloading)
+        workbench.ready(session)
+        # Sums round differently with another number of threads.
+        wanted["threads"] = torch.get_num_threads()
+    except BaseException:
+        if fresh:
+            with suppress(OSError):
+                session.directory.rmdir()
+        raise
+
+    # 3. The loop. Whatever happens, the folder then says how far it came.
+    by_whom = f"a {SCRIPTED}: a rule in the program, no person"
+    if pairs:
+        count = "one comparison" if len(pairs) == 1 else f"{len(pairs)} comparisons"
+        by_whom = f"the {count} in {args.preferences}"
+    say(f"Judged by: {by_whom}.")
+    try:
+        saving.save(session)
+        for record in loop(session, settings, comparisons, scripted=not pairs):
+            emit(record)
+            if session.save_problem:
+                # It may have been for a moment only; else it says now, in one sentence, what is
+                # wrong.
+                saving.save(session)
+        session.status = "done"
+        saving.save(session)
+    except (Interrupted, KeyboardInterrupt):
+        say(f"Interrupted. {where_it_stands(session)}")
+        return INTERRUPTED
+    except bundle.BundleError as error:
+        raise Failed(str(error)) from error
+    except BaseException:
+        where_it_stands(session)
+        raise
+    where = {"path": str(args.out), "status": "done", "judge": judged.rater(session)}
+    emit({"kind": "bundle", **where})
+    return DONE
+
+
+def loop(
+    session: Session, settings: PPOSettings, comparisons: int, *, scripted: bool
+) -> Iterator[dict]:
+    """The steps of the loop in order; yields what standard output shows of each."""
+    from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
+
+    if scripted:
+        pool = kept(session, writing.generate_pool(session, comparisons, 2))
+        for _ in drive("Writing pairs", pool):
+            pass
+        judging = kept(session, scripted_rater.judge_for_me(session, comparisons, 2))
+        for _ in drive("Judging", judging, comparisons):
+            pass
+    count = len(judged.pairs(session))
+    yield {"kind": "judged", "comparisons": count, "judge": judged.rater(session)}
+    reading = RewardModelSettings(seed=session.seed)
+    for _ in drive("Reward model", kept(session, reward.fit_reward_model(session, reading))):
+        pass
+    learned = {key: value for key, value in session.learned.summary.items() if key != "examples"}
+    yield {"kind": "reward_model", **learned}
+    for row in drive("PPO", kept(session, tuning.ppo(session, settings)), settings.steps + 1):
+        say(
+            f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
+            f" to reference {row['kl_to_reference']:.2f} nats"
+        )
+        yield {"kind": "step", **row}
+    for row in drive("Before and after", kept(session, comparing.evaluate(session))):
+        say(row["conclusion"])
+        yield {**row, "kind": "evaluation"}
+
+
+def where_it_stands(session: Session) -> str:
+    """Save a run that did not come to its end as what it is; a sentence on what its folder
+    holds.
+    """
+    session.status = "interrupted"
+    try:
+        saving.save(session)
+        contents = bundle.read_bundle(session.directory, tensors=False)
+        return (
+            f"The bundle in {session.directory} says so, and holds"
+            f" {holds(contents['run'], contents, list(contents['run']['files']))}."
+        )
+    except bundle.BundleError as error:
+        return f"{error} What {session.directory} holds is from the last complete save."
