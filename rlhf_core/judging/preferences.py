@@ -23,7 +23,7 @@ from rlhf_core.common.errors import PreferenceError
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
-# annotator of a nonsense text that scored too high, rejected by the learner (reward_hacking)
+# annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
 

@@ -126,31 +126,25 @@ def decoded(
 
     Progress a token, then (number of the chunk's first prompt, its responses).
     """
-    uniforms = uniform_numbers(
-        len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed)
-    )
+    total, generator = len(prompts) * samples, torch.Generator().manual_seed(seed)
+    uniforms = uniform_numbers(total, new_tokens, generator)
     per_chunk = max(1, CHUNK // samples)
     for first in range(0, len(prompts), per_chunk):
         part = prompts[first : first + per_chunk]
         numbers = uniforms[first * samples : (first + len(part)) * samples]
-        responses = None
-        for token, responses in enumerate(  # noqa: B007
-            decode(
-                trunk,
-                part,
-                uniforms=numbers,
-                end_id=lm.end_id,
-                pad_id=lm.pad_id,
-                samples=samples,
-                temperature=temperature,
-                keep_distributions=keep_distributions,
-            )
-        ):
-            yield Progress(
-                stage,
-                first * samples + len(part) * samples * token // new_tokens,
-                len(prompts) * samples,
-            )
+        written = decode(
+            trunk,
+            part,
+            uniforms=numbers,
+            end_id=lm.end_id,
+            pad_id=lm.pad_id,
+            samples=samples,
+            temperature=temperature,
+            keep_distributions=keep_distributions,
+        )
+        for token, responses in enumerate(written):
+            done = first * samples + len(part) * samples * token // new_tokens
+            yield Progress(stage, done, total)
         yield first, responses
 
 

@@ -53,9 +53,8 @@ def shares_by_size(
     tests = torch.zeros(repeats, n, dtype=torch.bool)
     for repeat in range(repeats):
         held = torch.zeros(prompts, dtype=torch.bool)
-        held[torch.randperm(prompts, generator=generator)[: max(1, round(HELD_OUT * prompts))]] = (
-            True
-        )
+        third = max(1, round(HELD_OUT * prompts))
+        held[torch.randperm(prompts, generator=generator)[:third]] = True
         order = torch.nonzero(~held[groups]).flatten()
         order = order[torch.randperm(len(order), generator=generator)]
         tests[repeat] = held[groups] & decided
