@@ -1,4 +1,4 @@
-"""The house keeps its rules where a linter cannot see them, and its guide names files that exist."""
+"""The house keeps its rules where no linter sees them; its guide names files that exist."""
 
 from __future__ import annotations
 
