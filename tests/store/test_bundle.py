@@ -315,7 +315,7 @@ def test_leftovers_of_a_dead_writer_never_mix_into_the_next_save(tmp_path):
 
 WRITER = """
 import sys, torch
-from rlhf_core.run_bundle import write_bundle
+from rlhf_core.store.bundle import write_bundle
 print("ready", flush=True)
 for n in range(1, 100000):
     write_bundle(
