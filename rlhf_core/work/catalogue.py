@@ -20,12 +20,15 @@ class Job(NamedTuple):
         place: "package.module:function" below ``rlhf_core``.
         label: what a waiting person reads.
         long: waits in line (PPO), instead of slipping in between (a fit, a few outputs).
+        told: a training or a measurement: the session's folder says that it goes on, so that a
+            server that is closed meanwhile leaves a bundle that was interrupted.
         slot: where a session keeps its id; two jobs of one slot never run at once. "": the name.
     """
 
     place: str
     label: str
     long: bool = False
+    told: bool = False
     slot: str = ""
 
 
@@ -35,20 +38,20 @@ JOBS = {
     "pool": Job("loop.writing:generate_pool", "Writing the next answers"),
     "asking": Job("loop.next_question:prepare", "Reading what waits to be ranked"),
     "scripted": Job("loop.scripted_rater:judge_for_me", "The scripted rater judges"),
-    "fit": Job("loop.reward:fit_reward_model", "Training the reward model"),
-    "ppo": Job("loop.tuning:ppo", "PPO", long=True),
-    "back": Job("loop.tuning:restart_from", "Going back", long=True, slot="ppo"),
-    "retry": Job("loop.tuning:retry", "PPO", long=True, slot="ppo"),
-    "evaluate": Job("loop.comparing:evaluate", "Measuring before and after"),
+    "fit": Job("loop.reward:fit_reward_model", "Training the reward model", told=True),
+    "ppo": Job("loop.tuning:ppo", "PPO", long=True, told=True),
+    "back": Job("loop.tuning:restart_from", "Going back", long=True, told=True, slot="ppo"),
+    "retry": Job("loop.tuning:retry", "PPO", long=True, told=True, slot="ppo"),
+    "evaluate": Job("loop.comparing:evaluate", "Measuring before and after", told=True),
     "compare": Job("loop.comparing:compare", "Both models answer"),
     "token_changes": Job("loop.token_changes:token_changes", "Both models read both answers"),
-    "run_once": Job("loop.whole:run_once", "The whole loop, once", long=True),
+    "run_once": Job("loop.whole:run_once", "The whole loop, once", long=True, told=True),
     "model": Job("loop.model_choice:choose", "Changing the model"),
     "step_time": Job("loop.model_choice:time_a_step", "Measuring a step"),
     # the labs
-    "goodhart": Job("labs.goodhart:run", "Goodhart lab", long=True),
-    "algorithms": Job("labs.side_by_side:run", "Algorithms side by side", long=True),
-    "context_flip": Job("labs.context_flip:run", "Context flip lab", long=True),
+    "goodhart": Job("labs.goodhart:run", "Goodhart lab", long=True, told=True),
+    "algorithms": Job("labs.side_by_side:run", "Algorithms side by side", long=True, told=True),
+    "context_flip": Job("labs.context_flip:run", "Context flip lab", long=True, told=True),
     "flip_own": Job("labs.context_flip:score_own", "Scoring your sentence"),
     "instructions_pairs": Job("labs.instructions_models:write_pairs", "Writing the twelve pairs"),
     "instructions_models": Job(
@@ -67,7 +70,7 @@ JOBS = {
     "hack_again": Job(
         "labs.hacking_game:score_again", "Scoring the board again", slot="hack_search"
     ),
-    "hack_teach": Job("labs.hacking_game:reject_exploits", "Training it to reject them"),
+    "hack_teach": Job("labs.hacking_game:reject_exploits", "Training it to reject them", told=True),
     # the process
     "wake": Job("loop.model_choice:wake", "Waking the model"),
 }

@@ -31,20 +31,20 @@ def begin(order: Order) -> Iterator[Progress | dict]:
     """The job that was ordered. Nothing happens, and no torch is imported, before the first
     ``next``.
     """
-    work = catalogue.function_of(order.name)
-    if order.session is None:
-        yield from work(*order.args, **order.more)
-    else:
-        yield from kept(order.session, work(order.session, *order.args, **order.more))
+    function, session = catalogue.function_of(order.name), order.session
+    if session is None:
+        yield from function(*order.args, **order.more)
+        return
+    work = function(session, *order.args, **order.more)
+    yield from kept(session, work, told=catalogue.JOBS[order.name].told)
 
 
-def kept(session: Session, work: Iterator) -> Iterator[Progress | dict]:
-    """``work`` over ``session``, saved after a record, and at its end.
-
-    Meanwhile the session's folder says that something goes on: a server that is closed then leaves
-    a bundle that was interrupted; an idle one does not.
+def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progress | dict]:
+    """``work`` over ``session``, which is saved after a record that changed something, and at the
+    end. ``told``: as in the catalogue.
     """
-    _count(session, +1)
+    if told:
+        _count(session, +1)
     due = 0.0
     try:
         while True:
@@ -66,8 +66,10 @@ def kept(session: Session, work: Iterator) -> Iterator[Progress | dict]:
             work.close()
         finally:
             session.worker = None
-        if threading.main_thread().is_alive():  # else the process is ending, with this unfinished
+        if told and threading.main_thread().is_alive():  # else the process ends, this unfinished
             _count(session, -1)
+        else:
+            session.save_changes()
 
 
 def _count(session: Session, change: int) -> None:

@@ -6,8 +6,9 @@ safetensors; and run from there, in whatever process.
     FOLDER/policy/           a policy in training: a checkpoint, with its optimiser and its luck
     FOLDER/session/          the session's own checkpoints, where it keeps any
 
-``python -m rlhf_core.work.written FOLDER ...`` runs each and writes FOLDER/records.jsonl. Settings
-and briefs among the arguments are written by the name of their class. Imports torch.
+``python -m rlhf_core.work.written FOLDER ...`` runs each, and writes FOLDER/records.jsonl and
+FOLDER/after.json, the session as it then is. Settings and briefs among the arguments are written by
+the name of their class. Imports torch.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
 from rlhf_core.work import running
 
-JOB, RECORDS = "job.json", "records.jsonl"
+JOB, RECORDS, AFTER = "job.json", "records.jsonl", "after.json"
 _CLASSES = {
     cls.__name__: cls
     for cls in (Brief, *vars(settings).values())
@@ -122,10 +123,12 @@ def _argument(value: object) -> object:
 
 
 def records(folder: Path) -> Iterator[dict]:
-    """Run the job that ``folder`` holds; its records."""
+    """Run the job that ``folder`` holds; its records. After the last one stands what it changed."""
     session, name, args, more = read(folder)
     work = running.begin(running.Order(name, session, tuple(args), more))
-    return (item for item in work if not isinstance(item, Progress))
+    yield from (item for item in work if not isinstance(item, Progress))
+    after = json.dumps(saving.to_dict(session), ensure_ascii=False)
+    (folder / AFTER).write_text(after, encoding="utf-8")
 
 
 def main(folders: list[str]) -> int:

@@ -123,10 +123,11 @@ def compare(session: Session, jobs: dict, folder) -> None:
     for name, place in folders.items():
         lines = (place / written.RECORDS).read_text(encoding="utf-8").splitlines()
         there = [plain(json.loads(line)) for line in lines]
-        own, *_ = written.read(written.write(folder / f"{name}-here", session, name, *jobs[name]))
-        order = running.Order(name, own, jobs[name])
-        here = [plain(json.loads(json.dumps(item))) for item in drain(running.begin(order))]
-        assert there and there == here, name
+        here_place = written.write(folder / f"{name}-here", session, name, *jobs[name])
+        here = [plain(json.loads(json.dumps(item))) for item in written.records(here_place)]
+        assert there == here and (there or name == "hack_again"), name
+        after = [json.loads((one / written.AFTER).read_text()) for one in (place, here_place)]
+        assert plain(after[0]) == plain(after[1]), name
 
 
 def test_every_short_job_gives_the_same_records_in_a_fresh_process(tmp_path):
@@ -144,6 +145,7 @@ def test_every_short_job_gives_the_same_records_in_a_fresh_process(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_every_long_job_gives_the_same_records_in_a_fresh_process(tmp_path):
     session = made()
     drain(running.begin(running.Order("context_flip", session, SLOW["context_flip"])))
@@ -164,7 +166,7 @@ def test_knobs_that_were_moved_travel_with_the_state(tmp_path):
     session = made()
     session.choose("ppo", {"beta": 0.5, "temperature": 0.9})
     there, *_ = written.read(written.write(tmp_path / "job", session, "ppo"))
-    rows = [plain(row) for row in drain(tuning.ppo(there, STEPS))]
+    rows = [plain(row) for row in drain(tuning.ppo(there))]
     assert rows[-1]["beta"] == 0.5 and there.settings["ppo"]["temperature"] == 0.9
     assert "ppo_next" not in there.settings
 
