@@ -88,7 +88,7 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
         run = {
             "id": session.id,
             "status": status,
-            "brief": session.asked.brief.to_dict(),
+            "brief": state["asked"].pop("brief"),
             "judge": judged.rater(session),
             "model": state.pop("model"),
             "seed": state.pop("seed"),
@@ -133,6 +133,7 @@ def load(directory: str | Path) -> Session:
         data = {
             **data,
             **{name: run.get(name, {}) for name in ("id", "seed", "model", "settings")},
+            "asked": {**data["asked"], "brief": run["brief"]},
             "judged": {**data["judged"], "rankings": contents["rankings"], "imported": []},
             "tuned": {
                 **data["tuned"],
@@ -207,7 +208,7 @@ def from_before(run: dict, state: dict) -> dict:
         on_disk["step"] = state["step_on_disk"]
     asked = ("briefs", "older_count", "user_prompts", "candidate_sets", "drawn")
     return {
-        "asked": {"brief": run["brief"], **{k: state[k] for k in asked if k in state}},
+        "asked": {k: state[k] for k in asked if k in state},
         "judged": {
             "imported": state.get("imported", 0),
             "imports": annotation.get("imports", []),
@@ -250,6 +251,7 @@ def _named_branch(branch: dict) -> dict:
     if not isinstance(branch, dict) or not isinstance(branch.get("rounds"), list):
         return branch
     start = branch.get("start_file")
-    named = {"weights": "", "head": "", "log": branch.get("ppo_log"), **_named(branch)}
+    head = f"{start}.reward_model" if start else ""  # where the unfinished round has no step yet
+    named = {"weights": "", "head": head, "log": branch.get("ppo_log"), **_named(branch)}
     rows = [_named(row) for row in branch["rounds"]]
     return {**named, "rounds": rows, "start": f"{start}.policy" if start else ""}

@@ -16,11 +16,11 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm import language_model, model_list
-from rlhf_core.loop import model_choice, reward, scripted_rater, tuning, whole, workbench
+from rlhf_core.loop import model_choice, reward, scripted_rater, tuning, workbench
 from rlhf_core.session import asked, registry, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import bundle
-from rlhf_core.work import jobs
+from rlhf_core.work import jobs, running
 from ui import state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,6 +42,7 @@ def records(work) -> list[dict]:
 def tuned(**options) -> Session:
     """A session with comparisons, a reward model and a tuned model, all of the bundled one."""
     session = Session(**options)
+    session.store = saving.Folder() if session.directory else None
     records(scripted_rater.judge_for_me(session, 8))
     records(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
     records(tuning.ppo(session, SMALL))
@@ -55,8 +56,7 @@ def test_comparisons_stay_and_what_belongs_to_the_former_model_goes(folder):
     assert record["kind"] == "model" and session.model_name == str(folder)
     assert session.judged.rankings == ranked and asked.waiting(session) == 0
     assert (
-        session.learned.head is None
-        and weights.now(session) is None
+        session.learned.head == weights.now(session) == ""
         and session.tuned.metrics == []
         and session.history.current_round == 1
     )
@@ -72,7 +72,7 @@ def test_comparisons_stay_and_what_belongs_to_the_former_model_goes(folder):
     with pytest.raises(
         InputError, match="belong to another model"
     ):  # nothing of one model fits the other
-        whole.trunk_with(language_model.load(), session.tuned.weights)
+        workbench.trunk_with(language_model.load(), workbench.tuned_of(session))
 
 
 def test_the_choice_survives_a_reload_and_the_run_goes_on(folder, tmp_path):
@@ -112,10 +112,10 @@ def test_what_cannot_be_had_is_refused_and_the_session_keeps_its_model(
 
 
 def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
-    asked = []
+    fetching = []
 
     def fetched(name):
-        asked.append(name)
+        fetching.append(name)
         yield Progress("fetching", 1, 1)
 
     monkeypatch.setattr(model_choice, "fetch_aside", fetched)
@@ -123,8 +123,7 @@ def test_a_hub_model_is_fetched_first_and_loaded_then(folder, monkeypatch):
     monkeypatch.setattr(language_model, "download", lambda name, revision, tell, offline: folder)
     session = Session()
     records(model_choice.choose(session, "distilgpt2"))
-    language_model._load.cache_clear()
-    assert asked == ["distilgpt2"] and session.model_name == "distilgpt2"
+    assert fetching == ["distilgpt2"] and session.model_name == "distilgpt2"
 
 
 def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up_again(
@@ -132,10 +131,10 @@ def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up
 ):
     monkeypatch.setattr(workbench, "LARGE", 0)
     monkeypatch.setattr(workbench, "MOST_HELD", 1)
-    monkeypatch.setattr(workbench, "_LARGE", [])
     everybody = []
     for number in range(3):
         session = Session(model_name=str(folder), directory=tmp_path / str(number))
+        session.store = saving.Folder()
         session.judged.imported = [
             Pair("An opossum is", " a marsupial.", " a mood.", "a"),
             Pair("A ship is", " a big boat.", " my whole mood.", "a"),
@@ -144,45 +143,37 @@ def test_idle_sessions_of_a_large_model_put_their_policies_away_and_take_them_up
         records(tuning.ppo(session, SMALL))
         everybody.append(session)
     first, second, third = everybody
-    assert (
-        first.policy is None
-        and first.tuned.weights == "on disk"
-        and second.policy is not None
-        and third.policy is not None
-    )
+    live = [workbench.policy_of(session) is not None for session in everybody]
+    assert live == [False, True, True]
+    assert first.held == {} and weights.is_kept(first, first.tuned.weights), "it lies on disk"
     records(tuning.ppo(first, SMALL))
-    assert (
-        first.tuned.steps_done == 2
-        and second.policy is None
-        and isinstance(first.tuned.weights, dict)
-    )
+    assert first.tuned.steps_done == 2 and workbench.policy_of(second) is None
+    assert first.tuned.weights in first.held
 
 
 def test_a_session_that_cannot_be_written_keeps_its_policy(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(workbench, "LARGE", 0)
     monkeypatch.setattr(workbench, "MOST_HELD", 0)
-    monkeypatch.setattr(workbench, "_LARGE", [])
     session, other = (Session(model_name=str(folder), directory=tmp_path / name) for name in "ab")
     for one in (session, other):
+        one.store = saving.Folder()
         one.judged.imported = [Pair("An opossum is", " a marsupial.", " a mood.", "a")]
         records(reward.fit_reward_model(one, RewardModelSettings(reference_samples=64)))
     records(tuning.ppo(session, SMALL))
-    monkeypatch.setattr(
-        Session,
-        "save",
-        lambda self, *args, **options: (_ for _ in ()).throw(
-            bundle.BundleError("The disk is full.")
-        ),
-    )
-    records(other.ppo(SMALL))
-    assert session.policy is not None and isinstance(session.tuned.weights, dict)
+
+    def full(*_, **__):
+        raise errors.BundleError("The disk is full.")
+
+    monkeypatch.setattr(bundle, "write_bundle", full)
+    records(tuning.ppo(other, SMALL))
+    assert workbench.policy_of(session) is not None and session.tuned.weights in session.held
 
 
 # --- how long a step takes ------------------------------------------------------------------------
 
 
 def test_a_step_is_measured_once_and_one_that_fits_needs_no_offer(folder, monkeypatch):
-    monkeypatch.setattr(model_choice, "_TIMES", {})
+    monkeypatch.setattr(model_choice, "STEP_TIMES", {})
     session = Session(model_name=str(folder))
     (first,) = records(model_choice.time_a_step(session, SMALL))
     assert (
@@ -193,7 +184,7 @@ def test_a_step_is_measured_once_and_one_that_fits_needs_no_offer(folder, monkey
     monkeypatch.setattr(
         model_choice, "timed_step", None
     )  # known by now: nobody measures again, not even for another session
-    (second,) = records(Session(model_name=str(folder)).time_a_step(SMALL))
+    (second,) = records(model_choice.time_a_step(Session(model_name=str(folder)), SMALL))
     assert second["seconds"] == first["seconds"] and session.step_times == {
         model_list.settings_key(str(folder), SMALL): first
     }
@@ -206,9 +197,9 @@ def test_where_a_step_is_slow_the_first_settings_that_fit_are_offered(folder, mo
         yield Progress("timing a step", 0, 1)
         yield {"writing": float(settings.batch_size)}
 
-    monkeypatch.setattr(model_choice, "_TIMES", {})
+    monkeypatch.setattr(model_choice, "STEP_TIMES", {})
     monkeypatch.setattr(model_choice, "timed_step", timed)
-    (record,) = records(Session(model_name=str(folder)).time_a_step(PPOSettings()))
+    (record,) = records(model_choice.time_a_step(Session(model_name=str(folder)), PPOSettings()))
     assert record["seconds"] == 64.0 and record["workshop"]["seconds"] == 8.0
     assert record["workshop"]["settings"] == {
         "frozen_layers": 2,
@@ -221,7 +212,9 @@ def test_where_a_step_is_slow_the_first_settings_that_fit_are_offered(folder, mo
 
 def test_more_frozen_layers_than_the_model_has_are_refused(folder):
     with pytest.raises(InputError, match="3 layers; at most 2 can be frozen"):
-        records(Session(model_name=str(folder)).time_a_step(PPOSettings(frozen_layers=3)))
+        records(
+            model_choice.time_a_step(Session(model_name=str(folder)), PPOSettings(frozen_layers=3))
+        )
 
 
 # --- the pages ------------------------------------------------------------------------------------
@@ -232,7 +225,7 @@ def visit(monkeypatch, tmp_path):
     """(session, open): ``open(path)`` is the app at that page, in this session; the queue moves
     only when ``finish`` is called.
     """
-    still = jobs.JobQueue(threaded=False)
+    still = jobs.JobQueue(running.begin, threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     monkeypatch.setattr(state, "warm_up", lambda: "")
     monkeypatch.setattr(model_choice, "MOST_WAIT", 0.0)
@@ -307,11 +300,11 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
         yield Progress("timing a step", 0, 1)
         yield {"writing": float(settings.batch_size)}
 
-    monkeypatch.setattr(model_choice, "_TIMES", {})
+    monkeypatch.setattr(model_choice, "STEP_TIMES", {})
     monkeypatch.setattr(model_choice, "timed_step", timed)
     session, open_at, finish = visit
     asked.set_model(session, str(folder))
-    session.learned.head = object()
+    session.learned.head = "0" * 64
     app = open_at("pages/steps/ppo.py")
     assert app.button(key="ppo_play").disabled and not app.exception
     finish()
@@ -331,8 +324,9 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
 def test_what_another_session_has_measured_is_there_at_once(visit, folder):
     session, open_at, finish = visit
     records(
-        Session(model_name=str(folder)).time_a_step(
-            PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6)
+        model_choice.time_a_step(
+            Session(model_name=str(folder)),
+            PPOSettings(batch_size=8, minibatch_size=8, max_new_tokens=6),
         )
     )
     asked.set_model(session, str(folder))
@@ -349,6 +343,6 @@ def test_what_another_session_has_measured_is_there_at_once(visit, folder):
 
 def test_the_bundled_model_needs_no_measurement(visit):
     session, open_at, finish = visit
-    session.learned.head = object()
+    session.learned.head = "0" * 64
     app = open_at("pages/steps/ppo.py")
     assert not app.button(key="ppo_play").disabled and "a step**" not in words(app)

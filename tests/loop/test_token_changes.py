@@ -28,16 +28,18 @@ def nudged() -> Session:
     """A session whose tuned model is the original with a little noise on its last layer."""
     session = Session()
     state, generator = workbench.ready(session).trunk.state_dict(), torch.Generator().manual_seed(0)
-    session.tuned.weights = {
+    noisy = {
         n: t + (0.02 * torch.randn(t.shape, generator=generator) if n.startswith("h.3.") else 0)
         for n, t in state.items()
     }
+    session.tuned.weights = workbench.put(session, noisy)
     return session
 
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return next(item for item in nudged().token_changes(PAIR) if not isinstance(item, Progress))
+    work = token_changes.token_changes(nudged(), PAIR)
+    return next(item for item in work if not isinstance(item, Progress))
 
 
 def test_probabilities_are_those_of_the_original_model(record):
@@ -72,7 +74,8 @@ def test_the_largest_changes_come_first_and_each_once(record):
 
 def test_a_model_that_has_not_changed_changed_nothing():
     session = Session()
-    session.tuned.weights = dict(workbench.ready(session).trunk.state_dict())
+    same = dict(workbench.ready(session).trunk.state_dict())
+    session.tuned.weights = workbench.put(session, same)
     record = next(
         item
         for item in token_changes.token_changes(session, PAIR)
@@ -87,7 +90,7 @@ def test_a_model_that_has_not_changed_changed_nothing():
 
 def test_without_a_tuned_model_it_says_so():
     with pytest.raises(InputError, match="no tuned model yet"):
-        list(Session().token_changes(PAIR))
+        list(token_changes.token_changes(Session(), PAIR))
     session = nudged()
     with pytest.raises(InputError, match="prompt is empty"):
         list(token_changes.token_changes(session, {**PAIR, "prompt": " "}))

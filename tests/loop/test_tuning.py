@@ -17,7 +17,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.evaluation import token_view
 from rlhf_core.judging import briefs
-from rlhf_core.loop import replay, reward, scripted_rater, tuning, whole, workbench, writing
+from rlhf_core.loop import replay, reward, run_log, scripted_rater, tuning, workbench, writing
 from rlhf_core.session import asked, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
@@ -64,6 +64,7 @@ def learned(tmp_path_factory):
         directory=tmp_path_factory.mktemp("studio") / "run",
         id="studio-session16",
     )
+    session.store = saving.Folder()
     run(writing.generate_pool(session, 8))
     run(scripted_rater.judge_for_me(session, 8))
     run(reward.fit_reward_model(session, FEW))
@@ -73,7 +74,7 @@ def learned(tmp_path_factory):
 
 def reopened(directory) -> Session:
     session = saving.load(directory)
-    session.restartable = True
+    session.restartable, session.store = True, saving.Folder()
     return session
 
 
@@ -174,24 +175,24 @@ def test_back_to_a_step_and_on_is_the_same_as_never_having_gone_further(finished
     assert numbers(steered) == numbers(finished)[: step + 1] and {
         row["step"] for row in steered.tuned.samples
     } == set(range(step + 1))
-    assert (steered.tuned.weights is None) == (step == 0)
+    assert (steered.tuned.weights == "") == (step == 0)
     on_from(steered, step)
     assert numbers(steered) == numbers(finished) and steered.tuned.samples == finished.tuned.samples
     assert (
-        same(steered.tuned.weights, finished.tuned.weights)
+        same(workbench.tuned_of(steered), workbench.tuned_of(finished))
         and steered.tuned.log == finished.tuned.log
     )
 
 
 def test_a_reopened_run_goes_on_as_if_never_closed(finished, steered):
-    assert steered.policy is None and steered.tuned.steps_done == 7
+    assert workbench.policy_of(steered) is None and steered.tuned.steps_done == 7
     steered.tuned.metrics, steered.tuned.samples = (
         [row for row in rows if row["step"] <= 6]
         for rows in (steered.tuned.metrics, steered.tuned.samples)
     )  # killed between two saves
     on_from(steered, 6)
     assert numbers(steered) == numbers(finished) and same(
-        steered.tuned.weights, finished.tuned.weights
+        workbench.tuned_of(steered), workbench.tuned_of(finished)
     )
 
 
@@ -226,7 +227,7 @@ def test_a_stop_while_going_back_changes_nothing(steered):
         numbers(steered),
         steered.tuned.log,
         checkpoint_folder.steps_in(weights.checkpoints(steered)),
-    ) == before and steered.policy is None
+    ) == before and workbench.policy_of(steered) is None
 
 
 @pytest.mark.parametrize("step", [-1, 8, None, 2.5])
@@ -234,7 +235,7 @@ def test_a_step_that_is_not_there_is_refused_in_words(steered, step):
     with pytest.raises(InputError, match="stands at step 7"):
         run(tuning.restart_from(steered, step))
     with pytest.raises(InputError, match="no steps yet"):
-        run(Session().restart_from(0))
+        run(tuning.restart_from(Session(), 0))
 
 
 def test_going_back_before_a_new_reward_model_uses_the_one_of_then(fresh):
@@ -249,9 +250,9 @@ def test_going_back_before_a_new_reward_model_uses_the_one_of_then(fresh):
     assert run(tuning.restart_from(fresh, 3))[0]["exact"] is True
     run(tuning.ppo(fresh, changed(steps=1)))
     assert numbers(fresh) == all_of_them
-    assert run(tuning.restart_from(fresh, 1))[0]["exact"] is True and fresh.policy.batch is None, (
-        "the next step is scored by today's reward model"
-    )
+    assert run(tuning.restart_from(fresh, 1))[0]["exact"] is True
+    policy = workbench.policy_of(fresh)
+    assert policy.batch is None, "the next step is scored by today's reward model"
     run(tuning.ppo(fresh, changed(steps=1)))
     assert [row["reward_model"] for row in fresh.tuned.metrics] == [1, 1, 2]
 
@@ -299,7 +300,7 @@ def test_the_command_line_keeps_no_checkpoints(learned, tmp_path, monkeypatch):
 def test_a_run_that_breaks_says_so_in_the_session(fresh, monkeypatch):
     run(tuning.ppo(fresh, changed(steps=1)))
     monkeypatch.setattr(
-        type(fresh.learned.head), "score", lambda self, pooled: pooled[:, 0] * float("nan")
+        type(workbench.head_of(fresh)), "score", lambda self, pooled: pooled[:, 0] * float("nan")
     )
     with pytest.raises(ppo.TrainingDiverged):
         run(tuning.ppo(fresh, changed(steps=1)))
@@ -392,7 +393,7 @@ def test_a_full_disk_does_not_stop_the_training(fresh, monkeypatch):
 # --- token by token -------------------------------------------------------------------------------
 
 
-def test_the_token_view_is_the_engines_own_numbers(fresh):
+def test_the_token_view_is_the_engines_own_numbers(fresh, monkeypatch):
     seen = []
     train = ppo.train
 
@@ -403,11 +404,8 @@ def test_the_token_view_is_the_engines_own_numbers(fresh):
                 seen.append((batch, r.full_logprobs.clone(), batch.ref_full_logprobs.clone()))
             yield item
 
-    tuning.train = spy
-    try:
-        run(tuning.ppo(fresh, changed(steps=2, epochs=2)))
-    finally:
-        tuning.train = train
+    monkeypatch.setattr(run_log, "train", spy)
+    run(tuning.ppo(fresh, changed(steps=2, epochs=2)))
     lm = workbench.ready(fresh)
     batch, now, original = seen[1]
     trace = fresh.tuned.traces[1]
@@ -505,7 +503,7 @@ def test_another_model_half_way_forgets_the_run(steered):
         run(tuning.ppo(steered, changed(steps=1)))
 
 
-def test_steps_module_keeps_its_promise_about_small_models():
-    assert whole.SAVE_WEIGHTS_EVERY == checkpoint_folder.EVERY, (
+def test_weights_and_checkpoints_are_of_the_same_steps():
+    assert weights.SAVE_EVERY == checkpoint_folder.EVERY, (
         "weights and checkpoints of a large model are of the same step"
     )

@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny_models import one_thread, tiny_gpt2  # noqa: F401
 
-from rlhf_core.common.errors import InputError, PreferenceError, SettingsError
+from rlhf_core.common.errors import BundleError, InputError, PreferenceError, SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SamplingSettings
 from rlhf_core.judging import briefs
@@ -25,9 +26,10 @@ from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import texts
 from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
 from rlhf_core.loop.replay import replay
-from rlhf_core.session import asked, judged, registry, rounds, saving
-from rlhf_core.session.state import MAX_ROUNDS, MAX_USER_PROMPTS, ON_DISK, Session
-from rlhf_core.store.bundle import BundleError, read_bundle
+from rlhf_core.session import asked, judged, registry, rounds, saving, weights
+from rlhf_core.session.state import Session
+from rlhf_core.store.bundle import read_bundle
+from rlhf_core.work import running
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
 SHORT = PPOSettings(steps=2, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=8)
@@ -36,6 +38,21 @@ BIOLOGY, MEMES = briefs.PRESETS["biology-homework"], briefs.PRESETS["meme-bot"]
 
 def run(work) -> list[dict]:
     return [item for item in work if not isinstance(item, Progress)]
+
+
+def job(session: Session, name: str, *args):
+    """The job as the worker drives it."""
+    return running.begin(running.Order(name, session, args))
+
+
+def kept(session: Session) -> Session:
+    """Saved with every change, as the app's sessions are."""
+    session.store = saving.Folder()
+    return session
+
+
+def reopened(directory) -> Session:
+    return kept(saving.load(directory))
 
 
 def rank_longest_first(session: Session, count: int) -> None:
@@ -59,6 +76,8 @@ def rank_longest_first(session: Session, count: int) -> None:
 def learned(directory=None, **options) -> Session:
     """A session with judgements and a reward model."""
     session = Session(BIOLOGY, directory=directory, **options)
+    if directory is not None:
+        kept(session)
     rank_longest_first(session, 8)
     run(reward.fit_reward_model(session, FEW))
     return session
@@ -66,7 +85,7 @@ def learned(directory=None, **options) -> Session:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> Session:
-    """A session with judgements, a reward model and two PPO steps, saved. Never changed by a test."""
+    """A session with judgements, a reward model, two PPO steps, saved. No test changes it."""
     session = learned(tmp_path_factory.mktemp("session") / "run", id="saved-session-16")
     run(tuning.ppo(session, SHORT))
     saving.save(session)
@@ -82,7 +101,7 @@ def saved(original):
 @pytest.fixture
 def tuned(saved, tmp_path) -> Session:
     """A copy of that session, reopened."""
-    return saving.load(shutil.copytree(saved, tmp_path / "run"))
+    return reopened(shutil.copytree(saved, tmp_path / "run"))
 
 
 def same(a: dict, b: dict) -> bool:
@@ -91,7 +110,7 @@ def same(a: dict, b: dict) -> bool:
 
 def set_of(session: Session, *texts: str, prompt: str = "A cat is") -> dict:
     """A candidate set that nobody had to write."""
-    return whole.add_set(session, prompt, list(texts), [True] * len(texts), 0)
+    return asked.add_set(session, prompt, list(texts), [True] * len(texts), 0)
 
 
 # --- prompts --------------------------------------------------------------------------------------
@@ -126,11 +145,11 @@ def test_own_prompts_are_kept_once_and_bounded():
     ]
     asked.add_prompt(session, BIOLOGY.training_prompts[0])
     assert asked.training_prompts(session).count(BIOLOGY.training_prompts[0]) == 1
-    for i in range(MAX_USER_PROMPTS - 2):
+    for i in range(asked.MAX_USER_PROMPTS - 2):
         asked.add_prompt(session, f"Prompt {i} is")
-    with pytest.raises(InputError, match=f"already has {MAX_USER_PROMPTS} prompts"):
+    with pytest.raises(InputError, match=f"already has {asked.MAX_USER_PROMPTS} prompts"):
         asked.add_prompt(session, "One more is")
-    assert len(session.asked.user_prompts) == MAX_USER_PROMPTS
+    assert len(session.asked.user_prompts) == asked.MAX_USER_PROMPTS
 
 
 def test_a_brief_without_prompts_needs_one():
@@ -190,7 +209,10 @@ def test_a_brief_without_evaluation_prompts_is_judged_on_prompts_that_nothing_le
     row = set_of(session, " a.", " b.", prompt=ranked)
     judged.add_ranking(session, row["id"], groups=[[0], [1]])
     asked.add_prompt(session, typed)
-    assert set(whole.evaluation_prompts(session)) == set(briefs.FEATURED_PROMPTS) - {ranked, typed}
+    assert set(comparing.evaluation_prompts(session)) == set(briefs.FEATURED_PROMPTS) - {
+        ranked,
+        typed,
+    }
 
 
 # --- judgements -----------------------------------------------------------------------------------
@@ -315,24 +337,19 @@ def test_a_reward_model_without_a_preference_is_refused(judgements, words):
         )
     with pytest.raises(InputError, match=words):
         run(reward.fit_reward_model(session, FEW))
-    assert session.learned.head is None and session.learned.fit_records == []
+    assert session.learned.head == "" and session.learned.fit_records == []
 
 
 def test_steps_out_of_order_are_refused_in_words():
     session = Session()
+    without_rater = Session(dataclasses.replace(BIOLOGY, wanted=None))
     for work, words in (
         (tuning.ppo(session, SHORT), "PPO needs a reward model"),
         (comparing.evaluate(session, 4), "no tuned model yet"),
         (comparing.compare(session, "A cat is"), "no tuned model yet"),
-        (whole.score_texts(session, "A cat is", [" a."]), "no trained reward model"),
-        (
-            Session(dataclasses.replace(BIOLOGY, wanted=None)).judge_for_me(1),
-            "has no scripted rater",
-        ),
-        (
-            Session(dataclasses.replace(BIOLOGY, wanted=None)).run_once(2, 1),
-            "has no scripted rater",
-        ),
+        (reward.score_texts(session, "A cat is", [" a."]), "no trained reward model"),
+        (scripted_rater.judge_for_me(without_rater, 1), "has no scripted rater"),
+        (whole.run_once(without_rater, 2, 1), "has no scripted rater"),
     ):
         with pytest.raises(InputError, match=words):
             run(work)
@@ -371,7 +388,7 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
         ([lm.encode("z")[0]], "same answer every time"),
         ([lm.encode("z")[0], lm.end_id], "too few different answers to rank 8 at a time"),
     ):
-        session.history.start = says_only(lm, *tokens)
+        session.history.start = workbench.put(session, says_only(lm, *tokens))
         work = scripted_rater.judge_for_me(session, 6, 8)
         with pytest.raises(InputError, match=words):
             for _ in range(500):
@@ -383,7 +400,6 @@ def test_a_model_with_too_little_to_say_ends_the_rater_instead_of_keeping_it_bus
 
 
 def test_a_stopped_or_refused_fit_leaves_the_former_one(tuned):
-    workbench.ready(tuned)
     model, records, summary = tuned.learned.head, tuned.learned.fit_records, tuned.learned.summary
     work = reward.fit_reward_model(tuned, FEW)
     while isinstance(next(work), Progress):
@@ -413,18 +429,20 @@ def test_a_new_reward_model_scores_the_next_step():
     ]  # the opposite taste
     run(reward.fit_reward_model(session, FEW))
     seen = []
-    lm, score = workbench.ready(session), session.learned.head.score
-    session.learned.head.score = lambda pooled: seen.append(pooled) or score(pooled)
+    lm, head = workbench.ready(session), workbench.head_of(session)
+    score = head.score
+    head.score = lambda pooled: seen.append(pooled) or score(pooled)
     run(tuning.ppo(session, dataclasses.replace(SHORT, steps=1)))
     assert len(seen) == 2 and [row["step"] for row in session.tuned.metrics] == [
         0,
         1,
         2,
     ]  # a fresh batch before the step and one after it
-    assert session.policy.batch.scores.tolist() == pytest.approx(
+    policy = workbench.policy_of(session)
+    assert policy.batch.scores.tolist() == pytest.approx(
         [row["reward"] for row in session.tuned.samples if row["step"] == 2]
     )
-    assert lm.trunk is not session.policy.trunk
+    assert lm.trunk is not policy.trunk
 
 
 def test_rewards_and_features_of_a_text_do_not_depend_on_its_neighbours(tuned):
@@ -467,7 +485,7 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
     )
     text = sample["text"] if sample else " tired."
     prompt = sample["prompt"] if sample else "A cat is"
-    (row,) = run(whole.score_texts(tuned, prompt, [text]))
+    (row,) = run(reward.score_texts(tuned, prompt, [text]))
     if sample and lm.encode(text) == lm.encode(lm.decode(lm.encode(text))):
         assert row["reward"] == pytest.approx(sample["reward"], abs=0.02)
     ids, answer = lm.encode(prompt), lm.encode(text) + [lm.end_id]
@@ -483,7 +501,7 @@ def test_a_texts_score_is_what_training_gave_it_and_its_logprob_transformers(tun
 def test_a_model_that_has_not_changed_writes_the_same_after_as_before(tuned):
     """Common random numbers: what differs between before and after is the model alone."""
     lm = workbench.ready(tuned)
-    tuned.tuned.weights = {name: tensor.clone() for name, tensor in lm.trunk.state_dict().items()}
+    tuned.tuned.weights = workbench.put(tuned, dict(lm.trunk.state_dict()))
     (record,) = run(comparing.evaluate(tuned, count=6, seed=4))
     assert (record["wins"], record["ties"], record["losses"]) == (0, 6, 0) and record[
         "sentence"
@@ -530,7 +548,7 @@ def test_frozen_layers_train_the_top_alone():
     base = workbench.ready(session).trunk.state_dict()
     changed = {
         name.split(".")[0] if not name.startswith("h.") else name[:3]
-        for name, tensor in session.tuned.weights.items()
+        for name, tensor in workbench.tuned_of(session).items()
         if not torch.equal(tensor, base[name])
     }
     assert changed == {f"h.{i}" for i in range(2, workbench.ready(session).trunk.layers)} | {"ln_f"}
@@ -540,9 +558,8 @@ def test_frozen_layers_train_the_top_alone():
 
 
 def test_rounds_are_bounded(tuned):
-    workbench.ready(tuned)
-    tuned.history.current_round = MAX_ROUNDS
-    with pytest.raises(InputError, match=f"at most {MAX_ROUNDS} rounds"):
+    tuned.history.current_round = rounds.MAX_ROUNDS
+    with pytest.raises(InputError, match=f"at most {rounds.MAX_ROUNDS} rounds"):
         rounds.start_next(tuned)
 
 
@@ -564,7 +581,8 @@ def test_a_round_is_summed_up_in_numbers(tuned):
 
 def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
     lm = workbench.ready(tuned)
-    tuned.tuned.weights = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
+    only = says_only(lm, lm.encode("z")[0], lm.encode("y")[0])
+    tuned.tuned.weights = workbench.put(tuned, only)
     rounds.start_next(tuned)
     run(writing.generate(tuned, "An opossum is", SamplingSettings(candidates=6, max_new_tokens=6)))
     run(writing.generate_pool(tuned, 2))
@@ -579,35 +597,22 @@ def test_the_next_rounds_answers_come_from_the_tuned_model(tuned):
 
 def test_everything_comes_back(saved, original):
     session, bundle = saving.load(saved), read_bundle(saved)
-    assert (
-        session.learned.head == session.tuned.weights == ON_DISK
-        and session.history.start is None
-        and session.on_disk["step"] == 2
-    )
-    workbench.ready(session)
-    assert same(session.tuned.weights, bundle["tensors"]["policy"]) and same(
-        session.learned.head.tensors(), bundle["tensors"]["reward_model"]
-    )
-    fields = (
-        "id",
-        "brief",
-        "model_name",
-        "seed",
-        "user_prompts",
-        "rankings",
-        "votes",
-        "rounds",
-        "metrics",
-        "samples",
-        "fit_records",
-        "reward_summary",
-        "drawn",
-    )
-    assert same(session.tuned.weights, original.tuned.weights) and same(
-        session.learned.head.tensors(), original.learned.head.tensors()
-    )
-    for name in fields:
+    assert session.held == {}, "nothing heavy is read before it is needed"
+    assert session.learned.head and session.tuned.weights and session.history.start == ""
+    assert session.on_disk["step"] == 2
+    assert same(workbench.tuned_of(session), bundle["tensors"]["policy"])
+    assert same(workbench.head_of(session).tensors(), bundle["tensors"]["reward_model"])
+    assert same(workbench.tuned_of(session), workbench.tuned_of(original))
+    mine, theirs = workbench.head_of(session).tensors(), workbench.head_of(original).tensors()
+    assert same(mine, theirs)
+    for name in ("id", "model_name", "model_hash", "seed", "settings", "labs", "judged", "history"):
         assert getattr(session, name) == getattr(original, name), name
+    for name in ("head", "fit_records", "summary"):
+        assert getattr(session.learned, name) == getattr(original.learned, name), name
+    for name in ("weights", "run", "log", "metrics", "samples", "evaluation", "broke"):
+        assert getattr(session.tuned, name) == getattr(original.tuned, name), name
+    for name in ("brief", "briefs", "older_count", "user_prompts", "drawn"):
+        assert getattr(session.asked, name) == getattr(original.asked, name), name
     assert [
         {k: v for k, v in row.items() if k != "tokens"} for row in original.asked.candidate_sets
     ] == session.asked.candidate_sets
@@ -635,7 +640,7 @@ def test_a_conservative_run_is_kept_and_replays(tmp_path):
 
 def test_tuned_weights_are_used_after_reopening(tuned):
     lm = workbench.ready(tuned)
-    tuned.tuned.weights = says_only(lm, lm.encode("z")[0])
+    tuned.tuned.weights = workbench.put(tuned, says_only(lm, lm.encode("z")[0]))
     saving.save(tuned)
     again = saving.load(tuned.directory)
     (record,) = run(comparing.compare(again, "An opossum is", seed=3))
@@ -654,9 +659,7 @@ def test_a_brief_change_is_a_change_on_disk_too(tuned):
     again = saving.load(tuned.directory)
     assert again.asked.brief == MEMES and again.judged.rankings == made
     assert (
-        again.learned.head is None
-        and again.tuned.weights is None
-        and again.history.start is None
+        again.learned.head == again.tuned.weights == again.history.start == ""
         and again.tuned.metrics == []
     )
     tensors = read_bundle(tuned.directory)["tensors"]
@@ -668,25 +671,25 @@ def test_an_edit_of_the_same_brief_keeps_what_was_learned(tuned):
     again = saving.load(tuned.directory)
     assert (
         again.asked.brief.version == BIOLOGY.version + 1
-        and again.learned.head == again.tuned.weights == ON_DISK
+        and again.learned.head == tuned.learned.head != ""
+        and again.tuned.weights == tuned.tuned.weights != ""
         and again.tuned.steps_done == 2
     )
 
 
 @pytest.mark.parametrize(
-    "action", [lambda s: s.roll_back(0), lambda s: s.restart_round()], ids=["roll back", "restart"]
+    "action", [lambda s: rounds.roll_back(s, 0), rounds.restart], ids=["roll back", "restart"]
 )
 @pytest.mark.parametrize("needed", [False, True])
 def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, needed):
     if needed:
-        workbench.ready(tuned)
+        workbench.tuned_of(tuned)
     action(tuned)
     again = saving.load(tuned.directory)
     assert (
         again.tuned.metrics == []
-        and again.tuned.weights is None
-        and again.history.start is None
-        and again.learned.head == ON_DISK
+        and again.tuned.weights == again.history.start == ""
+        and again.learned.head == tuned.learned.head != ""
     )
     run(tuning.ppo(again, dataclasses.replace(SHORT, steps=1)))
     assert again.tuned.metrics[0]["kl_to_reference"] < 1e-3  # it starts from the original
@@ -696,7 +699,7 @@ def test_steps_that_were_taken_back_stay_taken_back_on_disk(tuned, action, neede
 def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tuned, needed):
     expected = read_bundle(tuned.directory)["tensors"]["policy"]
     if needed:
-        workbench.ready(tuned)
+        workbench.tuned_of(tuned)
     rounds.start_next(tuned)
     again = saving.load(tuned.directory)
     assert (again.history.current_round, len(again.history.rounds), again.tuned.steps_done) == (
@@ -705,33 +708,30 @@ def test_a_new_round_starts_from_the_last_ones_weights_also_after_reopening(tune
         0,
     )
     for session in (tuned, again):
-        workbench.ready(session)
-        assert same(session.history.start, expected) and session.tuned.weights is None
+        assert same(workbench.start_of(session), expected) and session.tuned.weights == ""
     run(tuning.ppo(tuned, dataclasses.replace(SHORT, steps=1)))
-    assert not same(tuned.tuned.weights, expected) and same(
-        rounds.take_out(tuned, tuned.history.rounds[0]["file"])[0], expected
-    )
+    assert not same(workbench.tuned_of(tuned), expected)
+    assert same(workbench.tensors_of(tuned, tuned.history.rounds[0]["weights"]), expected)
     rounds.roll_back(tuned, 1)
-    assert same(tuned.history.start, expected)
+    assert same(workbench.start_of(tuned), expected)
 
 
 @pytest.mark.parametrize(
-    "action", [lambda s: s.restart_round(), lambda s: s.roll_back(1)], ids=["restart", "roll back"]
+    "action", [rounds.restart, lambda s: rounds.roll_back(s, 1)], ids=["restart", "roll back"]
 )
 def test_a_reopened_round_starts_over_from_what_it_started_from(tuned, action):
     first = read_bundle(tuned.directory)["tensors"]["policy"]
     rounds.start_next(tuned)
     run(tuning.ppo(tuned, dataclasses.replace(SHORT, steps=1)))
-    again = saving.load(tuned.directory)
+    again = reopened(tuned.directory)
     action(again)
     assert (
         again.history.current_round == 2
-        and again.tuned.weights is None
+        and again.tuned.weights == ""
         and same(read_bundle(again.directory)["tensors"]["policy"], first)
     )
     once_more = saving.load(again.directory)
-    workbench.ready(once_more)
-    assert same(once_more.history.start, first) and once_more.tuned.steps_done == 0
+    assert same(workbench.start_of(once_more), first) and once_more.tuned.steps_done == 0
 
 
 def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_path):
@@ -747,37 +747,33 @@ def test_a_reopened_session_can_be_saved_elsewhere_with_its_weights(saved, tmp_p
 def test_a_session_killed_between_two_saves_of_its_weights_goes_on_from_the_weights(
     tuned, monkeypatch
 ):
-    monkeypatch.setattr(
-        whole, "SMALL", 0
-    )  # as if the model were a large one, whose weights are not saved at every step
-    workbench.ready(tuned)
-    weights, metrics = tuned.tuned.weights, tuned.tuned.metrics
-    work = tuning.ppo(tuned, dataclasses.replace(SHORT, steps=4))
+    # As if the model were a large one, whose weights are not saved at every step.
+    monkeypatch.setattr(weights, "SMALL", 0)
+    before, metrics = workbench.tuned_of(tuned), tuned.tuned.metrics
+    work = job(tuned, "ppo", dataclasses.replace(SHORT, steps=4))
     while tuned.tuned.steps_done < 4:
         next(work)
-    killed = saving.load(
-        shutil.copytree(tuned.directory, tuned.directory.with_name("killed"))
-    )  # what lies on disk at this moment
+    # What lies on disk at this moment:
+    killed = reopened(shutil.copytree(tuned.directory, tuned.directory.with_name("killed")))
     work.close()
     assert (
         killed.tuned.metrics == metrics
         and {row["step"] for row in killed.tuned.samples} == {0, 1, 2}
         and "weights are those of step 2" in killed.note
     )
-    workbench.ready(killed)
-    assert same(killed.tuned.weights, weights)
+    assert same(workbench.tuned_of(killed), before)
     run(tuning.ppo(killed, dataclasses.replace(SHORT, steps=1)))
     assert [row["step"] for row in killed.tuned.metrics] == [0, 1, 2, 3]
     closed = saving.load(
         tuned.directory
     )  # a stop, other than a kill, saves the weights of the last finished step
     assert closed.tuned.steps_done == 4 and same(
-        read_bundle(tuned.directory)["tensors"]["policy"], tuned.tuned.weights
+        read_bundle(tuned.directory)["tensors"]["policy"], workbench.tuned_of(tuned)
     )
 
 
 def test_imported_and_own_judgements_are_told_apart_after_reopening(tmp_path):
-    session = Session(directory=tmp_path / "run")
+    session = kept(Session(directory=tmp_path / "run"))
     session.judged.imported = [
         Pair("A yak is", " x.", f" y{i}.", "a", annotator="Kim") for i in range(3)
     ]
@@ -803,10 +799,10 @@ def test_weights_of_another_model_are_not_laid_over_this_one(tuned):
 
 
 def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
-    tuned.delete()
+    tuned.store.delete(tuned)
     assert not tuned.directory.exists()
     asked.add_prompt(tuned, "A yak is")
-    tuned.autosave(weights=True)
+    rounds.restart(tuned)
     assert not tuned.directory.exists()
 
 
@@ -824,12 +820,28 @@ def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
 # --- the process's sessions -----------------------------------------------------------------------
 
 
+clock = SimpleNamespace(ahead=0.0)  # seconds that the registry's clock is ahead of the real one
+
+
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(registry, "_SESSIONS", {})
-    monkeypatch.setattr(registry, "_SWEPT", 0.0)
+    monkeypatch.setattr(registry, "time", SimpleNamespace(time=lambda: time.time() + clock.ahead))
+    clock.ahead += 100
     return tmp_path / "runs"
+
+
+def tidied() -> Session:
+    """A session that somebody begins a minute later: the registry tidies up."""
+    clock.ahead += 61
+    return registry.create()
+
+
+def leave_the_memory(monkeypatch) -> None:
+    """What a restart of the server does to all sessions."""
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "MOST", 0)
+        tidied()
 
 
 def test_ids_cannot_be_guessed_and_nothing_is_written_before_there_is_something_to_keep(runs):
@@ -840,7 +852,7 @@ def test_ids_cannot_be_guessed_and_nothing_is_written_before_there_is_something_
 def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
     session = registry.create(MEMES)
     asked.add_prompt(session, "A yak is")
-    monkeypatch.setattr(registry, "_SESSIONS", {})
+    leave_the_memory(monkeypatch)
     again = registry.get(session.id)
     assert (
         again is not session
@@ -854,7 +866,9 @@ def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
 def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
     session = registry.create(MEMES)
     monkeypatch.setattr(
-        whole, "evaluate", lambda *_: iter([{"kind": "evaluation"}, {"kind": "more"}])
+        comparing,
+        "evaluate",
+        lambda *_: (record for record in ({"kind": "evaluation"}, {"kind": "more"})),
     )
 
     def after_a_crash() -> tuple[str, str]:
@@ -867,16 +881,16 @@ def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
 
     asked.add_prompt(session, "A yak is")
     assert after_a_crash() == ("done", ""), "nobody was interrupted in reading"
-    work = comparing.evaluate(session)
+    work = job(session, "evaluate")
     next(work)
     assert after_a_crash()[0] == "interrupted"
     asked.add_prompt(session, "A gnu is")  # saved by the page, while the worker works
     assert after_a_crash()[0] == "interrupted" and "This run was interrupted" in after_a_crash()[1]
     work.close()  # stopped by its button
     assert after_a_crash() == ("done", "")
-    list(comparing.evaluate(session))
+    list(job(session, "evaluate"))
     assert after_a_crash() == ("done", "")
-    work = comparing.evaluate(session)
+    work = job(session, "evaluate")
     next(work)
     monkeypatch.setattr(
         "threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})()
@@ -926,7 +940,7 @@ def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monke
     for session in (one, other):
         asked.add_prompt(session, "A yak is")
     registry.delete(one.id)
-    monkeypatch.setattr(registry, "_SESSIONS", {})
+    leave_the_memory(monkeypatch)
     registry.delete(other.id)
     assert (
         list(runs.iterdir()) == []
@@ -935,8 +949,11 @@ def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monke
     )
 
 
-def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved, monkeypatch):
-    idle, busy = registry.create(), registry.create()
+def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved):
+    clock.ahead -= 2 * registry.KEPT_SECONDS
+    idle = registry.create()
+    clock.ahead += 2 * registry.KEPT_SECONDS
+    busy = registry.create()
     for session in (idle, busy):
         asked.add_prompt(session, "A yak is")
     shutil.copytree(saved, runs / "my-own-run")  # what a person wrote there with the command line
@@ -944,9 +961,7 @@ def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved, monkeypa
     past = time.time() - 2 * registry.KEPT_SECONDS
     for folder in (idle.directory, busy.directory, runs / "my-own-run"):
         os.utime(folder / "run.json", (past, past))
-    registry._SESSIONS[idle.id] = (idle, past)
-    monkeypatch.setattr(registry, "_SWEPT", 0.0)
-    registry.create()
+    tidied()
     assert not idle.directory.exists() and registry.get(idle.id) is None
     assert registry.get(busy.id) is busy and busy.directory.exists()
     assert (runs / "my-own-run" / "run.json").is_file() and (runs / "notes").is_dir()
@@ -955,17 +970,16 @@ def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved, monkeypa
 def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
     monkeypatch.setattr(registry, "MOST", 3)
     made = []
-    for number in range(5):
+    for _ in range(5):
         session = registry.create()
         asked.add_prompt(session, "A yak is")
-        registry._SESSIONS[session.id] = (session, time.time() - 100 + number)
+        clock.ahead += 1
         made.append(session)
-    monkeypatch.setattr(registry, "_SWEPT", 0.0)
-    registry.create()
-    assert [session.id in registry._SESSIONS for session in made[:2]] == [False, False] and len(
-        registry._SESSIONS
-    ) <= 4
-    assert registry.get(made[0].id).asked.user_prompts == ["A yak is"]  # back from disk
+    new = tidied()
+    found = [registry.get(session.id) for session in made]
+    still = [one is session for one, session in zip(found, made, strict=True)]
+    assert still == [False, False, False, True, True] and registry.get(new.id) is new
+    assert found[0].asked.user_prompts == ["A yak is"]  # back from disk
 
 
 def test_a_gain_is_not_reckoned_across_two_reward_models():
@@ -991,7 +1005,7 @@ def test_training_anew_is_counted_and_marks_the_steps(tuned):
 
 
 def test_whether_an_answer_ended_is_kept_across_a_change_of_brief(tmp_path):
-    session = Session(directory=tmp_path / "run")
+    session = kept(Session(directory=tmp_path / "run"))
     row = set_of(session, " a", " b.")
     row["finished"] = [False, True]
     judged.add_ranking(session, row["id"], groups=[[1], [0]])
@@ -1005,11 +1019,11 @@ def test_whether_an_answer_ended_is_kept_across_a_change_of_brief(tmp_path):
     assert saving.load(tmp_path / "run").judged.rankings[0].finished == [False, True]
 
 
-def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tmp_path, tuned):
+def test_layers_that_were_frozen_can_stay_frozen_after_reopening(tuned):
     rounds.restart(tuned)
     frozen = dataclasses.replace(SHORT, frozen_layers=2, steps=1)
     run(tuning.ppo(tuned, frozen))
-    again = saving.load(tuned.directory)
+    again = reopened(tuned.directory)
     run(tuning.ppo(again, frozen))
     assert again.tuned.steps_done == 2
     run(tuning.ppo(again, dataclasses.replace(SHORT, frozen_layers=0, steps=1)))
@@ -1021,24 +1035,30 @@ def test_a_room_that_wants_the_same_reference_samples_writes_them_once(monkeypat
     """Two sessions at the same moment: the second waits for what the first writes; where the first
     stands still, it writes them itself.
     """
-    monkeypatch.setattr(whole, "_POOLS", type(whole._POOLS)())
     written = []
-    real = whole.write
-    monkeypatch.setattr(whole, "write", lambda *a, **k: written.append(1) or real(*a, **k))
-    one, two = (Session(briefs.PRESETS["biology-homework"], seed=seed) for seed in (1, 2))
+    real = workbench.write
+    monkeypatch.setattr(workbench, "write", lambda *a, **k: written.append(1) or real(*a, **k))
+    one, two = (Session(BIOLOGY, seed=seed) for seed in (1, 2))
     lm, _ = workbench.ready(one), workbench.ready(two)
-    first, second = whole.reference_pool(one, lm, 64), whole.reference_pool(two, lm, 64)
+
+    def both(prompt: str) -> tuple:
+        """Both sessions at samples that nobody wrote before."""
+        for session in (one, two):
+            asked.add_prompt(session, prompt)
+        return tuple(workbench.reference_pool(session, lm, 64) for session in (one, two))
+
+    first, second = both("A tapir is")
     next(first)
     waiting = [next(second) for _ in range(3)]
     assert all(item.wait > 0 and item.stage == "sampling the original model" for item in waiting)
     list(first)
     list(second)
-    assert len(written) == 1 and not whole._WRITING
-    whole._POOLS.clear()
-    stuck, patient = whole.reference_pool(one, lm, 64), whole.reference_pool(two, lm, 64)
+    assert len(written) == 1
+    stuck, patient = both("An okapi is")
     next(stuck)
     looks = 0
     for item in patient:
         looks += item.wait > 0
-    assert looks * whole.A_MOMENT >= whole.PATIENCE and len(written) == 3 and len(whole._POOLS) == 1
+    assert looks * workbench.A_MOMENT >= workbench.PATIENCE and len(written) == 3
     stuck.close()
+    assert list(workbench.reference_pool(two, lm, 64)) == [] and len(written) == 3
