@@ -114,11 +114,11 @@ def verdict(
     fluency: dict | None = None,
     seed: int = 0,
 ) -> dict:
-    """What a measured comparison says beside ``evaluation.summarise``; the votes come later, from a
+    """What a measured comparison says beside ``before_after.summarise``; the votes come later, from a
     person.
 
     Args:
-        pairs: as ``evaluation.summarise`` takes them.
+        pairs: as ``before_after.summarise`` takes them.
         wanted: the register that the brief's rule looks for, or None: no rule judges.
         scripted: whether the scripted rater judged the comparisons: then the rule is the teacher's
         own yardstick and no second opinion.
@@ -144,7 +144,7 @@ def verdict(
 
 def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0) -> dict:
     """One judge's count: win rate (a tie counts half) with its interval over prompts
-    (``evaluation.win_rate``), and what shuffled labels give.
+    (``before_after.win_rate``), and what shuffled labels give.
 
     Returns:
         JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low,

@@ -1,10 +1,11 @@
 """The commands that bring judgements in from other tools and out to them: import-label-studio,
 import, export-label-studio.
 
-    python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
-    [--fields prompt,left,right] [--buckets best,...,worst] python -m rlhf_core import FILE --out
-    prefs.jsonl                 a spreadsheet or rows of another tool python -m rlhf_core
-    export-label-studio prefs.jsonl --out FILE [--tasks-only] [--config FILE.xml] [--brief NAME]
+    python -m rlhf_core import-label-studio FILE --out prefs.jsonl
+        [--rankings rankings.jsonl] [--fields prompt,left,right] [--buckets best,...,worst]
+    python -m rlhf_core import FILE --out prefs.jsonl     a spreadsheet or rows of another tool
+    python -m rlhf_core export-label-studio prefs.jsonl --out FILE
+        [--tasks-only] [--config FILE.xml] [--brief NAME]
 
 Data (the report, one JSON line) goes to ``emit``, words to ``say``. What is left out is reported
 and is no failure; a file of which nothing can be used is refused (PreferenceError), and then

@@ -3,8 +3,8 @@ against.
 
 They come with the five preset briefs (``assets/gold/<slug>.jsonl``), written by hand. They are
 about training prompts, so that a judgement of one may also train. Knows nothing about who judges
-(``labeller`` compares). Simplification: real projects refresh their gold items, because labellers
-learn them.
+(``labeller_mirror`` compares). Simplification: real projects refresh their gold items, because
+labellers learn them.
 """
 
 from __future__ import annotations

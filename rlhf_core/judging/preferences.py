@@ -22,7 +22,7 @@ from rlhf_core.common.errors import PreferenceError
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
-# annotator of a nonsense text that scored too high, rejected by the learner (reward_hacking)
+# annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
 
@@ -206,7 +206,7 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
 
 def as_first_given(rankings: list[Ranking]) -> list[Ranking]:
     """The judgements of what was on screen, before anybody thought better of them: what tells about
-    the annotator (``labeller``), not about the answers.
+    the annotator (``labeller_mirror``), not about the answers.
     """
     return [replace(ranking, ideal="", first=None, **(ranking.first or {})) for ranking in rankings]
 

@@ -152,7 +152,7 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
 
     Returns:
         {"margins": (N,) tensor of log-odds or None, "accuracy", "low", "high" (95%, over prompts:
-        ``evaluation.win_rate``) | None, "count" (decided votes), "prompts": rows {"prompt",
+        ``before_after.win_rate``) | None, "count" (decided votes), "prompts": rows {"prompt",
         "right", "count"}, "sentence"}. None where all votes are about one prompt.
     """
     parts = prompt_parts(data.groups)

@@ -4,12 +4,12 @@ It learns the *pattern* of a taste, not its meaning: which directions of the ref
 states the preferred outputs share. From 10 to 60 comparisons only a few numbers can be learned, so
 the head has 8 weights by default, a prior, and an exact uncertainty.
 
-    response -> frozen reference -> mean of its response states (d) -> whitened (k) -> weights .
-    features -> score
+    response -> frozen reference -> mean of its response states (d) -> whitened (k)
+        -> weights . features -> score
 
 Knows nothing about prompts, people or PPO. Simplification against InstructGPT (Ouyang et al. 2022,
-section 3.5), which trains all of a 6B model on
-tens of thousands of rankings: ours trains k weights and leaves the language model alone.
+section 3.5), which trains all of a 6B model on tens of thousands of rankings: ours trains k weights
+and leaves the language model alone.
 
 Shapes: N pairs, M samples, d hidden size, k whitened features.
 """
