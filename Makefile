@@ -7,6 +7,7 @@ MINUTES ?= 120
 ARGS ?=
 
 PY := .venv/bin/python
+CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/lint-imports --no-logo --no-cache
 STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
@@ -24,9 +25,8 @@ run: venv ## Start Opossum and open it in your browser
 
 test: venv-dev ## Check style and run every test but the slow ones (ARGS="-k ppo" for some)
 	@sh scripts/ensure_chromium.sh
-	@echo "1 of 2: style (ruff)"
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
+	@echo "1 of 2: style (ruff) and walls (import-linter)"
+	@$(CHECK)
 	@echo "2 of 2: tests (pytest, without the slow ones). Pictures and logs of the browser tests go to test-artefacts/."
 	@$(PY) -m pytest -m "not slow" $(ARGS)
 
@@ -34,9 +34,8 @@ test-slow: venv-dev ## Run the slow tests
 	@sh scripts/ensure_chromium.sh
 	@$(PY) -m pytest -m slow $(ARGS)
 
-lint: venv-dev ## Check style only
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
+lint: venv-dev ## Check style, and who may import whom (.importlinter)
+	@$(CHECK)
 
 format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .

@@ -1,0 +1,1 @@
+"""Figures that the README gives: `python -m benchmarks`, each part a file."""

@@ -7,8 +7,8 @@ trained. Each one runs in a process of its own, which has loaded the model and m
 anything is timed. Two at once go on until both have been timed, so that neither ever has the cores
 to itself. Nothing learns here (the learning rate is 0), so that all situations time the same texts.
 
-A thread that waits can spin or sleep; rlhf_core/common/spinning.py says for how long it spins, and with
---settings that choice can be measured again (two processes a setting, half a gigabyte each).
+A thread that waits can spin or sleep; rlhf_core/common/spinning.py says for how long it spins, and
+with --settings that choice can be measured again (two processes a setting, half a gigabyte each).
 Children start with no OpenMP variable but the one that is measured.
 """
 

@@ -21,7 +21,7 @@ PROMPTS = ("An opossum is", "A pigeon is", "My neighbour has", "The best thing a
 
 
 def make_model(folder: Path, quick: bool) -> None:
-    """A GPT-2 with random weights; the bundled model's tokenizer, which has far fewer tokens."""
+    """A GPT-2 with random weights, and the bundled model's tokenizer of far fewer tokens."""
     import torch
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 

@@ -94,9 +94,8 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(command, check=True, env=shipped(), **quiet)
         seconds = time.perf_counter() - began
-        peak = (
-            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        )  # the largest child so far, GB
+        # The largest child so far, GB.
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
         session = saving.load(out)
         accuracy, pairs = reward_model_accuracy(session)
         evaluation = _last(comparing.evaluate(session, 200, 4242)) and session.tuned.evaluation

@@ -77,7 +77,7 @@ STOPWATCH = """([event, done]) => {
 
 
 def timed(page, event: str, done: str, act) -> float:
-    """Seconds from ``event``, which ``act`` causes, until the JavaScript ``done`` holds."""
+    """Seconds from ``event``, which ``act`` causes, until the JavaScript in ``done`` holds."""
     page.evaluate(STOPWATCH, [event, done])
     act()
     page.wait_for_function("window.measured !== null", timeout=120_000)
@@ -100,9 +100,9 @@ def first_words(page, prompts) -> list[float]:
         settled(page)
         page.wait_for_timeout(300)
         done = (
-            "[...document.querySelectorAll('.op-answer')].some(a =>"
-            f" a.querySelector('.op-given').innerText === '{prompt}' &&"
-            " a.querySelector('.op-written').innerText.trim())"
+            "[...document.querySelectorAll('.op-answer')].some(a => "
+            f"a.querySelector('.op-given').innerText === '{prompt}'"
+            " && a.querySelector('.op-written').innerText.trim())"
         )
         found.append(timed(page, "click", done, button(page, "generate").click))
         page.locator(".st-key-to_rank").wait_for(timeout=120_000)
@@ -198,8 +198,8 @@ STEPS_SHOWN = """() => {
     if (step >= 0 && (window.shown.at(-1)?.[0] ?? -1) < step) window.shown.push([step, Date.now()]);
   };
   look();
-  const changes = {subtree: true, childList: true, characterData: true};
-  new MutationObserver(look).observe(document.body, changes);
+  const all = {subtree: true, childList: true, characterData: true};
+  new MutationObserver(look).observe(document.body, all);
 }"""
 
 
@@ -229,12 +229,12 @@ def stops(page, repeats: int) -> Iterator[tuple[float, float]]:
     from walking import button, press, step_shown, wait_for_step
 
     done = (
-        "!document.querySelector('.st-key-ppo_stop') ||"
-        " /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
+        "!document.querySelector('.st-key-ppo_stop')"
+        " || /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
     )
     free = (
-        "(b => b && !b.disabled && b.innerText.includes('Play"
-        " on'))(document.querySelector('.st-key-ppo_play button'))"
+        "(b => b && !b.disabled && b.innerText.includes('Play on'))"
+        "(document.querySelector('.st-key-ppo_play button'))"
     )
     for _ in range(repeats):
         page.wait_for_timeout(1_500)
@@ -266,20 +266,20 @@ def studio_times(
     settled(page, 120_000)
     box, opened, clicked = page.locator(".st-key-ppo_tokens"), [], []
     table = (
-        "(t => t && t.offsetHeight > 0 && t.closest('details')?.open !=="
-        " false)(document.querySelector('.st-key-ppo_tokens [data-testid=stDataFrame]'))"
+        "(t => t && t.offsetHeight > 0 && t.closest('details')?.open !== false)"
+        "(document.querySelector('.st-key-ppo_tokens [data-testid=stDataFrame]'))"
     )
     for number in range(repeats):
         opened.append(timed(page, "click", table, box.locator("summary").click))
         settled(page, 120_000)
         tokens = box.locator("[data-testid=stButtonGroup] button")
         page.evaluate(
-            "window.before = document.querySelector('.st-key-ppo_tokens"
-            " .op-rivals').parentElement.innerText"
+            "window.before = "
+            "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText"
         )
         done = (
-            "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText !=="
-            " window.before"
+            "document.querySelector('.st-key-ppo_tokens .op-rivals').parentElement.innerText"
+            " !== window.before"
         )
         clicked.append(timed(page, "click", done, tokens.nth(1 + number % 2).click))
         box.locator("summary").click()
@@ -303,9 +303,8 @@ def measure(
         yield from studio_times(browser, app.url, folder / "runs", repeats)
         prompts, ranks = browser.new_page(), browser.new_page()
         open_page(prompts, app.url, "prompt")
-        ask(
-            prompts, "An opossum is"
-        )  # the first one waits for torch to be imported; what follows is warm
+        # The first one waits for torch to be imported; what follows is warm.
+        ask(prompts, "An opossum is")
         open_page(ranks, app.url, "rank")
         ranks.locator(".st-key-rank_card").wait_for(timeout=120_000)
         settled(ranks)

@@ -197,9 +197,8 @@ def choose(
         shares = torch.zeros(seeds, most)
         for seed in range(seeds):
             generator = torch.Generator().manual_seed(seed)
-            flips = (
-                torch.rand(len(y_all), generator=generator) < NOISE
-            )  # of each pair once and for all: asking again would give the same answer
+            # Of each pair once and for all: asking again would give the same answer.
+            flips = torch.rand(len(y_all), generator=generator) < NOISE
             labels = torch.where(flips, 1 - y_all, y_all)
             order = torch.randperm(len(y_all), generator=generator).tolist()
             taken: list[int] = []
@@ -231,7 +230,7 @@ def choose(
 
 
 def fine_tuned_accuracy(taste: Taste, lm, count: int, seed: int) -> tuple[float, float]:
-    """The fine-tuned reward model's accuracy on the test pairs, and the seconds it trained."""
+    """Accuracy of the fine-tuned reward model on the test pairs, and seconds of its training."""
     data = drawn(taste, taste.reference.whitener(8), count, seed)
     began = time.perf_counter()
     *_, scorer = fine_tuned.fit(

@@ -365,18 +365,16 @@ def floors(case: dict, sizes: dict, peak: float, speed: float) -> dict[str, floa
     share = 1 - case["frozen"] / sizes["layers"]
     everything, answers = BATCH * (case["prompt"] + case["answer"]), BATCH * case["answer"]
     weights = 4 * (sizes["body"] + sizes["output"])
-    once = 2 * (
-        sizes["body"] * everything + sizes["output"] * answers
-    )  # each weight: a multiplication and an addition a token
+    # Each weight: a multiplication and an addition a token.
+    once = 2 * (sizes["body"] * everything + sizes["output"] * answers)
     # Forwards, gradients of the inputs, gradients of the weights; the last not where the output
     # layer is frozen.
     update = EPOCHS * (
         6 * sizes["body"] * share * everything
         + (4 if case["frozen"] else 6) * sizes["output"] * answers
     )
-    adam = (
-        EPOCHS * case.get("minibatches", 1) * 4 * 8 * sizes["trained"]
-    )  # gradient for its length; weight, gradient, two averages; three of them written
+    # Gradient for its length; weight, gradient, two averages; three of them written.
+    adam = EPOCHS * case.get("minibatches", 1) * 4 * 8 * sizes["trained"]
     return {
         "updating": max(update / peak, (adam + EPOCHS * 3 * (weights * share)) / speed),
         "writing": max(once / peak, weights * case["answer"] / speed),
@@ -421,10 +419,9 @@ def report(
                 f" {spread([y / x for x, y in zip(a, c)], 1)}"
             )
     least, hoped, memory = case["aim"]
-    aims = [f"ratio >= {least}"]
-    aims += [f"hoped for {hoped}"] if hoped else []
-    aims += [f"memory <= {memory:.0f} GB"] if memory else []
-    print(f"  aimed at: {', '.join(aims)}")
+    more = f", hoped for {hoped}" if hoped else ""
+    room = f", memory <= {memory:.0f} GB" if memory else ""
+    print(f"  aimed at: ratio >= {least}{more}{room}")
     print(
         f"  peak memory            ours {max(run['memory'] for run in mine) / 1e9:.2f} GB, TRL"
         f" {max(run['memory'] for run in theirs) / 1e9:.2f} GB"

@@ -244,7 +244,8 @@ if running:
 elif session.tuned.evaluation:
     st.header("What changed", anchor=False)
     st.caption(
-        f"Your session, round {session.history.current_round}. Judged by: {text.plain(judged.rater(session))}."
+        f"Your session, round {session.history.current_round}."
+        f" Judged by: {text.plain(judged.rater(session))}."
     )
     verdict(session.tuned.evaluation, judged.rater(session))
     before_and_after(session.tuned.evaluation.get("pairs", []), "session")

@@ -80,10 +80,11 @@ if not busy and session.model_name != model_list.BUNDLED:
             type="primary",
         ):
             st.switch_page("pages/steps/prompt.py")
+# First drawn, or just changed.
 if (
     st.session_state.get("model_now") != session.model_name
     or st.session_state.get("model_pick") not in offered
-):  # first drawn, or just changed
+):
     st.session_state["model_now"] = st.session_state["model_pick"] = session.model_name
 picked = st.radio(
     "Model",

@@ -137,9 +137,8 @@ def answers_quickly(url, seconds=PROBE_SECONDS):
         try:
             with urllib.request.urlopen(url, timeout=seconds) as reply:
                 answers.append(reply.status == 200)
-        except (
-            Exception
-        ):  # refused, unknown, blocked, a certificate that is not trusted: all the same to us
+        except Exception:
+            # Refused, unknown, blocked, a certificate that is not trusted: all the same to us.
             answers.append(False)
 
     asking = threading.Thread(target=ask, daemon=True)

@@ -128,9 +128,8 @@ def main() -> None:
     assert not set(UNSEEN) & seen_prompts, "an evaluation prompt was trained on"
 
     rows = write(lm, list(UNSEEN), 13, 1000)
-    rows = [row for i, row in enumerate(rows) if i % 26 != 25][
-        :500
-    ]  # 40 x 13 = 520, thinned evenly to 500
+    # 40 x 13 = 520, thinned evenly to 500.
+    rows = [row for i, row in enumerate(rows) if i % 26 != 25][:500]
     texts = [text for _, text, _ in rows]
     words = {w.strip().lower() for w in args.words.read_text(encoding="utf-8").splitlines()}
     bad, count = [], 0

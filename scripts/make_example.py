@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from rlhf_core.judging import briefs  # noqa: E402
-from rlhf_core.loop import whole
-from rlhf_core.session import judged
+from rlhf_core.loop import whole  # noqa: E402
+from rlhf_core.session import judged  # noqa: E402
 from rlhf_core.session.state import Session  # noqa: E402
 
 BRIEF, COMPARISONS, STEPS, SEED, SHOWN = "meme-bot", 30, 12, 0, 8

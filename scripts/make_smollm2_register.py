@@ -26,13 +26,12 @@ PEOPLE = (
     " roommate coworker son daughter".split()
 )
 THINGS = (
-    "mornings|winter|summer|rain|coffee|tea|books|music|the sea|the city|the"
-    " internet|school|work|cooking|bread|gardens|sleep|walking|old"
-    " houses|trains|birthdays|cats|dogs|birds|soup|computers|phones|games|friends|family"
-    "|weekends|Mondays|libraries|the kitchen|the forest|mountains|snow|bicycles|fresh air"
-    "|chocolate|breakfast|a good chair|clean water"
-    "|team meetings|email|data|learning|stories|art|dancing|holidays|farms|rivers|a warm"
-    " blanket|cheese|pizza|plants"
+    "mornings|winter|summer|rain|coffee|tea|books|music|the sea|the city|the internet|school|work"
+    "|cooking|bread|gardens|sleep|walking|old houses|trains|birthdays|cats|dogs|birds|soup"
+    "|computers|phones|games|friends|family|weekends|Mondays|libraries|the kitchen|the forest"
+    "|mountains|snow|bicycles|fresh air|chocolate|breakfast|a good chair|clean water"
+    "|team meetings|email|data|learning|stories|art|dancing|holidays|farms|rivers"
+    "|a warm blanket|cheese|pizza|plants"
 ).split("|")
 GOALS = (
     "bake bread|fix a bicycle|sleep better|learn to cook|make new friends|save money|clean the"

@@ -167,3 +167,16 @@ def test_help_names_every_target() -> None:
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert all(f"make {target} " in said for target in phony if not target.startswith("venv"))
+
+
+def test_a_linked_environment_is_ignored_too(tmp_path: Path) -> None:
+    """A second working tree often links to the first one's environment; git knows a link from a
+    folder.
+    """
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text(encoding="utf-8"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    ignored = ["git", "-C", tmp_path, "check-ignore", "-q"]
+    assert subprocess.run([*ignored, ".venv"]).returncode == 0
+    assert subprocess.run([*ignored, "app.py"]).returncode == 1

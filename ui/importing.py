@@ -27,9 +27,8 @@ def panel(session: Session, *, key: str = "import") -> None:
     """The whole of it: where to put a file, what is in it, the button that takes it, and what was
     taken before.
     """
-    round_ = st.session_state.setdefault(
-        f"{key}_round", 0
-    )  # a new widget after every file, so that the same one can be given again
+    # A new widget after every file, so that the same one can be given again.
+    round_ = st.session_state.setdefault(f"{key}_round", 0)
     st.file_uploader(
         "One file or several, up to 2 MB each",
         accept_multiple_files=True,

@@ -88,9 +88,8 @@ class Knobs:
         row, value, key = self.rows[name], self.chosen()[name], f"{self.stage}_{name}"
         label, unit = self.labels[name], row["unit"]
         label += f" ({unit})" if unit and unit not in label.lower() else ""
-        if (
-            st.session_state.get(key) != value
-        ):  # first drawn, or a run that began elsewhere has moved it
+        # First drawn, or a run that began elsewhere has moved it.
+        if st.session_state.get(key) != value:
             st.session_state[key] = value
         # The value as a default too: a browser draws what a closed popover holds only when it
         # opens, and knows nothing of what the session's state said runs ago.

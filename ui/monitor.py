@@ -23,11 +23,8 @@ BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
 
 STOPPING = 0.4  # seconds that a page waits for a stop before it is drawn again
 
-WISHES = {
-    "paused": " · pausing",
-    "stopped": " · stopping",
-    "expired": " · stopping",
-}  # asked for, takes effect at the next token
+# Asked for, takes effect at the next token.
+WISHES = {"paused": " · pausing", "stopped": " · stopping", "expired": " · stopping"}
 
 
 def monitor(
@@ -56,9 +53,8 @@ def monitor(
         if view is None:
             state.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
-        if (
-            view["status"] in state.ALIVE and not was_alive
-        ):  # begun by a button in here: only the whole page can begin to poll
+        # Begun by a button in here: only the whole page can begin to poll.
+        if view["status"] in state.ALIVE and not was_alive:
             state.rerun()
         if (
             not quiet
@@ -135,11 +131,8 @@ def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:
         "pause": (queue.pause, view["id"]),
         "resume": (queue.resume, view["id"]),
         "step": (queue.step, view["id"]),
-        "stop": (
-            state.stop,
-            name,
-            STOPPING,
-        ),  # mostly over by then, so that the page need not look again to learn it
+        # Mostly over by then, so that the page need not look again to learn it.
+        "stop": (state.stop, name, STOPPING),
     }
     with st.container(horizontal=True, key=f"controls_{key}"):
         for control in controls:

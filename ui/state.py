@@ -46,10 +46,8 @@ def session() -> Session:
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
         if found.note:  # read back from disk: how far it had come
-            st.session_state["note"], found.note = (
-                found.note,
-                "",
-            )  # told once: later it would be about what is long past
+            # Told once: later it would be about what is long past.
+            st.session_state["note"], found.note = (found.note, "")
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found
@@ -109,9 +107,8 @@ def _insist_on_the_router() -> None:
     if PagesManager.uses_pages_directory:
         PagesManager.uses_pages_directory = False
         context = get_script_run_ctx()
-        if (
-            context is not None and context.has_script_started
-        ):  # not in a callback: there, the script is yet to come
+        # Not in a callback: there, the script is yet to come.
+        if context is not None and context.has_script_started:
             st.rerun()
 
 

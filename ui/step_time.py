@@ -97,9 +97,8 @@ def _measure(session: Session, settings: PPOSettings) -> None:
     )
     monitor.monitor(JOB, controls=("stop",), draw=lambda records, view: None)
     if not state.alive(JOB):
-        if (
-            model_list.settings_key(session.model_name, settings) in session.step_times
-        ):  # it was known to another session, so it was quick
+        # It was known to another session, so it was quick.
+        if model_list.settings_key(session.model_name, settings) in session.step_times:
             state.rerun()
         st.button(
             "Measure again",

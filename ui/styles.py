@@ -20,6 +20,11 @@ def picture(name: str) -> str:
     return (HERE / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
 
 
+def address(svg: str) -> str:
+    """A drawing as an address that a page can hold."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
 def data_url(name: str) -> str:
-    """The drawing ``pictures/<name>.svg`` as an address that a page can hold."""
-    return "data:image/svg+xml;base64," + base64.b64encode(picture(name).encode()).decode()
+    """The drawing ``pictures/<name>.svg`` as such an address."""
+    return address(picture(name))

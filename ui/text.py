@@ -40,9 +40,8 @@ def plain(text: str) -> str:
     and an address does not become a link.
     """
     text = " ".join(short(text).split())
-    text = re.sub(
-        r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text
-    )  # a word joiner, which nobody sees, comes into what would be linked
+    # A word joiner, which nobody sees, comes into what would be linked.
+    text = re.sub(r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text)
     for character in "\\`*_[]<>$:#~!|{}()-+.":
         text = text.replace(character, "\\" + character)
     return text

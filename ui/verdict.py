@@ -119,11 +119,8 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
         )
     )
     language_table(found.get("language") or [], found.get("rule"))
-    where = (
-        f"Measured at step {found['step']} of round {found.get('round', session.history.current_round)}"
-        if "step" in found
-        else "Measured"
-    )
+    number = found.get("round", session.history.current_round)
+    where = f"Measured at step {found['step']} of round {number}" if "step" in found else "Measured"
     st.caption(
         f"{where} on {len(found.get('pairs', []))} pairs of answers to"
         f" {len({pair['prompt'] for pair in found.get('pairs', [])})} prompts that no training saw."

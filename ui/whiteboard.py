@@ -81,10 +81,12 @@ NAMES = tuple(box.name for box in BOXES)
 
 MARK_SVG = styles.picture("mark")
 # With the name beside it, for the top of the sidebar; the colour of the letters reads on light and
-# on dark.
+# on dark. An image may use none of the page's fonts, only those of the machine, and one of them may
+# be half as wide again as another: the name is always as long as textLength says.
 _NAME = (
-    '<text x="76" y="45" font-size="37" font-weight="700" fill="#c25f83" font-family="Source Sans,'
-    ' Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif">Opossum</text>'
+    '<text x="76" y="45" textLength="172" lengthAdjust="spacingAndGlyphs" font-size="37"'
+    ' font-weight="700" fill="#c25f83" font-family="Source Sans, Source Sans Pro, Segoe UI,'
+    ' Helvetica, Arial, sans-serif">Opossum</text>'
 )
 LOGO_SVG = MARK_SVG.replace('"0 0 64 64"', '"0 0 256 64"').replace("</svg>", f"{_NAME}</svg>")
 

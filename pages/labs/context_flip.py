@@ -241,9 +241,10 @@ def answers(found: dict, names: list[str]) -> None:
         text.answers(
             row["prompt"], row["texts"], tags=[f"Tuned for: {name}" for name in names], feet=feet
         )
+    # A brief of one's own has no rule.
     ruled = {
         brief["wanted"]: number for number, brief in enumerate(found["briefs"]) if brief["wanted"]
-    }  # a brief of one's own has no rule
+    }
     if not ruled:
         return
     kinds = [text.plain(text.REGISTERS.get(wanted, wanted)) for wanted in ruled]
@@ -289,9 +290,8 @@ def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
         st.caption(stage(records))
         found = session.labs.get("context_flip") or {}
-        results(
-            found if found.get("status") == "running" else None
-        )  # until there are new scores, what is kept is an earlier run's
+        # Until there are new scores, what is kept is an earlier run's.
+        results(found if found.get("status") == "running" else None)
 
 
 st.title("Context flip", anchor=False)

@@ -26,12 +26,8 @@ LADDERS = {
     "beta": (0.05, 0.1, 0.25, 0.5, 1.0),
 }
 NAMES = {run: style[0] for run, style in charts_goodhart.RUNS.items()}
-SHORT = (
-    "Right register",
-    "Full sentence",
-    "Nothing twice",
-    "Real words",
-)  # the gold rule's questions, as they stand over a column
+# The gold rule's questions, as they stand over a column.
+SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")
 TEXTS_SHOWN = 3
 
 session = state.session()

@@ -233,8 +233,8 @@ if lab is None or writing:
     )
     if brief.slug != session.asked.brief.slug:
         st.caption(
-            f"Your own brief “{text.plain(session.asked.brief.title)}” has no rule to measure by, so this"
-            " lab takes one of ours."
+            f"Your own brief “{text.plain(session.asked.brief.title)}” has no rule to measure by,"
+            " so this lab takes one of ours."
         )
     st.markdown(
         "It takes about four minutes. Keys A, B and T work; you may stop at any time and come back."

@@ -57,9 +57,9 @@ def clock(run: dict) -> bool:
         return False
     gone = run["deadline"] - left
     st.html(
-        f'<div class="op-clock" role="img" aria-label="{left:.0f} of {run["deadline"]:.0f} seconds'
-        f' left"><i style="animation-duration:{run["deadline"]:.1f}s;'
-        f' animation-delay:-{gone:.2f}s"></i></div>'
+        '<div class="op-clock" role="img"'
+        f' aria-label="{left:.0f} of {run["deadline"]:.0f} seconds left"><i style="'
+        f'animation-duration:{run["deadline"]:.1f}s; animation-delay:-{gone:.2f}s"></i></div>'
     )
     return True
 
@@ -173,9 +173,10 @@ def outcome(run: dict) -> None:
             "You had seen some of these questions in an earlier run, so this run does not count for"
             " the board."
         )
+    # A person's first run.
     everybody = {
         one["who"]: one for one in reversed(speed_accuracy.runs_of(session)) if one["answers"]
-    }  # a person's first run
+    }
     everybody[run["who"]] = run
     charts.draw(
         charts_labs.seconds_and_correctness(

@@ -7,8 +7,8 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.exchange.exports import FORMATS, export_pairs, kept_in_the_bundle
-from rlhf_core.exchange.label_studio import export_tasks, labelling_config
 from rlhf_core.exchange.label_studio_answers import PLACES
+from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import asked, judged
 from rlhf_core.store.formats import to_json, to_lines

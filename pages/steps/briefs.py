@@ -66,8 +66,9 @@ def save(where: str, brief: Brief | None) -> None:
     )
     if brief not in (None, session.asked.brief):
         st.session_state[error] = (
-            f"The brief in force is now “{session.asked.brief.title}”, version {session.asked.brief.version}:"
-            " it was changed in another tab. Yours is not saved; here it is."
+            f"The brief in force is now “{session.asked.brief.title}”,"
+            f" version {session.asked.brief.version}: it was changed in another tab. Yours is not"
+            " saved; here it is."
         )
         for name, value in fields.items() if brief.slug == session.asked.brief.slug else ():
             st.session_state[f"{form_of(session.asked.brief)}_{name}"] = value
@@ -77,9 +78,11 @@ def save(where: str, brief: Brief | None) -> None:
     except BriefError as problem:
         st.session_state[error] = str(problem)
         return
-    (
-        state.stop_all() if brief is None else state.stop("pool")
-    )  # whatever is being written was meant for the old one
+    # Whatever is being written was meant for the old one.
+    if brief is None:
+        state.stop_all()
+    else:
+        state.stop("pool")
     asked.set_brief(session, made)
     st.session_state["note"] = (
         f"“{text.plain(made.title)}”, version {made.version}, is now in force. Judgements from here"
@@ -130,10 +133,10 @@ def words(brief: Brief) -> None:
     ties = f"<li><b>Tie</b> {text.escape(brief.ties)}</li>" if brief.ties else ""
     worse = f"<li><b>Worse</b> {text.escape(brief.avoid)}</li>" if brief.avoid else ""
     st.html(
-        f'<div class="op-brief"><b>{text.escape(brief.title)}</b> <span class="op-version">version'
-        f' {brief.version}</span> <span class="op-who">for:'
-        f" {text.escape(brief.audience)}</span><ul><li><b>Better</b>"
-        f" {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
+        f'<div class="op-brief"><b>{text.escape(brief.title)}</b>'
+        f' <span class="op-version">version {brief.version}</span>'
+        f' <span class="op-who">for: {text.escape(brief.audience)}</span>'
+        f"<ul><li><b>Better</b> {text.escape(brief.prefer)}</li>{worse}{ties}</ul></div>"
     )
 
 
@@ -175,9 +178,8 @@ st.markdown(
     "The instructions for whoever judges. Same model, same answers: change the brief and the other"
     " answer wins. **The preference lives here, not in the text.**"
 )
-st.session_state["brief_choice"] = (
-    session.asked.brief.slug
-)  # also after a brief was written below, or in another tab
+# Also after a brief was written below, or in another tab.
+st.session_state["brief_choice"] = session.asked.brief.slug
 st.selectbox(
     "Which brief",
     list(known()),

@@ -60,10 +60,10 @@ def measure(row: dict) -> None:
                 if row["low"] is not None
                 else ""
             )
+            count = f"{row['count']} {'judgement' if row['count'] == 1 else 'judgements'}"
             st.html(
                 f'<div class="op-measure"><b>{number(row["value"], row["unit"])}</b>'
-                f" <span>{span}from {row['count']}"
-                f" {'judgement' if row['count'] == 1 else 'judgements'}</span></div>"
+                f" <span>{span}from {count}</span></div>"
             )
         st.markdown(text.plain(row["words"]))
 

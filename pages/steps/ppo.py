@@ -38,14 +38,12 @@ def start(one_step: bool = False) -> None:
     except errors.SettingsError as error:
         st.session_state["ppo_error"] = str(error)
         return
-    records = chosen.steps + (
-        0 if session.tuned.metrics else 1
-    )  # step 0, before any update, is a record too
+    # Step 0, before any update, is a record too.
+    records = chosen.steps + (0 if session.tuned.metrics else 1)
     job_id = state.submit("ppo", total=records)  # with what the knobs say when its turn comes
     if one_step:
-        jobs.queue().step(
-            job_id, 1 if session.tuned.metrics else 2
-        )  # step 0 only looks: with it comes the first that learns
+        # Step 0 only looks: with it comes the first that learns.
+        jobs.queue().step(job_id, 1 if session.tuned.metrics else 2)
     else:
         jobs.queue().resume(job_id)  # one that was paused
 
@@ -350,7 +348,8 @@ if whole_loop:
     monitor.monitor("run_once", controls=("stop",), draw=live)
 elif (view := state.job("ppo")) and (
     session.tuned.metrics or view["status"] not in ("done", "stopped")
-):  # not what a former round left behind
+):
+    # Not what a former round left behind.
     monitor.monitor("ppo", controls=("pause", "step", "stop"), draw=live)
 elif session.tuned.metrics:
     live([], {"status": "done", "label": LABEL})

@@ -179,9 +179,8 @@ if own and not busy:
             " once."
         )
     finished = row.get("finished") or [True] * len(row["texts"])
-    tags = [
-        f"Answer {number}" for number in range(1, len(row["texts"]) + 1)
-    ]  # as "Look inside" calls them
+    # As "Look inside" calls them.
+    tags = [f"Answer {number}" for number in range(1, len(row["texts"]) + 1)]
     text.answers(
         row["prompt"],
         row["texts"],

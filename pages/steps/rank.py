@@ -152,11 +152,13 @@ st.title("Which is better?", anchor=False)
 brief = session.asked.brief
 with st.container(key="brief_bar"):
     st.html(
-        '<div class="op-brief" tabindex="0" role="region" aria-label="The brief"><b>The brief:'
-        f' {text.escape(brief.title)}</b> <span class="op-version">version {brief.version}</span>'
-        f' <span class="op-who">for: {text.escape(brief.audience)}</span><ul><li><b>Better</b>'
-        f" {text.escape(brief.prefer)}</li><li><b>Worse</b> {text.escape(brief.avoid)}</li><li"
-        f' class="op-ties"><b>Tie</b> {text.escape(brief.ties)}</li></ul></div>'
+        '<div class="op-brief" tabindex="0" role="region" aria-label="The brief">'
+        f"<b>The brief: {text.escape(brief.title)}</b>"
+        f' <span class="op-version">version {brief.version}</span>'
+        f' <span class="op-who">for: {text.escape(brief.audience)}</span>'
+        f"<ul><li><b>Better</b> {text.escape(brief.prefer)}</li>"
+        f"<li><b>Worse</b> {text.escape(brief.avoid)}</li>"
+        f'<li class="op-ties"><b>Tie</b> {text.escape(brief.ties)}</li></ul></div>'
     )
 desk()
 

@@ -125,10 +125,9 @@ if judged.pairs(session):
         f" {idle} more {'teaches' if idle == 1 else 'teach'} nothing (skipped, both bad) or"
         f" {'is' if idle == 1 else 'are'} about prompts kept for the verdict." * bool(idle)
     )
-    st.caption(
-        f"It learns from {sum(made.values())}"
-        f" pair{'s' * (sum(made.values()) != 1)}{': ' * bool(named)}{', '.join(named)}.{rest}"
-    )
+    count = sum(made.values())
+    kinds = f": {', '.join(named)}" if named else ""
+    st.caption(f"It learns from {count} pair{'s' * (count != 1)}{kinds}.{rest}")
 verdict.doubts(session)
 st.segmented_control(
     "Which kind",

@@ -1,8 +1,7 @@
-"""Best-of-n: train nothing, write n answers and keep the one with the highest score. What every
-trained policy has to beat.
+"""Best-of-n: train nothing, write n answers and keep the one with the highest score.
 
-It buys reward with computation at every answer, and it drifts too: what it hands out is no longer
-the reference's distribution, by at most ``kl_bound``.
+What every trained policy has to beat. It buys reward with computation at every answer, and it
+drifts too: what it hands out is no longer the reference's distribution, by at most ``kl_bound``.
 
 Knows nothing about people, prompts as text, or files. Simplification: one score decides; nothing is
 said about how far it can be trusted.
@@ -33,18 +32,16 @@ def pick(scores: Tensor) -> Tensor:
 
 
 def kl_bound(n: int) -> float:
-    """log n - (n - 1) / n: KL(best-of-n || reference) in nats is never more. n = 4: 0.636; 16:
-    1.835; 64: 3.175.
+    """log n - (n - 1) / n: KL(best-of-n || reference) in nats is never more.
 
-    It is reached where all scores differ and no single answer is likely. Source: Beirami et al.
-    2024.
+    n = 4: 0.636; 16: 1.835; 64: 3.175. It is reached where all scores differ and no single answer
+    is likely. Source: Beirami et al. 2024.
     """
     return math.log(n) - (n - 1) / n
 
 
 def distribution(probabilities: Tensor, scores: Tensor, n: int) -> Tensor:
-    """What best-of-n hands out, exactly, where the answers are finitely many. (S,) reference, (S,)
-    scores -> (S,).
+    """What best-of-n hands out, exactly, of finitely many answers. (S,), (S,) scores -> (S,).
 
     The best score is s where all n lie at or below s but not all lie below: F(s)^n - F(s-)^n.
     Answers of equal score share that by their probabilities.
@@ -59,21 +56,19 @@ def distribution(probabilities: Tensor, scores: Tensor, n: int) -> Tensor:
 
 
 def expected_best(scores: Tensor, n: int, values: Tensor | None = None) -> Tensor:
-    """Expected score of the best of n, from N >= n answers to each prompt: the mean over every
-    choice of n among them. (P, N) -> (P,).
+    """Expected score of the best of n, from N >= n answers to each prompt. (P, N) -> (P,).
 
-    With ``values``, (P, N): not the kept answer's score but its value, what another judge thinks of
-    it. The i-th smallest of N is the best of C(i - 1, n - 1) of the C(N, n) choices. One pool of
-    answers so serves every n without bias.
+    It is the mean over every choice of n among them: the i-th smallest of N is the best of
+    C(i - 1, n - 1) of the C(N, n) choices. One pool of answers so serves every n without bias. With
+    ``values``, (P, N): not the kept answer's score but its value, what another judge thinks of it.
 
     Source: Hilton & Gao 2022, "Measuring Goodhart's law" (OpenAI), "the unbiased estimator".
     """
     pool = scores.shape[1]
     if not 1 <= n <= pool:
         raise ValueError(f"The best of {n} cannot be told from {pool} answers.")
-    shares = torch.tensor(
-        [math.comb(i, n - 1) / math.comb(pool, n) for i in range(pool)], dtype=scores.dtype
-    )  # i answers lie below
+    choices = [math.comb(i, n - 1) / math.comb(pool, n) for i in range(pool)]  # i lie below
+    shares = torch.tensor(choices, dtype=scores.dtype)
     ordered, order = scores.sort(1)
     return (ordered if values is None else values.gather(1, order)) @ shares
 
@@ -91,8 +86,7 @@ def compare(
     end_id: int,
     pad_id: int,
 ) -> Iterator[Progress | dict]:
-    """Write ``max(ns)`` answers to each prompt once, and say for every n what the best of n would
-    earn.
+    """Write ``max(ns)`` answers to each prompt once; say for every n what its best would earn.
 
     Args:
         score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard
@@ -105,22 +99,17 @@ def compare(
         keeps), responses (prompt after prompt, max(ns) rows each) and scores (P, max(ns)).
     """
     largest = max(ns)
-    uniforms = uniform_numbers(
-        len(prompts) * largest, max_new_tokens, torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    written = decode(
+        reference,
+        prompts,
+        uniforms=uniform_numbers(len(prompts) * largest, max_new_tokens, generator),
+        end_id=end_id,
+        pad_id=pad_id,
+        samples=largest,
+        temperature=temperature,
     )
-    responses = None
-    for done, responses in enumerate(  # noqa: B007
-        decode(
-            reference,
-            prompts,
-            uniforms=uniforms,
-            end_id=end_id,
-            pad_id=pad_id,
-            samples=largest,
-            temperature=temperature,
-        ),
-        1,
-    ):
+    for done, responses in enumerate(written, 1):
         yield Progress("writing answers", done, max_new_tokens)
     _, states = response_forward(
         reference, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask

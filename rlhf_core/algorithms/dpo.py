@@ -1,5 +1,4 @@
-"""DPO: learn from the comparisons themselves. No reward model, no value head, no answers written to
-learn from.
+"""DPO: learn from the comparisons themselves, with no reward model and no value head.
 
 The policy is its own reward model: an answer's implicit reward is beta * log(pi / pi_ref), and the
 Bradley-Terry loss of ``reward_model.pairwise_loss`` is applied to that. Where it is lowest, the
@@ -74,15 +73,12 @@ def answer_logprobs(
     pad_id: int,
     temperature: float,
 ) -> Tensor:
-    """Log-probability of each whole answer after its prompt, summed over its tokens, end of text
-    included. -> (N,).
-    """
+    """Log-probability of each whole answer after its prompt, end of text included. -> (N,)."""
     prompt_ids, prompt_mask = pad_left(prompts, pad_id)
     tokens, mask = pad_right(answers, pad_id)  # (N, T)
     before, _ = response_forward(trunk, prompt_ids, prompt_mask, tokens, mask)
-    log_p = (trunk.logits(before[mask]) / temperature).log_softmax(
-        -1
-    )  # (real tokens, V): logits only where needed
+    # Logits only where a token is real: (real tokens, V).
+    log_p = (trunk.logits(before[mask]) / temperature).log_softmax(-1)
     log_p = log_p.gather(1, tokens[mask][:, None]).squeeze(1)
     return torch.zeros(len(answers), dtype=log_p.dtype).index_add(0, mask.nonzero()[:, 0], log_p)
 
@@ -90,30 +86,29 @@ def answer_logprobs(
 def both_logprobs(
     trunk: Transformer, pairs: list[TokenPair], pad_id: int, temperature: float
 ) -> Tensor:
-    """(2, N): log-probabilities of the chosen and of the rejected answers, from one forward pass."""
+    """(2, N): log-probabilities of the chosen and the rejected answers, from one forward pass."""
+    prompts = [pair.prompt for pair in pairs] * 2
     answers = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    return answer_logprobs(
-        trunk, [pair.prompt for pair in pairs] * 2, answers, pad_id, temperature
-    ).view(2, -1)
+    return answer_logprobs(trunk, prompts, answers, pad_id, temperature).view(2, -1)
 
 
 def dpo_loss(
     log_p: Tensor, ref_log_p: Tensor, targets: Tensor, weights: Tensor, beta: float
 ) -> tuple[Tensor, dict]:
-    """-log sigmoid(beta (log pi/pi_ref of the chosen - log pi/pi_ref of the rejected)), the
-    weighted mean. (2, N), (2, N), (N,), (N,) -> ().
+    """DPO's loss, the weighted mean. (2, N), (2, N), (N,), (N,) -> ().
+
+    -log sigmoid(beta (log pi/pi_ref of the chosen - log pi/pi_ref of the rejected)).
 
     Args:
         log_p, ref_log_p: chosen answers first, rejected ones second; no gradient reaches the
             reference.
         targets: (N,) probability that the chosen one is better; below 1 the loss is the expectation
-        over who wins.
+            over who wins.
 
     Source: Rafailov et al. 2023, equation 7.
     """
-    chosen, rejected = beta * (
-        log_p - ref_log_p.detach()
-    )  # implicit rewards, (N,) each: equation 5 without its constant
+    # Implicit rewards, (N,) each: equation 5 without its constant.
+    chosen, rejected = beta * (log_p - ref_log_p.detach())
     margins = chosen - rejected
     loss = pairwise_loss(margins, targets, weights) / weights.sum()
     with torch.no_grad():
@@ -129,25 +124,21 @@ def dpo_loss(
 def update(
     policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: DPOSettings, pad_id: int
 ) -> Iterator[Progress | dict]:
-    """One pass through all comparisons, in fresh minibatches. ``ref_log_p``: (2, N). Last yield:
-    the means of the pass's numbers.
+    """One pass through all comparisons, in fresh minibatches. ``ref_log_p``: (2, N).
+
+    Last yield: the means of the pass's numbers.
     """
-    infos, total = [], math.ceil(len(pairs) / settings.minibatch_size)
-    targets, weights = (
-        torch.tensor([pair.target for pair in pairs]),
-        torch.tensor([pair.weight for pair in pairs]),
-    )
-    for part in torch.randperm(len(pairs), generator=policy.generator).split(
-        settings.minibatch_size
-    ):
+    count, size = len(pairs), settings.minibatch_size
+    infos, total = [], math.ceil(count / size)
+    targets = torch.tensor([pair.target for pair in pairs])
+    weights = torch.tensor([pair.weight for pair in pairs])
+    for part in torch.randperm(count, generator=policy.generator).split(size):
         # 2. The policy's log-probabilities of both answers, and by them its implicit rewards.
-        log_p = both_logprobs(
-            policy.trunk, [pairs[i] for i in part.tolist()], pad_id, settings.temperature
-        )  # (2, b)
+        few = [pairs[i] for i in part.tolist()]
+        log_p = both_logprobs(policy.trunk, few, pad_id, settings.temperature)  # (2, b)
         # 3. Bradley-Terry on the implicit rewards.
-        loss, info = dpo_loss(
-            log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta
-        )
+        ref, beta = ref_log_p[:, part], settings.beta
+        loss, info = dpo_loss(log_p, ref, targets[part], weights[part], beta)
         # 4. Update.
         policy.descend(loss, settings.max_grad_norm)
         infos.append(info)
@@ -167,14 +158,14 @@ def train(
     end_id: int,
     pad_id: int,
 ) -> Iterator[Progress | dict]:
-    """Train ``policy`` (made with the same settings; its value head stays as it is) for
-    ``settings.steps`` more passes through ``pairs``.
+    """Train ``policy`` for ``settings.steps`` more passes; its value head stays as it is.
 
     Args:
+        policy: made with the same settings.
         reference: the frozen original model.
         pairs: what it learns from.
         prompts, score_fn: what the batch after each step is written to and measured with, as in
-        ``ppo.train``.
+            ``ppo.train``.
 
     Yields:
         As ``step_loop.run``, with loss (nats a comparison), accuracy (share of comparisons that are
@@ -186,22 +177,12 @@ def train(
     """
     check(pairs, reference.context)
     # 1. The reference reads every answer once.
-    read = []
+    read, count, size = [], len(pairs), settings.minibatch_size
     with torch.no_grad():
-        for start in range(0, len(pairs), settings.minibatch_size):
-            read.append(
-                both_logprobs(
-                    reference,
-                    pairs[start : start + settings.minibatch_size],
-                    pad_id,
-                    settings.temperature,
-                )
-            )
-            yield Progress(
-                "reading the comparisons",
-                min(start + settings.minibatch_size, len(pairs)),
-                len(pairs),
-            )
+        for start in range(0, count, size):
+            few = pairs[start : start + size]
+            read.append(both_logprobs(reference, few, pad_id, settings.temperature))
+            yield Progress("reading the comparisons", min(start + size, count), count)
     ref_log_p = torch.cat(read, 1)  # (2, N)
     yield from step_loop.run(
         policy,

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from rlhf_core.algorithms.tensors_aside import Aside
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress, last
-from rlhf_core.common.ppo_stages import STAGES
+from rlhf_core.common.ppo_stages import JUDGING, PRICING, SCORING, UPDATING, WRITING
 from rlhf_core.common.settings import PPOSettings, RLOOSettings
 from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
@@ -46,8 +46,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
-    """Zero mean (if ``shift_mean``) and unit variance over the True positions; 0 elsewhere. (B, T)
-    -> (B, T).
+    """Zero mean (if ``shift_mean``), unit variance where True; 0 elsewhere. (B, T) -> (B, T).
 
     Source: lm-human-preferences ``utils/core.py`` (whiten); variance with Bessel's correction as in
     TRL's ``masked_whiten``.
@@ -69,8 +68,9 @@ def exact_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def kl_k1(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """log p - log q of the taken tokens: unbiased, may be negative. This is what the reward is
-    charged for. Source: Schulman 2020, "Approximating KL divergence".
+    """log p - log q of the taken tokens: unbiased, may be negative; what the reward pays for.
+
+    Source: Schulman 2020, "Approximating KL divergence".
     """
     return log_p - log_q
 
@@ -81,27 +81,24 @@ def entropy(log_p: Tensor) -> Tensor:
 
 
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tensor:
-    """-beta * KL on every response token, plus the score on the last one (end of text where there
-    is one). (B,), (B, T), (B, T) -> (B, T).
+    """-beta * KL on every response token, plus the score on the last. (B,), (B, T) x 2 -> (B, T).
 
     Source: Ziegler et al. 2019 (arXiv 1909.08593), section 2.1; "N implementation details of RLHF
     with PPO", Huang et al. 2024 (arXiv 2403.17031).
     """
     rewards = -beta * kl * mask
     last = mask.sum(1) - 1  # (B,)
-    rows = torch.arange(len(scores))
-    rewards[rows, last] += scores
+    rewards[torch.arange(len(scores)), last] += scores
     return rewards
 
 
 def advantages_and_returns(
     rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:
-    """Generalised advantage estimation, backwards over the response. (B, T) each -> (B, T)
-    advantages, (B, T) returns; 0 where masked.
+    """Generalised advantage estimation, backwards over the response.
 
-    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  return = A + V. V
-    after the last token is 0.
+    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  return = A + V.
+    V after the last token is 0. (B, T) each -> (B, T) advantages, (B, T) returns; 0 where masked.
 
     Source: Schulman et al. 2016 (arXiv 1506.02438), equations 11-16.
     """
@@ -120,8 +117,9 @@ def advantages_and_returns(
 def policy_loss(
     log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float
 ) -> tuple[Tensor, dict]:
-    """PPO's clipped objective as a loss: mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r =
-    exp(log_p - old_log_p). (B, T) each -> ().
+    """PPO's clipped objective as a loss. (B, T) each -> ().
+
+    Mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(log_p - old_log_p).
 
     Source: Schulman et al. 2017 (arXiv 1707.06347), equation 7.
     """
@@ -142,8 +140,9 @@ def policy_loss(
 def value_loss(
     values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float
 ) -> Tensor:
-    """Half the mean of max((V - R)^2, (V_clipped - R)^2), V kept within ``clip`` of the old value.
-    (B, T) each -> ().
+    """Half the mean of max((V - R)^2, (V_clipped - R)^2). (B, T) each -> ().
+
+    V_clipped is V kept within ``clip`` of the old value.
 
     Source: lm-human-preferences ``train_policy.py`` (loss); Huang et al. 2024, "value clipping".
     """
@@ -154,9 +153,8 @@ def value_loss(
 def next_beta(beta: float, kl: float, target: float) -> float:
     """Adaptive KL coefficient: at most 10% up or down a step, towards the target.
 
-    Source: Ziegler et al. 2019, section 2.2 (e = clip(KL / target - 1, -0.2, 0.2); beta *= 1 + K
-    e). Their K (0.1, with a horizon of 10,000 episodes in the code) hardly moves in 20 small steps;
-    ours is 0.5.
+    e = clip(KL / target - 1, -0.2, 0.2); beta *= 1 + K e. Source: Ziegler et al. 2019, section 2.2.
+    Their K (0.1; in the code a horizon of 10,000 episodes) hardly moves in 20 steps; ours is 0.5.
     """
     return beta * (1 + 0.5 * min(0.2, max(-0.2, kl / target - 1)))
 
@@ -165,8 +163,7 @@ def next_beta(beta: float, kl: float, target: float) -> float:
 
 
 class Policy:
-    """What training changes: a trunk, a value head on it, the optimiser, the random state, and
-    where the run stands.
+    """What training changes: a trunk, a value head on it, the optimiser, the random state.
 
     Attributes:
         step: finished steps.
@@ -178,9 +175,7 @@ class Policy:
         self.frozen_layers = settings.frozen_layers
         self.trunk = base.trainable_copy(settings.frozen_layers)
         self.value_head = nn.Linear(base.width, 1)
-        nn.init.zeros_(
-            self.value_head.weight
-        )  # "value head zero": the first advantages are plain rewards
+        nn.init.zeros_(self.value_head.weight)  # so the first advantages are plain rewards
         nn.init.zeros_(self.value_head.bias)
         trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
         self.parameters = [*trunk, *self.value_head.parameters()]
@@ -199,14 +194,12 @@ class Policy:
 
     def _changing(self) -> list[Tensor]:
         """The weights, then what the optimiser remembers of each."""
-        return [p.detach() for p in self.parameters] + [
-            t for p in self.parameters for t in self.optimizer.state.get(p, {}).values()
-        ]
+        weights = [p.detach() for p in self.parameters]
+        states = [self.optimizer.state.get(p, {}) for p in self.parameters]
+        return weights + [tensor for state in states for tensor in state.values()]
 
     def descend(self, loss: Tensor, max_grad_norm: float) -> None:
-        """One gradient step, its length limited. Raises TrainingDiverged where the loss is no
-        number.
-        """
+        """One gradient step, its length limited. Raises TrainingDiverged: the loss is no number."""
         if not torch.isfinite(loss):
             raise TrainingDiverged("The loss is no longer a finite number.")
         self.optimizer.zero_grad(set_to_none=True)
@@ -238,27 +231,18 @@ class Batch:
     """One rollout with everything its update needs. (B, T) unless noted."""
 
     responses: Responses
-    # (B, P + T, d) output of the frozen bottom layers; the embeddings' input is recomputed where
-    # nothing is frozen
-    shared: Tensor
+    shared: Tensor  # (B, P + T, d) what the frozen bottom layers give (without any: embeddings)
     scores: Tensor  # (B,) reward model, reference standard deviations
     ended: Tensor  # (B,) bool
     ref_logprobs: Tensor
     values: Tensor
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
-    doubt: Tensor | None = (
-        None  # (B,) the reward model's standard deviation of each score, where it knows one
-    )
-    # For a closer look only (token_view); no number above depends on them.
-    ref_full_logprobs: Tensor | None = (
-        None  # (at most LOOK, T, V) the reference's whole distributions, of the first rows
-    )
-    rewards: Tensor | None = (
-        # what each token paid and earned; this and the two below are known once the update has come
-        # to them
-        None
-    )
+    doubt: Tensor | None = None  # (B,) standard deviation of each score, where it is known
+    # For a closer look only (token_view); no number above depends on them. The last three are known
+    # once the update has come to them.
+    ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) of the first rows
+    rewards: Tensor | None = None  # what each token paid and earned
     advantages: Tensor | None = None  # whitened
     last_logprobs: Tensor | None = None  # of the tokens, in the last pass over the batch
 
@@ -279,78 +263,71 @@ def write_batch(
     pad_id: int,
     doubt_fn=None,
 ) -> Iterator[Progress | Batch]:
-    """Stages 1 and 2: write a batch with the policy, then read it once with the reference. Last
-    yield: the Batch.
-    """
+    """Stages 1 and 2: write with the policy, read with the reference. Last yield: the Batch."""
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
     order = torch.randperm(len(prompts), generator=policy.generator).tolist()
     chosen = [prompts[order[i % len(prompts)]] for i in range(settings.batch_size)]
     uniforms = uniform_numbers(settings.batch_size, settings.max_new_tokens, policy.generator)
-    responses = None
-    for done, responses in enumerate(  # noqa: B007
-        decode(
-            policy.trunk,
-            chosen,
-            uniforms=uniforms,
-            end_id=end_id,
-            pad_id=pad_id,
-            temperature=settings.temperature,
-            keep_distributions=True,
-            keep_hidden=True,
-        ),
-        1,
-    ):
-        yield Progress(STAGES[0], done, settings.max_new_tokens)
+    written = decode(
+        policy.trunk,
+        chosen,
+        uniforms=uniforms,
+        end_id=end_id,
+        pad_id=pad_id,
+        temperature=settings.temperature,
+        keep_distributions=True,
+        keep_hidden=True,
+    )
+    for done, responses in enumerate(written, 1):
+        yield Progress(WRITING, done, settings.max_new_tokens)
     if not torch.isfinite(responses.full_logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
-    # 2. Score: one pass of the frozen reference gives its log-probabilities and the reward model's
-    # features.
-    yield Progress(STAGES[1], 0, 1)
+    # 2. Score: one pass of the frozen reference gives its log-probabilities and the features.
+    yield Progress(SCORING, 0, 1)
     ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, responses.mask], 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    shared = reference.run(
-        reference.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers
-    )
-    hidden = reference.run(shared, allowed, start=policy.frozen_layers)  # (B, P + T, d)
-    ref_log_p = reference.logits(hidden[:, width - 1 : -1] / settings.temperature).log_softmax(
-        -1
-    )  # (B, T, V)
+    frozen, embedded = policy.frozen_layers, reference.embed(ids, position_ids(everything))
+    shared = reference.run(embedded, allowed, stop=frozen)  # (B, P + T, d)
+    hidden = reference.run(shared, allowed, start=frozen)  # (B, P + T, d)
+    before = hidden[:, width - 1 : -1] / settings.temperature  # what predicts each token
+    ref_log_p = reference.logits(before).log_softmax(-1)  # (B, T, V)
     pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
     scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
     values = policy.values(responses.hidden) * responses.mask
-    for what, numbers in (
-        ("reward model's scores", scores),
-        ("reward model's doubts", doubt),
-        ("value head's expectations", values),
-        ("distances to the reference", kl),
-    ):
+    computed = {
+        "reward model's scores": scores,
+        "reward model's doubts": doubt,
+        "value head's expectations": values,
+        "distances to the reference": kl,
+    }
+    for what, numbers in computed.items():
         if numbers is not None and not torch.isfinite(numbers).all():
             raise TrainingDiverged(f"The {what} are no longer finite numbers.")
     yield Batch(
-        responses,
-        shared,
-        scores,
-        responses.ended(end_id),
-        token_logprobs(ref_log_p, responses.tokens) * responses.mask,
-        values,
-        kl,
-        settings.temperature,
-        doubt,
+        responses=responses,
+        shared=shared,
+        scores=scores,
+        ended=responses.ended(end_id),
+        ref_logprobs=token_logprobs(ref_log_p, responses.tokens) * responses.mask,
+        values=values,
+        kl=kl,
+        temperature=settings.temperature,
+        doubt=doubt,
         ref_full_logprobs=ref_log_p[:LOOK].clone(),
     )
 
 
 def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
-    """What each answer earns: its score, less the doubt about it, up to a limit, less where it
-    never ended. (B,).
+    """What an answer earns: its score less doubt, up to a limit, less where it never ended. (B,).
 
     A score beyond anything the reward model was fitted on counts as its limit (TRL's former
     PPOConfig.score_clip, upper side only). mu - k sigma, where k > 0, keeps the policy from earning
     where nobody has judged; batch.scores and the records stay plain, so that runs with different k
     can be compared.
+
     Source: Coste et al. 2024 (arXiv 2310.02743), section 3, "uncertainty-weighted", with a standard
     deviation; Yang et al. 2024 (arXiv 2402.13210).
 
@@ -359,12 +336,11 @@ def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
     scores = batch.scores
     if settings.conservative > 0:
         if batch.doubt is None:
-            raise SettingsError(
-                "This reward model cannot say how unsure it is, so the setting conservative must"
-                " be 0."
-            )
+            why = "This reward model cannot say how unsure it is"
+            raise SettingsError(f"{why}, so the setting conservative must be 0.")
         scores = scores - settings.conservative * batch.doubt
-    scores = scores.clamp(max=settings.score_clip) if settings.score_clip > 0 else scores
+    if settings.score_clip > 0:
+        scores = scores.clamp(max=settings.score_clip)
     return scores - settings.missing_end_penalty * ~batch.ended
 
 
@@ -374,68 +350,46 @@ def update(
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
-    yield Progress(STAGES[2], 0, 1)
-    rewards = token_rewards(
-        earned_scores(batch, settings),
-        kl_k1(responses.logprobs, batch.ref_logprobs),
-        mask,
-        policy.beta,
-    )
+    yield Progress(PRICING, 0, 1)
+    drift = kl_k1(responses.logprobs, batch.ref_logprobs)  # (B, T)
+    rewards = token_rewards(earned_scores(batch, settings), drift, mask, policy.beta)
 
     # 4. Advantages: was the rest better than the value head expected?
-    yield Progress(STAGES[3], 0, 1)
+    yield Progress(JUDGING, 0, 1)
     advantages, returns = advantages_and_returns(
         rewards, batch.values, mask, settings.gamma, settings.lam
     )
     advantages = whiten(advantages, mask)
-    batch.rewards, batch.advantages, batch.last_logprobs = (
-        rewards,
-        advantages,
-        torch.zeros_like(responses.logprobs),
-    )
+    batch.rewards, batch.advantages = rewards, advantages
+    batch.last_logprobs = torch.zeros_like(responses.logprobs)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    everything = torch.cat([responses.prompt_mask, mask], 1)[
-        :, :-1
-    ]  # what follows the last token is not asked: (B, P + T - 1)
-    allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = (
-        torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1],
-        position_ids(everything),
-    )
+    # What follows the last token is not asked: (B, P + T - 1).
+    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1]
+    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]
+    positions, allowed = position_ids(everything), causal_mask(everything)
+    trunk, width, frozen = policy.trunk, responses.prompt_ids.shape[1], policy.frozen_layers
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            start = (
-                batch.shared[part, :-1]
-                if policy.frozen_layers
-                else policy.trunk.embed(ids[part], positions[part])
-            )
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[
-                :, width - 1 :
-            ]  # (b, T, d)
-            real = mask[part]
-            log_p = policy.trunk.logits(hidden[real] / settings.temperature).log_softmax(
-                -1
-            )  # (real tokens, V): logits only where needed
+            # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
+            x = batch.shared[part, :-1] if frozen else trunk.embed(ids[part], positions[part])
+            hidden = trunk.run(x, allowed[part], start=frozen)[:, width - 1 :]
+            real = mask[part]  # (b, T); logits only there: (real tokens, V)
+            log_p = trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
             batch.last_logprobs[part] = torch.zeros(real.shape).masked_scatter(real, log_p.detach())
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(
                 log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip
             )
-            loss_v = value_loss(
-                policy.values(hidden)[real],
-                batch.values[part][real],
-                returns[part][real],
-                ones,
-                settings.value_clip,
-            )
+            values, old_values = policy.values(hidden)[real], batch.values[part][real]
+            loss_v = value_loss(values, old_values, returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
             policy.descend(loss, settings.max_grad_norm)
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
-            yield Progress(STAGES[4], len(infos), total)
+            yield Progress(UPDATING, len(infos), total)
     policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use
     summary = {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
     summary["first_ratio_error"] = infos[0]["largest_ratio_error"]
@@ -460,9 +414,9 @@ def train(
         reference: the frozen original model.
         prompts: token lists; every batch goes through them evenly, in random order.
         score_fn: (B, d) mean response states of the reference -> (B,) reward in reference standard
-        deviations.
+            deviations.
         doubt_fn: the same -> (B,) standard deviation of that reward; needed where
-        ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
+            ``settings.conservative`` is above 0, which adds its mean to the record ("doubt_mean").
 
     Yields:
         ``Progress``, and a record a finished step: step, reward_mean and reward_std (reference SD,
@@ -480,18 +434,16 @@ def train(
     """
     settings.validate()
     trunk, value_head = policy.optimizer.param_groups
-    trunk["lr"], value_head["lr"] = (
-        settings.learning_rate,
-        settings.learning_rate * settings.value_rate,
-    )
+    trunk["lr"] = settings.learning_rate
+    value_head["lr"] = settings.learning_rate * settings.value_rate
+
+    def write():
+        return write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn)
+
     if policy.batch is None or policy.batch.temperature != settings.temperature:
         began, before = time.perf_counter(), policy.generator.get_state()
         try:
-            batch = yield from last(
-                write_batch(
-                    policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn
-                )
-            )
+            batch = yield from last(write())
         except BaseException:  # stopped or diverged: these random numbers were never drawn
             policy.generator.set_state(before)
             raise
@@ -501,11 +453,7 @@ def train(
         began, before = time.perf_counter(), policy.snapshot()
         try:
             summary = yield from last(update(policy, policy.batch, settings, end_id))
-            batch = yield from last(
-                write_batch(
-                    policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn
-                )
-            )
+            batch = yield from last(write())
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
             if isinstance(error, TrainingDiverged):
@@ -526,23 +474,24 @@ def record(
     policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float
 ) -> dict:
     """The numbers of one finished step (see ``train``)."""
-    mask = batch.responses.mask
-    doubted = batch.doubt is not None and settings.conservative > 0
-    return {
+    responses = batch.responses
+    drift = kl_k1(responses.logprobs, batch.ref_logprobs)  # (B, T), 0 where masked
+    row = {
         "step": policy.step,
         "reward_mean": batch.scores.mean().item(),
         "reward_std": batch.scores.std().item(),
         "kl_to_reference": batch.kl.sum(1).mean().item(),
-        "entropy": masked_mean(entropy(batch.responses.full_logprobs), mask).item(),
+        "entropy": masked_mean(entropy(responses.full_logprobs), responses.mask).item(),
         "clip_fraction": summary.get("clip_fraction", 0.0),
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),
         "policy_loss": summary.get("policy_loss", 0.0),
-        "kl_k1": (
-            kl_k1(batch.responses.logprobs, batch.ref_logprobs).sum(1).mean().item()
-        ),  # both are 0 where masked
+        "kl_k1": drift.sum(1).mean().item(),
         "beta": policy.beta,
         "learning_rate": settings.learning_rate if summary else 0.0,
         "seconds": seconds,
         "batch": batch,
-    } | ({"doubt_mean": batch.doubt.mean().item()} if doubted else {})
+    }
+    if batch.doubt is not None and settings.conservative > 0:
+        row["doubt_mean"] = batch.doubt.mean().item()
+    return row

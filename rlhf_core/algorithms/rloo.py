@@ -1,5 +1,6 @@
-"""RLOO: write several answers to each prompt, and let each be judged against the mean of the
-others. PPO without a value head.
+"""RLOO: several answers to each prompt, each judged against the mean of the others.
+
+PPO without a value head.
 
 The whole answer is one action: its reward is the score less the price of its drift, and what the
 other answers to the same prompt earned is what could be expected of it. No value head, no advantage
@@ -38,8 +39,9 @@ def same_prompt(responses: Responses) -> Tensor:
 
 
 def answer_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tensor:
-    """The score of each answer less beta times its drift, the sum of log pi - log pi_ref over its
-    tokens. (B,), (B, T), (B, T) -> (B,).
+    """The score of each answer less beta times its drift. (B,), (B, T), (B, T) -> (B,).
+
+    The drift is the sum of log pi - log pi_ref over its tokens.
 
     Source: Ahmadian et al. 2024, the KL-shaped reward; TRL 1.12.0 ``RLOOTrainer``.
     """
@@ -56,23 +58,20 @@ def rloo_advantages(rewards: Tensor, group: Tensor) -> Tensor:
     """
     count = torch.bincount(group)[group]
     if bool((count < 2).any()):
-        raise ValueError(
-            "RLOO compares the answers to one prompt with each other, so it needs at least two of"
-            " each."
-        )
-    total = torch.zeros(int(group.max()) + 1, dtype=rewards.dtype).index_add(0, group, rewards)[
-        group
-    ]
+        why = "RLOO compares the answers to one prompt with each other"
+        raise ValueError(f"{why}, so it needs at least two of each.")
+    total = torch.zeros(int(group.max()) + 1, dtype=rewards.dtype)
+    total = total.index_add(0, group, rewards)[group]
     return rewards - (total - rewards) / (count - 1)
 
 
 def rloo_loss(
     log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float
 ) -> tuple[Tensor, dict]:
-    """Mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r the ratio of the whole answer's
-    probabilities. (B, T), (B, T), (B,), (B, T) -> ().
+    """The clipped objective as a loss. (B, T), (B, T), (B,), (B, T) -> ().
 
-    At r = 1 its gradient is that of -A log pi(answer): REINFORCE.
+    Mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r the ratio of the whole answer's
+    probabilities. At r = 1 its gradient is that of -A log pi(answer): REINFORCE.
 
     Source: TRL 1.12.0 ``RLOOTrainer._compute_loss``.
     """
@@ -83,9 +82,8 @@ def rloo_loss(
     with torch.no_grad():
         info = {
             "clip_fraction": (clipped > unclipped).to(loss.dtype).mean().item(),
-            "approx_kl_update": (
-                masked_mean(log_ratio**2 / 2, mask).item()
-            ),  # k2 of old against new, nats a token, as in ppo
+            # k2 of old against new, nats a token, as in ppo
+            "approx_kl_update": masked_mean(log_ratio**2 / 2, mask).item(),
         }
     return loss, info
 
@@ -94,44 +92,28 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. Reward: each answer earns its score and pays for its drift.
-    rewards = answer_rewards(
-        earned_scores(batch, settings),
-        kl_k1(responses.logprobs, batch.ref_logprobs),
-        mask,
-        settings.beta,
-    )
+    drift = kl_k1(responses.logprobs, batch.ref_logprobs)  # (B, T)
+    rewards = answer_rewards(earned_scores(batch, settings), drift, mask, settings.beta)
 
     # 4. Advantage: was it better than the other answers to its prompt?
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
+    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, mask], 1)
-    allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
-    ids, positions = (
-        torch.cat([responses.prompt_ids, responses.tokens], 1),
-        position_ids(everything),
-    )
-    infos, total = [], settings.epochs * math.ceil(len(mask) / settings.minibatch_size)
+    positions, allowed = position_ids(everything), causal_mask(everything)
+    trunk, width, frozen = policy.trunk, responses.prompt_ids.shape[1], policy.frozen_layers
+    infos, rows = [], len(mask)
+    total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
-        for part in torch.randperm(len(mask), generator=policy.generator).split(
-            settings.minibatch_size
-        ):
-            start = (
-                batch.shared[part]
-                if policy.frozen_layers
-                else policy.trunk.embed(ids[part], positions[part])
-            )
-            hidden = policy.trunk.run(start, allowed[part], start=policy.frozen_layers)[
-                :, width - 1 : -1
-            ]  # (b, T, d)
-            real = mask[part]
-            taken = (policy.trunk.logits(hidden[real]) / settings.temperature).log_softmax(
-                -1
-            )  # (real tokens, V): logits only where needed
+        for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
+            # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
+            x = batch.shared[part] if frozen else trunk.embed(ids[part], positions[part])
+            hidden = trunk.run(x, allowed[part], start=frozen)[:, width - 1 : -1]
+            real = mask[part]  # (b, T); logits only there: (real tokens, V)
+            taken = (trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)
             taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
-            log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(
-                real, taken
-            )  # (b, T), 0 where masked
+            log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(real, taken)  # (b, T)
             loss, info = rloo_loss(
                 log_p, responses.logprobs[part], advantages[part], real, settings.clip
             )
@@ -152,34 +134,25 @@ def train(
     pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Progress | dict]:
-    """Train ``policy`` (made with the same settings; its value head stays as it is) for
-    ``settings.steps`` more steps.
+    """Train ``policy`` for ``settings.steps`` more steps; its value head stays as it is.
 
     Args:
+        policy: made with the same settings.
         reference, score_fn, doubt_fn: as in ``ppo.train``.
         prompts: token lists. A batch holds as many of them, drawn afresh, as leave
-        ``settings.group`` answers for each.
+            ``settings.group`` answers for each.
 
     Yields:
         As ``step_loop.run``, with clip_fraction and approx_kl_update (nats a token).
     """
 
     def write():
-        # 1. and 2.: PPO's. A batch goes through its prompts evenly, so that each has at least
-        # ``group`` answers.
-        few = torch.randperm(len(prompts), generator=policy.generator)[
-            : settings.batch_size // settings.group
-        ].tolist()
-        yield from write_batch(
-            policy,
-            reference,
-            [prompts[i] for i in few],
-            score_fn,
-            settings,
-            end_id,
-            pad_id,
-            doubt_fn,
-        )
+        # 1. and 2.: PPO's. A batch goes evenly through few prompts, so that each has ``group``
+        # answers at least.
+        count = settings.batch_size // settings.group
+        few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
+        chosen = [prompts[i] for i in few]
+        return write_batch(policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)
 
     yield from step_loop.run(
         policy,

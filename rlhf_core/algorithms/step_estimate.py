@@ -1,6 +1,6 @@
-"""How long a PPO step will take on this machine, before it starts: a few tokens and two small
-updates are timed, the rest is multiplication.
+"""How long a PPO step will take on this machine, before it starts.
 
+A few tokens and two small updates are timed, the rest is multiplication.
 It is an upper figure for the step's arithmetic: every answer is taken to have its full length.
 Knows nothing about prompts and rewards.
 """
@@ -18,7 +18,7 @@ from rlhf_core.algorithms.ppo import Batch, Policy, update
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.lm.sampling import Responses, decode, uniform_numbers
+from rlhf_core.lm.sampling import Responses, decode, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import causal_mask, position_ids
 
 TOKENS = 4  # written for the measurement
@@ -27,8 +27,9 @@ TOKENS = 4  # written for the measurement
 def estimated_step_seconds(
     lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
 ) -> float:
-    """Seconds of one PPO step of ``lm`` under ``settings``. Takes about as long as a tenth to a
-    half of a step; trains and changes nothing.
+    """Seconds of one PPO step of ``lm`` under ``settings``.
+
+    Takes about as long as a tenth to a half of a step; trains and changes nothing.
 
     Raises ValueError where no layer is left to train, or prompt and answer do not fit the model's
     context.
@@ -47,22 +48,17 @@ def step_parts(
 def timed_step(
     lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
 ) -> Iterator[Progress | dict[str, float]]:
-    """As ``step_parts``, which is the last that it yields: a generator for the worker, which has
-    others to serve between two measurements.
+    """As ``step_parts``, which is the last that it yields.
+
+    A generator for the worker, which has others to serve between two measurements.
     """
-    rows = min(
-        4 if lm.trunk.vocabulary * lm.trunk.width > 4_000_000 else 16, settings.minibatch_size // 2
-    )
+    large = lm.trunk.vocabulary * lm.trunk.width > 4_000_000
+    rows = min(4 if large else 16, settings.minibatch_size // 2)
     policy, generator = Policy(lm.trunk, settings), torch.Generator().manual_seed(0)
-    ids = torch.randint(
-        0,
-        lm.trunk.vocabulary,
-        (settings.batch_size, prompt_tokens + settings.max_new_tokens),
-        generator=generator,
-    )
-    here = (
-        Progress("timing a step", done, 5) for done in range(6)
-    )  # what is measured never has a yield in it: others' work would count
+    shape = (settings.batch_size, prompt_tokens + settings.max_new_tokens)
+    ids = torch.randint(0, lm.trunk.vocabulary, shape, generator=generator)
+    # What is measured never has a yield in it: others' work would count.
+    here = (Progress("timing a step", done, 5) for done in range(6))
 
     # Writing depends on the number of rows in no simple way, so it is timed at full width: the
     # start, then some tokens.
@@ -70,18 +66,16 @@ def timed_step(
     uniforms = uniform_numbers(settings.batch_size, settings.max_new_tokens, generator)
     prompts = ids[:, :prompt_tokens].tolist()
     marks = [clock()]
-    for token, _ in enumerate(
-        decode(
-            policy.trunk,
-            prompts,
-            uniforms=uniforms,
-            end_id=-1,
-            pad_id=lm.pad_id,
-            keep_distributions=True,
-            keep_hidden=True,
-        ),
-        1,
-    ):
+    written = decode(
+        policy.trunk,
+        prompts,
+        uniforms=uniforms,
+        end_id=-1,
+        pad_id=lm.pad_id,
+        keep_distributions=True,
+        keep_hidden=True,
+    )
+    for token, _ in enumerate(written, 1):
         marks.append(clock())
         if token == TOKENS:
             break
@@ -120,18 +114,13 @@ def timed_step(
 
 @torch.no_grad()
 def made_up(lm: LanguageModel, policy: Policy, ids: torch.Tensor, prompt_tokens: int) -> Batch:
-    """A batch of full-length answers that nobody wrote, read by the reference as ``write_batch``
-    does. (B, P + T) -> Batch.
-    """
+    """A batch that nobody wrote, read by the reference as ``write_batch`` does. (B, P + T)."""
     tokens, everything = ids[:, prompt_tokens:], torch.ones_like(ids, dtype=torch.bool)
     allowed = causal_mask(everything)
-    shared = lm.trunk.run(
-        lm.trunk.embed(ids, position_ids(everything)), allowed, stop=policy.frozen_layers
-    )
-    hidden = lm.trunk.run(shared, allowed, start=policy.frozen_layers)[:, prompt_tokens - 1 : -1]
-    log_p = (
-        lm.trunk.logits(hidden).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
-    )  # (B, T)
+    frozen, embedded = policy.frozen_layers, lm.trunk.embed(ids, position_ids(everything))
+    shared = lm.trunk.run(embedded, allowed, stop=frozen)
+    hidden = lm.trunk.run(shared, allowed, start=frozen)[:, prompt_tokens - 1 : -1]
+    log_p = token_logprobs(lm.trunk.logits(hidden).log_softmax(-1), tokens)  # (B, T)
     mask, zeros = everything[:, prompt_tokens:], torch.zeros(tokens.shape)
     responses = Responses(
         ids[:, :prompt_tokens], everything[:, :prompt_tokens], tokens, mask, log_p

@@ -1,6 +1,6 @@
-"""The loop around an algorithm: update, write a batch, say where the policy stands; a step that
-does not finish never happened.
+"""The loop around an algorithm: update, write a batch, say where the policy stands.
 
+A step that does not finish never happened.
 ``rloo.train`` and ``dpo.train`` bring the update; the batch is written and read as PPO's is
 (``ppo.write_batch``), so that the numbers of all of them can be laid side by side. Knows nothing
 about how a policy learns.
@@ -15,17 +15,8 @@ from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, record
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import DPOSettings, RLOOSettings
 
-SHARED = (
-    "step",
-    "reward_mean",
-    "reward_std",
-    "kl_to_reference",
-    "entropy",
-    "beta",
-    "learning_rate",
-    "seconds",
-    "batch",
-)
+MEASURED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")
+SHARED = ("step", *MEASURED, "beta", "learning_rate", "seconds", "batch")
 
 
 def run(
@@ -41,7 +32,7 @@ def run(
     Args:
         write: writes and measures a batch; its last yield is the ``Batch``.
         update: changes the policy, which stands where the batch was written; its last yield is the
-        update's numbers.
+            update's numbers.
         nothing: the same numbers where there was no update.
 
     Yields:
@@ -75,7 +66,6 @@ def run(
             raise
         del before  # the next one takes its place
         policy.step, policy.batch = policy.step + learns, batch
-        row = record(
-            policy, settings, batch, numbers if learns else {}, time.perf_counter() - began
-        )
+        seconds = time.perf_counter() - began
+        row = record(policy, settings, batch, numbers if learns else {}, seconds)
         yield {name: row[name] for name in (*SHARED, "doubt_mean") if name in row} | numbers

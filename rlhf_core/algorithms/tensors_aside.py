@@ -1,5 +1,4 @@
-"""Copies of tensors, put aside until they are asked for: in memory, or in a temporary file where
-they are large.
+"""Copies of tensors, put aside: in memory, or in a temporary file where they are large.
 
 PPO puts the model aside before every step, so that a step that is stopped leaves no trace. For the
 bundled model that is some megabytes; for all of GPT-2 with Adam's two averages it is 1.5 GB, which

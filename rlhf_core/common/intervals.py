@@ -1,5 +1,6 @@
-"""How far a number may be off: the interval of a share (Wilson), of a difference (Newcombe), of
-anything else (bootstrap, seeded).
+"""How far a number may be off: its interval.
+
+That of a share (Wilson), of a difference (Newcombe), of anything else (bootstrap, seeded).
 
 Knows nothing about what the numbers mean. Imports no torch, so that a page can show an interval
 before the engine is loaded.
@@ -26,8 +27,9 @@ def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[floa
 def difference_interval(
     successes: float, count: int, other_successes: float, other_count: int
 ) -> tuple[float, float]:
-    """95% interval of one share less another, of two separate samples. Source: Newcombe 1998
-    (Statistics in Medicine 17:873), method 10.
+    """95% interval of one share less another, of two separate samples.
+
+    Source: Newcombe 1998 (Statistics in Medicine 17:873), method 10.
     """
     if not count or not other_count:
         return -1.0, 1.0
@@ -49,8 +51,9 @@ def bootstrap_interval(
     draws: int = 1_000,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Percentile interval of ``statistic(*samples)``; each sample is drawn anew from itself, on its
-    own.
+    """Percentile interval of ``statistic(*samples)``.
+
+    Each sample is drawn anew from itself, on its own.
 
     Args:
         samples: one sequence for each argument of ``statistic``, of whatever items.

@@ -24,8 +24,9 @@ def setting(default, help: str, bounds: tuple, unit: str = "", after: str | None
 
 
 def describe(cls) -> list[dict]:
-    """Rows of name, default, help, low, high, step, unit: what a slider needs, in the order of the
-    sliders.
+    """Rows of name, default, help, low, high, step, unit.
+
+    What a slider needs, in the order of the sliders.
     """
     rows, place = [], 0
     for f in fields(cls):

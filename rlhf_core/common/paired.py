@@ -1,5 +1,6 @@
-"""Statistics of a dozen pairs of observations: the same twelve items under two conditions, treated
-as twelve items and not as twenty-four answers.
+"""Statistics of a dozen pairs of observations.
+
+The same twelve items under two conditions, treated as twelve items and not as twenty-four answers.
 
 Knows nothing about what was observed. Everything is exact or meant for small samples; nothing
 assumes a normal distribution. Imports no torch.
@@ -17,8 +18,7 @@ from rlhf_core.common.intervals import wilson_interval
 def paired_difference_interval(
     both: int, first_only: int, second_only: int, neither: int
 ) -> tuple[float, float]:
-    """95% interval of (share of the first) - (share of the second), where both were observed on the
-    same items.
+    """95% interval of (share of the first) - (share of the second), on the same items.
 
     Args:
         both, first_only, second_only, neither: on how many items both conditions had a success,
@@ -54,8 +54,9 @@ def paired_difference_interval(
 
 
 def sign_test(one: int, other: int) -> float:
-    """Two-sided p of ``one`` against ``other`` successes where each is as likely: exact binomial.
-    Of discordant pairs this is McNemar's exact test.
+    """Two-sided p of ``one`` against ``other`` successes where each is as likely.
+
+    Exact binomial. Of discordant pairs this is McNemar's exact test.
 
     Source: McNemar 1947; Fisher's exact binomial, doubled and at most 1.
     """
@@ -65,8 +66,9 @@ def sign_test(one: int, other: int) -> float:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Interval of the median that holds with at least 95%, whatever the distribution: from the r-th
-    smallest value to the r-th largest.
+    """Interval of the median that holds with at least 95%, whatever the distribution.
+
+    From the r-th smallest value to the r-th largest.
 
     None for fewer than six values: then even the smallest and the largest do not hold 95%. For
     twelve it is the third and the tenth (96.1%).
@@ -81,8 +83,9 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def ratio_of_times(first: Sequence[float], second: Sequence[float]) -> dict:
-    """How many times as long the second took as the first, item by item: {"ratio" (median of the
-    ratios) | None, "low", "high", "count"}.
+    """How many times as long the second took as the first, item by item.
+
+    {"ratio" (median of the ratios) | None, "low", "high", "count"}.
 
     Ratios, because a second more matters less to somebody who takes ten; the median, because one
     interruption says nothing about the rest.

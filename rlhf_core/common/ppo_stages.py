@@ -1,11 +1,7 @@
-"""What the stages of a PPO step are called, in ``algorithms.ppo`` and wherever a page shows them."""
+"""What the stages of a PPO step are called, in the engine and wherever a page shows them."""
 
 from __future__ import annotations
 
-STAGES = (
-    "writing answers",
-    "scoring",
-    "pricing the drift",
-    "judging each token",
-    "updating the model",
-)
+WRITING, SCORING, PRICING = "writing answers", "scoring", "pricing the drift"
+JUDGING, UPDATING = "judging each token", "updating the model"
+STAGES = (WRITING, SCORING, PRICING, JUDGING, UPDATING)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, and a minus that is one: "+0.75", "−0.75". Values that round to
-    nothing carry a plus.
+    """A number with its sign, and a minus that is one: "+0.75", "−0.75".
+
+    Values that round to nothing carry a plus.
     """
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

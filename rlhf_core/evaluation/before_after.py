@@ -1,5 +1,6 @@
-"""Before and after: the same prompts, the same random numbers, two models; and what may be said
-about the difference.
+"""Before and after: the same prompts, the same random numbers, two models.
+
+And what may be said about the difference.
 
 Knows nothing about training, imports no torch. Every share carries an interval; "no detectable
 change" is an answer.
@@ -31,8 +32,9 @@ def distinct_share(grams: Sequence[list[tuple]]) -> float:
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
-    """Different n-grams over all n-grams, of all texts together. Source: Li et al. 2016 (arXiv
-    1510.03055), section 5.3.
+    """Different n-grams over all n-grams, of all texts together.
+
+    Source: Li et al. 2016 (arXiv 1510.03055), section 5.3.
     """
     return distinct_share([ngrams(text, n) for text in texts])
 
@@ -45,8 +47,9 @@ def mean_words(texts: Sequence[str]) -> float:
 def win_rate(
     outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000
 ) -> tuple[float, tuple[float, float]]:
-    """Wins plus half the ties (or any share: of hits), with a 95% interval bootstrapped over
-    prompts.
+    """Wins plus half the ties (or any share: of hits), with its 95% interval over prompts.
+
+    The interval is bootstrapped over prompts.
 
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
@@ -83,8 +86,9 @@ def win_rate(
 
 
 def by_reward(pairs: Sequence[dict]) -> list[float]:
-    """The reward model on each pair: the higher score wins (1: after), equal texts and equal scores
-    tie.
+    """The reward model on each pair.
+
+    The higher score wins (1: after), equal texts and equal scores tie.
     """
     return [
         (

@@ -1,5 +1,6 @@
-"""The gold rating: a graded rule that no reward model was trained on, to see whether a higher
-reward still means a better text.
+"""The gold rating: a graded rule that no reward model was trained on.
+
+It shows whether a higher reward still means a better text.
 
 Four questions, each answered from 0 to 1 and from the letters alone: is it in the wanted register,
 is it a full sentence, does it say new things, are its words real? The rating is their mean. A

@@ -1,5 +1,6 @@
-"""What may be said about a run that chases a proxy: where the gold rating peaked, how far it fell,
-and what a cure did to that.
+"""What may be said about a run that chases a proxy.
+
+Where the gold rating peaked, how far it fell, and what a cure did to that.
 
 Works on points, one a measurement of a policy: {"step", "kl" (nats an answer), "proxy", "gold",
 "fluency" (all as changes from the original model), "gold_a", "gold_b" (gold of each prompt, from
@@ -28,8 +29,9 @@ def mean(values: Sequence[float]) -> float:
 def over_prompts(
     statistic: Callable[[list[int]], float], prompts: int, seed: int = 0
 ) -> tuple[float, float, float]:
-    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again (cluster
-    bootstrap, Efron & Tibshirani 1993, chapter 8).
+    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again.
+
+    Cluster bootstrap, Efron & Tibshirani 1993, chapter 8.
     """
     rng = random.Random(seed)
     drawn = sorted(statistic(rng.choices(range(prompts), k=prompts)) for _ in range(DRAWS))
@@ -47,9 +49,8 @@ def fall_of(points: list[dict], seed: int = 0) -> dict | None:
         return None
     peak = max(points, key=lambda point: (mean(point["gold_a"]), -point["step"]))
     last = points[-1]
-    drops = [
-        before - after for before, after in zip(peak["gold_b"], last["gold_b"], strict=True)
-    ]  # a prompt
+    both = zip(peak["gold_b"], last["gold_b"], strict=True)
+    drops = [before - after for before, after in both]  # one a prompt
     fall, low, high = over_prompts(
         lambda prompts: mean([drops[i] for i in prompts]), len(drops), seed
     )
@@ -64,8 +65,9 @@ def fall_of(points: list[dict], seed: int = 0) -> dict | None:
 
 
 def gold_at(points: list[dict], distance: float) -> list[float] | None:
-    """Gold of each prompt where the run first came to ``distance`` (sqrt of KL), linear between two
-    points; None where it never came so far.
+    """Gold of each prompt where the run first came to ``distance`` (sqrt of KL).
+
+    Linear between two points; None where it never came so far.
     """
     for before, after in zip(points, points[1:]):
         start, end = math.sqrt(before["kl"]), math.sqrt(after["kl"])
@@ -83,8 +85,9 @@ def both(point: dict) -> list[float]:
 
 
 def same_distance(free: list[dict], cured: list[dict], seed: int = 0) -> dict | None:
-    """Gold of the cured run less that of the free run *at the same KL*, mean over the cured run's
-    points. None where they share no stretch.
+    """Gold of the cured run less that of the free run *at the same KL*.
+
+    The mean over the cured run's points; None where they share no stretch.
 
     Above 0, the cure moved the curve: more gold for the same drift. Around 0, it runs along the
     same curve, and may have stopped earlier on it.

@@ -14,16 +14,15 @@ WINNERS = {
     "original": "the original model",
     "none": "no detectable difference",
 }
-CLOSE = {
-    "kl": 1.0,
-    "reward": 0.3,
-}  # nats a response; reference standard deviations: nearer than this counts as close
+# Nearer than this counts as close: nats a response; reference standard deviations.
+CLOSE = {"kl": 1.0, "reward": 0.3}
 MOST = 50  # guesses that a session keeps
 
 
 def predict(kl: float, reward: float, winner: str, *, round: int, step: int, steps: int) -> dict:
-    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end. Raises
-    ValueError, in words.
+    """A guess about where a run of ``steps`` steps from ``step`` of ``round`` will end.
+
+    Raises ValueError, in words.
     """
     if winner not in WINNERS:
         raise ValueError(f"The winner must be one of {', '.join(WINNERS)}.")

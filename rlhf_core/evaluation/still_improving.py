@@ -8,8 +8,9 @@ from rlhf_core.common.intervals import wilson_interval
 
 
 def still_improving(rounds: list[dict], *, seed: int = 0, draws: int = 2000) -> dict:
-    """The last measured round against the one measured before it: {"answer": better | worse | no
-    change | unknown, "sentence"}.
+    """The last measured round against the one measured before it.
+
+    {"answer": better | worse | no change | unknown, "sentence"}.
 
     Both have a win rate against the original model on the same prompts; prompts are drawn anew
     (paired bootstrap over prompts, Efron & Tibshirani 1993, chapter 8) where each round kept its

@@ -1,5 +1,6 @@
-"""What is wrong with a PPO run: classic failures, read off its records, each with its meaning, the
-knob behind it and one safe way to try again.
+"""What is wrong with a PPO run: classic failures, read off its records.
+
+Each comes with its meaning, the knob behind it and one safe way to try again (``retry``).
 
 Plain records in (a session's ``tuned.metrics`` and ``tuned.samples``), plain findings out. Thresholds are
 rules of thumb for answers of a few dozen tokens; they were set so that runs with the app's own
@@ -17,24 +18,15 @@ from statistics import median
 
 from rlhf_core.common.ppo_presets import SAFE
 from rlhf_core.common.settings import PPOSettings
+from rlhf_core.evaluation.retry import calmer, far_smaller
 
-KL_FAR, KL_JUMP, KL_NEAR = (
-    12.0,
-    5.0,
-    3.0,
-)  # nats a response: far from the original; in one step; near enough to try again from
-SAME, LOOP, UNSURE = (
-    0.3,
-    0.35,
-    0.2,
-    # share of equal answers; of repeated word pairs in an answer; of the entropy at the start that
-    # is left
-)
-CLIPPED, FLAT_STEPS, VALUE_STEPS = (
-    0.4,
-    8,
-    9,
-)  # share of tokens; steps before a verdict on the reward; on the value loss
+# Nats a response: far from the original; in one step; near enough to try again from.
+KL_FAR, KL_JUMP, KL_NEAR = 12.0, 5.0, 3.0
+SAME = 0.3  # share of equal answers
+LOOP = 0.35  # share of repeated word pairs in an answer
+UNSURE = 0.2  # share of the entropy at the start that is left
+CLIPPED = 0.4  # share of tokens
+FLAT_STEPS, VALUE_STEPS = 8, 9  # before a verdict on the reward; on the value loss
 NEAR_THE_TOP = 0.8  # of the highest score that counts
 SERIOUS, WATCH, NOTE = "serious", "watch", "note"
 
@@ -46,9 +38,9 @@ def examine(
 
     Args:
         metrics: a row a step (``ppo.train``), of one round; step 0 is the model before any update.
-            samples: rows with step and text.
-        settings: what the run ran with last. broke: {"step", "sentence"} where it stopped because
-        its numbers were no longer finite.
+        samples: rows with step and text.
+        settings: what the run ran with last.
+        broke: {"step", "sentence"} where it stopped: its numbers were no longer finite.
 
     Returns:
         Findings: name; severity (serious | watch | note); title; seen (the numbers); means; knob
@@ -60,56 +52,16 @@ def examine(
     for row in samples:
         by_step.setdefault(row["step"], []).append(row["text"])
     found = [broken(metrics, whole, broke)]
-    rows = [
-        row
-        for row in metrics
-        if all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference", "entropy"))
-    ]
+    needed = ("reward_mean", "kl_to_reference", "entropy")
+    rows = [row for row in metrics if all(_finite(row.get(name)) for name in needed)]
     if rows:
-        found += [
-            look(rows, by_step, whole)
-            for look in (
-                kl_explosion,
-                collapse,
-                repetition,
-                entropy_gone,
-                clip_saturation,
-                reward_flat,
-                value_loss_up,
-                negative_k1,
-            )
-        ]
+        found += [look(rows, by_step, whole) for look in LOOKS]
     order, found = (SERIOUS, WATCH, NOTE), [one for one in found if one]
     first = min((one["step"] for one in found if one["severity"] == SERIOUS), default=math.inf)
     for one in found:
-        one["step"] = min(
-            one["step"], first
-        )  # no new try begins in a model that was broken by then
+        # No new try begins in a model that was broken by then.
+        one["step"] = min(one["step"], first)
     return sorted(found, key=lambda one: order.index(one["severity"]))
-
-
-def calmer(settings: dict, *, beta: bool = False) -> dict:
-    """Settings that pull harder and step smaller than ``settings``, none outside its safe range,
-    and at least one of them changed.
-    """
-    rate, low = settings["learning_rate"], SAFE["learning_rate"].low
-    wish = {
-        "learning_rate": max(low, min(PPOSettings.learning_rate, rate / 2 if not beta else rate)),
-        "epochs": min(settings["epochs"], PPOSettings.epochs),
-    }
-    wish |= {
-        "clip": min(settings["clip"], PPOSettings.clip),
-        "max_grad_norm": min(settings["max_grad_norm"], PPOSettings.max_grad_norm),
-    }
-    if beta:
-        wish["beta"] = (
-            PPOSettings.beta
-            if settings["beta"] < PPOSettings.beta
-            else min(SAFE["beta"].high, 2 * settings["beta"])
-        )
-    if wish["learning_rate"] == rate and wish.get("beta", settings["beta"]) == settings["beta"]:
-        wish["learning_rate"] = rate / 2  # already as calm as the rules go
-    return {name: value for name, value in wish.items() if value != settings[name]}
 
 
 # --- the symptoms ---------------------------------------------------------------------------------
@@ -117,24 +69,16 @@ def calmer(settings: dict, *, beta: bool = False) -> dict:
 
 def broken(metrics: Sequence[dict], settings: dict, broke: dict | None) -> dict | None:
     """NaN: the run stopped itself, or a record holds what is no number."""
-    odd = next(
-        (
-            row
-            for row in metrics
-            if not all(_finite(row.get(name)) for name in ("reward_mean", "kl_to_reference"))
-        ),
-        None,
-    )
-    if broke is None and odd is None:
+    names = ("reward_mean", "kl_to_reference")
+    odd = [row for row in metrics if not all(_finite(row.get(name)) for name in names)]
+    if broke is None and not odd:
         return None
-    at = broke["step"] if broke else odd["step"]
-    healthy = [
-        row["step"]
-        for row in metrics
-        if row["step"] < at
-        and _finite(row.get("kl_to_reference"))
-        and row["kl_to_reference"] < KL_FAR
-    ]
+    at = broke["step"] if broke else odd[0]["step"]
+    healthy = []
+    for row in metrics:
+        kl = row.get("kl_to_reference")
+        if row["step"] < at and _finite(kl) and kl < KL_FAR:
+            healthy.append(row["step"])
     return _finding(
         "nan",
         SERIOUS,
@@ -144,7 +88,7 @@ def broken(metrics: Sequence[dict], settings: dict, broke: dict | None) -> dict 
         " step was thrown away; the model before it is kept.",
         "learning rate",
         healthy[-1] if healthy else 0,
-        calmer(settings, beta=True) | {"learning_rate": _far_smaller(settings["learning_rate"])},
+        calmer(settings, beta=True) | {"learning_rate": far_smaller(settings["learning_rate"])},
     )
 
 
@@ -264,7 +208,7 @@ def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict |
         " has a say, and the rest pulls too hard.",
         "learning rate (too large), or too many epochs",
         _before(rows, onset),
-        calmer(settings) | {"learning_rate": _far_smaller(settings["learning_rate"])},
+        calmer(settings) | {"learning_rate": far_smaller(settings["learning_rate"])},
     )
 
 
@@ -275,45 +219,33 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         return None
     first, last = rows[:3], rows[-3:]
     answers = max(1, len(texts.get(rows[-1]["step"], ())) or settings["batch_size"])
-    error = math.sqrt(
-        sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last)) / 9 / answers
-    )
-    gain = (
-        sum(row["reward_mean"] for row in last) / 3 - sum(row["reward_mean"] for row in first) / 3
-    )
-    if gain > max(2 * error, 0.1) or sum(row["reward_mean"] for row in first) / 3 > NEAR_THE_TOP * (
-        settings["score_clip"] or math.inf
-    ):
-        return None  # the latter: it began where nothing is left to gain
+    variance = sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last))
+    error = math.sqrt(variance / 9 / answers)
+    start = sum(row["reward_mean"] for row in first) / 3
+    gain = sum(row["reward_mean"] for row in last) / 3 - start
+    if gain > max(2 * error, 0.1):
+        return None
+    if start > NEAR_THE_TOP * (settings["score_clip"] or math.inf):
+        return None  # it began where nothing is left to gain
     timid = rows[-1]["kl_to_reference"] < 1.0
     rate, beta = settings["learning_rate"], _beta(rows, settings)
     if beta > SAFE["beta"].high:
         knob, retry = "β (too large)", {"beta": PPOSettings.beta, "kl_target": 0.0}
     elif timid and rate >= SAFE["learning_rate"].high:
-        knob, retry = (
-            "β (too large for what there is to gain)",
-            {"beta": max(SAFE["beta"].low, beta / 2)},
-        )
+        knob = "β (too large for what there is to gain)"
+        retry = {"beta": max(SAFE["beta"].low, beta / 2)}
     elif timid:
-        knob, retry = (
-            "learning rate (too small)",
-            {
-                "learning_rate": (
-                    PPOSettings.learning_rate
-                    if rate < PPOSettings.learning_rate
-                    else min(SAFE["learning_rate"].high, 2 * rate)
-                )
-            },
-        )
+        usual, highest = PPOSettings.learning_rate, SAFE["learning_rate"].high
+        knob = "learning rate (too small)"
+        retry = {"learning_rate": usual if rate < usual else min(highest, 2 * rate)}
     else:
         knob, retry = "learning rate (too large): it moves, and gets nowhere", calmer(settings)
+    seen = f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}."
     return _finding(
         "reward_flat",
         WATCH,
         "The reward does not rise",
-        f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}.".replace(
-            "-", "\N{MINUS SIGN}"
-        ),
+        seen.replace("-", "\N{MINUS SIGN}"),
         "Nothing was learned so far: "
         + (
             "the model has hardly moved from the original."
@@ -327,23 +259,15 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
 
 
 def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
-    """The value head guesses worse than at the start. That it guesses no better is usual in a short
-    run.
-    """
-    losses = [
-        row["value_loss"]
-        for row in rows
-        if row["step"]
-        and _finite(row.get("value_loss"))
-        and row.get("reward_model") == rows[-1].get("reward_model")
-    ]
+    """The value head guesses worse than at the start; in a short run, no better is usual."""
+    same = [row for row in rows if row.get("reward_model") == rows[-1].get("reward_model")]
+    updates = [row for row in same if row["step"]]
+    losses = [row["value_loss"] for row in updates if _finite(row.get("value_loss"))]
     if len(losses) < VALUE_STEPS:
         return None
     third = len(losses) // 3
-    first, last = (
-        median(losses[:third]),
-        median(losses[-third:]),
-    )  # one odd answer makes a spike, which says nothing
+    # Medians: one odd answer makes a spike, which says nothing.
+    first, last = median(losses[:third]), median(losses[-third:])
     if last <= 2 * first:
         return None
     dear = _beta(rows, settings) > SAFE["beta"].high
@@ -367,6 +291,7 @@ def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | N
 def negative_k1(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
     """The estimate of the drift that is paid for came out below zero."""
     row = rows[-1]
+    more = min(128, 2 * settings["batch_size"])
     if not _finite(row.get("kl_k1")) or row["kl_k1"] >= -0.02:
         return None
     answers = len(texts.get(row["step"], ())) or settings["batch_size"]
@@ -381,12 +306,20 @@ def negative_k1(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         " much, the answers were not drawn from the model that is being measured.",
         "answers a step (few answers, much noise)",
         row["step"],
-        (
-            {"batch_size": min(128, 2 * settings["batch_size"])}
-            if settings["batch_size"] < 128
-            else {}
-        ),
+        {"batch_size": more} if settings["batch_size"] < 128 else {},
     )
+
+
+LOOKS = (
+    kl_explosion,
+    collapse,
+    repetition,
+    entropy_gone,
+    clip_saturation,
+    reward_flat,
+    value_loss_up,
+    negative_k1,
+)
 
 
 # --- reading texts --------------------------------------------------------------------------------
@@ -431,11 +364,6 @@ def _beta(rows: Sequence[dict], settings: dict) -> float:
     """The price of drift as it was last paid: adaptive KL moves it."""
     beta = rows[-1].get("beta")
     return beta if _finite(beta) else settings["beta"]
-
-
-def _far_smaller(rate: float) -> float:
-    """A learning rate in the safe range, well below ``rate``."""
-    return PPOSettings.learning_rate if rate >= 4 * PPOSettings.learning_rate else rate / 4
 
 
 def _before(rows: Sequence[dict], index: int) -> int:

@@ -1,5 +1,6 @@
-"""One sample of a PPO step under the glass: what each of its tokens cost, earned and was worth, and
-what else could have stood there.
+"""One sample of a PPO step under the glass.
+
+What each of its tokens cost, earned and was worth, and what else could have stood there.
 
 A ``Trace`` keeps the first answers of a batch as small arrays, so that a page can open one at once,
 whatever the worker is doing; nothing is computed anew. What the update says of a token (reward,
@@ -75,8 +76,9 @@ def of_batch(batch, lm) -> Trace:
 
 
 def updated(trace: Trace, batch, clip: float, beta: float) -> Trace:
-    """``trace`` with what the update on ``batch`` did with its tokens; a token counts as clipped
-    where the limit took its gradient away.
+    """``trace`` with what the update on ``batch`` did with its tokens.
+
+    A token counts as clipped where the limit took its gradient away.
     """
     n = len(trace.tokens)
     ratio = np.exp(batch.last_logprobs[:n].numpy() - trace.policy)

@@ -1,5 +1,4 @@
-"""The verdict: who says that the tuned model is better, whether luck alone could have said it, and
-the one sentence that is left.
+"""The verdict: who says that the tuned model is better, and could luck alone have said it?
 
 A judge (the reward model, the brief's word rule, the graded rule, the learner voting blind) gives
 every pair of answers an outcome: 1 where "after" won, 0 where it lost, 0.5 for a tie. Beside every
@@ -15,7 +14,7 @@ pairs, so that they are no independent samples of each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,13 +29,8 @@ from rlhf_core.evaluation.before_after import (
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.judging.register import is_full_sentence, judge, register_of
 
-REWARD_MODEL, TEACHER, RULE, GRADED, YOU = (
-    "reward model",
-    "the rater's own rule",
-    "word rule",
-    "graded rule",
-    "you, blind",
-)
+REWARD_MODEL, TEACHER, RULE = "reward model", "the rater's own rule", "word rule"
+GRADED, YOU = "graded rule", "you, blind"
 SAME_GRADE = 0.01  # of 1: graded ratings nearer than this are a tie
 SHUFFLES = 2_000
 # What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share
@@ -53,8 +47,9 @@ LOSSES = {
 
 
 def luck(differences: Sequence[float], *, seed: int, draws: int = SHUFFLES) -> dict:
-    """What shuffled labels make of the mean of ``differences`` (after minus before, one a pair):
-    swapping a pair's labels changes its sign.
+    """What shuffled labels make of the mean of ``differences`` (after minus before, one a pair).
+
+    Swapping a pair's labels changes its sign.
 
     Returns:
         {"low", "high": the middle 95% of the shuffled means; "as_far": share of shuffled means at
@@ -77,27 +72,22 @@ def luck(differences: Sequence[float], *, seed: int, draws: int = SHUFFLES) -> d
 def luck_of_variety(
     before: Sequence[str], after: Sequence[str], n: int, *, seed: int, draws: int = 200
 ) -> dict:
-    """``luck`` for the change of distinct-n, which is a number of all texts together and has no
-    value a pair: here the texts themselves change sides.
+    """``luck`` for the change of distinct-n: here the texts themselves change sides.
+
+    Distinct-n is a number of all texts together and has no value a pair.
     """
     if not before:
         return luck([], seed=seed)
-    grams = [
-        [ngrams(text, n) for text in texts] for texts in (before, after)
-    ]  # [side][pair]: a list
+    pairs = [(ngrams(x, n), ngrams(y, n)) for x, y in zip(before, after, strict=True)]
     rng = np.random.default_rng(seed)
 
-    def change(swap: Sequence[bool]) -> float:
-        left, right = (
-            [grams[side ^ bool(swapped)][pair] for pair, swapped in enumerate(swap)]
-            for side in (0, 1)
-        )
+    def change(swap: Sequence[int]) -> float:
+        left = [pair[swapped] for pair, swapped in zip(pairs, swap)]
+        right = [pair[1 - swapped] for pair, swapped in zip(pairs, swap)]
         return distinct_share(right) - distinct_share(left)
 
-    real, found = (
-        change([False] * len(before)),
-        [change(swap) for swap in rng.integers(0, 2, (draws, len(before))).tolist()],
-    )
+    real = change([0] * len(before))
+    found = [change(swap) for swap in rng.integers(0, 2, (draws, len(before))).tolist()]
     low, high = np.quantile(found, [0.025, 0.975])
     far = sum(abs(value) >= abs(real) - 1e-12 for value in found)
     return {"low": float(low), "high": float(high), "as_far": (far + 1) / (draws + 1)}
@@ -114,14 +104,13 @@ def verdict(
     fluency: dict | None = None,
     seed: int = 0,
 ) -> dict:
-    """What a measured comparison says beside ``before_after.summarise``; the votes come later, from a
-    person.
+    """What a measured comparison says beside ``before_after.summarise``; people vote later.
 
     Args:
         pairs: as ``before_after.summarise`` takes them.
         wanted: the register that the brief's rule looks for, or None: no rule judges.
         scripted: whether the scripted rater judged the comparisons: then the rule is the teacher's
-        own yardstick and no second opinion.
+            own yardstick and no second opinion.
         fluency: see ``language``.
 
     Returns:
@@ -131,9 +120,8 @@ def verdict(
     prompts = [pair["prompt"] for pair in pairs]
     judges = [judged(REWARD_MODEL, by_reward(pairs), prompts, seed=seed)]
     if wanted:
-        judges.append(
-            judged(TEACHER if scripted else RULE, by_rule(pairs, wanted), prompts, seed=seed)
-        )
+        name = TEACHER if scripted else RULE
+        judges.append(judged(name, by_rule(pairs, wanted), prompts, seed=seed))
         judges.append(judged(GRADED, by_graded_rule(pairs, wanted), prompts, seed=seed))
     rows = language(pairs, fluency, wanted=wanted, seed=seed)
     return {"judges": judges, "language": rows, "conclusion": conclusion(judges, rows)}
@@ -143,8 +131,9 @@ def verdict(
 
 
 def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0) -> dict:
-    """One judge's count: win rate (a tie counts half) with its interval over prompts
-    (``before_after.win_rate``), and what shuffled labels give.
+    """One judge's count: win rate (a tie counts half), its interval, what shuffled labels give.
+
+    The interval is over prompts (``before_after.win_rate``).
 
     Returns:
         JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low,
@@ -166,29 +155,25 @@ def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed:
 
 
 def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
-    """The brief's word rule on each pair: the higher grade wins, equal grades and equal texts tie."""
+    """The brief's word rule on each pair: the higher grade wins; equal grades or texts tie."""
     outcomes = []
     for pair in pairs:
-        before, after = (
-            judge(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))
-            for side in ("before", "after")
-        )
-        outcomes.append(
-            0.5 if before == after or pair["before"] == pair["after"] else float(after > before)
-        )
+        before = judge(pair["before"], wanted, bool(pair.get("ended_before", True)))
+        after = judge(pair["after"], wanted, bool(pair.get("ended_after", True)))
+        tie = before == after or pair["before"] == pair["after"]
+        outcomes.append(0.5 if tie else float(after > before))
     return outcomes
 
 
 def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
-    """The gold rating on each pair (``gold_rule``): beside the register it grades full sentences,
-    repetition and real words, which nobody taught.
+    """The gold rating on each pair (``gold_rule``).
+
+    Beside the register it grades full sentences, repetition and real words, which nobody taught.
     """
     outcomes = []
     for pair in pairs:
-        before, after = (
-            rate(pair[side], wanted, bool(pair.get(f"ended_{side}", True)))["gold"]
-            for side in ("before", "after")
-        )
+        before = rate(pair["before"], wanted, bool(pair.get("ended_before", True)))["gold"]
+        after = rate(pair["after"], wanted, bool(pair.get("ended_after", True)))["gold"]
         outcomes.append(0.5 if abs(after - before) < SAME_GRADE else float(after > before))
     return outcomes
 
@@ -196,17 +181,17 @@ def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
 def by_votes(votes: Sequence[dict], *, seed: int = 0) -> dict:
     """The learner's blind votes as a judge. Rows with prompt and choice: before, after or tie."""
     worth = {"after": 1.0, "tie": 0.5, "before": 0.0}
-    return judged(
-        YOU,
+    outcomes, prompts = (
         [worth[vote["choice"]] for vote in votes],
         [vote["prompt"] for vote in votes],
-        seed=seed,
     )
+    return judged(YOU, outcomes, prompts, seed=seed)
 
 
 def direction(row: dict) -> int:
-    """1: after is better; -1: before is; 0: cannot be told. Both the interval and the shuffled
-    labels must agree that it is more than luck.
+    """1: after is better; -1: before is; 0: cannot be told.
+
+    Both the interval and the shuffled labels must agree that it is more than luck.
     """
     low, high = row["interval"]
     if not row["pairs"] or row["as_far"] > 0.05:
@@ -218,8 +203,9 @@ def direction(row: dict) -> int:
 
 
 def well_formed(prompt: str, text: str, ended: bool = True) -> bool:
-    """Did an answer keep capitals and full stops: does it end as a sentence, and does every
-    sentence that begins in it begin with a capital letter?
+    """Did an answer keep capitals and full stops?
+
+    It ends as a sentence, and every sentence that begins in it begins with a capital letter.
     """
     if not is_full_sentence(text, ended):
         return False
@@ -248,52 +234,35 @@ def language(
         more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
         distinct_1, distinct_2.
     """
-    values = (
-        {"wanted": lambda pair, side: float(register_of(pair[side], wanted) == wanted)}
-        if wanted
-        else {}
-    )
-    values |= {
-        "full_sentences": lambda pair, side: float(
-            is_full_sentence(pair[side], pair[f"ended_{side}"])
-        ),
-        "well_formed": lambda pair, side: float(
-            well_formed(pair["prompt"], pair[side], pair[f"ended_{side}"])
-        ),
-        "repetition": lambda pair, side: repetition(pair[side]),
-        "words": lambda pair, side: mean_words([pair[side]]),
+    measures = {}
+    if wanted:
+        measures["wanted"] = lambda prompt, text, ended: float(register_of(text, wanted) == wanted)
+    measures |= {
+        "full_sentences": lambda prompt, text, ended: float(is_full_sentence(text, ended)),
+        "well_formed": lambda prompt, text, ended: float(well_formed(prompt, text, ended)),
+        "repetition": lambda prompt, text, ended: repetition(text),
+        "words": lambda prompt, text, ended: mean_words([text]),
     }
-    columns = {
-        name: {side: [value(pair, side) for pair in pairs] for side in ("before", "after")}
-        for name, value in values.items()
-    }
+    rows, count = [], len(pairs) or 1
+    columns = {name: _both_sides(pairs, measure) for name, measure in measures.items()}
     if fluency:
-        columns["fluency"] = fluency
-    rows = []
-    for name, sides in columns.items():
-        control = luck(
-            [after - before for before, after in zip(sides["before"], sides["after"], strict=True)],
-            seed=seed,
-        )
-        rows.append(
-            _change(
-                name,
-                *(sum(sides[side]) / len(pairs) if pairs else 0.0 for side in ("before", "after")),
-                control,
-            )
-        )
-    texts = {side: [pair[side] for pair in pairs] for side in ("before", "after")}
+        columns["fluency"] = (fluency["before"], fluency["after"])
+    for name, (before, after) in columns.items():
+        differences = [y - x for x, y in zip(before, after, strict=True)]
+        control = luck(differences, seed=seed)
+        rows.append(_change(name, sum(before) / count, sum(after) / count, control))
+    before, after = [pair["before"] for pair in pairs], [pair["after"] for pair in pairs]
     for n in (1, 2):
-        control = luck_of_variety(texts["before"], texts["after"], n, seed=seed)
-        rows.append(
-            _change(
-                f"distinct_{n}",
-                distinct_n(texts["before"], n),
-                distinct_n(texts["after"], n),
-                control,
-            )
-        )
+        control = luck_of_variety(before, after, n, seed=seed)
+        rows.append(_change(f"distinct_{n}", distinct_n(before, n), distinct_n(after, n), control))
     return rows
+
+
+def _both_sides(pairs: Sequence[dict], measure: Callable) -> tuple[list[float], list[float]]:
+    """A measure of every answer before, and of every answer after."""
+    before = [measure(pair["prompt"], pair["before"], pair["ended_before"]) for pair in pairs]
+    after = [measure(pair["prompt"], pair["after"], pair["ended_after"]) for pair in pairs]
+    return before, after
 
 
 def _change(name: str, before: float, after: float, control: dict) -> dict:
@@ -307,16 +276,13 @@ def _change(name: str, before: float, after: float, control: dict) -> dict:
 
 
 def lost(rows: Sequence[dict]) -> list[dict]:
-    """The rows of ``language`` that got worse by more than luck and by more than ``LOSSES``
-    forgives.
-    """
+    """The rows of ``language`` that got worse by more than luck and than ``LOSSES`` forgives."""
     found = []
     for row in rows:
         if row["name"] in LOSSES and row["beyond"]:
             least, relative, _ = LOSSES[row["name"]]
-            change = (row["after"] - row["before"]) / (
-                abs(row["before"]) or 1.0 if relative else 1.0
-            )
+            unit = abs(row["before"]) or 1.0 if relative else 1.0
+            change = (row["after"] - row["before"]) / unit
             if change <= least < 0 or change >= least > 0:
                 found.append(row)
     return found
@@ -334,35 +300,23 @@ _SAYS = {
 
 
 def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
-    """One sentence over all judges and the language, which claims no more than each of them can
-    show.
-    """
+    """One sentence over all judges and the language: it claims no more than each can show."""
     told = [row for row in judges if row["pairs"]]
     if not told:
         return "There is nothing to compare yet."
     up, down, open_ = ([row for row in told if direction(row) == way] for way in (1, -1, 0))
     if not up and not down:
-        words = (
-            f"No detectable change by {_list([_span(row) for row in told])}: luck alone could give"
-            " that"
-        )
+        words = f"No detectable change by {_spans(told)}: luck alone could give that"
     elif up and down:
-        words = (
-            "The judges disagree: the tuned model is better by"
-            f" {_list([_span(row) for row in up])}, but worse by"
-            f" {_list([_span(row) for row in down])}"
-        )
-    elif open_ and [row["name"] for row in up] == [
-        REWARD_MODEL
-    ]:  # the least of all opinions: it was trained to please that one
-        words = f"Only {_span(up[0])} calls the tuned model better"
+        words = "The judges disagree: the tuned model is better by"
+        words += f" {_spans(up)}, but worse by {_spans(down)}"
+    elif open_ and [row["name"] for row in up] == [REWARD_MODEL]:
+        # The least of all opinions: it was trained to please that one.
+        words = f"Only {_spans(up)} calls the tuned model better"
     else:
-        words = (
-            f"The tuned model is {'better' if up else 'worse'} by"
-            f" {_list([_span(row) for row in up or down])}"
-        )
+        words = f"The tuned model is {'better' if up else 'worse'} by {_spans(up or down)}"
     if open_ and (up or down):
-        words += f", with no detectable difference by {_list([_span(row) for row in open_])}"
+        words += f", with no detectable difference by {_spans(open_)}"
     losses = lost(rows)
     if losses:
         words += f"; it lost some of its {_list([LOSSES[row['name']][2] for row in losses])}"
@@ -375,15 +329,17 @@ def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
 
 
 def _span(row: dict) -> str:
-    """A judge with its figure: "the word rule (71% of 200 pairs with ties counted half, 95%
-    interval 64% to 77%)".
-    """
+    """A judge with its figure: "the word rule (71% of 200 pairs with ..., 95% interval ...)"."""
     unit = "votes" if row["name"] == YOU else "pairs"
     low, high = row["interval"]
     return (
         f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit} with ties counted"
         f" half, 95% interval {low:.0%} to {high:.0%})"
     )
+
+
+def _spans(rows: Sequence[dict]) -> str:
+    return _list([_span(row) for row in rows])
 
 
 def _list(parts: list[str]) -> str:

@@ -113,8 +113,9 @@ def read_choice(value: object, a: str = "", b: str = "") -> tuple[str | None, st
 
 
 def one_slip_apart(x: str, y: str) -> bool:
-    """Does one slip of the keys turn ``x`` into ``y``: a letter too much, too few, another one, or
-    two neighbours swapped?
+    """Does one slip of the keys turn ``x`` into ``y``?
+
+    A letter too much, too few, another one, or two neighbours swapped?
 
     Source: Damerau 1964, the four errors that make up over 80% of misspellings.
     """

@@ -1,11 +1,10 @@
-"""The commands that bring judgements in from other tools and out to them: import-label-studio,
-import, export-label-studio.
+"""The commands that bring judgements in from other tools and out to them.
 
-    python -m rlhf_core import-label-studio FILE --out prefs.jsonl
-        [--rankings rankings.jsonl] [--fields prompt,left,right] [--buckets best,...,worst]
-    python -m rlhf_core import FILE --out prefs.jsonl     a spreadsheet or rows of another tool
-    python -m rlhf_core export-label-studio prefs.jsonl --out FILE
-        [--tasks-only] [--config FILE.xml] [--brief NAME]
+    python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
+        [--fields prompt,left,right] [--buckets best,...,worst]
+    python -m rlhf_core import FILE --out prefs.jsonl      a spreadsheet, or another tool's rows
+    python -m rlhf_core export-label-studio prefs.jsonl --out FILE [--tasks-only]
+        [--config FILE.xml] [--brief NAME]
 
 Data (the report, one JSON line) goes to ``emit``, words to ``say``. What is left out is reported
 and is no failure; a file of which nothing can be used is refused (PreferenceError), and then
@@ -21,8 +20,9 @@ from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, PreferenceError
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
-from rlhf_core.exchange.label_studio import export_tasks, import_annotations, labelling_config
+from rlhf_core.exchange.label_studio import import_annotations
 from rlhf_core.exchange.label_studio_answers import PLACES
+from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import MAX_BYTES, Ranking, read_preferences

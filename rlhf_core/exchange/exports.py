@@ -1,5 +1,7 @@
-"""Judged pairs for other tools: Hugging Face preference rows (TRL), Argilla-style records, a
-spreadsheet; each with what it cannot hold.
+"""Judged pairs for other tools.
+
+Hugging Face preference rows (TRL), Argilla-style records, a spreadsheet; each with what it cannot
+hold.
 
 Files come back through ``spreadsheets.import_preferences``. Knows nothing about models; the dataset
 card of a run is ``store.card``'s. Label Studio is ``label_studio``'s.
@@ -36,8 +38,9 @@ _COLUMNS = (
 
 
 def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
-    """The file and what it cannot hold, a sentence each. ``kind``: a key of FORMATS, else
-    ValueError.
+    """The file and what it cannot hold, a sentence each.
+
+    ``kind``: a key of FORMATS, else ValueError.
     """
     if kind not in FORMATS:
         raise ValueError(f"kind must be one of {', '.join(FORMATS)}, not {kind!r}")
@@ -70,8 +73,9 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
 
 
 def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
-    """What a pair has no place for in any of these files; a run's rankings.jsonl has it. A
-    sentence, or none.
+    """What a pair has no place for in any of these files; a run's rankings.jsonl has it.
+
+    A sentence, or none.
     """
     kinds = {
         "reasons": any(r.reason for r in rankings),
@@ -107,8 +111,9 @@ def _csv(pairs: list[Pair]) -> bytes:
 
 
 def _argilla(pairs: list[Pair]) -> bytes:
-    """One record for each two texts, with everybody's answers; a skipped one is a discarded
-    response.
+    """One record for each two texts, with everybody's answers.
+
+    A skipped one is a discarded response.
     """
     records: dict[tuple, dict] = {}
     for pair in pairs:

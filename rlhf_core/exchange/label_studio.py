@@ -1,10 +1,8 @@
-"""Label Studio both ways: our tasks out, what people did with them back in (Pairwise and Ranker).
+"""What people did in Label Studio, read back from its exports (Pairwise and Ranker tasks).
 
-    pairs or candidate sets -> export_tasks -> JSON for its Import button;  labelling_config -> its
-    Labeling Interface its JSON, JSON-MIN, CSV or TSV export -> import_annotations -> ImportReport
+    its JSON, JSON-MIN, CSV or TSV export -> import_annotations -> ImportReport
 
-Label Studio's Pairwise knows left and right only. Our config adds a ``<Choices name="verdict">``
-beside it for tie, both bad and skip, and gives the Ranker one bucket a place, so that ties survive.
+What goes out to it is in ``label_studio_tasks``, what one answer means in ``label_studio_answers``.
 An empty answer is no tie, and anything but left and right is an error. Knows nothing about models.
 
 Sources: Label Studio 1.23 (exports of a real server are in tests/fixtures/label_studio),
@@ -14,234 +12,28 @@ label_studio_sdk.converter for JSON-MIN and CSV.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.import_report import ImportRefused, ImportReport, Record, records
-from rlhf_core.exchange.label_studio_answers import PLACES, VERDICTS, Answer, judgement_of
-from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, import_preferences
-from rlhf_core.judging.briefs import Brief
+from rlhf_core.exchange.file_rows import Record, records
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.label_studio_answers import Answer, judgement_of
+from rlhf_core.exchange.preference_rows import FIELD_OF, RowRefused
+from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import Pair, Ranking
 
-_OURS = {
-    "id",
-    "annotator",
-    "annotation_id",
-    "created_at",
-    "updated_at",
-    "lead_time",
-    "agreement",
-    "history",
-}  # columns of JSON-MIN and CSV beside the data
-_VALUES = {
-    "selected": "pairwise",
-    "ranker": "ranker",
-    "choices": "choices",
-}  # by which key a value in JSON-MIN and CSV, which drop its type, is known
-COLUMNS = frozenset(
-    {
-        "prompt",
-        "answer1",
-        "answer2",
-        "items",
-        "comparison",
-        "rank",
-        "verdict",
-        "annotation_id",
-        "lead_time",
-        *FIELD_OF,
-    }
-)
-
-
-# --- out ------------------------------------------------------------------------------------------
-
-
-def labelling_config(kind: str, brief: Brief | None = None, places: int = 4) -> str:
-    """The XML for Label Studio's Labeling Interface.
-
-    Args:
-        kind: "pairwise" or "ranker".
-        brief: its instructions stand above the texts.
-        places: buckets of the Ranker, as many as a task has outputs, at most 8; "place_1" is the
-        best, several outputs in one are a tie. 0: a plain list,
-            which can hold no tie.
-    """
-    headers = []
-    if brief:
-        lines = (
-            brief.title,
-            f"Prefer: {brief.prefer}",
-            f"Avoid: {brief.avoid}" if brief.avoid else "",
-            f"Ties: {brief.ties}" if brief.ties else "",
-        )
-        headers = [
-            f'  <Header value={quoteattr(line)} size="{4 if i == 0 else 6}"/>'
-            for i, line in enumerate(lines)
-            if line
-        ]
-    if kind == "pairwise":
-        body = [
-            '  <Pairwise name="comparison" toName="answer1,answer2"/>',
-            '  <View style="display: grid; grid-template-columns: 1fr 1fr; gap: 1em">',
-            '    <Text name="answer1" value="$answer1"/>',
-            '    <Text name="answer2" value="$answer2"/>',
-            "  </View>",
-        ]
-    elif kind == "ranker":
-        buckets = [
-            f'    <Bucket name="place_{n}" title="{PLACES[n - 1]}"/>' for n in range(1, places + 1)
-        ]
-        ranker = '<Ranker name="rank" toName="answers"'
-        body = [
-            '  <List name="answers" value="$items" title="Outputs"/>',
-            *([f"  {ranker}>", *buckets, "  </Ranker>"] if buckets else [f"  {ranker}/>"]),
-        ]
-    else:
-        raise ValueError(f"kind must be pairwise or ranker, not {kind!r}")
-    keys = {"Tie": "t", "Both bad": "n", "Skip": "s"}
-    choices = [f'    <Choice value="{verdict}" hotkey="{keys[verdict]}"/>' for verdict in VERDICTS]
-    return (
-        "\n".join(
-            [
-                "<View>",
-                *headers,
-                '  <Text name="prompt" value="$prompt"/>',
-                *body,
-                '  <Choices name="verdict" toName="prompt" choice="single" showInline="true">',
-                *choices,
-                "  </Choices>",
-                "</View>",
-            ]
-        )
-        + "\n"
-    )
-
-
-def export_tasks(
-    items: Sequence[Pair | Ranking | dict], *, judged: bool = True
-) -> tuple[list[dict], list[str]]:
-    """Tasks for Label Studio's Import, as plain data for a JSON file, and what they cannot hold.
-
-    Args:
-        items: all of one kind: pairs (Pairwise tasks), or rankings or candidate sets {"prompt",
-            "texts"} (Ranker tasks).
-        judged: with the judgements, as annotations; one task holds those of everybody who judged
-        the same texts on the same sides. False: tasks to be done.
-
-    Who judged stands in each result's ``meta``: Label Studio gives the annotations of an imported
-    file to whoever imports it. Raises ValueError on a mixture.
-    """
-    if any(isinstance(item, Pair) for item in items) and not all(
-        isinstance(item, Pair) for item in items
-    ):
-        raise ValueError(
-            "Pairs and candidate sets need different labelling configs: export them one after the"
-            " other."
-        )
-    tasks: dict[tuple, dict] = {}
-    seen: Counter = Counter()
-    for item in items:
-        if isinstance(item, Pair):
-            data = {"prompt": item.prompt, "answer1": item.a, "answer2": item.b}
-            result = {
-                "a": _result("comparison", "pairwise", selected="left"),
-                "b": _result("comparison", "pairwise", selected="right"),
-            }.get(item.choice)
-            verdict = item.choice if item.choice in VERDICTS.values() else None
-        else:
-            ranking = item if isinstance(item, Ranking) else None
-            texts, order = (
-                (ranking.candidates, ranking.shown)
-                if ranking
-                else (item["texts"], range(len(item["texts"])))
-            )
-            names = [chr(97 + index) if index < 26 else f"x{index}" for index in range(len(texts))]
-            prompt = ranking.prompt if ranking else item["prompt"]
-            data = {
-                "prompt": prompt,
-                "items": [
-                    {"id": names[i], "title": f"Output {n}", "body": texts[i]}
-                    for n, i in enumerate(order, 1)
-                ],
-            }
-            verdict = ranking.verdict if ranking else None
-            groups = ranking.groups if ranking else []
-            result = (
-                _result(
-                    "rank",
-                    "ranker",
-                    ranker={
-                        f"place_{n}": [names[i] for i in group] for n, group in enumerate(groups, 1)
-                    },
-                )
-                if groups
-                else None
-            )
-        if not isinstance(item, dict) and item.brief:
-            data |= {"brief": item.brief, "brief_version": item.brief_version}
-        who = getattr(item, "annotator", "")
-        key = json.dumps(data, ensure_ascii=False)
-        seen[key, who] += (
-            # the second time that somebody judges the same is a task of its own: Label Studio has
-            # one answer a person and task
-            1
-        )
-        task = tasks.setdefault((key, seen[key, who]), {"data": data})
-        if judged and not isinstance(item, dict):
-            result = result or _result(
-                "verdict",
-                "choices",
-                choices=[next(word for word, choice in VERDICTS.items() if choice == verdict)],
-            )
-            meta = {"annotator": item.annotator} | (
-                {"weight": item.weight} if isinstance(item, Pair) and item.weight != 1 else {}
-            )
-            annotation = {
-                "result": [{**result, "id": f"r{len(task.get('annotations', []))}", "meta": meta}],
-                "was_cancelled": verdict == "skip",
-            }
-            if item.seconds is not None:
-                annotation["lead_time"] = item.seconds
-            task.setdefault("annotations", []).append(annotation)
-    lost = (
-        [
-            "Label Studio's JSON-MIN and CSV exports leave out skipped tasks and who judged before"
-            " the import; its JSON export keeps both."
-        ]
-        if judged
-        else []
-    )
-    if any(isinstance(item, Ranking) for item in items):
-        lost.append(
-            "The round, the order in which outputs were written, and whether the model ended them"
-            " itself have no place in a Ranker task."
-        )
-    return list(tasks.values()), lost
-
-
-def _result(control: str, kind: str, **value) -> dict:
-    # Pairwise names itself in to_name, as real exports do.
-    to_name = {"pairwise": control, "ranker": "answers", "choices": "prompt"}[kind]
-    return {
-        "from_name": control,
-        "to_name": to_name,
-        "type": kind,
-        "value": value,
-        "origin": "manual",
-    }
-
-
-# --- in -------------------------------------------------------------------------------------------
+# Columns of JSON-MIN and CSV beside the data.
+_OURS = set("id annotator annotation_id created_at updated_at lead_time agreement history".split())
+# By which key a value in JSON-MIN and CSV, which drop its type, is known.
+_VALUES = {"selected": "pairwise", "ranker": "ranker", "choices": "choices"}
+_TASK = "prompt answer1 answer2 items comparison rank verdict annotation_id lead_time"
+COLUMNS = frozenset({*_TASK.split(), *FIELD_OF})
 
 
 def import_annotations(
     data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
 ) -> ImportReport:
-    """What people did, from a JSON, JSON-MIN, CSV or TSV export of Label Studio, or from a list of
-    its tasks.
+    """What people did, from a JSON, JSON-MIN, CSV or TSV export, or from a list of tasks.
 
     Args:
         fields: the names of prompt, left and right text in the tasks, where they are not ours or
@@ -261,10 +53,8 @@ def import_annotations(
         )
     answers = [answer for row in rows for answer in _answers(row, report)]
     kinds = {kind for answer in answers for _, kind, _ in answer.results}
-    report.format = (
-        f"Label Studio {report.format or 'JSON'},"
-        f" {' and '.join(sorted(k.capitalize() for k in kinds & {'pairwise', 'ranker'})) or 'tasks'}"
-    )
+    named = " and ".join(sorted(kind.capitalize() for kind in kinds & {"pairwise", "ranker"}))
+    report.format = f"Label Studio {report.format or 'JSON'}, {named or 'tasks'}"
     judged: list[tuple[Answer, Pair | Ranking, list[Pair], list[str]]] = []
     for answer in answers:
         try:
@@ -295,7 +85,7 @@ def import_annotations(
 
 
 def _about(answer: Answer) -> tuple:
-    """Which task: its number alone does not say, where exports of two projects were put together."""
+    """Which task: its number alone does not say so where exports of two projects were joined."""
     return (str(answer.task), json.dumps(answer.data, sort_keys=True, default=str))
 
 
@@ -305,30 +95,22 @@ def _copy_key(answer: Answer, index: int) -> tuple:
 
 def _person_key(answer: Answer, judgement: Pair | Ranking, index: int) -> tuple:
     """The same for two answers of one known person to one task."""
-    return (
-        (index,)
-        if answer.task is None or judgement.annotator == "unknown"
-        else (judgement.annotator, _about(answer))
-    )
+    if answer.task is None or judgement.annotator == "unknown":
+        return (index,)
+    return (judgement.annotator, _about(answer))
 
 
 def import_any(data: bytes, filename: str) -> ImportReport:
-    """A Label Studio export or a table of preferences: what it is, its rows say. Raises
-    ImportRefused.
-    """
+    """A Label Studio export or a table: what it is, its rows say. Raises ImportRefused."""
     probe = ImportReport(filename)
     rows = records(data, probe, COLUMNS)
-    return (
-        import_annotations(data, filename)
-        if looks_like_label_studio(rows, strictly=True)
-        else import_preferences(data, filename)
-    )
+    if looks_like_label_studio(rows, strictly=True):
+        return import_annotations(data, filename)
+    return import_preferences(data, filename)
 
 
 def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
-    """Are these tasks or annotations? ``strictly``: annotations only, no bare texts that any table
-    might hold.
-    """
+    """Are these tasks or annotations? ``strictly``: annotations only, no bare texts of a table."""
     for row in rows[:50]:
         value = row.value if isinstance(row.value, dict) else {}
         if (
@@ -347,19 +129,15 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
 
 
 def _answers(row: Record, report: ImportReport) -> list[Answer]:
-    """Every answer in one entry of the file: a task with its annotations, a row of JSON-MIN or CSV,
-    or a bare task.
-    """
+    """Every answer in one entry: a task with its annotations, a row of JSON-MIN or CSV, a task."""
     value = row.value
     if not isinstance(value, dict):
         report.leave_out(row.row, value, "it is no task")
         return []
     annotations = value.get("annotations", value.get("completions"))
-    data = (
-        value["data"]
-        if isinstance(value.get("data"), dict)
-        else {k: v for k, v in value.items() if k not in ("annotations", "completions")}
-    )
+    data = value.get("data")
+    if not isinstance(data, dict):
+        data = {k: v for k, v in value.items() if k not in ("annotations", "completions")}
     if report.counted == "entry":
         report.counted = "task"
     if value.get("predictions"):
@@ -393,11 +171,8 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
     results, texts = [], {}
     for name, item in data.items():
         items = item
-        if isinstance(item, str) and item.lstrip()[:2] in (
-            "[{",
-            '{"',
-            "[]",
-        ):  # a cell of a CSV export
+        # A cell of a CSV export may hold JSON.
+        if isinstance(item, str) and item.lstrip()[:2] in ("[{", '{"', "[]"):
             try:
                 items = json.loads(item)
             except (ValueError, RecursionError):
@@ -414,11 +189,9 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
         elif name == "verdict" and isinstance(item, str) and item.strip():
             results.append((name, "choices", {"choices": [item]}))
         elif name in ("comparison", "verdict", "rank"):
-            results += (
-                [(name, {"comparison": "pairwise", "rank": "ranker"}.get(name, "choices"), item)]
-                if items not in ("", None, [])
-                else []
-            )
+            if items not in ("", None, []):
+                kind = {"comparison": "pairwise", "rank": "ranker"}.get(name, "choices")
+                results.append((name, kind, item))
         elif name not in _OURS:
             texts[name] = items if name == "items" else item
     return [
@@ -444,14 +217,8 @@ def _full(
         report.leave_out(row.row, annotation, "the annotation is no object with a list of results")
         return None
     results = [item for item in annotation.get("result", []) if isinstance(item, dict)]
-    meta = next(
-        (
-            item["meta"]
-            for item in results
-            if isinstance(item.get("meta"), dict) and "annotator" in item["meta"]
-        ),
-        {},
-    )
+    metas = [item["meta"] for item in results if isinstance(item.get("meta"), dict)]
+    meta = next((meta for meta in metas if "annotator" in meta), {})
     return Answer(
         row.row,
         data,
@@ -471,11 +238,9 @@ def _full(
 
 
 def _nobody_yet(data: dict, report: ImportReport) -> None:
-    texts = (
-        [item.get("body") for item in data["items"] if isinstance(item, dict)]
-        if isinstance(data.get("items"), list)
-        else [data.get("answer1"), data.get("answer2")]
-    )
+    texts = [data.get("answer1"), data.get("answer2")]
+    if isinstance(data.get("items"), list):
+        texts = [item.get("body") for item in data["items"] if isinstance(item, dict)]
     report.unjudged.append({"prompt": data.get("prompt"), "texts": texts})
 
 

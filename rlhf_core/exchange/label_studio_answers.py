@@ -1,5 +1,6 @@
-"""What one person's answer to one Label Studio task means: a pair, a ranking, or the reason why it
-cannot be used.
+"""What one person's answer to one Label Studio task means.
+
+A pair, a ranking, or the reason why it cannot be used.
 
 Knows nothing about files (``label_studio`` reads those). Left and right are a and b; an empty
 answer is no tie; two answers in one are refused, not chosen from. Source: Label Studio 1.23's
@@ -13,8 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choices import read_choice
-from rlhf_core.exchange.import_report import ImportReport, column_name
-from rlhf_core.exchange.spreadsheets import FIELD_OF, RowRefused, check_text, read_number, read_row
+from rlhf_core.exchange.file_rows import column_name
+from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.preference_rows import (
+    FIELD_OF,
+    RowRefused,
+    check_text,
+    read_number,
+    read_row,
+)
 from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
 from rlhf_core.judging.typed import clean_name
 
@@ -153,8 +161,9 @@ def _nothing_placed(value: object) -> bool:
 
 
 def _as_listed(value: object, data: dict) -> bool:
-    """Is it the very order in which the page lists the items, in one list? Then it may be that
-    nobody touched it.
+    """Is it the very order in which the page lists the items, in one list?
+
+    Then it may be that nobody touched it.
     """
     lists, items = list(_order(value).items()), data.get("items")
     return (

@@ -19,17 +19,17 @@ from rlhf_core.judging.typed import MAX_PROMPT
 from rlhf_core.session import judged
 from rlhf_core.session.state import YOU, Session
 
-NAMELESS = (
-    YOU,
-    "unknown",
-)  # annotators that say nothing once files of several people are put together
+# Annotators that say nothing once files of several people are put together.
+NAMELESS = (YOU, "unknown")
 
 
 def read(
     data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
 ) -> ImportReport:
-    """What is in a file, whatever tool it came from. ``fields``, ``buckets``: as in
-    ``label_studio.import_annotations``. Raises ImportRefused, in one sentence.
+    """What is in a file, whatever tool it came from.
+
+    ``fields``, ``buckets``: as in ``label_studio.import_annotations``. Raises ImportRefused, in one
+    sentence.
     """
     report = (
         import_annotations(data, filename, fields=fields, buckets=buckets)
@@ -54,8 +54,7 @@ def named(pairs: Sequence[Pair], name: str) -> list[Pair]:
 
 
 def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
-    """Which of ``pairs`` a session would take, and what there is to know before it does, a sentence
-    each.
+    """Which of ``pairs`` a session would take, and what there is to know, a sentence each.
 
     What the session holds already, by the same person, is not taken a second time: it would count
     double.
@@ -93,7 +92,8 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
     for slug, count in others.most_common(3):
         title = PRESETS[slug].title if slug in PRESETS else slug
         words.append(
-            f"{count:,} were judged under the brief “{title}”, not under “{session.asked.brief.title}”,"
+            f"{count:,} were judged under the brief “{title}”, not under"
+            f" “{session.asked.brief.title}”,"
             " which this session works on: two tastes may get mixed."
         )
     silent = sum(pair.target is None for pair in fresh)
@@ -106,16 +106,18 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
 
 
 def _said(pair: Pair) -> tuple:
-    """The same for two judgements that say the same about the same texts by the same person,
-    whichever side the texts were on.
+    """The same for two judgements of one person that say the same about the same texts.
+
+    Whichever side the texts were on.
     """
     better = {"a": pair.a, "b": pair.b}.get(pair.choice, pair.choice)
     return pair.annotator, pair.brief, pair.prompt, frozenset((pair.a, pair.b)), better
 
 
 def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
-    """Add ``pairs``, already sifted, to what the session learns from; returns how many. Raises
-    InputError where they are too many, or none.
+    """Add ``pairs``, already sifted, to what the session learns from; returns how many.
+
+    Raises InputError where they are too many, or none.
     """
     if not pairs:
         raise InputError(f"There is nothing new in {filename}.")

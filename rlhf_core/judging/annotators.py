@@ -1,5 +1,6 @@
-"""Several annotators: how far they agree, where they split, and what the majority says. "Whose
-preferences?"
+"""Several annotators: how far they agree, where they split, and what the majority says.
+
+"Whose preferences?"
 
 A *unit* is two texts under one prompt and brief, whichever side they were shown on; a judgement of
 it is a text, a tie or both bad; skipped is missing. Knows nothing about models. Simplification:
@@ -19,9 +20,8 @@ from itertools import combinations
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.judging.preferences import Pair
 
-Unit = tuple[
-    str, str, str, str
-]  # (brief, prompt, text, other text), the texts in alphabetical order
+# (brief, prompt, text, other text), the texts in alphabetical order
+Unit = tuple[str, str, str, str]
 FIRST, SECOND, TIE, BOTH_BAD = 0.0, 1.0, 2.0, 3.0
 _MIRROR = {FIRST: SECOND, SECOND: FIRST, TIE: TIE, BOTH_BAD: BOTH_BAD}
 MIN_UNITS = 6
@@ -38,8 +38,9 @@ def by_annotator(pairs: list[Pair]) -> dict[str, list[Pair]]:
 
 
 def judgements(pairs: list[Pair]) -> dict[Unit, dict[str, float]]:
-    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD. Skipped
-    units and pairs of equal texts have no entry.
+    """Unit -> annotator -> FIRST, SECOND (which text, not which side), TIE or BOTH_BAD.
+
+    Skipped units and pairs of equal texts have no entry.
     """
     table: dict[Unit, dict[str, float]] = {}
     for pair in pairs:
@@ -75,8 +76,9 @@ def pairwise_agreement(pairs: list[Pair]) -> list[dict]:
 
 
 def nominal_alpha(units: list[list[float | None]]) -> float | None:
-    """Krippendorff's alpha, nominal, with missing values; None where it is not defined (nothing
-    shared, or one value throughout).
+    """Krippendorff's alpha, nominal, with missing values.
+
+    None where it is not defined (nothing shared, or one value throughout).
 
     Args:
         units: for each unit the values that the annotators gave it, None where one gave none.
@@ -89,9 +91,8 @@ def nominal_alpha(units: list[list[float | None]]) -> float | None:
     import krippendorff
     import numpy as np
 
-    counts = np.array(
-        [[unit.count(value) for value in values] for unit in shared]
-    )  # (units, values)
+    # (units, values)
+    counts = np.array([[unit.count(value) for value in values] for unit in shared])
     return float(
         krippendorff.alpha(value_counts=counts, value_domain=values, level_of_measurement="nominal")
     )
@@ -100,8 +101,9 @@ def nominal_alpha(units: list[list[float | None]]) -> float | None:
 def alpha_interval(
     units: list[list[float]], *, seed: int, draws: int = 400
 ) -> tuple[float, float] | None:
-    """95% percentile interval of the alpha of ``units``, each taken both ways round; units are
-    drawn anew. None where fewer than half of the draws have an alpha.
+    """95% percentile interval of the alpha of ``units``, each taken both ways round.
+
+    Units are drawn anew. None where fewer than half of the draws have an alpha.
 
     A unit enters alpha by its own coincidences alone, so a draw is a weighted sum of theirs: one
     matrix product for all draws, where the package takes each anew.
@@ -110,21 +112,18 @@ def alpha_interval(
     """
     import numpy as np
 
-    counts = np.array(
-        [[unit.count(value) for value in (FIRST, SECOND, TIE, BOTH_BAD)] for unit in units],
-        dtype=float,
-    )  # (U, 4)
+    values = (FIRST, SECOND, TIE, BOTH_BAD)
+    rows = [[unit.count(value) for value in values] for unit in units]
+    counts = np.array(rows, dtype=float)  # (U, 4)
     mirrored = counts[:, [1, 0, 2, 3]]
     judged = counts.sum(1)
-    coincidences = [
-        (one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4))
-        / (judged - 1)[:, None, None]
-        for one in (counts, mirrored)
-    ]  # (U, 4, 4) each
+    coincidences = []  # (U, 4, 4) each
+    for one in (counts, mirrored):
+        pairs = one[:, :, None] * one[:, None, :] - one[:, :, None] * np.eye(4)
+        coincidences.append(pairs / (judged - 1)[:, None, None])
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(
-        len(units), np.full(len(units), 1 / len(units)), size=draws
-    )  # (draws, U): how often each unit is in a draw
+    # (draws, U): how often each unit is in a draw
+    drawn = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=draws)
     o = (drawn @ sum(coincidences).reshape(len(units), 16)).reshape(draws, 4, 4)
     of_value = o.sum(2)
     n = of_value.sum(1)

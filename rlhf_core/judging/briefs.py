@@ -13,15 +13,18 @@ card.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError
+from rlhf_core.judging import preset_prompts as prompts
 from rlhf_core.judging.register import REGISTERS
 from rlhf_core.judging.typed import MAX_PROMPT
 
 MAX_TITLE, MAX_TEXT, MAX_PROMPTS = 80, 2_000, 500
 LEAST_PROMPTS = 2  # one to learn from, one to check on
+FEATURED_PROMPTS = prompts.FEATURED_PROMPTS  # what the home and Prompt pages offer
 
 
 @dataclass(frozen=True)
@@ -50,201 +53,12 @@ class Brief:
     version: int = 1
 
     def edited(self, **changes) -> Brief:
-        """A copy with ``changes`` and the next version number. Raises BriefError if the result is
-        not usable.
-        """
+        """A copy with ``changes`` and the next version number. Raises BriefError: not usable."""
         return validate(replace(self, **changes, version=self.version + 1))
 
     def to_dict(self) -> dict:
         return asdict(self)
 
-
-_LIVING_TRAINING = (
-    "An opossum is",
-    "A raccoon is",
-    "A cat is",
-    "A pigeon is",
-    "An owl is",
-    "A frog is",
-    "A bee is",
-    "A shark is",
-    "A goose is",
-    "A hamster is",
-    "A snail is",
-    "A cactus is",
-    "A penguin is",
-    "A goat is",
-    "An octopus is",
-    "A spider is",
-    "A sunflower is",
-    "A horse is",
-    "A squirrel is",
-    "A turtle is",
-    "A mushroom is",
-    "A wolf is",
-    "A duck is",
-    "A bat is",
-)
-_LIVING_EVALUATION = (
-    "A badger is",
-    "A fox is",
-    "A dog is",
-    "A rabbit is",
-    "A beaver is",
-    "A skunk is",
-    "A bear is",
-    "A moose is",
-    "A crow is",
-    "A swan is",
-    "An eagle is",
-    "A parrot is",
-    "A llama is",
-    "A camel is",
-    "A koala is",
-    "A kangaroo is",
-    "A sloth is",
-    "A hedgehog is",
-    "An otter is",
-    "A mouse is",
-    "An elephant is",
-    "A lion is",
-    "A pig is",
-    "A cow is",
-    "A dolphin is",
-    "A whale is",
-    "A toad is",
-    "A lizard is",
-    "A snake is",
-    "An ant is",
-    "A butterfly is",
-    "A crab is",
-    "A jellyfish is",
-    "A lobster is",
-    "A worm is",
-    "A rose is",
-    "A fern is",
-    "A tulip is",
-    "A dandelion is",
-    "An oak tree is",
-)
-# Prompts of the other kinds that the home and Prompt pages offer; with the first ten above they are
-# "the featured prompts".
-FEATURED_PROMPTS = _LIVING_TRAINING[:13] + (
-    "A pancake is",
-    "A cup of coffee is",
-    "A ladder is",
-    "An umbrella is",
-    "A library is",
-    "A volcano is",
-    "A plumber is",
-    "A teacher is",
-)
-
-_SERVICE_TRAINING = (
-    "My order is late.",
-    "Why is my delivery taking so long?",
-    "I got the wrong size. What can I do?",
-    "I want my money back.",
-    "How do I get a refund?",
-    "I forgot my password.",
-    "Help, I am locked out of my account!",
-    "The Wi-Fi is so slow.",
-    "Table for two, please.",
-    "Waiter, my soup is cold.",
-    "This soup is not even warm!",
-    "My hotel room is too noisy.",
-    "The bed in my room is terrible.",
-    "There is a mistake on my bill.",
-    "Why is my bill so high?",
-    "When do you open?",
-    "The box was empty when I opened it.",
-)
-_SERVICE_EVALUATION = (
-    "Hello, can you tell me where my package is?",
-    "When will I get my refund?",
-    "I cannot log in to my account.",
-    "How do I reset my password?",
-    "My internet is not working again.",
-    "Why is the Wi-Fi so bad in here?",
-    "Can I reserve a table by the window?",
-    "Excuse me, this soup is cold.",
-    "There is no hot water in my room.",
-    "My room is not clean.",
-    "I think you charged me twice.",
-    "Can you check my bill, please?",
-    "What time do you close today?",
-    "This is not what I ordered.",
-)
-_SURVIVAL_TRAINING = (
-    "If you get lost in the woods,",
-    "If you lose the trail,",
-    "I see a bear. What do I do?",
-    "There is a bear on the trail.",
-    "If you have no water in the desert,",
-    "If you are outside in a thunderstorm,",
-    "When you hear thunder,",
-    "The power is out. What should I do?",
-    "If your car gets stuck in a snow storm,",
-    "If there is a flood,",
-    "My house is on fire. What do I do?",
-    "I smell smoke in the house.",
-    "A snake bit me. What should I do?",
-    "I cut my finger. What should I do?",
-    "To start a fire in the woods,",
-    "How do I find north without a compass?",
-    "To build a shelter,",
-)
-_SURVIVAL_EVALUATION = (
-    "When you are lost in a forest,",
-    "If you take a wrong turn on a hike,",
-    "A bear is near our camp. Any advice?",
-    "What should I do if I meet a bear?",
-    "If your car breaks down in the desert,",
-    "When lightning is close,",
-    "What do I do in a power cut?",
-    "When you are stuck in the car in deep snow,",
-    "If you get a flood warning,",
-    "There is smoke in the hall.",
-    "What is the first aid for a snake bite?",
-    "My thumb is bleeding.",
-    "To make a campfire,",
-    "Which way is north?",
-    "If you need a shelter for the night,",
-)
-_KIND_TRAINING = (
-    "I feel sad today.",
-    "Nothing went right today.",
-    "I just need someone to talk to.",
-    "It is my birthday today!",
-    "I lost my keys.",
-    "Sorry I am late!",
-    "Sorry, I overslept.",
-    "Tomorrow is my first day at work.",
-    "I am new here. What should I know?",
-    "Good morning!",
-    "I am bored.",
-    "Thank you so much for your help!",
-    "I am so nervous about my job interview.",
-    "Do you have a minute?",
-    "I hate to ask, but I need a little help.",
-    "How are you?",
-)
-_KIND_EVALUATION = (
-    "I had a terrible day.",
-    "I feel so lonely.",
-    "I could cry right now.",
-    "Guess what? My birthday is today!",
-    "I cannot find my keys anywhere.",
-    "I missed my bus, so I will be late.",
-    "I am scared of my first day at the office.",
-    "Rise and shine!",
-    "Are you okay?",
-    "There is nothing to do at home.",
-    "I just want to say thank you.",
-    "How do I prepare for a job interview?",
-    "Did you read my email?",
-    "Would you mind helping me this weekend?",
-)
 
 PRESETS: dict[str, Brief] = {
     brief.slug: brief
@@ -258,8 +72,8 @@ PRESETS: dict[str, Brief] = {
             ),
             avoid="Jokes, memes, opinions, and sentences that break off.",
             ties="Two equally good facts, or two jokes: call it a tie.",
-            training_prompts=_LIVING_TRAINING,
-            evaluation_prompts=_LIVING_EVALUATION,
+            training_prompts=prompts.LIVING_TRAINING,
+            evaluation_prompts=prompts.LIVING_EVALUATION,
             wanted="fact",
         ),
         Brief(
@@ -269,8 +83,8 @@ PRESETS: dict[str, Brief] = {
             prefer="The funny one: a mood, a comparison, a tiny story with attitude.",
             avoid="Anything an encyclopedia would say, and sentences that break off.",
             ties="Two equally funny lines, or two dry ones: call it a tie.",
-            training_prompts=_LIVING_TRAINING,
-            evaluation_prompts=_LIVING_EVALUATION,
+            training_prompts=prompts.LIVING_TRAINING,
+            evaluation_prompts=prompts.LIVING_EVALUATION,
             wanted="meme",
         ),
         Brief(
@@ -280,8 +94,8 @@ PRESETS: dict[str, Brief] = {
             prefer="Polite and useful: says sorry or thanks, and what happens next.",
             avoid="Rude, sarcastic or silly answers.",
             ties="Equally polite, or equally rude: call it a tie.",
-            training_prompts=_SERVICE_TRAINING,
-            evaluation_prompts=_SERVICE_EVALUATION,
+            training_prompts=prompts.SERVICE_TRAINING,
+            evaluation_prompts=prompts.SERVICE_EVALUATION,
             wanted="polite",
         ),
         Brief(
@@ -291,8 +105,8 @@ PRESETS: dict[str, Brief] = {
             prefer="Calm, correct, practical advice.",
             avoid="Jokes and anything that wastes time or is not safe.",
             ties="Equally useful, or equally useless: call it a tie.",
-            training_prompts=_SURVIVAL_TRAINING,
-            evaluation_prompts=_SURVIVAL_EVALUATION,
+            training_prompts=prompts.SURVIVAL_TRAINING,
+            evaluation_prompts=prompts.SURVIVAL_EVALUATION,
             wanted="advice",
         ),
         Brief(
@@ -302,8 +116,8 @@ PRESETS: dict[str, Brief] = {
             prefer="Warm, simple words that help or cheer up.",
             avoid="Sarcasm, grumpiness, and jokes at the person's cost.",
             ties="Equally kind, or equally unkind: call it a tie.",
-            training_prompts=_KIND_TRAINING,
-            evaluation_prompts=_KIND_EVALUATION,
+            training_prompts=prompts.KIND_TRAINING,
+            evaluation_prompts=prompts.KIND_EVALUATION,
             wanted="kind",
         ),
     )
@@ -331,11 +145,7 @@ def validate(brief: Brief) -> Brief:
         raise BriefError("The brief needs a title.")
     if not brief.prefer.strip():
         raise BriefError("The brief must say what to prefer.")
-    if (
-        not brief.slug
-        or any(c not in "abcdefghijklmnopqrstuvwxyz0123456789-" for c in brief.slug)
-        or len(brief.slug) > 60
-    ):
+    if not re.fullmatch("[a-z0-9-]{1,60}", brief.slug):
         raise BriefError(
             f"The brief's slug {brief.slug!r} may hold only a-z, 0-9 and hyphens (at most 60)."
         )
@@ -388,15 +198,8 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
             f"The brief has a field that is not known: {unknown[0]!r}. Known fields:"
             f" {', '.join(sorted(known))}."
         )
-    fields = {
-        "slug": default_slug,
-        "audience": "",
-        "avoid": "",
-        "ties": "",
-        "title": "",
-        "prefer": "",
-        **data,
-    }
+    empty = dict.fromkeys(("audience", "avoid", "ties", "title", "prefer"), "")
+    fields = {"slug": default_slug, **empty, **data}
     for name in ("training_prompts", "evaluation_prompts"):
         value = fields.get(name, ())
         if not isinstance(value, list | tuple):
@@ -404,11 +207,8 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
         fields[name] = tuple(value)
     if fields.get("wanted") not in (None, *REGISTERS):
         raise BriefError(f"The brief's wanted must be one of {', '.join(REGISTERS)}, or left out.")
-    if (
-        isinstance(fields.get("version", 1), bool)
-        or not isinstance(fields.get("version", 1), int)
-        or fields.get("version", 1) < 1
-    ):
+    version = fields.get("version", 1)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise BriefError("The brief's version must be a whole number from 1.")
     if not isinstance(fields["slug"], str):
         raise BriefError("The brief's slug must be text.")
@@ -429,29 +229,23 @@ FIELDS = {
 
 
 def own(fields: dict, taken: set[str]) -> Brief:
-    """A new brief of somebody's own, from what was typed (``FIELDS``); its slug is none of
-    ``taken`` and no preset's. Raises BriefError.
+    """A new brief of somebody's own, from what was typed (``FIELDS``). Raises BriefError.
+
+    Its slug is none of ``taken`` and no preset's.
     """
     typed = {name: _typed(name, value) for name, value in fields.items()}
-    stem = "my-" + "-".join(
-        "".join(
-            c if c.isascii() and c.isalnum() else " " for c in typed.get("title", "").lower()
-        ).split()
-    )[:40].strip("-")
+    words = re.findall("[a-z0-9]+", typed.get("title", "").lower())
+    stem = "my-" + "-".join(words)[:40].strip("-")
     slug, number = stem.rstrip("-") or "my-brief", 1
     while slug in taken or slug in PRESETS:
         number += 1
         slug = f"{stem.rstrip('-')}-{number}"
-    return _enough_prompts(
-        validate(
-            Brief(slug=slug, **{"audience": "", "prefer": "", "avoid": "", "ties": "", **typed})
-        )
-    )
+    empty = dict.fromkeys(("audience", "prefer", "avoid", "ties"), "")
+    return _enough_prompts(validate(Brief(slug=slug, **empty | typed)))
 
 
 def revised(brief: Brief, fields: dict) -> Brief:
-    """The next version of ``brief`` with what was typed. Raises BriefError: nothing changed, or it
-    cannot be used.
+    """The next version of ``brief`` with what was typed. Raises BriefError: nothing new, unusable.
 
     The scripted rater stays only while what to prefer and what to avoid are word for word what its
     rule was made for: a rule does not read instructions.
@@ -460,28 +254,26 @@ def revised(brief: Brief, fields: dict) -> Brief:
     if new == brief:
         raise BriefError("Nothing was changed, so there is no new version.")
     preset = PRESETS.get(brief.slug)
-    kept = next(
-        (
-            old.wanted
-            for old in (preset, brief)
-            if old and (old.prefer, old.avoid) == (new.prefer, new.avoid)
-        ),
-        None,
-    )
+    kept = None
+    for old in (brief, preset):
+        if old and (old.prefer, old.avoid) == (new.prefer, new.avoid):
+            kept = old.wanted
     return _enough_prompts(validate(replace(new, wanted=kept, version=brief.version + 1)))
 
 
 def as_shipped(brief: Brief) -> bool:
-    """Does what to prefer and avoid still stand as the preset had it, so that its scripted rater
-    and its gold items mean this brief?
+    """Do what to prefer and avoid still stand as the preset had them?
+
+    Then its scripted rater and its gold items mean this brief.
     """
     preset = PRESETS.get(brief.slug)
     return preset is not None and (brief.prefer, brief.avoid) == (preset.prefer, preset.avoid)
 
 
 def differences(old: Brief, new: Brief) -> list[tuple[str, str, str]]:
-    """What changed from one version to another: (field in words, before, after); prompts as what
-    left and what came.
+    """What changed from one version to another: (field in words, before, after).
+
+    Prompts are given as what left and what came.
     """
     rows = []
     for name, words in FIELDS.items():
@@ -489,18 +281,15 @@ def differences(old: Brief, new: Brief) -> list[tuple[str, str, str]]:
         if before == after:
             continue
         if isinstance(before, tuple):
-            before, after = (
-                " · ".join(p for p in one if p not in other)
-                for one, other in ((before, after), (after, before))
-            )
+            left = " · ".join(p for p in before if p not in after)
+            came = " · ".join(p for p in after if p not in before)
+            before, after = left, came
         rows.append((words, before, after))
     return rows
 
 
 def _typed(name: str, value: str) -> str | tuple[str, ...]:
-    """One field as somebody typed it: spaces tidied, prompts one a line, each once. Raises
-    BriefError.
-    """
+    """One field as typed: spaces tidied, prompts one a line, each once. Raises BriefError."""
     words = FIELDS[name]
     if any(
         (ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF

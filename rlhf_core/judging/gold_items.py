@@ -1,5 +1,4 @@
-"""Gold items: pairs with a clear right answer under a brief, to hold a labeller's judgements
-against.
+"""Gold items: pairs with a clear right answer under a brief, to check a labeller with.
 
 They come with the five preset briefs (``assets/gold/<slug>.jsonl``), written by hand. They are
 about training prompts, so that a judgement of one may also train. Knows nothing about who judges
@@ -36,8 +35,9 @@ class GoldItem:
     rule: bool
 
     def verdict(self, pair: Pair) -> bool | None:
-        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not. None:
-        another pair, or skipped.
+        """Is ``pair``, a judgement of these two texts, right? A tie or both bad is not.
+
+        None: another pair, or skipped.
         """
         if (
             pair.prompt != self.prompt

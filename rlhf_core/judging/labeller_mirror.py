@@ -1,57 +1,24 @@
-"""The labeller mirror: what kind of labeller am I? Consistency, position bias, length bias, pace
-and drift, from one's own judgements.
+"""The labeller mirror: what kind of labeller am I?
 
-Each number comes with its interval and one sentence; "too few to tell" is said where the interval
-allows opposite advice. Knows nothing about models.
+Consistency, position bias, length bias, pace and drift, from one's own judgements. Each number
+comes with its interval and one sentence (``measure``). Knows nothing about models.
 Simplification: judgements count as independent, though those of one ranking are not, so judge pair
 by pair to look into this mirror.
 
 Sources: repeats as intra-rater reliability, gold items as in crowdsourcing practice; position and
-length bias as measured for judges in Zheng et al. 2023 (arXiv 2306.05685), section 3.3. Intervals:
-``intervals``.
+length bias as measured for judges in Zheng et al. 2023 (arXiv 2306.05685), section 3.3.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
-from rlhf_core.common.intervals import bootstrap_interval, difference_interval, wilson_interval
+from rlhf_core.common.intervals import bootstrap_interval
+from rlhf_core.judging.contradictions import reconsider
 from rlhf_core.judging.gold_items import GoldItem
-from rlhf_core.judging.preferences import Pair, contradictions
-
-LEAST = 5  # judgements in a group, below which nothing is told, however alike they are
-CLOSE = 0.15  # a bias known to be smaller than this is called small
-TOO_FEW = "Too few to tell"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number of the mirror.
-
-    Attributes:
-        key, title: its name, for code and for people.
-        value, low, high: the number and its 95% interval, in ``unit``; None where there is nothing
-        to compute it from.
-        count: how many judgements it rests on.
-        unit: "share" (0 to 1), "difference of shares" (-1 to 1), or "ratio".
-        enough: False where the words are "too few to tell".
-        words: one sentence of advice.
-    """
-
-    key: str
-    title: str
-    value: float | None
-    low: float | None
-    high: float | None
-    count: int
-    unit: str
-    enough: bool
-    words: str
-
-    def to_dict(self) -> dict:
-        return asdict(self)
+from rlhf_core.judging.measure import LEAST, TOO_FEW, Measure, bias, counted, difference, share
+from rlhf_core.judging.preferences import Pair
 
 
 def mirror(pairs: list[Pair], gold: Sequence[GoldItem] = (), *, seed: int = 0) -> dict:
@@ -90,8 +57,9 @@ def mirror(pairs: list[Pair], gold: Sequence[GoldItem] = (), *, seed: int = 0) -
 
 
 def repeats(pairs: list[Pair]) -> list[dict]:
-    """Every judgement of two texts that the same person had judged before under the same brief,
-    against the one before it.
+    """Every judgement of two texts that the same person had judged before, against that one.
+
+    Under the same brief; the one before it counts.
 
     Rows {"index", "earlier" (indices into ``pairs``), "same", "swapped", "seconds", "prompt"}. A
     skipped judgement is no answer.
@@ -119,8 +87,9 @@ def repeats(pairs: list[Pair]) -> list[dict]:
 
 
 def points(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> list[dict]:
-    """Every judgement that was right or wrong, by oneself (a repeat) or by a gold item, with the
-    seconds it took, in order.
+    """Every judgement that was right or wrong, with the seconds it took, in order.
+
+    Right or wrong by oneself (a repeat) or by a gold item.
     """
     rows = [
         {
@@ -147,45 +116,11 @@ def points(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> list[dict]:
     return sorted(rows, key=lambda row: row["index"])
 
 
-def reconsider(pairs: list[Pair]) -> list[dict]:
-    """The contradictions, with the judgements to look at again.
-
-    Rows {"prompt", "texts", "indices" (into ``pairs``: for each step of the circle the judgements
-    that say so), "words"}.
-    """
-    rows = []
-    for circle in contradictions(pairs):
-        steps = list(zip(circle["texts"], [*circle["texts"][1:], circle["texts"][0]]))
-        indices = sorted(
-            i
-            for i, pair in enumerate(pairs)
-            if pair.prompt == circle["prompt"] and _step(pair) in steps
-        )
-        if len(steps) == 2:
-            words = "You preferred each of these two to the other, at different times."
-        else:
-            letters = [chr(65 + i) for i in range(len(steps))]
-            words = (
-                "You said "
-                + ", ".join(f"{x} > {y}" for x, y in zip(letters, [*letters[1:], "A"]))
-                + ": that goes round in a circle."
-            )
-        rows.append({**circle, "indices": indices, "words": words})
-    return rows
-
-
 def _said(pair: Pair) -> str | tuple[str, str]:
     """What a judgement says, whichever side the texts were on."""
-    return (
-        ("text", pair.a if pair.choice == "a" else pair.b)
-        if pair.choice in ("a", "b")
-        else pair.choice
-    )
-
-
-def _step(pair: Pair) -> tuple[str, str] | None:
-    """(better, worse), or None."""
-    return {"a": (pair.a, pair.b), "b": (pair.b, pair.a)}.get(pair.choice)
+    if pair.choice not in ("a", "b"):
+        return pair.choice
+    return ("text", pair.a if pair.choice == "a" else pair.b)
 
 
 # --- the numbers ----------------------------------------------------------------------------------
@@ -194,7 +129,7 @@ def _step(pair: Pair) -> tuple[str, str] | None:
 def self_consistency(pairs: list[Pair]) -> Measure:
     """Share of repeated pairs, mostly with swapped sides, that got the same answer again."""
     rows = repeats(pairs)
-    return _share(
+    return share(
         "self_consistency",
         "The same answer again",
         sum(row["same"] for row in rows),
@@ -212,8 +147,8 @@ def self_consistency(pairs: list[Pair]) -> Measure:
                 " more."
             ),
             "few": (
-                f"{TOO_FEW}: {_count(len(rows), 'pair')} came up a second time. Go on judging; some"
-                " come back with their sides swapped."
+                f"{TOO_FEW}: {counted(len(rows), 'pair')} came up a second time. Go on judging;"
+                " some come back with their sides swapped."
             ),
         },
         good=0.75,
@@ -223,7 +158,7 @@ def self_consistency(pairs: list[Pair]) -> Measure:
 def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
     """Share of gold items that were judged as the brief's reference answers say."""
     rows = [row for row in points(pairs, gold) if row["kind"] == "gold"]
-    return _share(
+    return share(
         "gold_accuracy",
         "As the reference answers say",
         sum(row["right"] for row in rows),
@@ -238,7 +173,7 @@ def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
                 "You mostly agree with the reference answers; look at those where you do not."
             ),
             "few": (
-                f"{TOO_FEW}: {_count(len(rows), 'judgement')} could be held against a reference"
+                f"{TOO_FEW}: {counted(len(rows), 'judgement')} could be held against a reference"
                 " answer."
             ),
         },
@@ -247,11 +182,12 @@ def gold_accuracy(pairs: list[Pair], gold: Sequence[GoldItem]) -> Measure:
 
 
 def position_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the text on the left. The sides are random, so without a bias it is
-    a half.
+    """Share of preferences for the text on the left.
+
+    The sides are random, so without a bias it is a half.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b")]
-    return _bias(
+    return bias(
         "position_bias",
         "Preferred the left one",
         sum(pair.choice == "a" for pair in decided),
@@ -265,12 +201,13 @@ def position_bias(pairs: list[Pair]) -> Measure:
 
 
 def length_bias(pairs: list[Pair]) -> Measure:
-    """Share of preferences for the longer text, where the lengths in characters differ. A brief may
-    well ask for the longer one.
+    """Share of preferences for the longer text, where the lengths in characters differ.
+
+    A brief may well ask for the longer one.
     """
     decided = [pair for pair in pairs if pair.choice in ("a", "b") and len(pair.a) != len(pair.b)]
     longer = sum((len(pair.a) > len(pair.b)) == (pair.choice == "a") for pair in decided)
-    return _bias(
+    return bias(
         "length_bias",
         "Preferred the longer one",
         longer,
@@ -290,16 +227,15 @@ def length_bias(pairs: list[Pair]) -> Measure:
 
 
 def care_against_speed(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the slower half of one's judgements is right (repeats and gold items)
-    than the faster half.
+    """How much more often the slower half of one's judgements is right than the faster half.
+
+    Repeats and gold items can be right.
     """
     rows = [row for row in points(pairs, gold) if row["seconds"] is not None]
     middle = statistics.median(row["seconds"] for row in rows) if rows else 0
-    slow, fast = (
-        [r["right"] for r in rows if r["seconds"] > middle],
-        [r["right"] for r in rows if r["seconds"] <= middle],
-    )
-    return _difference(
+    slow = [row["right"] for row in rows if row["seconds"] > middle]
+    fast = [row["right"] for row in rows if row["seconds"] <= middle]
+    return difference(
         "care_against_speed",
         "Slower half right more often",
         slow,
@@ -315,12 +251,13 @@ def care_against_speed(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Meas
 
 
 def drift_of_correctness(pairs: list[Pair], gold: Sequence[GoldItem] = ()) -> Measure:
-    """How much more often the second half of the session is right (repeats and gold items) than the
-    first half.
+    """How much more often the second half of the session is right than the first half.
+
+    Repeats and gold items can be right.
     """
     right = [row["right"] for row in points(pairs, gold)]
     first, second = right[: (len(right) + 1) // 2], right[(len(right) + 1) // 2 :]
-    return _difference(
+    return difference(
         "drift_of_correctness",
         "Second half right more often",
         second,
@@ -346,22 +283,19 @@ def drift_of_pace(pairs: list[Pair], *, seed: int = 0) -> Measure:
     )
     value = ratio(first, second) if first and second else None
     low, high = interval or (None, None)
+    enough = True
     if interval is None:
-        enough, words = (
-            False,
-            f"{TOO_FEW}: {_count(len(seconds), 'judgement')} with a time; ten are the least.",
-        )
+        enough = False
+        words = f"{TOO_FEW}: {counted(len(seconds), 'judgement')} with a time; ten are the least."
     elif high < 1:
-        enough, words = (
-            True,
-            "You sped up as you went on: practice, or haste? The numbers above say which.",
-        )
+        words = "You sped up as you went on: practice, or haste? The numbers above say which."
     elif low > 1:
-        enough, words = True, "You slowed down as you went on: harder pairs, or tiredness?"
+        words = "You slowed down as you went on: harder pairs, or tiredness?"
     elif 0.75 < low and high < 1.33:
-        enough, words = True, "You kept your pace."
+        words = "You kept your pace."
     else:
-        enough, words = False, f"{TOO_FEW}: your pace varies too much to say whether it changed."
+        enough = False
+        words = f"{TOO_FEW}: your pace varies too much to say whether it changed."
     return Measure(
         "drift_of_pace",
         "Seconds, second half over first",
@@ -373,113 +307,3 @@ def drift_of_pace(pairs: list[Pair], *, seed: int = 0) -> Measure:
         enough,
         words,
     )
-
-
-# --- from numbers to words ------------------------------------------------------------------------
-
-
-def _share(
-    key: str, title: str, hits: int, count: int, words: dict[str, str], good: float
-) -> Measure:
-    """A share that ought to be high: "high" where the interval lies above ``good`` less a margin,
-    "low" where it lies below ``good``.
-    """
-    low, high = wilson_interval(hits, count)
-    said = (
-        "few"
-        if count < LEAST
-        else (
-            "low"
-            if high < good
-            else "high"
-            if low > good - CLOSE
-            else "few"
-            if high - low > 0.5
-            else "middle"
-        )
-    )
-    return Measure(
-        key,
-        title,
-        hits / count if count else None,
-        low if count else None,
-        high if count else None,
-        count,
-        "share",
-        said != "few",
-        words[said],
-    )
-
-
-def _bias(key: str, title: str, hits: int, count: int, words: dict[str, str]) -> Measure:
-    """A share that ought to be a half."""
-    low, high = wilson_interval(hits, count)
-    few = (
-        f"{TOO_FEW}: with {_count(count, 'preference')} the share lies anywhere between {low:.0%}"
-        f" and {high:.0%}."
-    )
-    said = (
-        "few"
-        if count < 2 * LEAST
-        else (
-            "high"
-            if low > 0.5
-            else (
-                "low"
-                if high < 0.5
-                else "none"
-                if low > 0.5 - CLOSE and high < 0.5 + CLOSE
-                else "few"
-            )
-        )
-    )
-    return Measure(
-        key,
-        title,
-        hits / count if count else None,
-        low if count else None,
-        high if count else None,
-        count,
-        "share",
-        said != "few",
-        {**words, "few": few}[said],
-    )
-
-
-def _difference(
-    key: str, title: str, one: list[bool], other: list[bool], words: dict[str, str]
-) -> Measure:
-    """A difference of two shares that ought to be 0."""
-    count = len(one) + len(other)
-    low, high = difference_interval(sum(one), len(one), sum(other), len(other))
-    few = f"{TOO_FEW}: it rests on {_count(count, 'judgement')} that could be right or wrong."
-    said = (
-        "few"
-        if min(len(one), len(other)) < LEAST
-        else (
-            "high"
-            if low > 0
-            else "low"
-            if high < 0
-            else "none"
-            if low > -2 * CLOSE and high < 2 * CLOSE
-            else "few"
-        )
-    )
-    value = sum(one) / len(one) - sum(other) / len(other) if one and other else None
-    known = value is not None
-    return Measure(
-        key,
-        title,
-        value,
-        low if known else None,
-        high if known else None,
-        count,
-        "difference of shares",
-        said != "few",
-        {**words, "few": few}[said],
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,5 +1,7 @@
-"""Which pair to ask about next: the one whose answer would teach the reward model most, now and
-then a random one, now and then one asked before.
+"""Which pair to ask about next.
+
+The one whose answer would teach the reward model most, now and then a random one, now and then one
+asked before.
 
 Pure functions over features (``reward_model.Whitener``) and a Gaussian over the head's weights (its
 Laplace covariance); they know nothing about texts or models and import no torch. Simplification:
@@ -48,8 +50,7 @@ class Chosen:
 
 
 def information_gain(differences, weights, covariance) -> tuple[np.ndarray, np.ndarray]:
-    """What an answer is expected to tell about the weights, in bits, and the probability that a is
-    preferred.
+    """What an answer is expected to tell about the weights, in bits; and how likely a wins.
 
     Args:
         differences: (N, k) features of a minus features of b.
@@ -117,8 +118,9 @@ def choose_pair(
 
 
 def choose_repeat(pairs: list[Pair], *, seed: int, gap: int = 4) -> Pair | None:
-    """An earlier judgement to ask for again with the sides swapped, so that one's consistency can
-    be measured; None where there is none to ask.
+    """An earlier judgement to ask for again with the sides swapped; None: there is none to ask.
+
+    So one's consistency can be measured.
 
     Args:
         pairs: the judgements so far, in order. The last ``gap`` are too fresh in memory; what was

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict, deque
+import random
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -48,8 +49,9 @@ class Pair:
 
     @property
     def target(self) -> float | None:
-        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie; None where the
-        pair does not train.
+        """Probability that a is better, as training sees it: 1, 0, or 0.5 for a tie.
+
+        None where the pair does not train.
         """
         return {"a": 1.0, "b": 0.0, "tie": 0.5}.get(self.choice)
 
@@ -148,8 +150,7 @@ class Ranking:
 
 
 def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
-    """Every pair of every ranking, left and right as displayed; each ranking's pairs weigh 1 in
-    total.
+    """Every pair of every ranking, left and right as displayed; a ranking's pairs weigh 1 together.
 
     Identical texts are one candidate: a pair of equal texts says nothing and is left out. A
     both-bad or skipped set gives one row with that choice (first two texts on screen), so that the
@@ -158,11 +159,7 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
     """
     pairs = []
     for ranking in rankings:
-        place = {
-            index: group_number
-            for group_number, group in enumerate(ranking.groups)
-            for index in group
-        }
+        place = {index: n for n, group in enumerate(ranking.groups) for index in group}
         common = dict(
             prompt=ranking.prompt,
             seconds=ranking.seconds,
@@ -191,12 +188,8 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
         for left, right in combinations(ranking.shown, 2):
             a, b = ranking.candidates[left], ranking.candidates[right]
             if a != b:
-                choice = (
-                    "tie"
-                    if place[left] == place[right]
-                    else ("a" if place[left] < place[right] else "b")
-                )
-                found.append((a, b, choice))
+                choice = "a" if place[left] < place[right] else "b"
+                found.append((a, b, "tie" if place[left] == place[right] else choice))
         found += [(row["a"], row["b"], row["choice"]) for row in ideal]
         pairs += [
             Pair(a=a, b=b, choice=choice, weight=1 / len(found), **common) for a, b, choice in found
@@ -205,24 +198,37 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
 
 
 def as_first_given(rankings: list[Ranking]) -> list[Ranking]:
-    """The judgements of what was on screen, before anybody thought better of them: what tells about
-    the annotator (``labeller_mirror``), not about the answers.
+    """The judgements of what was on screen, before anybody thought better of them.
+
+    They tell about the annotator (``labeller_mirror``), not about the answers.
     """
     return [replace(ranking, ideal="", first=None, **(ranking.first or {})) for ranking in rankings]
 
 
-def training_pairs(pairs: list[Pair]) -> list[Pair]:
-    """The pairs a reward model learns from: a, b and tie; not both_bad, not skip, not equal texts,
-    nothing that weighs nothing.
+def finished_texts(rankings: list[Ranking]) -> dict[tuple[str, str], bool]:
+    """Whether the model ended each judged text itself, by (prompt, text).
+
+    What is not known is left out; where a text was judged again, the later ranking counts.
     """
+    finished = {}
+    for ranking in rankings:
+        if ranking.finished:
+            for text, end in zip(ranking.candidates, ranking.finished, strict=True):
+                finished[ranking.prompt, text] = end
+    return finished
+
+
+def training_pairs(pairs: list[Pair]) -> list[Pair]:
+    """The pairs a reward model learns from: a, b, tie; of different texts; that weigh something."""
     return [
         pair for pair in pairs if pair.target is not None and pair.a != pair.b and pair.weight > 0
     ]
 
 
 def nothing_to_learn(pairs: list[Pair]) -> str:
-    """Why no taste can be learned from ``pairs``, in words that follow "There is nothing to learn
-    from: "; empty where one can.
+    """Why no taste can be learned from ``pairs``; empty where one can.
+
+    The words follow "There is nothing to learn from: ".
     """
     usable = training_pairs(pairs)
     if not pairs:
@@ -231,9 +237,8 @@ def nothing_to_learn(pairs: list[Pair]) -> str:
         return "no comparison prefers one of two different texts"
     if all(pair.choice == "tie" for pair in usable):
         return "every comparison is a tie"
-    balance: dict[tuple, float] = defaultdict(
-        float
-    )  # of each two texts: wins of the one less wins of the other
+    # Of each two texts: wins of the one less wins of the other.
+    balance: dict[tuple, float] = defaultdict(float)
     for pair in usable:
         if pair.a < pair.b:
             balance[pair.prompt, pair.a, pair.b] += pair.weight * (2 * pair.target - 1)
@@ -244,64 +249,11 @@ def nothing_to_learn(pairs: list[Pair]) -> str:
     return ""
 
 
-def contradictions(pairs: list[Pair]) -> list[dict]:
-    """Where the judgements of one prompt go round in a circle, or a pair was judged both ways.
-
-    Returns:
-        Rows {"prompt", "texts"}: each text beats the next one, the last beats the first. Every
-        circle of 2 or 3 is a row; a longer one is where it takes in a text that no shorter circle
-        does (where all pairs of a prompt were judged there is always one of 3).
-    """
-    beats: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for pair in pairs:
-        if pair.choice in ("a", "b") and pair.a != pair.b:
-            beats[pair.prompt].add((pair.a, pair.b) if pair.choice == "a" else (pair.b, pair.a))
-    rows = []
-    for prompt, edges in beats.items():
-        after: dict[str, list[str]] = defaultdict(list)
-        for x, y in sorted(edges):
-            after[x].append(y)
-        circles = [[x, y] for x, y in sorted(edges) if x < y and (y, x) in edges]
-        circles += [
-            [x, y, z]
-            for x, y in sorted(edges)
-            for z in after.get(y, ())
-            if x < y and x < z and z != x and (z, x) in edges
-        ]
-        within = {text for circle in circles for text in circle}
-        for text in sorted(after):
-            if text not in within and (circle := _way_back(after, text)):
-                first = circle.index(min(circle))
-                circles.append(circle[first:] + circle[:first])
-                within.update(circle)
-        rows += [{"prompt": prompt, "texts": circle} for circle in circles]
-    return rows
-
-
-def _way_back(after: dict[str, list[str]], start: str) -> list[str]:
-    """A shortest way from ``start`` to itself, breadth first; empty where there is none."""
-    came_from: dict[str, str] = {}
-    waiting = deque([start])
-    while waiting:
-        text = waiting.popleft()
-        for other in after.get(text, ()):
-            if other == start:
-                way = [text]
-                while way[-1] != start:
-                    way.append(came_from[way[-1]])
-                return way[::-1]
-            if other not in came_from:
-                came_from[other] = text
-                waiting.append(other)
-    return []
-
-
 def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
-    """Each distinct prompt's fold (0 .. folds-1), balanced and seeded: held-out splits go by
-    prompt, never by pair.
-    """
-    import random
+    """Each distinct prompt's fold (0 .. folds-1), balanced and seeded.
 
+    Held-out splits go by prompt, never by pair.
+    """
     distinct = sorted(set(prompts))
     random.Random(seed).shuffle(distinct)
     return {prompt: index % folds for index, prompt in enumerate(distinct)}
@@ -312,6 +264,7 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 
 def pair_from_row(row: object, where: str) -> Pair:
     """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
+
     ``where`` names the row in errors.
     """
     if not isinstance(row, dict):
@@ -382,9 +335,8 @@ def read_preferences(path: str | Path) -> list[Pair]:
             f"The preferences file {path} is not UTF-8 text (byte {error.start})."
         ) from error
     pairs = []
-    for number, line in enumerate(
-        text.split("\n"), 1
-    ):  # not splitlines: a text may hold U+2028 and its like
+    # Not splitlines: a text may hold U+2028 and its like.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path} line {number}"
@@ -398,13 +350,3 @@ def read_preferences(path: str | Path) -> list[Pair]:
     if not pairs:
         raise PreferenceError(f"The preferences file {path} holds no rows.")
     return pairs
-
-
-def finished_texts(rankings: list[Ranking]) -> dict[tuple[str, str], bool]:
-    """Whether the model itself ended a text: {(prompt, text): ended}, where a ranking says so."""
-    return {
-        (ranking.prompt, text): ended
-        for ranking in rankings
-        if ranking.finished
-        for text, ended in zip(ranking.candidates, ranking.finished, strict=True)
-    }

@@ -1,5 +1,7 @@
-"""Which register is a text in: fact, meme, polite or rude? Or, about talk and advice: advice, kind,
-joke or rude? A word-list rule, for the scripted rater and for honest measurement.
+"""Which register is a text in: fact, meme, polite or rude?
+
+Or, about talk and advice: advice, kind, joke or rude? A word-list rule, for the scripted rater and
+for honest measurement.
 
 Every word has a weight for each register of a yardstick (log-probabilities from the registers of
 the training corpus, made by ``scripts/make_register_words.py``); a text belongs to the register
@@ -35,8 +37,9 @@ def words_of(text: str) -> list[str]:
 
 
 def yardstick(wanted: str | None = None) -> Path:
-    """The weights that know the register ``wanted``; the first where several do, or where none is
-    asked for. Raises ValueError: none does.
+    """The weights that know the register ``wanted``.
+
+    The first where several do, or where none is asked for. Raises ValueError: none does.
     """
     for file, names in YARDSTICKS.items():
         if wanted is None or wanted in names:
@@ -58,8 +61,9 @@ def word_weights(file: Path = WORDS) -> dict[str, tuple[float, ...]]:
 
 
 def register_scores(text: str, wanted: str | None = None) -> dict[str, float]:
-    """Summed weights for each register of the yardstick that knows ``wanted``; all zero where no
-    word is known.
+    """Summed weights for each register of the yardstick that knows ``wanted``.
+
+    All zero where no word is known.
     """
     file = yardstick(wanted)
     table = word_weights(file)
@@ -84,15 +88,17 @@ def share(texts: list[str], register: str) -> float:
 
 
 def is_full_sentence(text: str, ended: bool = True) -> bool:
-    """Did the answer end (the model stopped by itself) with a full stop, question mark or
-    exclamation mark?
+    """Did the answer end with a full stop, question mark or exclamation mark?
+
+    It must have ended: the model stopped by itself.
     """
     return ended and bool(re.search(r"[.!?][\"')]?\s*$", text))
 
 
 def judge(text: str, wanted: str, ended: bool = True) -> int:
-    """The scripted rater's grade: 3 the wanted register, 2 unclear, 1 another one; one less where
-    the sentence breaks off.
+    """The scripted rater's grade: 3 the wanted register, 2 unclear, 1 another one.
+
+    One less where the sentence breaks off.
     """
     found = register_of(text, wanted)
     return (3 if found == wanted else 2 if found == "unclear" else 1) - (

@@ -28,16 +28,16 @@ def check_prompt(text: str) -> str:
             f"The prompt has {len(text):,} characters; at most {MAX_PROMPT} fit this model."
             " Shorten it."
         )
-    if any(
-        (ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text
-    ):  # the latter: bytes that were no text
+    # The latter: bytes that were no text.
+    if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise InputError("The prompt has control characters in it. Type it again as plain text.")
     return " ".join(text.split())
 
 
 def check_note(text: str, what: str, most: int) -> str:
-    """A reason or an ideal answer as it is kept; empty where nothing was written. ``what`` begins
-    the sentence of an InputError.
+    """A reason or an ideal answer as it is kept; empty where nothing was written.
+
+    ``what`` begins the sentence of an InputError.
     """
     text = text if isinstance(text, str) else ""
     if any(

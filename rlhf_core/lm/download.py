@@ -1,5 +1,6 @@
-"""Fetch a model from the Hugging Face hub into its own cache, once: the files we read, at a pinned
-revision, with progress, errors in words.
+"""Fetch a model from the Hugging Face hub into its own cache, once.
+
+The files we read, at a pinned revision, with progress, errors in words.
 
 ``python -m rlhf_core.lm.download NAME`` fetches one on the list; a page lets that process do it
 (``fetch_aside``), because the worker thread has other work while bytes trickle in. Knows nothing
@@ -34,8 +35,9 @@ def download(
     *,
     offline: bool = False,
 ) -> Path:
-    """The folder in the hub's cache with ``name`` at ``revision``; what is there already is not
-    fetched, nor is the hub asked.
+    """The folder in the hub's cache with ``name`` at ``revision``.
+
+    What is there already is not fetched, nor is the hub asked.
 
     Args:
         tell: called with (bytes done, bytes in all) of the file that is being fetched.
@@ -50,15 +52,14 @@ def download(
 
     logging.set_verbosity_error()  # its retries are not news
     fetch = fetch or hf_hub_download
-    options = ({"tqdm_class": teller(tell)} if tell else {}) | (
-        {"local_files_only": True} if offline else {}
-    )
+    options = {"tqdm_class": teller(tell)} if tell else {}
+    if offline:
+        options["local_files_only"] = True
     for file in (*HELPFUL, *NEEDED):
         try:
             path = fetch(name, file, revision=revision, **options)
-        except (
-            Exception
-        ) as error:  # http, file system and the hub's own kinds; the learner needs one sentence
+        except Exception as error:
+            # http, file system and the hub's own kinds; the learner needs one sentence
             if (
                 file in HELPFUL
                 and isinstance(error, EntryNotFoundError)
@@ -125,8 +126,9 @@ def teller(tell: Callable[[int, int], None]) -> type:
 
 
 def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progress]:
-    """Have another process fetch a model on the list, and yield how far it is (megabytes). Closed
-    early, it ends that process; a later try goes on from there.
+    """Have another process fetch a model on the list, and yield how far it is (megabytes).
+
+    Closed early, it ends that process; a later try goes on from there.
 
     Args:
         command: stands in for ``python -m rlhf_core.lm.download NAME`` in tests.
@@ -145,34 +147,29 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
         try:
             ended = False
             while not ended:
-                ended = (
-                    process.poll() is not None
-                )  # asked before the log is read, so that nothing said last is missed
-                lines = log.read_text(encoding="utf-8").split("\n")[
-                    :-1
-                ]  # the last one may be half written
+                # Asked before the log is read, so that nothing said last is missed.
+                ended = process.poll() is not None
+                *lines, _ = log.read_text(encoding="utf-8").split("\n")  # _: maybe half written
                 last = json.loads(lines[-1]) if lines else {}
                 done = last.get("megabytes", done)
-                yield Progress(
-                    f"fetching {name} (megabytes)",
-                    min(done, total),
-                    total,
-                    wait=0.0 if ended else LOOK_AGAIN,
-                )
+                stage, wait = f"fetching {name} (megabytes)", 0.0 if ended else LOOK_AGAIN
+                yield Progress(stage, min(done, total), total, wait=wait)
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait(10)
         if "folder" not in last:
-            raise DownloadError(
-                last.get("error")
-                or f"The download of {name} ended without a word (was its process killed?). Try again, it goes on where it stopped."
+            died = (
+                f"The download of {name} ended without a word (was its process killed?). Try again,"
+                " it goes on where it stopped."
             )
+            raise DownloadError(last.get("error") or died)
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the models named, one JSON line a megabyte. 0: all are here; 2: one could not be had,
-    and why is on the last line.
+    """Fetch the models named, one JSON line a megabyte.
+
+    0: all are here; 2: one could not be had, and why is on the last line.
     """
 
     def say(row: dict) -> None:

@@ -23,8 +23,9 @@ from rlhf_core.lm.transformer import KeyValueCache, Transformer
 
 
 class Unsupported(ValueError):
-    """A model of a known family that is built in a way its class here does not compute; the message
-    says which.
+    """A model of a known family that is built in a way its class here does not compute.
+
+    The message says which.
     """
 
 
@@ -45,6 +46,7 @@ def own_output(model) -> nn.Module | None:
 
 class GPT2(Transformer):
     """Learned positions, layer norm before each half, one matrix for queries, keys and values.
+
     Source: Radford et al. 2019.
     """
 
@@ -81,9 +83,8 @@ class GPT2(Transformer):
         self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
     ) -> Tensor:
         qkv = block.attn.c_attn(block.ln_1(hidden))  # (B, T, 3d)
-        q, k, v = (
-            qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        )  # (B, H, T, d/H) each
+        # (B, H, T, d/H) each
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         hidden = hidden + block.attn.c_proj(self.attend(q, k, v, places, layer, cache))
         return hidden + block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
 
@@ -92,22 +93,19 @@ class GPT2(Transformer):
 
 
 class OPT(Transformer):
-    """GPT-2 with separate matrices, ReLU, and positions that start at 2. Source: Zhang et al. 2022
-    (arXiv 2205.01068).
+    """GPT-2 with separate matrices, ReLU, and positions that start at 2.
+
+    Source: Zhang et al. 2022 (arXiv 2205.01068).
     """
 
     @classmethod
     def of(cls, model) -> OPT:
         body, config = model.model.decoder, model.config
+        narrow = config.word_embed_proj_dim != config.hidden_size  # opt-350m
+        behind = not config.do_layer_norm_before or body.final_layer_norm is None
         refuse(
-            (
-                config.word_embed_proj_dim != config.hidden_size,
-                "its token embedding is narrower than its layers",
-            ),  # opt-350m
-            (
-                not config.do_layer_norm_before or body.final_layer_norm is None,
-                "it normalises after each layer instead of before",
-            ),
+            (narrow, "its token embedding is narrower than its layers"),
+            (behind, "it normalises after each layer instead of before"),
         )
         return cls(
             wte=body.embed_tokens,
@@ -138,19 +136,19 @@ class OPT(Transformer):
 
 
 class Rotary(Transformer):
-    """Positions as rotations of queries and keys, so that a product of the two knows their
-    distance. Source: Su et al. 2021 (arXiv 2104.09864).
+    """Positions as rotations of queries and keys: a product of the two knows their distance.
+
+    Source: Su et al. 2021 (arXiv 2104.09864).
     """
 
     def __init__(self, *, rotary: nn.Module, **parts):
         super().__init__(**parts)
-        self.rotary = (
-            rotary  # transformers' own: it knows the scalings that some checkpoints ask for
-        )
+        self.rotary = rotary  # transformers' own: it knows the scalings that checkpoints ask for
 
     def places(self, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> allowed, and the cosine and sine of each new position's angles, (B, 1, T, rotated part
-        of d/H) each.
+        """-> allowed, and the cosine and sine of each new position's angles.
+
+        (B, 1, T, rotated part of d/H) each.
         """
         positions = allowed[:, 0].sum(-1) - 1  # (B, T)
         cos, sin = self.rotary(self.wte.weight, positions)
@@ -159,6 +157,7 @@ class Rotary(Transformer):
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the first dimensions of each head, as many as there are angles, in pairs (i, i + half).
+
     (B, H, T, d/H) -> the same.
     """
     turned, rest = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], -1)
@@ -178,8 +177,9 @@ def refuse_rotations_that_change(config) -> None:
 
 
 class Llama(Rotary):
-    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries. Source:
-    Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one.
+    """RMS norm, a gated inner layer, fewer heads for keys and values than for queries.
+
+    Source: Touvron et al. 2023 (arXiv 2302.13971); SmolLM2 is one.
     """
 
     @classmethod
@@ -204,10 +204,8 @@ class Llama(Rotary):
         allowed, cos, sin = places
         x, attention, mlp = block.input_layernorm(hidden), block.self_attn, block.mlp
         q = rotate(split(attention.q_proj(x), self.heads), cos, sin)
-        k, v = (
-            rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin),
-            split(attention.v_proj(x), self.key_value_heads),
-        )
+        k = rotate(split(attention.k_proj(x), self.key_value_heads), cos, sin)
+        v = split(attention.v_proj(x), self.key_value_heads)
         hidden = hidden + attention.o_proj(self.attend(q, k, v, allowed, layer, cache))
         x = block.post_attention_layernorm(hidden)
         return hidden + mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
@@ -215,6 +213,7 @@ class Llama(Rotary):
 
 class GPTNeoX(Rotary):
     """Only a part of each head is rotated; both halves of a layer read the same input (Pythia).
+
     Source: Black et al. 2022 (arXiv 2204.06745).
     """
 
@@ -236,12 +235,10 @@ class GPTNeoX(Rotary):
         self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
     ) -> Tensor:
         allowed, cos, sin = places
-        q, k, v = split(
-            block.attention.query_key_value(block.input_layernorm(hidden)), self.heads
-        ).chunk(3, -1)  # (B, H, T, d/H) each
-        mixed = block.attention.dense(
-            self.attend(rotate(q, cos, sin), rotate(k, cos, sin), v, allowed, layer, cache)
-        )
+        qkv = block.attention.query_key_value(block.input_layernorm(hidden))
+        q, k, v = split(qkv, self.heads).chunk(3, -1)  # (B, H, T, d/H) each
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        mixed = block.attention.dense(self.attend(q, k, v, allowed, layer, cache))
         if block.use_parallel_residual:
             return hidden + mixed + block.mlp(block.post_attention_layernorm(hidden))
         hidden = hidden + mixed
@@ -252,8 +249,9 @@ class GPTNeoX(Rotary):
 
 
 class MPT(Transformer):
-    """No positions at all: who stands further back is looked at less, each head with its own slope
-    (ALiBi). Source: Press et al. 2021 (arXiv 2108.12409).
+    """No positions: who stands further back is looked at less, by a slope a head (ALiBi).
+
+    Source: Press et al. 2021 (arXiv 2108.12409).
     """
 
     @classmethod
@@ -282,8 +280,9 @@ class MPT(Transformer):
         return trunk
 
     def places(self, allowed: Tensor) -> Tensor:
-        """-> what is added to the scores, (B, H, T, S): slope times how far to the left a key
-        stands; -inf where looking is not allowed.
+        """-> what is added to the scores, (B, H, T, S).
+
+        Slope times how far to the left a key stands; -inf where looking is not allowed.
         """
         from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 

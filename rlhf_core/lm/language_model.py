@@ -1,5 +1,7 @@
-"""Load a language model: the bundled pocket GPT-2, a pinned one from the hub, or a local folder of
-a family in ``families.py``.
+"""Load a language model.
+
+The bundled pocket GPT-2, a pinned one from the hub, or a local folder of a family in
+``families.py``.
 
 The loaded model is the *frozen base*: shared by every session, never trained, provably untouched
 (``fingerprint``). Knows nothing about prompts or rewards. Weights are one safetensors file: no
@@ -55,8 +57,10 @@ class LanguageModel:
 
     @property
     def markers(self) -> tuple:
-        """Tokens that are no text: end of text, and padding where the tokenizer has it (``pad_id``
-        may be an ordinary token, gpt2's is "!").
+        """Tokens that are no text.
+
+        End of text, and padding where the tokenizer has it (``pad_id`` may be an ordinary token,
+        gpt2's is "!").
         """
         return self.end_id, self.tokenizer.pad_token_id
 
@@ -79,8 +83,9 @@ class LanguageModel:
         return "⏹ end" if token_id == self.end_id else self.tokenizer.decode([token_id])
 
     def fingerprint(self) -> str:
-        """sha256 of all weights, name by name: equal before and after every training, or something
-        is wrong.
+        """sha256 of all weights, name by name.
+
+        Equal before and after every training, or something is wrong.
         """
         return fingerprint(self.trunk)
 
@@ -152,8 +157,9 @@ def load(
     *,
     fetch: bool = True,
 ) -> LanguageModel:
-    """The frozen base model called ``name``, float32, in evaluation mode; one shared copy a
-    process. Raises ModelError.
+    """The frozen base model called ``name``, float32, in evaluation mode.
+
+    One shared copy a process. Raises ModelError.
 
     Args:
         tell: called with (bytes done, bytes in all) while a file comes from the hub.
@@ -204,8 +210,9 @@ def _load(name: str, folder: Path) -> LanguageModel:
 
 
 def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
-    """A loaded transformers model and its tokenizer as ours. Raises ModelError, with ``where`` as
-    the sentence's subject.
+    """A loaded transformers model and its tokenizer as ours.
+
+    Raises ModelError, with ``where`` as the sentence's subject.
     """
     try:
         trunk = trunk_of(model)

@@ -1,5 +1,6 @@
-"""Matrix products on the fastest exact kernel that is here: oneDNN's where torch was built with it,
-torch's default elsewhere. float32 all the way.
+"""Matrix products on the fastest exact kernel that is here.
+
+That is oneDNN's where torch was built with it, torch's default elsewhere. float32 all the way.
 
 Two places of a PPO step are far from what the processor can do with torch's default (MKL's sgemm;
 figures: one core of an EPYC with AVX-512): the output layer, whose 50,257 rows it multiplies at 60
@@ -30,8 +31,9 @@ WORTH_PACKING = (
 
 @lru_cache(maxsize=1)
 def onednn() -> bool:
-    """Is the kernel here, and does it give what torch gives? (It is not part of torch's public
-    interface: no trust without a trial.)
+    """Is the kernel here, and does it give what torch gives?
+
+    (It is not part of torch's public interface: no trust without a trial.)
     """
     try:
         x, weight = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
@@ -77,8 +79,9 @@ _KEPT = WeakTensorKeyDictionary()
 
 
 def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
-    """``weight`` (d_out, d_in), which is ``parameter`` or its transpose, rearranged for products
-    with ``rows`` rows at a time.
+    """``weight`` (d_out, d_in) rearranged for products with ``rows`` rows at a time.
+
+    It is ``parameter`` or its transpose.
     """
     if not parameter.requires_grad and parameter in _KEPT:
         version, for_rows, kept = _KEPT[parameter]
@@ -91,8 +94,9 @@ def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
 
 
 class Packed(nn.Module):
-    """A linear layer whose weights lie as the kernel reads them. For writing only: it has no
-    gradients and no parameters.
+    """A linear layer whose weights lie as the kernel reads them.
+
+    For writing only: it has no gradients and no parameters.
     """
 
     def __init__(self, parameter: nn.Parameter, weight: Tensor, bias: Tensor | None, rows: int):
@@ -112,8 +116,9 @@ _WRITERS: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def packed(trunk, rows: int):
-    """``trunk`` for writing ``rows`` tokens at a time: the same model with its linear layers
-    packed.
+    """``trunk`` for writing ``rows`` tokens at a time.
+
+    The same model with its linear layers packed.
 
     A model in training is packed anew each time, so a pack is never older than its weights; where
     that costs more than it gains (small models), and on machines without the kernel, one gets
@@ -135,9 +140,8 @@ def packed(trunk, rows: int):
 
 
 def _pack_all(trunk, rows: int):
-    writer = copy.deepcopy(
-        trunk, {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
-    )  # modules copied, weights shared
+    shared = {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
+    writer = copy.deepcopy(trunk, shared)  # modules copied, weights shared
     for name, layer in list(writer.named_modules()):
         parent, _, own = name.rpartition(".")
         if isinstance(layer, nn.Linear):

@@ -1,5 +1,6 @@
-"""Which language models can be chosen, and what to know of each before it is fetched. Imports no
-torch: a page lists them before the engine is loaded.
+"""Which language models can be chosen, and what to know of each before it is fetched.
+
+Imports no torch: a page lists them before the engine is loaded.
 
 The bundled pocket GPT-2 is the default; ``OPOSSUM_MODEL`` names another one, a folder too. Knows
 nothing about what is in the files (``language_model``).

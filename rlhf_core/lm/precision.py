@@ -1,5 +1,6 @@
-"""Which number format the engine computes in: float32, and why not bfloat16. Decided from the
-processor and a measurement, not from a rule of thumb.
+"""Which number format the engine computes in: float32, and why not bfloat16.
+
+Decided from the processor and a measurement, not from a rule of thumb.
 
 Without instructions for it bfloat16 is emulated: on a processor with AVX2 only it was measured 38
 times slower than float32. With them (avx512_bf16, amx_bf16) a product takes about half the time,

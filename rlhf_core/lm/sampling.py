@@ -81,9 +81,8 @@ def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         probabilities = ordered.softmax(-1)
-        outside = (
-            probabilities.cumsum(-1) - probabilities >= top_p
-        )  # mass before this token already reaches p
+        # The mass before this token already reaches p.
+        outside = probabilities.cumsum(-1) - probabilities >= top_p
         logits = logits.masked_fill(
             torch.zeros_like(outside).scatter(-1, order, outside), -torch.inf
         )
@@ -121,8 +120,9 @@ def decode(
     keep_distributions: bool = False,
     keep_hidden: bool = False,
 ) -> Iterator[Responses]:
-    """Write ``samples`` responses after each prompt; yields the same growing ``Responses`` after
-    every token.
+    """Write ``samples`` responses after each prompt.
+
+    Yields the same growing ``Responses`` after every token.
 
     Each prompt is read once, whatever ``samples`` is. The last value yielded is complete: cut to
     the longest response.
@@ -147,9 +147,8 @@ def decode(
 
     # 1. Read every prompt once, then give each of its samples a copy of the cache.
     cache = trunk.new_cache(len(prompts), width)
-    hidden = trunk.run(trunk.embed(ids, position_ids(mask)), causal_mask(mask), cache=cache)[
-        :, -1
-    ]  # (prompts, d)
+    embedded = trunk.embed(ids, position_ids(mask))
+    hidden = trunk.run(embedded, causal_mask(mask), cache=cache)[:, -1]  # (prompts, d)
     cache = cache.repeat(samples, width + longest)
     hidden = hidden.repeat_interleave(samples, 0)  # (B, d)
     ids, mask = ids.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
@@ -221,6 +220,7 @@ def sample(
     trunk: Transformer | None = None,
 ) -> Iterator[Responses]:
     """People's sampling: ``settings.candidates`` responses a prompt, seeded by ``settings.seed``.
+
     Yields once a token, texts filled in.
     """
     generator = torch.Generator().manual_seed(settings.seed)
@@ -246,8 +246,9 @@ def sample(
 def response_forward(
     trunk: Transformer, prompt_ids: Tensor, prompt_mask: Tensor, tokens: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Read whole sequences; hidden states around the response. No logits yet: take them only where
-    needed.
+    """Read whole sequences; hidden states around the response.
+
+    No logits yet: take them only where needed.
 
     Returns:
         (before, at): (B, T, d) each. ``before`` is the state that predicts response token t, ``at``

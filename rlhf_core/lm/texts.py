@@ -1,5 +1,4 @@
-"""Prompts in tokens, texts written and read, by a language model that knows neither sessions nor
-rewards.
+"""Prompts in tokens, texts written and read: a language model without session or reward.
 
 Generators that yield ``Progress`` and return what they made. Imports torch.
 """
@@ -22,6 +21,7 @@ from rlhf_core.lm.sampling import (
     pad_left,
     pad_right,
     response_forward,
+    token_logprobs,
     uniform_numbers,
 )
 from rlhf_core.lm.transformer import Transformer
@@ -32,8 +32,9 @@ CHUNK = 64
 
 
 def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
-    """Token ids of a prompt that fits the model's context together with ``new_tokens``. Raises
-    InputError.
+    """Token ids of a prompt that fits the model's context together with ``new_tokens``.
+
+    Raises InputError.
     """
     ids = lm.encode(prompt)
     room = lm.trunk.context - new_tokens
@@ -57,8 +58,10 @@ def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor
 
 
 def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
-    """(prompt, text, ended) rows as tokens, to be read. A longer answer is cut where the context
-    ends: each by its own length, so that no row depends on another.
+    """(prompt, text, ended) rows as tokens, to be read.
+
+    A longer answer is cut where the context ends: each by its own length, so that no row depends on
+    another.
     """
     encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
     prompts, prompt_mask = pad_left(encoded, lm.pad_id)
@@ -72,8 +75,9 @@ def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> 
 
 
 def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
-    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks; yields Progress,
-    returns the tensor.
+    """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks.
+
+    Yields Progress, returns the tensor.
     """
     parts = []
     for first in range(0, len(rows), CHUNK):
@@ -87,8 +91,9 @@ def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Ite
 def fluency_of_texts(
     lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading"
 ) -> Iterator:
-    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token (its
-    end of text counts as one); yields Progress, returns [floats].
+    """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token.
+
+    Its end of text counts as one. Yields Progress, returns [floats].
     """
     found = []
     for first in range(0, len(rows), CHUNK):
@@ -98,12 +103,8 @@ def fluency_of_texts(
         )
         real = responses.mask
         log_p = torch.zeros(real.shape)
-        log_p[real] = (
-            lm.trunk.logits(before[real])
-            .log_softmax(-1)
-            .gather(-1, responses.tokens[real][:, None])
-            .squeeze(1)
-        )  # (real tokens,)
+        taken = lm.trunk.logits(before[real]).log_softmax(-1)  # (real tokens, V)
+        log_p[real] = token_logprobs(taken, responses.tokens[real])  # (real tokens,)
         found += (log_p.sum(1) / real.sum(1)).tolist()
         yield Progress(stage, min(first + CHUNK, len(rows)), len(rows))
     return found
@@ -121,34 +122,29 @@ def decoded(
     new_tokens: int = ROLLOUT_TOKENS,
     keep_distributions: bool = False,
 ) -> Iterator[Progress | tuple[int, Responses]]:
-    """``samples`` responses a prompt, in chunks: Progress a token, then (number of the chunk's
-    first prompt, its responses).
+    """``samples`` responses a prompt, in chunks.
+
+    Progress a token, then (number of the chunk's first prompt, its responses).
     """
-    uniforms = uniform_numbers(
-        len(prompts) * samples, new_tokens, torch.Generator().manual_seed(seed)
-    )
+    total, generator = len(prompts) * samples, torch.Generator().manual_seed(seed)
+    uniforms = uniform_numbers(total, new_tokens, generator)
     per_chunk = max(1, CHUNK // samples)
     for first in range(0, len(prompts), per_chunk):
         part = prompts[first : first + per_chunk]
         numbers = uniforms[first * samples : (first + len(part)) * samples]
-        responses = None
-        for token, responses in enumerate(  # noqa: B007
-            decode(
-                trunk,
-                part,
-                uniforms=numbers,
-                end_id=lm.end_id,
-                pad_id=lm.pad_id,
-                samples=samples,
-                temperature=temperature,
-                keep_distributions=keep_distributions,
-            )
-        ):
-            yield Progress(
-                stage,
-                first * samples + len(part) * samples * token // new_tokens,
-                len(prompts) * samples,
-            )
+        written = decode(
+            trunk,
+            part,
+            uniforms=numbers,
+            end_id=lm.end_id,
+            pad_id=lm.pad_id,
+            samples=samples,
+            temperature=temperature,
+            keep_distributions=keep_distributions,
+        )
+        for token, responses in enumerate(written):
+            done = first * samples + len(part) * samples * token // new_tokens
+            yield Progress(stage, done, total)
         yield first, responses
 
 
@@ -163,8 +159,9 @@ def write(
     temperature: float = ROLLOUT_TEMPERATURE,
     new_tokens: int = ROLLOUT_TOKENS,
 ) -> Iterator:
-    """``samples`` responses a prompt; yields Progress a token, returns [(prompt number, text,
-    ended, pooled reference states)].
+    """``samples`` responses a prompt.
+
+    Yields Progress a token, returns [(prompt number, text, ended, pooled reference states)].
     """
     rows = []
     for item in decoded(

@@ -41,8 +41,9 @@ class KeyValueCache:
         self.used = 0
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it. ``used`` moves
-        on after the last layer.
+        """Write (B, H, T, d/H) behind what layer ``layer`` holds; return all of it.
+
+        ``used`` moves on after the last layer.
         """
         end = self.used + keys.shape[2]
         self.keys[layer, :, :, self.used : end] = keys
@@ -52,31 +53,30 @@ class KeyValueCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def repeat(self, times: int, length: int) -> KeyValueCache:
-        """A cache with every row ``times`` over and room for ``length`` positions: a prompt read
-        once serves all its samples.
+        """A cache with every row ``times`` over and room for ``length`` positions.
+
+        A prompt read once serves all its samples.
         """
         layers, rows, heads, _, size = self.keys.shape
         wide = KeyValueCache(layers, rows * times, heads, length, size, self.keys.dtype)
-        wide.keys[:, :, :, : self.used] = self.keys[:, :, :, : self.used].repeat_interleave(
-            times, dim=1
-        )
-        wide.values[:, :, :, : self.used] = self.values[:, :, :, : self.used].repeat_interleave(
-            times, dim=1
-        )
+        for ours, theirs in ((self.keys, wide.keys), (self.values, wide.values)):
+            theirs[:, :, :, : self.used] = ours[:, :, :, : self.used].repeat_interleave(times, 1)
         wide.used = self.used
         return wide
 
 
 def position_ids(mask: Tensor) -> Tensor:
-    """(B, T) bool, True on real tokens -> (B, T) positions that count real tokens only, so left
-    padding changes nothing.
+    """(B, T) bool, True on real tokens -> (B, T) positions.
+
+    They count real tokens only, so left padding changes nothing.
     """
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
 def causal_mask(mask: Tensor) -> Tensor:
-    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom. A padded query sees itself alone,
-    which keeps softmax finite.
+    """(B, T) bool -> (B, 1, T, T) bool: who may look at whom.
+
+    A padded query sees itself alone, which keeps softmax finite.
     """
     width = mask.shape[1]
     lower = torch.ones(width, width, dtype=torch.bool).tril()
@@ -85,8 +85,9 @@ def causal_mask(mask: Tensor) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """The trunk and the output layer of a decoder-only model; a family fills in ``embed``,
-    ``places`` and ``block``.
+    """The trunk and the output layer of a decoder-only model.
+
+    A family fills in ``embed``, ``places`` and ``block``.
 
     Attributes:
         wte: token embedding, (V, d). wpe: position embedding, or None where a family tells
@@ -133,8 +134,9 @@ class Transformer(nn.Module):
         return KeyValueCache(self.layers, rows, self.key_value_heads, length, self.head_size)
 
     def trainable_copy(self, frozen_layers: int = 0) -> Transformer:
-        """A model to train: the top ``layers - frozen_layers`` blocks are copies, what is frozen is
-        shared with ``self``.
+        """A model to train: the top ``layers - frozen_layers`` blocks are copies.
+
+        What is frozen is shared with ``self``.
 
         With ``frozen_layers`` = 0 everything is copied and trained; otherwise the embeddings, the
         output layer and the bottom blocks stay this model's own (trlX's "hydra",
@@ -145,23 +147,19 @@ class Transformer(nn.Module):
                 f"frozen_layers is {frozen_layers}; this model has {self.layers} layers, so it must"
                 f" lie between 0 and {self.layers - 1}."
             )
-        shared = (
-            [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]] if frozen_layers else []
-        )
-        branch = copy.deepcopy(
-            self, {id(part): part for part in shared}
-        )  # what deepcopy finds in this table it takes as it is
+        shared = []
+        if frozen_layers:
+            shared = [self.wte, self.wpe, self.lm_head, *self.h[:frozen_layers]]
+        # What deepcopy finds in this table it takes as it is.
+        branch = copy.deepcopy(self, {id(part): part for part in shared})
         for module in branch.trained_modules(frozen_layers):
             module.requires_grad_(True)
         return branch
 
     def trained_modules(self, frozen_layers: int) -> list[nn.Module]:
         """What training may change, bottom up."""
-        ends = (
-            []
-            if frozen_layers
-            else [part for part in (self.wte, self.wpe, self.lm_head) if part is not None]
-        )
+        ends = [] if frozen_layers else [self.wte, self.wpe, self.lm_head]
+        ends = [part for part in ends if part is not None]
         return [*ends, *self.h[frozen_layers:], self.ln_f]
 
     # --- what a family fills in ---
@@ -171,8 +169,9 @@ class Transformer(nn.Module):
         return self.wte(ids)
 
     def places(self, allowed: Tensor):
-        """What the layers need to know about who looks at whom from where, made once a pass from
-        ``allowed``; see ``run``.
+        """What the layers need to know about who looks at whom from where.
+
+        Made once a pass from ``allowed``; see ``run``.
         """
         return allowed
 
@@ -193,8 +192,10 @@ class Transformer(nn.Module):
         stop: int | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Blocks ``start`` .. ``stop`` (all that follow, and the final norm, where ``stop`` is
-        None). (B, T, d) -> (B, T, d).
+        """Blocks ``start`` ..
+
+        ``stop`` (all that follow, and the final norm, where ``stop`` is None). (B, T, d) -> (B, T,
+        d).
 
         ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the
         cache) a new one may look at.
@@ -214,17 +215,17 @@ class Transformer(nn.Module):
         cache: KeyValueCache | None,
         scale: float | None = None,
     ) -> Tensor:
-        """Attention proper. q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d): each query's
-        mean of the values it looks at.
+        """Attention proper: each query's mean of the values it looks at.
+
+        q (B, H, T, d/H), k and v (B, H_kv, T, d/H) -> (B, T, d).
         """
         if cache is not None:
             k, v = cache.append(layer, k, v)
-        grouped = (
-            self.key_value_heads != self.heads
-        )  # several queries share a head's keys and values
+        # Grouped: several queries share a head's keys and values. mixed: (B, H, T, d/H).
+        grouped = self.key_value_heads != self.heads
         mixed = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, scale=scale, enable_gqa=grouped
-        )  # (B, H, T, d/H)
+        )
         return mixed.transpose(1, 2).flatten(2)
 
     def hidden_states(self, ids: Tensor, mask: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ def check_replayable(saved: Session) -> None:
         raise InputError("This run is still going on. Replay it when it is done.")
     if saved.history.rounds or saved.history.current_round > 1:
         raise InputError(
-            f"This run is in round {saved.history.current_round}; only runs of one round can be replayed,"
-            " because earlier rounds' weights are not kept."
+            f"This run is in round {saved.history.current_round}; only runs of one round can be"
+            " replayed, because earlier rounds' weights are not kept."
         )
     if len({row.get("reward_model") for row in saved.tuned.metrics}) > 1:
         raise InputError(

@@ -1,5 +1,7 @@
-"""What did it learn? Which words carry a score, which votes made it, which judged outputs lie
-nearest, and whether it has learned length instead of taste.
+"""What did it learn?
+
+Which words carry a score, which votes made it, which judged outputs lie nearest, and whether it has
+learned length instead of taste.
 
 The head is linear in the mean of the response's states, so a score *is* a sum over tokens: each
 token's share is what its own state adds. That sum is exact. But a state has read everything before
@@ -33,8 +35,10 @@ FOLLOWS = 0.5  # a correlation from which the score is said to follow a surface 
 
 
 def word_groups(pieces: list[str]) -> list[list[int]]:
-    """Token numbers of each word: a piece that begins with a space, or has no letter or digit while
-    its neighbour has (or the other way round), begins one.
+    """Token numbers of each word.
+
+    A piece that begins with a space, or has no letter or digit while its neighbour has (or the
+    other way round), begins one.
     """
     groups: list[list[int]] = []
     for number, piece in enumerate(pieces):
@@ -51,8 +55,10 @@ def word_groups(pieces: list[str]) -> list[list[int]]:
 
 
 def token_shares(model: RewardModel, states: Tensor) -> Tensor:
-    """Each token's share of a score. (T, d) reference states of the response -> (T,) in reference
-    standard deviations; their sum is the score.
+    """Each token's share of a score.
+
+    (T, d) reference states of the response -> (T,) in reference standard deviations; their sum is
+    the score.
 
     score = (w . W'(mean_t h_t - mu) - center) / scale = sum_t (w . W'(h_t - mu) - center) / (T
     scale): the baseline is 0, an average output of the original model. The same as gradient x input
@@ -64,8 +70,7 @@ def token_shares(model: RewardModel, states: Tensor) -> Tensor:
 
 @torch.no_grad()
 def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = True) -> dict:
-    """Words of a text with their exact share of its score, and what the score would lose without
-    each.
+    """Words of a text with their exact share of its score, and what it would lose without each.
 
     Returns:
         {"score", "baseline": 0.0, "words": rows {"word", "share", "without" (the score with this
@@ -118,6 +123,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
 
 def influences(data: Comparisons, weights: Tensor, prior_std: float) -> Tensor:
     """What each vote adds to the weights: the weights less those without the vote, to second order.
+
     (k,) -> (N, k).
 
     One Newton step from the optimum on the objective without vote i, whose Hessian is the whole one
@@ -212,7 +218,9 @@ SURFACE = {
 
 
 def surface_of(text: str) -> dict[str, float]:
-    """Length in words; share of letters that are capitals; punctuation marks a word; share of words
+    """What can be seen of a text without reading it.
+
+    Length in words; share of letters that are capitals; punctuation marks a word; share of words
     that were there before.
     """
     words = re.findall(r"[\w'-]+", text.lower())
@@ -234,8 +242,9 @@ def correlation(x: Tensor, y: Tensor) -> float:
 
 
 def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) -> dict:
-    """Does the score follow something shallow, and did the votes ask for it? ``texts``: M samples
-    of the original model; scores (M,).
+    """Does the score follow something shallow, and did the votes ask for it?
+
+    ``texts``: M samples of the original model; scores (M,).
 
     Returns:
         {"features": rows {"name", "correlation", "votes" (share of decided votes won by the output
@@ -301,8 +310,9 @@ def explain_score(
     prior_std: float,
     ended: bool = True,
 ) -> Iterator:
-    """Everything about one score, a part at a time: records {"kind": "words" | "votes" | "nearest",
-    ...} for a page that fills up.
+    """Everything about one score, a part at a time.
+
+    Records {"kind": "words" | "votes" | "nearest", ...} for a page that fills up.
     """
     yield {"kind": "words", **explain_words(lm, model, prompt, text, ended)}
     pooled = yield from pooled_of_texts(lm, [(prompt, text, ended)])

@@ -65,12 +65,13 @@ class Comparisons:
 
     @property
     def tested(self) -> Tensor:
-        """(N,) bool: what a held-out share may count. No ties, which have no right answer, and no
-        rejected exploits, which were picked because the model errs there.
+        """(N,) bool: what a held-out share may count.
+
+        No ties, which have no right answer, and no rejected exploits, which were picked because the
+        model errs there.
         """
-        return (self.targets != 0.5) & torch.tensor(
-            [pair.annotator != EXPLOIT for pair in self.pairs]
-        )
+        judged = torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
+        return (self.targets != 0.5) & judged
 
     @property
     def groups(self) -> Tensor:
@@ -79,8 +80,9 @@ class Comparisons:
         return torch.tensor([number[prompt] for prompt in self.prompts])
 
     def changed(self, index: int, change: str) -> Comparisons:
-        """A copy with one vote reversed ("flip") or taken out ("withhold"). Raises RewardModelError
-        for anything else, or no such vote.
+        """A copy with one vote reversed ("flip") or taken out ("withhold").
+
+        Raises RewardModelError for anything else, or no such vote.
         """
         if not 0 <= index < len(self):
             raise RewardModelError(
@@ -100,6 +102,7 @@ class Comparisons:
 
 def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
     """The pairs that train, and sentences about the others and about what so little can show.
+
     Raises RewardModelError where nothing can be learned.
     """
     reason = nothing_to_learn(pairs)
@@ -111,10 +114,8 @@ def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
     notes = []
     same = sum(pair.a == pair.b and pair.choice in ("a", "b") for pair in pairs)
     if same:
-        notes.append(
-            f"{same} {'judgement prefers' if same == 1 else 'judgements prefer'} one of two"
-            " identical texts, which says nothing: left out."
-        )
+        prefer = "judgement prefers" if same == 1 else "judgements prefer"
+        notes.append(f"{same} {prefer} one of two identical texts, which says nothing: left out.")
     kept = training_pairs(pairs)
     if len(kept) == 1:
         notes.append(
@@ -130,100 +131,87 @@ def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
 
 
 def rows_of(pairs: list[Pair], finished: dict[tuple[str, str], bool] | None = None) -> list[Row]:
-    """The distinct outputs of ``pairs``. ``finished``: whether (prompt, text) was ended by the
-    model; an output that is not named was.
+    """The distinct outputs of ``pairs``, in order.
+
+    ``finished``: whether (prompt, text) was ended by the model; an output that is not named was.
     """
-    finished = finished or {}
-    return list(
-        dict.fromkeys(
-            (p.prompt, text, bool(finished.get((p.prompt, text), True)))
-            for p in pairs
-            for text in (p.a, p.b)
-        )
-    )
+    finished, rows = finished or {}, {}
+    for pair in pairs:
+        for text in (pair.a, pair.b):
+            rows[pair.prompt, text, bool(finished.get((pair.prompt, text), True))] = None
+    return list(rows)
 
 
 def from_states(
     whitener: Whitener, pairs: list[Pair], rows: list[Row], states: Tensor
 ) -> Comparisons:
-    """Comparisons from pooled reference states, (R, d), of ``rows_of(pairs)`` or more. Raises
-    RewardModelError where nothing can be learned.
+    """Comparisons from pooled reference states, (R, d), of ``rows_of(pairs)`` or more.
+
+    Raises RewardModelError where nothing can be learned.
     """
     kept, notes = usable(pairs)
     place = {(prompt, text): i for i, (prompt, text, _) in enumerate(rows)}
-    a, b = (torch.tensor([place[p.prompt, getattr(p, side)] for p in kept]) for side in ("a", "b"))
-    targets, weights = (
-        torch.tensor([getattr(p, name) for p in kept], dtype=torch.float64)
-        for name in ("target", "weight")
-    )
+    a = torch.tensor([place[pair.prompt, pair.a] for pair in kept])
+    b = torch.tensor([place[pair.prompt, pair.b] for pair in kept])
+    targets = torch.tensor([pair.target for pair in kept], dtype=torch.float64)
+    weights = torch.tensor([pair.weight for pair in kept], dtype=torch.float64)
     data = Comparisons(
         whitener, kept, rows, whitener(states).double(), a, b, targets, weights, notes
     )
     if separable(data):
-        notes = (
-            *notes,
-            (
-                "The votes fit together without a single exception, so only the prior keeps the"
-                " weights finite: take the certainty with a grain of salt."
-            ),
+        note = (
+            "The votes fit together without a single exception, so only the prior keeps the weights"
+            " finite: take the certainty with a grain of salt."
         )
-    return replace(data, notes=notes)
+        return replace(data, notes=(*notes, note))
+    return data
 
 
 def read(
     lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None
 ) -> Iterator:
-    """``from_states``, with the states read from the frozen model ``lm``; yields Progress, returns
-    Comparisons.
-    """
+    """``from_states``, read from the frozen model ``lm``; yields Progress, returns Comparisons."""
     rows = rows_of(usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)
     return from_states(whitener, pairs, rows, states)
 
 
 def separable(data: Comparisons) -> bool:
-    """Whether the likelihood alone has no finite optimum: every decided vote is got right, and the
-    weights grow as the prior is taken away.
+    """Whether the likelihood alone has no finite optimum.
 
+    Then every decided vote is got right, and the weights grow as the prior is taken away.
     Ties count: one between outputs that differ holds the weights back in that direction.
     """
     x, targets = data.x, data.targets
     decided = targets != 0.5
     if len(targets) > 50 * x.shape[1] or not decided.any():
         return False
-    wide, wider = (
-        solve(
-            x,
-            targets,
-            torch.ones_like(targets),
-            torch.full((x.shape[1],), std, dtype=torch.float64),
-        )[0]
-        for std in (30.0, 300.0)
-    )
-    return (
-        bool((((x @ wide) > 0) == (targets > 0.5))[decided].all())
-        and (wider.norm() > 1.2 * wide.norm()).item()
-    )
+    ones, prior = torch.ones_like(targets), torch.ones(x.shape[1], dtype=torch.float64)
+    wide, _ = solve(x, targets, ones, 30.0 * prior)
+    wider, _ = solve(x, targets, ones, 300.0 * prior)
+    right = ((x @ wide) > 0) == (targets > 0.5)
+    return bool(right[decided].all()) and (wider.norm() > 1.2 * wide.norm()).item()
 
 
 # --- the optimum ----------------------------------------------------------------------------------
 
 
 def objective(w: Tensor, x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
-    """The MAP objective in nats: weighted Bradley-Terry loss plus the Gaussian prior. w (k,), prior
-    (k,) standard deviations -> ().
+    """The MAP objective in nats: weighted Bradley-Terry loss plus the Gaussian prior.
+
+    w (k,), prior (k,) standard deviations -> ().
     """
     margins = x @ w
-    return (weights * (torch.nn.functional.softplus(margins) - targets * margins)).sum() + (
-        w**2 / prior**2
-    ).sum() / 2
+    likelihood = (weights * (torch.nn.functional.softplus(margins) - targets * margins)).sum()
+    return likelihood + (w**2 / prior**2).sum() / 2
 
 
 def solve(
     x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, start: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The MAP head by Newton's method with halving, from ``start`` (a nearby optimum) or zero. (N,
-    k), (N,), (N,), (k,) -> (k,), Hessian (k, k).
+    """The MAP head by Newton's method with halving, from ``start`` (a nearby optimum) or zero.
+
+    (N, k), (N,), (N,), (k,) -> (k,), Hessian (k, k).
 
     Convex with a positive definite Hessian, so there is one optimum and it is finite, whatever the
     votes; the gradient ends below 1e-10 of its start.
@@ -249,8 +237,9 @@ def solve(
 def solve_many(
     x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps: int = 12
 ) -> Tensor:
-    """Many heads at once, which differ in the weights of the comparisons alone. (N, k), (N,), (H,
-    N), (k,) -> (H, k).
+    """Many heads at once, which differ in the weights of the comparisons alone.
+
+    (N, k), (N,), (H, N), (k,) -> (H, k).
 
     A weight of 0 leaves a comparison out: this is how folds, bootstraps and learning curves are
     refitted together. Two careful steps, then full ones.
@@ -264,26 +253,23 @@ def solve_many(
         hessian = ((weights * p * (1 - p)) @ squares).view(-1, k, k) + ridge  # (H, k, k)
         w = w - (0.5 if step < 2 else 1.0) * torch.linalg.solve(hessian, gradient)
     gradient = (weights * (torch.sigmoid(w @ x.T) - targets)) @ x + w / prior**2
-    for head in (
-        torch.nonzero(~(gradient.abs().amax(1) < 1e-6)).flatten().tolist()
-    ):  # full steps went too far (weak prior, separable votes): with care
+    astray = ~(gradient.abs().amax(1) < 1e-6)  # (H,) full steps went too far: again, with care
+    for head in torch.nonzero(astray).flatten().tolist():
         w[head] = solve(x, targets, weights[head], prior)[0]
     return w
 
 
 def fit_head(data: Comparisons, prior_std: float, start: Tensor | None = None) -> RewardModel:
-    """The instant head on cached features: ``reward_model.fit``'s optimum without its records. Not
-    yet normalised.
-    """
-    w, hessian = solve(
-        data.x, data.targets, data.weights, prior_stds(data.whitener, prior_std), start
-    )
+    """The instant head: ``reward_model.fit``'s optimum without its records, not yet normalised."""
+    prior = prior_stds(data.whitener, prior_std)
+    w, hessian = solve(data.x, data.targets, data.weights, prior, start)
     return RewardModel(data.whitener, w.float(), torch.linalg.inv(hessian).float().contiguous())
 
 
 def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
-    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others (an
-    imported file may have longer ones); empty where there are none.
+    """Those of ``pairs`` whose prompt this model can read, and a sentence about the others.
+
+    An imported file may have longer prompts. The sentence is empty where there are none.
     """
     fits = {}
     for prompt in {pair.prompt for pair in pairs}:
@@ -293,9 +279,7 @@ def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
             fits[prompt] = False
     kept = [pair for pair in pairs if fits[pair.prompt]]
     left_out = len(pairs) - len(kept)
-    return kept, (
-        f"Left out, because the prompt is too long for this model: {left_out:,} of {len(pairs):,}"
-        " comparisons."
-        if left_out
-        else ""
-    )
+    if not left_out:
+        return kept, ""
+    why = "Left out, because the prompt is too long for this model"
+    return kept, f"{why}: {left_out:,} of {len(pairs):,} comparisons."

@@ -1,5 +1,6 @@
-"""How far a reward model can be trusted: calibration, held-out prompts, how much the votes really
-say, what ten numbers hide.
+"""How far a reward model can be trusted.
+
+Calibration, held-out prompts, how much the votes really say, what ten numbers hide.
 
 All of it on cached features and for either kind of reward model: what a check needs is the margins
 (score of a minus score of b, in log-odds). Knows nothing about how a page draws. Every function
@@ -25,8 +26,9 @@ MOST_FITS = 40  # more prompts than this are left out in groups
 
 
 def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[dict]:
-    """How clearly the decided votes are got right: the margin in the direction of the vote. Left of
-    0: the model would have voted otherwise.
+    """How clearly the decided votes are got right: the margin in the direction of the vote.
+
+    Left of 0: the model would have voted otherwise.
 
     Args:
         margins: (N,) log-odds that a is better; targets: (N,) 1, 0 or 0.5 (ties are left out).
@@ -48,8 +50,9 @@ def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[d
 
 
 def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
-    """Does 80% mean 80%? Votes binned by the probability the model gives its own favourite, 50% to
-    100%.
+    """Does 80% mean 80%?
+
+    Votes binned by the probability the model gives its own favourite, 50% to 100%.
 
     Args:
         margins: (N,) log-odds that a is better, of votes the model did *not* learn from
@@ -119,36 +122,35 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
 
 
 def error_by_chance(confidence: Tensor, place: Tensor, draws: int = 400) -> tuple[float, float]:
-    """The calibration error that a *perfectly* calibrated model would show with these confidences:
-    mean and 95th percentile over seeded draws of the votes.
+    """The calibration error that a *perfectly* calibrated model would show with these confidences.
+
+    Mean and 95th percentile over seeded draws of the votes.
 
     With few votes in a bin its accuracy is ragged by luck alone, so the error is well above 0 for
     everybody. confidence, place (bin): (N,).
     Source: "consistency resampling", Bröcker & Smith 2007 (Weather and Forecasting 22:651).
     """
-    hits = (
-        torch.rand(
-            draws, len(confidence), generator=torch.Generator().manual_seed(0), dtype=torch.float64
-        )
-        < confidence
-    ).double()  # (draws, N)
+    count, generator = len(confidence), torch.Generator().manual_seed(0)
+    chance = torch.rand(draws, count, generator=generator, dtype=torch.float64)
+    hits = (chance < confidence).double()  # (draws, N)
     inside = torch.nn.functional.one_hot(place).double()  # (N, bins)
-    errors = ((hits - confidence) @ inside).abs().sum(1) / len(
-        confidence
-    )  # sum over bins of count/N * |accuracy - confidence|
+    # The sum over bins of count/N * |accuracy - confidence|.
+    errors = ((hits - confidence) @ inside).abs().sum(1) / count
     return errors.mean().item(), errors.quantile(0.95).item()
 
 
 def prompt_parts(groups: Tensor, most: int = MOST_FITS) -> Tensor:
-    """(N,) prompt numbers -> (N,) part numbers: one part a prompt, or ``most`` parts of whole
-    prompts where there are more prompts.
+    """(N,) prompt numbers -> (N,) part numbers.
+
+    One part a prompt, or ``most`` parts of whole prompts where there are more prompts.
     """
     return groups % most
 
 
 def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
-    """Every vote judged by a head that never saw its prompt. All heads are refitted together, in
-    milliseconds.
+    """Every vote judged by a head that never saw its prompt.
+
+    All heads are refitted together, in milliseconds.
 
     Returns:
         {"margins": (N,) tensor of log-odds or None, "accuracy", "low", "high" (95%, over prompts:
@@ -171,9 +173,8 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
             ),
         }
     weights = torch.stack([data.weights * (parts != name) for name in names.tolist()])
-    heads = solve_many(
-        data.x, data.targets, weights, prior_stds(data.whitener, prior_std)
-    )  # (parts, k)
+    prior = prior_stds(data.whitener, prior_std)
+    heads = solve_many(data.x, data.targets, weights, prior)  # (parts, k)
     margins = (data.x * heads[torch.searchsorted(names, parts)]).sum(1)
     decided = data.tested
     hits = ((margins > 0) == (data.targets > 0.5)) & decided
@@ -234,8 +235,9 @@ class Confidence(NamedTuple):
 
 
 def confidence(margins: Tensor, targets: Tensor, weights: Tensor) -> Confidence:
-    """How held-out margins must be stretched, and how many slips there are, for the claimed
-    probabilities to be true. (N,) each.
+    """How held-out margins must be stretched for the claimed probabilities to be true.
+
+    And how many slips there are. (N,) each.
 
     Maximum of likelihood times a log-normal prior on the slope (around 1, standard deviation of its
     logarithm 1) and a Beta(2, 10) prior on the noise, over a grid (noise to 20%): few votes leave

@@ -1,5 +1,6 @@
-"""The slower reward model: the language model's own top layers learn the taste, through TRL's
-``RewardTrainer``.
+"""The slower reward model.
+
+The language model's own top layers learn the taste, through TRL's ``RewardTrainer``.
 
     prompt + response -> frozen bottom layers -> trained top layers -> linear head on the last token
     -> score
@@ -50,8 +51,9 @@ BATCH = 64  # texts read at once where nothing is trained
 
 @dataclass
 class FineTunedReward:
-    """A trained scorer of texts; 0 is the reference's mean, 1 its standard deviation, as in
-    ``RewardModel``.
+    """A trained scorer of texts, in the unit of ``RewardModel``.
+
+    0 is the reference's mean, 1 its standard deviation.
 
     Attributes:
         lm: whose tokenizer it reads with; the original model, untouched.
@@ -79,23 +81,22 @@ class FineTunedReward:
         hidden = self.model.transformer(
             input_ids=ids, attention_mask=mask.long(), use_cache=False
         ).last_hidden_state  # (B, T, d)
-        return self.model.score(hidden[torch.arange(len(ids)), mask.sum(1) - 1]).squeeze(
-            -1
-        )  # the last token, found by the mask: a text may hold the pad token
+        # The last token, found by the mask: a text may hold the pad token.
+        ends = hidden[torch.arange(len(ids)), mask.sum(1) - 1]  # (B, d)
+        return self.model.score(ends).squeeze(-1)
 
     def score(self, rows: list[Row]) -> Tensor:
         """(B,) reward in reference standard deviations."""
         return (self.raw(rows) - self.center) / self.scale
 
     def uncertainty(self, rows: list[Row]) -> None:
-        """None: a fine-tuned network has no exact posterior, and a made-up number would be worse
-        than none.
-        """
+        """None: a fine-tuned network has no exact posterior, and a made-up number is worse."""
         return None
 
     def normalised_on(self, rows: list[Row]) -> FineTunedReward:
-        """This model with its zero and unit set on reference samples. Raises RewardModelError where
-        it gives all the same score.
+        """This model with its zero and unit set on reference samples.
+
+        Raises RewardModelError where it gives all the same score.
         """
         raw = self.raw(rows)
         spread = raw.std().item()
@@ -108,8 +109,9 @@ class FineTunedReward:
 
 
 def token_ids(lm, row: Row) -> list[int]:
-    """Prompt and response as one sequence, cut to the model's context; the end of text only where
-    the response has one.
+    """Prompt and response as one sequence, cut to the model's context.
+
+    The end of text only where the response has one.
     """
     prompt, text, ended = row
     ids = lm.encode(prompt) + lm.encode(text) + ([lm.end_id] if ended else [])
@@ -117,8 +119,9 @@ def token_ids(lm, row: Row) -> list[int]:
 
 
 def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
-    """A ``GPT2ForSequenceClassification`` with ``lm``'s weights, its top ``unfrozen_layers``
-    blocks, final norm and score head trainable.
+    """A ``GPT2ForSequenceClassification`` with ``lm``'s weights.
+
+    Its top ``unfrozen_layers`` blocks, final norm and score head are trainable.
 
     The bottom is shared with ``lm``, not copied: it is never written to. The head starts with
     standard deviation 1/sqrt(d + 1) (Stiennon et al. 2020; N implementation details).
@@ -197,6 +200,7 @@ def reward_trainer(
     callbacks: list | None = None,
 ):
     """TRL's trainer on (winner, loser) rows in memory: nothing is reported, saved or downloaded.
+
     ``folder``: a temporary directory.
     """
     from transformers import PrinterCallback, ProgressCallback
@@ -204,9 +208,8 @@ def reward_trainer(
     from trl.trainer.reward_trainer import Dataset
 
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # TRL's own default for a setting that transformers has renamed
+        # TRL's own default for a setting that transformers has renamed.
+        warnings.simplefilter("ignore", FutureWarning)
         config = _config(RewardConfig, settings, len(train), folder)
     data = Dataset.from_list(
         [
@@ -215,9 +218,8 @@ def reward_trainer(
         ]
     )
     tokenizer = copy.deepcopy(lm.tokenizer)
-    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(
-        lm.pad_id
-    )  # else TRL pads with the end of text, and the head would never read that
+    # Else TRL pads with the end of text, and the head would never read that.
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(lm.pad_id)
     with _global_randomness_untouched():
         trainer = RewardTrainer(
             model=model,
@@ -233,8 +235,9 @@ def reward_trainer(
 
 @contextmanager
 def _global_randomness_untouched() -> Iterator[None]:
-    """The trainer seeds python's, numpy's and torch's global generators when it is made; other
-    sessions share them. (Its shuffle has a generator of its own.)
+    """The trainer seeds python's, numpy's and torch's global generators when it is made.
+
+    Other sessions share them. (Its shuffle has a generator of its own.)
     """
     import numpy as np
 
@@ -246,8 +249,9 @@ def _global_randomness_untouched() -> Iterator[None]:
 
 
 def steps_of(trainer) -> Iterator[dict]:
-    """``trainer.train()``, one optimiser step at a time. Yields {"step", "of", "loss" (nats, with
-    TRL's centring), "gradient" (norm before clipping)}.
+    """``trainer.train()``, one optimiser step at a time.
+
+    Yields {"step", "of", "loss" (nats, with TRL's centring), "gradient" (norm before clipping)}.
 
     The inner loop of transformers 5.23's ``Trainer._run_epoch`` for one device and no accumulation;
     callbacks see begin, steps and end, and may ask for a stop.
@@ -273,9 +277,8 @@ def steps_of(trainer) -> Iterator[dict]:
     for epoch in range(state.num_train_epochs):
         if hasattr(loader, "set_epoch"):
             loader.set_epoch(epoch)
-        with (
-            torch.random.fork_rng()
-        ):  # a loader draws a number from torch's global generator, to no end
+        # A loader draws a number from torch's global generator, to no end.
+        with torch.random.fork_rng():
             batches = list(loader)
         for batch in batches:
             trainer.control = handler.on_step_begin(args, state, trainer.control)
@@ -308,8 +311,9 @@ def fit(
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
 ) -> Iterator:
-    """Fine-tune; yields Progress a step, a record an epoch, and last the FineTunedReward,
-    normalised on ``reference`` rows.
+    """Fine-tune; yields Progress a step, a record an epoch, and last the FineTunedReward.
+
+    That is normalised on ``reference`` rows.
 
     Yields:
         Records of ``reward_model.fit``'s shape: {"iteration", "loss", "train_accuracy",

@@ -1,5 +1,6 @@
-"""Two trainable reward models behind one interface: the instant head, and the fine-tuned language
-model.
+"""Two trainable reward models behind one interface.
+
+The instant head, and the fine-tuned language model.
 
     for item in train("head" | "fine-tuned", lm, pairs, reference=..., settings=...):
         Progress | a record | last: a scorer
@@ -40,8 +41,9 @@ KINDS = {
 
 @dataclass
 class Reference:
-    """Unlabelled outputs of the original model: they set the features, and the zero and unit of
-    every score.
+    """Unlabelled outputs of the original model.
+
+    They set the features, and the zero and unit of every score.
 
     Attributes:
         rows: (prompt, text, ended) of M samples; states: (M, d) their pooled states.
@@ -100,8 +102,9 @@ def train(
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
 ) -> Iterator:
-    """Train either kind; see the module's docstring. ``settings``: RewardModelSettings for the
-    head, FineTunedSettings for the other.
+    """Train either kind; see the module's docstring.
+
+    ``settings``: RewardModelSettings for the head, FineTunedSettings for the other.
 
     ``watch``: outputs to re-sort while it learns; each record then has "watched", their scores so
     far (raw log-odds about their own mean: the order counts).

@@ -1,5 +1,6 @@
-"""How much data does this taste need? A learning curve from the learner's own votes, and an honest
-forecast.
+"""How much data does this taste need?
+
+A learning curve from the learner's own votes, and an honest forecast.
 
 Prompts are split in two, again and again: heads learn from 5, 10, 20, ... votes about one part and
 are tested on the other. Nothing is fitted to synthetic data and no outside benchmark comes in.
@@ -30,7 +31,7 @@ MOST_TESTED = (
 
 
 def sizes_up_to(count: int) -> list[int]:
-    """3, 5, 10, 20, 40, ... up to ``count``, and ``count`` itself where it is well beyond the last."""
+    """3, 5, 10, 20, 40, ... up to ``count``, and ``count`` itself where well beyond the last."""
     sizes = [size for size in (3, 5, 10, 20, 40, 80, 160, 320, 640) if size <= count]
     return sizes if not sizes or count <= 1.2 * sizes[-1] else [*sizes, count]
 
@@ -38,8 +39,9 @@ def sizes_up_to(count: int) -> list[int]:
 def shares_by_size(
     data: Comparisons, sizes: list[int], prior_std: float, repeats: int, seed: int
 ) -> Tensor:
-    """Accuracy on prompts that a head did not see. -> (repeats, sizes); NaN where the repeat has
-    too few votes, or nothing to test on.
+    """Accuracy on prompts that a head did not see.
+
+    -> (repeats, sizes); NaN where the repeat has too few votes, or nothing to test on.
 
     Every repeat holds out its own third of the prompts. The training votes of one repeat are
     nested: the 10 hold the 5.
@@ -51,31 +53,26 @@ def shares_by_size(
     tests = torch.zeros(repeats, n, dtype=torch.bool)
     for repeat in range(repeats):
         held = torch.zeros(prompts, dtype=torch.bool)
-        held[torch.randperm(prompts, generator=generator)[: max(1, round(HELD_OUT * prompts))]] = (
-            True
-        )
+        third = max(1, round(HELD_OUT * prompts))
+        held[torch.randperm(prompts, generator=generator)[:third]] = True
         order = torch.nonzero(~held[groups]).flatten()
         order = order[torch.randperm(len(order), generator=generator)]
         tests[repeat] = held[groups] & decided
         for column, size in enumerate(sizes):
             if size <= len(order):
                 masks[repeat, column, order[:size]] = 1.0
-    heads = solve_many(
-        data.x,
-        data.targets,
-        data.weights * masks.flatten(0, 1),
-        prior_stds(data.whitener, prior_std),
-    )  # (H, k)
+    weights, prior = data.weights * masks.flatten(0, 1), prior_stds(data.whitener, prior_std)
+    heads = solve_many(data.x, data.targets, weights, prior)  # (H, k)
     hits = (((heads @ data.x.T) > 0) == (data.targets > 0.5)).view(masks.shape)
-    shares = (hits & tests[:, None]).sum(-1).double() / tests.sum(-1)[
-        :, None
-    ]  # NaN where there is nothing to test on
+    # NaN where there is nothing to test on.
+    shares = (hits & tests[:, None]).sum(-1).double() / tests.sum(-1)[:, None]
     return torch.where(masks.sum(-1) > 0, shares, torch.nan)
 
 
 def mean_and_error(values: Tensor) -> tuple[float, float]:
-    """Mean over repeats and its standard error, allowing for repeats that share their data:
-    variance times (1/J + test/train).
+    """Mean over repeats and its standard error, allowing for repeats that share their data.
+
+    The variance is taken times (1/J + test/train).
 
     Source: Nadeau & Bengio 2003, "Inference for the generalization error", section 3.
     """
@@ -88,8 +85,10 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
 
 
 def span(mean: float, error: float, tested: int) -> list[float]:
-    """95% interval of a share: the repeats' own, and no narrower than Wilson's of the ``tested``
-    votes. Where every repeat came out alike, the repeats know no doubt.
+    """95% interval of a share.
+
+    The repeats' own, and no narrower than Wilson's of the ``tested`` votes. Where every repeat came
+    out alike, the repeats know no doubt.
     """
     low, high = wilson_interval(mean * tested, tested)
     return (
@@ -121,9 +120,8 @@ def learning_curve(
         scope = f"Drawn from {MOST_TESTED:,} of the comparisons. "
     else:
         scope = ""
-    sizes = sizes_up_to(
-        math.floor(0.6 * len(data))
-    )  # a little less than what is left beside the third: prompts have their votes unevenly
+    # A little less than what is left beside the third: prompts have their votes unevenly.
+    sizes = sizes_up_to(math.floor(0.6 * len(data)))
     if len(data) < FEWEST or len(data.groups.unique()) < 3:
         need = (
             f"at least {FEWEST} comparisons about 3 prompts; there are {len(data)} about"
@@ -174,10 +172,8 @@ def learning_curve(
     )
     # What the curve says of a size, read off each repeat. It varies far more than the gain, in
     # which what two such readings share has gone.
-    readings = (
-        torch.stack(levels)[:, None]
-        - torch.stack(slopes)[:, None] / torch.tensor([n, then], dtype=torch.float64).sqrt()
-    )  # (repeats, 2)
+    roots = torch.tensor([n, then], dtype=torch.float64).sqrt()
+    readings = torch.stack(levels)[:, None] - torch.stack(slopes)[:, None] / roots  # (repeats, 2)
     errors = [mean_and_error(column)[1] for column in readings.T]
     spans = {
         name: span(value, e, tested)

@@ -4,8 +4,8 @@ It learns the *pattern* of a taste, not its meaning: which directions of the ref
 states the preferred outputs share. From 10 to 60 comparisons only a few numbers can be learned, so
 the head has 8 weights by default, a prior, and an exact uncertainty.
 
-    response -> frozen reference -> mean of its response states (d) -> whitened (k)
-        -> weights . features -> score
+    response -> frozen reference -> mean of its response states (d) -> whitened features (k)
+             -> weights . features -> score
 
 Knows nothing about prompts, people or PPO. Simplification against InstructGPT (Ouyang et al. 2022,
 section 3.5), which trains all of a 6B model on tens of thousands of rankings: ours trains k weights
@@ -31,8 +31,8 @@ from rlhf_core.common.settings import RewardModelSettings
 # --- features -------------------------------------------------------------------------------------
 
 
-# log-odds between typical outputs: below, the unit of the score would be next to nothing, and every
-# score enormous
+# Log-odds between typical outputs. Below, the unit of the score would be next to nothing, and every
+# score enormous.
 LEAST_SPREAD = 0.02
 
 
@@ -54,13 +54,11 @@ class Whitener:
 
 
 def fit_whitener(pooled: Tensor, groups: Tensor, features: int) -> Whitener:
-    """PCA-whitening on unlabelled samples, (M, d), with ``groups`` (M,) the number of each sample's
-    prompt.
+    """PCA-whitening on unlabelled samples. (M, d), (M,) number of each sample's prompt.
 
     Two answers to *one* prompt are what a person compares, so the directions kept are those in
-    which answers to the same prompt
-    differ: each prompt's mean is taken off before the covariance is computed. Otherwise the first
-    components would tell cats from cactuses.
+    which answers to the same prompt differ: each prompt's mean is taken off before the covariance
+    is computed. Otherwise the first components would tell cats from cactuses.
     """
     samples = pooled.double()
     centred = samples.clone()
@@ -84,18 +82,16 @@ def fit_whitener(pooled: Tensor, groups: Tensor, features: int) -> Whitener:
 
 
 def prior_stds(whitener: Whitener, prior_std: float) -> Tensor:
-    """Prior standard deviation of each weight: the widest direction's is ``prior_std``, a narrower
-    one's smaller in proportion. (d, k) -> (k,) float64.
+    """Prior standard deviation of each weight. (d, k) -> (k,) float64.
 
-    What a language model varies most within a prompt (register, topic) is what people judge by more
-    often than what it hardly varies. So the prior is even over the directions as they are, not as
-    whitening stretches them (ridge regression on principal components; Hastie et al. 2009, section
-    3.4.1), and further features cost little. Measured by ``python -m benchmarks reward``. All equal
-    to ``prior_std`` for features of equal width.
+    The widest direction's is ``prior_std``, a narrower one's smaller in proportion. What a language
+    model varies most within a prompt (register, topic) is what people judge by more often than what
+    it hardly varies. So the prior is even over the directions as they are, not as whitening
+    stretches them (ridge regression on principal components; Hastie et al. 2009, section 3.4.1),
+    and further features cost little. Measured by ``python -m benchmarks reward``. All equal to
+    ``prior_std`` for features of equal width.
     """
-    widths = 1 / whitener.matrix.double().norm(
-        dim=0
-    )  # standard deviation of each direction before whitening
+    widths = 1 / whitener.matrix.double().norm(dim=0)  # of each direction, before whitening
     return prior_std * widths / widths.max()
 
 
@@ -103,8 +99,9 @@ def prior_stds(whitener: Whitener, prior_std: float) -> Tensor:
 
 
 def pairwise_loss(margins: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Weighted Bradley-Terry loss in nats: -[t log sigmoid(m) + (1 - t) log sigmoid(-m)], summed
-    with ``weights``.
+    """Weighted Bradley-Terry loss in nats. (N,) each -> ().
+
+    -[t log sigmoid(m) + (1 - t) log sigmoid(-m)], summed with ``weights``.
 
     Args:
         margins: (N,) score of a minus score of b.
@@ -147,9 +144,7 @@ class RewardModel:
         return (self.raw(pooled) - self.center) / self.scale
 
     def uncertainty(self, pooled: Tensor) -> Tensor:
-        """(B, d) -> (B,) standard deviation of the score under the Laplace posterior, same unit as
-        ``score``.
-        """
+        """(B, d) -> (B,) standard deviation of the score under the Laplace posterior, same unit."""
         x = self.whitener(pooled)
         return ((x @ self.covariance) * x).sum(-1).clamp(min=0).sqrt() / self.scale
 
@@ -199,8 +194,9 @@ def newton_step(
     prior_std: float | Tensor,
     damping: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One damped Newton step on the MAP objective: Bradley-Terry loss plus a Gaussian prior,
-    ||w||^2 / (2 prior_std^2).
+    """One damped Newton step on the MAP objective.
+
+    That is the Bradley-Terry loss plus a Gaussian prior, ||w||^2 / (2 prior_std^2).
 
     Args:
         w: (k,); x: (N, k) feature differences a - b; targets, weights: (N,); prior_std: one for all
@@ -208,32 +204,29 @@ def newton_step(
 
     Returns:
         (new w (k,), gradient at the old w (k,), Hessian at the old w (k, k)). The objective is
-        convex and the prior makes the Hessian positive
-        definite: perfectly separable comparisons still have finite weights.
+        convex and the prior makes the Hessian positive definite: perfectly separable comparisons
+        still have finite weights.
     """
     p = torch.sigmoid(x @ w)
     gradient = x.T @ (weights * (p - targets)) + w / prior_std**2
-    hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + torch.eye(
-        len(w), dtype=x.dtype
-    ) / prior_std**2
+    curvature = (x * (weights * p * (1 - p))[:, None]).T @ x
+    hessian = curvature + torch.eye(len(w), dtype=x.dtype) / prior_std**2
     return w - damping * torch.linalg.solve(hessian, gradient), gradient, hessian
 
 
 def correct(margins: Tensor, targets: Tensor) -> Tensor:
-    """(N,) bool over the pairs that are no tie: does the sign of the margin agree? A margin of 0
-    counts as wrong.
-    """
+    """(N,) bool over the pairs that are no tie: does the margin's sign agree? 0 counts as wrong."""
     decided = targets != 0.5
     return (margins[decided] > 0) == (targets[decided] > 0.5)
 
 
 def loss_floor(targets: Tensor, weights: Tensor) -> float:
-    """The lowest mean Bradley-Terry loss that any scores could reach: the targets' own entropy, in
-    nats. A clear choice adds 0, a tie ln 2. targets, weights: (N,).
+    """The lowest mean Bradley-Terry loss that any scores could reach, in nats. (N,), (N,).
+
+    It is the targets' own entropy: a clear choice adds 0, a tie ln 2.
     """
-    entropy = -(
-        torch.special.xlogy(targets, targets) + torch.special.xlogy(1 - targets, 1 - targets)
-    )
+    against, xlogy = 1 - targets, torch.special.xlogy
+    entropy = -(xlogy(targets, targets) + xlogy(against, against))
     return ((weights * entropy).sum() / weights.sum()).item()
 
 
@@ -257,7 +250,7 @@ def fit(
         pooled_a, pooled_b: (N, d) pooled reference states of left and right.
         targets: (N,) 1, 0 or 0.5; weights: (N,).
         folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing
-        can be held out.
+            can be held out.
         scored: (N,) bool, pairs that the held-out accuracy counts (ties never); all where left out.
 
     Yields:
@@ -296,9 +289,8 @@ def fit(
         w, gradient, _ = newton_step(w, x, targets, weights, prior, damping)
         hits = []
         for part, (train, held) in enumerate(parts):
-            fold_w[part], _, _ = newton_step(
-                fold_w[part], x[train], targets[train], weights[train], prior, damping
-            )
+            seen = x[train], targets[train], weights[train]
+            fold_w[part], _, _ = newton_step(fold_w[part], *seen, prior, damping)
             hits.append(correct(x[held] @ fold_w[part], targets[held]))
         held_out = torch.cat(hits) if hits else torch.zeros(0, dtype=torch.bool)
         low, high = wilson_interval(held_out.sum().item(), len(held_out))

@@ -55,9 +55,8 @@ def score_with_uncertainty(
         reference standard deviations of ``model``; the heads share its zero and unit.
     """
     scores, laplace = model.score(pooled), model.uncertainty(pooled)
-    each = (
-        model.whitener(pooled).double() @ heads.T.double() - model.center
-    ) / model.scale  # (B, H)
+    raw = model.whitener(pooled).double() @ heads.T.double()  # (B, H)
+    each = (raw - model.center) / model.scale
     return [
         {
             "score": score,

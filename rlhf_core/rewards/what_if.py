@@ -1,5 +1,6 @@
-"""Flip one vote, or take it out, and see what moves: a refit from cached features, a few
-milliseconds.
+"""Flip one vote, or take it out, and see what moves.
+
+A refit from cached features, a few milliseconds.
 
 Knows nothing about pages. Both heads are normalised on the same reference samples, so that their
 scores have one zero and one unit.
@@ -21,6 +22,7 @@ from rlhf_core.rewards.reward_model import RewardModel
 
 def scores_of(model: RewardModel, features: Tensor, reference: Tensor) -> Tensor:
     """Scores in reference standard deviations from features alone. (B, k), (M, k) -> (B,) float64.
+
     Raises RewardModelError: all alike.
     """
     weights = model.weights.double()

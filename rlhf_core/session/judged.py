@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import preferences
+from rlhf_core.judging.contradictions import contradictions as find_contradictions
 from rlhf_core.judging.preferences import (
     EXPLOIT,
     Pair,
@@ -186,7 +187,7 @@ def nothing_to_learn(session: Session) -> str:
 
 def contradictions(session: Session) -> list[dict]:
     """Where the judgements contradict each other."""
-    return preferences.contradictions(pairs(session))
+    return find_contradictions(pairs(session))
 
 
 def rater(session: Session) -> str:

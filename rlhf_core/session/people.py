@@ -120,7 +120,7 @@ def add_opinion(
 
 
 def take_back(session: Session, name: str) -> Ranking | None:
-    """Take back the newest judgement where it is ``name``'s second opinion; None where it is not."""
+    """Take back the newest judgement where it is ``name``'s second opinion, else None."""
     with session.change():
         last = session.judged.rankings[-1] if session.judged.rankings else None
         if (

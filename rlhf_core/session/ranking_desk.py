@@ -16,8 +16,8 @@ from itertools import combinations
 
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
+from rlhf_core.judging.contradictions import reconsider
 from rlhf_core.judging.gold_items import GoldItem, gold_items
-from rlhf_core.judging.labeller_mirror import reconsider
 from rlhf_core.judging.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
 from rlhf_core.judging.preferences import (
     Pair,

@@ -41,7 +41,7 @@ def kept(session: Session, number: int) -> bool:
 
 
 def tidy(session: Session) -> None:
-    """Remove weights that no round and no branch names, and the oldest branches beyond the bounds."""
+    """Remove weights that nothing names, and the oldest branches beyond the bounds."""
     history = session.history
     history.branches = history.branches[-MOST_BRANCHES:]
     place = weights.folder(session)
@@ -167,14 +167,14 @@ def start_next(session: Session) -> int:
 
 
 def _begin(session: Session) -> None:
-    """A round that has no step yet. Answers of another model that nobody judged are of no more use."""
+    """A round without steps. What another model wrote and nobody judged is of no more use."""
     asked.forget_unjudged(session)
     session.tuned = Tuned()
     tidy(session)
 
 
 def restart(session: Session) -> None:
-    """Forget this round's PPO steps; the reward model and all comparisons stay. Raises InputError."""
+    """Forget this round's steps; the reward model and all comparisons stay. Raises InputError."""
     with session.change():
         history = session.history
         if history.rounds and not weights.is_kept(session, history.start):

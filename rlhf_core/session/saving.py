@@ -55,7 +55,7 @@ def to_dict(session: Session) -> dict:
 
 
 def from_dict(data: dict) -> Session:
-    """A session from ``to_dict``'s values. Raises BriefError, PreferenceError, KeyError, TypeError."""
+    """A session from ``to_dict``'s values. Raises ValueError (our own too), KeyError, TypeError."""
     asked, model = Asked.from_dict(data["asked"]), data["model"]
     session = Session(asked.brief, model_name=model["name"], seed=int(data["seed"]), id=data["id"])
     session.model_hash, session.asked = model.get("sha256", ""), asked

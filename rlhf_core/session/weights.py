@@ -56,7 +56,7 @@ def in_use(session: Session) -> set[str]:
 
 
 def names_of(row: dict) -> tuple[str, str]:
-    """The policy and the reward model of a finished round, or of a branch; "" where none is kept."""
+    """The policy and the reward model of a finished round or a branch; "": none is kept."""
     return row.get("weights") or "", row.get("head") or ""
 
 

@@ -1,5 +1,4 @@
-"""The paper trail on disk: one folder a run, written so that a crash, a full disk or a closed
-laptop leaves a readable run.
+"""The paper trail on disk: one folder a run, which no crash and no full disk makes unreadable.
 
 A save goes in three steps. (1) Every changed file is written beside its place as ``NAME.tmp`` and
 flushed to the disk; nothing of the former save is touched, so a full disk stops here and costs
@@ -15,16 +14,12 @@ weights are safetensors only (never pickle). Imports no torch until weights are 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import platform
 import secrets
-import stat
 import threading
 import time
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, ChangedError
@@ -39,27 +34,24 @@ from rlhf_core.store.formats import (
     to_lines,
     to_safetensors,
 )
+from rlhf_core.store.machine import alive, package_versions, process_mark
+from rlhf_core.store.plain_files import (
+    bytes_of,
+    identity,
+    lstat,
+    reason,
+    size_of,
+    stage,
+    sync_folder,
+)
 
 FORMAT, FORMAT_VERSION = "opossum-run", 1
 STATUSES = ("running", "interrupted", "done")
-ROWS = {
-    "rankings": "rankings.jsonl",
-    "preferences": "preferences.jsonl",
-    "samples": "samples.jsonl",
-}
+ROWS = {key: f"{key}.jsonl" for key in ("rankings", "preferences", "samples")}
 METRICS, EVALUATION, CARD, RUN = "metrics.csv", "evaluation.json", "README.md", "run.json"
-WEIGHTS = {
-    "reward_model": "reward_model.safetensors",
-    "policy": "policy.safetensors",
-    "round_start": "round_start.safetensors",
-}
-NAMES = (
-    *ROWS.values(),
-    METRICS,
-    EVALUATION,
-    *WEIGHTS.values(),
-    CARD,
-)  # every file but run.json, in the order they are written
+WEIGHTS = {key: f"{key}.safetensors" for key in ("reward_model", "policy", "round_start")}
+# Every file but run.json, in the order they are written.
+NAMES = (*ROWS.values(), METRICS, EVALUATION, *WEIGHTS.values(), CARD)
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 _WRITING = threading.Lock()
 
@@ -83,16 +75,15 @@ def write_bundle(
 
     Args:
         run: what becomes run.json: status (running | interrupted | done), brief, settings, seed,
-            model, judge, ... Format, package versions, time of
-            saving and checksums are added here. Where it has an ``id``, a folder that holds a run
-            with another id is refused.
+            model, judge, ... Format, package versions, time of saving and checksums are added here.
+            Where it has an ``id``, a folder that holds a run with another id is refused.
         rankings, preferences, samples: rows of JSON-able values, written as JSON lines.
         metrics: rows of numbers; the columns of METRIC_COLUMNS first, then any others. None and
-        non-finite numbers become empty cells.
+            non-finite numbers become empty cells.
         evaluation: JSON-able, or None for a run without a verdict yet.
         tensors: {"reward_model": {name: tensor} or None, "policy" and "round_start": likewise}.
-        None: the run has no such weights. A key left out: whatever the former
-            save holds stays (nothing is read or hashed, which is the cheapest).
+            None: the run has no such weights. A key left out: whatever the former save holds stays
+            (nothing is read or hashed, which is the cheapest).
         only_changed: files whose content has not changed are not written again.
     Raises:
         BundleError: the folder cannot be written, is full, or holds something else. The former save
@@ -130,7 +121,7 @@ def write_bundle(
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if run["status"] == "running":
-            run["process"] = {"pid": os.getpid(), "mark": _process_mark(os.getpid())}
+            run["process"] = {"pid": os.getpid(), "mark": process_mark(os.getpid())}
         weights = [name for name in WEIGHTS.values() if name in contents or name in files]
         counts = {
             "rankings": rankings,
@@ -145,22 +136,19 @@ def write_bundle(
             for name, data in contents.items()
         }
         run["files"] = {name: files[name] for name in NAMES if name in files}
-        changed = {
-            n: d
-            for n, d in contents.items()
-            if not (
-                only_changed and former_files.get(n) == files[n] and _size(directory / n) == len(d)
-            )
-        }
+        changed = {}
+        for name, data in contents.items():
+            same = former_files.get(name) == files[name] and size_of(directory / name) == len(data)
+            if not (only_changed and same):
+                changed[name] = data
         changed[RUN] = to_json(run)
-        _stage(directory, changed)
+        stage(directory, changed)
         _publish(directory, [name for name in changed if name != RUN], run["files"])
     return directory
 
 
 def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | None:
-    """Make ``directory`` fit for a save and return the run.json that is there now (None: there is
-    none).
+    """Make ``directory`` fit for a save; returns the run.json that is there now, or None.
 
     Finishes a save whose writer died while renaming. Raises BundleError where the folder cannot be
     made or written, or holds a run with another id, a run of a newer version, or files of ours that
@@ -172,37 +160,31 @@ def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | N
     except FileExistsError as error:
         raise BundleError(f"{directory} is a file, not a folder; a run needs a folder.") from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"The folder {directory} cannot be made: {_reason(error)}.") from error
+        raise BundleError(f"The folder {directory} cannot be made: {reason(error)}.") from error
     probe = directory / f"{RUN}.{secrets.token_hex(4)}.tmp"
     try:
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
-        raise BundleError(f"The folder {directory} cannot be written: {_reason(error)}.") from error
+        raise BundleError(f"The folder {directory} cannot be written: {reason(error)}.") from error
     try:
         manifest, places = _pending_save(directory)
         if manifest is not None:
-            _publish(
-                directory,
-                [name for name, place in places.items() if place.suffix == ".tmp"],
-                manifest["files"],
-            )
-        elif _lstat(directory / RUN) is not None:
+            staged = [name for name, place in places.items() if place.suffix == ".tmp"]
+            _publish(directory, staged, manifest["files"])
+        elif lstat(directory / RUN) is not None:
             manifest = _manifest(directory / RUN)
-        for name in (
-            RUN,
-            *NAMES,
-            # left by a writer that died before its save counted; run.json's first, so that the rest
-            # can never be taken for one
-        ):
+        # Left by a writer that died before its save counted; run.json's first, so that the rest can
+        # never be taken for one.
+        for name in (RUN, *NAMES):
             (directory / f"{name}.tmp").unlink(missing_ok=True)
     except OSError as error:
         raise BundleError(
             f"The folder {directory} cannot be tidied up after an interrupted save:"
-            f" {_reason(error)}."
+            f" {reason(error)}."
         ) from error
     if manifest is None:
-        strangers = [name for name in NAMES if _lstat(directory / name) is not None]
+        strangers = [name for name in NAMES if lstat(directory / name) is not None]
         if strangers:
             raise BundleError(
                 f"The folder {directory} already holds a {strangers[0]} that belongs to no run;"
@@ -217,73 +199,27 @@ def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | N
     return manifest
 
 
-def _stage(directory: Path, contents: dict[str, bytes]) -> None:
-    """Write every file as NAME.tmp, flushed to the disk, in order (run.json last). On an error none
-    is left behind.
-    """
-    name, done = "", []
-    try:
-        for name, data in contents.items():
-            place = directory / f"{name}.tmp"
-            place.unlink(missing_ok=True)
-            done.append(place)
-            descriptor = os.open(
-                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
-            )
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync_folder(directory)
-    except OSError as error:
-        for place in done:
-            with suppress(OSError):
-                place.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG):
-            raise BundleError(
-                f"The disk is full: {name} did not fit into {directory}; the save before this one"
-                " is still there, whole."
-            ) from error
-        raise BundleError(
-            f"{directory / name} cannot be written: {_reason(error)}; the save before this one is"
-            " still there, whole."
-        ) from error
-
-
 def _publish(directory: Path, staged: list[str], files: dict) -> None:
-    """Rename what was staged into place, run.json last, and drop files that the new save no longer
-    has.
-    """
+    """Rename what was staged into place, run.json last; drop files that the new save has not."""
     try:
         for name in (*staged, RUN):
             os.replace(directory / f"{name}.tmp", directory / name)
         for name in NAMES:
             if name not in files:
                 (directory / name).unlink(missing_ok=True)
-        _sync_folder(directory)
+        sync_folder(directory)
     except OSError as error:
         raise BundleError(
             f"The save in {directory} was written, but its files could not be renamed:"
-            f" {_reason(error)}."
+            f" {reason(error)}."
         ) from error
-
-
-def _sync_folder(directory: Path) -> None:
-    """Make the names last, where the system can flush a folder (Windows cannot)."""
-    with suppress(OSError, AttributeError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
 def read_bundle(directory: str | Path, tensors: bool = True) -> dict:
-    """The newest whole save in ``directory``: the keys of ``write_bundle`` (run, rankings,
-    preferences, metrics, samples, evaluation, tensors).
+    """The newest whole save in ``directory``, under the keys of ``write_bundle``.
 
     A run that says "running" although its process is gone comes back as "interrupted";
     ``run["note"]`` then says, in words, what its last complete save holds. With ``tensors=False``
@@ -291,20 +227,18 @@ def read_bundle(directory: str | Path, tensors: bool = True) -> dict:
     as "leave them"). Nothing on disk is changed. Raises BundleError.
     """
     directory = Path(directory)
-    if _lstat(directory) is None:
+    if lstat(directory) is None:
         raise BundleError(f"There is no folder {directory}.")
     if not os.path.isdir(directory):
         raise BundleError(
             f"{directory} is not a folder; a bundle is a folder with a run.json in it."
         )
     for attempt in (1, 2, 3):
-        before = _identity(directory / RUN)
+        before = identity(directory / RUN)
         try:
             return _read_once(directory, tensors)
         except BundleError:
-            busy = (
-                before != _identity(directory / RUN) or _lstat(directory / f"{RUN}.tmp") is not None
-            )
+            busy = before != identity(directory / RUN) or lstat(directory / f"{RUN}.tmp")
             if attempt == 3 or not busy:  # somebody may be saving right now: look again
                 raise
             time.sleep(0.05)
@@ -326,29 +260,26 @@ def _read_once(directory: Path, with_tensors: bool) -> dict:
     contents["evaluation"] = from_json(data[EVALUATION], EVALUATION) if EVALUATION in data else None
     run = dict(run)
     process = run.pop("process", None)
-    if run["status"] == "running" and not _alive(process):
+    if run["status"] == "running" and not alive(process):
         run["status"] = "interrupted"
     if run["status"] == "interrupted":
         run["note"] = (
             "This run was interrupted; its last complete save holds"
             f" {holds(run, contents, [n for n in WEIGHTS.values() if n in places])}."
         )
-    tensors = (
-        {
-            key: from_safetensors(data[name], name) if name in data else None
-            for key, name in WEIGHTS.items()
-        }
-        if with_tensors
-        else {}
-    )
+    tensors = {}
+    if with_tensors:
+        for key, name in WEIGHTS.items():
+            tensors[key] = from_safetensors(data[name], name) if name in data else None
     return {"run": run, **contents, "tensors": tensors}
 
 
 def _pending_save(directory: Path) -> tuple[dict | None, dict[str, Path]]:
-    """A save that counts although its writer died while renaming: (its run.json, {file name: where
-    it lies now}); (None, {}) where there is none.
+    """A save that counts although its writer died while renaming; (None, {}): there is none.
+
+    Returns (its run.json, {file name: where it lies now}).
     """
-    if _lstat(directory / f"{RUN}.tmp") is None:
+    if lstat(directory / f"{RUN}.tmp") is None:
         return None, {}
     places = {}
     try:
@@ -367,10 +298,10 @@ def _pending_save(directory: Path) -> tuple[dict | None, dict[str, Path]]:
 
 
 def _manifest(path: Path) -> dict:
-    """run.json, checked: format, version, status, and a list of files that names nothing but ours."""
-    if _lstat(path) is None:
+    """run.json, checked: format, version, status, and a list of files that are ours."""
+    if lstat(path) is None:
         raise BundleError(f"The folder {path.parent} holds no run: run.json is missing.")
-    run = from_json(_bytes(path, MAX_TEXT_BYTES), RUN)
+    run = from_json(bytes_of(path, MAX_TEXT_BYTES), RUN)
     if run.get("format") != FORMAT:
         raise BundleError(
             "run.json is not the record of a run of this app (its format is not opossum-run)."
@@ -395,129 +326,25 @@ def _manifest(path: Path) -> dict:
             raise BundleError(
                 f"run.json names a file that does not belong into a bundle: {name!r:.60}."
             )
-        sha, size = (
-            (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
-        )
-        if (
-            not isinstance(sha, str)
-            or len(sha) != 64
-            or isinstance(size, bool)
-            or not isinstance(size, int)
-            or size < 0
-        ):
+        entry = entry if isinstance(entry, dict) else {}
+        sha, size = entry.get("sha256"), entry.get("bytes")
+        counted = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+        if not (isinstance(sha, str) and len(sha) == 64 and counted):
             raise BundleError(f"run.json has no usable checksum for {name}.")
     return run
 
 
 def _checked(path: Path, name: str, entry: dict) -> bytes:
-    """The bytes of one file, as long and with the SHA-256 that run.json says. BundleError
-    otherwise.
-    """
-    if _lstat(path) is None:
+    """The bytes of one file, as long and with the SHA-256 that run.json says; else BundleError."""
+    if lstat(path) is None:
         raise BundleError(f"{name} is missing from {path.parent}, although run.json lists it.")
-    size = _size(path)
+    size = size_of(path)
     fits = size in (None, entry["bytes"])  # None: no plain file, which _bytes puts into words
-    data = (
-        _bytes(path, entry["bytes"] if name in WEIGHTS.values() else MAX_TEXT_BYTES, name)
-        if fits
-        else b""
-    )
+    limit = entry["bytes"] if name in WEIGHTS.values() else MAX_TEXT_BYTES
+    data = bytes_of(path, limit, name) if fits else b""
     if not fits or hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise ChangedError(
             f"{name} does not match its checksum in run.json: it was changed or damaged after the"
             " run was saved."
         )
     return data
-
-
-def _bytes(path: Path, limit: int, name: str = "") -> bytes:
-    """A plain file's bytes; a link, a folder or a pipe is refused, so that a bundle from elsewhere
-    cannot point out of its folder.
-    """
-    name = name or path.name
-    try:
-        info = os.lstat(path)
-        if stat.S_ISLNK(info.st_mode):
-            raise BundleError(
-                f"{name} is a link to somewhere else; a bundle holds plain files only."
-            )
-        if not stat.S_ISREG(info.st_mode):
-            raise BundleError(f"{name} is not a plain file.")
-        if info.st_size > limit:
-            raise BundleError(
-                f"{name} is larger than it should be: {info.st_size:,} bytes where at most"
-                f" {limit:,} belong."
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{name} cannot be read: {_reason(error)}.") from error
-
-
-# --- this machine ---------------------------------------------------------------------------------
-
-
-def package_versions() -> dict[str, str]:
-    """Python's version and those of the packages that numbers depend on, without importing them."""
-    versions = {"python": platform.python_version()}
-    for name in ("torch", "transformers", "tokenizers", "safetensors", "numpy"):
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
-
-
-def _process_mark(pid: int) -> str | None:
-    """A mark that no other process of this or another machine shares (start time and boot, hashed),
-    or None where the system does not tell.
-    """
-    try:
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except (OSError, IndexError, ValueError):
-        return None
-    return hashlib.sha256(f"{boot} {started}".encode()).hexdigest()[:16]
-
-
-def _alive(process: object) -> bool:
-    """Whether the process that said "running" still runs, here. Unknown counts as gone: the bundle
-    opens either way.
-    """
-    pid = process.get("pid") if isinstance(process, dict) else None
-    if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < 2**31:
-        return False
-    if _process_mark(os.getpid()) is not None:
-        return process.get("mark") is not None and _process_mark(pid) == process["mark"]
-    if pid == os.getpid():
-        return True
-    if os.name != "posix":  # on Windows os.kill would end the process
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return error.errno == errno.EPERM
-    return True
-
-
-def _lstat(path: Path) -> os.stat_result | None:
-    """What lies at ``path``, not following links; None where nothing does. A folder that may not be
-    entered is a BundleError.
-    """
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be reached: {_reason(error)}.") from error
-
-
-def _size(path: Path) -> int | None:
-    info = _lstat(path)
-    return info.st_size if info and stat.S_ISREG(info.st_mode) else None
-
-
-def _identity(path: Path) -> tuple | None:
-    info = _lstat(path)
-    return (info.st_ino, info.st_mtime_ns, info.st_size) if info else None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,5 +1,6 @@
-"""The README.md of a bundle: a dataset and model card that says what was done, by whom, and what it
-is not.
+"""The README.md of a bundle.
+
+A dataset and model card that says what was done, by whom, and what it is not.
 
 Plain data in, text out. Titles, briefs and names in it were typed by somebody: they are quoted so
 that they stay text in YAML, Markdown and HTML. The YAML keys are those of Hugging Face dataset and
@@ -35,8 +36,9 @@ _FILES = {
 
 
 def holds(run: dict, contents: dict, weights: list[str]) -> str:
-    """What a save holds, in words: "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict
-    yet".
+    """What a save holds, in words.
+
+    "12 comparisons, a reward model, 7 of 15 PPO steps, no verdict yet".
     """
     done, planned = _steps(contents.get("metrics") or []), _dig(run, "settings", "run", "steps")
     steps = (
@@ -223,19 +225,11 @@ def _yaml(run: dict, contents: dict, title: str) -> str:
 
 def _brief(brief: dict) -> str:
     rows = [f"Version {brief.get('version', 1)}"]
-    rows += [
-        f"{words}: {brief[key]}"
-        for key, words in (
-            ("audience", "For"),
-            ("prefer", "Prefer"),
-            ("avoid", "Avoid"),
-            ("ties", "Ties"),
-        )
-        if brief.get(key)
-    ]
-    return "\n".join(
-        "    " + line for row in rows for line in _printable(str(row)).splitlines()
-    )  # an indented block: nothing in it is markup
+    said = {"audience": "For", "prefer": "Prefer", "avoid": "Avoid", "ties": "Ties"}
+    rows += [f"{words}: {brief[key]}" for key, words in said.items() if brief.get(key)]
+    # An indented block: nothing in it is markup.
+    lines = [line for row in rows for line in _printable(str(row)).splitlines()]
+    return "\n".join("    " + line for line in lines)
 
 
 def _model_name(run: dict) -> str | None:

@@ -1,9 +1,9 @@
-"""The files of a bundle as bytes: JSON, JSON lines, CSV, safetensors; each way out and back,
-nothing lost silently.
+"""The files of a bundle as bytes: JSON, JSON lines, CSV, safetensors; each way out and back.
 
-Knows nothing about folders or what the values mean. Non-finite numbers have no place in JSON: they
-become null (an empty cell in CSV). Simplification: one table has numbers, booleans and short words
-only, so its types can be read back from the text. Imports no torch until weights are touched.
+Nothing is lost silently. Knows nothing about folders or what the values mean. Non-finite numbers
+have no place in JSON: they become null (an empty cell in CSV). Simplification: one table has
+numbers, booleans and short words only, so its types can be read back from the text. Imports no
+torch until weights are touched.
 """
 
 from __future__ import annotations
@@ -90,13 +90,9 @@ def to_csv(rows: list[dict]) -> bytes:
 def _cell_text(value) -> str:
     if isinstance(value, bool | str) or value is None:
         return "" if value is None else str(value)
-    return (
-        str(int(value))
-        if isinstance(value, int)
-        else repr(float(value))
-        if math.isfinite(value)
-        else ""
-    )
+    if isinstance(value, int):
+        return str(int(value))
+    return repr(float(value)) if math.isfinite(value) else ""
 
 
 def from_csv(data: bytes) -> list[dict]:
@@ -126,8 +122,9 @@ def _cell(text: str):
 
 
 def to_safetensors(tensors: dict, name: str) -> bytes:
-    """Safetensors bytes; the same tensors give the same bytes. A tensor that shares memory with
-    another (tied embeddings) is written in full.
+    """Safetensors bytes; the same tensors give the same bytes.
+
+    A tensor that shares memory with another (tied embeddings) is written in full.
     """
     from safetensors.torch import save
 

@@ -12,7 +12,7 @@ class Store(Protocol):
     """Keeps sessions where a restart finds them again."""
 
     def save(self, session) -> None:
-        """Write what changed. Raises BundleError, in one sentence; the former save is whole then."""
+        """Write what changed. Raises BundleError; the former save is whole then."""
 
     def delete(self, session) -> None:
         """Remove all there is of it."""

@@ -20,95 +20,16 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
-from rlhf_core.work import running
+from rlhf_core.work import line, running
+from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob, ours, sentence
 
 logger = logging.getLogger(__name__)
 
-ALIVE = ("queued", "running", "paused")
-FINISHED = ("done", "stopped", "failed", "expired")
-_CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SWEEP_SECONDS = 30.0  # how often an idle worker looks for jobs that are too old
+ALIVE = ("queued", "running", "paused")  # a job in one of these has more to do
 _NOTHING = object()
-
-
-@dataclass(eq=False)
-class _Job:
-    """What the queue knows of one job. Every field but ``generator`` is read and written under the
-    queue's lock.
-    """
-
-    id: str
-    label: str
-    owner: str
-    long: bool
-    order_given: object  # what to start; dropped, as is the generator, when the job ends: weights
-    counts_records: (
-        bool  # the unit of done and total: records (submitted with a total) or what Progress counts
-    )
-    total: int | None
-    order: int  # place in line: smaller goes first; a resumed job gets a new one
-    since: float  # clock: when ``status`` last changed
-    viewed: float  # clock: when somebody last asked about it
-    status: str = "queued"
-    wish: str | None = None  # what it becomes at its next yield: "paused", "stopped" or "expired"
-    stepping: int = 0  # pause after so many more records; 0: do not
-    in_slice: bool = False
-    due: float = 0.0  # clock: no slice before that
-    last_slice: int = 0  # number of its last slice, counted over the whole queue; 0: never had one
-    generator: Generator | None = None
-    records: list[dict] = field(default_factory=list)
-    stage: str = ""
-    done: int = 0
-    ran: float = 0.0  # seconds spent running, up to ``since``
-    began: float = 0.0  # seconds run when the unit count ``done`` was 0
-    marked: float = 0.0  # seconds run when ``done`` last changed
-    first: float = 0.0  # seconds run when the first of counted records came
-    error: str | None = None
-    forgotten: bool = (
-        False  # its owner is gone: nobody sees it any more, and it leaves as soon as it has ended
-    )
-
-    def ran_until(self, now: float) -> float:
-        """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
-        return self.ran + (now - self.since if self.status == "running" else 0.0)
-
-    def become(self, status: str, now: float) -> None:
-        self.ran = self.ran_until(now)
-        self.status, self.since = status, now
-        if status in FINISHED:
-            self.generator = self.order_given = self.wish = None
-
-    def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first record is like no other
-        (step 0 only looks): once there are two, it is left out.
-        """
-        if self.counts_records and self.done > 1:
-            return (self.marked - self.first) / (self.done - 1)
-        return (self.marked - self.began) / self.done if self.done else None
-
-    def take(self, item: dict | Progress, now: float) -> None:
-        """Keep a record, or note how far it is."""
-        seconds = self.ran_until(now)
-        if isinstance(item, dict):
-            self.records.append(dict(item))  # a copy: the generator may go on using its own
-            if self.counts_records:
-                self.done, self.marked = min(len(self.records), self.total), seconds
-                self.first = seconds if self.done == 1 else self.first
-            if self.stepping:
-                self.stepping -= 1
-                if not self.stepping and self.wish is None:
-                    self.wish = "paused"
-            return
-        self.due = now + item.wait
-        if not self.counts_records:
-            if item.stage != self.stage or item.done < self.done:  # a new count starts
-                self.began = self.marked if item.done else seconds
-            self.done, self.total, self.marked = item.done, item.total, seconds
-        self.stage = item.stage
 
 
 class JobQueue:
@@ -127,6 +48,7 @@ class JobQueue:
         max_records: records of one job; at that many it is stopped and says so.
         max_open: long jobs begun and not finished, at any time, each with weights in memory; the
         longest paused one makes room.
+        sweep_seconds: how often an idle worker looks for jobs that are too old.
     """
 
     def __init__(
@@ -141,24 +63,19 @@ class JobQueue:
         max_jobs: int = 400,
         max_records: int = 5_000,
         max_open: int = 16,
+        sweep_seconds: float = 30.0,
     ):
         self._start, self._clock, self._threaded = start, clock, threaded
-        self._paused_ttl, self._abandoned_ttl, self._finished_ttl = (
-            paused_ttl,
-            abandoned_ttl,
-            finished_ttl,
-        )
+        self._paused_ttl, self._abandoned_ttl = paused_ttl, abandoned_ttl
+        self._finished_ttl, self._sweep_seconds = finished_ttl, sweep_seconds
         self._max_jobs, self._max_records, self._max_open = max_jobs, max_records, max_open
-        self._jobs: dict[str, _Job] = {}  # in the order of submission
-        self._lock = (
-            threading.Condition()
-        )  # guards all state; never held while a generator runs; notified when there may be work
-        self._driving = (
-            threading.Lock()
-        )  # held during a slice: two drivers never enter a generator at once
+        self._jobs: dict[str, QueuedJob] = {}  # in the order of submission
+        # Guards all state; never held while a generator runs; notified when there may be work.
+        self._lock = threading.Condition()
+        self._driving = threading.Lock()  # held during a slice: two drivers never enter one at once
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._orders = 0
+        self._places = 0
         self._slices = 0
 
     # What pages and the command line call
@@ -194,15 +111,15 @@ class JobQueue:
                     )
                 del self._jobs[min(finished, key=lambda job: job.since).id]
             now = self._clock()
-            job = _Job(
-                secrets.token_urlsafe(12),
-                label,
-                owner,
-                long,
-                order,
-                total is not None,
-                total,
-                self._next_order(),
+            job = QueuedJob(
+                id=secrets.token_urlsafe(12),
+                label=label,
+                owner=owner,
+                long=long,
+                order=order,
+                counts_records=total is not None,
+                total=total,
+                place=self._next_place(),
                 since=now,
                 viewed=now,
             )
@@ -234,38 +151,11 @@ class JobQueue:
         with self._lock:
             if (job := self._find(job_id)) is None:
                 return None
-            position = eta = None
-            if job.status == "running":
-                eta = self._time_left(job)
-            elif job.status == "queued" and job.long:
-                ahead = [
-                    other for other in self._line() if self._line_key(other) < self._line_key(job)
-                ]
-                position = 1 + sum(other.status == "queued" for other in ahead)
-                estimates = [
-                    self._time_left(other) if other.counts_records else None for other in ahead
-                ]  # Progress counts a stage, not the whole
-                eta = None if None in estimates else sum(estimates)
-            view = {
-                name: getattr(job, name)
-                for name in (
-                    "id",
-                    "label",
-                    "owner",
-                    "long",
-                    "status",
-                    "wish",
-                    "stage",
-                    "done",
-                    "total",
-                    "error",
-                )
-            }
-            return view | {
-                "records": len(job.records),
-                "position": position,
-                "eta_seconds": eta,
-                "seconds": job.ran_until(self._clock()),
+            jobs, now = list(self._jobs.values()), self._clock()
+            return {
+                **job.shown(now),
+                "position": line.position(job, jobs),
+                "eta_seconds": line.wait(job, jobs, now),
             }
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
@@ -341,7 +231,7 @@ class JobQueue:
                 job = self._choose()
                 if job is None:
                     return None
-                closing = job.wish in _CLOSING
+                closing = job.wish in CLOSING
                 if job.status == "queued" and not closing:
                     job.become("running", self._clock())
                 self._slices += 1
@@ -368,44 +258,19 @@ class JobQueue:
                             for job in self._jobs.values()
                             if job.status == "running"
                         ]
-                        self._lock.wait(
-                            max(0.0, min([_SWEEP_SECONDS, *waiting])) if self._jobs else None
-                        )
+                        soon = max(0.0, min([self._sweep_seconds, *waiting]))
+                        self._lock.wait(soon if self._jobs else None)
 
-    def _choose(self) -> _Job | None:
-        """Whose slice is next: a generator to close; else the job whose last slice is longest ago
-        among the short ones and the first long one.
-        """
-        for job in self._jobs.values():
-            if job.wish in _CLOSING:
-                return job
-        candidates = [
-            job
-            for job in self._jobs.values()
-            if not job.long and job.status in ("queued", "running")
-        ]
-        line = self._line()
-        if (
-            sum(job.long and job.generator is not None for job in self._jobs.values())
-            >= self._max_open
-        ):
-            line = [
-                job for job in line if job.generator is not None
-            ]  # no room to begin another: those begun go first
-        now = self._clock()
-        return min(
-            (job for job in candidates + line[:1] if job.due <= now),
-            key=lambda job: (job.last_slice, job.long),
-            default=None,
-        )
+    def _choose(self) -> QueuedJob | None:
+        return line.choose(list(self._jobs.values()), self._clock(), self._max_open)
 
-    def _next_item(self, job: _Job) -> tuple[str | None, str | None]:
+    def _next_item(self, job: QueuedJob) -> tuple[str | None, str | None]:
         """One ``next()``: (None, None), or how the job ended and why. Nothing that a job raises may
         reach the worker.
         """
         try:
             if job.generator is None:
-                job.generator = self._start(job.order_given)
+                job.generator = self._start(job.order)
             item = next(job.generator, _NOTHING)
             if item is _NOTHING:
                 return "done", None
@@ -415,16 +280,15 @@ class JobQueue:
                 job.take(item, self._clock())
             return None, None
         except BaseException as error:
-            if _ours(error):  # a refusal in words: the page has it
+            if ours(error):  # a refusal in words: the page has it
                 logger.info("Job %s (%s) ended: %s", job.id, job.label, error)
             else:
                 logger.exception("Job %s (%s) failed", job.id, job.label)
-            self._close_generator(
-                job
-            )  # here, not under the lock; does nothing if it is the generator that raised
-            return "failed", _sentence(error)
+            # Here, not under the lock; does nothing if it is the generator that raised.
+            self._close_generator(job)
+            return "failed", sentence(error)
 
-    def _close_generator(self, job: _Job) -> tuple[str | None, str | None]:
+    def _close_generator(self, job: QueuedJob) -> tuple[str | None, str | None]:
         """Close it: what the job becomes, and what went wrong on the way. One that refuses is
         dropped, and never advanced again.
         """
@@ -434,13 +298,13 @@ class JobQueue:
             return job.wish, None
         except BaseException as error:
             logger.exception("Job %s (%s) did not close", job.id, job.label)
-            return job.wish, f"It did not stop cleanly: {_sentence(error)}"
+            return job.wish, f"It did not stop cleanly: {sentence(error)}"
 
-    def _grant(self, job: _Job) -> None:
+    def _grant(self, job: QueuedJob) -> None:
         """After a slice that yielded: do what was wished meanwhile, unless the worker has to
         (closing).
         """
-        if len(job.records) >= self._max_records and job.wish not in _CLOSING:
+        if len(job.records) >= self._max_records and job.wish not in CLOSING:
             job.error = (
                 f"It made {self._max_records:,} records, the most that are kept, so it was stopped."
             )
@@ -450,33 +314,18 @@ class JobQueue:
 
     # Shared by the above; all called under the lock
 
-    def _find(self, job_id: str) -> _Job | None:
+    def _find(self, job_id: str) -> QueuedJob | None:
         if (job := self._jobs.get(job_id)) and not job.forgotten:
             job.viewed = self._clock()
             return job
         return None
 
-    def _next_order(self) -> int:
-        self._orders += 1
-        return self._orders
+    def _next_place(self) -> int:
+        self._places += 1
+        return self._places
 
-    @staticmethod
-    def _line_key(job: _Job) -> tuple[bool, int]:
-        return job.status == "queued", job.order
-
-    def _line(self) -> list[_Job]:
-        """Long jobs that run or wait: the running one, then first in, first out."""
-        return sorted(
-            (
-                job
-                for job in self._jobs.values()
-                if job.long and job.status in ("queued", "running")
-            ),
-            key=self._line_key,
-        )
-
-    def _pause(self, job: _Job) -> None:
-        if job.wish in _CLOSING or job.status not in ("queued", "running"):
+    def _pause(self, job: QueuedJob) -> None:
+        if job.wish in CLOSING or job.status not in ("queued", "running"):
             return
         job.wish = "paused" if job.in_slice else None
         if not job.in_slice:
@@ -485,19 +334,19 @@ class JobQueue:
     def _go_on(self, job_id: str, *, stepping: int) -> None:
         with self._lock:
             job = self._find(job_id)
-            if job is None or job.status in FINISHED or job.wish in _CLOSING:
+            if job is None or job.status in FINISHED or job.wish in CLOSING:
                 return
             job.wish, job.stepping = None, stepping
             if job.status == "paused":
-                job.order = self._next_order()
+                job.place = self._next_place()
                 job.become("queued", self._clock())
                 self._lock.notify_all()
 
-    def _end(self, job: _Job, how: str) -> None:
+    def _end(self, job: QueuedJob, how: str) -> None:
         """Have the worker close the generator ("stopped" or "expired"); a job that has not begun
         ends at once.
         """
-        if job.status in FINISHED or job.wish in _CLOSING:
+        if job.status in FINISHED or job.wish in CLOSING:
             return
         if job.generator is None and not job.in_slice:
             job.become(how, self._clock())
@@ -522,14 +371,8 @@ class JobQueue:
                     )
             elif job.long and now - job.viewed >= self._abandoned_ttl:
                 self._pause(job)
-        held = [
-            job
-            for job in self._jobs.values()
-            if job.long
-            and job.status == "paused"
-            and job.generator is not None
-            and job.wish is None
-        ]
+        begun = [job for job in self._jobs.values() if job.long and job.generator is not None]
+        held = [job for job in begun if job.status == "paused" and job.wish is None]
         held.sort(key=lambda job: job.since)
         for job in held[: max(0, len(held) - (self._max_open - 1))]:
             self._expire(
@@ -537,55 +380,10 @@ class JobQueue:
                 "There was no room left to keep it paused, so it was closed; its records are kept.",
             )
 
-    def _expire(self, job: _Job, why: str) -> None:
-        if job.wish not in _CLOSING:
+    def _expire(self, job: QueuedJob, why: str) -> None:
+        if job.wish not in CLOSING:
             job.error = why
             self._end(job, "expired")
-
-    def _time_left(self, job: _Job) -> float | None:
-        """Seconds until a job in line or running is done, from its own pace, else from the newest
-        job of the same label that has one.
-
-        A unit that takes longer than the others takes nothing off the time of those to come.
-        """
-        same = [job] + [
-            other for other in reversed(self._jobs.values()) if other.label == job.label
-        ]
-        same.sort(
-            key=lambda other: other.done < 2 and other.counts_records
-        )  # stable: one record alone is a poor measure
-        pace = next((pace for other in same if (pace := other.pace()) is not None), None)
-        if pace is None or job.total is None:
-            return None
-        at_hand = (
-            max(0.0, pace - (job.ran_until(self._clock()) - job.marked))
-            if job.done < job.total
-            else 0.0
-        )
-        return max(0, job.total - job.done - 1) * pace + at_hand
-
-
-def _ours(error: BaseException) -> bool:
-    """Whether an error is one of this project's own, with a message written for people."""
-    known = (
-        isinstance(error, (ValueError, RuntimeError))
-        and type(error).__module__.split(".")[0] == __name__.split(".")[0]
-    )
-    return known and bool(str(error).strip())
-
-
-def _sentence(error: BaseException) -> str:
-    """Why a job failed, for the page: the message if the error is one of this project's own,
-    written for people; else what kind it is.
-    """
-    message = str(error).strip()
-    if _ours(error):
-        return message
-    first_line = message.split("\n")[0][:200]
-    return (
-        "Something went wrong inside"
-        f" ({type(error).__name__}{': ' if first_line else ''}{first_line})"
-    )
 
 
 _QUEUE = JobQueue(running.begin)

@@ -16,6 +16,7 @@ from rlhf_core.algorithms import ppo
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged, train, update, write_batch
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.ppo_stages import STAGES
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.lm.sampling import Responses
@@ -927,7 +928,7 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
         if kinds[-1] == "record":
             rows.append(plain(item))
         finished.append(state_of(whole) if kinds[-1] == "record" else finished[-1])
-    assert set(kinds) == {*ppo.STAGES, "record"} and kinds.count("record") == 3
+    assert set(kinds) == {*STAGES, "record"} and kinds.count("record") == 3
     end = state_of(whole)
 
     for stop in range(1, len(kinds) + 1):

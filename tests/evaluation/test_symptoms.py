@@ -98,7 +98,7 @@ SERIOUS = {"kl_explosion", "collapse", "repetition", "entropy_gone", "nan"}
 
 
 class Unchecked(PPOSettings):
-    """Settings that nobody checks: those that a page offers do not reach NaN on a model this small."""
+    """Settings that nobody checks: those of a page do not reach NaN on a model this small."""
 
     def validate(self):
         return self

@@ -192,7 +192,8 @@ def test_repetition_by_hand():
 
 def test_language_says_what_was_lost_and_only_that():
     rng = random.Random(1)
-    words = "small brown animal with a long tail that likes the wood and eats fruit at night near water".split()
+    words = "small brown animal with a long tail that likes the wood and eats fruit at night"
+    words = [*words.split(), "near", "water"]
     good = [" a " + " ".join(rng.sample(words, 8)) + "." for _ in range(120)]
     prompts = [f"Animal {i % 30} is" for i in range(120)]
     fluent = {

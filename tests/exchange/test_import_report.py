@@ -10,13 +10,8 @@ from collections import Counter
 import pytest
 
 from rlhf_core.exchange.choices import MEANINGS, one_slip_apart, read_choice
-from rlhf_core.exchange.import_report import (
-    MAX_DEPTH,
-    ImportRefused,
-    ImportReport,
-    decode,
-    depth_of,
-)
+from rlhf_core.exchange.file_rows import MAX_DEPTH, decode, depth_of
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import CHOICES, MAX_ROWS, Pair
 from rlhf_core.store.formats import to_lines

@@ -9,12 +9,8 @@ from pathlib import Path
 import pytest
 
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
-from rlhf_core.exchange.label_studio import (
-    export_tasks,
-    import_annotations,
-    import_any,
-    labelling_config,
-)
+from rlhf_core.exchange.label_studio import import_annotations, import_any
+from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import CHOICES, Pair, Ranking, pairs_from_rankings
 

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import pytest
 
-from rlhf_core.exchange.label_studio import export_tasks, import_annotations, labelling_config
+from rlhf_core.exchange.label_studio import import_annotations
+from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
 
@@ -114,10 +115,8 @@ def server(tmp_path_factory):
             text=True,
         )
         if done.returncode:
-            pytest.skip(
-                f"label-studio {VERSION} cannot be installed here:"
-                f" {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
-            )
+            why = done.stderr.strip().splitlines() or [done.returncode]
+            pytest.skip(f"label-studio {VERSION} cannot be installed here: {why[-1]}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

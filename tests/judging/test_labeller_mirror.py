@@ -8,6 +8,7 @@ import random
 import pytest
 
 from rlhf_core.common.intervals import bootstrap_interval, difference_interval, wilson_interval
+from rlhf_core.judging.contradictions import contradictions, reconsider
 from rlhf_core.judging.gold_items import GoldItem, gold_items
 from rlhf_core.judging.labeller_mirror import (
     care_against_speed,
@@ -18,11 +19,10 @@ from rlhf_core.judging.labeller_mirror import (
     mirror,
     points,
     position_bias,
-    reconsider,
     repeats,
     self_consistency,
 )
-from rlhf_core.judging.preferences import Pair, contradictions
+from rlhf_core.judging.preferences import Pair
 
 
 def many(count: int, choice="a", **more) -> list[Pair]:

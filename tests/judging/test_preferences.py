@@ -8,10 +8,11 @@ import re
 import pytest
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.judging.contradictions import contradictions
 from rlhf_core.judging.preferences import (
     Pair,
     Ranking,
-    contradictions,
+    finished_texts,
     nothing_to_learn,
     pair_from_row,
     pairs_from_rankings,
@@ -170,6 +171,17 @@ def test_rankings_come_back_from_plain_data():
             Ranking.from_dict(broken)
     with pytest.raises(PreferenceError, match="incomplete"):
         Ranking.from_dict({"id": "set-1"})
+
+
+def test_which_texts_the_model_ended_itself():
+    rows = [
+        Ranking("1", "p", [" x", " y"], [0, 1], verdict="skip", finished=[True, False]),
+        Ranking("2", "q", [" x", " z"], [0, 1], verdict="skip"),
+        Ranking("3", "p", [" y", " z"], [0, 1], verdict="skip", finished=[True, True]),
+    ]
+    found = finished_texts(rows)
+    assert found == {("p", " x"): True, ("p", " y"): True, ("p", " z"): True}
+    assert finished_texts(rows[:1])["p", " y"] is False and finished_texts([]) == {}
 
 
 # --- contradictions -------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_a_folder_loads_frozen_and_in_float32(folder):
 
 
 def test_padding_with_an_ordinary_token_eats_no_text(folder):
-    """gpt2 has no padding token, so an ordinary one fills rows; the first in its vocabulary is "!"."""
+    """gpt2 has no padding token, so an ordinary one fills rows: its vocabulary's first, "!"."""
     lm = language_model.load(str(folder))
     assert lm.pad_id != lm.end_id and lm.encode("!") == [0]
     assert lm.decode(lm.encode("Hello! No!!")) == "Hello! No!!"
@@ -218,9 +218,7 @@ def test_a_download_that_fails_says_why_and_what_works(case, tmp_path):
         download.download("gpt2", "0" * 40, fetch=fetch)
 
 
-def test_a_download_fetches_the_pinned_files_tells_how_far_it_is_and_misses_only_what_it_can_do_without(
-    tmp_path,
-):
+def test_a_download_fetches_the_pinned_files_and_tells_how_far_it_is(tmp_path):
     calls, told = [], []
 
     def fetch(name, file, revision, tqdm_class):

@@ -110,10 +110,11 @@ def number_word(step: int) -> str:
 
 
 def fake_ppo(self: Session, settings=None) -> Iterator:
+    # As steps.ppo does.
     self.settings = {
         **{name: values for name, values in self.settings.items() if name != "ppo_next"},
         "ppo": vars(settings),
-    }  # as steps.ppo does
+    }
     for _ in range(settings.steps + (0 if self.metrics else 1)):
         yield Progress("write", 1, 2)
         if settings.learning_rate >= 0.03 and self.steps_done == 1:

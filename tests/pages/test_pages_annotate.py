@@ -354,7 +354,7 @@ def test_a_list_can_be_dragged_into_order():
 
 def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(
     queue, monkeypatch
-):  # noqa: F811
+):
     asked = []
 
     def pool(self, count, candidates=2):

@@ -162,9 +162,8 @@ def test_a_stop_keeps_what_was_measured(queue):
     press(again(app), "goodhart_stop")
     finish(queue)
     again(app)
-    assert "The original model" in " ".join(
-        element.proto.body for element in app.get("html")
-    )  # the best is the end: nothing to lay beside it but the start
+    # The best is the end: nothing to lay beside it but the start.
+    assert "The original model" in " ".join(element.proto.body for element in app.get("html"))
     assert (
         "All finished steps are kept" in said(app)
         and "did not fall" in said(app)
@@ -179,9 +178,8 @@ def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
     press(app, "goodhart_play")
     finish(queue)
     assert session.labs["goodhart"]["settings"]["steps"] == 8
-    session.settings = {
-        "goodhart_next": {"beta": 99.0, "steps": "many"}
-    }  # from a file: impossible values give way to the defaults
+    # From a file: impossible values give way to the defaults.
+    session.settings = {"goodhart_next": {"beta": 99.0, "steps": "many"}}
     assert (
         open_page("goodhart", session).slider(key="goodhart_steps").value == GoodhartSettings.steps
     )
@@ -190,9 +188,8 @@ def test_a_moved_knob_is_what_the_next_run_runs_with(queue):
 def test_the_algorithms_stand_side_by_side(queue):
     session = made()
     app = open_page("algorithms", session)
-    assert "algorithms_own" not in {
-        toggle.key for toggle in app.toggle
-    }  # there are no comparisons of the learner's to use
+    # There are no comparisons of the learner's to use.
+    assert "algorithms_own" not in {toggle.key for toggle in app.toggle}
     press(app, "algorithms_play")
     finish(queue)
     again(app)

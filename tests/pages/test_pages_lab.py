@@ -450,19 +450,17 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
     assert pair in judged.pairs(opened) and other not in judged.pairs(opened), (
         "an exploit counts under its own brief"
     )
-    from rlhf_core.session import saving
-
     old = made(BAD["one comparison"])
     old.save(tmp_path / "old")
-    contents = saving.run_bundle.read_bundle
+    contents = saving.bundle.read_bundle
     try:
-        saving.run_bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
+        saving.bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
         assert (
             saving.load(tmp_path / "old").judged.exploits == []
             and saving.load(tmp_path / "old").lab == {}
         )
     finally:
-        saving.run_bundle.read_bundle = contents
+        saving.bundle.read_bundle = contents
 
 
 def without(contents: dict) -> dict:

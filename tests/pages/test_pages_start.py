@@ -136,9 +136,8 @@ def test_brief_is_picked_and_stops_what_was_meant_for_the_old_one(queue):
 def test_start_over_asks_first(queue):
     app = open_page("prompt")
     old = session_of(app)
-    press(
-        app, "start_over"
-    )  # the question is a dialog, which AppTest does not draw: a browser test presses its buttons
+    # The question is a dialog, which AppTest does not draw: a browser test presses its buttons.
+    press(app, "start_over")
     assert registry.get(old.id) is old
 
 
@@ -257,7 +256,7 @@ def test_the_board_counts_the_unseen_pairs_with_their_interval():
         "heldout_accuracy": 0.875,
         "heldout_pairs": 12,
         "heldout_interval": [0.5, 0.97],
-    }  # a tie counts half
+    }
     assert whiteboard.numbers(session)["reward_model"][0].startswith("right on 10.5 of 12")
     session.learned.summary = {
         "heldout_accuracy": None,

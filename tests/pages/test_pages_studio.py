@@ -28,7 +28,7 @@ from page_helpers import (
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.exchange import taking_in
-from rlhf_core.exchange.label_studio import labelling_config
+from rlhf_core.exchange.label_studio_tasks import labelling_config
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import instructions_matter, speed_accuracy
 from rlhf_core.session import people, registry

@@ -118,9 +118,8 @@ def test_contradictions_are_named_and_shown_as_text(queue):
     rank(session, [[[0], [1]]], prompts=("A yak is",))
     app = again(app)
     assert "contradict each other, about one prompt" in said(app)
-    assert all(
-        "<script>" not in element.value for element in app.markdown
-    )  # every special character is escaped
+    # Every special character is escaped.
+    assert all("<script>" not in element.value for element in app.markdown)
     assert not app.button(key="fit").disabled
 
 
@@ -199,9 +198,8 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     ), "step 0 looks, step 1 learns"
     app = press(app, "ppo_step")
     finish(queue)
-    app = press(
-        again(app), "ppo_one_step"
-    )  # the button above the charts goes on with the paused run too
+    # The button above the charts goes on with the paused run too.
+    app = press(again(app), "ppo_one_step")
     finish(queue)
     app = again(app)
     assert session.tuned.steps_done == 3 and "Paused" in said(app)

@@ -167,9 +167,8 @@ def test_reward_band_is_one_standard_deviation_each_way():
     band = charts_ppo.reward(METRICS).figure.data[0]
     assert list(band.y) == pytest.approx([1.0, 1.3, 1.47, 0.27, -0.5, -1.0])
     assert list(line(charts_ppo.reward(METRICS)).y) == [0.0, 0.4, 0.87]
-    assert (
-        line(charts_ppo.reward(METRICS[:1])).error_y.value == 1.0
-    )  # one point has no band, but its spread still shows
+    # One point has no band, but its spread still shows.
+    assert line(charts_ppo.reward(METRICS[:1])).error_y.value == 1.0
 
 
 def test_charts_of_an_update_leave_out_the_step_without_one():

@@ -14,7 +14,6 @@ import pytest
 
 from rlhf_core.common.errors import BriefError, QueueError
 from rlhf_core.common.events import Progress
-from rlhf_core.work import jobs
 from rlhf_core.work.jobs import JobQueue
 
 WAIT = 10  # seconds a test waits for a thread before it fails; a pass takes milliseconds
@@ -30,6 +29,11 @@ class Clock:
         return self.now
 
 
+def made_by(factory):
+    """These tests order a factory: the queue starts what it makes."""
+    return factory()
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -37,12 +41,12 @@ def clock():
 
 @pytest.fixture
 def queue(clock):
-    return JobQueue(clock=clock, threaded=False)
+    return JobQueue(made_by, clock=clock, threaded=False)
 
 
 @pytest.fixture
 def threaded_queue():
-    queue = JobQueue()
+    queue = JobQueue(made_by)
     yield queue
     queue.close(timeout=WAIT)
 
@@ -514,12 +518,13 @@ def test_a_long_job_that_nobody_watches_is_paused_then_expires(queue, clock):
     assert (
         queue.advance() == watched
     )  # the sweep that comes with the slice pauses the other, which waits in line
-    left_job = queue._jobs[left]  # not through view, which would count as watching
-    assert left_job.status == "paused"
+    # Whether it is paused cannot be asked: that would count as watching. Once it has expired, it was.
     clock.now += 1800
     queue.view(watched)
     queue.advance()
-    assert left_job.status == "expired" and status(queue, watched) == "running"
+    assert status(queue, watched) == "running"
+    view = queue.view(left)
+    assert view["status"] == "expired" and "paused for 30 minutes" in view["error"]
 
 
 def test_abandoning_a_running_job_frees_the_worker(queue, clock):
@@ -594,7 +599,7 @@ def crash_with(weights):
 
 
 def test_the_oldest_finished_jobs_make_room_for_new_ones(clock):
-    queue = JobQueue(clock=clock, threaded=False, max_jobs=5)
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_jobs=5)
     ids = []
     for _ in range(12):
         ids.append(submit(queue, counting(1)))
@@ -604,7 +609,7 @@ def test_the_oldest_finished_jobs_make_room_for_new_ones(clock):
 
 
 def test_a_queue_full_of_unfinished_jobs_refuses_in_words(clock):
-    queue = JobQueue(clock=clock, threaded=False, max_jobs=3)
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_jobs=3)
     ids = [submit(queue, counting(1)) for _ in range(3)]
     with pytest.raises(QueueError, match="try again"):
         submit(queue, counting(1))
@@ -614,7 +619,7 @@ def test_a_queue_full_of_unfinished_jobs_refuses_in_words(clock):
 
 
 def test_a_job_with_too_many_records_is_stopped_and_says_so(clock):
-    queue = JobQueue(clock=clock, threaded=False, max_records=10)
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_records=10)
     job = submit(queue, counting(10**9))
     drive(queue)
     view = queue.view(job)
@@ -638,7 +643,7 @@ def test_few_long_jobs_are_held_open_at_once(clock):
 
         return run
 
-    queue = JobQueue(clock=clock, threaded=False, max_open=3)
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_open=3)
     ids = []
     for number in range(8):
         ids.append(submit(queue, factory(number)))
@@ -654,7 +659,7 @@ def test_few_long_jobs_are_held_open_at_once(clock):
 
 
 def test_jobs_already_open_go_first_when_there_is_no_room_for_another(clock):
-    queue = JobQueue(clock=clock, threaded=False, max_open=2)
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_open=2)
     a, b = submit(queue, counting(2)), submit(queue, counting(2))
     queue.advance()
     queue.pause(a)
@@ -848,11 +853,12 @@ def wait_until(condition, what):
 
 
 def test_no_thread_before_the_first_job_then_one_daemon():
-    queue = JobQueue()
-    assert queue._thread is None
+    before = set(threading.enumerate())
+    queue = JobQueue(made_by)
+    assert set(threading.enumerate()) == before
     seen = []
     job = submit(queue, counting(1, each=lambda: seen.append(threading.current_thread())))
-    worker = queue._thread
+    (worker,) = set(threading.enumerate()) - before
     wait_until(lambda: status(queue, job) == "done", "the job")
     job = submit(queue, counting(1, each=lambda: seen.append(threading.current_thread())))
     wait_until(lambda: status(queue, job) == "done", "a job submitted to an idle worker")
@@ -955,9 +961,9 @@ def test_the_thread_survives_crashes_of_every_kind(threaded_queue):
     assert [status(threaded_queue, j) for j in bad] == ["failed"] * 5
 
 
-def test_an_idle_worker_still_expires_jobs(monkeypatch, clock):
-    monkeypatch.setattr(jobs, "_SWEEP_SECONDS", 0.01)
-    queue = JobQueue(clock=clock)
+def test_an_idle_worker_still_expires_jobs(clock):
+    queue = JobQueue(made_by, clock=clock, sweep_seconds=0.01)
+    before = threading.enumerate()
     notes = []
 
     def run():  # without end: it must not be done before the pause
@@ -969,12 +975,13 @@ def test_an_idle_worker_still_expires_jobs(monkeypatch, clock):
             notes.append(threading.current_thread())
 
     job = submit(queue, run)
+    (worker,) = [thread for thread in threading.enumerate() if thread not in before]
     wait_until(lambda: queue.records(job), "its first record")
     queue.pause(job)
     wait_until(lambda: status(queue, job) == "paused", "the pause")
     clock.now += 1800
     wait_until(lambda: status(queue, job) == "expired", "the expiry")
-    assert notes == [queue._thread]
+    assert notes == [worker]
     queue.close(timeout=WAIT)
 
 
@@ -983,14 +990,13 @@ def test_a_forgotten_owner_leaves_nothing_behind(queue):
     begun, waiting = submit(queue, closing_notes(notes)), submit(queue, counting(1))
     queue.advance()
     other = queue.submit(counting(1), label="job", owner="somebody else", long=False)
-    mine = queue._jobs[begun].owner
-    queue.forget(mine)
+    queue.forget(queue.view(begun)["owner"])
     assert queue.view(begun) is None and queue.view(waiting) is None and queue.records(begun) == []
     while queue.advance():
         pass
     queue.advance()
     assert len(notes) == 1, "the generator was closed, as by a stop"
-    assert list(queue._jobs) == [other] and queue.view(other)["status"] == "done"
+    assert queue.view(begun) is None and queue.view(other)["status"] == "done"
 
 
 def test_close_stops_everything_and_takes_no_more(queue):
@@ -1011,8 +1017,9 @@ def test_a_process_that_ends_closes_what_runs():
     """
     code = """
 import time
-from rlhf_core.jobs import queue
-assert queue() is queue()
+from rlhf_core.work import catalogue, jobs
+from rlhf_core.work.running import Order
+assert jobs.queue() is jobs.queue()
 def run():
     try:
         while True:
@@ -1020,8 +1027,9 @@ def run():
             yield {}
     finally:
         print("closed", flush=True)
-job = queue().submit(run, label="job", owner="me", long=True)
-while not queue().records(job):
+catalogue.function_of = lambda name: run
+job = jobs.queue().submit(Order("run"), label="job", owner="me", long=True)
+while not jobs.queue().records(job):
     time.sleep(0.001)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

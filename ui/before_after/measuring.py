@@ -25,9 +25,8 @@ def draw(session: Session) -> None:
 
 def measure(session: Session) -> None:
     st.session_state["vote_sides"] = {}
-    seed = (session.tuned.evaluation or {}).get(
-        "seed", 0
-    ) + 1  # again: fresh answers, not the same count once more
+    # Again: fresh answers, not the same count once more.
+    seed = (session.tuned.evaluation or {}).get("seed", 0) + 1
     state.submit("evaluate", seed=seed)
 
 

@@ -13,9 +13,8 @@ PAIRS_SHOWN = 6
 
 
 def draw(session: Session) -> None:
-    shown = [
-        record["prompt"] for record in state.records("compare") if "before" in record
-    ]  # after a reload the answers are still there
+    # After a reload the answers are still there.
+    shown = [record["prompt"] for record in state.records("compare") if "before" in record]
     first = (
         shown or session.asked.user_prompts or session.asked.brief.evaluation_prompts or ("",)
     )[-1]

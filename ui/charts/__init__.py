@@ -194,9 +194,8 @@ def frame(
     if x_end:
         figure.update_xaxes(range=[-0.02 * x_end, 1.02 * x_end])
         if x_end <= 10:
-            figure.update_xaxes(
-                dtick=1
-            )  # else Plotly puts ticks between whole steps, and rounds their names
+            # Else Plotly puts ticks between whole steps, and rounds their names.
+            figure.update_xaxes(dtick=1)
     return figure
 
 

@@ -141,10 +141,8 @@ def two_runs(metrics: Sequence[Sequence[dict]], names: Sequence[str], steps: int
                 symbol=SYMBOLS[side],
                 hover=f"{label(name)}, step %{{x}}: %{{y:.2f}}",
             )
-            said.append(
-                f"{name}:"
-                f" {story(rows, 'reward_mean', x='step', word='step', unit=STANDARD_DEVIATIONS)}"
-            )
+            curve = story(rows, "reward_mean", x="step", word="step", unit=STANDARD_DEVIATIONS)
+            said.append(f"{name}: {curve}")
     with_legend(figure)
     return Chart(
         figure,

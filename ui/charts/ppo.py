@@ -49,9 +49,8 @@ def _step_chart(
 ) -> Chart:
     figure = frame("PPO step", y_title, x_end=end_of(metrics, "step", steps))
     if of_update:
-        metrics = [
-            record for record in metrics if record.get("step") != 0
-        ]  # step 0 is the original model: nothing was updated there
+        # Step 0 is the original model: nothing was updated there.
+        metrics = [record for record in metrics if record.get("step") != 0]
     y = column(metrics, name, factor)
     if all(value is None for value in y):
         nothing_yet(figure, "No step yet")

@@ -62,9 +62,8 @@ def scores(examples: Sequence[dict]) -> Chart:
         margin={"t": 44},
         legend={"y": 1.02, "yanchor": "bottom"},
     )
-    figure.update_xaxes(
-        rangemode="normal", tickformat=None, showgrid=False
-    )  # the open circles mark 0; a line there would run through the labels
+    # The open circles mark 0; a line there would run through the labels.
+    figure.update_xaxes(rangemode="normal", tickformat=None, showgrid=False)
     figure.update_yaxes(
         autorange=False, range=[len(ordered) - 0.4, -0.75], tickvals=[], showgrid=False
     )

@@ -45,8 +45,8 @@ def brief(card: dict, heading: str = "The brief") -> None:
         if card.get(name)
     )
     st.html(
-        f'<div class="op-lab-brief"><b>{text.escape(heading)}:'
-        f" {text.escape(card['title'])}</b>{who}<ul>{rows}</ul></div>"
+        '<div class="op-lab-brief">'
+        f"<b>{text.escape(heading)}: {text.escape(card['title'])}</b>{who}<ul>{rows}</ul></div>"
     )
 
 

@@ -1,5 +1,5 @@
-"""What the pages of the reward lab share: the results of its jobs, found again while they are fresh,
-and the door for a session without votes.
+"""What the pages of the reward lab share: the results of its jobs, found again while they are
+fresh, and the door for a session without votes.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def about_the_votes(session: Session) -> None:
 
 
 def fresh(name: str, key: Hashable, *args, **more) -> list[dict] | None:
-    """The records of job ``name`` with these arguments; it is started where ``key`` is not what they were made for. None
-    while it works, or where it failed (the page is told).
+    """The records of job ``name`` with these arguments; it is started where ``key`` is not what
+    they were made for. None while it works, or where it failed (the page is told).
     """
     key_name = f"{name}_made_for"
     if not state.alive(name) and (state.job(name) is None or st.session_state.get(key_name) != key):

@@ -116,9 +116,10 @@ def rivals(found: list, taken: str) -> None:
     rows = []
     for token, p in found:
         mark = ' class="op-taken"' if token == taken else ""
+        width = 100 * min(1.0, max(0.0, p))
         rows.append(
-            f"<code{mark}>{text.escape(text.visible(token))}</code><i"
-            f" style='width:{100 * min(1.0, max(0.0, p)):.1f}%'></i><span>{text.percent(p)}</span>"
+            f"<code{mark}>{text.escape(text.visible(token))}</code>"
+            f"<i style='width:{width:.1f}%'></i><span>{text.percent(p)}</span>"
         )
     st.html(f'<div class="op-rivals">{"".join(rows)}</div>')
 

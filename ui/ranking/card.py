@@ -142,8 +142,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
     components.clock(row["id"], door=door, draw=work["draw"])
     if row.get("again"):
         st.html(
-            f'<div class="op-again">{text.escape(AGAIN)}<br>You said:'
-            f" {text.escape(in_words(session, row['id']))}</div>"
+            f'<div class="op-again">{text.escape(AGAIN)}<br>'
+            f"You said: {text.escape(in_words(session, row['id']))}</div>"
         )
     if len(set(row["texts"])) < len(row["texts"]):
         st.caption("Some of these are the same, word for word. A tie says so; skip works too.")

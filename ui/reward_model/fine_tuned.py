@@ -112,10 +112,9 @@ def draw(session: Session, *, disabled: bool) -> None:
         )
         st.metric("Comparisons", found["comparisons"])
     st.markdown(text.plain(found["sentence"]))
-    if found["comparisons"] != len(judged.learnable(session)):
-        st.caption(
-            f"Made from {found['comparisons']} comparisons; there are {len(judged.learnable(session))} now."
-        )
+    count = len(judged.learnable(session))
+    if found["comparisons"] != count:
+        st.caption(f"Made from {found['comparisons']} comparisons; there are {count} now.")
     charts.draw(second_opinion(found["examples"], "Fine-tuned"), key="tune_scores")
     curves.draw(found["records"], key="tune")
 

@@ -1,0 +1,274 @@
+"""Files of judgements from elsewhere, as rows: bytes come in (an upload, a file), records come out.
+
+A record holds what stood in a row, and its number. What it means is ``label_studio``'s and
+``spreadsheets``' business. Nothing is guessed silently: what was read in another way than it was
+written is a line of the report. Imports no torch and no pandas: a spreadsheet library would turn
+"1" into 1.0 and an empty cell into NaN before anyone could say so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
+from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS
+
+MAX_DEPTH, MAX_CELL = 40, 100_000
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_FOREIGN = {
+    b"PK\x03\x04": (
+        "an Excel workbook or another zip archive; save the sheet as CSV (UTF-8) and take that file"
+    ),
+    b"\xd0\xcf\x11\xe0": (
+        "an old Excel workbook (.xls); save the sheet as CSV (UTF-8) and take that file"
+    ),
+    b"PAR1": "a Parquet file; write it as JSON lines first (datasets: to_json)",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"%PDF": "a PDF; a table of rows is needed",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row as it stood in the file. ``repairs``: what had to be read in another way."""
+
+    row: int
+    value: object
+    repairs: tuple[str, ...] = ()
+
+
+def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
+    """The file's text, and the numbers (from 1) of the lines that were not UTF-8.
+
+    A byte-order mark decides; without one: UTF-16 where every other byte is zero, else UTF-8, else
+    Windows-1252, line by line, because files get glued together. The report says what was assumed.
+    Raises ImportRefused: too large, empty, a foreign kind of file, not text.
+    """
+    name = report.filename
+    if len(data) > MAX_BYTES:
+        raise ImportRefused(
+            f"{name} is larger than 2 MB. Split it, or leave out what nobody has judged."
+        )
+    for magic, kind in _FOREIGN.items():
+        if data.startswith(magic):
+            raise ImportRefused(f"{name} is {kind}.")
+    encoding = ""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif len(data) >= 4 and b"\x00" in data and not data.startswith(b"\xef\xbb\xbf"):
+        even, odd, many = data[0:2000:2].count(0), data[1:2000:2].count(0), len(data[:2000]) // 8
+        if odd > 4 * even and odd > many:
+            encoding = "utf-16-le"
+        elif even > 4 * odd and even > many:
+            encoding = "utf-16-be"
+    cp1252 = set()
+    try:
+        if encoding.startswith("utf-16"):
+            text = data.decode(encoding)
+            report.say("notes", "The file is UTF-16, as older Excel writes it.")
+        else:
+            text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if encoding.startswith("utf-16"):
+            raise ImportRefused(
+                f"{name} begins as UTF-16 text and breaks off or is damaged at byte"
+                f" {error.start:,}."
+            ) from error
+        lines = []
+        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+            try:
+                lines.append(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                try:
+                    lines.append(line.decode("cp1252"))
+                except UnicodeDecodeError as worse:
+                    raise ImportRefused(
+                        f"{name} is not text that can be read: line {number} is neither UTF-8 nor"
+                        " Windows-1252."
+                    ) from worse
+                cp1252.add(number)
+        text = "\n".join(lines)
+        others = (
+            "the other lines are UTF-8"
+            if any(ord(c) > 127 for n, line in enumerate(lines, 1) if n not in cp1252 for c in line)
+            else "not UTF-8"
+        )
+        report.say(
+            "notes",
+            f"{len(cp1252):,} lines were read as Windows-1252, an older encoding ({others}): check"
+            " their accents and quotation marks.",
+        )
+    if "\x00" in text:
+        raise ImportRefused(f"{name} is not a text file: it has zero bytes in it.")
+    if not text.strip():
+        raise ImportRefused(f"{name} is empty.")
+    return text, cp1252
+
+
+def depth_of(value: object) -> int:
+    """How deep lists and objects are nested; 0 for a plain value. Needs no recursion itself."""
+    deepest, waiting = 0, [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, dict | list):
+            deepest = max(deepest, depth + 1)
+            inner = item.values() if isinstance(item, dict) else item
+            waiting += [(value, depth + 1) for value in inner]
+    return deepest
+
+
+def parse_json(text: str, where: str) -> object:
+    """Raises ImportRefused: not JSON, breaks off, nested too deeply."""
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ImportRefused(
+            f"{where} is nested too deeply; at most {MAX_DEPTH} levels are read."
+        ) from error
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
+            raise ImportRefused(
+                f"{where} breaks off: the JSON is not finished. It may be half a file; export or"
+                " copy it again."
+            ) from error
+        raise ImportRefused(
+            f"{where} is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})."
+        ) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ImportRefused(f"{where} is not usable JSON: {error}.") from error
+    if depth_of(value) > MAX_DEPTH:
+        raise ImportRefused(f"{where} is nested too deeply; at most {MAX_DEPTH} levels are read.")
+    return value
+
+
+def records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[Record]:
+    """The rows of a JSON, JSONL, CSV or TSV file: its first character says which, not its name.
+
+    Args:
+        columns: known column names, as ``column_name`` writes them; they decide which delimiter a
+            table has.
+
+    Raises ImportRefused where the file as a whole cannot be read. A bad line of a JSONL file is
+    left out and reported.
+    """
+    text, cp1252 = decode(data, report)
+    if text.lstrip()[0] in "[{":
+        found = _json_records(text, report, cp1252)
+    else:
+        found = _table_records(text, report, columns, cp1252)
+    if len(found) > MAX_ROWS:
+        raise ImportRefused(
+            f"{report.filename} has {len(found):,} rows; at most {MAX_ROWS:,} are read. Split it."
+        )
+    return found
+
+
+def _json_records(text: str, report: ImportReport, cp1252: set[int]) -> list[Record]:
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    first = lines[0][1].strip()
+    if first.startswith("{") and (len(lines) == 1 or first.endswith("}")):
+        report.counted = "line"
+        found = []
+        if len(lines) > MAX_ROWS:
+            raise ImportRefused(
+                f"{report.filename} has {len(lines):,} lines; at most {MAX_ROWS:,} are read."
+                " Split it."
+            )
+        for number, line in lines:
+            try:
+                value = parse_json(line, "the line" if len(lines) > 1 else report.filename)
+            except ImportRefused as error:
+                if len(lines) == 1:
+                    raise
+                report.leave_out(number, line[:1000], str(error).rstrip("."))
+                continue
+            found.append(Record(number, value, _old_encoding({number} & cp1252)))
+        return found
+    value = parse_json(text, report.filename)
+    report.counted = "entry"
+    items = value if isinstance(value, list) else [value]
+    return [Record(number, item) for number, item in enumerate(items, 1)]
+
+
+def column_name(header: str) -> str:
+    """A header as it is compared: lower case, one underscore for every space, hyphen or dot."""
+    return re.sub(r"[\s\-._]+", "_", header.strip().strip("\ufeff").casefold()).strip("_")
+
+
+def _table_records(
+    text: str, report: ImportReport, columns: frozenset[str], cp1252: set[int]
+) -> list[Record]:
+    """The rows of a delimited table, counted as a spreadsheet counts them: the header is row 1."""
+    report.counted = "row"
+    declared = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)  # Excel's own first line
+    skipped = 1 if declared else 0
+    if declared:
+        text = text[declared.end() :]
+    known = {}
+    for delimiter in DELIMITERS:
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        known[delimiter] = sum(column_name(cell) in columns for cell in header)
+    delimiter = declared.group(1) if declared else max(known, key=known.get)
+    if not known.get(delimiter, 1):
+        raise ImportRefused(
+            f"{report.filename} is no table of judgements that can be recognised: its first line is"
+            f" {excerpt(text.splitlines()[0])!r}. A header line with prompt, a, b, choice (or"
+            " prompt, chosen, rejected) is needed."
+        )
+    if delimiter != ",":
+        report.say(
+            "notes", f"The columns are separated by {DELIMITERS.get(delimiter, repr(delimiter))}."
+        )
+    csv.field_size_limit(MAX_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    found, header, number, before = [], None, 0, 0
+    try:
+        for cells in reader:
+            lines = set(range(before + skipped + 1, reader.line_num + skipped + 1))
+            before = reader.line_num
+            number += 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if header is None:
+                header = [cell.strip().strip("\ufeff") for cell in cells]
+                _check_header(header, report)
+                continue
+            if number > MAX_ROWS + 1:
+                raise ImportRefused(f"{report.filename} has more than {MAX_ROWS:,} rows. Split it.")
+            spare = [cell for cell in cells[len(header) :] if cell.strip()]
+            if spare:
+                report.leave_out(
+                    number,
+                    delimiter.join(cells),
+                    f"it has {len(cells)} cells where the header has {len(header)}: a delimiter"
+                    " inside a text?",
+                )
+                continue
+            values = dict(zip(header, [*cells, *[""] * len(header)]))
+            found.append(Record(number, values, _old_encoding(lines & cp1252)))
+    except csv.Error as error:
+        why = str(error)
+        if "unexpected end" in why:
+            why = "a quotation mark is opened and never closed, or the file breaks off"
+        raise ImportRefused(
+            f"{report.filename} cannot be read as a table after line {before}: {why}."
+        ) from error
+    return found
+
+
+def _check_header(header: list[str], report: ImportReport) -> None:
+    names = [column_name(cell) for cell in header if cell]
+    twice = next((cell for cell in header if cell and names.count(column_name(cell)) > 1), None)
+    if twice:
+        raise ImportRefused(
+            f"{report.filename} has the column {twice!r} twice; which of them counts? Rename or"
+            " remove one."
+        )
+
+
+def _old_encoding(lines: set[int]) -> tuple[str, ...]:
+    return ("read as Windows-1252, because it is not UTF-8",) if lines else ()

@@ -1,0 +1,107 @@
+"""Plain files, read and written so that neither a crash nor a stranger's folder does harm.
+
+What is written is flushed to the disk before it counts. A link, a folder or a pipe is no plain
+file. Knows nothing about bundles. Every error is a BundleError in words.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from rlhf_core.common.errors import BundleError
+
+
+def lstat(path: Path) -> os.stat_result | None:
+    """What lies at ``path``, not following links; None where nothing does.
+
+    A folder that may not be entered is a BundleError.
+    """
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be reached: {reason(error)}.") from error
+
+
+def size_of(path: Path) -> int | None:
+    info = lstat(path)
+    return info.st_size if info and stat.S_ISREG(info.st_mode) else None
+
+
+def identity(path: Path) -> tuple | None:
+    info = lstat(path)
+    return (info.st_ino, info.st_mtime_ns, info.st_size) if info else None
+
+
+def bytes_of(path: Path, limit: int, name: str = "") -> bytes:
+    """A plain file's bytes.
+
+    A link, a folder or a pipe is refused, so that a bundle cannot point out of its folder.
+    """
+    name = name or path.name
+    try:
+        info = os.lstat(path)
+        if stat.S_ISLNK(info.st_mode):
+            raise BundleError(
+                f"{name} is a link to somewhere else; a bundle holds plain files only."
+            )
+        if not stat.S_ISREG(info.st_mode):
+            raise BundleError(f"{name} is not a plain file.")
+        if info.st_size > limit:
+            raise BundleError(
+                f"{name} is larger than it should be: {info.st_size:,} bytes where at most"
+                f" {limit:,} belong."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{name} cannot be read: {reason(error)}.") from error
+
+
+def stage(directory: Path, contents: dict[str, bytes]) -> None:
+    """Write every file as NAME.tmp, flushed to the disk, in order; on an error none is left."""
+    name, done = "", []
+    try:
+        for name, data in contents.items():
+            place = directory / f"{name}.tmp"
+            place.unlink(missing_ok=True)
+            done.append(place)
+            descriptor = os.open(
+                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
+            )
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(directory)
+    except OSError as error:
+        for place in done:
+            with suppress(OSError):
+                place.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG):
+            raise BundleError(
+                f"The disk is full: {name} did not fit into {directory}; the save before this one"
+                " is still there, whole."
+            ) from error
+        raise BundleError(
+            f"{directory / name} cannot be written: {reason(error)}; the save before this one is"
+            " still there, whole."
+        ) from error
+
+
+def sync_folder(directory: Path) -> None:
+    """Make the names last, where the system can flush a folder (Windows cannot)."""
+    with suppress(OSError, AttributeError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

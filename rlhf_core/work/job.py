@@ -1,0 +1,130 @@
+"""What the queue knows of one job: its records, how far it is, and how fast.
+
+Knows nothing about other jobs, threads or locks: ``jobs`` sees to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from rlhf_core.common.events import Progress
+
+FINISHED = ("done", "stopped", "failed", "expired")
+CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
+_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")
+
+
+@dataclass(eq=False)
+class QueuedJob:
+    """One job. Every field but ``generator`` is read and written under the queue's lock.
+
+    Attributes:
+        id, label, owner, long: as submitted.
+        order: what was ordered; dropped, as is the generator, when the job ends: weights.
+        counts_records: the unit of ``done`` and ``total``: records (submitted with a total) or what
+            ``Progress`` counts.
+        place: in line: smaller goes first; a resumed job gets a new one.
+        since: clock: when ``status`` last changed. viewed: when somebody last asked about it.
+        wish: what it becomes at its next yield: "paused", "stopped" or "expired".
+        stepping: pause after so many more records; 0: do not.
+        due: clock: no slice before that.
+        last_slice: number of its last slice, counted over the whole queue; 0: never had one.
+        ran: seconds spent running, up to ``since``.
+        began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
+        first: seconds run when the first of counted records came.
+        forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
+    """
+
+    id: str
+    label: str
+    owner: str
+    long: bool
+    order: object
+    counts_records: bool
+    total: int | None
+    place: int
+    since: float
+    viewed: float
+    status: str = "queued"
+    wish: str | None = None
+    stepping: int = 0
+    in_slice: bool = False
+    due: float = 0.0
+    last_slice: int = 0
+    generator: Generator | None = None
+    records: list[dict] = field(default_factory=list)
+    stage: str = ""
+    done: int = 0
+    ran: float = 0.0
+    began: float = 0.0
+    marked: float = 0.0
+    first: float = 0.0
+    error: str | None = None
+    forgotten: bool = False
+
+    def ran_until(self, now: float) -> float:
+        """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
+        return self.ran + (now - self.since if self.status == "running" else 0.0)
+
+    def become(self, status: str, now: float) -> None:
+        self.ran = self.ran_until(now)
+        self.status, self.since = status, now
+        if status in FINISHED:
+            self.generator = self.order = self.wish = None
+
+    def pace(self) -> float | None:
+        """Seconds a unit so far, None where nothing was measured. The first record is like no other
+        (step 0 only looks): once there are two, it is left out.
+        """
+        if self.counts_records and self.done > 1:
+            return (self.marked - self.first) / (self.done - 1)
+        return (self.marked - self.began) / self.done if self.done else None
+
+    def take(self, item: dict | Progress, now: float) -> None:
+        """Keep a record, or note how far it is."""
+        seconds = self.ran_until(now)
+        if isinstance(item, dict):
+            self.records.append(dict(item))  # a copy: the generator may go on using its own
+            if self.counts_records:
+                self.done, self.marked = min(len(self.records), self.total), seconds
+                self.first = seconds if self.done == 1 else self.first
+            if self.stepping:
+                self.stepping -= 1
+                if not self.stepping and self.wish is None:
+                    self.wish = "paused"
+            return
+        self.due = now + item.wait
+        if not self.counts_records:
+            if item.stage != self.stage or item.done < self.done:  # a new count starts
+                self.began = self.marked if item.done else seconds
+            self.done, self.total, self.marked = item.done, item.total, seconds
+        self.stage = item.stage
+
+    def shown(self, now: float) -> dict:
+        """What a page shows of the job alone."""
+        seconds = self.ran_until(now)
+        facts = {name: getattr(self, name) for name in _SHOWN}
+        return {**facts, "records": len(self.records), "seconds": seconds}
+
+
+# --- why one ended --------------------------------------------------------------------------------
+
+
+def ours(error: BaseException) -> bool:
+    """Whether an error is one of this project's own, with a message written for people."""
+    package = type(error).__module__.split(".")[0]
+    known = isinstance(error, ValueError | RuntimeError) and package == __name__.split(".")[0]
+    return known and bool(str(error).strip())
+
+
+def sentence(error: BaseException) -> str:
+    """Why a job failed, for the page: the message if the error is one of this project's own,
+    written for people; else what kind it is.
+    """
+    message = str(error).strip()
+    if ours(error):
+        return message
+    first_line = message.split("\n")[0][:200]
+    colon = ": " if first_line else ""
+    return f"Something went wrong inside ({type(error).__name__}{colon}{first_line})"
