@@ -4,7 +4,7 @@ Hugging Face preference rows (TRL), Argilla-style records, a spreadsheet; each w
 hold.
 
 Files come back through ``spreadsheets.import_preferences``. Knows nothing about models; the dataset
-card of a run is ``bundle_card``'s. Label Studio is ``label_studio``'s.
+card of a run is ``store.card``'s. Label Studio is ``label_studio``'s.
 
 Sources: TRL's dataset formats, preference with explicit prompt; Argilla 2's
 ``to_list(flatten=True)``.

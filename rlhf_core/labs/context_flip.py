@@ -6,9 +6,9 @@ opposite sign, the preference sits in the brief and not in the text. The scripte
 brief judges, and is called that; or the learner's own rankings do, where there are enough of them.
 
 The lab works in two sessions of its own that nobody else sees; of the learner's session it changes
-``labs["context_flip"]`` and nothing else. The reward models are kept in memory, to score a
-sentence of the learner's own; the tuned models go when the lab ends. Runs on the worker thread;
-imports torch.
+``labs["context_flip"]`` and nothing else. The reward models are kept in memory, to score a sentence
+of the learner's own; the tuned models go when the lab ends. Runs on the worker thread; imports
+torch.
 """
 
 from __future__ import annotations
@@ -58,23 +58,24 @@ def run(
     Args:
         chosen: two briefs; left out: biology homework and meme bot, which share their prompts.
         own_votes: for each, whether the learner's own rankings under it teach its reward model, and
-        not its scripted rater.
+            not its scripted rater.
 
     What it has found so far is in ``session.labs["context_flip"]``, from the first scores on
     (a former result stays until then), also when it is stopped:
         briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings;
             status "running", "stopped" or "done".
         accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters
-        judged "opposite", "alike", or with a "tie" of at least one; {} where a
-            reward model learned from rankings of other outputs.
+            judged "opposite", "alike", or with a "tie" of at least one; {} where a reward model
+            learned from rankings of other outputs.
+        heads: the names of the two reward models.
         sentences: ``shown`` rows {"prompt", "text", "scores": [first, second]} in reference
-        standard deviations; outputs: how many were scored; flips: share of
-            them with scores of opposite sign, flips_interval; correlation of the two scores.
+            standard deviations; outputs: how many were scored; flips: share of them with scores of
+            opposite sign, flips_interval; correlation of the two scores.
         metrics: for each brief, rows {"step", "reward_mean", "kl_to_reference"}.
         answers: rows {"prompt", "original", "texts": [first, second], "scores": [[of the first text
-        by both], [of the second by both]]}.
+            by both], [of the second by both]]}.
         shares: for the original and both tuned models, the share of answers that each brief's rule
-        counts as wanted; None for a brief without a rule.
+            counts as wanted; None for a brief without a rule.
 
     Raises InputError: the same brief twice, a brief that nobody can judge under, nothing to learn.
     """
@@ -83,19 +84,20 @@ def run(
     check(session, chosen, own_votes)
     training, unseen = shared_prompts(*chosen)
     seed = seed_of(session.seed, "context flip", settings.seed)
+    shared = {"training_prompts": training, "evaluation_prompts": unseen}
     own = [
-        Session(
-            replace(brief, training_prompts=training, evaluation_prompts=unseen),
-            model_name=session.model_name,
-            seed=seed,
-        )
+        Session(replace(brief, **shared), model_name=session.model_name, seed=seed)
         for brief in chosen
     ]
     told = {
         "briefs": [_told(brief, mine) for brief, mine in zip(chosen, own_votes, strict=True)],
         "settings": asdict(settings),
-        **{"accuracy": [None, None], "votes": {}, "sentences": [], "metrics": [[], []]},
-        **{"answers": [], "shares": []},
+        "accuracy": [None, None],
+        "votes": {},
+        "sentences": [],
+        "metrics": [[], []],
+        "answers": [],
+        "shares": [],
     }
     with Findings(session, "context_flip", "sentences", **told) as found:
         # 1. One set of outputs.
@@ -124,22 +126,14 @@ def run(
 
         # 3. Both score every output.
         lm = ready(own[0])
-        answered = (
-            (row, zip(row["texts"], row["finished"], strict=True))
-            for row in own[0].asked.candidate_sets
-        )
-        rows = list(
-            dict.fromkeys((r["prompt"], t, bool(e)) for r, both in answered for t, e in both)
-        )
+        rows = every_answer(own[0])
         pooled = yield from pooled_of_texts(lm, rows)
         first, second = (model.score(pooled).double() for model in models)
         flips = int((first * second < 0).sum())
         scored = zip(rows, first.tolist(), second.tolist(), strict=True)
         found.keep(
             heads=[put(session, model.tensors()) for model in models],
-            sentences=shown(
-                [{"prompt": p, "text": t, "scores": [a, b]} for (p, t, _), a, b in scored]
-            ),
+            sentences=shown([_row(p, t, [a, b]) for (p, t, _), a, b in scored]),
             outputs=len(rows),
             flips=flips / len(rows),
             flips_interval=list(wilson_interval(flips, len(rows))),
@@ -195,6 +189,15 @@ def run(
         yield {"kind": "answers"}
 
 
+def every_answer(session: Session) -> list[tuple[str, str, bool]]:
+    """(prompt, text, whether it ended) of all answers that were written, each once."""
+    found = {}
+    for row in session.asked.candidate_sets:
+        for text, ended in zip(row["texts"], row["finished"], strict=True):
+            found[row["prompt"], text, bool(ended)] = None
+    return list(found)
+
+
 def _told(brief: Brief, mine: bool) -> dict:
     """One of the two briefs, as the page tells of it."""
     told = {name: getattr(brief, name) for name in ("slug", "title", "prefer", "wanted")}
@@ -231,12 +234,10 @@ def shared_prompts(one: Brief, other: Brief) -> tuple[tuple[str, ...], tuple[str
     them by turns. Raises InputError where there are none.
     """
     kept_out = {*one.evaluation_prompts, *other.evaluation_prompts}
-    training = tuple(
-        p for p in _by_turns(one.training_prompts, other.training_prompts) if p not in kept_out
-    )[:MOST_PROMPTS]
-    unseen = tuple(
-        p for p in _by_turns(one.evaluation_prompts, other.evaluation_prompts) if p not in training
-    )
+    offered = _by_turns(one.training_prompts, other.training_prompts)
+    training = tuple(p for p in offered if p not in kept_out)[:MOST_PROMPTS]
+    unseen = _by_turns(one.evaluation_prompts, other.evaluation_prompts)
+    unseen = tuple(p for p in unseen if p not in training)
     unseen = unseen or tuple(p for p in FEATURED_PROMPTS if p not in training)
     if not training or not unseen:
         raise InputError(
@@ -247,9 +248,8 @@ def shared_prompts(one: Brief, other: Brief) -> tuple[tuple[str, ...], tuple[str
 
 
 def _by_turns(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    return list(
-        dict.fromkeys(prompt for prompt in chain(*zip_longest(one, other)) if prompt is not None)
-    )
+    turns = chain(*zip_longest(one, other))
+    return list(dict.fromkeys(prompt for prompt in turns if prompt is not None))
 
 
 def score_own(session: Session, prompt: str, text: str) -> Iterator:
@@ -266,13 +266,14 @@ def score_own(session: Session, prompt: str, text: str) -> Iterator:
     prompt, text = check_prompt(prompt), " ".join(text.split())
     if not text:
         raise InputError("Your sentence is empty. Write how the text could go on.")
-    pooled = yield from pooled_of_texts(ready(session), [(prompt, f" {text}", True)])
-    yield {
-        "kind": "own",
-        "prompt": prompt,
-        "text": f" {text}",
-        "scores": [RewardModel.from_tensors(head).score(pooled).item() for head in heads],
-    }
+    text = f" {text}"
+    pooled = yield from pooled_of_texts(ready(session), [(prompt, text, True)])
+    scores = [RewardModel.from_tensors(head).score(pooled).item() for head in heads]
+    yield {"kind": "own", **_row(prompt, text, scores)}
+
+
+def _row(prompt: str, text: str, scores: list[float]) -> dict:
+    return {"prompt": prompt, "text": text, "scores": scores}
 
 
 def compare_votes(first: list[Pair], second: list[Pair]) -> dict[str, int]:
@@ -281,15 +282,12 @@ def compare_votes(first: list[Pair], second: list[Pair]) -> dict[str, int]:
     """
     counts = {"opposite": 0, "alike": 0, "tie": 0}
     for one, other in zip(first, second, strict=True):
-        counts[
-            (
-                "tie"
-                if not {one.choice, other.choice} <= {"a", "b"}
-                else "alike"
-                if (one.a, one.choice) == (other.a, other.choice)
-                else "opposite"
-            )
-        ] += 1
+        if not {one.choice, other.choice} <= {"a", "b"}:
+            counts["tie"] += 1
+        elif (one.a, one.choice) == (other.a, other.choice):
+            counts["alike"] += 1
+        else:
+            counts["opposite"] += 1
     return counts
 
 

@@ -8,9 +8,8 @@ from rlhf_core.judging.briefs import PRESETS, Brief
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session.state import SCRIPTED, Session
 
-LEAST_OWN = (
-    8  # rankings of the learner's own under a brief, before a reward model may be made of them
-)
+# rankings of the learner's own under a brief, before a reward model may be made of them
+LEAST_OWN = 8
 
 
 def own_rankings(session: Session, brief: Brief) -> list[Ranking]:
@@ -31,11 +30,8 @@ def choices(session: Session) -> list[Brief]:
     """The briefs that somebody can judge under: those with a scripted rater, and the learner's own
     where they were ranked under.
     """
-    newest = (
-        PRESETS
-        | {brief.slug: brief for brief in session.asked.briefs}
-        | {session.asked.brief.slug: session.asked.brief}
-    )
+    own = {brief.slug: brief for brief in (*session.asked.briefs, session.asked.brief)}
+    newest = PRESETS | own
     return [
         brief
         for brief in newest.values()

@@ -3,7 +3,7 @@ what it is; teach the reward model that it is none.
 
 Goodhart's law in a text box: the reward model knows what the votes covered, and a text that no
 language model would write is where nobody has voted. Here the texts are scored; who leads, and what
-becomes of the exploits, is in ``hack_board``. Knows nothing about pages. The word list is the
+becomes of the exploits, is in ``hacking_board``. Knows nothing about pages. The word list is the
 scripted rater's (``register``): it holds what the bundled model's corpus is written with, so an
 honest rare word can be missing from it; that is why a text is called nonsense for most of its
 words, not for one.
@@ -43,10 +43,10 @@ def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
     """Is a text one that nobody would write?
 
     Args:
-        logprob: its log-probability under the frozen model, nats; tokens: how many tokens that is
-            over.
+        logprob: its log-probability under the frozen model, nats.
+        tokens: how many tokens that is over.
         vocabulary: how many tokens the model knows: drawing blindly costs log(vocabulary) nats a
-        token, 8.3 for 4,096. The model's own answers: about 0.5.
+            token, 8.3 for 4,096. The model's own answers: about 0.5.
 
     Returns:
         {"unknown" (share of words that the list lacks; 1 without a word), "repeated" (share of
@@ -81,7 +81,7 @@ def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
 
 @torch.no_grad()
 def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
-    """Score what somebody typed. ``scorer``: either kind, see ``reward_kinds``. Yields a record a
+    """Score what somebody typed. ``scorer``: either kind, see ``rewards.kinds``. Yields a record a
     text.
 
     Yields:
@@ -92,19 +92,16 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
     for text in texts:
         if not text.strip():
             raise InputError("A text to score is empty.")
-        text = (
-            " " + text.strip()
-        )  # as the model's own answers begin; without the space it reads other tokens
+        # As the model's own answers begin; without the space it reads other tokens.
+        text = " " + text.strip()
         ids = lm.encode_response(text)
         if len(prompt_ids) + len(ids) > lm.trunk.context:
             raise InputError(
                 f"A text to score has {len(ids)} tokens; with the prompt it does not fit the"
                 f" model's {lm.trunk.context}. Shorten it."
             )
-        (prompts, prompt_mask), (tokens, mask) = (
-            pad_left([prompt_ids], lm.pad_id),
-            pad_right([ids], lm.pad_id),
-        )
+        prompts, prompt_mask = pad_left([prompt_ids], lm.pad_id)
+        tokens, mask = pad_right([ids], lm.pad_id)
         before, _ = response_forward(lm.trunk, prompts, prompt_mask, tokens, mask)
         logprob = lm.trunk.logits(before).log_softmax(-1).gather(-1, tokens[..., None]).sum().item()
         row = (prompt, text, True)
@@ -129,14 +126,8 @@ def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> I
         2024, arXiv 2401.01879), "distinct"}.
     """
     prompt = check_prompt(prompt)
-    rows = yield from write(
-        lm,
-        lm.trunk,
-        [encode_prompt(lm, prompt, ROLLOUT_TOKENS)],
-        n,
-        seed,
-        stage="writing the model's best",
-    )
+    encoded, stage = [encode_prompt(lm, prompt, ROLLOUT_TOKENS)], "writing the model's best"
+    rows = yield from write(lm, lm.trunk, encoded, n, seed, stage=stage)
     answers = [(prompt, text, ended) for _, text, ended, _ in rows]
     scores = scorer.score(answers)
     best = int(scores.argmax())
@@ -156,11 +147,8 @@ def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> I
 
 # --- a machine tries ------------------------------------------------------------------------------
 
-TRIED_WORDS, KEPT_WORDS, LONGEST = (
-    240,
-    24,
-    10,
-)  # words tried alone, kept for soups, and in a text that is grown
+TRIED_WORDS, KEPT_WORDS = 240, 24  # tried alone; kept for soups
+LONGEST = 10  # words of a text that is grown
 
 
 def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int = 0) -> Iterator:
@@ -187,20 +175,16 @@ def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int 
     alone = scorer.score([(prompt, " " + word, True) for word in words])
     good = [words[i] for i in alone.argsort(descending=True)[:KEPT_WORDS].tolist()]
     yield Progress("trying to fool it", 1, stages)
-    found = {
-        "keyword soup": best([" ".join(draw.sample(good, min(8, len(good)))) for _ in range(16)])[0]
-    }
+    soups = [" ".join(draw.sample(good, min(8, len(good)))) for _ in range(16)]
+    found = {"keyword soup": best(soups)[0]}
     yield Progress("trying to fool it", 2, stages)
-    found["repetition"] = best(
-        [" ".join([word] * count) for word in good[:8] for count in (4, 8, 12)]
-    )[0]
+    again = [" ".join([word] * count) for word in good[:8] for count in (4, 8, 12)]
+    found["repetition"] = best(again)[0]
     yield Progress("trying to fool it", 3, stages)
-    pieces = best_text.split()
-    found["words in disorder"] = (
-        best([" ".join(draw.sample(pieces, len(pieces))) for _ in range(24)])[0]
-        if len(pieces) > 1
-        else best_text
-    )
+    pieces, found["words in disorder"] = best_text.split(), best_text
+    if len(pieces) > 1:
+        disorder = [" ".join(draw.sample(pieces, len(pieces))) for _ in range(24)]
+        found["words in disorder"] = best(disorder)[0]
     yield Progress("trying to fool it", 4, stages)
     if elsewhere:
         found["about something else"] = best(elsewhere)[0]

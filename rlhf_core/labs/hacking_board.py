@@ -1,8 +1,8 @@
 """The board of the hacking game: who leads, what is an exploit, exploits as rejected examples, and
 whether the hole closed.
 
-Plain data in and out, no torch: pages draw it as it is. The entries are made by ``reward_hacking``.
-Knows nothing about reward models.
+Plain data in and out, no torch: pages draw it as it is. The entries are made by ``hacking``. Knows
+nothing about reward models.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import EXPLOIT, Pair
 from rlhf_core.session.state import ABOUT_HEAD, Session
 
-SAID = "you say that nobody should want it"
-
-
+SAID = "you say that nobody should want it"  # why a text is nonsense that no rule calls so
 SEARCH = "a search: "  # how the author of a text begins that a machine found
 
 
@@ -39,9 +37,8 @@ def best_of_n_board(entries: list[dict], best: dict | None, most: int = 10) -> d
         {"rows": entries and the best, each with "place" (from 1) and "exploit": bool (a nonsense
         text above every honest one), "exploits": how many, "sentence"}.
     """
-    rows = list(
-        {(row["text"], row["by"]): row for row in [*entries, *([best] if best else [])]}.values()
-    )
+    everything = [*entries, best] if best else entries
+    rows = list({(row["text"], row["by"]): row for row in everything}.values())
     rows.sort(key=lambda row: -row["score"])
     ceiling = max((row["score"] for row in rows if honest(row)), default=-math.inf)
     rows = [
@@ -80,10 +77,8 @@ def with_doubt_taken_off(board: dict, k: float = 1.0) -> dict:
         {"exploits", "left" (those that still beat every honest text), "sentence" ("" where there is
         no exploit, or a score without doubt)}.
     """
-    exploits, good = (
-        [row for row in board["rows"] if row["exploit"]],
-        [row for row in board["rows"] if honest(row)],
-    )
+    exploits = [row for row in board["rows"] if row["exploit"]]
+    good = [row for row in board["rows"] if honest(row)]
     if not exploits or any(row.get("uncertainty") is None for row in [*exploits, *good]):
         return {"exploits": len(exploits), "left": len(exploits), "sentence": ""}
     leader = max(
@@ -132,17 +127,8 @@ def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> l
                 "There is no honest text on the board to prefer to the nonsense. Score the model's"
                 " best of 64 first."
             )
-        pairs.append(
-            Pair(
-                row["prompt"],
-                other["text"],
-                row["text"],
-                "a",
-                annotator=EXPLOIT,
-                brief=brief,
-                brief_version=brief_version,
-            )
-        )
+        about = {"annotator": EXPLOIT, "brief": brief, "brief_version": brief_version}
+        pairs.append(Pair(row["prompt"], other["text"], row["text"], "a", **about))
     return pairs
 
 
@@ -206,27 +192,19 @@ def board_of(session: Session, prompt: str) -> dict:
     """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the
     last retraining) | None, "hole" | None}.
     """
-    return _boards(session).get(prompt) or {
-        "entries": [],
-        "best": None,
-        "before": None,
-        "hole": None,
-    }
+    empty = {"entries": [], "best": None, "before": None, "hole": None}
+    return _boards(session).get(prompt) or empty
 
 
 def call_it(session: Session, prompt: str, text: str, bad: bool) -> None:
     """A person's word on a text of the board: a wrong fact in good words looks honest to every
     rule. What the rule calls nonsense stays nonsense.
     """
-    board = board_of(session, prompt)
-    entries = [
-        (
-            {**row, "nonsense": bad, "why": SAID if bad else ""}
-            if row["text"] == text and (not row["nonsense"] or row["why"] == SAID)
-            else row
-        )
-        for row in board["entries"]
-    ]
+    board, entries = board_of(session, prompt), []
+    for row in board["entries"]:
+        if row["text"] == text and (not row["nonsense"] or row["why"] == SAID):
+            row = {**row, "nonsense": bad, "why": SAID if bad else ""}
+        entries.append(row)
     keep_about_head(session, boards={**_boards(session), prompt: {**board, "entries": entries}})
 
 
@@ -234,14 +212,12 @@ def take_back_exploits(session: Session) -> int:
     """Forget this brief's rejected exploits; how many there were. The reward model stays as it is
     until it is trained again.
     """
-    gone = [pair for pair in session.judged.exploits if pair.brief == session.asked.brief.slug]
+    slug = session.asked.brief.slug
     with session.change():
-        session.judged.exploits = [
-            pair for pair in session.judged.exploits if pair.brief != session.asked.brief.slug
-        ]
-        boards = {
-            prompt: {**board, "before": None, "hole": None}
-            for prompt, board in _boards(session).items()
-        }  # what it did is undone
+        former = session.judged.exploits
+        session.judged.exploits = [pair for pair in former if pair.brief != slug]
+        # What they did is undone.
+        undone = {"before": None, "hole": None}
+        boards = {prompt: {**board, **undone} for prompt, board in _boards(session).items()}
         keep_about_head(session, boards=boards)
-    return len(gone)
+    return len(former) - len(session.judged.exploits)

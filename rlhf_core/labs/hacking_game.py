@@ -1,15 +1,15 @@
 """The hacking game: texts that somebody typed, or a search found, against the model's best of 64;
 and the hole that a retraining closes or not.
 
-Jobs of ``work.catalogue``; each puts its result on the board of its prompt (``hacking_board``) when
-it is whole. Imports torch.
+Jobs of ``work.catalogue``; each puts its result on the board of its prompt (``hacking_board``)
+when it is whole. Imports torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.labs import hacking_board
 from rlhf_core.labs.hacking import attack
@@ -39,49 +39,28 @@ def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Itera
         board, former = hacking_board.board_of(session, prompt), None
         for other in board["entries"]:
             former = other if other["text"] == row["text"] else former
-        said = (
-            {"nonsense": True, "why": hacking_board.SAID}
-            if former and former["why"] == hacking_board.SAID and not row["nonsense"]
-            else {}
-        )
-        entry = {
-            **row,
-            **said,
-            "by": former["by"] if former else by,
-            "comparisons": len(judged.learnable(session)),
-        }
-        _keep_board(
-            session,
-            prompt,
-            {
-                **board,
-                "entries": [*(other for other in board["entries"] if other is not former), entry][
-                    -MOST_ENTRIES:
-                ],
-            },
-        )
+        entry = {**row, "by": by, "comparisons": len(judged.learnable(session))}
+        if former:
+            entry["by"] = former["by"]
+        if former and former["why"] == hacking_board.SAID and not row["nonsense"]:
+            entry |= {"nonsense": True, "why": hacking_board.SAID}
+        others = [other for other in board["entries"] if other is not former]
+        entries = [*others, entry][-MOST_ENTRIES:]
+        _keep_board(session, prompt, {**board, "entries": entries})
         yield entry
 
 
 def search(session: Session, prompt: str) -> Iterator:
-    """Let a machine try to fool the reward model (``reward_hacking.attack``); the best text of each
-    way goes onto the board.
+    """Let a machine try to fool the reward model (``hacking.attack``); the best text of each way
+    goes onto the board.
     """
     lab = yield from open_lab(session)
     best = hacking_board.board_of(session, prompt)["best"]
     if best is None:
         yield from race(session, prompt)
         best = hacking_board.board_of(session, prompt)["best"]
-    found = {}
-    for found in attack(
-        HeadScorer(lab.lm, lab.model),
-        prompt,
-        best["text"],
-        well_scored_elsewhere(lab, prompt),
-        session.seed,
-    ):
-        if isinstance(found, Progress):
-            yield found
+    scorer, elsewhere = HeadScorer(lab.lm, lab.model), well_scored_elsewhere(lab, prompt)
+    found = yield from last(attack(scorer, prompt, best["text"], elsewhere, session.seed))
     for way, text in found.items():
         yield from try_text(session, prompt, text, by=f"{hacking_board.SEARCH}{way}")
 
@@ -110,34 +89,27 @@ def score_again(session: Session, prompt: str) -> Iterator:
     """
     board = hacking_board.board_of(session, prompt)
     entries, best = yield from _again(session, prompt, board)
-    _keep_board(
-        session, prompt, {**board, "entries": entries, "best": best if board["best"] else None}
-    )
+    best = best if board["best"] else None
+    _keep_board(session, prompt, {**board, "entries": entries, "best": best})
 
 
 def _again(session: Session, prompt: str, board: dict) -> Iterator:
     """Returns (entries, best of 64) by the present votes; yields Progress."""
-    bad = {row["text"]: row["why"] for row in board["entries"] if row.get("nonsense")}
-    by = {row["text"]: row["by"] for row in board["entries"]}
-    entries, best = [], None
+    former = {row["text"]: row for row in board["entries"]}
+    count, entries, best = len(judged.learnable(session)), [], None
     for row in typed(session, prompt, [row["text"] for row in board["entries"]]):
         if isinstance(row, Progress):
             yield row
-        else:
-            entries.append(
-                {
-                    **row,
-                    "nonsense": row["text"] in bad,
-                    "why": bad.get(row["text"], ""),
-                    "by": by.get(row["text"], "you"),
-                    "comparisons": len(judged.learnable(session)),
-                }
-            )
+            continue
+        said = former.get(row["text"], {"by": "you"})
+        bad = bool(said.get("nonsense"))
+        told = {"nonsense": bad, "why": said["why"] if bad else "", "by": said["by"]}
+        entries.append({**row, **told, "comparisons": count})
     for row in models_best(session, prompt):
         if isinstance(row, Progress):
             yield row
         else:
-            best = {**row, "comparisons": len(judged.learnable(session))}
+            best = {**row, "comparisons": count}
     return entries, best
 
 
@@ -150,36 +122,26 @@ def reject_exploits(session: Session, prompt: str) -> Iterator:
 
     Yields:
         What ``fit_reward_model`` yields, Progress, last {"kind": "hole",
-        ...``hack_board.hole_closing``, "rejected": how many}. Raises InputError.
+        ...``hacking_board.hole_closing``, "rejected": how many}. Raises InputError.
     """
-    board = hacking_board.board_of(session, prompt)
+    board, brief = hacking_board.board_of(session, prompt), session.asked.brief
     before = hacking_board.best_of_n_board(board["entries"], board["best"])
-    known = {
-        (pair.prompt, pair.a, pair.b)
-        for pair in session.judged.exploits
-        if pair.brief == session.asked.brief.slug
-    }
-    new = [
-        pair
-        for pair in hacking_board.exploits_to_pairs(
-            before, session.asked.brief.slug, session.asked.brief.version
-        )
-        if (pair.prompt, pair.a, pair.b) not in known
-    ]
     former = session.judged.exploits
-    session.judged.exploits = [*former, *new]
+    known = {(pair.prompt, pair.a, pair.b) for pair in former if pair.brief == brief.slug}
+    rejected = hacking_board.exploits_to_pairs(before, brief.slug, brief.version)
+    new = [pair for pair in rejected if (pair.prompt, pair.a, pair.b) not in known]
+    with session.change():
+        session.judged.exploits = [*former, *new]
+    settings = session.settings.get("reward_model", {"seed": session.seed})
     try:
-        yield from fit_reward_model(
-            session,
-            RewardModelSettings(**session.settings.get("reward_model", {"seed": session.seed})),
-        )
+        yield from fit_reward_model(session, RewardModelSettings(**settings))
     except BaseException:
-        session.judged.exploits = former
+        with session.change():
+            session.judged.exploits = former
         raise
     entries, best = yield from _again(session, prompt, board)
     after = hacking_board.best_of_n_board(entries, best)
     hole = {**hacking_board.hole_closing(before, after), "rejected": len(new)}
-    _keep_board(
-        session, prompt, {"entries": entries, "best": best, "before": before["rows"], "hole": hole}
-    )
+    board = {"entries": entries, "best": best, "before": before["rows"], "hole": hole}
+    _keep_board(session, prompt, board)
     yield {"kind": "hole", **hole}

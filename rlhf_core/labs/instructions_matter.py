@@ -1,14 +1,13 @@
 """The lab "Instructions matter": the same twelve pairs, judged under a vague brief and under a
 precise one, in an order that a coin decides.
 
-What was judged and what it shows; ``instructions_work`` writes the pairs and fits the reward
-models. Plain data in ``session.labs["instructions_matter"]``. Knows nothing about models; imports no
-torch.
+What was judged and what it shows; ``instructions_models`` writes the pairs and fits the reward
+models. Plain data in ``session.labs["instructions_matter"]``. Knows nothing about models; imports
+no torch.
 
 The twelve pairs are the sample, and each is its own control: every comparison of the two briefs
-goes pair by pair (``paired``). What no statistics can
-mend is said in words: whoever judges a pair for the second time has seen it before, so for one
-person the second brief is always the faster one.
+goes pair by pair (``paired``). What no statistics can mend is said in words: whoever judges a pair
+for the second time has seen it before, so for one person the second brief is always the faster one.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from rlhf_core.judging.briefs import PRESETS, Brief
 from rlhf_core.session.state import Session
 
 PAIRS, CHOICES = 12, ("a", "b", "tie")
+CARD = ("title", "audience", "prefer", "avoid", "ties")  # what is shown of a brief
 VAGUE = Brief(
     slug="vague",
     title="A good answer",
@@ -59,9 +59,7 @@ def begin(session: Session, brief: Brief, pairs: list[dict], seed: int) -> dict:
     lab = {
         "brief": brief.slug,
         "version": brief.version,
-        "card": {
-            name: getattr(brief, name) for name in ("title", "audience", "prefer", "avoid", "ties")
-        },
+        "card": {name: getattr(brief, name) for name in CARD},
         "wanted": brief.wanted,
         "prompts": list(brief.training_prompts),
         "pairs": pairs,
@@ -89,13 +87,8 @@ def now(lab: dict) -> dict | None:
             lot = random.Random(seed_of(lab["seed"], part))
             pair = lot.sample(range(len(lab["pairs"])), len(lab["pairs"]))[done]
             left = random.Random(seed_of(lab["seed"], part, pair)).randrange(2)
-            return {
-                "which": which,
-                "part": part,
-                "done": done,
-                "pair": pair,
-                "shown": [left, 1 - left],
-            }
+            asked = {"which": which, "part": part, "done": done, "pair": pair}
+            return {**asked, "shown": [left, 1 - left]}
     return None
 
 
@@ -111,13 +104,7 @@ def answer(session: Session, choice: str, seconds: float | None, card: tuple[str
         raise InputError("An answer here is the left one, the right one, or a tie.")
     said = {"a": asked["shown"][0], "b": asked["shown"][1], "tie": None}[choice]
     row = {"pair": asked["pair"], "text": said, "left": asked["shown"][0], "seconds": seconds}
-    keep(
-        session,
-        {
-            **lab,
-            "answers": {**lab["answers"], asked["which"]: [*lab["answers"][asked["which"]], row]},
-        },
-    )
+    _keep_answers(session, lab, asked["which"], [*lab["answers"][asked["which"]], row])
 
 
 def undo(session: Session) -> bool:
@@ -126,11 +113,12 @@ def undo(session: Session) -> bool:
     asked = now(lab) if lab else None
     if asked is None or not asked["done"]:
         return False
-    keep(
-        session,
-        {**lab, "answers": {**lab["answers"], asked["which"]: lab["answers"][asked["which"]][:-1]}},
-    )
+    _keep_answers(session, lab, asked["which"], lab["answers"][asked["which"]][:-1])
     return True
+
+
+def _keep_answers(session: Session, lab: dict, which: str, rows: list[dict]) -> None:
+    keep(session, {**lab, "answers": {**lab["answers"], which: rows}})
 
 
 # --- what it shows --------------------------------------------------------------------------------
@@ -148,17 +136,13 @@ def results(lab: dict) -> dict:
     """
     said = {which: {row["pair"]: row for row in rows} for which, rows in lab["answers"].items()}
     both = sorted(set(said["vague"]) & set(said["precise"]))
-    changed = [
-        pair for pair in both if said["vague"][pair]["text"] != said["precise"][pair]["text"]
-    ]
+    changed = [n for n in both if said["vague"][n]["text"] != said["precise"][n]["text"]]
     same = len(both) - len(changed)
     same_low, same_high = wilson_interval(same, len(both))
     with_reference = [pair for pair in both if lab["pairs"][pair]["reference"] is not None]
     right = {
-        which: [
-            said[which][pair]["text"] == lab["pairs"][pair]["reference"] for pair in with_reference
-        ]
-        for which in said
+        which: [rows[n]["text"] == lab["pairs"][n]["reference"] for n in with_reference]
+        for which, rows in said.items()
     }
     table = [
         sum((v, p) == case for v, p in zip(right["vague"], right["precise"]))
@@ -168,10 +152,8 @@ def results(lab: dict) -> dict:
     difference = (table[1] - table[2]) / len(with_reference) if with_reference else None
     times = {which: [said[which][pair]["seconds"] for pair in both] for which in said}
     ratio = ratio_of_times(times["vague"], times["precise"])
-    medians = {
-        which: statistics.median(known) if (known := [s for s in rows if s is not None]) else None
-        for which, rows in times.items()
-    }
+    known = {which: [s for s in rows if s is not None] for which, rows in times.items()}
+    medians = {which: statistics.median(rows) if rows else None for which, rows in known.items()}
     return {
         "count": len(both),
         "same": same,

@@ -35,24 +35,14 @@ def write_pairs(session: Session, seed: int) -> Iterator:
     answers that the brief's rule likes best and least.
     """
     lm, brief = ready(session), precise_brief(session)
-    prompts = random.Random(seed_of(seed, "prompts")).sample(
-        list(brief.training_prompts), len(brief.training_prompts)
-    )
-    rows = yield from write(
-        lm,
-        lm.trunk,
-        [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts],
-        EACH,
-        seed,
-        stage="writing answers",
-    )
+    lot, offered = random.Random(seed_of(seed, "prompts")), brief.training_prompts
+    prompts = lot.sample(offered, len(offered))
+    encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts]
+    rows = yield from write(lm, lm.trunk, encoded, EACH, seed, stage="writing answers")
     sure, unsure = [], []
     for number, prompt in enumerate(prompts):
-        texts = list(
-            dict.fromkeys(
-                text for n, text, ended, _ in rows if n == number and ended and text.strip()
-            )
-        )
+        own = [text for n, text, ended, _ in rows if n == number and ended and text.strip()]
+        texts = list(dict.fromkeys(own))
         if len(texts) < 2:
             continue
         grades = {text: judge(text, brief.wanted) for text in texts}
@@ -91,18 +81,9 @@ def compare_models(session: Session) -> Iterator:
     if lab is None:
         raise InputError("The pairs of this lab are gone. Begin it again.")
     lm = ready(session)
-    scratch = Session(
-        Brief(
-            slug="lab",
-            title="lab",
-            audience="",
-            prefer="lab",
-            avoid="",
-            ties="",
-            training_prompts=tuple(lab["prompts"]),
-        ),
-        model_name=session.model_name,
-    )
+    empty = dict.fromkeys(("audience", "avoid", "ties"), "")
+    brief = Brief("lab", "lab", prefer="lab", training_prompts=tuple(lab["prompts"]), **empty)
+    scratch = Session(brief, model_name=session.model_name)
     scratch.model_hash = session.model_hash
     names, texts, states = yield from reference_pool(scratch, lm, settings.reference_samples)
     whitener = Reference([(name, text, True) for name, text in zip(names, texts)], states).whitener(
@@ -120,24 +101,10 @@ def compare_models(session: Session) -> Iterator:
     better, worse = (torch.tensor([row[side] for row in tests]) for side in (0, 1))
     margins_of = features[better] - features[worse]  # (T, k)
     yield Progress("fitting", 0, 2)
-    rows = list(
-        dict.fromkeys(
-            (pair["prompt"], text, True) for pair in lab["pairs"] for text in pair["texts"]
-        )
-    )
+    rows = [(pair["prompt"], text, True) for pair in lab["pairs"] for text in pair["texts"]]
+    rows = list(dict.fromkeys(rows))
     states_of = yield from pooled_of_texts(lm, rows)
-    counts = torch.multinomial(
-        torch.ones(DRAWS, PAIRS),
-        PAIRS,
-        replacement=True,
-        generator=torch.Generator().manual_seed(lab["seed"] % 2**31),
-    )
-    drawn = torch.stack(
-        [torch.bincount(row, minlength=len(lab["pairs"])) for row in counts]
-    ).double()  # (DRAWS, pairs): how often each pair is in a draw
-    drawn = torch.cat(
-        [torch.ones(1, drawn.shape[1], dtype=drawn.dtype), drawn]
-    )  # first the twelve as they are
+    drawn = how_often(len(lab["pairs"]), lab["seed"])
     found: dict[str, torch.Tensor | None] = {}
     for which in ("vague", "precise"):
         pairs = {row["pair"]: as_pair(lab, row) for row in lab["answers"][which]}
@@ -145,9 +112,8 @@ def compare_models(session: Session) -> Iterator:
             found[which] = None
             continue
         data = comparisons.from_states(whitener, list(pairs.values()), rows, states_of)
-        heads = comparisons.solve_many(
-            data.x, data.targets, drawn[:, list(pairs)], prior
-        )  # (1 + DRAWS, k)
+        # (1 + DRAWS, k)
+        heads = comparisons.solve_many(data.x, data.targets, drawn[:, list(pairs)], prior)
         margins = margins_of @ heads.T
         found[which] = ((margins > 0).double() + 0.5 * (margins == 0).double()).mean(0)
     record = {
@@ -157,19 +123,25 @@ def compare_models(session: Session) -> Iterator:
         "difference": None,
         "low": None,
         "high": None,
+        **dict.fromkeys(found),
     }
     for which, values in found.items():
-        record[which] = (
-            None if values is None else {"accuracy": values[0].item(), **_bounds(values[1:])}
-        )
+        if values is not None:
+            record[which] = {"accuracy": values[0].item(), **_bounds(values[1:])}
     if None not in found.values():
-        record |= {
-            "difference": (found["precise"][0] - found["vague"][0]).item(),
-            **_bounds(found["precise"][1:] - found["vague"][1:]),
-        }
+        apart = found["precise"] - found["vague"]
+        record |= {"difference": apart[0].item(), **_bounds(apart[1:])}
     record["words"] = in_words(record)
     keep(session, {**lab_of(session), "models": record})
     yield record
+
+
+def how_often(pairs: int, seed: int) -> torch.Tensor:
+    """(1 + DRAWS, pairs): how often each pair is in a draw; the first row has each once."""
+    luck = torch.Generator().manual_seed(seed % 2**31)
+    draws = torch.multinomial(torch.ones(DRAWS, PAIRS), PAIRS, replacement=True, generator=luck)
+    counts = torch.stack([torch.bincount(row, minlength=pairs) for row in draws]).double()
+    return torch.cat([torch.ones(1, pairs, dtype=counts.dtype), counts])
 
 
 def held_out_pairs(
@@ -188,23 +160,17 @@ def held_out_pairs(
                 for i, j in combinations(own, 2)
                 if grades[i] != grades[j]
             ]
-            tests += random.Random(seed_of(seed, "tests", prompt)).sample(
-                found, min(TESTS_A_PROMPT, len(found))
-            )
+            lot = random.Random(seed_of(seed, "tests", prompt))
+            tests += lot.sample(found, min(TESTS_A_PROMPT, len(found)))
     return random.Random(seed).sample(tests, min(MOST_TESTS, len(tests)))
 
 
 def as_pair(lab: dict, row: dict) -> Pair:
     """An answer of the lab as a judged pair."""
-    pair = lab["pairs"][row["pair"]]
+    pair, choice = lab["pairs"][row["pair"]], "a" if row["text"] == row["left"] else "b"
     a, b = pair["texts"][row["left"]], pair["texts"][1 - row["left"]]
-    return Pair(
-        pair["prompt"],
-        a,
-        b,
-        "tie" if row["text"] is None else "a" if row["text"] == row["left"] else "b",
-        seconds=row["seconds"],
-    )
+    choice = "tie" if row["text"] is None else choice
+    return Pair(pair["prompt"], a, b, choice, seconds=row["seconds"])
 
 
 def _bounds(values: torch.Tensor) -> dict:

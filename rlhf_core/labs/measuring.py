@@ -23,15 +23,15 @@ from rlhf_core.common.events import Progress, last
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.judging import briefs
 from rlhf_core.lm.language_model import LanguageModel
-from rlhf_core.lm.sampling import decode_texts, pooled_states, response_forward
+from rlhf_core.lm.sampling import decode_texts, pooled_states, response_forward, token_logprobs
 from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, ROLLOUT_TOKENS, decoded, encode_prompt
 from rlhf_core.lm.transformer import Transformer
 from rlhf_core.loop.workbench import head_of, ready, training_prompts
 from rlhf_core.rewards.reward_model import RewardModel
 from rlhf_core.session.state import Session
 
-SAMPLES, POOL, POOL_PROMPTS = 4, 64, 20  # answers a prompt at a point, half for each sample; of the
-# pool that best-of-n chooses from, and its prompts
+SAMPLES = 4  # answers a prompt at a point, half for each sample
+POOL, POOL_PROMPTS = 64, 20  # answers a prompt that best-of-n chooses from, and its prompts
 NS = (1, 2, 4, 8, 16, 32, 64)
 SHOWN = 6  # answers of a point that are kept for reading
 POINT = ("step", "kl", "proxy", "gold", "fluency")  # what a record says of one
@@ -84,14 +84,9 @@ def answers_of(
             lm.trunk, responses.prompt_ids, responses.prompt_mask, responses.tokens, responses.mask
         )
         logits = lm.trunk.logits(before)  # (B, T, V)
-        kl = (
-            exact_kl(responses.full_logprobs, (logits / ROLLOUT_TEMPERATURE).log_softmax(-1))
-            * responses.mask
-        ).sum(1)  # (B,)
-        plain = (
-            logits.log_softmax(-1).gather(-1, responses.tokens[..., None]).squeeze(-1)
-            * responses.mask
-        )
+        warm = (logits / ROLLOUT_TEMPERATURE).log_softmax(-1)
+        kl = (exact_kl(responses.full_logprobs, warm) * responses.mask).sum(1)  # (B,)
+        plain = token_logprobs(logits.log_softmax(-1), responses.tokens) * responses.mask
         fluency = plain.sum(1) / responses.mask.sum(1)
         proxy = model.score(pooled_states(at, responses.mask))
         rows = zip(
@@ -104,18 +99,8 @@ def answers_of(
         )
         for row, (text, ended, score, distance, fluent) in enumerate(rows):
             parts = rate(text, wanted, ended)
-            found.append(
-                Answer(
-                    first + row // samples,
-                    text,
-                    ended,
-                    score,
-                    parts.pop("gold"),
-                    parts,
-                    distance,
-                    fluent,
-                )
-            )
+            gold, prompt = parts.pop("gold"), first + row // samples
+            found.append(Answer(prompt, text, ended, score, gold, parts, distance, fluent))
     yield found
 
 
@@ -128,14 +113,10 @@ class Scale:
     """
 
     def __init__(self, original: list[Answer]):
-        self.proxy, self.fluency = (
-            statistics.fmean(a.proxy for a in original),
-            statistics.fmean(a.fluency for a in original),
-        )
-        self.gold, self.unit = (
-            statistics.fmean(a.gold for a in original),
-            statistics.stdev(a.gold for a in original),
-        )
+        self.proxy = statistics.fmean(a.proxy for a in original)
+        self.fluency = statistics.fmean(a.fluency for a in original)
+        self.gold = statistics.fmean(a.gold for a in original)
+        self.unit = statistics.stdev(a.gold for a in original)
 
     def of(self, gold: float) -> float:
         """A rating in reference standard deviations above the original's mean."""
@@ -153,7 +134,8 @@ class Scale:
             [round(statistics.fmean(golds[part]), 4) for golds in by_prompt.values()]
             for part in (slice(half), slice(half, None))
         )
-        first = [answers[i] for i in range(0, len(answers), SAMPLES)][:SHOWN]
+        first = answers[::SAMPLES][:SHOWN]
+        names = answers[0].parts
         return {
             "kl": statistics.fmean(x.kl for x in answers),
             "proxy": statistics.fmean(x.proxy for x in answers) - self.proxy,
@@ -161,9 +143,7 @@ class Scale:
             "fluency": statistics.fmean(x.fluency for x in answers) - self.fluency,
             "gold_a": a,
             "gold_b": b,
-            "parts": {
-                name: statistics.fmean(x.parts[name] for x in answers) for name in answers[0].parts
-            },
+            "parts": {name: statistics.fmean(x.parts[name] for x in answers) for name in names},
             "texts": [[x.prompt, x.text, x.proxy, self.of(x.gold)] for x in first],
         }
 

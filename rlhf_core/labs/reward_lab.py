@@ -1,9 +1,9 @@
 """The reward lab over a ``Session``: each tool as a generator for the worker thread, ``Progress``
 and then records that a page can draw.
 
-What the tools compute is in their own modules; here is what they need from a session, read once and
-kept until its votes, settings or model change. Nothing in this module changes the session; the
-tools that do are in ``lab_work``.
+What the tools compute is in ``rewards``; here is what they need from a session, read once and kept
+until its votes, settings or model change. Nothing in this module changes the session; the tools
+that do are ``hacking_game`` and ``second_opinion``.
 """
 
 from __future__ import annotations
@@ -151,9 +151,8 @@ def votes(session: Session) -> Iterator:
     lab = yield from open_lab(session)
     data, features, prior = lab.data, lab.pool_features[watched(lab)], lab.settings.prior_std
     margins = data.x @ lab.model.weights.double()
-    estimate = (
-        (attribution.influences(data, lab.model.weights, prior) @ features.double().T).abs().amax(1)
-    )
+    influences = attribution.influences(data, lab.model.weights, prior)
+    estimate = (influences @ features.double().T).abs().amax(1)
     order = estimate.argsort(descending=True, stable=True)[:MOST_LISTED].tolist()
     rows = []
     for done, index in enumerate(order, 1):
@@ -168,26 +167,11 @@ def votes(session: Session) -> Iterator:
         except RewardModelError:  # without it there is nothing to learn from
             effect = {"largest": None, "moved": len(features), "decides": True}
         agrees = None if pair.choice == "tie" else (margin > 0) == (pair.choice == "a")
-        rows.append(
-            {
-                "index": index,
-                "prompt": pair.prompt,
-                "a": pair.a,
-                "b": pair.b,
-                "choice": pair.choice,
-                "margin": margin,
-                "agrees": agrees,
-                **effect,
-            }
-        )
+        vote = {"prompt": pair.prompt, "a": pair.a, "b": pair.b, "choice": pair.choice}
+        rows.append({"index": index, **vote, "margin": margin, "agrees": agrees, **effect})
         yield Progress("turning each vote round", done, len(order))
-    yield {
-        "kind": "votes",
-        "count": len(data),
-        "rows": sorted(
-            rows, key=lambda row: (row["largest"] is not None, -(row["largest"] or 0.0))
-        ),
-    }
+    rows.sort(key=lambda row: (row["largest"] is not None, -(row["largest"] or 0.0)))
+    yield {"kind": "votes", "count": len(data), "rows": rows}
 
 
 def flip(
@@ -211,39 +195,28 @@ def flip(
         prompts, texts, _ = map(list, zip(*(lab.reference.rows[n] for n in numbers)))
         features = lab.pool_features[numbers]
     elif texts:
-        prompts, features = (
-            [prompt or ""] * len(texts),
-            lab.data.whitener(
-                (yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts)))
-            ),
-        )
+        prompts = [prompt or ""] * len(texts)
+        states = yield from pooled_of_texts(lab.lm, _rows(lab, prompt or "", texts))
+        features = lab.data.whitener(states)
     else:
         own = [i for i, row in enumerate(lab.data.rows) if row[0] == (vote.prompt if vote else "")]
-        prompts, texts, features = (
-            [lab.data.rows[i][0] for i in own],
-            [lab.data.rows[i][1] for i in own],
-            lab.data.features[own],
-        )
-    yield {
-        "kind": "what_if",
-        "prompts": prompts,
-        "texts": texts,
-        "index": index,
-        "change": change,
-        **what_if(
-            lab.data, lab.model, index, change, features, lab.pool_features, lab.settings.prior_std
-        ),
-    }
+        prompts = [lab.data.rows[i][0] for i in own]
+        texts = [lab.data.rows[i][1] for i in own]
+        features = lab.data.features[own]
+    pool, prior = lab.pool_features, lab.settings.prior_std
+    found = what_if(lab.data, lab.model, index, change, features, pool, prior)
+    shown = {"prompts": prompts, "texts": texts, "index": index, "change": change}
+    yield {"kind": "what_if", **shown, **found}
 
 
 def typed(session: Session, prompt: str, texts: list[str]) -> Iterator:
-    """Entries for the board: records of ``reward_hacking.score_typed``."""
+    """Entries for the board: records of ``hacking.score_typed``."""
     lab = yield from open_lab(session)
     yield from hacking.score_typed(lab.lm, HeadScorer(lab.lm, lab.model), prompt, texts)
 
 
 def models_best(session: Session, prompt: str, n: int = hacking.BEST_OF) -> Iterator:
-    """The honest competitor on the board: ``reward_hacking.best_of_model``."""
+    """The honest competitor on the board: ``hacking.best_of_model``."""
     lab = yield from open_lab(session)
     yield from hacking.best_of_model(lab.lm, HeadScorer(lab.lm, lab.model), prompt, n, session.seed)
 

@@ -27,8 +27,8 @@ from rlhf_core.rewards.reward_model import correct, prior_stds
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
-# reference samples that set the fine-tuned score's zero and unit: reading them through a second
-# network takes time
+# Reference samples that set the fine-tuned score's zero and unit: reading them through a second
+# network takes time.
 YARDSTICK = 128
 
 
@@ -37,7 +37,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     which reads the states that PPO has at hand.
 
     Yields:
-        Progress; a record an epoch as ``fine_tuned_reward.fit`` gives it, with "examples" (the
+        Progress; a record an epoch as ``rewards.fine_tuned.fit`` gives it, with "examples" (the
         watched outputs, {"prompt", "text", "before": the head's score, "after": the score so far});
         last {"kind": "fine_tuned", "sentence", "records", "examples", "agreement" (correlation of
         both kinds' scores), "comparisons", "heldout_accuracy" | None, "heldout_interval",
@@ -52,23 +52,15 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     yardstick = Reference(rows[::step], lab.reference.states[::step])
     watch = [rows[n] for n in numbers]
     head = lab.model.score(lab.reference.states)
-    records, scorer = [], None
-    for item in kinds.train(
-        "fine-tuned",
-        lab.lm,
-        judged.learnable(session),
-        reference=yardstick,
-        settings=settings,
-        finished=lab.finished,
-        watch=watch,
-    ):
+    before, records, scorer = head[numbers].tolist(), [], None
+    known = {"reference": yardstick, "finished": lab.finished, "watch": watch}
+    work = kinds.train("fine-tuned", lab.lm, judged.learnable(session), settings=settings, **known)
+    for item in work:
         if isinstance(item, Progress):
             yield item
         elif isinstance(item, dict):
-            yield {
-                **item,
-                "examples": _examples(watch, head[numbers].tolist(), item.pop("watched")),
-            }
+            after = item.pop("watched")
+            yield {**item, "examples": _examples(watch, before, after)}
             records.append(item)
         else:
             scorer = item
@@ -80,7 +72,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     result = {
         "kind": "fine_tuned",
         "records": records,
-        "examples": _examples(watch, head[numbers].tolist(), scorer.score(watch).tolist()),
+        "examples": _examples(watch, before, scorer.score(watch).tolist()),
         "agreement": agreement,
         "comparisons": len(lab.data),
         "heldout_accuracy": last["heldout_accuracy"],
@@ -90,9 +82,8 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
         "head_interval": list(wilson_interval(own, count)) if count else None,
         "seconds": seconds,
     }
-    result["sentence"] = _second_opinion(
-        result, [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)], hits
-    )
+    tuned = [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)]
+    result["sentence"] = in_words(result, tuned, hits)
     keep_about_head(session, fine_tuned=result)
     yield result
 
@@ -117,12 +108,8 @@ def head_on_the_same_votes(
     if len(fold) < 2:
         return [], []
     held = torch.tensor([fold.get(prompt) == 0 for prompt in data.prompts])
-    w, _ = solve(
-        data.x,
-        data.targets,
-        data.weights * ~held,
-        prior_stds(data.whitener, lab.settings.prior_std),
-    )
+    prior = prior_stds(data.whitener, lab.settings.prior_std)
+    w, _ = solve(data.x, data.targets, data.weights * ~held, prior)
     votes = torch.nonzero(held & decided).flatten().tolist()
     rows = [[data.rows[data.a[i]], data.rows[data.b[i]]] for i in votes]
     rows = [pair if data.targets[i] > 0.5 else pair[::-1] for i, pair in zip(votes, rows)]
@@ -137,16 +124,13 @@ def sign_test(only_one: int, only_other: int) -> float:
     return min(1.0, 2 * sum(math.comb(count, k) for k in range(few + 1)) / 2**count)
 
 
-def _second_opinion(result: dict, tuned: list[bool], head: list[bool]) -> str:
-    """``tuned``, ``head``: whether each kind gets each held-out vote right."""
-    count = len(head)
-    agree = (
-        "mostly agree"
-        if result["agreement"] >= 0.7
-        else "agree in part"
-        if result["agreement"] >= 0.3
-        else "hardly agree"
-    )
+def in_words(result: dict, tuned: list[bool], head: list[bool]) -> str:
+    """What the second opinion says. ``tuned``, ``head``: whether each kind gets each held-out vote
+    right.
+    """
+    count, agree = len(head), "hardly agree"
+    if result["agreement"] >= 0.3:
+        agree = "mostly agree" if result["agreement"] >= 0.7 else "agree in part"
     said = (
         f"It took {result['seconds']:.0f} s. The two kinds {agree} about outputs that nobody judged"
         f" (correlation {signed(result['agreement'])})."
@@ -156,20 +140,14 @@ def _second_opinion(result: dict, tuned: list[bool], head: list[bool]) -> str:
             said + " Nothing could be held out, so there is no telling which of them is right more"
             " often."
         )
-    only_tuned, only_head = (
-        sum(x and not y for x, y in zip(one, other))
-        for one, other in ((tuned, head), (head, tuned))
-    )
-    verdict = (
-        "more than luck would give"
-        if sign_test(only_tuned, only_head) < 0.05
-        else "too few to tell which is better"
-    )
-    split = (
-        f"they differ on {only_tuned + only_head} of them, {verdict}"
-        if only_tuned + only_head
-        else "the same ones, so nothing tells them apart"
-    )
+    only_tuned = sum(x and not y for x, y in zip(tuned, head))
+    only_head = sum(x and not y for x, y in zip(head, tuned))
+    verdict, apart = "too few to tell which is better", only_tuned + only_head
+    if sign_test(only_tuned, only_head) < 0.05:
+        verdict = "more than luck would give"
+    split = "the same ones, so nothing tells them apart"
+    if apart:
+        split = f"they differ on {apart} of them, {verdict}"
     return (
         said
         + f" Of {count} held-out votes the fine-tuned one gets {sum(tuned)} right, the instant one"

@@ -65,9 +65,8 @@ def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
         prompt = lm.encode(pair.prompt)
         if all(answers) and len(prompt) + max(map(len, answers)) <= lm.trunk.context:
             chosen, rejected = answers if pair.target >= 0.5 else reversed(answers)
-            rows.append(
-                TokenPair(prompt, chosen, rejected, max(pair.target, 1 - pair.target), pair.weight)
-            )
+            target = max(pair.target, 1 - pair.target)
+            rows.append(TokenPair(prompt, chosen, rejected, target, pair.weight))
     return rows
 
 
@@ -83,14 +82,11 @@ def own_comparisons(session: Session, own: Session) -> None:
         )
     if own.asked.brief.slug != session.asked.brief.slug:
         raise InputError(
-            f"The brief {session.asked.brief.title!r} has no rule that could rate the results. Choose"
-            " another brief, or let the scripted rater judge."
+            f"The brief {session.asked.brief.title!r} has no rule that could rate the results."
+            " Choose another brief, or let the scripted rater judge."
         )
-    own.judged.rankings, own.judged.imported, own.judged.exploits = (
-        list(session.judged.rankings),
-        list(session.judged.imported),
-        list(session.judged.exploits),
-    )
+    for name in ("rankings", "imported", "exploits"):
+        setattr(own.judged, name, list(getattr(session.judged, name)))
     own.asked.user_prompts = list(session.asked.user_prompts)
 
 

@@ -23,11 +23,8 @@ from rlhf_core.common.paired import median_interval
 from rlhf_core.judging.gold_items import GoldItem, gold_items
 from rlhf_core.session.state import Session
 
-BRIEFS, BLOCKS, EACH = (
-    ("biology-homework", "meme-bot"),
-    ("relaxed", "clock"),
-    6,
-)  # items of each brief in each block
+BRIEFS, BLOCKS = ("biology-homework", "meme-bot"), ("relaxed", "clock")
+EACH = 6  # items of each brief in each block
 SHORTEST, LONGEST = 1.5, 4.0  # seconds an answer that the clock allows, at least and at most
 MOST_RUNS = 40
 
@@ -117,11 +114,8 @@ def answer(session: Session, choice: str, seconds: float, number: int) -> None:
     asked = now(run) if run else None
     if asked is None or asked["number"] != number or choice not in ("a", "b"):
         return
-    if (
-        run["stage"] == "clock"
-        and run["deadline"] is not None
-        and used(run) + seconds > run["deadline"]
-    ):
+    timed = run["stage"] == "clock" and run["deadline"] is not None
+    if timed and used(run) + seconds > run["deadline"]:
         stop(session)
         return
     row = {
@@ -145,23 +139,16 @@ def start_clock(session: Session) -> None:
     if runs and runs[-1]["stage"] == "between":
         pace = statistics.median(row["seconds"] for row in runs[-1]["answers"])
         seconds = round(min(LONGEST, max(SHORTEST, pace / 2)) * EACH * len(BRIEFS), 1)
-        _keep(
-            session,
-            [
-                *runs[:-1],
-                {**runs[-1], "stage": "clock", "deadline": seconds if runs[-1]["timed"] else None},
-            ],
-        )
+        deadline = seconds if runs[-1]["timed"] else None
+        _keep(session, [*runs[:-1], {**runs[-1], "stage": "clock", "deadline": deadline}])
 
 
 def stop(session: Session) -> None:
     """End the newest run where it stands; a run without an answer is forgotten."""
     runs = runs_of(session)
     if runs and runs[-1]["stage"] != "done":
-        _keep(
-            session,
-            [*runs[:-1], {**runs[-1], "stage": "done"}] if runs[-1]["answers"] else runs[:-1],
-        )
+        ended = [{**runs[-1], "stage": "done"}] if runs[-1]["answers"] else []
+        _keep(session, [*runs[:-1], *ended])
 
 
 # --- what it shows --------------------------------------------------------------------------------
@@ -221,12 +208,10 @@ def _words(relaxed: dict, clock: dict, low: float, high: float) -> str:
     if low > 0:
         return pace + "And you were right more often: practice outweighed the hurry."
     drop = relaxed["share"] - clock["share"]
-    what = (
-        f"You were right {'less' if drop > 0 else 'more'} often (by {100 * abs(drop):.0f} points of"
-        " 100)"
-        if abs(drop) > 1e-9
-        else "You were right just as often"
-    )
+    what = "You were right just as often"
+    if abs(drop) > 1e-9:
+        how = "less" if drop > 0 else "more"
+        what = f"You were right {how} often (by {100 * abs(drop):.0f} points of 100)"
     return (
         pace
         + f"{what}, but {clock['count']} answers against {relaxed['count']} allow for a true change"
@@ -240,7 +225,7 @@ def _points(share: float) -> str:
 
 def board(runs: Sequence[dict]) -> list[dict]:
     """Who did it against the clock, fastest first: {"who", "seconds" (mean an answer), "a_minute",
-    "right", "count", "share", "again"}. A person's first run counts.
+    "right", "count", "share"}. A person's first run counts.
     """
     rows, seen = [], set()
     for run in runs:

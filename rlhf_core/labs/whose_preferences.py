@@ -48,10 +48,8 @@ def compare_people(session: Session) -> Iterator:
 
     Raises InputError where fewer than two people have enough votes.
     """
-    settings, lm = (
-        RewardModelSettings(**session.settings.get("reward_model", {})).validate(),
-        ready(session),
-    )
+    settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
+    lm = ready(session)
     votes = len(judged.learnable(session))
     pairs, too_long = readable(lm, judged.learnable(session))
     voters, left_out = sift(pairs)
@@ -142,18 +140,15 @@ def cross_predict(
     answers: dict[str, dict[str, list[bool]]] = {}
     for model, own in data.items():
         mine = torch.tensor([fold_of[prompt] for prompt in own.prompts])
-        weights = own.weights * (
-            mine[None] != torch.arange(folds)[:, None]
-        )  # (folds, N): without each part of the prompts
+        # (folds, N): without each part of the prompts.
+        weights = own.weights * (mine[None] != torch.arange(folds)[:, None])
         heads = comparisons.solve_many(own.x, own.targets, weights, prior)  # (folds, k)
         answers[model] = {}
         for person, votes in data.items():
             place = torch.tensor([fold_of[prompt] for prompt in votes.prompts])
             margins = (votes.x * heads[place]).sum(1)
-            decided = votes.targets != 0.5
-            answers[model][person] = (torch.where(votes.targets > 0.5, margins, -margins) > 0)[
-                decided
-            ].tolist()
+            right = torch.where(votes.targets > 0.5, margins, -margins) > 0
+            answers[model][person] = right[votes.targets != 0.5].tolist()
     return answers
 
 
@@ -161,11 +156,9 @@ def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
     """How much better ``who`` is served by a model of their own than by the majority's, vote by
     vote, with a sentence.
     """
-    both, mine, theirs = (
-        sum(x and y for x, y in zip(own, majority)),
-        sum(x and not y for x, y in zip(own, majority)),
-        sum(y and not x for x, y in zip(own, majority)),
-    )
+    both = sum(x and y for x, y in zip(own, majority))
+    mine = sum(x and not y for x, y in zip(own, majority))
+    theirs = sum(y and not x for x, y in zip(own, majority))
     low, high = paired_difference_interval(both, mine, theirs, len(own) - both - mine - theirs)
     own_share, majority_share = sum(own) / len(own), sum(majority) / len(majority)
     if low > 0:

@@ -320,7 +320,7 @@ def fit(
         "heldout_accuracy" | None, "heldout_low", "heldout_high", "heldout_pairs", "gradient",
         "weights": []}; "floor" is 0, since ties are left out; loss and accuracies are those of all
         votes at the end of the epoch, read anew. With ``watch``, also "watched": their scores so
-        far, as in ``reward_kinds.train``.
+        far, as in ``kinds.train``.
 
     Raises:
         RewardModelError: nothing to learn from, in words.

@@ -2,13 +2,13 @@
 
 The instant head, and the fine-tuned language model.
 
-    for item in train("head" | "fine-tuned", lm, pairs, reference=..., settings=...):   Progress | a
-    record | last: a scorer
+    for item in train("head" | "fine-tuned", lm, pairs, reference=..., settings=...):
+        Progress | a record | last: a scorer
 
 Both yield records of the same shape ("iteration", "loss", "train_accuracy", "heldout_accuracy",
 ...) and end with a scorer of texts whose 0 and 1 are the mean and standard deviation over the same
-reference samples. Knows nothing about sessions: ``steps.fit_reward_model`` trains the session's
-head, with the same engine.
+reference samples. Knows nothing about sessions: ``loop.reward`` trains the session's head, with the
+same engine.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ are hidden checks.
 A hidden check is a pair that was judged before, its sides swapped (does one say the same again?),
 or a gold item, a pair with a reference answer (does one read the brief as its author meant it?).
 Checks look like any other pair, so what the page says about them before the answer is true of every
-pair drawn by lot. Reads what ``asking`` has prepared; imports no torch, so that a key press waits
-for nothing. Knows nothing about pages.
+pair drawn by lot. Reads what ``loop.next_question`` has prepared; imports no torch, so that a key
+press waits for nothing. Knows nothing about pages.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def pairs_as_given(session: Session) -> list[Pair]:
 
 def circles(session: Session) -> list[dict]:
     """Where the learner's own judgements, as they stand now, contradict each other:
-    ``labeller.reconsider``'s rows and "rankings", the ids to look at again.
+    ``labeller_mirror.reconsider``'s rows and "rankings", the ids to look at again.
     """
     told = [
         (pair, ranking.id)
@@ -244,8 +244,8 @@ def _add(session: Session, check: str, prompt: str, texts: list[str], shown: lis
 
 
 def stale(session: Session, after: int = 5) -> bool:
-    """Should ``asking.prepare`` run (again): another reward model, ``after`` new comparisons, or
-    sets that were not read yet?
+    """Should ``next_question.prepare`` run (again): another reward model, ``after`` new comparisons,
+    or sets that were not read yet?
     """
     if not session.learned.head:
         return False
