@@ -200,7 +200,9 @@ def roll_back(session: Session, number: int, name: str = "") -> str:
         history = session.history
         if not 0 <= number <= len(history.rounds):
             raise InputError(f"There is no finished round {number} to roll back to.")
-        if not kept(session, number):
+        row = history.rounds[number - 1] if number else {}
+        whole = weights.is_whole(session, row.get("weights"))
+        if number and not whole and not (number == len(history.rounds) and history.start):
             raise InputError(
                 f"The weights of round {number} are no longer kept. Roll back to another round, or"
                 " to round 0, the original model."
@@ -208,8 +210,7 @@ def roll_back(session: Session, number: int, name: str = "") -> str:
         left = ""
         if len(history.rounds) > number or session.tuned.steps_done:
             left = _keep_branch(session, name, number)
-        row = history.rounds[number - 1] if number else {}
-        if weights.is_kept(session, row.get("weights")):
+        if whole:
             history.start = row["weights"]
             _use_reward_model(session, row.get("head"), row.get("reward_summary") or {})
         elif not number:
@@ -222,7 +223,7 @@ def roll_back(session: Session, number: int, name: str = "") -> str:
 def _use_reward_model(session: Session, head: str | None, told: dict) -> None:
     """Go on with a reward model of before, where it is kept."""
     part = session.learned
-    if not head or not weights.is_kept(session, head):
+    if not head or not weights.is_whole(session, head):
         return
     same = told.get("fit") == part.summary.get("fit")
     part.head, part.summary = head, dict(told)
@@ -271,7 +272,7 @@ def return_to(session: Session, name: str) -> str:
         if branch is None:
             raise InputError("That branch is no longer kept.")
         needed = [one for one in (branch["weights"], branch["start"]) if one]
-        if not all(weights.is_kept(session, one) for one in needed):
+        if not all(weights.is_whole(session, one) for one in needed):
             raise InputError(
                 "The weights of that branch are no longer kept, so there is nothing to return to."
             )

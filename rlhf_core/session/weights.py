@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from rlhf_core.common.errors import BundleError
 from rlhf_core.session.state import Session
@@ -88,6 +88,19 @@ def is_kept(session: Session, name: str) -> bool:
     place = place_of(session, name)
     bundled = name in session.on_disk.values()
     return name in session.held or bundled or bool(place and place.is_file())
+
+
+def is_whole(session: Session, name: str) -> bool:
+    """Whether the tensors of ``name`` can be had: kept, and not in a file that is damaged."""
+    if not is_kept(session, name):
+        return False
+    if name in session.held or name in session.on_disk.values():
+        return True
+    try:
+        with safe_open(place_of(session, name), framework="numpy"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def tensors(session: Session, name: str) -> dict | None:

@@ -10,13 +10,15 @@ from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
+from rlhf_core.judging import briefs
+from rlhf_core.loop import workbench
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
-from rlhf_core.session import asked, rounds, saving
+from rlhf_core.session import asked, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 
 
-def weights(number: float) -> dict:
+def tensors(number: float) -> dict:
     return {"wte.weight": torch.full((3, 2), float(number))}
 
 
@@ -32,10 +34,8 @@ def reward_model(number: float) -> RewardModel:
 
 def train(session: Session, number: float, steps: int = 2) -> None:
     """Stand for a round's work: reward model and policy ``number``."""
-    session.learned.head, session.learned.summary = (
-        reward_model(number),
-        {"fit": int(number), "heldout_accuracy": 0.8, "examples": ["long"]},
-    )
+    session.learned.head = workbench.put(session, reward_model(number).tensors())
+    session.learned.summary = {"fit": int(number), "heldout_accuracy": 0.8, "examples": ["long"]}
     row = {"reward_std": 1.0, "entropy": 1.0, "reward_model": int(number)}
     session.tuned.metrics = [
         row | {"step": step, "reward_mean": 0.1 * step * number, "kl_to_reference": 1.0 * step}
@@ -52,10 +52,8 @@ def train(session: Session, number: float, steps: int = 2) -> None:
         for step in range(steps + 1)
         for i in range(16)
     ]
-    session.tuned.weights, session.tuned.log = (
-        weights(number),
-        [{"step": 0, "settings": {}, "fit": int(number), "prompts": []}],
-    )
+    session.tuned.weights = workbench.put(session, tensors(number))
+    session.tuned.log = [{"step": 0, "settings": {}, "fit": int(number), "prompts": []}]
     session.tuned.evaluation = {
         "win_rate": 0.5 + 0.1 * number,
         "interval": [0.4, 0.9],
@@ -81,13 +79,41 @@ def pairs(rate: float, prompts: int = 20, each: int = 10) -> list[dict]:
 
 @pytest.fixture(params=["on disk", "in memory"])
 def session(request, tmp_path) -> Session:
-    return Session(directory=tmp_path / "run" if request.param == "on disk" else None)
+    return on_disk(tmp_path) if request.param == "on disk" else Session()
 
 
-def of(found) -> tuple[float, float | None]:
-    """Which policy and reward model these are."""
-    policy, reward = found
-    return policy["wte.weight"][0, 0].item(), reward["weights"][0].item() if reward else None
+def on_disk(tmp_path) -> Session:
+    """Saved with every change, as the app's sessions are."""
+    session = Session(directory=tmp_path / "run")
+    session.store = saving.Folder()
+    return session
+
+
+def reopened(tmp_path) -> Session:
+    session = saving.load(tmp_path / "run")
+    session.store = saving.Folder()
+    return session
+
+
+def number_of(found: dict | None, key: str) -> float | None:
+    return found and found[key].flatten()[0].item()
+
+
+def of(session: Session, row: dict) -> tuple[float | None, float | None]:
+    """Which policy and reward model a round's row names."""
+    policy, head = (weights.tensors(session, name) for name in weights.names_of(row))
+    return number_of(policy, "wte.weight"), number_of(head, "weights")
+
+
+def now(session: Session) -> tuple[float | None, float | None, float | None]:
+    """Which policy, start of the round and reward model are at work."""
+    policy = weights.tensors(session, session.tuned.weights)
+    start, head = workbench.start_of(session), workbench.head_of(session)
+    return (
+        number_of(policy, "wte.weight"),
+        number_of(start, "wte.weight"),
+        head and head.weights[0].item(),
+    )
 
 
 def three_rounds(session: Session) -> Session:
@@ -100,10 +126,11 @@ def three_rounds(session: Session) -> Session:
 
 def test_each_round_keeps_its_model_reward_model_and_verdict(session):
     three_rounds(session)
-    assert [of(rounds.take_out(session, row["file"])) for row in session.history.rounds] == [
-        (1.0, 1.0),
-        (2.0, 2.0),
-    ]
+    earlier = set(weights.names_of(session.history.rounds[0]))
+    assert not earlier & set(session.held) or session.directory is None, (
+        "earlier rounds are in memory only where there is no folder"
+    )
+    assert [of(session, row) for row in session.history.rounds] == [(1.0, 1.0), (2.0, 2.0)]
     assert [row["verdict"]["sentence"] for row in session.history.rounds] == [
         "Verdict 1.",
         "Verdict 2.",
@@ -114,9 +141,6 @@ def test_each_round_keeps_its_model_reward_model_and_verdict(session):
     ]
     low, high = session.history.rounds[0]["reward_interval"]
     assert (low + high) / 2 == pytest.approx(0.2) and (high - low) / 2 == pytest.approx(1.96 / 4)
-    assert session.held == {} or session.directory is None, (
-        "in memory only where there is no folder"
-    )
 
 
 def test_going_back_brings_model_and_reward_model_and_keeps_what_came_after(session):
@@ -127,85 +151,55 @@ def test_going_back_brings_model_and_reward_model_and_keeps_what_came_after(sess
         and len(session.history.rounds) == 1
         and session.tuned.metrics == []
     )
-    assert (
-        session.history.start["wte.weight"][0, 0] == 1
-        and session.learned.head.weights[0] == 1
-        and session.learned.summary["fit"] == 1
-    )
+    assert now(session) == (None, 1, 1) and session.learned.summary["fit"] == 1
     (branch,) = session.history.branches
     assert (branch["left_at"], branch["round"], len(branch["rounds"])) == (1, 3, 2)
 
     train(session, 5)
     assert rounds.return_to(session, "a strict taste") == "Round 2, 2 steps"
-    assert (
-        session.history.current_round == 3
-        and session.tuned.steps_done == 1
-        and session.tuned.weights["wte.weight"][0, 0] == 3
-    )
-    assert (
-        session.history.start["wte.weight"][0, 0] == 2
-        and session.learned.head.weights[0] == 3
-        and session.tuned.evaluation["sentence"] == "Verdict 3."
-    )
-    assert [of(rounds.take_out(session, row["file"])) for row in session.history.rounds] == [
-        (1.0, 1.0),
-        (2.0, 2.0),
-    ]
+    assert session.history.current_round == 3 and session.tuned.steps_done == 1
+    assert now(session) == (3, 2, 3) and session.tuned.evaluation["sentence"] == "Verdict 3."
+    assert [of(session, row) for row in session.history.rounds] == [(1.0, 1.0), (2.0, 2.0)]
     assert [branch["name"] for branch in session.history.branches] == ["Round 2, 2 steps"]
 
     rounds.return_to(session, "Round 2, 2 steps")
-    assert (
-        session.tuned.weights["wte.weight"][0, 0] == 5
-        and session.history.start["wte.weight"][0, 0] == 1
-        and session.history.current_round == 2
-    )
+    assert now(session) == (5, 1, 5) and session.history.current_round == 2
 
 
 def test_back_to_the_original_keeps_the_reward_model_and_a_branch(session):
     three_rounds(session)
     rounds.roll_back(session, 0)
-    assert (
-        session.history.start is None
-        and session.history.current_round == 1
-        and session.learned.head.weights[0] == 3
-    )
+    assert now(session) == (None, None, 3) and session.history.current_round == 1
     rounds.return_to(session, session.history.branches[0]["name"])
-    assert (
-        session.tuned.weights["wte.weight"][0, 0] == 3
-        and len(session.history.rounds) == 2
-        and session.history.branches == []
-    ), "there was nothing to keep of the original"
+    assert now(session)[0] == 3
+    assert len(session.history.rounds) == 2 and session.history.branches == [], (
+        "there was nothing to keep of the original"
+    )
 
 
 def test_everything_is_there_after_a_restart(tmp_path):
-    session = three_rounds(Session(directory=tmp_path / "run"))
+    session = three_rounds(on_disk(tmp_path))
     rounds.roll_back(session, 1, "left")
     session.history.predictions = [
         {"kl": 1.0, "reward": 0.5, "winner": "tuned", "round": 2, "from": 0, "to": 5}
     ]
     saving.save(session)
-    again = saving.load(tmp_path / "run")
+    again = reopened(tmp_path)
     assert again.history.predictions == session.history.predictions
     assert [branch["name"] for branch in again.history.branches] == ["left"] and all(
         rounds.kept(again, number) for number in (0, 1)
     )
     rounds.return_to(again, "left")
-    assert (
-        again.history.current_round == 3
-        and again.tuned.weights["wte.weight"][0, 0] == 3
-        and again.learned.head.weights[0] == 3
-    )
-    third = saving.load(tmp_path / "run")
+    assert again.history.current_round == 3 and now(again) == (3, 2, 3)
+    third = reopened(tmp_path)
     assert read_bundle(third.directory)["tensors"]["policy"]["wte.weight"][0, 0] == 3
     rounds.roll_back(third, 1)
-    assert third.history.start["wte.weight"][0, 0] == 1, (
-        "weights of a round before the last survive a restart"
-    )
+    assert now(third)[1] == 1, "weights of a round before the last survive a restart"
     assert read_bundle(third.directory)["tensors"]["round_start"]["wte.weight"][0, 0] == 1
 
 
 def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path):
-    session = Session(directory=tmp_path / "run")
+    session = on_disk(tmp_path)
     train(session, 1)
     rounds.start_next(session)
     session.history.rounds = [
@@ -225,10 +219,10 @@ def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path
 
 
 def test_weights_that_are_gone_are_refused_in_words_and_nothing_is_lost(tmp_path):
-    session = three_rounds(Session(directory=tmp_path / "run"))
-    (tmp_path / "run" / "rounds" / f"{session.history.rounds[0]['file']}.safetensors").write_bytes(
-        b"damaged"
-    )
+    session = three_rounds(on_disk(tmp_path))
+    place = weights.place_of(session, session.history.rounds[0]["weights"])
+    assert place.parent == tmp_path / "run" / "rounds"
+    place.write_bytes(b"damaged")
     with pytest.raises(InputError, match="weights of round 1 are no longer kept"):
         rounds.roll_back(session, 1)
     rounds.roll_back(session, 2, "left")
@@ -256,7 +250,8 @@ def test_branches_are_bounded_and_their_files_go_with_them(session):
         if session.directory is None
         else {path.stem for path in (session.directory / "rounds").iterdir()}
     )
-    assert len(kept) == 2 + rounds.MOST_BRANCHES, "two rounds, and each branch's unfinished one"
+    of_policies = 2 + rounds.MOST_BRANCHES  # two rounds, and each branch's unfinished one
+    assert len(kept) == 2 * of_policies, "each with its reward model"
     rounds.forget_branch(session, names[0])
     assert len(session.history.branches) == rounds.MOST_BRANCHES - 1
 
@@ -264,7 +259,7 @@ def test_branches_are_bounded_and_their_files_go_with_them(session):
 def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
     tmp_path, monkeypatch
 ):
-    session = three_rounds(Session(directory=tmp_path / "run"))
+    session = three_rounds(on_disk(tmp_path))
     rounds.roll_back(session, 2, "left")
     size = next((tmp_path / "run" / "rounds").iterdir()).stat().st_size
     monkeypatch.setattr(rounds, "MOST_BYTES", size + size // 2)
@@ -277,11 +272,12 @@ def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
 
 
 def test_names_from_a_file_reach_nothing_outside(tmp_path):
-    session = three_rounds(Session(directory=tmp_path / "run"))
-    inside = tmp_path / "run" / "rounds" / f"{session.history.rounds[0]['file']}.safetensors"
+    session = three_rounds(on_disk(tmp_path))
+    inside = weights.place_of(session, session.history.rounds[0]["weights"])
     (tmp_path / "run" / "outside.safetensors").write_bytes(inside.read_bytes())
-    for name in ("../outside", "outside", "", None, 5, ["x"]):
-        assert not rounds.is_kept(session, name) and rounds.take_out(session, name) is None
+    for name in ("../outside", "outside", "", None, 5, ["x"], "../outside.policy"):
+        assert not weights.is_kept(session, name) and weights.tensors(session, name) is None
+        assert weights.place_of(session, name) is None
     rounds.roll_back(session, 1, "left")
     assert (
         rounds.readable(
@@ -297,7 +293,7 @@ def test_names_from_a_file_reach_nothing_outside(tmp_path):
 
 
 def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
-    session = Session(directory=tmp_path / "run")
+    session = on_disk(tmp_path)
     train(session, 1)
 
     def full(*_, **__):
@@ -305,9 +301,8 @@ def test_a_full_disk_keeps_the_weights_in_memory(tmp_path, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     rounds.start_next(session)
-    assert len(session.held) == 1 and of(
-        rounds.take_out(session, session.history.rounds[0]["file"])
-    ) == (1.0, 1.0)
+    (row,) = session.history.rounds
+    assert set(weights.names_of(row)) == set(session.held) and of(session, row) == (1.0, 1.0)
 
 
 def test_a_name_is_text_and_never_too_long(session):
@@ -318,8 +313,6 @@ def test_a_name_is_text_and_never_too_long(session):
 
 
 def test_another_brief_forgets_branches_too(session):
-    from rlhf_core.judging import briefs
-
     three_rounds(session)
     rounds.roll_back(session, 1)
     asked.set_brief(session, briefs.PRESETS["meme-bot"])
