@@ -16,7 +16,7 @@ WAITING = "brief_waiting"  # the brief that was picked, until the question is an
 def goes(session: Session) -> list[str]:
     """What was made under the present brief and would be put away, in words."""
     steps, rounds = session.tuned.steps_done, len(session.history.rounds)
-    found = ["the reward model"] * (session.learned.head)
+    found = ["the reward model"] * bool(session.learned.head)
     found += [f"the model that {steps} PPO step{'s' * (steps > 1)} tuned"] * (steps > 0)
     return found + [f"{rounds} earlier round{'s' * (rounds > 1)}"] * (rounds > 0)
 
@@ -35,7 +35,7 @@ def pick(session: Session, slug: str | None) -> None:
 def _change(session: Session, slug: str) -> None:
     st.session_state.pop(WAITING, None)
     state.stop_all()  # whatever runs was meant for the old brief
-    asked.set_brief(session, session.brief_called(slug))
+    asked.set_brief(session, asked.brief_called(session, slug))
 
 
 def _stay(session: Session, widget: str) -> None:

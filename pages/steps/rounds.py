@@ -16,8 +16,8 @@ session = state.session()
 
 
 def attempt(action, *args, done: str, kept: str = "") -> None:
-    """Run a session's action; its refusal, in words, or ``done`` is shown on the next run. ``kept``
-    follows with the name of the branch that it left, if any.
+    """Run a command on the session; its refusal, in words, or ``done`` is shown on the next run.
+    ``kept`` follows with the name of the branch that it left, if any.
     """
     try:
         left = action(*args)
@@ -29,7 +29,8 @@ def attempt(action, *args, done: str, kept: str = "") -> None:
 
 def go_back(number: int) -> None:
     attempt(
-        session.roll_back,
+        rounds.roll_back,
+        session,
         number,
         st.session_state.get(f"branch_name_{number}", ""),
         done=f"Back at the end of round {number}." if number else "Back at the original model.",
@@ -39,7 +40,8 @@ def go_back(number: int) -> None:
 
 def return_to(name: str) -> None:
     attempt(
-        session.return_to,
+        rounds.return_to,
+        session,
         name,
         done=f"Back on the branch “{name}”.",
         kept="Where you were is kept as “{}”.",
@@ -47,7 +49,7 @@ def return_to(name: str) -> None:
 
 
 def forget(name: str) -> None:
-    attempt(session.forget_branch, name, done=f"The branch “{name}” is deleted.")
+    attempt(rounds.forget_branch, session, name, done=f"The branch “{name}” is deleted.")
 
 
 def one_round(row: dict) -> None:
@@ -230,7 +232,7 @@ if not tuned:
     )
     with st.container(horizontal=True):
         for page, label in (("rank", "Rank"), ("reward_model", "Reward model"), ("ppo", "PPO")):
-            st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
+            st.page_link(f"pages/steps/{page}.py", label=label, icon=":material/arrow_forward:")
 st.button(
     f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",
@@ -238,7 +240,7 @@ st.button(
     icon=":material/restart_alt:",
     disabled=busy or not tuned,
     on_click=attempt,
-    args=(session.start_next_round,),
+    args=(rounds.start_next, session),
     kwargs={"done": "A new round: now rank what the tuned model writes."},
 )
 if busy:
