@@ -10,7 +10,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import state, text, whiteboard
-from ui.labs import answer_card
+from ui.labs import answer_card, menu
 from ui.ranking import card
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
@@ -46,42 +46,7 @@ page = st.navigation(
             ),
             st.Page("pages/steps/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
-        "Labs": [
-            st.Page("pages/labs/goodhart.py", title="Goodhart", icon=":material/show_chart:"),
-            st.Page(
-                "pages/labs/algorithms.py",
-                title="Algorithms side by side",
-                icon=":material/stacked_line_chart:",
-            ),
-            st.Page("pages/labs/context_flip.py", title="Context flip", icon=":material/flip:"),
-            st.Page(
-                "pages/labs/what_it_learned.py",
-                title="What did it learn?",
-                icon=":material/manage_search:",
-            ),
-            st.Page(
-                "pages/labs/trust_it.py", title="Can you trust it?", icon=":material/verified:"
-            ),
-            st.Page("pages/labs/flip_a_vote.py", title="Flip a vote", icon=":material/swap_horiz:"),
-            st.Page(
-                "pages/labs/hack_reward_model.py",
-                title="Hack the reward model",
-                icon=":material/bug_report:",
-            ),
-            st.Page(
-                "pages/labs/instructions_matter.py",
-                title="Instructions matter",
-                icon=":material/menu_book:",
-            ),
-            st.Page(
-                "pages/labs/speed_accuracy.py", title="Speed and accuracy", icon=":material/timer:"
-            ),
-            st.Page(
-                "pages/labs/whose_preferences.py",
-                title="Whose preferences?",
-                icon=":material/groups:",
-            ),
-        ],
+        "Labs": menu.pages(),
         "Share": [
             st.Page(
                 "pages/share/import_export.py",

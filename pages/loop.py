@@ -12,7 +12,9 @@ import streamlit as st
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked, judged
-from ui import brief_choice, monitor, state, text, whiteboard
+from ui import brief_choice, charts, monitor, state, text, whiteboard
+from ui.charts import ppo as charts_ppo
+from ui.labs import menu
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "assets" / "example.json"
 COMPARISONS, STEPS = 30, 15  # what "Run it once for me" does; about a minute on two cores
@@ -26,20 +28,6 @@ STAGES = {  # stage of a run_once record -> (box that lights up, what is going o
     "ppo": ("ppo", "PPO nudges the model towards higher scores; the frozen copy pulls back."),
     "evaluate": ("before_after", "Both models answer prompts that nobody trained on."),
 }
-
-
-LABS = (
-    ("pages/labs/goodhart.py", "Goodhart", "show_chart"),
-    ("pages/labs/context_flip.py", "Context flip", "flip"),
-    ("pages/labs/algorithms.py", "Algorithms side by side", "stacked_line_chart"),
-    ("pages/labs/instructions_matter.py", "Instructions matter", "menu_book"),
-    ("pages/labs/speed_accuracy.py", "Speed and accuracy", "timer"),
-    ("pages/labs/whose_preferences.py", "Whose preferences?", "groups"),
-    ("pages/labs/what_it_learned.py", "What did it learn?", "manage_search"),
-    ("pages/labs/trust_it.py", "Can you trust it?", "verified"),
-    ("pages/labs/flip_a_vote.py", "Flip a vote", "swap_horiz"),
-    ("pages/labs/hack_reward_model.py", "Hack the reward model", "bug_report"),
-)
 
 session = state.session()
 
@@ -75,9 +63,6 @@ def before_and_after(pairs: list[dict], key: str, limit: int = 4) -> None:
 
 def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
     """Reward and drift, side by side."""
-    from ui import charts  # plotly: only when there is something to draw
-    from ui.charts import ppo as charts_ppo
-
     for column, name in zip(st.columns(2), ("reward", "kl_to_reference"), strict=True):
         with column:
             charts.draw(getattr(charts_ppo, name)(metrics, steps), key=f"{key}_{name}")
@@ -244,8 +229,8 @@ if running:
 elif session.tuned.evaluation:
     st.header("What changed", anchor=False)
     st.caption(
-        f"Your session, round {session.history.current_round}."
-        f" Judged by: {text.plain(judged.rater(session))}."
+        f"Your session, round {session.history.current_round}. Judged by:"
+        f" {text.plain(judged.rater(session))}."
     )
     verdict(session.tuned.evaluation, judged.rater(session))
     before_and_after(session.tuned.evaluation.get("pairs", []), "session")
@@ -295,5 +280,4 @@ else:
 if not running:
     st.header("Labs: one claim each, and you make it happen", anchor=False)
     with st.container(horizontal=True, key="labs"):
-        for page, label, icon in LABS:
-            st.page_link(page, label=label, icon=f":material/{icon}:")
+        menu.links()

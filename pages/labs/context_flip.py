@@ -13,7 +13,6 @@ from ui import charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
 
 ASKED = settings.ContextFlipSettings()
-LABEL = "Context flip"
 
 session = state.session()
 

@@ -97,7 +97,7 @@ def how_much(curve: dict) -> None:
 def unsure() -> None:
     """Any texts, with both kinds of doubt and the conservative score."""
     offered = tools.prompts(session)
-    first = next((prompt for prompt in offered if tools.judged(session, prompt)), offered[0])
+    first = next((prompt for prompt in offered if tools.outputs_of(session, prompt)), offered[0])
     prompt = st.session_state.get("unsure_prompt", first)
     prompt = prompt if prompt in offered else first
     st.selectbox(
@@ -109,7 +109,7 @@ def unsure() -> None:
         args=("unsure_prompt",),
     )
     st.session_state.setdefault(
-        "unsure_texts", "\n".join([*tools.judged(session, prompt)[:2], "zxq vrrp blort wug"])
+        "unsure_texts", "\n".join([*tools.outputs_of(session, prompt)[:2], "zxq vrrp blort wug"])
     )
     st.session_state["unsure_texts_widget"] = st.session_state["unsure_texts"]
     st.text_area(

@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.typed import check_prompt
 from ui import charts, state, text
-from ui.labs import tools
+from ui.labs import menu, tools
 
 MOST_TEXT = 2_000  # characters of a text to explain
 SURFACE = {
@@ -38,10 +38,10 @@ def keep_text() -> None:
 def ask() -> tuple[str, str]:
     """The prompt and the text to look into."""
     offered = tools.prompts(session)
-    first = next((prompt for prompt in offered if tools.judged(session, prompt)), offered[0])
+    first = next((prompt for prompt in offered if tools.outputs_of(session, prompt)), offered[0])
     prompt = st.session_state.get("explain_prompt", first)
     prompt = prompt if prompt in offered else first
-    outputs = tools.judged(session, prompt)
+    outputs = tools.outputs_of(session, prompt)
     st.session_state.setdefault("explain_text", outputs[0] if outputs else "a small animal.")
     st.session_state["explain_text_widget"] = st.session_state["explain_text"]
     left, right = st.columns(2)
@@ -131,9 +131,7 @@ def by_votes(found: dict) -> None:
         "The number is what the score would lose without that one comparison; each was refitted"
         " without it."
     )
-    st.page_link(
-        "pages/labs/flip_a_vote.py", label="Turn one of them round", icon=":material/swap_horiz:"
-    )
+    menu.link("flip_a_vote", "Turn one of them round")
 
 
 def nearest(rows: list[dict], typical: float) -> None:

@@ -11,6 +11,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.session import asked
 from ui import brief_choice, state, text
+from ui.ranking import judgements
 
 PLACEHOLDERS = {
     "title": "for example: Bedtime stories",
@@ -210,8 +211,6 @@ older = [
     and ranking.brief_version != session.asked.brief.version
 ]
 if older:
-    from ui.ranking import judgements
-
     judgements.older_versions(session, older)
 with st.container(horizontal=True):
     if st.button(

@@ -12,6 +12,7 @@ from rlhf_core.common.knob import describe
 from rlhf_core.session import judged
 from ui import charts, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
+from ui.labs import menu
 from ui.reward_model import curves, fine_tuned, verdict
 
 FEATURES = next(row for row in describe(settings.RewardModelSettings) if row["name"] == "features")
@@ -187,18 +188,9 @@ elif session.learned.head and not busy:
         charts.draw(charts_outputs.scores(session.learned.summary["examples"]), key="scores")
     curves.draw(session.learned.fit_records)
     with st.container(horizontal=True, key="fit_labs"):
-        st.page_link(
-            "pages/labs/trust_it.py", label="Can you trust it?", icon=":material/verified:"
-        )
-        st.page_link(
-            "pages/labs/what_it_learned.py",
-            label="What did it learn?",
-            icon=":material/manage_search:",
-        )
-        st.page_link("pages/labs/flip_a_vote.py", label="Flip a vote", icon=":material/swap_horiz:")
-        st.page_link(
-            "pages/labs/hack_reward_model.py", label="Hack it", icon=":material/bug_report:"
-        )
+        for lab in ("trust_it", "what_it_learned", "flip_a_vote"):
+            menu.link(lab)
+        menu.link("hack_reward_model", "Hack it")
     with st.container(horizontal=True, key="fit_next"):
         st.button(
             "Watch it learn again",

@@ -16,8 +16,8 @@ session = state.session()
 
 
 def attempt(action, *args, done: str, kept: str = "") -> None:
-    """Run a session's action; its refusal, in words, or ``done`` is shown on the next run. ``kept``
-    follows with the name of the branch that it left, if any.
+    """Run a command on the session; its refusal, in words, or ``done`` is shown on the next run.
+    ``kept`` follows with the name of the branch that it left, if any.
     """
     try:
         left = action(*args)

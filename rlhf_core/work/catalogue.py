@@ -51,7 +51,7 @@ JOBS = {
     # the labs
     "goodhart": Job("labs.goodhart:run", "Goodhart lab", long=True, told=True),
     "algorithms": Job("labs.side_by_side:run", "Algorithms side by side", long=True, told=True),
-    "context_flip": Job("labs.context_flip:run", "Context flip lab", long=True, told=True),
+    "context_flip": Job("labs.context_flip:run", "Context flip", long=True, told=True),
     "flip_own": Job("labs.context_flip:score_own", "Scoring your sentence"),
     "instructions_pairs": Job("labs.instructions_models:write_pairs", "Writing the twelve pairs"),
     "instructions_models": Job(
@@ -68,7 +68,9 @@ JOBS = {
     "hack_race": Job("labs.hacking_game:race", "The model writes 64 answers"),
     "hack_search": Job("labs.hacking_game:search", "A search tries to fool it"),
     "hack_again": Job(
-        "labs.hacking_game:score_again", "Scoring the board again", slot="hack_search"
+        "labs.hacking_game:score_again",
+        "Scoring the board by your votes as they are now",
+        slot="hack_search",
     ),
     "hack_teach": Job("labs.hacking_game:reject_exploits", "Training it to reject them", told=True),
     # the process

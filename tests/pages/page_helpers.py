@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
-from rlhf_core.work import jobs
+from rlhf_core.work import jobs, running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
@@ -21,8 +21,8 @@ WORDS += ("success",)
 # In a process of its own: open the pages named in its arguments, and say whether torch came along.
 WITHOUT_TORCH = """
 import sys
-from rlhf_core.work import jobs
-still = jobs.JobQueue(threaded=False)
+from rlhf_core.work import jobs, running
+still = jobs.JobQueue(running.begin, threaded=False)
 jobs.queue = lambda: still
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
@@ -36,7 +36,7 @@ for name in ("torch", "transformers", "krippendorff"):
 
 def still_queue(monkeypatch) -> jobs.JobQueue:
     """The process's queue, replaced by one that only moves when ``finish`` is called."""
-    still = jobs.JobQueue(threaded=False)
+    still = jobs.JobQueue(running.begin, threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     return still
 

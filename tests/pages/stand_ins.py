@@ -4,17 +4,18 @@ made-up numbers and texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import torch
 from page_helpers import EVIL, still_queue
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.loop import reward, tuning
-from rlhf_core.session import registry
+from rlhf_core.loop import tuning, workbench
+from rlhf_core.session import judged, registry
 from rlhf_core.session.state import Session
-from rlhf_core.work import jobs
+from rlhf_core.work import catalogue, jobs
 from ui import state
 
 FACT, MEME, OTHER = " a marsupial.", " a great character for memes.", " a small animal."
@@ -27,43 +28,45 @@ class TrainingDivergedHere(RuntimeError):
 TrainingDivergedHere.__module__ = "rlhf_core.algorithms.ppo"
 
 
-class StandInReward:
-    """A reward model with nothing to keep."""
+def stand_in(monkeypatch, **fakes: Callable[..., Iterator]) -> None:
+    """From now on the job called by the name of an argument is that function; the other jobs stay
+    what they are.
+    """
+    real = catalogue.function_of
+    monkeypatch.setattr(catalogue, "function_of", lambda name: fakes.get(name) or real(name))
 
-    def tensors(self) -> dict:
-        return {}
+
+def weights(session: Session, number: int) -> str:
+    """The name of made-up tensors that the session keeps; other ones for another number."""
+    return workbench.put(session, {"stand-in": torch.tensor([number])})
 
 
-def fake_fit(self: Session, settings=None) -> Iterator:
-    self.settings = {**self.settings, "reward_model": vars(settings)}
+def fake_fit(session: Session, settings: RewardModelSettings) -> Iterator:
+    session.begin("reward_model", vars(settings))
     yield Progress("sampling the original", 1, 2)
-    self.fit_records = []
+    part, count = session.learned, len(judged.pairs(session))
+    part.fit_records = []
     for number in (1, 2):
         examples = [
             {"prompt": "An opossum is", "text": text, "before": 0.0, "after": score * number}
             for text, score in ((MEME, -0.5), (FACT, 0.5))
         ]
-        heldout = {
+        record = {
+            "iteration": number,
+            "loss": 0.6 / number,
+            "train_accuracy": 0.9,
             "heldout_accuracy": 0.75,
             "heldout_low": 0.5,
             "heldout_high": 0.9,
             "heldout_pairs": 12,
+            "examples": examples,
         }
-        self.fit_records = [
-            *self.fit_records,
-            {
-                "iteration": number,
-                "loss": 0.6 / number,
-                "train_accuracy": 0.9,
-                **heldout,
-                "examples": examples,
-            },
-        ]
-        yield self.fit_records[-1]
-    self.reward_model = StandInReward()
-    self.reward_summary = {
-        "pairs": len(self.pairs),
-        "pairs_used": len(self.pairs),
+        part.fit_records = [*part.fit_records, record]
+        yield record
+    part.head = weights(session, -1)
+    part.summary = {
+        "pairs": count,
+        "pairs_used": count,
         "train_accuracy": 0.9,
         "heldout_accuracy": 0.75,
         "heldout_interval": [0.5, 0.9],
@@ -101,7 +104,7 @@ def add_step(session: Session, settings: PPOSettings) -> dict:
         [*session.tuned.samples, sample],
         None,
     )
-    session.tuned.weights = {"stand-in": step} if step else None
+    session.tuned.weights = weights(session, step) if step else ""
     return row
 
 
@@ -109,25 +112,22 @@ def number_word(step: int) -> str:
     return ("zero", "one", "two", "three", "four", "five")[step]
 
 
-def fake_ppo(self: Session, settings=None) -> Iterator:
-    # As steps.ppo does.
-    self.settings = {
-        **{name: values for name, values in self.settings.items() if name != "ppo_next"},
-        "ppo": vars(settings),
-    }
-    for _ in range(settings.steps + (0 if self.metrics else 1)):
+def fake_ppo(session: Session, settings: PPOSettings | None = None) -> Iterator:
+    settings, part = settings or tuning.chosen(session), session.tuned
+    session.begin("ppo", vars(settings.validate()))
+    for _ in range(settings.steps + (0 if part.metrics else 1)):
         yield Progress("write", 1, 2)
-        if settings.learning_rate >= 0.03 and self.steps_done == 1:
+        if settings.learning_rate >= 0.03 and part.steps_done == 1:
             raise TrainingDivergedHere(
                 "Training broke in step 2: The loss is no longer a finite number. The model of step"
                 " 1 is kept. Try a smaller learning rate."
             )
-        yield add_step(self, settings)
+        yield add_step(session, settings)
 
 
-def fake_evaluate(self: Session, count: int = 120, seed: int = 1) -> Iterator:
+def fake_evaluate(session: Session, count: int = 120, seed: int = 1) -> Iterator:
     yield Progress("writing, before", 1, 2)
-    self.evaluation = evaluation(self.steps_done > 1)
+    session.tuned.evaluation = evaluation(session.tuned.steps_done > 1)
     yield {"kind": "evaluation"}
 
 
@@ -165,7 +165,7 @@ def evaluation(changed: bool) -> dict:
     }
 
 
-def fake_compare(self: Session, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
+def fake_compare(session: Session, prompt: str, seed: int = 0, samples: int = 3) -> Iterator:
     yield {
         "kind": "compare",
         "prompt": prompt,
@@ -181,26 +181,20 @@ def engine(monkeypatch) -> jobs.JobQueue:
     """A queue that only moves when a test advances it, and an engine of stand-ins."""
     still = still_queue(monkeypatch)
     monkeypatch.setattr(state, "warm_up", lambda: "")
-    for name, fake in (
-        ("fit_reward_model", fake_fit),
-        ("ppo", fake_ppo),
-        ("evaluate", fake_evaluate),
-        ("compare", fake_compare),
-    ):
-        monkeypatch.setattr(Session, name, fake)
+    stand_in(monkeypatch, fit=fake_fit, ppo=fake_ppo, evaluate=fake_evaluate, compare=fake_compare)
     return still
 
 
 def made(kind: str = "empty") -> Session:
-    """A session at a stage of the loop: empty, ranked, fitted or tuned."""
+    """A session at a stage of the loop: empty, ranked, fitted or tuned. Nobody saves it."""
     session = registry.create()
-    session.directory = None
+    session.directory = session.store = None
     if kind != "empty":
         rank(session, [[[0], [1]], [[1], [0]], [[0, 1]]])
     if kind in ("fitted", "tuned"):
-        list(reward.fit_reward_model(session, PPOSettings()))
+        list(fake_fit(session, RewardModelSettings()))
     if kind == "tuned":
-        list(tuning.ppo(session, PPOSettings(steps=2)))
+        list(fake_ppo(session, PPOSettings(steps=2)))
     return session
 
 
@@ -248,8 +242,8 @@ def add_set(
     return row
 
 
-def fake_generate(self: Session, prompt: str, sampling) -> Iterator[dict]:
-    """As ``Session.generate``, with canned answers."""
+def fake_generate(session: Session, prompt: str, sampling) -> Iterator[dict]:
+    """As the job "generate", with canned answers."""
     texts = [f" answer {number} <b>bold</b>" for number in range(sampling.candidates)]
     for count in (1, 2):
         yield {
@@ -260,14 +254,10 @@ def fake_generate(self: Session, prompt: str, sampling) -> Iterator[dict]:
     tokens = [
         [{"token": " <b>", "probability": 0.5, "alternatives": [[" <i>", 0.25]]}] for _ in texts
     ]
-    yield {"kind": "done", "set_id": add_set(self, texts, prompt, tokens)["id"]}
+    yield {"kind": "done", "set_id": add_set(session, texts, prompt, tokens)["id"]}
 
 
-def fake_pool(self: Session, count: int, candidates: int = 2) -> Iterator[dict]:
+def fake_pool(session: Session, count: int, candidates: int = 2) -> Iterator[dict]:
     for number in range(count):
-        yield {
-            "kind": "set",
-            "set_id": add_set(
-                self, [f" a{number}", f" b{number}", f" c{number}", f" d{number}"][:candidates]
-            )["id"],
-        }
+        texts = [f" {letter}{number}" for letter in "abcd"[:candidates]]
+        yield {"kind": "set", "set_id": add_set(session, texts)["id"]}

@@ -17,7 +17,7 @@ from page_helpers import (
     unescaped,
     words_of,
 )
-from stand_ins import add_set
+from stand_ins import add_set, stand_in
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
@@ -39,7 +39,7 @@ def queue(monkeypatch) -> jobs.JobQueue:
 @pytest.fixture(autouse=True)
 def still(queue, monkeypatch):
     """No model: what waits is what a test adds."""
-    monkeypatch.setattr(Session, "generate_pool", lambda self, count, candidates=2: iter(()))
+    stand_in(monkeypatch, pool=lambda session, count, candidates=2: iter(()))
 
 
 def fill(app, where: str, **fields) -> None:
@@ -357,14 +357,12 @@ def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_di
 ):
     asked = []
 
-    def pool(self, count, candidates=2):
+    def pool(session, count, candidates=2):
         asked.append(candidates)
-        yield {
-            "kind": "set",
-            "set_id": add_set(self, [f" {len(asked)}{name}" for name in "abcd"[:candidates]])["id"],
-        }
+        texts = [f" {len(asked)}{name}" for name in "abcd"[:candidates]]
+        yield {"kind": "set", "set_id": add_set(session, texts)["id"]}
 
-    monkeypatch.setattr(Session, "generate_pool", pool)
+    stand_in(monkeypatch, pool=pool)
     app = open_page("rank")
     queue.advance()  # under way, for pairs
     app.button_group(key="form_widget").set_value(4).run()

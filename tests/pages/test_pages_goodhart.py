@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from page_helpers import EVIL, again, finish, keys, open_page, press, said, still_queue
-from stand_ins import made
+from stand_ins import made, stand_in
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import GoodhartSettings
+from rlhf_core.common.settings import AlgorithmsSettings, GoodhartSettings
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
@@ -65,43 +65,33 @@ def found(brief: str = "Biology homework helper") -> dict:
     }
 
 
-def fake_goodhart(self: Session, settings) -> Iterator:
-    self.settings = {
-        **{name: values for name, values in self.settings.items() if name != "goodhart_next"},
-        "goodhart": vars(settings),
-    }
-    self.experiments = {**self.experiments, "goodhart": {**found(), "settings": vars(settings)}}
+def keep(session: Session, name: str, **values) -> None:
+    """Put values to what a lab has found."""
+    session.labs = {**session.labs, name: {**session.labs.get(name, {}), **values}}
+
+
+def fake_goodhart(session: Session, settings: GoodhartSettings) -> Iterator:
+    session.begin("goodhart", vars(settings))
+    keep(session, "goodhart", **found(), settings=vars(settings))
     yield {"kind": "pool"}
     how = "stopped"
     try:
         for run, rows in (("free", FREE), ("penalty", PENALTY)):
             for number in range(len(rows)):
                 yield Progress("measuring", number, 4)
-                now = self.experiments["goodhart"]
-                self.experiments = {
-                    **self.experiments,
-                    "goodhart": {
-                        **now,
-                        "points": {**now["points"], run: points(rows)[: number + 1]},
-                    },
-                }
+                so_far = session.labs["goodhart"]["points"]
+                keep(session, "goodhart", points={**so_far, run: points(rows)[: number + 1]})
                 yield {"kind": "point", "run": run}
         how = "done"
     finally:
-        self.experiments = {
-            **self.experiments,
-            "goodhart": {**self.experiments["goodhart"], "status": how},
-        }
+        keep(session, "goodhart", status=how)
 
 
-def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
+def fake_algorithms(session: Session, settings: AlgorithmsSettings, own: bool) -> Iterator:
     rows = {"ppo": points(PENALTY), "rloo": points(PENALTY), "dpo": points(FREE)}
-    self.experiments = {
-        **self.experiments,
-        "algorithms": {**found(), "settings": vars(settings), "own": own},
-    }
+    keep(session, "algorithms", **found(), settings=vars(settings), own=own)
     yield {"kind": "pool"}
-    self.experiments["algorithms"]["points"] = rows
+    keep(session, "algorithms", points=rows)
     yield {"kind": "point", "run": "dpo"}
 
 
@@ -109,8 +99,7 @@ def fake_algorithms(self: Session, settings, own: bool = False) -> Iterator:
 def queue(monkeypatch) -> jobs.JobQueue:
     still = still_queue(monkeypatch)
     monkeypatch.setattr(state, "warm_up", lambda: "")
-    monkeypatch.setattr(Session, "goodhart", fake_goodhart)
-    monkeypatch.setattr(Session, "algorithms", fake_algorithms)
+    stand_in(monkeypatch, goodhart=fake_goodhart, algorithms=fake_algorithms)
     return still
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from page_helpers import EVIL, again, alts, finish, keys, open_page, press, raw, said, still_queue
+from stand_ins import stand_in
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.judging.preferences import Pair, Ranking
@@ -35,7 +36,8 @@ def queue(monkeypatch) -> jobs.JobQueue:
 def made(votes: list[tuple[str, str, str, str]] = ()) -> Session:
     """A session with the votes (prompt, a, b, choice)."""
     session = registry.create()
-    session.directory, session.settings = None, dict(FEW)
+    session.directory = session.store = None
+    session.settings = dict(FEW)
     session.judged.imported = [Pair(*vote) for vote in votes]
     return session
 
@@ -316,9 +318,8 @@ def forged(session: Session, *, score: float) -> str:
         "why": "83% of its words were there before",
         "comparisons": 12,
     }
-    session.lab = {
-        "boards": {prompt: {"entries": [entry], "best": best, "before": None, "hole": None}}
-    }
+    board = {"entries": [entry], "best": best, "before": None, "hole": None}
+    hacking_board.keep_about_head(session, boards={prompt: board})
     return prompt
 
 
@@ -330,7 +331,7 @@ def test_an_exploit_is_celebrated_rejected_and_the_hole_measured(queue):
         "You broke it:" in said(app) and "EXPLOIT" in said(app) and "would still win" in said(app)
     )
     app = press(app, "hack_teach")
-    assert not session.judged.exploits and session.learned.head is None, (
+    assert not session.judged.exploits and not session.learned.head, (
         "the click only asks the worker"
     )
     finish(queue)
@@ -443,7 +444,7 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
     opened = saving.load(tmp_path / "run")
     assert (
         opened.judged.exploits == [pair, other]
-        and opened.lab == session.lab
+        and opened.labs == session.labs
         and opened.judged.imported == session.judged.imported
         and opened.judged.rankings == session.judged.rankings
     )
@@ -498,8 +499,9 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
         assert settings.epochs == 4
         for iteration in (1, 2):
             yield {**tuned(iteration), "examples": examples()}
-        session.lab = {
-            "fine_tuned": {
+        hacking_board.keep_about_head(
+            session,
+            fine_tuned={
                 "records": [tuned(1), tuned(2)],
                 "examples": examples(),
                 "agreement": 0.5,
@@ -510,14 +512,10 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
                 "head_accuracy": 1.0,
                 "seconds": 9.0,
                 "sentence": "It took 9 s. Too few to tell.",
-            }
-        }
+            },
+        )
 
-    monkeypatch.setattr(
-        tools,
-        "tool",
-        lambda session, name, *args, module: lambda: {"fine_tune": fake}[name](session, *args),
-    )
+    stand_in(monkeypatch, fine_tune=fake)
     app = open_page("reward_model", session)
     app.segmented_control(key="kind_widget").set_value("fine-tuned").run()
     words = said(app)

@@ -9,12 +9,12 @@ import dataclasses
 import numpy as np
 import pytest
 from page_helpers import EVIL, again, finish, open_page, press, said
-from stand_ins import StandInReward, add_step, engine, made
+from stand_ins import add_step, engine, fake_ppo, made, stand_in
 
 from rlhf_core.common import ppo_presets
+from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import token_view
-from rlhf_core.loop import tuning
 from rlhf_core.session import rounds
 from rlhf_core.session.state import Session
 
@@ -74,6 +74,12 @@ def exploded(session: Session) -> None:
     session.settings = {"ppo": vars(PPOSettings(beta=0.0, learning_rate=1e-3))}
 
 
+def cut(session: Session, step: int) -> None:
+    """Take back the steps after ``step``."""
+    part = session.tuned
+    part.metrics, part.samples = part.metrics[: step + 1], part.samples[: step + 1]
+
+
 # --- knobs ----------------------------------------------------------------------------------------
 
 
@@ -129,13 +135,11 @@ def test_knobs_move_while_it_runs_and_the_page_says_from_when_they_count(queue):
 
 
 def test_the_stage_at_work_is_lit(queue, monkeypatch):
-    from rlhf_core.common.events import Progress
-
-    def slow(self, settings=None):
+    def slow(session, settings=None):
         yield Progress("judging each token", 0, 1)
         yield Progress("updating the model", 1, 2)
 
-    monkeypatch.setattr(Session, "ppo", slow)
+    stand_in(monkeypatch, ppo=slow)
     app = press(open_page("ppo", made("fitted")), "ppo_play")
     for lit, ticked in (("4</b> Advantages", 1), ("5</b> Clipped update", 2)):
         queue.advance()
@@ -158,12 +162,12 @@ def test_the_stage_at_work_is_lit(queue, monkeypatch):
 def test_going_back_to_a_step(queue, monkeypatch):
     asked = []
 
-    def fake(self, step):
+    def fake(session, step):
         asked.append(step)
-        self.metrics, self.samples = self.metrics[: step + 1], self.samples[: step + 1]
+        cut(session, step)
         yield {"kind": "restarted", "step": step, "exact": True}
 
-    monkeypatch.setattr(Session, "restart_from", fake)
+    stand_in(monkeypatch, back=fake)
     session = made("tuned")
     app = open_page("ppo", session)
     assert (
@@ -185,13 +189,13 @@ def test_the_doctor_says_what_is_wrong_and_its_button_goes_back_with_safe_settin
 ):
     asked = []
 
-    def fake(self, step, settings):
+    def fake(session, step, settings):
         asked.append((step, settings))
-        self.metrics, self.samples = self.metrics[: step + 1], self.samples[: step + 1]
+        cut(session, step)
         yield {"kind": "restarted", "step": step, "exact": None}
-        yield add_step(self, settings)
+        yield add_step(session, settings)
 
-    monkeypatch.setattr(Session, "retry", fake)
+    stand_in(monkeypatch, retry=fake)
     session = made("tuned")
     exploded(session)
     app = open_page("ppo", session)
@@ -323,9 +327,8 @@ def test_nobody_has_to_guess(queue):
 
 def test_going_back_keeps_a_branch_that_can_be_returned_to_and_deleted(queue):
     session = made("tuned")
-    session.learned.head = StandInReward()
     app = press(open_page("rounds", session), "next_round")
-    list(tuning.ppo(session, PPOSettings(steps=1)))
+    list(fake_ppo(session, PPOSettings(steps=1)))
     app = again(app)
     app.text_input(key="branch_name_1").set_value(f"My {EVIL}").run()
     app = press(app, "roll_back_1")

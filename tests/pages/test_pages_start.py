@@ -26,15 +26,14 @@ from page_helpers import (
     unescaped,
     words_of,
 )
-from stand_ins import add_set, fake_generate, fake_pool
+from stand_ins import add_set, fake_generate, fake_pool, stand_in
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
-from rlhf_core.loop import writing
 from rlhf_core.session import asked, judged, registry
 from rlhf_core.session.state import Session
-from rlhf_core.work import jobs
+from rlhf_core.work import jobs, running
 from ui import text, whiteboard
 from ui.ranking import card
 
@@ -46,8 +45,7 @@ def queue(monkeypatch) -> jobs.JobQueue:
 
 @pytest.fixture
 def model(monkeypatch) -> None:
-    monkeypatch.setattr(Session, "generate", fake_generate)
-    monkeypatch.setattr(Session, "generate_pool", fake_pool)
+    stand_in(monkeypatch, generate=fake_generate, pool=fake_pool)
 
 
 # --- home -----------------------------------------------------------------------------------------
@@ -154,7 +152,7 @@ def test_start_over_deletes_what_there_was(queue, model):
     old = session_of(app)
     asked.add_prompt(old, "A badger sees")
     old.jobs["generate"] = queue.submit(
-        lambda: writing.generate(old, "A badger sees", None),
+        running.Order("generate", old, ("A badger sees", None)),
         label="writing",
         owner=old.id,
         long=False,
@@ -242,7 +240,7 @@ def test_an_unknown_address_leads_home_and_says_so(queue, monkeypatch):
 
 def test_the_board_counts_the_unseen_pairs_with_their_interval():
     session = Session()
-    session.learned.head = object()
+    session.learned.head = "0" * 64
     session.learned.summary = {
         "heldout_accuracy": 1.0,
         "heldout_pairs": 18,
@@ -393,13 +391,13 @@ def test_rank_empty_has_answers_written_ahead(queue, model):
 
 
 def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatch):
-    def broken(self, count, candidates=2):
+    def broken(session, count, candidates=2):
         raise InputError(
             "This brief has no training prompts. Write at least one prompt of your own first."
         )
         yield
 
-    monkeypatch.setattr(Session, "generate_pool", broken)
+    stand_in(monkeypatch, pool=broken)
     app = open_page("rank")
     session = session_of(app)
     finish(queue)
@@ -416,9 +414,7 @@ def test_rank_says_why_nothing_comes_and_does_not_try_for_ever(queue, monkeypatc
 
 
 def test_rank_takes_shorter_sets_where_four_different_answers_do_not_come(queue, monkeypatch):
-    monkeypatch.setattr(
-        Session, "generate_pool", lambda self, count, candidates=2: fake_pool(self, count, 3)
-    )
+    stand_in(monkeypatch, pool=lambda session, count, candidates=2: fake_pool(session, count, 3))
     session = registry.create()
     app = open_page("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
@@ -442,13 +438,11 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
     app = open_page("rank", session)
     left, right = card.order_on_screen(session, row)
     press(app, "pick_a")
-    judged = session.judged.rankings[-1]
+    made = session.judged.rankings[-1]
     assert (
-        judged.groups == [[left], [right]]
-        and judged.shown == [left, right]
-        and judged.annotator == "you"
+        made.groups == [[left], [right]] and made.shown == [left, right] and made.annotator == "you"
     )
-    assert judged.seconds is not None and 0 <= judged.seconds < 60
+    assert made.seconds is not None and 0 <= made.seconds < 60
     assert "1 of about 30" in words_of_progress(app)
     press(app, "undo")
     assert session.judged.rankings == []
@@ -464,8 +458,8 @@ def test_rank_pair_other_verdicts(queue, model, key, groups, verdict):
     session = registry.create()
     add_set(session, [" first", " second"])
     press(open_page("rank", session), key)
-    judged = session.judged.rankings[-1]
-    assert [sorted(group) for group in judged.groups] == groups and judged.verdict == verdict
+    made = session.judged.rankings[-1]
+    assert [sorted(group) for group in made.groups] == groups and made.verdict == verdict
 
 
 def test_rank_whole_list_with_a_tie(queue, model):
@@ -578,7 +572,7 @@ def test_next_box_walks_the_loop():
     assert whiteboard.next_box(session) == "prompt"
     add_set(session, [" a", " b"])
     assert whiteboard.next_box(session) == "rank"
-    session.learned.head = object()
+    session.learned.head = "0" * 64
     assert whiteboard.next_box(session) == "ppo"
     session.tuned.metrics = [{"step": 0}, {"step": 1}]
     assert whiteboard.next_box(session) == "before_after"
@@ -610,7 +604,7 @@ def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(
     app = open_page("prompt")
     session = session_of(app)
     session.learned.head, session.tuned.metrics, former = (
-        object(),
+        "0" * 64,
         [{"step": 0}, {"step": 3, "reward_mean": 0.3}],
         session.asked.brief.slug,
     )
@@ -634,6 +628,6 @@ def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(
     assert (
         not app.exception
         and session.asked.brief.slug == "meme-bot"
-        and session.learned.head is None
+        and not session.learned.head
         and not session.tuned.metrics
     )

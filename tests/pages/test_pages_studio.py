@@ -31,7 +31,7 @@ from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.label_studio_tasks import labelling_config
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import instructions_matter, speed_accuracy
-from rlhf_core.session import people, registry
+from rlhf_core.session import judged, people, registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui.labs import answer_card
@@ -260,7 +260,7 @@ def test_somebody_sits_down_and_judges_what_others_judged():
     )
     app.text_input(key="who_name").set_value("Dora")
     press(app, "who_sit")
-    assert people.sitting(session) == "Dora"
+    assert judged.sitting(session) == "Dora"
     press(press(app, "lab_a"), "lab_skip")
     assert [(r.annotator, r.verdict) for r in session.judged.rankings] == [
         ("Dora", None),
@@ -270,7 +270,7 @@ def test_somebody_sits_down_and_judges_what_others_judged():
     press(press(app, "whose_undo"), "whose_undo")
     assert session.judged.rankings == [] and "whose_undo" not in offered(app)
     app.switch_page("pages/steps/rank.py").run()
-    assert not app.exception and people.sitting(session) == "Dora"
+    assert not app.exception and judged.sitting(session) == "Dora"
 
 
 def test_a_bad_name_is_refused_in_words():
@@ -278,7 +278,7 @@ def test_a_bad_name_is_refused_in_words():
     app.text_input(key="who_name").set_value("majority")
     press(app, "who_sit")
     assert (
-        "already means something else" in words_of(app) and people.sitting(session_of(app)) == "you"
+        "already means something else" in words_of(app) and judged.sitting(session_of(app)) == "you"
     )
 
 
@@ -294,9 +294,9 @@ def test_agreement_the_map_and_the_models(monkeypatch):
     press(app, "whose_fit")
     assert session.jobs["whose"], "the work waits for the worker"
     share = {"right": 6, "of": 8, "share": 0.75, "low": 0.41, "high": 0.93}
-    session.annotation = {
-        **session.annotation,
-        "whose": {
+    session.labs = {
+        **session.labs,
+        "whose_preferences": {
             "kind": "whose",
             "models": ["the majority", "Ada", EVIL],
             "people": ["Ada", EVIL],

@@ -12,16 +12,14 @@ from pathlib import Path
 
 import pytest
 from page_helpers import EVIL, ROOT, again, alts, finish, keys, open_page, press, said
-from stand_ins import engine, evaluation, made, rank
+from stand_ins import engine, evaluation, fake_ppo, made, rank, stand_in
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings
-from rlhf_core.loop import tuning
 from rlhf_core.session import judged, rounds
-from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import charts, whiteboard
 
@@ -124,11 +122,11 @@ def test_contradictions_are_named_and_shown_as_text(queue):
 
 
 def test_a_failed_fit_says_why(queue, monkeypatch):
-    def broken(self, settings=None):
+    def broken(session, settings):
         yield Progress("reading", 0, 1)
         raise InputError("The model could not read these answers.")
 
-    monkeypatch.setattr(Session, "fit_reward_model", broken)
+    stand_in(monkeypatch, fit=broken)
     app = press(open_page("reward_model", made("ranked")), "fit")
     finish(queue)
     app = again(app)
@@ -325,7 +323,7 @@ def test_a_run_that_began_elsewhere_moves_the_sliders(queue):
     session = made("fitted")
     app = open_page("ppo", session)
     app.select_slider(key="ppo_beta").set_value(0.5).run()
-    list(tuning.ppo(session, PPOSettings(steps=2)))
+    list(fake_ppo(session, PPOSettings(steps=2)))
     assert (
         again(app).select_slider(key="ppo_beta").value == PPOSettings.beta
         and app.slider(key="ppo_steps").value == 2
@@ -361,7 +359,7 @@ def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
 
 def test_a_round_that_cannot_be_started_again_says_why(queue):
     session = made("tuned")
-    session.history.rounds, session.history.start = [rounds.summary(session)], None
+    session.history.rounds, session.history.start = [rounds.summary(session)], "0" * 64
     app = press(open_page("ppo", session), "ppo_restart")
     assert "no longer kept" in said(app) and len(session.tuned.metrics) == 3
 
@@ -396,7 +394,7 @@ def test_a_double_start_starts_once(queue):
 def test_the_round_can_be_started_again(queue):
     session = made("tuned")
     press(open_page("ppo", session), "ppo_restart")
-    assert session.tuned.metrics == [] and session.learned.head is not None
+    assert session.tuned.metrics == [] and session.learned.head
 
 
 # --- before and after -----------------------------------------------------------------------------
@@ -531,6 +529,7 @@ def test_blind_vote_offers_no_identical_pairs(queue):
 
 def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     session = made("tuned")
+    weights = session.tuned.weights
     app = open_page("rounds", session)
     words = said(app)
     assert "original model" in words.replace("*", "") and "zero and unit" in words
@@ -540,14 +539,14 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
         and alts(app) == []
     ), "a chart of one point shows nothing"
     app = press(app, "next_round")
-    assert session.history.current_round == 2 and session.history.start == {"stand-in": 2}
+    assert session.history.current_round == 2 and session.history.start == weights
     assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
     app = press(app, "roll_back_1")
     assert session.history.current_round == 2 and "Back at the end of round 1" in said(app)
     app = press(app, "roll_back_0")
     assert (
         session.history.current_round == 1
-        and session.history.start is None
+        and session.history.start == ""
         and len(session.judged.rankings) == 3
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from page_helpers import EVIL, ROOT, again, alts, finish, open_page, press, said
-from stand_ins import FACT, MEME, engine, evaluation, made
+from stand_ins import FACT, MEME, engine, evaluation, made, stand_in
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
@@ -122,12 +122,12 @@ def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):
 def test_measuring_again_draws_fresh_answers(queue, monkeypatch):
     seeds = []
 
-    def fake(self: Session, count: int = 200, seed: int = 1) -> Iterator:
+    def fake(session: Session, count: int = 200, seed: int = 1) -> Iterator:
         seeds.append(seed)
-        self.evaluation = {**measured(), "seed": seed}
+        session.tuned.evaluation = {**measured(), "seed": seed}
         yield {"kind": "evaluation"}
 
-    monkeypatch.setattr(Session, "evaluate", fake)
+    stand_in(monkeypatch, evaluate=fake)
     session = made("tuned")
     app = press(open_page("before_after", session), "evaluate")
     finish(queue)
@@ -150,12 +150,12 @@ def test_a_verdict_of_an_earlier_version_still_opens(queue):
 def test_one_pair_closely_shows_words_tokens_and_the_largest_changes(queue, monkeypatch):
     asked = []
 
-    def fake(self: Session, pair: dict) -> Iterator:
+    def fake(session: Session, pair: dict) -> Iterator:
         asked.append(pair)
         yield Progress("reading with both models", 0, 2)
         yield {**RECORD, "before": pair["before"], "after": pair["after"]}
 
-    monkeypatch.setattr(Session, "token_changes", fake)
+    stand_in(monkeypatch, token_changes=fake)
     session = made("tuned")
     session.tuned.evaluation = evaluation(changed=True)
     app = open_page("before_after", session)

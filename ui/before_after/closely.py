@@ -33,7 +33,7 @@ def draw(session: Session) -> None:
         ),
     )
     pair = pairs[min(number or 0, len(pairs) - 1)]
-    busy = state.alive("token_changes") or weights.now(session) is None
+    busy = state.alive("token_changes") or not weights.now(session)
     st.button(
         "Show what training moved",
         key="token_changes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.evaluation import predictions
+from rlhf_core.session import guesses
 from rlhf_core.session.state import Session
 from ui import charts
 
@@ -36,26 +37,15 @@ def offer(session: Session, steps: int, *, disabled: bool) -> None:
             key="guess_winner",
             disabled=disabled,
         )
-
-        def keep() -> None:
-            one = predictions.predict(
-                kl,
-                reward,
-                winner,
-                round=session.history.current_round,
-                step=session.tuned.steps_done,
-                steps=steps,
-            )
-            others = [
-                other
-                for other in session.history.predictions
-                if (other["round"], other["from"]) != (one["round"], one["from"])
-            ]
-            with session.change():
-                session.history.predictions = [*others, one][-predictions.MOST :]
-
-        st.button("Keep my guess", key="guess_keep", on_click=keep, disabled=disabled)
-        if waiting := waiting_guess(session):
+        st.button(
+            "Keep my guess",
+            key="guess_keep",
+            on_click=guesses.keep,
+            args=(session, kl, reward, winner),
+            kwargs={"steps": steps},
+            disabled=disabled,
+        )
+        if waiting := guesses.waiting(session):
             st.caption(
                 f":material/check: Kept: KL {charts.number(waiting['kl'])}, reward"
                 f" {charts.number(waiting['reward'], sign=True)},"
@@ -63,42 +53,22 @@ def offer(session: Session, steps: int, *, disabled: bool) -> None:
             )
 
 
-def waiting_guess(session: Session) -> dict | None:
-    """The guess about where the round stands now, before its run."""
-    return next(
-        (
-            p
-            for p in reversed(session.history.predictions)
-            if (p["round"], p["from"]) == (session.history.current_round, session.tuned.steps_done)
-        ),
-        None,
-    )
-
-
 def scored(session: Session) -> None:
     """The newest guess of this round whose run has begun, beside what came out."""
-    for one in reversed(session.history.predictions):
-        if one["round"] == session.history.current_round and (
-            found := predictions.score(one, session.tuned.metrics, session.tuned.evaluation)
-        ):
-            lines = ["| Your guess | You | It came out | |", "|:--|--:|--:|:--|"]
-            for row in found["rows"]:
-                you, real = (
-                    charts.number(value) if isinstance(value, float) else value
-                    for value in (row["guess"], row["real"])
-                )
-                mark = (
-                    "not measured yet: see Before / after"
-                    if real is None
-                    else "close"
-                    if row["close"]
-                    else "off"
-                )
-                lines.append(f"| {row['name']} | {you} | {real or '–'} | {mark} |")
-            with st.container(border=True, key="guess_scored"):
-                st.markdown("\n".join(lines))
-                st.caption(
-                    f"At step {found['step']}."
-                    + (" The guess was about a later step." if found["early"] else "")
-                )
-            return
+    found = guesses.scored(session)
+    if found is None:
+        return
+    lines = ["| Your guess | You | It came out | |", "|:--|--:|--:|:--|"]
+    for row in found["rows"]:
+        you, real = (
+            charts.number(value) if isinstance(value, float) else value
+            for value in (row["guess"], row["real"])
+        )
+        mark = "close" if row["close"] else "off"
+        if real is None:
+            mark = "not measured yet: see Before / after"
+        lines.append(f"| {row['name']} | {you} | {real or '–'} | {mark} |")
+    early = " The guess was about a later step." if found["early"] else ""
+    with st.container(border=True, key="guess_scored"):
+        st.markdown("\n".join(lines))
+        st.caption(f"At step {found['step']}.{early}")
