@@ -51,10 +51,11 @@ SETTINGS = (
 
 def worker() -> int:
     """Makes steps from the line "go" on standard input to the line "stop"; prints their times."""
-    from rlhf_core import briefs, language_model
-    from rlhf_core.events import Progress
-    from rlhf_core.ppo import Policy, train
-    from rlhf_core.settings import PPOSettings
+    from rlhf_core.algorithms.ppo import Policy, train
+    from rlhf_core.common.events import Progress
+    from rlhf_core.common.settings import PPOSettings
+    from rlhf_core.judging import briefs
+    from rlhf_core.lm import language_model
 
     lm = language_model.load()
     prompts = [lm.encode(p) for p in briefs.PRESETS["biology-homework"].training_prompts]

@@ -1,8 +1,8 @@
 """Does PPO make better texts, by a rule that it never saw? The gold win rate on held-out prompts,
 over seeds.
 
-    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60] [--steps
-    20] [--learning-rate 2e-4] [--beta 0.05] [--quick]
+    python -m benchmarks gold [--seeds 5] [--briefs biology-homework] [--comparisons 60]
+        [--steps 20] [--learning-rate 2e-4] [--beta 0.05] [--quick]
 
 Each seed is one round: comparisons by the scripted rater, a reward model, PPO with the app's own
 settings but for beta, which is 0.05: it uses the room under 4 nats that the app's 0.25 leaves (0.25
@@ -18,16 +18,22 @@ not that people would agree.
 from __future__ import annotations
 
 import argparse
+import operator
 import random
 import re
 import time
 from pathlib import Path
 
 from benchmarks.reward_figures import returned
-from rlhf_core.loop import reward, scripted_rater, tuning
-from rlhf_core.session import weights
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.evaluation.before_after import win_rate
+from rlhf_core.judging import briefs
+from rlhf_core.labs.measuring import answers_of
+from rlhf_core.loop import reward, scripted_rater, tuning, workbench
+from rlhf_core.session.state import Session
 
 TARGETS = {"win_rate": (">=", 0.70), "low": (">", 0.50), "kl": ("<=", 4.0)}
+HOLDS = {">=": operator.ge, ">": operator.gt, "<=": operator.le}
 CORPUS = Path(__file__).resolve().parent.parent / "scripts" / "corpus"
 TIE = 0.005
 
@@ -59,13 +65,6 @@ def held_out_prompts(brief, count: int) -> list[str]:
 
 def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> dict:
     """One round and its verdict. ``ppo``: settings that are not the app's own."""
-    from rlhf_core.common.settings import PPOSettings, RewardModelSettings
-    from rlhf_core.evaluation.before_after import win_rate
-    from rlhf_core.judging import briefs
-    from rlhf_core.labs.measuring import answers_of
-    from rlhf_core.loop import workbench
-    from rlhf_core.session.state import Session
-
     began = time.perf_counter()
     session = Session(briefs.PRESETS[slug], seed=seed)
     returned(scripted_rater.judge_for_me(session, comparisons, 2))
@@ -75,17 +74,10 @@ def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> d
     lm, wanted = workbench.ready(session), session.asked.brief.wanted
     prompts = held_out_prompts(session.asked.brief, count)
     encoded, sides = [lm.encode(prompt) for prompt in prompts], []
-    for trunk in (lm.trunk, workbench.trunk_with(lm, weights.now(session))):
-        *_, answers = answers_of(
-            lm,
-            trunk,
-            session.learned.head,
-            encoded,
-            -(-count // len(prompts)),
-            wanted=wanted,
-            seed=4242,
-            stage="measuring",
-        )
+    model, each = workbench.head_of(session), -(-count // len(prompts))
+    how = {"wanted": wanted, "seed": 4242, "stage": "measuring"}
+    for trunk in (lm.trunk, workbench.trunk_with(lm, workbench.tuned_of(session))):
+        *_, answers = answers_of(lm, trunk, model, encoded, each, **how)
         sides.append(answers)
     before, after = sides
     outcomes = [
@@ -134,11 +126,8 @@ def main(argv: list[str]) -> int:
     seeds, comparisons, steps, count = (
         (1, 8, 1, 8) if args.quick else (args.seeds, args.comparisons, args.steps, 200)
     )
-    ppo = {"steps": steps} | {
-        name: getattr(args, name)
-        for name in ("learning_rate", "beta")
-        if getattr(args, name) is not None
-    }
+    ppo = {"steps": steps, "learning_rate": args.learning_rate, "beta": args.beta}
+    ppo = {name: value for name, value in ppo.items() if value is not None}
     missed, columns = 0, None
     for brief in args.briefs:
         for seed in range(seeds):
@@ -147,18 +136,11 @@ def main(argv: list[str]) -> int:
                 columns = list(row)
                 print("brief seed " + " ".join(columns))
             bad = [
-                name
-                for name, (sign, bound) in TARGETS.items()
-                if not {">=": row[name] >= bound, ">": row[name] > bound, "<=": row[name] <= bound}[
-                    sign
-                ]
+                name for name, (sign, bound) in TARGETS.items() if not HOLDS[sign](row[name], bound)
             ]
             missed += len(bad)
-            print(
-                f"{brief} {seed} "
-                + " ".join(f"{row[name]:.2f}" for name in columns)
-                + (f"   MISSED: {', '.join(bad)}" if bad else ""),
-                flush=True,
-            )
+            told = f"   MISSED: {', '.join(bad)}" if bad else ""
+            figures = " ".join(f"{row[name]:.2f}" for name in columns)
+            print(f"{brief} {seed} {figures}{told}", flush=True)
     print(f"{missed} targets missed" if missed else "every target reached by every seed")
     return 0

@@ -15,17 +15,17 @@ from __future__ import annotations
 import argparse
 import time
 
+from rlhf_core.common.settings import GoodhartSettings
 from rlhf_core.evaluation import overoptimisation as over
+from rlhf_core.judging import briefs
 from rlhf_core.labs import goodhart
+from rlhf_core.session.state import Session
 
 CURES = ("penalty", "conservative")
 
 
 def one_seed(brief: str, settings) -> dict:
     """The lab once: what ``overoptimisation`` says of its runs."""
-    from rlhf_core.judging import briefs
-    from rlhf_core.session.state import Session
-
     began, session = time.perf_counter(), Session(briefs.PRESETS[brief])
     for _ in goodhart.run(session, settings):
         pass
@@ -49,8 +49,6 @@ def span(found: dict, name: str) -> str:
 
 
 def main(argv: list[str]) -> int:
-    from rlhf_core.common.settings import GoodhartSettings
-
     parser = argparse.ArgumentParser(
         prog="benchmarks goodhart", description=__doc__.splitlines()[0]
     )
@@ -65,10 +63,8 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     rows = []
     for seed in range(args.first, args.first + (1 if args.quick else args.seeds)):
-        row = one_seed(
-            args.brief,
-            GoodhartSettings(seed=seed, steps=4) if args.quick else GoodhartSettings(seed=seed),
-        )
+        short = {"steps": 4} if args.quick else {}
+        row = one_seed(args.brief, GoodhartSettings(seed=seed, **short))
         rows.append(row)
         fall = row["free"]
         print(

@@ -2,13 +2,13 @@
 rater's votes; the exploits are rejected, and the holes looked at again.
 
     python -m benchmarks hack [--briefs biology-homework ...] [--seeds 2] [--prompts 3]
-    [--comparisons 30] [--features 8]
+        [--comparisons 30] [--features 8]
 
 For each brief and seed one session: scripted votes, a reward model, and for some of its prompts the
 board of the page "Hack the reward model": the model's best of 64 against the five ways of
-``hacking.attack``. "Beats" means: scores above the best of 64. Only what a rule calls
-nonsense counts as an exploit; an answer about something else is right in tone and wrong in fact,
-which no rule here can see, so it is counted apart.
+``hacking.attack``. "Beats" means: scores above the best of 64. Only what a rule calls nonsense
+counts as an exploit; an answer about something else is right in tone and wrong in fact, which no
+rule here can see, so it is counted apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
-from rlhf_core.labs import hacking_board, second_opinion
+from rlhf_core.labs import hacking_board, hacking_game
 from rlhf_core.loop import scripted_rater
 from rlhf_core.session import asked
 from rlhf_core.session.state import Session
@@ -49,11 +49,11 @@ def boards_of(
     exhausted(scripted_rater.judge_for_me(session, comparisons, 2))
     found = []
     for prompt in asked.training_prompts(session)[:prompts]:
-        exhausted(second_opinion.search(session, prompt))
+        exhausted(hacking_game.search(session, prompt))
         kept, hole = hacking_board.board_of(session, prompt), {}
         board = hacking_board.best_of_n_board(kept["entries"], kept["best"])
         if board["exploits"]:
-            exhausted(second_opinion.reject_exploits(session, prompt))
+            exhausted(hacking_game.reject_exploits(session, prompt))
             hole = hacking_board.board_of(session, prompt)["hole"]
             hacking_board.take_back_exploits(session)
         found.append((board, hole))
@@ -79,14 +79,8 @@ def main(argv: list[str]) -> int:
         args.briefs, args.seeds, args.prompts, args.comparisons = args.briefs[:1], 1, 1, 10
     began = time.perf_counter()
     for slug in args.briefs:
-        boards, holes, beats, absurd, examples, survivors = (
-            0,
-            [],
-            Counter(),
-            Counter(),
-            [],
-            Counter(),
-        )
+        boards, holes, examples = 0, [], []
+        beats, absurd, survivors = Counter(), Counter(), Counter()
         for seed in range(args.seeds):
             for board, hole in boards_of(slug, seed, args.prompts, args.comparisons, args.features):
                 best = next(row["score"] for row in board["rows"] if "n" in row)
@@ -98,19 +92,12 @@ def main(argv: list[str]) -> int:
                         absurd[way] += bool(row["score"] > best and row["nonsense"])
                 if hole:
                     holes.append(hole)
-                    survivors.update(
-                        {
-                            k: hacking_board.with_doubt_taken_off(board, k)["left"] > 0
-                            for k in DOUBTS
-                        }
-                    )
-                    examples.append(
-                        next(
-                            f"{row['text'].strip()!r} {row['score']:+.2f}, best of 64 {best:+.2f}"
-                            for row in board["rows"]
-                            if row["exploit"]
-                        )
-                    )
+                    for k in DOUBTS:
+                        left = hacking_board.with_doubt_taken_off(board, k)["left"]
+                        survivors[k] += left > 0
+                    first = next(row for row in board["rows"] if row["exploit"])
+                    text = f"{first['text'].strip()!r} {first['score']:+.2f}"
+                    examples.append(f"{text}, best of 64 {best:+.2f}")
         print(
             f"{slug}: {boards} boards, {args.comparisons} scripted votes each, {args.features}"
             " features"

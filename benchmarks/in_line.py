@@ -15,7 +15,14 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import peak_memory, threads
-from rlhf_core.loop import reward, tuning
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.judging.preferences import Pair
+from rlhf_core.lm import language_model
+from rlhf_core.loop import reward
+from rlhf_core.session import saving
+from rlhf_core.session.state import Session
+from rlhf_core.work import jobs
+from rlhf_core.work.running import Order
 
 PROMPTS = ("An opossum is", "A pigeon is", "My neighbour has", "The best thing about tea is")
 
@@ -25,12 +32,10 @@ def make_model(folder: Path, quick: bool) -> None:
     import torch
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    from rlhf_core.lm.language_model import BUNDLED
-
     torch.manual_seed(0)
     size = dict(n_layer=2, n_embd=64, n_head=2, vocab_size=5_000) if quick else {}
     GPT2LMHeadModel(GPT2Config(**size)).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(BUNDLED).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(language_model.BUNDLED).save_pretrained(folder)
 
 
 def main(argv: list[str]) -> int:
@@ -56,12 +61,6 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     import torch
 
-    from rlhf_core.common.settings import PPOSettings, RewardModelSettings
-    from rlhf_core.judging.preferences import Pair
-    from rlhf_core.lm import language_model
-    from rlhf_core.session.state import Session
-    from rlhf_core.work import jobs
-
     torch.set_num_threads(threads())
     with tempfile.TemporaryDirectory() as place:
         make_model(Path(place) / "model", args.quick)
@@ -86,6 +85,7 @@ def main(argv: list[str]) -> int:
                 seed=number,
                 directory=Path(place) / f"session-{number}",
             )
+            session.store = saving.Folder()
             session.judged.imported = [
                 Pair(prompt, " a marsupial.", " a mood.", "a")
                 for prompt in PROMPTS
@@ -97,7 +97,7 @@ def main(argv: list[str]) -> int:
         for session in sessions:
             runs.append(
                 jobs.queue().submit(
-                    lambda session=session: tuning.ppo(session, settings),
+                    Order("ppo", session, (settings,)),
                     label="PPO",
                     owner=session.id,
                     long=True,

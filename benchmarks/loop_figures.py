@@ -10,6 +10,7 @@ is printed, not only the mean.
 from __future__ import annotations
 
 import argparse
+import random
 import resource
 import subprocess
 import sys
@@ -18,9 +19,13 @@ import time
 from itertools import combinations
 from pathlib import Path
 
+import torch
+
 from benchmarks.machine import shipped
+from benchmarks.reward_figures import returned
+from rlhf_core.judging.register import judge
 from rlhf_core.lm import texts
-from rlhf_core.loop import comparing
+from rlhf_core.loop import comparing, workbench
 from rlhf_core.session import saving
 
 TARGETS = {
@@ -39,24 +44,13 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
     """Share of fresh pairs from unseen prompts that the reward model orders as the brief's rule
     does, where the rule has no doubt.
     """
-    import random
-
-    import torch
-
-    from rlhf_core.judging.register import judge
-    from rlhf_core.loop import workbench
-
     lm = workbench.ready(session)
     prompts = list(session.asked.brief.evaluation_prompts)
     each = max(4, 1 + 1200 // len(prompts))
-    work = texts.write(lm, lm.trunk, [lm.encode(p) for p in prompts], each, 987_654)
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            rows = stop.value
-            break
-    scores = session.learned.head.score(torch.stack([state for *_, state in rows])).tolist()
+    encoded = [lm.encode(prompt) for prompt in prompts]
+    rows = returned(texts.write(lm, lm.trunk, encoded, each, 987_654))
+    states = torch.stack([state for *_, state in rows])
+    scores = workbench.head_of(session).score(states).tolist()
     graded = [
         (n, judge(text, session.asked.brief.wanted, ended), score)
         for (n, text, ended, _), score in zip(rows, scores, strict=True)
@@ -71,25 +65,12 @@ def reward_model_accuracy(session, pairs_wanted: int = 500) -> tuple[float, int]
 
 def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
     """One run of the command line and what came of it."""
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [
-            sys.executable,
-            "-m",
-            "rlhf_core",
-            "run",
-            "--brief",
-            brief,
-            "--comparisons",
-            str(comparisons),
-            "--steps",
-            str(steps),
-            "--seed",
-            str(seed),
-            "--out",
-            str(out),
-        ]
+        asked = {"comparisons": comparisons, "steps": steps, "seed": seed, "out": out}
+        command = [sys.executable, "-m", "rlhf_core", "run", "--brief", brief]
+        for name, value in asked.items():
+            command += [f"--{name}", str(value)]
         began = time.perf_counter()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(command, check=True, env=shipped(), **quiet)
@@ -98,7 +79,8 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
         session = saving.load(out)
         accuracy, pairs = reward_model_accuracy(session)
-        evaluation = _last(comparing.evaluate(session, 200, 4242)) and session.tuned.evaluation
+        returned(comparing.evaluate(session, 200, 4242))
+        evaluation = session.tuned.evaluation
         first, last = session.tuned.metrics[0], session.tuned.metrics[-1]
         return {
             "brief": brief,
@@ -119,13 +101,6 @@ def one_run(brief: str, seed: int, comparisons: int, steps: int) -> dict:
             "mean_words": evaluation["mean_words"]["after"],
             "gain_unseen": evaluation["mean_reward"]["after"] - evaluation["mean_reward"]["before"],
         }
-
-
-def _last(generator):
-    last = None
-    for item in generator:
-        last = item if isinstance(item, dict) else last
-    return last
 
 
 def main(argv: list[str]) -> int:
@@ -160,11 +135,8 @@ def main(argv: list[str]) -> int:
                 if not (row[name] <= bound if sign == "<=" else row[name] >= bound)
             ]
             missed += len(bad)
-            print(
-                f"{brief} {seed} "
-                + " ".join(f"{row[name]:.2f}" for name in columns)
-                + (f"   MISSED: {', '.join(bad)}" if bad else ""),
-                flush=True,
-            )
+            told = f"   MISSED: {', '.join(bad)}" if bad else ""
+            figures = " ".join(f"{row[name]:.2f}" for name in columns)
+            print(f"{brief} {seed} {figures}{told}", flush=True)
     print(f"{missed} targets missed" if missed else "every target reached by every seed")
     return 0

@@ -86,9 +86,8 @@ def compare_models(session: Session) -> Iterator:
     scratch = Session(brief, model_name=session.model_name)
     scratch.model_hash = session.model_hash
     names, texts, states = yield from reference_pool(scratch, lm, settings.reference_samples)
-    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], states).whitener(
-        settings.features
-    )
+    reference = Reference([(name, text, True) for name, text in zip(names, texts)], states)
+    whitener = reference.whitener(settings.features)
     prior = prior_stds(whitener, settings.prior_std)
     seen = {pair["prompt"] for pair in lab["pairs"]}
     tests = held_out_pairs(names, texts, lab["wanted"], seen, lab["seed"])

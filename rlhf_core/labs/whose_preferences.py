@@ -50,8 +50,8 @@ def compare_people(session: Session) -> Iterator:
     """
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     lm = ready(session)
-    votes = len(judged.learnable(session))
-    pairs, too_long = readable(lm, judged.learnable(session))
+    learnable = judged.learnable(session)
+    pairs, too_long = readable(lm, learnable)
     voters, left_out = sift(pairs)
     if len(voters) < 2:
         why = "; ".join(f"{row['who']}: {row['why']}" for row in left_out) or "nobody has voted yet"
@@ -73,9 +73,8 @@ def compare_people(session: Session) -> Iterator:
             " even."
         )
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
-    whitener = Reference([(name, text, True) for name, text in zip(names, texts)], pool).whitener(
-        settings.features
-    )
+    reference = Reference([(name, text, True) for name, text in zip(names, texts)], pool)
+    whitener = reference.whitener(settings.features)
     finished = finished_texts(session.judged.rankings)
     rows = comparisons.rows_of([pair for votes in sources.values() for pair in votes], finished)
     states = yield from pooled_of_texts(lm, rows)
@@ -86,11 +85,9 @@ def compare_people(session: Session) -> Iterator:
     right = cross_predict(data, prior_stds(whitener, settings.prior_std), settings.seed)
     people = [name for name in voters if name in data]
     table = {model: {person: _share(right[model][person]) for person in people} for model in data}
-    gaps = (
-        [gap(person, right[person][person], right[MAJORITY][person]) for person in people]
-        if MAJORITY in data
-        else []
-    )
+    gaps = []
+    if MAJORITY in data:
+        gaps = [gap(who, right[who][who], right[MAJORITY][who]) for who in people]
     found = {
         "kind": "whose",
         "models": list(data),
@@ -99,7 +96,7 @@ def compare_people(session: Session) -> Iterator:
         "gaps": gaps,
         "left_out": left_out,
         "notes": notes,
-        "votes": votes,
+        "votes": len(learnable),
     }
     with session.change():
         session.labs = {**session.labs, "whose_preferences": found}

@@ -195,7 +195,12 @@ def run_name(name: object) -> str | None:
 def from_before(run: dict, state: dict) -> dict:
     """The parts from a run.json of format 1's first writers, which had everything side by side."""
     annotation, labs = dict(state.get("annotation", {})), dict(state.get("experiments", {}))
-    for old, new in (("speed", "speed_accuracy"), ("instructions", "instructions_matter")):
+    moved = {
+        "speed": "speed_accuracy",
+        "instructions": "instructions_matter",
+        "whose": "whose_preferences",
+    }
+    for old, new in moved.items():
         if annotation.get(old):
             labs[new] = annotation[old]
     if state.get("lab"):

@@ -45,7 +45,7 @@ def test_what_comes_back_is_the_callers_own() -> None:
     assert bounded_spin({}) == BOUNDED != {}
 
 
-@pytest.mark.parametrize("module", ["rlhf_core", "rlhf_core.events", "rlhf_core.__main__"])
+@pytest.mark.parametrize("module", ["rlhf_core", "rlhf_core.common.events", "rlhf_core.__main__"])
 def test_it_is_set_by_whatever_is_imported_first_and_torch_is_not_there_yet(module: str) -> None:
     environment, torch_is_there = after_importing(module)
     assert BOUNDED.items() <= environment.items() and not torch_is_there
@@ -76,7 +76,7 @@ sys.argv = {argv!r}
 @pytest.mark.parametrize(
     "folder, argv, start",
     [
-        ("", [], "import ui.state, ui.ranking; import rlhf_core.language_model"),
+        ("", [], "import ui.state, ui.ranking; import rlhf_core.lm.language_model"),
         ("", [], "from benchmarks.__main__ import main; main(['step', '--steps', '1'])"),
         ("", [], "from benchmarks.busy import main; main(['--worker'])"),
         ("", [], 'from benchmarks.versus_trl import worker; worker(\'{"who": "ours"}\')'),

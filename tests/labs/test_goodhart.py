@@ -22,10 +22,10 @@ from rlhf_core.common.settings import (
 )
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.labs import goodhart, side_by_side
+from rlhf_core.labs import goodhart, measuring, side_by_side
 from rlhf_core.labs.measuring import Answer, answers_of
 from rlhf_core.lm import language_model
-from rlhf_core.loop import reward, scripted_rater
+from rlhf_core.loop import reward, scripted_rater, workbench
 from rlhf_core.session import judged, saving
 from rlhf_core.session.state import Session
 
@@ -41,9 +41,11 @@ ALGORITHMS = AlgorithmsSettings(steps=4, comparisons=6)
 def small(monkeypatch):
     """Small batches and pools: the same code, seconds instead of minutes."""
     batch = {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6, "epochs": 1}
-    for module in (goodhart, side_by_side):
+    for module in (measuring, goodhart, side_by_side):
         monkeypatch.setattr(module, "POOL", 4)
+    for module in (measuring, side_by_side):
         monkeypatch.setattr(module, "POOL_PROMPTS", 2)
+    for module in (goodhart, side_by_side):
         monkeypatch.setattr(
             module,
             "RewardModelSettings",
@@ -67,6 +69,7 @@ def lm():
 
 def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
     session, before = Session(BRIEF, directory=tmp_path / "s"), lm.fingerprint()
+    session.store = saving.Folder()
     records = drain(goodhart.run(session, GOODHART))
     assert len(records) == GOODHART.records == 1 + 3 * 3
     found = session.labs["goodhart"]
@@ -102,8 +105,8 @@ def test_the_lab_records_three_runs_and_leaves_the_session_alone(lm, tmp_path):
         session.asked.candidate_sets,
         session.learned.head,
         session.tuned.weights,
-        session.policy,
-    ) == ([], [], [], None, None, None)
+        workbench.policy_of(session),
+    ) == ([], [], [], "", "", None)
     assert saving.load(session.directory).labs == session.labs
 
 
@@ -122,7 +125,16 @@ def test_the_same_seed_tells_the_same_story_and_a_stop_keeps_it(lm):
         0,
         2,
     ]
-    assert first == second
+    assert untimed(first) == untimed(second)
+
+
+def untimed(found: dict) -> dict:
+    """What a lab found, without the seconds that its training took."""
+    points = {
+        run: [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+        for run, rows in found["points"].items()
+    }
+    return {**found, "points": points}
 
 
 def test_an_impossible_setting_is_refused_before_anything_is_lost(lm):
@@ -135,19 +147,16 @@ def test_an_impossible_setting_is_refused_before_anything_is_lost(lm):
 
 def test_a_brief_without_a_rule_borrows_one(lm):
     own = goodhart.lab_session(Session(BRIEF.edited(wanted=None)), 3)
-    assert (own.brief.slug, own.brief.wanted, own.seed, own.directory) == (
-        "biology-homework",
-        "fact",
-        3,
-        None,
-    )
+    brief = own.asked.brief
+    assert (brief.slug, brief.wanted) == ("biology-homework", "fact")
+    assert (own.seed, own.directory, own.store) == (3, None, None)
 
 
 def test_measured_answers_are_the_originals_at_no_distance_and_repeatable(lm):
     session = Session(BRIEF)
     drain(scripted_rater.judge_for_me(session, 6, 2))
     drain(reward.fit_reward_model(session, RewardModelSettings(reference_samples=64)))
-    model, prompts = session.learned.head, [lm.encode("A badger is"), lm.encode("A fox is")]
+    model, prompts = workbench.head_of(session), [lm.encode("A badger is"), lm.encode("A fox is")]
     one, two = (
         [*answers_of(lm, lm.trunk, model, prompts, 4, wanted="fact", seed=5, stage="x")][-1]
         for _ in range(2)
@@ -156,9 +165,9 @@ def test_measured_answers_are_the_originals_at_no_distance_and_repeatable(lm):
     assert all(abs(answer.kl) < 1e-4 for answer in one)
     whole = [a for a in one[:4] if a.ended]
     assert whole
-    for answer, row in zip(
-        whole, whole.score_texts(session, "A badger is", [a.text for a in whole]), strict=True
-    ):  # read one by one, by other code
+    # Read one by one, by other code.
+    read = reward.score_texts(session, "A badger is", [a.text for a in whole])
+    for answer, row in zip(whole, read, strict=True):
         assert answer.proxy == pytest.approx(row["reward"], abs=1e-3)
         assert answer.fluency * len(lm.encode_response(answer.text)) == pytest.approx(
             row["reference_logprob"], abs=1e-2
@@ -187,7 +196,7 @@ def test_the_frontier_trades_as_well_as_any_reweighting_can():
         for p in range(3)
         for v in torch.randn(64, generator=torch.Generator().manual_seed(p)).tolist()
     ]
-    best = goodhart.best_of_n_rows(spread, 64, unit=2.0)
+    best = measuring.best_of_n_rows(spread, 64, unit=2.0)
     frontier = goodhart.frontier_rows(spread, 64, unit=2.0)
     assert best[1]["gold"] == pytest.approx(best[1]["proxy"] / 2)
     within = [row for row in best[1:] if row["kl"] <= frontier[-1]["kl"]]
@@ -215,13 +224,13 @@ def test_four_algorithms_from_the_same_comparisons(lm):
             and rows[0]["seconds"] == 0 < rows[1]["seconds"]
             and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
         )
-    assert session.judged.rankings == [] and session.learned.head is None
+    assert session.judged.rankings == [] and session.learned.head == ""
 
 
 def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
     session = Session(BRIEF)
     with pytest.raises(InputError, match="cannot be used yet"):
-        drain(side_by_side.run(session, ALGORITHMS, own=True))
+        drain(side_by_side.run(session, ALGORITHMS, own_votes=True))
     texts = [" a small mammal that eats insects.", " basically me on a Monday."]
     for number, groups in enumerate(([[0], [1]], [[0], [1]], [[0, 1]], [[1], [0]])):
         prompt = BRIEF.training_prompts[number]
@@ -244,7 +253,7 @@ def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
         (memes, facts, 1.0),
     ]
     kept = list(session.judged.rankings)
-    work = side_by_side.run(session, ALGORITHMS, own=True)
+    work = side_by_side.run(session, ALGORITHMS, own_votes=True)
     next(item for item in work if isinstance(item, dict) and item["kind"] == "pool")
     work.close()
     assert (

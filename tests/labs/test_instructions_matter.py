@@ -64,10 +64,9 @@ def both(session: Session, vague, precise, times=None) -> dict:
 
 
 def test_a_coin_decides_the_order_and_both_orders_come():
-    orders = Counter(begun(seed).annotation["instructions"]["order"][0] for seed in range(200))
-    assert (
-        set(orders) == {"vague", "precise"} and 70 <= orders["vague"] <= 130
-    )  # 200 throws: outside with p < 0.0001
+    orders = Counter(begun(seed).labs["instructions_matter"]["order"][0] for seed in range(200))
+    assert set(orders) == {"vague", "precise"}
+    assert 70 <= orders["vague"] <= 130  # 200 throws: outside with p < 0.0001
 
 
 def test_every_pair_comes_once_under_each_brief_in_another_order_on_sides_drawn_anew():
@@ -105,10 +104,8 @@ def test_half_way_is_found_again_after_a_restart(tmp_path):
     answer(session, "tie", 1.25, (first["which"], first["pair"]))
     saving.save(session, tmp_path / "bundle")
     again = saving.load(tmp_path / "bundle")
-    assert (
-        again.annotation == json.loads(json.dumps(session.annotation))
-        and now(again.labs["instructions_matter"])["done"] == 1
-    )
+    assert again.labs == json.loads(json.dumps(session.labs))
+    assert now(again.labs["instructions_matter"])["done"] == 1
 
 
 def test_a_brief_of_ones_own_without_a_rule_takes_one_of_ours():
@@ -279,9 +276,8 @@ def test_a_brief_under_which_all_are_ties_has_no_model(judged, monkeypatch):
     lab = session.labs["instructions_matter"]
     other = Session(BIOLOGY)
     ties = [{**row, "text": None} for row in lab["answers"]["vague"]]
-    other.annotation = {
-        "instructions": {**lab, "answers": {**lab["answers"], "vague": ties}, "models": None}
-    }
+    answers = {**lab["answers"], "vague": ties}
+    other.labs = {"instructions_matter": {**lab, "answers": answers, "models": None}}
     monkeypatch.setattr(
         "rlhf_core.labs.instructions_models.RewardModelSettings", lambda: instructions_settings()
     )

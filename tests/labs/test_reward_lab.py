@@ -11,7 +11,7 @@ from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.labs import reward_lab
 from rlhf_core.labs.hacking_board import best_of_n_board, exploits_to_pairs
-from rlhf_core.loop import reward, scripted_rater, whole, writing
+from rlhf_core.loop import reward, scripted_rater, writing
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
@@ -34,7 +34,7 @@ def session():
 def test_scores_are_the_sessions_own_with_their_uncertainty(session):
     texts = [" a small animal that lives in the forest.", " a mood."]
     (record,) = records(reward_lab.scores(session, PROMPT, texts))
-    own = records(whole.score_texts(session, PROMPT, texts))
+    own = records(reward.score_texts(session, PROMPT, texts))
     for row, expected in zip(record["rows"], own):
         assert row["score"] == pytest.approx(expected["reward"], abs=1e-3) and row[
             "laplace"

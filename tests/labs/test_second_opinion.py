@@ -13,9 +13,10 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, split_prompts
-from rlhf_core.labs import hacking_board, reward_lab, second_opinion
+from rlhf_core.labs import hacking_board, hacking_game, reward_lab, second_opinion
 from rlhf_core.labs.hacking import attack
-from rlhf_core.loop import reward, whole
+from rlhf_core.lm.texts import pooled_of_texts
+from rlhf_core.loop import reward, workbench
 from rlhf_core.rewards import reward_model
 from rlhf_core.session.state import Session
 
@@ -26,6 +27,15 @@ SHORT = FineTunedSettings(epochs=2, unfrozen_layers=1)
 
 def records(work) -> list[dict]:
     return [item for item in work if not isinstance(item, Progress)]
+
+
+def returned(work):
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.fixture
@@ -47,9 +57,9 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
     assert (
         session.labs["reward_model"]["fine_tuned"] == last
         and session.settings["fine_tuned"]["epochs"] == 2
-        and session.learned.head is None
+        and session.learned.head == ""
     )
-    lab = reward_lab._LABS[session][1]
+    lab = returned(reward_lab.open_lab(session))
     held = {
         prompt
         for prompt, fold in split_prompts(
@@ -58,15 +68,13 @@ def test_the_second_opinion_is_kept_and_measured_beside_the_head_on_the_same_vot
         if fold == 0
     }
     rest = Session(session.asked.brief)
-    rest.settings, rest.judged.imported = (
-        session.settings,
-        [pair for pair in session.judged.imported if pair.prompt not in held],
-    )
-    records(reward_lab.votes(rest))
-    head, right, count = reward_lab._LABS[rest][1].model, 0, 0
+    rest.settings = session.settings
+    rest.judged.imported = [pair for pair in session.judged.imported if pair.prompt not in held]
+    head, right, count = returned(reward_lab.open_lab(rest)).model, 0, 0
     for pair in session.judged.imported:
         if pair.prompt in held:
-            a, b = head.score(torch.stack(list(pooled(lab, pair))))
+            rows = [(pair.prompt, text, True) for text in (pair.a, pair.b)]
+            a, b = head.score(returned(pooled_of_texts(lab.lm, rows)))
             right, count = right + bool(a > b), count + 1
     assert count == last["heldout_pairs"] and last["head_accuracy"] == pytest.approx(right / count)
     assert (
@@ -87,25 +95,11 @@ def test_two_models_on_the_same_votes_are_told_apart_by_those_that_only_one_gets
     said = {"agreement": 0.5, "seconds": 2.0}
     assert (
         "18 right, the instant one 12: they differ on 6 of them, more than luck"
-        in second_opinion._second_opinion(
-            said, [True] * 18 + [False] * 2, [True] * 12 + [False] * 8
-        )
+        in second_opinion.in_words(said, [True] * 18 + [False] * 2, [True] * 12 + [False] * 8)
     )
-    assert "too few to tell" in second_opinion._second_opinion(
-        said, [True] * 9 + [False], [True] * 7 + [False] * 3
-    )
-    assert "the same ones" in second_opinion._second_opinion(said, [True, False], [True, False])
-
-
-def pooled(lab, pair):
-    for text in (pair.a, pair.b):
-        work = second_opinion.reward_lab.pooled_of_texts(lab.lm, [(pair.prompt, text, True)])
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                yield end.value[0]
-                break
+    few = second_opinion.in_words(said, [True] * 9 + [False], [True] * 7 + [False] * 3)
+    assert "too few to tell" in few
+    assert "the same ones" in second_opinion.in_words(said, [True, False], [True, False])
 
 
 def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
@@ -114,7 +108,7 @@ def test_a_stopped_fine_tuning_keeps_nothing_and_the_head_is_untouched(session):
         if isinstance(item, dict):
             break
     run.close()
-    assert "fine_tuned" not in session.lab
+    assert "reward_model" not in session.labs and session.learned.head == ""
 
 
 def test_each_score_of_the_list_carries_both_kinds_of_doubt(session):
@@ -124,7 +118,7 @@ def test_each_score_of_the_list_carries_both_kinds_of_doubt(session):
         row["laplace"] > 0 and row["bootstrap"] >= 0 for row in examples
     )
     first = examples[0]
-    (own,) = records(whole.score_texts(session, first["prompt"], [first["text"]]))
+    (own,) = records(reward.score_texts(session, first["prompt"], [first["text"]]))
     assert first["after"] == pytest.approx(own["reward"], abs=0.05) and first[
         "laplace"
     ] == pytest.approx(own["uncertainty"], abs=0.05)
@@ -173,21 +167,21 @@ def test_the_search_finds_what_the_score_rewards_and_is_seeded():
 def test_exploits_need_nonsense_and_an_honest_text(session):
     prompt = session.asked.brief.training_prompts[0]
     with pytest.raises(InputError, match="no nonsense text on the board"):
-        records(second_opinion.reject_exploits(session, prompt))
+        records(hacking_game.reject_exploits(session, prompt))
     assert session.judged.exploits == []
 
 
 def test_rejecting_twice_adds_nothing_twice(session):
     prompt = session.asked.brief.training_prompts[0]
-    records(second_opinion.try_text(session, prompt, "zxq vrrp blort wug zxq vrrp"))
-    records(second_opinion.race(session, prompt))
-    hacking_board.call_it(
-        session, prompt, hacking_board.board_of(session, prompt)["entries"][0]["text"], True
-    )
-    records(second_opinion.reject_exploits(session, prompt))
+    records(hacking_game.try_text(session, prompt, "zxq vrrp blort wug zxq vrrp"))
+    records(hacking_game.race(session, prompt))
+    typed = hacking_board.board_of(session, prompt)["entries"][0]["text"]
+    hacking_board.call_it(session, prompt, typed, True)
+    records(hacking_game.reject_exploits(session, prompt))
     once = list(session.judged.exploits)
-    assert len(once) == 1 and isinstance(session.learned.head, reward_model.RewardModel)
-    *_, hole = records(second_opinion.reject_exploits(session, prompt))
+    assert len(once) == 1
+    assert isinstance(workbench.head_of(session), reward_model.RewardModel)
+    *_, hole = records(hacking_game.reject_exploits(session, prompt))
     best = hacking_board.board_of(session, prompt)["best"]["text"]
     assert [pair for pair in session.judged.exploits if pair.a == best] == [
         pair for pair in session.judged.exploits if pair.a == best

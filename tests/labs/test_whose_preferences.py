@@ -21,6 +21,7 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import reward_lab, whose_preferences
 from rlhf_core.loop import next_question, reward
 from rlhf_core.rewards import comparisons
+from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
 
@@ -164,3 +165,9 @@ def test_on_the_bundled_model_also_with_a_prompt_that_is_too_long_for_it():
     )
     assert "too long for this model" in " ".join(record["notes"])
     json.dumps(record)
+
+
+def test_a_bundle_of_before_the_parts_keeps_what_was_found():
+    found = {"kind": "whose", "people": ["Ada", "Ben"], "votes": 24}
+    parts = saving.from_before({"files": {}}, {"annotation": {"whose": found}})
+    assert parts["labs"] == {"whose_preferences": found}
