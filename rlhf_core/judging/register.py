@@ -5,8 +5,8 @@ for honest measurement.
 
 Every word has a weight for each register of a yardstick (log-probabilities from the registers of
 the training corpus, made by ``scripts/make_register_words.py``); a text belongs to the register
-whose weights add up highest, if the lead is clear. It reads nothing but the words: it shares nothing
-with the reward model, which reads hidden states.
+whose weights add up highest, if the lead is clear. It reads nothing but the words, and
+shares nothing with the reward model, which reads hidden states.
 
 This is a *rule*, and the app calls it one: it can be fooled by an unusual wording, and it does not
 know whether a fact is true.

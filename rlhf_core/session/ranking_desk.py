@@ -244,7 +244,7 @@ def _add(session: Session, check: str, prompt: str, texts: list[str], shown: lis
 
 
 def stale(session: Session, after: int = 5) -> bool:
-    """Should ``next_question.prepare`` run (again): another reward model, ``after`` new comparisons,
+    """Should ``loop.next_question`` run (again): another reward model, ``after`` new comparisons,
     or sets that were not read yet?
     """
     if not session.learned.head:
