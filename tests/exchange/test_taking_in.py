@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import shutil
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -20,8 +21,9 @@ from rlhf_core.exchange.exports import FORMATS, export_pairs
 from rlhf_core.exchange.label_studio_tasks import export_tasks
 from rlhf_core.judging.preferences import MAX_BYTES, Pair
 from rlhf_core.session import asked, judged, people, saving
-from rlhf_core.session.state import MAX_IMPORTED_PROMPTS, Session
+from rlhf_core.session.state import Session
 
+BEFORE = Path(__file__).parent.parent / "fixtures" / "before"
 PAIR = Pair(
     "An opossum is",
     " a marsupial.",
@@ -110,7 +112,7 @@ def test_too_many_or_none_are_refused_and_nothing_changes(monkeypatch):
         taking_in.take_in(session, [PAIR, PAIR], "big.csv")
     with pytest.raises(InputError, match="nothing new in empty.csv"):
         taking_in.take_in(session, [], "empty.csv")
-    assert session.judged.imported == [PAIR] and len(session.annotation["imports"]) == 1
+    assert session.judged.imported == [PAIR] and len(session.judged.imports) == 1
 
 
 def test_names_are_given_only_where_there_is_none():
@@ -122,11 +124,11 @@ def test_names_are_given_only_where_there_is_none():
 
 def test_a_file_of_thousands_of_prompts_does_not_become_thousands_of_prompts_to_write_to():
     session = session_with(
-        *(replace(PAIR, prompt=f"prompt {n}") for n in range(3 * MAX_IMPORTED_PROMPTS))
+        *(replace(PAIR, prompt=f"prompt {n}") for n in range(3 * asked.MAX_IMPORTED_PROMPTS))
     )
     assert (
         len(asked.training_prompts(session))
-        == len(session.asked.brief.training_prompts) + MAX_IMPORTED_PROMPTS
+        == len(session.asked.brief.training_prompts) + asked.MAX_IMPORTED_PROMPTS
     )
 
 
@@ -135,7 +137,7 @@ def test_it_is_there_again_after_a_restart(tmp_path):
     people.sit_down(session, "Ada")
     saving.save(session, tmp_path / "bundle")
     again = saving.load(tmp_path / "bundle")
-    assert again.judged.imported == [PAIR] and people.sitting(again) == "Ada"
+    assert again.judged.imported == [PAIR] and judged.sitting(again) == "Ada"
     assert (
         taking_in.give_back(again) == {"file": "first.csv", "pairs": 1}
         and again.judged.imported == []
@@ -143,12 +145,11 @@ def test_it_is_there_again_after_a_restart(tmp_path):
 
 
 def test_a_bundle_from_before_the_studio_still_opens(tmp_path):
-    session = Session()
-    saving.save(session, tmp_path / "bundle")
+    shutil.copytree(BEFORE / "command-line", tmp_path / "bundle")
     run = json.loads((tmp_path / "bundle" / "run.json").read_text())
     del run["state"]["annotation"]
     (tmp_path / "bundle" / "run.json").write_text(json.dumps(run))
-    assert people.sitting(saving.load(tmp_path / "bundle")) == "you"
+    assert judged.sitting(saving.load(tmp_path / "bundle")) == "you"
 
 
 # --- every format that goes out comes back in -----------------------------------------------------

@@ -11,7 +11,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL
-from rlhf_core.session import asked, judged, ranking_desk, registry, saving
+from rlhf_core.session import asked, judged, people, ranking_desk, registry, saving
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 
@@ -115,10 +115,9 @@ def test_a_brief_that_cannot_be_used_is_refused_in_one_sentence(field, typed, sa
         briefs.own({**OWN, field: typed}, set())
 
 
-def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_says_whether_old_ones_count(
-    tmp_path,
-):
+def test_a_judgement_keeps_the_version_it_was_made_under_and_old_ones_count_if_one_likes(tmp_path):
     session = Session(BIOLOGY, directory=tmp_path / "run")
+    session.store = saving.Folder()
     judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
     stays, goes = add(session, 2), add(session, 3)
     brief = revise(
@@ -163,9 +162,10 @@ def test_every_judgement_keeps_the_version_it_was_made_under_and_the_learner_say
 def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypatch):
     session = Session(BIOLOGY, directory=tmp_path / "run")
     judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
+    saving.save(session)
     contents = bundle.read_bundle(session.directory, tensors=False)
     for name in ("briefs", "older_count"):
-        del contents["run"]["state"][name]
+        del contents["run"]["state"]["asked"][name]
     for row in contents["rankings"]:
         for name in ("reason", "ideal", "asked", "first"):
             del row[name]
@@ -180,7 +180,7 @@ def test_a_bundle_from_before_versions_were_kept_still_opens(tmp_path, monkeypat
 
 def test_no_more_versions_than_a_session_keeps(monkeypatch):
     session = Session(BIOLOGY)
-    monkeypatch.setattr("rlhf_core.session.state.MAX_BRIEFS", 2)
+    monkeypatch.setattr(asked, "MAX_BRIEFS", 2)
     revise(session, {"title": "x"})
     with pytest.raises(BriefError, match="keeps 2 versions"):
         revise(session, {"title": "y"})
@@ -263,35 +263,35 @@ def test_a_changed_judgement_keeps_its_place_and_what_was_said_first():
 # --- what comes next ------------------------------------------------------------------------------
 
 
-def judged(
+def judge(
     session: Session, count: int, checks: bool, answer=lambda row: [[0], [1]]
 ) -> list[ranking_desk.Asked]:
     """``count`` judgements of what the desk asks."""
-    asked = []
+    shown = []
     for _ in range(count):
         add(session, 1_000 + len(session.asked.candidate_sets))
-        asked.append(ranking_desk.next_asked(session, 2, checks=checks))
+        shown.append(ranking_desk.next_asked(session, 2, checks=checks))
         judged.add_ranking(
             session,
-            asked[-1].row["id"],
-            groups=answer(asked[-1].row),
-            asked=asked[-1].how,
+            shown[-1].row["id"],
+            groups=answer(shown[-1].row),
+            asked=shown[-1].how,
             seconds=1.0,
         )
-    return asked
+    return shown
 
 
 def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_a_row():
     kinds, whys = [], set()
     for seed in range(6):
-        session = Session(BIOLOGY, id=f"session-{seed}")
-        asked = judged(session, 40, checks=True)
-        hows = [one.how for one in asked]
-        whys |= {one.why for one in asked}
+        session = Session(BIOLOGY, seed=seed)
+        shown = judge(session, 40, checks=True)
+        hows = [one.how for one in shown]
+        whys |= {one.why for one in shown}
         assert not any(a != "lot" and b != "lot" for a, b in zip(hows, hows[1:])) and set(
             hows[: ranking_desk.FIRST_CHECK]
         ) == {"lot"}
-        for one in asked:
+        for one in shown:
             if one.how == "repeat":
                 first = next(
                     r
@@ -311,15 +311,13 @@ def test_hidden_checks_come_in_between_look_like_any_other_and_are_never_two_in_
         kinds += hows
     assert len(whys) == 1, "what is said before the answer does not give a check away"
     assert 0.12 < kinds.count("repeat") / 240 < 0.3 and 0.08 < kinds.count("gold") / 240 < 0.25
-    assert {one.how for one in judged(Session(BIOLOGY, id="session-0"), 40, checks=False)} == {
-        "lot"
-    }
+    assert {one.how for one in judge(Session(BIOLOGY, seed=0), 40, checks=False)} == {"lot"}
 
 
 def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
-    session = Session(BIOLOGY, id="session-0")
+    session = Session(BIOLOGY, seed=0)
     while not any(r.asked == "repeat" for r in session.judged.rankings):
-        judged(session, 1, checks=True)
+        judge(session, 1, checks=True)
     check = judged.undo_ranking(session)
     assert ranking_desk.next_asked(session, 2, checks=True) == ranking_desk.next_asked(
         session, 2, checks=True
@@ -331,29 +329,29 @@ def test_a_check_waits_for_every_tab_and_comes_back_after_an_undo():
 
 
 def test_a_check_is_for_the_one_whose_judgements_it_checks():
-    session = Session(BIOLOGY, id="session-0")
+    session = Session(BIOLOGY, seed=0)
     while not any(r.asked == "repeat" for r in session.judged.rankings):
-        judged(session, 1, checks=True)
+        judge(session, 1, checks=True)
     check = judged.undo_ranking(session)
-    session.annotation = {"people": ["you", "Kim"], "sitting": "Kim"}
-    hows = [one.how for one in judged(session, 40, checks=True)]
+    people.sit_down(session, "Kim")
+    hows = [one.how for one in judge(session, 40, checks=True)]
     assert set(hows[: ranking_desk.FIRST_CHECK]) == {"lot"}, (
         "Kim has judged nothing yet that could come twice"
     )
     assert {"repeat", "gold"} <= set(hows) and len({r.id for r in session.judged.rankings}) == len(
         session.judged.rankings
     )
-    session.annotation = {"people": ["you", "Kim"], "sitting": "you"}
+    people.sit_down(session, "you")
     found = ranking_desk.next_asked(session, 2, checks=True)
     assert found.row["for"] == "you" and found.row["texts"] == check.candidates
 
 
-def test_a_brief_whose_words_changed_has_no_reference_answers_and_asks_again_only_what_was_judged_under_them():
-    session = Session(BIOLOGY, id="session-1")
-    judged(session, 12, checks=True)
+def test_a_brief_whose_words_changed_has_no_reference_answers_and_repeats_only_what_it_asked():
+    session = Session(BIOLOGY, seed=1)
+    judge(session, 12, checks=True)
     revise(session, {"prefer": "Rhymes."})
     assert ranking_desk.reference_answers(session) == () and len(gold_items(BIOLOGY.slug)) == 12
-    for one in judged(session, 30, checks=True):
+    for one in judge(session, 30, checks=True):
         assert one.how != "gold"
         if one.how == "repeat":
             assert any(
@@ -370,7 +368,7 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
     assert ranking_desk.next_asked(session, 2, checks=False).why.startswith(
         "Drawn by lot: there is no reward model yet"
     )
-    session.learned.head = object()
+    session.learned.head = "0" * 64
     assert "still reading" in ranking_desk.next_asked(session, 2, checks=False).why
     features = {row["id"]: np.array([[0.0, 0.0], [0.0, 0.1]]) for row in rows} | {
         rows[3]["id"]: np.array([[3.0, 0.0], [-3.0, 0.0]])
@@ -401,7 +399,7 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
 def test_what_was_read_goes_stale_with_another_reward_model_new_sets_and_new_votes():
     session = Session(BIOLOGY)
     assert not ranking_desk.stale(session)
-    session.learned.head, session.learned.summary = object(), {"fit": 2}
+    session.learned.head, session.learned.summary = "0" * 64, {"fit": 2}
     assert not ranking_desk.stale(session), "nothing to learn from yet"
     judged.add_ranking(session, add(session, 1)["id"], groups=[[0], [1]])
     assert ranking_desk.stale(session)

@@ -52,7 +52,7 @@ def threaded_queue():
 
 
 def counting(count, *, each=None):
-    """A factory: ``count`` records {"n": 0}, {"n": 1}, ...; ``each`` is called before each of them."""
+    """A factory: ``count`` records {"n": 0}, {"n": 1}, ...; ``each`` is called before each."""
 
     def run():
         for n in range(count):
@@ -518,7 +518,7 @@ def test_a_long_job_that_nobody_watches_is_paused_then_expires(queue, clock):
     assert (
         queue.advance() == watched
     )  # the sweep that comes with the slice pauses the other, which waits in line
-    # Whether it is paused cannot be asked: that would count as watching. Once it has expired, it was.
+    # Whether it is paused cannot be asked: that would count as watching. If it expires, it was.
     clock.now += 1800
     queue.view(watched)
     queue.advance()
