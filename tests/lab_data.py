@@ -89,5 +89,5 @@ def general_optimum(x, targets, weights, prior) -> torch.Tensor:
 
 
 def revise(session: Session, fields: dict) -> briefs.Brief:
-    asked.set_brief(session, session.draft_brief(fields))
+    asked.set_brief(session, asked.draft_brief(session, fields))
     return session.asked.brief

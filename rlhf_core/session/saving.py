@@ -194,7 +194,8 @@ def run_name(name: object) -> str | None:
 def from_before(run: dict, state: dict) -> dict:
     """The parts from a run.json of format 1's first writers, which had everything side by side."""
     annotation, labs = dict(state.get("annotation", {})), dict(state.get("experiments", {}))
-    for old, new in (("speed", "speed_accuracy"), ("instructions", "instructions_matter")):
+    renamed = {"speed": "speed_accuracy", "instructions": "instructions_matter"}
+    for old, new in (renamed | {"whose": "whose_preferences"}).items():
         if annotation.get(old):
             labs[new] = annotation[old]
     if state.get("lab"):
