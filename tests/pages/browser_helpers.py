@@ -4,6 +4,8 @@ and how a tab goes out of sight.
 
 from __future__ import annotations
 
+from rlhf_core.labs.registry import LABS
+
 PAGES = {
     "home": "",
     "briefs": "briefs",
@@ -15,16 +17,7 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "models": "models",
-    "goodhart": "goodhart",
-    "context-flip": "context_flip",
-    "algorithms": "algorithms",
-    "what-it-learned": "what_it_learned",
-    "trust-it": "trust_it",
-    "flip-a-vote": "flip_a_vote",
-    "hack": "hack_reward_model",
-    "instructions-matter": "instructions_matter",
-    "speed-accuracy": "speed_accuracy",
-    "whose-preferences": "whose_preferences",
+    **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
 }
 LOOKS = {

@@ -18,21 +18,6 @@ EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
 WORDS = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error")
 WORDS += ("success",)
 
-# In a process of its own: open the pages named in its arguments, and say whether torch came along.
-WITHOUT_TORCH = """
-import sys
-from rlhf_core.work import jobs, running
-still = jobs.JobQueue(running.begin, threaded=False)
-jobs.queue = lambda: still
-from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=60).run()
-for page in sys.argv[1:]:
-    app.switch_page(page).run()
-    assert not app.exception, app.exception
-for name in ("torch", "transformers", "krippendorff"):
-    assert name not in sys.modules, name
-"""
-
 
 def still_queue(monkeypatch) -> jobs.JobQueue:
     """The process's queue, replaced by one that only moves when ``finish`` is called."""

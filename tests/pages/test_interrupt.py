@@ -18,10 +18,11 @@ from walking import SLOW, button, open_page, press, set_steps, step_shown, wait_
 from conftest import App, settled
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
-from rlhf_core.loop import reward, scripted_rater, tuning
+from rlhf_core.loop import reward, scripted_rater, tuning, workbench
 from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
+from rlhf_core.work import running
 from rlhf_core.work.jobs import JobQueue
 
 pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
@@ -55,7 +56,9 @@ def rows(folder: Path) -> list[dict]:
 def test_a_stop_acts_within_a_token_or_a_minibatch(
     trained: Path, tmp_path: Path, stage: str
 ) -> None:
-    session, queue, seen = saving.load(copied(trained, tmp_path)), JobQueue(), []
+    session, seen = saving.load(copied(trained, tmp_path)), []
+    session.store = saving.Folder()
+    queue = JobQueue(lambda make: running.kept(session, make()))
 
     def watched():
         for item in tuning.ppo(session, PPOSettings(steps=50)):
@@ -90,9 +93,9 @@ def test_a_stop_acts_within_a_token_or_a_minibatch(
     assert bundle["metrics"] == session.tuned.metrics and {
         row["step"] for row in bundle["samples"]
     } == set(steps)
-    assert all(
-        (bundle["tensors"]["policy"][name] == tensor).all()
-        for name, tensor in session.tuned.weights.items()
+    tuned = workbench.tuned_of(session)
+    assert tuned and all(
+        (bundle["tensors"]["policy"][name] == tensor).all() for name, tensor in tuned.items()
     )
 
 

@@ -13,6 +13,7 @@ from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.labs import hacking_board
 from rlhf_core.session import judged, registry, saving
 from rlhf_core.session.state import Session
+from rlhf_core.store import bundle
 from rlhf_core.work import jobs
 from ui import state
 from ui.labs import tools
@@ -429,7 +430,7 @@ def test_older_scores_are_made_again_by_the_votes_as_they_are(queue):
 # --- kept -----------------------------------------------------------------------------------------
 
 
-def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp_path):
+def test_boards_and_rejected_exploits_are_in_the_bundle(tmp_path):
     session = twelve()
     forged(session, score=2.0)
     pair = Pair(
@@ -451,23 +452,22 @@ def test_boards_and_rejected_exploits_are_in_the_bundle_and_old_bundles_open(tmp
     assert pair in judged.pairs(opened) and other not in judged.pairs(opened), (
         "an exploit counts under its own brief"
     )
-    old = made(BAD["one comparison"])
-    old.save(tmp_path / "old")
-    contents = saving.bundle.read_bundle
-    try:
-        saving.bundle.read_bundle = lambda *a, **k: without(contents(*a, **k))
-        assert (
-            saving.load(tmp_path / "old").judged.exploits == []
-            and saving.load(tmp_path / "old").lab == {}
-        )
-    finally:
-        saving.bundle.read_bundle = contents
 
 
-def without(contents: dict) -> dict:
-    """A bundle from before there was a lab."""
-    contents["run"]["state"].pop("exploits"), contents["run"]["state"].pop("lab")
-    return contents
+def test_a_bundle_from_before_there_was_a_lab_opens(tmp_path, monkeypatch):
+    saved, read = made(BAD["one comparison"]), bundle.read_bundle
+    saving.save(saved, tmp_path / "old")
+
+    def before_the_lab(*args, **more) -> dict:
+        contents = read(*args, **more)
+        run = contents["run"]
+        run["state"] = {"imported": run["state"]["judged"]["imported"]}
+        return contents
+
+    monkeypatch.setattr(bundle, "read_bundle", before_the_lab)
+    opened = saving.load(tmp_path / "old")
+    assert opened.judged.exploits == [] and opened.labs == {}
+    assert opened.judged.imported == saved.judged.imported
 
 
 # --- the slower kind, on the Reward model page ----------------------------------------------------

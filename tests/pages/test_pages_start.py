@@ -7,19 +7,15 @@ model is a stand-in.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import pytest
 from page_helpers import (
     EVIL,
     ROOT,
-    WITHOUT_TORCH,
     finish,
     html_of,
     keys,
     open_page,
-    path_of,
     press,
     session_of,
     still_queue,
@@ -49,31 +45,6 @@ def model(monkeypatch) -> None:
 
 
 # --- home -----------------------------------------------------------------------------------------
-
-
-def test_home_is_drawn_without_torch():
-    """The first draw must not wait for torch: only the worker may import it."""
-    pages = [
-        path_of(page)
-        for page in (
-            "briefs",
-            "prompt",
-            "rank",
-            "mirror",
-            "reward_model",
-            "ppo",
-            "before_after",
-            "rounds",
-        )
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *pages],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_home_empty(queue):

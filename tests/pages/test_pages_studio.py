@@ -8,30 +8,16 @@ a test moves it.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
-from page_helpers import (
-    EVIL,
-    ROOT,
-    WITHOUT_TORCH,
-    html_of,
-    offered,
-    open_page,
-    path_of,
-    press,
-    session_of,
-    still_queue,
-    words_of,
-)
+from page_helpers import EVIL, html_of, offered, open_page, press, session_of, still_queue, words_of
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.label_studio_tasks import labelling_config
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import instructions_matter, speed_accuracy
-from rlhf_core.session import judged, people, registry
+from rlhf_core.session import judged, people, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui.labs import answer_card
@@ -52,18 +38,6 @@ def queue(monkeypatch) -> jobs.JobQueue:
 def test_an_empty_session_has_something_to_do_on_every_page(page):
     app = open_page(page)
     assert app.title[0].value and (offered(app) or app.radio)
-
-
-def test_the_pages_are_drawn_without_torch():
-    pages = [path_of(page) for page in PAGES]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *pages],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 # --- import and export ----------------------------------------------------------------------------
@@ -327,6 +301,13 @@ def test_agreement_the_map_and_the_models(monkeypatch):
         and "by now there are 24" in words
     )
     assert "![x]" not in words_of(app), "a name is never a picture"
+
+
+def test_what_an_older_bundle_kept_of_the_comparison_is_found_again():
+    run = {"brief": registry.create().asked.brief.to_dict(), "files": {}}
+    record = {"kind": "whose", "people": ["Ada"], "votes": 3}
+    parts = saving.from_before(run, {"annotation": {"whose": record}})
+    assert parts["labs"] == {"whose_preferences": record}
 
 
 # --- instructions matter --------------------------------------------------------------------------

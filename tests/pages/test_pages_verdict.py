@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from page_helpers import EVIL, ROOT, again, alts, finish, open_page, press, said
+from page_helpers import EVIL, again, alts, finish, open_page, press, said
 from stand_ins import FACT, MEME, engine, evaluation, made, stand_in
 
 from rlhf_core.common.events import Progress
@@ -196,10 +196,3 @@ def test_the_chart_of_judges_has_a_band_a_judge_and_survives_none():
     ]
     assert chart.figure.layout.xaxis.title.text and chart.figure.layout.yaxis.title.text
     assert "word rule: 67% of 30" in chart.alt and "empty" in charts_compare.judges([]).alt
-
-
-@pytest.mark.parametrize("name", ["ui/verdict.py", "ui/token_changes.py"])
-def test_drawing_holds_no_torch(name):
-
-    source = (ROOT / name).read_text(encoding="utf-8")
-    assert "import torch" not in source and "unsafe_allow_html" not in source
