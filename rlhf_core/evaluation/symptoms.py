@@ -4,8 +4,8 @@ Each comes with its meaning, the knob behind it and one safe way to try again (`
 
 Plain records in (a session's ``tuned.metrics`` and ``tuned.samples``), plain findings out.
 Thresholds are rules of thumb for answers of a few dozen tokens; they were set so that runs with the
-app's own settings raise none of the serious ones (tests/evaluation/test_symptoms.py). Knows nothing about
-pages; imports no torch.
+app's own settings raise none of the serious ones (tests/evaluation/test_symptoms.py). Knows nothing
+about pages; imports no torch.
 """
 
 from __future__ import annotations
