@@ -10,27 +10,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-
-class Job(NamedTuple):
-    """One kind of work.
-
-    Attributes:
-        place: "package.module:function" below ``rlhf_core``.
-        label: what a waiting person reads.
-        long: waits in line (PPO), instead of slipping in between (a fit, a few outputs).
-        told: a training or a measurement: the session's folder says that it goes on, so that a
-            server that is closed meanwhile leaves a bundle that was interrupted.
-        slot: where a session keeps its id; two jobs of one slot never run at once. "": the name.
-    """
-
-    place: str
-    label: str
-    long: bool = False
-    told: bool = False
-    slot: str = ""
-
+from rlhf_core.common.jobs import Job
+from rlhf_core.labs.registry import LABS
 
 JOBS = {
     # the loop
@@ -48,31 +30,11 @@ JOBS = {
     "run_once": Job("loop.whole:run_once", "The whole loop, once", long=True, told=True),
     "model": Job("loop.model_choice:choose", "Changing the model"),
     "step_time": Job("loop.model_choice:time_a_step", "Measuring a step"),
-    # the labs
-    "goodhart": Job("labs.goodhart:run", "Goodhart lab", long=True, told=True),
-    "algorithms": Job("labs.side_by_side:run", "Algorithms side by side", long=True, told=True),
-    "context_flip": Job("labs.context_flip:run", "Context flip", long=True, told=True),
-    "flip_own": Job("labs.context_flip:score_own", "Scoring your sentence"),
-    "instructions_pairs": Job("labs.instructions_models:write_pairs", "Writing the twelve pairs"),
-    "instructions_models": Job(
-        "labs.instructions_models:compare_models", "Training both reward models"
-    ),
-    "whose": Job("labs.whose_preferences:compare_people", "Training everybody's reward model"),
+    # what several labs ask for, or a page of the loop
     "fine_tune": Job("labs.second_opinion:fine_tune", "Fine-tuning a reward model", long=True),
     "lab_report": Job("labs.reward_lab:report", "Questioning the reward model"),
-    "lab_scores": Job("labs.reward_lab:scores", "Scoring with doubt"),
-    "lab_explain": Job("labs.reward_lab:explain", "Taking it apart"),
-    "lab_votes": Job("labs.reward_lab:votes", "Turning each vote round"),
-    "lab_flip": Job("labs.reward_lab:flip", "Refitting"),
-    "hack_try": Job("labs.hacking_game:try_text", "Scoring your text"),
-    "hack_race": Job("labs.hacking_game:race", "The model writes 64 answers"),
-    "hack_search": Job("labs.hacking_game:search", "A search tries to fool it"),
-    "hack_again": Job(
-        "labs.hacking_game:score_again",
-        "Scoring the board by your votes as they are now",
-        slot="hack_search",
-    ),
-    "hack_teach": Job("labs.hacking_game:reject_exploits", "Training it to reject them", told=True),
+    # the labs' own
+    **{name: job for lab in LABS for name, job in lab.jobs.items()},
     # the process
     "wake": Job("loop.model_choice:wake", "Waking the model"),
 }
