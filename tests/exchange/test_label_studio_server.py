@@ -114,10 +114,8 @@ def server(tmp_path_factory):
             text=True,
         )
         if done.returncode:
-            pytest.skip(
-                f"label-studio {VERSION} cannot be installed here:"
-                f" {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
-            )
+            said = done.stderr.strip().splitlines() or [done.returncode]
+            pytest.skip(f"label-studio {VERSION} cannot be installed here: {said[-1]}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

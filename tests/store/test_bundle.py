@@ -1,4 +1,4 @@
-"""The paper trail: what is written comes back, whatever dies in between; what is broken is named."""
+"""The paper trail: what is written comes back, whatever dies in between; what broke is named."""
 
 import errno
 import hashlib
@@ -318,9 +318,16 @@ import sys, torch
 from rlhf_core.store.bundle import write_bundle
 print("ready", flush=True)
 for n in range(1, 100000):
+    settings = {"run": {"steps": 100000}}
     write_bundle(
-        sys.argv[1], run={"id": "k", "status": "running", "brief": {}, "settings": {"run": {"steps": 100000}}}, metrics=[{"step": s} for s in range(n + 1)],
-        samples=[{"step": n}], tensors={"policy": {"w": torch.full((50000,), float(n))}, "reward_model": {"w": torch.ones(1)}},
+        sys.argv[1],
+        run={"id": "k", "status": "running", "brief": {}, "settings": settings},
+        metrics=[{"step": s} for s in range(n + 1)],
+        samples=[{"step": n}],
+        tensors={
+            "policy": {"w": torch.full((50000,), float(n))},
+            "reward_model": {"w": torch.ones(1)},
+        },
     )
 """
 
