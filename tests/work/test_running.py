@@ -119,8 +119,8 @@ def test_an_order_begins_with_its_first_next_and_needs_no_session(session, monke
         yield {"kind": "here"}
 
     monkeypatch.setattr(catalogue, "function_of", lambda name: job)
-    ours = running.begin(running.Order("any", session, (1,), {"two": 2}))
-    nobodys = running.begin(running.Order("any", None, (3,)))
+    ours = running.begin(running.Order("compare", session, (1,), {"two": 2}))
+    nobodys = running.begin(running.Order("compare", None, (3,)))
     assert called == [] and session.under_way == 0
     assert [*ours, *nobodys] == [{"kind": "here"}] * 2
     assert called == [((session, 1), {"two": 2}), ((3,), {})] and session.under_way == 0
