@@ -140,17 +140,22 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
     return job_id
 
 
+def _slot(name: str) -> str:
+    """Where the id of a job stands: several jobs may share a slot."""
+    return catalogue.slot_of(name) if name in catalogue.JOBS else name
+
+
 def job(name: str) -> dict | None:
     """The queue's view of this session's job ``name``, or None where there is none (or it is long
     forgotten).
     """
-    job_id = session().jobs.get(name)
+    job_id = session().jobs.get(_slot(name))
     return jobs.queue().view(job_id) if job_id else None
 
 
 def records(name: str, start: int = 0) -> list[dict]:
     """The records that job ``name`` has made so far."""
-    job_id = session().jobs.get(name)
+    job_id = session().jobs.get(_slot(name))
     return jobs.queue().records(job_id, start) if job_id and jobs.queue().view(job_id) else []
 
 
@@ -165,13 +170,13 @@ def stop(name: str, wait: float = 0.0) -> bool:
     for that, and says whether it is over.
     """
     if alive(name):
-        jobs.queue().stop(session().jobs[name])
+        jobs.queue().stop(session().jobs[_slot(name)])
     return settle(name, wait)
 
 
 def settle(name: str, seconds: float) -> bool:
     """Wait up to ``seconds`` for job ``name`` to end; says whether it is over."""
-    job_id, until = session().jobs.get(name), time.monotonic() + seconds
+    job_id, until = session().jobs.get(_slot(name)), time.monotonic() + seconds
     while (
         working := bool(job_id) and (jobs.queue().view(job_id) or {}).get("status") in ALIVE
     ) and time.monotonic() < until:

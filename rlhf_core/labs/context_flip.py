@@ -131,14 +131,15 @@ def run(
         first, second = (model.score(pooled).double() for model in models)
         flips = int((first * second < 0).sum())
         scored = zip(rows, first.tolist(), second.tolist(), strict=True)
-        found.keep(
-            heads=[put(session, model.tensors()) for model in models],
-            sentences=shown([_row(p, t, [a, b]) for (p, t, _), a, b in scored]),
-            outputs=len(rows),
-            flips=flips / len(rows),
-            flips_interval=list(wilson_interval(flips, len(rows))),
-            correlation=correlation(first, second),
-        )
+        with session.change():  # the heads get their names and are named at once
+            found.keep(
+                heads=[put(session, model.tensors()) for model in models],
+                sentences=shown([_row(p, t, [a, b]) for (p, t, _), a, b in scored]),
+                outputs=len(rows),
+                flips=flips / len(rows),
+                flips_interval=list(wilson_interval(flips, len(rows))),
+                correlation=correlation(first, second),
+            )
         yield {"kind": "scores", "flips": flips / len(rows)}
 
         # 4. PPO towards each taste, from the same model.

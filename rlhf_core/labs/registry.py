@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rlhf_core.common.jobs import Job
 from rlhf_core.common.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings
+from rlhf_core.session.state import ABOUT_HEAD
 
 
 class Lab(NamedTuple):
@@ -103,7 +104,7 @@ LABS = (
                 "labs.hacking_game:reject_exploits", "Training it to reject them", told=True
             ),
         },
-        "reward_model",
+        ABOUT_HEAD,
     ),
     Lab(
         "instructions_matter",

@@ -42,7 +42,7 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     lm, model, tuned = ready(session), head_of(session), tuned_of(session)
     if tuned is None or model is None:
         raise InputError("There is no tuned model yet. Run at least one PPO step first.")
-    round, step = session.history.current_round, session.tuned.steps_done
+    part, round, step = session.tuned, session.history.current_round, session.tuned.steps_done
     prompts = evaluation_prompts(session)
     each = max(1, -(-count // len(prompts)))
     encoded = [encode_prompt(lm, p, ROLLOUT_TOKENS) for p in prompts]
@@ -74,7 +74,8 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     result |= verdict.verdict(pairs, wanted=wanted, scripted=scripted, fluency=fluency, seed=chance)
     result |= {"round": round, "step": step, "seed": seed}
     with session.change():
-        session.tuned.evaluation = result
+        if session.tuned is part:  # else the round was put away meanwhile
+            part.evaluation = result
     yield {"kind": "evaluation", **{k: v for k, v in result.items() if k != "pairs"}}
 
 

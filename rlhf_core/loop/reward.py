@@ -41,17 +41,18 @@ def fit_reward_model(
     """Fit the reward model to the session's comparisons; a record an iteration, as in
     ``fit_records``. A stop or a refusal leaves the former one, and its records.
     """
-    former = session.learned.fit_records
+    part, former = session.learned, session.learned.fit_records
     try:
         yield from _fit(session, settings or RewardModelSettings(seed=session.seed))
     except BaseException:
-        session.learned.fit_records = former
+        part.fit_records = former
         raise
 
 
 def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress | dict]:
     settings.validate()
-    session.learned.fit_records = []
+    part = session.learned
+    part.fit_records = []
 
     # 1. What can be learned from: pairs whose prompts this model can read.
     if reason := judged.nothing_to_learn(session):
@@ -91,7 +92,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
             unsure = torch.eye(len(item["weights"]))
             now = rm.RewardModel(whitener, torch.tensor(item["weights"]), unsure)
             item = {**item, "examples": example_scores(now, pool)}
-            session.learned.fit_records = [*session.learned.fit_records, item]
+            part.fit_records = [*part.fit_records, item]
             yield item
         else:
             model = item.normalised_on(pool.states)
@@ -99,6 +100,8 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
     # 4. Into the session.
     heads = bootstrap_heads(data, settings.prior_std, seed=settings.seed)
     with session.change():
+        if session.learned is not part:
+            return  # another brief or model meanwhile: what was learned is nobody's
         if policy := policy_of(session):
             policy.batch = None  # it was scored by the former reward model
         session.learned.head = put(session, model.tensors())

@@ -60,17 +60,18 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
         )
     prompts = training_prompts(session, lm, settings.max_new_tokens)
     make_room(session, lm)
+    former_beta, part = session.settings.get("ppo", {}).get("beta"), session.tuned
+    session.begin("ppo", vars(settings))  # what is moved from here on counts from the next step on
     policy, fresh = yield from policy_at_hand(session, lm, settings)
-    former_beta, former_fit = session.settings.get("ppo", {}).get("beta"), None
-    session.begin("ppo", vars(settings))
-    session.tuned.broke = None
+    former_fit = part.log[-1]["fit"] if part.log else None  # of the batch at hand, if there is one
+    part.broke = None
     try:
         for number in range(settings.steps):
             # 1. What this step runs with.
             settings = settled(session, settings)
             with session.lock:
                 model, fit = head_of(session), session.learned.summary.get("fit", 1)
-            if number and fit != former_fit:
+            if fit != former_fit:
                 policy.batch = None  # trained anew meanwhile: its predecessor scored the batch
             if run_log.steered_anew(settings, former_beta):
                 policy.beta = settings.beta
@@ -84,6 +85,8 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
                 if isinstance(item, Progress):
                     yield item
                     continue
+                if session.tuned is not part:
+                    return  # the round was put away meanwhile: what it made is nobody's
                 batch = item.pop("batch")
                 session.tuned.traces = traced(
                     session.tuned.traces, lm, item, batch, before, settings

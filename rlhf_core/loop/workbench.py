@@ -113,7 +113,8 @@ def name_of(tensors: dict[str, torch.Tensor]) -> str:
 def put(session: Session, tensors: dict[str, torch.Tensor]) -> str:
     """Keep tensors with the session; returns their name, for a part to name them by."""
     name = name_of(tensors)
-    session.held = {**session.held, name: tensors}
+    with session.lock:
+        session.held = {**session.held, name: tensors}
     return name
 
 
@@ -161,7 +162,10 @@ def policy_of(session: Session) -> Policy | None:
     run.
     """
     run, policy = memory(session).get("policy", ("", None))
-    return policy if run == session.tuned.run else None
+    if run != session.tuned.run:  # of a run that was put away, with gigabytes of a large model
+        memory(session).pop("policy", None)
+        return None
+    return policy
 
 
 def set_policy(session: Session, policy: Policy | None) -> None:
@@ -192,7 +196,8 @@ def make_room(session: Session, lm: LanguageModel) -> None:
         with other.lock:
             if not other.save_problem and other.on_disk.get("policy") == weights.now(other):
                 set_policy(other, None)
-                other.held = {}
+                on_disk = other.on_disk.values()
+                other.held = {n: t for n, t in other.held.items() if n not in on_disk}
 
 
 # --- reference samples ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
 """A session as plain state, and the commands on it that act at once.
 
-Imports `algorithms` and below, but nothing that imports torch.
+Imports `evaluation`, `judging`, `store` and `common`, and nothing that imports torch.
 """

@@ -11,6 +11,7 @@ from rlhf_core.common.errors import BriefError, InputError
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
+from rlhf_core.session import weights
 from rlhf_core.session.state import ABOUT_HEAD, History, Learned, Session, Tuned
 
 MAX_USER_PROMPTS, MAX_BRIEFS = 50, 60  # versions of briefs that a session keeps
@@ -51,6 +52,12 @@ def set_model(session: Session, name: str) -> None:
     with session.change():
         session.model_name, session.model_hash = name, ""
         forget_unjudged(session)
+        session.labs = {  # reward models that a lab kept read the former model's states
+            name: {k: v for k, v in found.items() if k != "heads"}
+            if isinstance(found, dict)
+            else found
+            for name, found in session.labs.items()
+        }
         forget_learned(session)
         # Settings of PPO were meant for the other one's size.
         session.settings = {
@@ -65,7 +72,7 @@ def forget_learned(session: Session) -> None:
     session.learned, session.tuned = Learned(), Tuned()
     session.history = History(predictions=session.history.predictions)
     session.labs = {name: found for name, found in session.labs.items() if name != ABOUT_HEAD}
-    session.held = {}
+    weights.drop_unused(session)
 
 
 def forget_unjudged(session: Session) -> None:

@@ -64,12 +64,12 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
     rows = list(asked.unranked(session, form))
     if not rows:
         return None
-    number = len(session.judged.rankings)
+    number, asking = len(session.judged.rankings), session.learned.asking  # the worker replaces it
     options = [
         (row, i, j)
         for row in rows
         for i, j in combinations(range(len(row["texts"])), 2)
-        if row["id"] in session.learned.asking.get("features", {})
+        if row["id"] in asking.get("features", {})
     ]
     if not session.learned.head or not options:
         return Asked(
@@ -77,11 +77,11 @@ def next_asked(session: Session, form: int, *, checks: bool) -> Asked | None:
             "lot",
             by_lot(session, checks),
         )
-    features = session.learned.asking["features"]
+    features = asking["features"]
     chosen = choose_pair(
         [features[row["id"]][i] - features[row["id"]][j] for row, i, j in options],
-        session.learned.asking["weights"],
-        session.learned.asking["covariance"],
+        asking["weights"],
+        asking["covariance"],
         seed=seed_of(session.seed, "next pair", number),
     )
     if chosen.how == "random":

@@ -2,7 +2,7 @@
 and restarts.
 
 Knows nothing about what a session does. Simplification: whoever knows the id has the session; there
-are no accounts. Idle sessions are removed after a day, and at most ``MOST`` stay in memory (the
+are no accounts. Idle sessions are removed after a day, and at most ``MOST`` idle ones stay in memory (the
 longest idle leave first; their bundles stay on disk until they expire).
 """
 
@@ -93,9 +93,10 @@ def _sweep() -> None:
         if now - _SWEPT < 60:
             return
         _SWEPT = now
-        idle = sorted(_SESSIONS, key=lambda run_id: _SESSIONS[run_id][1])
-        for run_id in idle:
-            if now - _SESSIONS[run_id][1] > KEPT_SECONDS or len(_SESSIONS) > MOST:
+        idle = [run_id for run_id, (session, _) in _SESSIONS.items() if not session.under_way]
+        idle.sort(key=lambda run_id: _SESSIONS[run_id][1])
+        for left, run_id in zip(range(len(idle), 0, -1), idle, strict=True):
+            if left > MOST or now - _SESSIONS[run_id][1] > KEPT_SECONDS:
                 del _SESSIONS[run_id]
         kept = set(_SESSIONS)
     if folder().is_dir():

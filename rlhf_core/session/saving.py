@@ -151,7 +151,7 @@ def load(directory: str | Path) -> Session:
         holds = {
             role: name
             for role, name in data["on_disk"].items()
-            if role == "step" or (weights.is_name(name) and bundle.WEIGHTS[role] in files)
+            if role in ("step", "run") or (weights.is_name(name) and bundle.WEIGHTS[role] in files)
         }
         session.on_disk = holds
         _settle(session)

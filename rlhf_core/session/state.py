@@ -83,7 +83,7 @@ class Judged:
     Attributes:
         rankings: in the order in which they were made.
         imported: pairs from files. imports: which files, rows {"file", "pairs"}.
-        exploits: rejected exploits (``labs.hacking``), each under its own brief.
+        exploits: rejected exploits (``labs.hacking_game``), each under its own brief.
         votes: blind before / after votes, rows {"prompt", "choice", "round", "step"}.
         people: names of others at this screen. sitting: who judges now; "" is ``YOU``.
     """
@@ -233,7 +233,9 @@ class Session:
         on_disk: what the weight files of its bundle hold: {role: name}, and "step", the PPO step.
         directory: its folder, or None. restartable: are checkpoints kept there?
         under_way: trainings and measurements going on.
+        status: "running", "done" or "interrupted", as the bundle says. deleted: it is gone.
         save_problem, note: sentences for the learner.
+        lock: guards all of it. worker: the thread that advances one of its jobs right now.
     """
 
     __slots__ = (
@@ -315,7 +317,7 @@ class Session:
         chosen = f"{stage}_next"
         with self.lock:
             values = {**self.settings.get(chosen, {}), **values}
-            self.settings = {**self.settings, chosen: values}
+            self.settings, self._unsaved = {**self.settings, chosen: values}, True
 
     def begin(self, stage: str, values: dict) -> None:
         """``stage`` begins with ``values``; what was chosen for it has been taken."""

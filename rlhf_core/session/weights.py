@@ -109,9 +109,10 @@ def tensors(session: Session, name: str) -> dict | None:
     """
     if not is_name(name):
         return None
-    if name not in session.held and (found := _read(session, name)):
-        session.held = {**session.held, name: found}
-    return session.held.get(name)
+    with session.lock:  # a save may put other weights into the file that the name is read from
+        if name not in session.held and (found := _read(session, name)):
+            session.held = {**session.held, name: found}
+        return session.held.get(name)
 
 
 def _read(session: Session, name: str) -> dict | None:
@@ -181,25 +182,29 @@ def to_write(session: Session, directory: Path) -> tuple[dict, dict]:
         "policy": now(session),
         "round_start": session.history.start,
     }
-    written, holds = {}, {**names, "step": session.tuned.steps_done}
+    here = {"run": session.tuned.run, "step": session.tuned.steps_done}
+    written, holds = {}, {**names, **here}
     for role, name in names.items():
         if not name:
             written[role] = None
         elif there.get(role) == name:
             continue
-        elif role == "policy" and not _due(session, name, there):
-            holds |= {"policy": there["policy"], "step": there["step"]}
+        elif role == "policy" and _may_wait(session, name, there):
+            holds |= {key: there[key] for key in ("policy", "run", "step")}
         else:
             written[role] = _needed(session, name)
     return written, holds
 
 
-def _due(session: Session, name: str, there: dict) -> bool:
-    """Whether the policy has to be written now."""
-    found = session.held.get(name)
-    under_way = session.under_way and there.get("policy") and found is not None
-    on_time = session.tuned.steps_done % SAVE_EVERY == 0
-    return not under_way or on_time or size(found) <= SMALL
+def _may_wait(session: Session, name: str, there: dict) -> bool:
+    """Whether a large policy in training may go unwritten for some steps: the file then has to hold
+    an earlier step of the same run, or it would be taken for what it is not.
+    """
+    done, found = session.tuned.steps_done, session.held.get(name)
+    same_run = there.get("run") == session.tuned.run and there.get("policy")
+    earlier = same_run and there.get("step", done + 1) <= done
+    on_the_way = session.under_way and done % SAVE_EVERY
+    return bool(earlier and on_the_way and found is not None and size(found) > SMALL)
 
 
 def _needed(session: Session, name: str) -> dict:

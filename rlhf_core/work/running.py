@@ -43,10 +43,11 @@ def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progre
     """``work`` over ``session``, which is saved after a record that changed something, and at the
     end. ``told``: as in the catalogue.
     """
-    if told:
-        _count(session, +1)
-    due = 0.0
+    due, counted = 0.0, False
     try:
+        if told:
+            counted = True
+            _count(session, +1)
         while True:
             session.worker = threading.get_ident()
             try:
@@ -66,10 +67,11 @@ def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progre
             work.close()
         finally:
             session.worker = None
-        if told and threading.main_thread().is_alive():  # else the process ends, this unfinished
-            _count(session, -1)
-        else:
-            session.save_changes()
+            # A process that is ending leaves it unfinished: its folder goes on saying so.
+            if counted and threading.main_thread().is_alive():
+                _count(session, -1)
+            elif not counted:
+                session.save_changes()
 
 
 def _count(session: Session, change: int) -> None:

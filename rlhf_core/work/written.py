@@ -7,8 +7,8 @@ safetensors; and run from there, in whatever process.
     FOLDER/session/          the session's own checkpoints, where it keeps any
 
 ``python -m rlhf_core.work.written FOLDER ...`` runs each, and writes FOLDER/records.jsonl and
-FOLDER/after.json, the session as it then is. Settings and briefs among the arguments are written by
-the name of their class. Imports torch.
+FOLDER/after.json, the session as it then is (any new weights beside the old). Settings and briefs
+among the arguments are written by the name of their class. Imports torch.
 """
 
 from __future__ import annotations
@@ -50,11 +50,7 @@ def write(folder: Path, session: Session, name: str, *args, **more) -> Path:
     """Write the job down into ``folder``, which is made; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     with session.lock:
-        for weight in sorted(weights.in_use(session)):
-            if (tensors := weights.tensors(session, weight)) is not None:
-                place = folder / "weights" / f"{weight}.safetensors"
-                place.parent.mkdir(exist_ok=True)
-                save_file({k: t.detach().clone().contiguous() for k, t in tensors.items()}, place)
+        _write_weights(folder, session)
         policy = policy_of(session)
         if policy is not None:
             segment = len(session.tuned.log) - 1
@@ -70,6 +66,15 @@ def write(folder: Path, session: Session, name: str, *args, **more) -> Path:
         }
     (folder / JOB).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     return folder
+
+
+def _write_weights(folder: Path, session: Session) -> None:
+    """The tensors of every name that the session names, each once."""
+    for name in sorted(weights.in_use(session)):
+        place = folder / "weights" / f"{name}.safetensors"
+        if not place.is_file() and (tensors := weights.tensors(session, name)) is not None:
+            place.parent.mkdir(exist_ok=True)
+            save_file({k: t.detach().clone().contiguous() for k, t in tensors.items()}, place)
 
 
 def _plain(value: object) -> object:
@@ -127,6 +132,7 @@ def records(folder: Path) -> Iterator[dict]:
     session, name, args, more = read(folder)
     work = running.begin(running.Order(name, session, tuple(args), more))
     yield from (item for item in work if not isinstance(item, Progress))
+    _write_weights(folder, session)
     after = json.dumps(saving.to_dict(session), ensure_ascii=False)
     (folder / AFTER).write_text(after, encoding="utf-8")
 

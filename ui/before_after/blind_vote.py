@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.evaluation import verdict as engine
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
@@ -44,8 +43,9 @@ def draw(session: Session) -> None:
         st.error(text.plain(error), icon=":material/error:")
     if waiting:
         pair = waiting[0]
+        who = judged.sitting(session)
         flipped = st.session_state.setdefault("vote_sides", {}).setdefault(
-            pair["prompt"], bool(secrets.randbelow(2))
+            pair["prompt"], bool(seed_of(session.seed, "blind vote", who, pair["prompt"]) % 2)
         )
         left, right = ("after", "before") if flipped else ("before", "after")
         st.caption(f"The brief: {text.plain(session.asked.brief.prefer)}")
