@@ -2,7 +2,8 @@
 and restarts.
 
 Knows nothing about what a session does. Simplification: whoever knows the id has the session; there
-are no accounts. Idle sessions are removed after a day, and at most ``MOST`` idle ones stay in memory (the
+are no accounts. Idle sessions are removed after a day, and at most ``MOST`` of them stay in memory
+(the
 longest idle leave first; their bundles stay on disk until they expire).
 """
 

@@ -12,7 +12,7 @@ import torch
 from rlhf_core.common.errors import BundleError
 from rlhf_core.loop import workbench
 from rlhf_core.session import asked, saving, weights
-from rlhf_core.session.state import Session
+from rlhf_core.session.state import Session, Tuned
 from rlhf_core.store.bundle import read_bundle
 
 
@@ -183,3 +183,35 @@ def test_weights_that_are_gone_are_not_saved_as_if_they_were_there(training):
         pass
     assert "no longer kept" in training.save_problem
     assert on_disk(training) == 1, "the former save is whole"
+
+
+def test_a_large_policy_that_went_back_is_written_at_once(training, monkeypatch):
+    """Else the file's later step would be taken for the one that the run went back to."""
+    monkeypatch.setattr(weights, "SMALL", 0)
+    for step in range(1, weights.SAVE_EVERY + 1):
+        stepped(training, step)
+    assert on_disk(training) == 5
+    with training.change():
+        training.tuned.metrics = training.tuned.metrics[:3]
+        training.tuned.weights = workbench.put(training, {"wte.weight": torch.full((2,), 3.0)})
+    assert on_disk(training) == 3 and saving.load(training.directory).note == ""
+
+
+def test_another_runs_large_policy_is_never_left_in_the_file(training, monkeypatch):
+    monkeypatch.setattr(weights, "SMALL", 0)
+    for step in range(1, weights.SAVE_EVERY + 1):
+        stepped(training, step)
+    with training.change():  # as returning to a branch does, while something else is under way
+        training.tuned = Tuned(metrics=training.tuned.metrics)
+    stepped(training, 6)
+    opened = saving.load(training.directory)
+    assert on_disk(training) == 6 == opened.tuned.steps_done
+    assert opened.tuned.weights == training.tuned.weights
+
+
+def test_a_bundle_that_does_not_say_which_step_it_holds_is_written_anew(training, monkeypatch):
+    monkeypatch.setattr(weights, "SMALL", 0)
+    stepped(training, 1)
+    training.on_disk = {k: v for k, v in training.on_disk.items() if k not in ("step", "run")}
+    stepped(training, 2)
+    assert on_disk(training) == 2 and not training.save_problem
