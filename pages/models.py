@@ -48,7 +48,7 @@ def choose() -> None:
     )
     st.session_state.pop("model_error", None)
     if not name:
-        session.jobs.pop("model", None)  # what an earlier try said is no answer to this one
+        state.forget("model")  # what an earlier try said is no answer to this one
         st.session_state["model_error"] = "Type the folder's path first."
         return
     state.stop_all()

@@ -45,9 +45,8 @@ def session() -> Session:
             )
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
-        if found.note:  # read back from disk: how far it had come
-            # Told once: later it would be about what is long past.
-            st.session_state["note"], found.note = (found.note, "")
+        if told := found.take_note():  # read back from disk: how far it had come
+            st.session_state["note"] = told
     if st.query_params.get("run") != found.id:
         st.query_params["run"] = found.id
     return found
@@ -182,6 +181,12 @@ def settle(name: str, seconds: float) -> bool:
     ) and time.monotonic() < until:
         time.sleep(0.005)
     return not working
+
+
+def forget(name: str) -> None:
+    """Speak no more of what job ``name`` came to; one that is alive goes on."""
+    if not alive(name):
+        session().jobs.pop(name, None)
 
 
 def stop_all() -> None:

@@ -309,6 +309,12 @@ class Session:
                     " it."
                 )
 
+    def take_note(self) -> str:
+        """The note, once: later it would be about what is long past."""
+        with self.lock:
+            told, self.note = self.note, ""
+        return told
+
     # --- settings ---------------------------------------------------------------------------------
 
     def choose(self, stage: str, values: dict) -> None:

@@ -1,5 +1,5 @@
 """Brief, Rank and the labeller mirror without a browser: versions, what comes next, judging again,
-and what people should not type. No test here needs torch.
+and what people should not type.
 """
 
 from __future__ import annotations

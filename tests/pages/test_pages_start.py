@@ -1,7 +1,6 @@
 """Home, Prompt and Rank without a browser: empty, filled, and fed with what people should not type.
 
-No test here needs torch: jobs are put in a queue that nobody advances unless the test does, and the
-model is a stand-in.
+Jobs are put in a queue that nobody advances unless the test does, and the model is a stand-in.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Import and export, Whose preferences?, Instructions matter, and Speed and accuracy without a
 browser: empty, filled, and fed with what people should not give them.
 
-No test here needs torch: what the worker would compute is a stand-in, and the queue only moves when
-a test moves it.
+What the worker would compute is a stand-in, and the queue only moves when a test moves it.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Reward model, PPO, Before / after and Rounds without a browser: empty, filled, running, broken,
 and fed with what people should not type.
 
-No test here needs torch: the long computations are stand-ins, and the queue only moves when a test
-moves it.
+The long computations are stand-ins, and the queue only moves when a test moves it.
 """
 
 from __future__ import annotations
 
+import ast
 import time
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.session import judged, rounds
+from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import charts, whiteboard
 
@@ -587,6 +588,20 @@ def test_pages_hold_no_numbers_and_no_html_of_others():
         source = path.read_text(encoding="utf-8")
         for word in ("unsafe_allow_html", "numpy"):
             assert word not in source, path
+
+
+def test_no_page_writes_what_the_engine_keeps():
+    """Commands and jobs do; a page may set only what is its own (``st.session_state``)."""
+    engine = set(Session.__slots__) - {"__weakref__"}
+    for path in [ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("ui/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(
+                node.ctx, ast.Store | ast.Del
+            ):
+                names = ast.unparse(node).replace("[", ".[").split(".")
+                owned = names[0] in ("session", "current", "found", "state") and len(names) > 1
+                if path.name != "state.py" or names[1:2] != ["jobs"]:  # the bridge keeps the ids
+                    assert not (owned and names[1] in engine), f"{path}: {ast.unparse(node)}"
 
 
 def test_every_chart_of_a_page_has_an_alternative(queue):

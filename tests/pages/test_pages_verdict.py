@@ -1,4 +1,4 @@
-"""The Verdict tab and the closer look at one pair, without a browser or torch: judges, luck,
+"""The Verdict tab and the closer look at one pair, without a browser: judges, luck,
 language, tokens; full, old and hostile.
 """
 
