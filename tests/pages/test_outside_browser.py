@@ -4,12 +4,13 @@ that leads straight to a page brings the page and no faults of ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 from browser_helpers import LOOKS
 
-from conftest import settled
+from conftest import App, settled
 from ui import styles, whiteboard
 
 # The outermost inked column of the picture on each side, as shares of its width.
@@ -78,3 +79,16 @@ def test_a_deep_link_brings_no_faults_but_the_framework_s_two_probes(
     assert len(faults) <= len(PROBES)
     assert [words for words in spoken if "404" not in words] == []
     assert len(spoken) == len(faults), "each line of the console is one of the two"
+
+
+def test_the_first_visitor_of_a_fresh_server_may_come_to_any_page(
+    page, start_app: Callable[..., App]
+) -> None:
+    """Streamlit takes a folder called pages/ for an app of the older kind until st.navigation has
+    been called once in the process, and would say that it finds no such page.
+    """
+    page.goto(f"{start_app().url}/ppo")
+    settled(page)
+    page.get_by_role("heading", name="PPO").wait_for()
+    page.wait_for_timeout(1_000)
+    assert page.get_by_role("dialog").count() == 0
