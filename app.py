@@ -31,27 +31,19 @@ page = st.navigation(
             *state.lost(),
         ],
         "Steps": [
-            st.Page("pages/steps/briefs.py", title="Brief", icon=":material/assignment:"),
-            st.Page("pages/steps/prompt.py", title="Prompt", icon=":material/edit:"),
-            st.Page("pages/steps/rank.py", title="Rank", icon=":material/swap_vert:"),
-            st.Page(
-                "pages/steps/mirror.py", title="What kind of labeller am I?", icon=":material/face:"
-            ),
-            st.Page(
-                "pages/steps/reward_model.py", title="Reward model", icon=":material/favorite:"
-            ),
-            st.Page("pages/steps/ppo.py", title="PPO", icon=":material/trending_up:"),
-            st.Page(
-                "pages/steps/before_after.py", title="Before / after", icon=":material/compare:"
-            ),
-            st.Page("pages/steps/rounds.py", title="Rounds", icon=":material/replay:"),
+            st.Page("pages/briefs.py", title="Brief", icon=":material/assignment:"),
+            st.Page("pages/prompt.py", title="Prompt", icon=":material/edit:"),
+            st.Page("pages/rank.py", title="Rank", icon=":material/swap_vert:"),
+            st.Page("pages/mirror.py", title="What kind of labeller am I?", icon=":material/face:"),
+            st.Page("pages/reward_model.py", title="Reward model", icon=":material/favorite:"),
+            st.Page("pages/ppo.py", title="PPO", icon=":material/trending_up:"),
+            st.Page("pages/before_after.py", title="Before / after", icon=":material/compare:"),
+            st.Page("pages/rounds.py", title="Rounds", icon=":material/replay:"),
         ],
         "Labs": menu.pages(),
         "Share": [
             st.Page(
-                "pages/share/import_export.py",
-                title="Import and export",
-                icon=":material/swap_horiz:",
+                "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             )
         ],
     },

@@ -202,9 +202,9 @@ if not running:
             icon=":material/arrow_forward:",
             icon_position="right",
         ):
-            st.switch_page("pages/steps/prompt.py")
+            st.switch_page("pages/prompt.py")
         st.page_link(
-            "pages/steps/briefs.py",
+            "pages/briefs.py",
             label="Change the brief, or write your own",
             icon=":material/assignment:",
         )
@@ -244,7 +244,7 @@ elif session.tuned.evaluation:
     )
     with st.container(horizontal=True):
         if st.button("Read all the pairs", key="to_before_after", icon=":material/compare:"):
-            st.switch_page("pages/steps/before_after.py")
+            st.switch_page("pages/before_after.py")
         if st.button(
             "Write my own prompt",
             key="to_prompt_again",
@@ -252,7 +252,7 @@ elif session.tuned.evaluation:
             icon=":material/arrow_forward:",
             icon_position="right",
         ):
-            st.switch_page("pages/steps/prompt.py")
+            st.switch_page("pages/prompt.py")
 else:
     example = precomputed(EXAMPLE.stat().st_mtime if EXAMPLE.exists() else 0.0)
     if example:

@@ -79,7 +79,7 @@ if not busy and session.model_name != model_list.BUNDLED:
             icon_position="right",
             type="primary",
         ):
-            st.switch_page("pages/steps/prompt.py")
+            st.switch_page("pages/prompt.py")
 # First drawn, or just changed.
 if (
     st.session_state.get("model_now") != session.model_name

@@ -18,7 +18,7 @@ class Lab(NamedTuple):
     """One lab.
 
     Attributes:
-        page: the name of its script in ``pages/labs``, and its address.
+        page: the name of its script in ``pages``, and its address.
         title, icon: as the menu shows them.
         jobs: what it alone asks of the worker, by name; ``work.catalogue`` takes them in.
         found: where a session keeps what it found, a key of ``Session.labs``; "": nowhere.

@@ -317,7 +317,7 @@ def opened(found: dict | None = None) -> tuple[Session, AppTest]:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     app.query_params["run"] = session.id
     app.run()
-    app.switch_page("pages/labs/context_flip.py").run()
+    app.switch_page("pages/context_flip.py").run()
     assert not app.exception, app.exception
     return session, app
 

@@ -268,7 +268,7 @@ def test_a_folder_is_chosen_on_the_page_measured_there_and_trained(visit, folder
     finish()  # the measurement has begun by itself
     app.run()
     assert "a step** on this machine, just measured" in words(app) and not app.exception
-    app.switch_page("pages/steps/prompt.py").run()
+    app.switch_page("pages/prompt.py").run()
     assert "Written by **tiny" in words(app)
 
 
@@ -305,7 +305,7 @@ def test_ppo_of_a_slow_model_says_how_long_first_and_takes_the_workshop_settings
     session, open_at, finish = visit
     asked.set_model(session, str(folder))
     session.learned.head = "0" * 64
-    app = open_at("pages/steps/ppo.py")
+    app = open_at("pages/ppo.py")
     assert app.button(key="ppo_play").disabled and not app.exception
     finish()
     app.run()
@@ -344,5 +344,5 @@ def test_what_another_session_has_measured_is_there_at_once(visit, folder):
 def test_the_bundled_model_needs_no_measurement(visit):
     session, open_at, finish = visit
     session.learned.head = "0" * 64
-    app = open_at("pages/steps/ppo.py")
+    app = open_at("pages/ppo.py")
     assert not app.button(key="ppo_play").disabled and "a step**" not in words(app)

@@ -297,7 +297,7 @@ def test_the_clock_stands_still_while_the_tab_or_the_page_is_out_of_sight(monkey
     now[0] += 4
     app.switch_page("pages/loop.py").run()
     now[0] += 1_000
-    app.switch_page("pages/steps/rank.py").run()
+    app.switch_page("pages/rank.py").run()
     now[0] += 3
     press(app, "pick_a")
     assert session.judged.rankings[0].seconds == 7.0
@@ -432,7 +432,7 @@ def test_a_contradiction_leads_back_to_its_pairs():
     assert "You preferred each of these two to the other" in unescaped(words_of(app))
     press(app, "reconsider_0")
     assert app.session_state["again"] == ["set-1", row["id"]]
-    app.switch_page("pages/steps/rank.py").run()
+    app.switch_page("pages/rank.py").run()
     press(app, "pick_b")
     assert (
         session.judged.rankings[0].groups == [[1], [0]]

@@ -150,7 +150,7 @@ def test_what_was_said_stays_while_the_page_only_runs_by_itself(queue, model):
     app.query_params["run"] = "AAAAAAAAAAAAAAAA"
     app.run()
     app.query_params["run"] = "BBBBBBBBBBBBBBBB"
-    app.switch_page("pages/steps/rank.py").run()
+    app.switch_page("pages/rank.py").run()
     assert "no longer kept" in words_of(app)
     finish(queue)  # the answers that the page waits for: the next look runs the whole page again
     app.session_state["by_itself"] = True  # as state.rerun leaves it; AppTest has no timers
@@ -321,7 +321,7 @@ def test_prompt_streams_then_shows_tokens_and_leads_on(queue, model):
     app.run()
     assert "op-live" not in html_of(app) and "50%" in html_of(app) and "·&lt;i&gt;" in html_of(app)
     press(app, "to_rank")  # AppTest does not follow a switch of pages
-    app.switch_page("pages/steps/rank.py").run()
+    app.switch_page("pages/rank.py").run()
     assert "Which is better?" in words_of(app) and "pick_4" in keys(app)
 
 
@@ -338,7 +338,7 @@ def test_sampling_is_kept_over_a_page_switch(queue):
     app = open_page("prompt")
     app.slider(key="sampling_candidates").set_value(6).run()
     app.switch_page("pages/loop.py").run()
-    app.switch_page("pages/steps/prompt.py").run()
+    app.switch_page("pages/prompt.py").run()
     assert app.slider(key="sampling_candidates").value == 6
     assert open_page("prompt", session_of(app)).slider(key="sampling_candidates").value == 6, (
         "also after a reload"

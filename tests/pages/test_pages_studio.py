@@ -242,7 +242,7 @@ def test_somebody_sits_down_and_judges_what_others_judged():
     assert "6 pairs that others judged" in words_of(app)
     press(press(app, "whose_undo"), "whose_undo")
     assert session.judged.rankings == [] and "whose_undo" not in offered(app)
-    app.switch_page("pages/steps/rank.py").run()
+    app.switch_page("pages/rank.py").run()
     assert not app.exception and judged.sitting(session) == "Dora"
 
 

@@ -36,10 +36,10 @@ def queue(monkeypatch) -> jobs.JobQueue:
 @pytest.mark.parametrize(
     "page, needs, leads_to",
     [
-        ("reward_model", "at least one comparison", "pages/steps/rank.py"),
-        ("ppo", "a trained reward model", "pages/steps/reward_model.py"),
-        ("before_after", "a tuned model", "pages/steps/ppo.py"),
-        ("rounds", "at least one PPO step", "pages/steps/ppo.py"),
+        ("reward_model", "at least one comparison", "pages/rank.py"),
+        ("ppo", "a trained reward model", "pages/reward_model.py"),
+        ("before_after", "a tuned model", "pages/ppo.py"),
+        ("rounds", "at least one PPO step", "pages/ppo.py"),
     ],
 )
 def test_an_empty_page_says_what_is_missing_and_links_there(queue, page, needs, leads_to):
@@ -275,8 +275,8 @@ def test_impossible_settings_are_refused_in_words(queue, monkeypatch):
 def test_settings_survive_a_visit_elsewhere(queue):
     app = open_page("ppo", made("fitted"))
     app.select_slider(key="ppo_beta").set_value(0.5).run()
-    app.switch_page("pages/steps/rounds.py").run()
-    app.switch_page("pages/steps/ppo.py").run()
+    app.switch_page("pages/rounds.py").run()
+    app.switch_page("pages/ppo.py").run()
     assert app.select_slider(key="ppo_beta").value == 0.5 and "β = 0.50" in said(app)
 
 

@@ -8,7 +8,7 @@ from rlhf_core.labs.registry import LABS, Lab
 
 
 def script(lab: Lab) -> str:
-    return f"pages/labs/{lab.page}.py"
+    return f"pages/{lab.page}.py"
 
 
 def icon(lab: Lab) -> str:

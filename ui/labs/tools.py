@@ -46,7 +46,7 @@ def door(session: Session) -> None:
             + "."
         )
         st.page_link(
-            "pages/steps/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
+            "pages/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
         )
     st.stop()
 

@@ -110,7 +110,7 @@ if missing and not session.learned.head and not busy:
         )
         verdict.doubts(session)
         st.page_link(
-            "pages/steps/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
+            "pages/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
         )
     st.stop()
 
@@ -206,7 +206,7 @@ elif session.learned.head and not busy:
             icon=":material/arrow_forward:",
             icon_position="right",
         ):
-            st.switch_page("pages/steps/ppo.py")
+            st.switch_page("pages/ppo.py")
 elif not busy:
     st.caption(
         "It learns in a second or two. The first time takes a little longer: "

@@ -88,7 +88,7 @@ def again(ranking_ids: list[str], key: str) -> None:
     if st.button(
         words, key=key, icon=":material/undo:", on_click=card.look_again, args=(ranking_ids,)
     ):
-        st.switch_page("pages/steps/rank.py")
+        st.switch_page("pages/rank.py")
 
 
 st.title("What kind of labeller am I?", anchor=False)
@@ -125,7 +125,7 @@ if not pairs:
         icon=":material/arrow_forward:",
         icon_position="right",
     ):
-        st.switch_page("pages/steps/rank.py")
+        st.switch_page("pages/rank.py")
     st.stop()
 
 gold = ranking_desk.reference_answers(session)

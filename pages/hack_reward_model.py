@@ -139,7 +139,7 @@ def hole(kept: dict) -> None:
             " Or reject the next wording, and the next."
         )
         st.page_link(
-            "pages/steps/reward_model.py",
+            "pages/reward_model.py",
             label="To the Reward model page",
             icon=":material/arrow_forward:",
         )

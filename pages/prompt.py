@@ -108,7 +108,7 @@ if session.model_name != model_list.BUNDLED:
         f" {model_list.content_note(session.model_name)}"
     )
 st.page_link(
-    "pages/steps/briefs.py",
+    "pages/briefs.py",
     label=f"Brief: {text.plain(session.asked.brief.title)}",
     icon=":material/assignment:",
 )
@@ -208,7 +208,7 @@ if own and not busy:
             icon_position="right",
         ):
             st.session_state["first"] = row["id"]
-            st.switch_page("pages/steps/rank.py")
+            st.switch_page("pages/rank.py")
     with st.expander(
         "Look inside: the probability of every token", icon=":material/search:", key="look_inside"
     ):

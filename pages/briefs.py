@@ -216,7 +216,7 @@ with st.container(horizontal=True):
     if st.button(
         "Write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"
     ):
-        st.switch_page("pages/steps/prompt.py")
+        st.switch_page("pages/prompt.py")
     if st.button(
         "Rank under this brief",
         key="to_rank",
@@ -224,7 +224,7 @@ with st.container(horizontal=True):
         icon=":material/arrow_forward:",
         icon_position="right",
     ):
-        st.switch_page("pages/steps/rank.py")
+        st.switch_page("pages/rank.py")
 
 change, own, history = st.tabs(["Change it", "Write my own", "Versions"])
 with change:

@@ -67,9 +67,7 @@ def take_out(pairs: list[Pair]) -> None:
             "Nothing was judged under this brief yet, so there is nothing to take out.",
             icon=":material/inbox:",
         )
-        st.page_link(
-            "pages/steps/rank.py", label="Rank some answers", icon=":material/arrow_forward:"
-        )
+        st.page_link("pages/rank.py", label="Rank some answers", icon=":material/arrow_forward:")
         return
     kind = st.radio(
         "Format",

@@ -227,9 +227,7 @@ if missing and not busy and not session.tuned.metrics:
             + "."
         )
         st.page_link(
-            "pages/steps/reward_model.py",
-            label="Go to the reward model",
-            icon=":material/arrow_forward:",
+            "pages/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:"
         )
     st.stop()
 
@@ -396,4 +394,4 @@ if (last_step() or 0) > 0 and not busy:
         icon=":material/arrow_forward:",
         icon_position="right",
     ):
-        st.switch_page("pages/steps/before_after.py")
+        st.switch_page("pages/before_after.py")

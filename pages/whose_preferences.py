@@ -52,7 +52,7 @@ def desk(name: str) -> None:
         )
         if not judged.pairs(session):
             st.page_link(
-                "pages/steps/rank.py", label="Rank some answers", icon=":material/arrow_forward:"
+                "pages/rank.py", label="Rank some answers", icon=":material/arrow_forward:"
             )
             return
     else:

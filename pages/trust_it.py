@@ -166,9 +166,7 @@ def unsure() -> None:
         " votes drawn anew with repeats. The conservative score, score − k × doubt, is what PPO"
         " climbs when “Doubt taken off a score” in its settings is k."
     )
-    st.page_link(
-        "pages/steps/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:"
-    )
+    st.page_link("pages/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:")
 
 
 st.title("Can you trust it?", anchor=False)

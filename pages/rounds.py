@@ -232,7 +232,7 @@ if not tuned:
     )
     with st.container(horizontal=True):
         for page, label in (("rank", "Rank"), ("reward_model", "Reward model"), ("ppo", "PPO")):
-            st.page_link(f"pages/steps/{page}.py", label=label, icon=":material/arrow_forward:")
+            st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
 st.button(
     f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",

@@ -129,7 +129,7 @@ def desk() -> None:
         with st.container(horizontal=True):
             st.button("Try again", key="refill", on_click=refill)
             if st.button("Write a prompt of my own", key="to_prompt", icon=":material/edit:"):
-                st.switch_page("pages/steps/prompt.py")
+                st.switch_page("pages/prompt.py")
     if made:
         if st.button(
             "Train the reward model",
@@ -138,7 +138,7 @@ def desk() -> None:
             icon=":material/arrow_forward:",
             icon_position="right",
         ):
-            st.switch_page("pages/steps/reward_model.py")
+            st.switch_page("pages/reward_model.py")
         if made < ENOUGH:
             st.caption(
                 f"From {ENOUGH} comparisons on it is worth a look; about {whiteboard.GOAL} make it"
@@ -204,10 +204,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         ),
     )
 with st.container(horizontal=True, key="rank_links"):
-    st.page_link("pages/steps/briefs.py", label="Change the brief", icon=":material/assignment:")
-    st.page_link(
-        "pages/steps/mirror.py", label="What kind of labeller am I?", icon=":material/face:"
-    )
+    st.page_link("pages/briefs.py", label="Change the brief", icon=":material/assignment:")
+    st.page_link("pages/mirror.py", label="What kind of labeller am I?", icon=":material/face:")
 if brief.wanted:
     with st.expander("Short of time?", icon=":material/smart_toy:", key="scripted_box"):
         st.markdown(

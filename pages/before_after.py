@@ -23,7 +23,7 @@ if missing and not session.tuned.evaluation:
             + " and ".join(text.plain(need) for need in missing)
             + "."
         )
-        st.page_link("pages/steps/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
+        st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
     st.stop()
 
 # Above the tabs, since two of them can begin it; always there, or the tabs would jump back to the
@@ -55,4 +55,4 @@ with verdict_tab:
 if session.tuned.evaluation and st.button(
     "On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"
 ):
-    st.switch_page("pages/steps/rounds.py")
+    st.switch_page("pages/rounds.py")

@@ -1,1 +1,0 @@
-"""The labs, a page each; `rlhf_core.labs.registry` lists them."""

@@ -1,1 +1,0 @@
-"""The steps of the loop, a page each."""
