@@ -15,7 +15,10 @@ MODEL_HELP = (
     "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
     " or a folder in Hugging Face layout"
 )
-PARTS_HELP = "machine, step, busy, trl, scaling, reward, loop or page (default: all but page)"
+PARTS_HELP = (
+    "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, loop or page (default:"
+    " all but page)"
+)
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
 
 
