@@ -16,8 +16,8 @@ MODEL_HELP = (
     " or a folder in Hugging Face layout"
 )
 PARTS_HELP = (
-    "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, loop or page (default:"
-    " all but page)"
+    "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, loop or page"
+    " (default: all but page)"
 )
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
 
