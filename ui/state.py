@@ -23,7 +23,7 @@ from rlhf_core.work import catalogue, jobs, running
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
 ADDRESSES = {
-    page.stem for page in (Path(__file__).resolve().parent.parent / "pages").rglob("*.py")
+    page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")
 } - {"loop", "__init__"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment

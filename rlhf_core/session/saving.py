@@ -78,16 +78,16 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
     """Write the bundle, into the session's own folder or another. Raises BundleError."""
     directory = Path(directory or session.directory)
     with session.lock:
-        idle = session.status != "done" or not session.under_way
-        status = status or (session.status if idle else "running")
+        told = "running" if session.under_way and session.status == "done" else session.status
         tensors, holds = weights.to_write(session, directory)
         state = to_dict(session)
-        for part, names in _IN_FILES.items():
-            state[part] = {k: v for k, v in state[part].items() if k not in names}
-        state["judged"]["imported"] = len(session.judged.imported)
+        in_files = {name: state[part].pop(name) for part in _IN_FILES for name in _IN_FILES[part]}
+        imported = in_files.pop("imported")
+        state["judged"]["imported"] = len(imported)
+        others = judged.pairs(session)[len(imported) :]  # what was imported comes first
         run = {
             "id": session.id,
-            "status": status,
+            "status": status or told,
             "brief": state["asked"].pop("brief"),
             "judge": judged.rater(session),
             "model": state.pop("model"),
@@ -102,12 +102,9 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
         place = bundle.write_bundle(
             directory,
             run=run,
-            rankings=[ranking.to_dict() for ranking in session.judged.rankings],
-            preferences=[pair.to_dict() for pair in judged.pairs(session)],
-            metrics=session.tuned.metrics,
-            samples=session.tuned.samples,
-            evaluation=session.tuned.evaluation,
+            preferences=[*imported, *(pair.to_dict() for pair in others)],
             tensors=tensors,
+            **in_files,
         )
         if directory == session.directory:
             session.on_disk = holds

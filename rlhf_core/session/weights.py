@@ -110,28 +110,32 @@ def tensors(session: Session, name: str) -> dict | None:
     if not is_name(name):
         return None
     with session.lock:  # a save may put other weights into the file that the name is read from
-        if name not in session.held and (found := _read(session, name)):
-            session.held = {**session.held, name: found}
+        if name not in session.held:
+            session.held = {**session.held, **_read(session, name)}
         return session.held.get(name)
 
 
-def _read(session: Session, name: str) -> dict | None:
-    for role, stored in session.on_disk.items():
-        if stored == name:
-            return bundle.read_bundle(session.directory)["tensors"].get(role)
+def _read(session: Session, name: str) -> dict[str, dict]:
+    """The tensors of ``name`` by it, from a file; with them whatever else the bundle holds, which
+    is read and checked as a whole. Empty where they are not kept.
+    """
+    if name in session.on_disk.values():
+        stored = bundle.read_bundle(session.directory)["tensors"]
+        names = {role: session.on_disk.get(role) for role, found in stored.items() if found}
+        return {one: stored[role] for role, one in names.items() if one}
     place = place_of(session, name)
     if place is None:
-        return None
+        return {}
     from safetensors.torch import load_file
 
     try:
         found = load_file(place)
     except (OSError, SafetensorError):
-        return None
+        return {}
     if former := _former(name):
         part = f"{former[2]}."
         found = {k.removeprefix(part): v for k, v in found.items() if k.startswith(part)}
-    return found or None
+    return {name: found} if found else {}
 
 
 def put_away(session: Session, name: str) -> None:
