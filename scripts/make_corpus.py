@@ -1,14 +1,15 @@
-"""The pocket GPT-2's corpus: knowledge tables, scenes, WordNet glosses and SmolLM2 sentences,
-spoken by a grammar.
+"""The pocket GPT-2's corpus: everyday talk, knowledge tables, scenes, WordNet glosses and SmolLM2
+sentences, spoken by a grammar.
 
-    python scripts/make_corpus.py --out build/corpus --lines 600000
+    python scripts/make_corpus.py --out build/corpus --lines 1200000
 
 writes ``train.jsonl`` and ``heldout.jsonl`` (rows: prompt, completion, register, source). No
-training line begins with a prompt of ``held_out_prompts()``: the briefs' evaluation prompts, so "a
-prompt the model never saw" is true to the letter.
+training line begins with a prompt of ``held_out_prompts()``: the briefs' evaluation prompts and the
+200 everyday prompts of ``everyday_prompts.txt`` (capitals and marks aside), so "a prompt the model
+never saw" is true to the letter.
 
-Sources, all named again in assets/pocket-gpt2/README.md: ``corpus/*.txt`` (written for this
-project), the noun glosses of Debian's ``wordnet-base`` (WordNet 3.0 licence),
+Sources, all named again in assets/pocket-gpt2/README.md: ``corpus/talk/*.txt`` and ``corpus/*.txt``
+(written for this project), the noun glosses of Debian's ``wordnet-base`` (WordNet 3.0 licence),
 ``corpus/smollm2.jsonl`` (completions by SmolLM2-135M-Instruct, Apache-2.0).
 """
 
@@ -24,8 +25,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rlhf_core.judging import briefs  # noqa: E402
+from scripts import talk  # noqa: E402
 
 CORPUS = Path(__file__).parent / "corpus"
+EVERYDAY = Path(__file__).parent / "everyday_prompts.txt"
 TABLES = ("animals", "creatures", "plants", "foods", "tools", "places", "jobs")
 SCENES = ("scenes_service", "scenes_life")
 COLUMNS = ("name", "plural", "kind", "with", "where", "uses", "does", "epithets", "moods")
@@ -574,6 +577,10 @@ def reworded(prompt: str, rng: random.Random) -> str:
     return opener + (prompt if keep else prompt[0].lower() + prompt[1:])
 
 
+# of all lines, and of the answers to everyday talk
+SHARES = {"talk": 55, "table": 21, "scene": 21, "wordnet": 1, "smollm2": 2}
+TALK_SHARES = {"helpful": 40, "joke": 25, "kind": 20, "rude": 15}
+
 SMALL_WORDS = frozenset(
     "a an the my is are it so very just really again please to of still some this that".split()
 )
@@ -582,6 +589,27 @@ SMALL_WORDS = frozenset(
 def held_out_prompts() -> set[str]:
     """Prompts with which no training line begins: every brief's evaluation prompts."""
     return {prompt for brief in briefs.PRESETS.values() for prompt in brief.evaluation_prompts}
+
+
+def everyday_prompts() -> list[tuple[str, str]]:
+    """(kind, prompt) of the fixed list that the model is judged by, and never trained on."""
+    rows = EVERYDAY.read_text(encoding="utf-8").splitlines()
+    return [tuple(row.split("\t", 1)) for row in rows if row and not row.startswith("#")]
+
+
+def bare(prompt: str) -> str:
+    """Without capitals, marks and small words: what makes two prompts the same."""
+    words = re.findall(r"[a-z0-9]+", prompt.lower().replace("'", ""))
+    return " ".join(word for word in words if word not in SMALL_WORDS)
+
+
+def asks(prompt: str, held: set[str]) -> bool:
+    """Is ``prompt`` one of the ``held`` (bare) prompts, or does it end with one of three or more
+    words ("Hello, how do I boil an egg?")?
+    """
+    words = bare(prompt).split()
+    ends = [" ".join(words[i:]) for i in range(len(words))]
+    return any(end in held and (i == 0 or len(words) - i >= 3) for i, end in enumerate(ends))
 
 
 class Corpus:
@@ -598,6 +626,7 @@ class Corpus:
             for scene in scenes
         ]
         self.speaker = Speaker(self.rng)
+        self.blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]
         self.smollm2 = smollm2_lines()
         known = set()
         for name in (*TABLES, *SCENES):
@@ -620,7 +649,7 @@ class Corpus:
 
     def line(self) -> tuple[str, str, str, str]:
         rng = self.rng
-        source = rng.choices(["table", "scene", "wordnet", "smollm2"], [46, 44, 3, 7])[0]
+        source = rng.choices(list(SHARES), list(SHARES.values()))[0]
         if source == "table":
             prompt, completion, register = self.speaker.line(self.entity())
         elif source == "scene":
@@ -630,6 +659,14 @@ class Corpus:
             if rng.random() < 0.35:
                 prompt = reworded(prompt, rng)
             completion = " " + fill(rng.choice(scene.completions[register]), slots, rng)
+        elif source == "talk":
+            block = rng.choice(self.blocks)
+            names = list(block.answers)
+            register = rng.choices(names, [TALK_SHARES[n] for n in names])[0]
+            prompt = talk.say(rng.choice(block.prompts), rng)
+            if rng.random() < (0.3 if prompt[-1] in ".?!" else 0.1):
+                prompt = reworded(prompt, rng)
+            completion = " " + talk.say(rng.choice(block.answers[register]), rng)
         elif source == "wordnet":
             (prompt, completion), register = rng.choice(self.wordnet), "gloss"
         else:
@@ -640,7 +677,7 @@ class Corpus:
                 prompt = prompt.lower()
         elif rng.random() < 0.03:
             prompt = prompt.lower()
-        elif source == "scene" and rng.random() < 0.06 and prompt[-1] in ".!":
+        elif source in ("scene", "talk") and rng.random() < 0.06 and prompt[-1] in ".!":
             prompt = prompt[:-1]
         return prompt, completion, register, source
 
@@ -652,11 +689,12 @@ def held_prompts_list() -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--lines", type=int, default=600_000)
+    parser.add_argument("--lines", type=int, default=1_200_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     corpus, banned = Corpus(args.seed), tuple(held_out_prompts())
+    everyday = {bare(prompt) for _, prompt in everyday_prompts()}
     counts: dict[str, int] = {}
     with (
         (args.out / "train.jsonl").open("w") as train,
@@ -676,7 +714,7 @@ def main() -> None:
                 )
                 + "\n"
             )
-            if (prompt + completion).startswith(banned):
+            if (prompt + completion).startswith(banned) or asks(prompt, everyday):
                 held.write(row)
                 continue
             train.write(row)
@@ -686,7 +724,7 @@ def main() -> None:
         print(f"{name:20} {count:8,} {100 * count / args.lines:5.1f}%")
     print(
         f"{len(corpus.entities)} entities, {len(corpus.scenes)} scenes, {len(corpus.wordnet)}"
-        f" glosses, {len(corpus.smollm2)} SmolLM2 sentences"
+        f" glosses, {len(corpus.smollm2)} SmolLM2 sentences, {len(corpus.blocks)} blocks of talk"
     )
 
 

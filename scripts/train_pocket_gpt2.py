@@ -1,15 +1,17 @@
 """Train the pocket GPT-2: tokenizer, weights, and a checkpoint that training can go on from.
 
-    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 90
-    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 90
+    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 100
+    python scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes 100
     --export assets/pocket-gpt2
 
-Each line of the corpus is its own training sequence: prompt, completion, end of text (never packed,
-so that position 0 means "start of a prompt"; half the batches are shifted right, so that every
-position is trained). The learning rate follows the time
-budget: short warm-up, constant, then linear to zero over the last 40%. A checkpoint is written
-every two minutes; the same command goes on from it, and counts only the minutes it trained. ``touch
-build/pocket-gpt2/pause`` pauses it, removing the file goes on.
+Each line of the corpus is its own sequence: prompt, completion, end of text. Several lie in one row
+of a batch, and none sees another: what attention may look at is the own line only, and positions
+count from the line's start (half of the lines are shifted right, so that every position is
+trained). The completion counts in full, the prompt a little (so that the model knows a prompt it
+cannot read). The learning rate follows the time budget: short warm-up, constant, then linear to
+zero over the last 40%. A checkpoint is written every two minutes; the same command goes on from it,
+also with another corpus, and counts only the minutes it trained. ``touch build/pocket-gpt2/pause``
+pauses it, removing the file goes on.
 """
 
 from __future__ import annotations
@@ -24,16 +26,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import rlhf_core  # noqa: E402, F401, I001 (before torch: it bounds the spinning)
+import numpy  # noqa: E402
 import torch  # noqa: E402
 from tokenizers import ByteLevelBPETokenizer  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: E402
 
+from rlhf_core.lm import precision  # noqa: E402
+
 END, PAD = "<|endoftext|>", "<|pad|>"
-MAX_TOKENS = 64  # longer lines are left out (they are below 1 in 1,000)
+WIDTH = 64  # tokens of a row; longer lines are left out (they are below 1 in 1,000)
+PROMPT_WEIGHT = 0.3
 CONFIG = dict(
-    n_layer=4,
-    n_embd=192,
-    n_head=6,
+    n_layer=5,
+    n_embd=256,
+    n_head=8,
     n_positions=160,
     vocab_size=4096,
     resid_pdrop=0.0,
@@ -44,16 +52,16 @@ CONFIG = dict(
 )
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[tuple[str, str]]:
     rows = (json.loads(line) for line in path.open(encoding="utf-8"))
-    return [row["prompt"] + row["completion"] for row in rows]
+    return [(row["prompt"], row["completion"]) for row in rows]
 
 
-def make_tokenizer(lines: list[str], out: Path) -> PreTrainedTokenizerFast:
+def make_tokenizer(lines: list[tuple[str, str]], out: Path) -> PreTrainedTokenizerFast:
     """A byte-level BPE of 4,096 entries: 2 special tokens, 256 bytes, the rest merges."""
     bpe = ByteLevelBPETokenizer()
     bpe.train_from_iterator(
-        lines,
+        (prompt + completion for prompt, completion in lines),
         vocab_size=CONFIG["vocab_size"],
         min_frequency=2,
         special_tokens=[END, PAD],
@@ -72,36 +80,115 @@ def make_tokenizer(lines: list[str], out: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def batches(sequences: list[list[int]], tokens_a_batch: int, pad: int, generator: torch.Generator):
-    """Endless (input_ids, position_ids, labels) of about ``tokens_a_batch`` tokens, lines of like
-    length together. (B, T) each.
+class Lines:
+    """All lines, token by token behind each other, and where each begins."""
+
+    def __init__(self, tokenizer, lines: list[tuple[str, str]]):
+        tokens, starts, answers, at = [], [], [], 0
+        for first in range(0, len(lines), 20_000):
+            part = lines[first : first + 20_000]
+            prompts = tokenizer([p for p, _ in part], add_special_tokens=False)["input_ids"]
+            completions = tokenizer([c for _, c in part], add_special_tokens=False)["input_ids"]
+            for prompt, completion in zip(prompts, completions, strict=True):
+                row = [*prompt, *completion, tokenizer.eos_token_id]
+                if len(row) <= WIDTH:
+                    tokens.append(numpy.array(row, dtype=numpy.int16))
+                    starts.append(at)
+                    answers.append(len(prompt))
+                    at += len(row)
+        self.tokens = numpy.concatenate(tokens)
+        self.starts = numpy.array([*starts, at])
+        self.answers = numpy.array(answers)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def line(self, index: int) -> tuple[numpy.ndarray, int]:
+        """Its tokens, and how many of them are prompt."""
+        return self.tokens[self.starts[index] : self.starts[index + 1]], int(self.answers[index])
+
+
+def batches(lines: Lines, rows: int, random: numpy.random.Generator):
+    """Endless (ids, positions, segments, weights), (rows, WIDTH) each.
+
+    ``segments`` numbers the lines of a row, 0 where there is none. ``weights`` says how much the
+    loss of predicting this token counts (0: the first of a line).
     """
-    lengths = torch.tensor([len(s) for s in sequences])
+    order = iter(())
+    waiting = None
     while True:
-        noise = torch.rand(len(sequences), generator=generator)
-        order = torch.argsort(lengths + 3 * noise).tolist()
-        groups, group, widest = [], [], 0
-        for index in order:
-            widest_if = max(widest, len(sequences[index]))
-            if group and widest_if * (len(group) + 1) > tokens_a_batch:
-                groups.append(group)
-                group, widest_if = [], len(sequences[index])
-            group.append(index)
-            widest = widest_if
-        for g in torch.randperm(len(groups), generator=generator).tolist():
-            rows = [sequences[i] for i in groups[g]]
-            width = max(map(len, rows))
-            ids = torch.full((len(rows), width), pad)
-            for i, row in enumerate(rows):
-                ids[i, : len(row)] = torch.tensor(row)
-            labels = ids.masked_fill(ids == pad, -100)
-            shift = 0
-            if torch.rand((), generator=generator) < 0.5:
-                shift = int(
-                    torch.randint(0, CONFIG["n_positions"] - width, (), generator=generator)
-                )
-            positions = torch.arange(shift, shift + width).expand(len(rows), width)
-            yield ids, positions, labels
+        ids = numpy.zeros((rows, WIDTH), dtype=numpy.int64)
+        positions, segments = numpy.zeros_like(ids), numpy.zeros_like(ids)
+        weights = numpy.zeros((rows, WIDTH), dtype=numpy.float32)
+        used, count = numpy.zeros(rows, dtype=int), 0
+        while True:
+            if waiting is None:
+                index = next(order, None)
+                if index is None:
+                    order = iter(random.permutation(len(lines)).tolist())
+                    index = next(order)
+                waiting = lines.line(index)
+            tokens, prompt = waiting
+            fits = numpy.flatnonzero(used + len(tokens) <= WIDTH)
+            if not len(fits):
+                break
+            row, count = fits[0], count + 1
+            here = slice(used[row], used[row] + len(tokens))
+            shift = random.integers(0, CONFIG["n_positions"] - len(tokens) + 1)
+            ids[row, here] = tokens
+            positions[row, here] = numpy.arange(len(tokens)) + shift * (random.random() < 0.5)
+            segments[row, here] = count
+            weights[row, here] = numpy.where(
+                numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0
+            )
+            weights[row, used[row]] = 0.0
+            used[row] += len(tokens)
+            waiting = None
+        yield tuple(map(torch.from_numpy, (ids, positions, segments, weights)))
+
+
+def packed_loss(
+    weights: dict[str, Tensor],
+    ids: Tensor,
+    positions: Tensor,
+    segments: Tensor,
+    counts: Tensor,
+    dtype: torch.dtype,
+) -> Tensor:
+    """The mean loss of rows in which several lines lie. (B, T) each -> ().
+
+    GPT-2's forward with the products in ``dtype``, under transformers' own names, equal to transformers: tests/lm/test_pocket_training.py.
+    """
+    w = {name: tensor.to(dtype) for name, tensor in weights.items()}
+    rows, width = ids.shape
+    heads, size = CONFIG["n_head"], CONFIG["n_embd"] // CONFIG["n_head"]
+    hidden = F.embedding(ids, w["wte.weight"]) + F.embedding(positions, w["wpe.weight"])
+    same = segments[:, :, None] == segments[:, None, :]
+    allowed = same & torch.ones(width, width, dtype=torch.bool).tril()
+    bias = torch.where(allowed, 0.0, -1e4).to(dtype)  # (B, T, T)
+    bias = bias[:, None].expand(rows, heads, width, width).reshape(-1, width, width)
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return x @ w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    for layer in range(CONFIG["n_layer"]):
+        at = f"h.{layer}"
+        qkv = linear(norm(hidden, f"{at}.ln_1"), f"{at}.attn.c_attn")
+        q, k, v = qkv.view(rows, width, 3, heads, size).permute(2, 0, 3, 1, 4).flatten(1, 2)
+        look = (q @ k.transpose(1, 2) * size**-0.5 + bias).softmax(-1)
+        mixed = (look @ v).view(rows, heads, width, size).transpose(1, 2).flatten(2)
+        hidden = hidden + linear(mixed, f"{at}.attn.c_proj")
+        inner = F.gelu(linear(norm(hidden, f"{at}.ln_2"), f"{at}.mlp.c_fc"), approximate="tanh")
+        hidden = hidden + linear(inner, f"{at}.mlp.c_proj")
+    hidden = norm(hidden, "ln_f")[:, :-1].reshape(rows * (width - 1), -1)
+    losses = F.cross_entropy(
+        (hidden @ w["wte.weight"].T).float(), ids[:, 1:].reshape(-1), reduction="none"
+    )
+    counts = counts[:, 1:].reshape(-1)
+    return (losses * counts).sum() / counts.sum()
 
 
 def learning_rate(peak: float, done: float) -> float:
@@ -110,18 +197,21 @@ def learning_rate(peak: float, done: float) -> float:
 
 
 @torch.no_grad()
-def heldout_loss(model: GPT2LMHeadModel, sequences: list[list[int]], pad: int) -> float:
+def heldout_loss(model: GPT2LMHeadModel, lines: Lines, pad: int) -> float:
+    """Nats a token of the completion, over the first 1,024 lines."""
     total, count = 0.0, 0
-    for first in range(0, min(len(sequences), 1024), 64):
-        rows = sequences[first : first + 64]
-        width = max(map(len, rows))
-        ids = torch.tensor([r + [pad] * (width - len(r)) for r in rows])
+    for first in range(0, min(len(lines), 1024), 64):
+        rows = [lines.line(i) for i in range(first, min(first + 64, len(lines)))]
+        width = max(len(tokens) for tokens, _ in rows)
+        ids, targets = torch.full((len(rows), width), pad), torch.full((len(rows), width), -100)
+        for i, (tokens, prompt) in enumerate(rows):
+            ids[i, : len(tokens)] = torch.from_numpy(tokens.astype(numpy.int64))
+            targets[i, prompt : len(tokens)] = ids[i, prompt : len(tokens)]
         logits = model(input_ids=ids).logits[:, :-1]
-        targets = ids[:, 1:].masked_fill(ids[:, 1:] == pad, -100)
-        total += torch.nn.functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="sum"
+        total += F.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), targets[:, 1:].reshape(-1), reduction="sum"
         ).item()
-        count += int((targets != -100).sum())
+        count += int((targets[:, 1:] != -100).sum())
     return total / count
 
 
@@ -140,16 +230,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/pocket-gpt2"))
     parser.add_argument("--export", type=Path, help="write the finished model here in float16")
     parser.add_argument(
-        "--minutes", type=float, default=90, help="training time, all sessions together"
+        "--minutes", type=float, default=100, help="training time, all sessions together"
     )
-    parser.add_argument("--tokens-a-batch", type=int, default=4096)
+    parser.add_argument("--rows", type=int, default=96, help=f"of {WIDTH} tokens, a batch")
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16"],
-        default="float32",
-        help="bfloat16 only pays where the processor has avx512_bf16 or amx_bf16",
+        default="bfloat16" if precision.capable() else "float32",
+        help="of the products; bfloat16 only pays where the processor has it (weights, sums of"
+        " gradients and the optimiser are float32 in any case)",
     )
     parser.add_argument(
         "--measure", type=int, default=0, help="only time this many batches, then stop"
@@ -164,29 +255,21 @@ def main() -> None:
     def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    lines = read_lines(args.corpus / "train.jsonl")
+    read = read_lines(args.corpus / "train.jsonl")
     if (args.out / "tokenizer.json").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(args.out)
     else:
-        log(f"training the tokenizer on {len(lines):,} lines")
-        tokenizer = make_tokenizer(lines[:200_000], args.out)
+        log(f"training the tokenizer on {len(read):,} lines")
+        tokenizer = make_tokenizer(read[:200_000], args.out)
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-
-    def encode(texts: list[str]) -> list[list[int]]:
-        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        return [row + [end] for row in rows if len(row) < MAX_TOKENS]
-
-    sequences = encode(lines)
-    heldout = encode(read_lines(args.corpus / "heldout.jsonl"))
-    log(
-        f"{len(sequences):,} sequences, {sum(map(len, sequences)):,} tokens; vocabulary"
-        f" {len(tokenizer)}"
-    )
+    lines = Lines(tokenizer, read)
+    heldout = Lines(tokenizer, read_lines(args.corpus / "heldout.jsonl"))
+    log(f"{len(lines):,} lines, {len(lines.tokens):,} tokens; vocabulary {len(tokenizer)}")
 
     model = GPT2LMHeadModel(
         GPT2Config(**CONFIG, bos_token_id=end, eos_token_id=end, pad_token_id=pad)
     )
-    log(f"{model.num_parameters():,} parameters")
+    log(f"{model.num_parameters():,} parameters; products in {args.dtype}")
     decay = [p for p in model.parameters() if p.dim() > 1]
     rest = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -214,30 +297,23 @@ def main() -> None:
         torch.save(state, checkpoint.with_suffix(".tmp"))
         checkpoint.with_suffix(".tmp").replace(checkpoint)
 
-    source = batches(
-        sequences, args.tokens_a_batch, pad, torch.Generator().manual_seed(args.seed + step)
-    )
+    weights = dict(model.transformer.named_parameters())
+    dtype = getattr(torch, args.dtype)
+    source = batches(lines, args.rows, numpy.random.default_rng([args.seed, step]))
     budget, last_save, running = args.minutes * 60, time.time(), None
     while trained < budget:
         while (args.out / "pause").exists():
             time.sleep(1)
         tick = time.time()
-        ids, positions, labels = next(source)
+        ids, positions, segments, counts = next(source)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(args.lr, trained / budget)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bfloat16"):
-            hidden = model.transformer(
-                input_ids=ids[:, :-1], position_ids=positions[:, :-1], use_cache=False
-            ).last_hidden_state
-            targets = labels[:, 1:].reshape(-1)
-            real = targets != -100
-            logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[real])
-        loss = torch.nn.functional.cross_entropy(logits.float(), targets[real])
+        loss = packed_loss(weights, ids, positions, segments, counts, dtype)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step, seen = step + 1, seen + int(real.sum())
+        step, seen = step + 1, seen + int((counts > 0).sum())
         trained += time.time() - tick
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if not math.isfinite(running):
@@ -245,7 +321,7 @@ def main() -> None:
         if args.measure and step >= args.measure:
             log(f"{seen / trained:,.0f} tokens/s over {step} batches, loss {running:.3f}")
             return
-        if step % 200 == 0:
+        if step % 100 == 0:
             log(
                 f"step {step} {trained / 60:.1f}/{args.minutes:.0f} min, {seen / 1e6:.1f}M tokens"
                 f" ({seen / trained:,.0f}/s), loss {running:.3f}"
