@@ -138,9 +138,7 @@ def batches(lines: Lines, rows: int, random: numpy.random.Generator):
             ids[row, here] = tokens
             positions[row, here] = numpy.arange(len(tokens)) + shift * (random.random() < 0.5)
             segments[row, here] = count
-            weights[row, here] = numpy.where(
-                numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0
-            )
+            weights[row, here] = numpy.where(numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0)
             weights[row, used[row]] = 0.0
             used[row] += len(tokens)
             waiting = None
@@ -157,7 +155,8 @@ def packed_loss(
 ) -> Tensor:
     """The mean loss of rows in which several lines lie. (B, T) each -> ().
 
-    GPT-2's forward with the products in ``dtype``, under transformers' own names, equal to transformers: tests/lm/test_pocket_training.py.
+    GPT-2's forward with the products in ``dtype``, under transformers' own names. Equal to
+    transformers: tests/lm/test_pocket_training.py.
     """
     w = {name: tensor.to(dtype) for name, tensor in weights.items()}
     rows, width = ids.shape
