@@ -28,8 +28,9 @@ from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, kl_k1, masked_mean, write_batch
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RLOOSettings
+from rlhf_core.lm.packing import answer_states, spread_out
 from rlhf_core.lm.sampling import Responses
-from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
+from rlhf_core.lm.transformer import Transformer
 
 
 def same_prompt(responses: Responses) -> Tensor:
@@ -99,21 +100,16 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
-    everything = torch.cat([responses.prompt_mask, mask], 1)
-    positions, allowed = position_ids(everything), causal_mask(everything)
-    trunk, width, frozen = policy.trunk, responses.prompt_ids.shape[1], policy.frozen_layers
+    trunk, frozen = policy.trunk, policy.frozen_layers
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
-            x = batch.shared[part] if frozen else trunk.embed(ids[part], positions[part])
-            hidden = trunk.run(x, allowed[part], start=frozen)[:, width - 1 : -1]
-            real = mask[part]  # (b, T); logits only there: (real tokens, V)
-            taken = (trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)
+            # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
+            hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), mask[part]
+            taken = trunk.logits(hidden / settings.temperature).log_softmax(-1)  # (N, V)
             taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
-            log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(real, taken)  # (b, T)
+            log_p = spread_out(taken, real)  # (b, T)
             loss, info = rloo_loss(
                 log_p, responses.logprobs[part], advantages[part], real, settings.clip
             )
