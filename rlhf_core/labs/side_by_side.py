@@ -59,7 +59,7 @@ def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
     rows = []
     for pair in judged.learnable(session):
         answers = [
-            lm.encode(text) + ([lm.end_id] if finished.get((pair.prompt, text), True) else [])
+            lm.encode_text(text) + ([lm.end_id] if finished.get((pair.prompt, text), True) else [])
             for text in (pair.a, pair.b)
         ]
         prompt = lm.encode(pair.prompt)
