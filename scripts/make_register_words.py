@@ -22,6 +22,7 @@ GROUPS = {  # for each yardstick: register of the corpus -> register of the rule
         "gloss": "fact",
         "plain": "fact",
         "survival": "fact",
+        "helpful": "fact",
         "meme": "meme",
         "joke": "meme",
         "polite": "polite",
@@ -30,6 +31,7 @@ GROUPS = {  # for each yardstick: register of the corpus -> register of the rule
     },
     "register_words_talk": {
         "survival": "advice",
+        "helpful": "advice",
         "kind": "kind",
         "polite": "kind",
         "plain": "kind",
