@@ -18,7 +18,7 @@ import rlhf_core  # noqa: E402, F401, I001 (bounds the spin: before torch)
 
 from rlhf_core.common.events import Progress  # noqa: E402
 from rlhf_core.judging import briefs  # noqa: E402
-from rlhf_core.judging.near_prompts import KNOWN  # noqa: E402
+from rlhf_core.judging.near_prompts import DEFAULTS, KNOWN  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence  # noqa: E402
 from rlhf_core.lm import language_model, surprise, texts  # noqa: E402
 from scripts import talk  # noqa: E402
@@ -69,6 +69,8 @@ def main() -> None:
     blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]
     all_of_them = candidates(blocks)
     kept = working(language_model.load(), all_of_them)
+    if missing := set(DEFAULTS) - set(kept):
+        sys.exit(f"near_prompts.DEFAULTS do not work any more: {missing}. Choose others.")
     if len(kept) > MOST:  # evenly over all files
         kept = [kept[number * len(kept) // MOST] for number in range(MOST)]
     text = "\n".join(kept) + "\n"

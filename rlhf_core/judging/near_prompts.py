@@ -17,17 +17,20 @@ from pathlib import Path
 
 KNOWN = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2" / "prompts.txt"
 # Where nothing is near: one of each kind; training prompts of the briefs, so always in the list.
-DEFAULTS = ("An opossum is", "I want my money back.", "Good morning!")
+DEFAULTS = ("An opossum is", "I want my money back.", "It is my birthday today!")
 SMALL = frozenset(
-    "a about am an and any are as at be but by can could did do does for from get give had has have"
-    " he her him his how i i'd i'll i'm if in into is it it's its just like make me more my need no"
-    " not of on or our please say she should so some tell that the their them then there they thing"
-    " this to up us want was we were what what's when where which who why will with would you your"
-    " best good".split()
+    "a about always am an and any are as at be best but by can can't could did do does don't for"
+    " from get give go going good had has have he her him his how i i'd i'll i'm i've if in into"
+    " is it it's its just know like make many me more most much my need never no not of often on"
+    " or our please really say she should so some tell that the their them then there they thing"
+    " think this to too up us very want was way we went were what what's when where which who why"
+    " will with would you your".split()
 )
 ENDINGS = ("ies", "ing", "ed", "es", "ly", "er", "s", "e", "y")
 WORD_WEIGHT, STEM_WEIGHT, LETTERS_WEIGHT = 1.0, 0.7, 0.25
-AT_LEAST = 0.35  # of the learner's content words, the share that the list must know
+AT_LEAST = 0.5  # of all words, small ones too, the share that must be known: else it is no English
+SIMILAR = 0.5  # of a word's threes of letters, the share that makes it a slip of a known one
+NEAR = 0.15  # cosine below which a prompt is not near
 ALIKE = 0.55  # cosine from which two prompts are wordings of one thing
 NEAREST = 40  # are looked at when three different ones are chosen
 
@@ -71,28 +74,38 @@ class Index:
         return {name: weight / length for name, weight in known.items()}
 
     def knows(self, word: str) -> bool:
-        """The word, its stem, or most of its letters in one known word's trigrams."""
-        if f"word {word}" in self.idf or f"stem {stem(word)}" in self.idf:
-            return True
+        """Whether the list has the word or its stem."""
+        return f"word {word}" in self.idf or f"stem {stem(word)}" in self.idf
+
+    def slips(self, word: str) -> bool:
+        """Whether a long word has its beginning and most of its letters in one prompt."""
         parts = [name for name in features(word) if name.startswith("letters")]
-        if len(parts) < 4:
+        if len(parts) < 5:
             return False
-        hits = Counter(n for name in parts for n, _ in self.places.get(name, ()))
-        return max(hits.values(), default=0) >= 0.6 * len(parts)
+        first = {number for number, _ in self.places.get(parts[0], ())}
+        hits = Counter(n for name in parts for n, _ in self.places.get(name, ()) if n in first)
+        return max(hits.values(), default=0) >= SIMILAR * len(parts)
 
     def nearest(self, text: str, count: int, leave_out: Collection[str] = ()) -> list[str]:
-        words = content_words(text)
-        if sum(map(self.knows, words)) < AT_LEAST * len(words) or not words:
+        exact = [word for word in content_words(text) if self.knows(word)]
+        slips = [w for w in content_words(text) if w not in exact and self.slips(w)]
+        every = words_of(text)
+        known = sum(word in SMALL or word in exact or word in slips for word in every)
+        if not exact + slips or known < AT_LEAST * len(every):
             return []
-        asked, scores = self.vector(features(text)), Counter()
+        # Letters count only for words that are not in the list: "boil" has three of "toilet"'s.
+        row = {k: v for k, v in features(" ".join(exact)).items() if not k.startswith("letters")}
+        asked, scores = self.vector(row | features(" ".join(slips))), Counter()
         for name, weight in asked.items():
             for number, other in self.places[name]:
                 scores[number] += weight * other
         order = sorted(scores, key=lambda number: (-scores[number], number))
         chosen: list[int] = []
         for number in order[:NEAREST]:
+            if self.prompts[number] in leave_out or scores[number] < NEAR:
+                continue
             alike = (cosine(self.vectors[number], self.vectors[one]) for one in chosen)
-            if self.prompts[number] not in leave_out and max(alike, default=0.0) < ALIKE:
+            if max(alike, default=0.0) < ALIKE:
                 chosen.append(number)
         return [self.prompts[number] for number in chosen[:count]]
 
@@ -107,10 +120,14 @@ def cosine(one: dict[str, float], other: dict[str, float]) -> float:
     return sum(weight * other.get(name, 0.0) for name, weight in one.items())
 
 
+def words_of(text: str) -> list[str]:
+    """Every word, in small letters."""
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower().replace("’", "'"))
+
+
 def content_words(text: str) -> list[str]:
     """The words that carry a meaning, each once, in order."""
-    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower().replace("’", "'"))
-    return list(dict.fromkeys(word for word in words if word not in SMALL))
+    return list(dict.fromkeys(word for word in words_of(text) if word not in SMALL))
 
 
 def stem(word: str) -> str:
