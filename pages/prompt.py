@@ -191,13 +191,13 @@ if own and not busy:
         tags=tags,
         feet=["" if done else "breaks off: it ran out of tokens" for done in finished],
     )
-    if len(row["texts"]) < 2:
+    if len(row["texts"]) < 2 and not told:
         st.info(
             "One answer can't be ranked against itself. Ask for more answers or raise the"
             " temperature, under “How it picks words”.",
             icon=":material/info:",
         )
-    else:
+    elif len(row["texts"]) > 1:
         if row["prompt"] in session.asked.brief.evaluation_prompts:
             st.info(
                 "This prompt is one of those kept for the final test, so the model will not be"

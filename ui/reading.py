@@ -40,8 +40,7 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
         if model_list.packaged_file(model_list.SMOLLM2):
             st.page_link(
                 "pages/models.py",
-                label=f"For any other prompt, {text.plain(model_list.title(model_list.SMOLLM2))}"
-                " is installed: let it write",
+                label="SmolLM2 takes free prompts: let it write",
                 icon=":material/memory:",
             )
 
@@ -49,21 +48,25 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
 def sentence(row: dict) -> str:
     """One or two sentences of markdown; the learner's own word in it is escaped."""
     found, said = row["reading"], []
+    written = row.get("drawn", len(row["texts"]))
+    nothing = found["empty"] > written / 2
     little = found["verdict"] == "hardly"
     knows = "**hardly knows these words**" if little else "**cannot read this**"
+    guesses = "" if nothing else " Its answers are guesses."
     if found["verdict"] != "reads" and found["short"]:
         said.append(
             f"The pocket GPT-2 {knows}: most of them are not in its vocabulary, so it sees only"
-            " bits of letters. Its answers are guesses."
+            f" bits of letters.{guesses}"
         )
     elif found["verdict"] != "reads":
         said.append(
             f"The pocket GPT-2 {knows}: it found your prompt {times(found['times'])} times as"
-            f" surprising as everyday English{at_most(found)}. Its answers are guesses."
+            f" surprising as everyday English{at_most(found)}.{guesses}"
         )
-    written = row.get("drawn", len(row["texts"]))
-    if found["empty"] > written / 2:
-        which = "Its answer" if written == 1 else f"{found['empty']} of its {written} answers"
+    if nothing:
+        several = f"{found['empty']} of its {written} answers"
+        every = "Its answer" if written == 1 else "All its answers"
+        which = every if found["empty"] == written else several
         said.append(f"{which} came out **empty**.")
     return " ".join(said)
 

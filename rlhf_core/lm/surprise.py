@@ -49,7 +49,7 @@ class Reading:
             before it. Nothing stands before the first token, so it has no surprise.
         tokens, bytes: how many tokens that were, and how many UTF-8 bytes they cover.
         whole: the share of the words that the model has a token for.
-        worst: the word with the most nats; "" where nothing was measured.
+        worst: the word with the most nats, marks around it aside; "" where nothing was measured.
     """
 
     nats: float
@@ -128,7 +128,8 @@ def read(lm: LanguageModel, prompt: str) -> Reading:
     first = sum(place[1:] == places[0][1:] for place in places)
     covered = prompt[: places[-1][2]]
     size = len(covered.encode()) - round(len(prompt[: places[0][2]].encode()) / first)
-    return Reading(sum(nats), len(nats), max(1, size), share, worst[0] if worst else "")
+    word = (worst[0].strip(string.punctuation) or worst[0]) if worst else ""
+    return Reading(sum(nats), len(nats), max(1, size), share, word)
 
 
 def whole_words(lm: LanguageModel, prompt: str) -> float:
