@@ -50,6 +50,8 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@$(PY) scripts/make_register_words.py --corpus build/corpus
 	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
+	@$(PY) scripts/calibrate_surprise.py --write
+	@$(PY) scripts/make_known_prompts.py
 	@$(PY) scripts/make_example.py
 
 smollm2: venv ## Install SmolLM2-135M-Instruct (98 MB), to choose on the page Models or with --model smollm2
