@@ -15,7 +15,7 @@ STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(if $(PORT)
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
 run: venv ## Start Opossum and open it in your browser
