@@ -7,7 +7,7 @@
 Each line of the corpus is its own sequence: prompt, completion, end of text. Several lie in one row
 of a batch, and none sees another: what attention may look at is the own line only, and positions
 count from the line's start (half of the lines are shifted right, so that every position is
-trained). The completion counts in full, the prompt a little (so that the model knows a prompt it
+trained). Every token of the completion counts, and some of the prompt (so that the model knows a prompt it
 cannot read). The learning rate follows the time budget: short warm-up, constant, then linear to
 zero over the last 40%. A checkpoint is written every two minutes; the same command goes on from it,
 also with another corpus, and counts only the minutes it trained. ``touch build/pocket-gpt2/pause``
@@ -37,7 +37,7 @@ from rlhf_core.lm import precision  # noqa: E402
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 WIDTH = 64  # tokens of a row; longer lines are left out (they are below 1 in 1,000)
-PROMPT_WEIGHT = 0.3
+PROMPT_SHARE = 0.3  # of its tokens that count
 CONFIG = dict(
     n_layer=4,
     n_embd=256,
@@ -109,18 +109,18 @@ class Lines:
 
 
 def batches(lines: Lines, rows: int, random: numpy.random.Generator):
-    """Endless (ids, positions, segments, weights), (rows, WIDTH) each.
+    """Endless (ids, positions, segments, counts), (rows, WIDTH) each.
 
-    ``segments`` numbers the lines of a row, 0 where there is none. ``weights`` says how much the
-    loss of predicting this token counts (0: the first of a line).
+    ``segments`` numbers the lines of a row, 0 where there is none. ``counts`` (bool) says whether
+    the loss of predicting this token does (never the first of a line).
     """
     order = iter(())
     waiting = None
     while True:
         ids = numpy.zeros((rows, WIDTH), dtype=numpy.int64)
         positions, segments = numpy.zeros_like(ids), numpy.zeros_like(ids)
-        weights = numpy.zeros((rows, WIDTH), dtype=numpy.float32)
-        used, count = numpy.zeros(rows, dtype=int), 0
+        counts = numpy.zeros((rows, WIDTH), dtype=bool)
+        used, number = numpy.zeros(rows, dtype=int), 0
         while True:
             if waiting is None:
                 index = next(order, None)
@@ -132,17 +132,18 @@ def batches(lines: Lines, rows: int, random: numpy.random.Generator):
             fits = numpy.flatnonzero(used + len(tokens) <= WIDTH)
             if not len(fits):
                 break
-            row, count = fits[0], count + 1
+            row, number = fits[0], number + 1
             here = slice(used[row], used[row] + len(tokens))
             shift = random.integers(0, CONFIG["n_positions"] - len(tokens) + 1)
             ids[row, here] = tokens
             positions[row, here] = numpy.arange(len(tokens)) + shift * (random.random() < 0.5)
-            segments[row, here] = count
-            weights[row, here] = numpy.where(numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0)
-            weights[row, used[row]] = 0.0
+            segments[row, here] = number
+            counts[row, here] = random.random(len(tokens)) < PROMPT_SHARE
+            counts[row, used[row] + prompt : used[row] + len(tokens)] = True
+            counts[row, used[row]] = False
             used[row] += len(tokens)
             waiting = None
-        yield tuple(map(torch.from_numpy, (ids, positions, segments, weights)))
+        yield tuple(map(torch.from_numpy, (ids, positions, segments, counts)))
 
 
 def packed_loss(
@@ -182,12 +183,8 @@ def packed_loss(
         hidden = hidden + linear(mixed, f"{at}.attn.c_proj")
         inner = F.gelu(linear(norm(hidden, f"{at}.ln_2"), f"{at}.mlp.c_fc"), approximate="tanh")
         hidden = hidden + linear(inner, f"{at}.mlp.c_proj")
-    hidden = norm(hidden, "ln_f")[:, :-1].reshape(rows * (width - 1), -1)
-    losses = F.cross_entropy(
-        (hidden @ w["wte.weight"].T).float(), ids[:, 1:].reshape(-1), reduction="none"
-    )
-    counts = counts[:, 1:].reshape(-1)
-    return (losses * counts).sum() / counts.sum()
+    hidden, asked = norm(hidden, "ln_f")[:, :-1], counts[:, 1:]
+    return F.cross_entropy((hidden[asked] @ w["wte.weight"].T).float(), ids[:, 1:][asked])
 
 
 def optimizers_of(model: GPT2LMHeadModel, peak: float) -> list[torch.optim.Optimizer]:
@@ -320,7 +317,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
-        step, seen = step + 1, seen + int((counts > 0).sum())
+        step, seen = step + 1, seen + int((segments > 0).sum())
         trained += time.time() - tick
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if not math.isfinite(running):
