@@ -21,6 +21,7 @@ import random
 import re
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -612,6 +613,11 @@ def asks(prompt: str, held: set[str]) -> bool:
     return any(end in held and (i == 0 or len(words) - i >= 3) for i, end in enumerate(ends))
 
 
+def held_back(line: str, prompt: str, everyday: set[str]) -> bool:
+    """Must this line stay out of training?"""
+    return line.startswith(held_prompts_list()) or asks(prompt, everyday)
+
+
 class Corpus:
     """Draws lines (prompt, completion, register, source), seeded."""
 
@@ -684,6 +690,7 @@ class Corpus:
         return prompt, completion, register, source
 
 
+@lru_cache(maxsize=1)
 def held_prompts_list() -> tuple[str, ...]:
     return tuple(sorted(held_out_prompts()))
 
@@ -695,7 +702,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    corpus, banned = Corpus(args.seed), tuple(held_out_prompts())
+    corpus = Corpus(args.seed)
     everyday = {bare(prompt) for _, prompt in everyday_prompts()}
     counts: dict[str, int] = {}
     with (
@@ -716,7 +723,7 @@ def main() -> None:
                 )
                 + "\n"
             )
-            if (prompt + completion).startswith(banned) or asks(prompt, everyday):
+            if held_back(prompt + completion, prompt, everyday):
                 held.write(row)
                 continue
             train.write(row)

@@ -7,11 +7,11 @@
 Each line of the corpus is its own sequence: prompt, completion, end of text. Several lie in one row
 of a batch, and none sees another: what attention may look at is the own line only, and positions
 count from the line's start (half of the lines are shifted right, so that every position is
-trained). Every token of the completion counts, and some of the prompt (so that the model knows a prompt it
-cannot read). The learning rate follows the time budget: short warm-up, constant, then linear to
-zero over the last 40%. A checkpoint is written every two minutes; the same command goes on from it,
-also with another corpus, and counts only the minutes it trained. ``touch build/pocket-gpt2/pause``
-pauses it, removing the file goes on.
+trained). Every token of the completion counts, and some of the prompt (so that the model knows a
+prompt it cannot read). The learning rate follows the time budget: short warm-up, constant, then
+linear to zero over the last 40%. A checkpoint is written every two minutes; the same command goes
+on from it, also with another corpus, and counts only the minutes it trained. ``touch
+build/pocket-gpt2/pause`` pauses it, removing the file goes on.
 """
 
 from __future__ import annotations
