@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import lab_settings
 from rlhf_core.session import judged
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
@@ -35,11 +35,11 @@ HOW = {
 TEXTS_SHOWN = 3
 
 session = state.session()
-knob = knobs.Knobs(session, "algorithms", settings.AlgorithmsSettings, labels=LABELS)
+knob = knobs.Knobs(session, "algorithms", lab_settings.AlgorithmsSettings, labels=LABELS)
 
 
 def start() -> None:
-    chosen = runs.chosen(knob, settings.AlgorithmsSettings)
+    chosen = runs.chosen(knob, lab_settings.AlgorithmsSettings)
     if chosen is None:
         return
     own = bool(usable and st.session_state.get("algorithms_own"))

@@ -88,6 +88,31 @@ def rloo_loss(
     return loss, info
 
 
+def taken_logprobs(policy: Policy, batch: Batch, part: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities of the written tokens under the policy as it is now. (b, T), 0 if masked.
+
+    ``part``: (b,) which rows of the batch.
+    """
+    responses, trunk, frozen = batch.responses, policy.trunk, policy.frozen_layers
+    tokens, real = responses.tokens[part], responses.mask[part]  # (b, T)
+    ids = torch.cat([responses.prompt_ids[part], tokens], 1)
+    everything = torch.cat([responses.prompt_mask[part], real], 1)
+    # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
+    x = batch.shared[part] if frozen else trunk.embed(ids, position_ids(everything))
+    hidden = trunk.run(x, causal_mask(everything), start=frozen)
+    hidden = hidden[:, responses.prompt_ids.shape[1] - 1 : -1]
+    log_p = (trunk.logits(hidden[real]) / temperature).log_softmax(-1)  # (real tokens, V)
+    log_p = log_p.gather(1, tokens[real][:, None]).squeeze(1)
+    return torch.zeros(real.shape, dtype=log_p.dtype).masked_scatter(real, log_p)
+
+
+def grouped_prompts(policy: Policy, prompts: list[list[int]], settings: RLOOSettings) -> list:
+    """As many prompts, drawn afresh, as leave ``settings.group`` answers of a batch for each."""
+    count = settings.batch_size // settings.group
+    few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
+    return [prompts[i] for i in few]
+
+
 def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Progress | dict]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
@@ -99,23 +124,13 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
-    everything = torch.cat([responses.prompt_mask, mask], 1)
-    positions, allowed = position_ids(everything), causal_mask(everything)
-    trunk, width, frozen = policy.trunk, responses.prompt_ids.shape[1], policy.frozen_layers
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
-            x = batch.shared[part] if frozen else trunk.embed(ids[part], positions[part])
-            hidden = trunk.run(x, allowed[part], start=frozen)[:, width - 1 : -1]
-            real = mask[part]  # (b, T); logits only there: (real tokens, V)
-            taken = (trunk.logits(hidden[real]) / settings.temperature).log_softmax(-1)
-            taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
-            log_p = torch.zeros(real.shape, dtype=taken.dtype).masked_scatter(real, taken)  # (b, T)
+            log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
             loss, info = rloo_loss(
-                log_p, responses.logprobs[part], advantages[part], real, settings.clip
+                log_p, responses.logprobs[part], advantages[part], mask[part], settings.clip
             )
             policy.descend(loss, settings.max_grad_norm)
             infos.append(info)
@@ -149,9 +164,7 @@ def train(
     def write():
         # 1. and 2.: PPO's. A batch goes evenly through few prompts, so that each has ``group``
         # answers at least.
-        count = settings.batch_size // settings.group
-        few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
-        chosen = [prompts[i] for i in few]
+        chosen = grouped_prompts(policy, prompts, settings)
         return write_batch(policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)
 
     yield from step_loop.run(

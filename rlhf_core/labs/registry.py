@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rlhf_core.common.jobs import Job
-from rlhf_core.common.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings
+from rlhf_core.common.lab_settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings
 from rlhf_core.session.state import ABOUT_HEAD
 
 

@@ -25,14 +25,9 @@ from rlhf_core.algorithms import dpo, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.lab_settings import AlgorithmsSettings
 from rlhf_core.common.seeds import seed_of
-from rlhf_core.common.settings import (
-    AlgorithmsSettings,
-    DPOSettings,
-    PPOSettings,
-    RewardModelSettings,
-    RLOOSettings,
-)
+from rlhf_core.common.settings import DPOSettings, PPOSettings, RewardModelSettings, RLOOSettings
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.labs.measuring import (
     POINT,

@@ -12,14 +12,8 @@ from tiny_models import one_thread  # noqa: F401
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import (
-    AlgorithmsSettings,
-    DPOSettings,
-    GoodhartSettings,
-    PPOSettings,
-    RewardModelSettings,
-    RLOOSettings,
-)
+from rlhf_core.common.lab_settings import AlgorithmsSettings, GoodhartSettings
+from rlhf_core.common.settings import DPOSettings, PPOSettings, RewardModelSettings, RLOOSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.labs import goodhart, measuring, side_by_side

@@ -12,7 +12,7 @@ from page_helpers import EVIL, again, finish, keys, open_page, press, said, stil
 from stand_ins import made, stand_in
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import AlgorithmsSettings, GoodhartSettings
+from rlhf_core.common.lab_settings import AlgorithmsSettings, GoodhartSettings
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state

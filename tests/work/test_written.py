@@ -11,11 +11,9 @@ import pytest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.lab_settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings
 from rlhf_core.common.settings import (
-    AlgorithmsSettings,
-    ContextFlipSettings,
     FineTunedSettings,
-    GoodhartSettings,
     PPOSettings,
     RewardModelSettings,
     SamplingSettings,
