@@ -8,11 +8,11 @@ Knows nothing about people, prompts as text, or files. Simplifications against T
 (1.12.0; its defaults but for ``beta``, which is 0 there): a minibatch is one optimiser step, and
 positions are counted over real tokens only.
 
-Where it goes is not pi_ref exp(r / beta), where PPO, RLOO and DPO go. A token pays for its own drift
-only, not for that of the tokens that it leads to; and the surer the policy grows, the smaller the
-spread that its rewards are divided by, and the less its drift costs beside them: under a small beta
-it runs away to one answer. ``tests/algorithms/test_toy_language_model.py`` has the policy at which
-it comes to rest.
+Where it goes is not pi_ref exp(r / beta), where PPO, RLOO and DPO go. A token pays for its own
+drift only, not for that of the tokens that it leads to; and the surer the policy grows, the smaller
+the spread that its rewards are divided by, and the less its drift costs beside them: under a small
+beta it runs away to one answer. ``tests/algorithms/test_toy_language_model.py`` has the policy at
+which it comes to rest.
 
 Shapes: B responses, T response positions, V vocabulary.
 

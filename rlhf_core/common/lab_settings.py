@@ -85,16 +85,20 @@ class AlgorithmsSettings(Checked):
     )
     steps: int = setting(
         16,
-        "Steps of each training: one batch for PPO and RLOO, one pass through the comparisons for"
-        " DPO.",
+        "Steps of each training: one batch for PPO, RLOO and GRPO, one pass through what was judged"
+        " for DPO and KTO.",
         (4, 60, 4),
         "steps",
     )
     seed: int = setting(0, "Same seed, same runs.", (0, 2**31 - 1, 1))
 
-    TRAINED, EVERY = ("ppo", "rloo", "dpo"), 4  # steps between two points
+    TRAINED, EVERY = ("ppo", "rloo", "grpo", "dpo", "kto"), 4  # steps between two points
 
     @property
     def records(self) -> int:
         """How many records the whole lab makes."""
-        return 1 + len(self.TRAINED) * (1 + self.steps // self.EVERY)
+        return self.records_of(len(self.TRAINED))
+
+    def records_of(self, runs: int) -> int:
+        """How many records so many of the trainings make."""
+        return 1 + runs * (1 + self.steps // self.EVERY)

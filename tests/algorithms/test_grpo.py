@@ -245,26 +245,29 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double, beta):
         torch.testing.assert_close(given, expected, atol=1e-6, rtol=0)
 
 
+class Noting(Policy):
+    """Keeps the gradients of every step, and takes none."""
+
+    def __init__(self, base, settings):
+        super().__init__(base, settings)
+        self.optimizer, self.given = Recorded(self.parameters, lr=0.0), []
+
+    def descend(self, loss, max_grad_norm):
+        super().descend(loss, max_grad_norm)
+        self.given.append([g for g in self.optimizer.given if g is not None])
+
+
 def test_minibatches_add_up_to_the_batch(double):
     """Two halves of a batch: the mean of their gradients is the whole's, long answers or short."""
-    reference, prompts = tiny_gpt2(), random_prompts([4, 4])
-    trunk = trunk_of(reference)
+    prompts, trunk = random_prompts([4, 4]), trunk_of(tiny_gpt2())
     batch = our_batch(nudged(trunk, 0.05), trunk, prompts)
     gradients = []
     for size in (8, 4):
         settings = changed(SMALL, batch_size=8, minibatch_size=size, max_grad_norm=1e3, epochs=1)
-        policy = Policy(nudged(trunk, 0.05), settings)
-        policy.optimizer, given = Recorded(policy.parameters, lr=0.0), []
-        descend = policy.descend
-
-        def noted(*arguments):
-            descend(*arguments)
-            given.append([g for g in policy.optimizer.given if g is not None])
-
-        policy.descend = noted
+        policy = Noting(nudged(trunk, 0.05), settings)
         *_, _ = grpo.update(policy, batch, settings)
-        gradients.append([torch.stack(each).mean(0) for each in zip(*given)])
-    assert len(given) == 2
+        assert len(policy.given) == 8 // size
+        gradients.append([torch.stack(each).mean(0) for each in zip(*policy.given)])
     for whole, halves in zip(*gradients):
         torch.testing.assert_close(halves, whole)
 

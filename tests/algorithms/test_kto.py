@@ -1,4 +1,6 @@
-"""KTO: the loss by hand and against TRL 1.12.0's real trainer, and runs that learn, stop and go on."""
+"""KTO: the loss by hand and against TRL 1.12.0's real trainer, and runs that learn, stop and go
+on.
+"""
 
 import dataclasses
 import math
