@@ -31,8 +31,9 @@ from torch import Tensor
 from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, masked_mean, write_batch
 from rlhf_core.algorithms.rloo import grouped_prompts, same_prompt, taken_logprobs
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import GRPOSettings
+from rlhf_core.lm.sampling import Responses
 from rlhf_core.lm.transformer import Transformer
 
 
@@ -148,12 +149,15 @@ def train(
     end_id: int,
     pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
+    rule_fn: Callable[[Responses], Tensor] | None = None,
 ) -> Iterator[Progress | dict]:
     """Train ``policy`` for ``settings.steps`` more steps; its value head stays as it is.
 
     Args:
         policy: made with the same settings.
         reference, prompts, score_fn, doubt_fn: as in ``rloo.train``.
+        rule_fn: a reward that can be checked: what was written -> (B,) reward, in place of
+            ``score_fn``'s.
 
     Yields:
         As ``step_loop.run``, with clip_fraction and approx_kl_update (nats a token).
@@ -162,7 +166,11 @@ def train(
     def write():
         # 1. and 2.: PPO's, with ``group`` answers at least to each of few prompts.
         chosen = grouped_prompts(policy, prompts, settings)
-        return write_batch(policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)
+        common = (policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)
+        batch = yield from last(write_batch(*common))
+        if rule_fn is not None:
+            batch.scores = rule_fn(batch.responses)
+        yield batch
 
     yield from step_loop.run(
         policy,

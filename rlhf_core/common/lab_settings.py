@@ -102,3 +102,34 @@ class AlgorithmsSettings(Checked):
     def records_of(self, runs: int) -> int:
         """How many records so many of the trainings make."""
         return 1 + runs * (1 + self.steps // self.EVERY)
+
+
+@dataclass(frozen=True)
+class RuleOrRewardSettings(Checked):
+    """Rule or reward model: the same climb, once by a rule and once by an imitation of it."""
+
+    comparisons: int = setting(
+        60,
+        "How many comparisons the rule makes for the reward model to learn from. Few: a poor"
+        " imitation.",
+        (8, 200, 1),
+        "comparisons",
+    )
+    steps: int = setting(24, "GRPO steps of each climb.", (4, 60, 4), "steps")
+    learning_rate: float = setting(
+        5e-4, "Size of a gradient step. The larger, the farther a climb goes.", (1e-5, 0.01, 1e-5)
+    )
+    beta: float = setting(
+        0.05,
+        "Price of drift from the original model in both climbs. Small: room to find what was not"
+        " meant.",
+        (0.0, 10.0, 0.01),
+    )
+    seed: int = setting(0, "Same seed, same comparisons, same climbs.", (0, 2**31 - 1, 1))
+
+    RUNS, EVERY = ("rule", "learned"), 4  # steps between two points
+
+    @property
+    def records(self) -> int:
+        """How many records the whole lab makes."""
+        return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)
