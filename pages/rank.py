@@ -22,12 +22,8 @@ MOST = 30  # sets of any form that may wait
 ENOUGH = 6  # comparisons from which training is worth a first look
 FORMS = {2: "Two at a time", 4: "Four at a time"}
 WAYS = {  # how two answers are judged, and more than two
-    2: {"order": "Which is better", "thumbs": "Good or bad, each by itself"},
-    4: {
-        "order": "In order, by picking",
-        "drag": "In order, by dragging",
-        "thumbs": "Good or bad, each by itself",
-    },
+    2: {"order": "Which is better", "thumbs": "Good or bad"},
+    4: {"order": "By picking", "drag": "By dragging", "thumbs": "Good or bad"},
 }
 SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 
@@ -211,6 +207,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         key="checks_widget",
         on_change=keep,
         args=("checks",),
+        disabled=way() == "thumbs",
         help=(
             "Some pairs come twice, with their sides swapped, and some have a reference answer. You"
             " are not told which. The page “What kind of labeller am I?” shows what they say."

@@ -7,7 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation.checkable_rule import PARTS
+from rlhf_core.evaluation.checkable_rule import LONGEST, PARTS
 from ui import charts, knobs, monitor, state, text
 from ui.charts import rule_or_reward as charts_rule
 from ui.labs import runs
@@ -24,6 +24,7 @@ LADDERS = {
     "beta": (0.0, 0.02, 0.05, 0.1, 0.25, 0.5),
 }
 NAMES = {run: style[0] for run, style in charts_rule.RUNS.items()}
+SHORT = {"rule": "Rule", "learned": "Reward model"}
 TEXTS_SHOWN = 4
 
 session = state.session()
@@ -64,12 +65,12 @@ def moved(change: list[float], unit: str, times: float = 1.0, digits: int = 0) -
 
 def numbers(found: dict) -> None:
     lines = [
-        "| | Whole rule | Learned reward | KL | Distinct-2 | Same answer elsewhere | Time |",
+        "| | Whole rule | Learned reward | KL | Distinct-2 | Repeats | Time |",
         "|:--|--:|--:|--:|--:|--:|--:|",
     ]
     first = next(iter(found["points"].values()))[0]
     rows = {"Before": first} | {
-        f"{NAMES[run]}, step {points[-1]['step']}": points[-1]
+        f"{SHORT[run]}, step {points[-1]['step']}": points[-1]
         for run, points in found["points"].items()
         if points[-1]["step"]
     }
@@ -84,7 +85,7 @@ def numbers(found: dict) -> None:
     st.caption(
         "Learned reward: the reward model's score, in the original's standard deviations above"
         " where it began. KL: exact, nats an answer. Distinct-2: different pairs of words among all"
-        " pairs; the lower, the more alike the answers are. Same answer elsewhere: answers that"
+        " pairs; the lower, the more alike the answers are. Repeats: answers that"
         " stand, word for word, under another prompt too."
     )
 
@@ -99,8 +100,8 @@ def gamed(found: dict) -> None:
             continue
         last, changes = rows[-1], rows[-1]["changes"]
         words = [
-            f"**{NAMES[run]}, step {last['step']}.** Answers that fulfil the whole rule:"
-            f" {moved(changes['satisfied'], 'points of 100', 100)}."
+            f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes)}**"
+            f" Answers that fulfil the whole rule: {moved(changes['satisfied'], 'points of 100', 100)}."
         ]
         alike = moved(changes["repeats"], "points of 100", 100)
         words.append(f"Answers that stand, word for word, under another prompt too: {alike}.")
@@ -118,6 +119,17 @@ def gamed(found: dict) -> None:
         else:
             words += beside_the_rule(found, last)
         st.markdown(" ".join(words))
+
+
+def verdict(run: str, changes: dict) -> str:
+    """Whether gaming was seen, by the lower end of an interval."""
+    if run == "rule":
+        if changes["repeats"][1] > 0:
+            return "gamed by saying the same to different prompts."
+        return "not seen to be gamed by repeating itself (no detectable change)."
+    if changes["beside"][1] > 0:
+        return "gamed: its reward rose by what no part of the rule explains."
+    return "not seen to be gamed: its reward did not detectably rise beside the rule."
 
 
 def beside_the_rule(found: dict, last: dict) -> list[str]:
@@ -190,10 +202,10 @@ def live(records: list[dict], view: dict) -> None:
 st.title("Rule or reward model?", anchor=False)
 st.markdown(
     "Some wishes can be checked by a program, others have to be learned from comparisons. Here is"
-    " one that can be checked: an answer should **"
-    + "**, **".join(PARTS.values()).replace("ends in", "end in").replace("names an", "name an")
-    + "**. The same model climbs it twice, by the same method (GRPO): once the rule itself, once a"
-    " reward model that only saw which of two answers the rule preferred."
+    f" one that can be checked: an answer should **end in a full stop**, **have at most {LONGEST}"
+    " words** and **name an animal**. The same model climbs it twice, by the same method (GRPO):"
+    " once the rule itself, once a reward model that only saw which of two answers the rule"
+    " preferred."
 )
 runs.needs_a_rule(session)
 again = bool(session.labs.get("rule_or_reward"))

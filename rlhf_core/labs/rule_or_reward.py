@@ -72,12 +72,16 @@ def rule_rewards(lm: LanguageModel, all_or_nothing: bool):
 
 
 def climb_settings(settings: RuleOrRewardSettings) -> GRPOSettings:
-    """The same for both: no limit to a score, no fee for a missing end (the rule has its own)."""
+    """The same for both: no limit to a score, no fee for a missing end (the rule has its own). Each
+    batch is used twice, so that a climb gets far in tens of steps.
+    """
     return GRPOSettings(
         steps=settings.steps,
         learning_rate=settings.learning_rate,
         beta=settings.beta,
         group=8,
+        epochs=2,
+        minibatch_size=32,
         score_clip=0.0,
         missing_end_penalty=0.0,
         seed=settings.seed,

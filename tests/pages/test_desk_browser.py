@@ -69,7 +69,7 @@ def test_the_clock_stands_still_while_the_tab_is_hidden(desk, app: App) -> None:
 
 
 def test_thumbs_by_keyboard_alone(desk, app: App) -> None:
-    desk.get_by_text("Good or bad, each by itself").click()
+    desk.get_by_text("Good or bad").click()
     desk.locator(".st-key-pick_good_1").wait_for(timeout=SLOW)
     for key, left in (("g", 1), ("b", 0)):
         settled(desk, SLOW)

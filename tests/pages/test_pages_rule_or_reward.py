@@ -96,7 +96,8 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     assert "Where is each gamed" not in said(app) and len(app.get("plotly_chart")) == 1
     finish(queue)
     words = said(again(app))
-    assert "Climbs the rule, step 4" in words and "all or nothing" in words
+    assert "Climbs the rule, step 4: gamed by saying the same" in words
+    assert "step 4: gamed: its reward rose by what no part" in words and "all or nothing" in words
     assert "fulfil the whole rule: +90 points of 100 (95% interval +80 to +95)" in words
     assert "40% of the answers name the same animal" in words
     assert "Of that, beside what the three parts explain: +1.50 s.d." in words

@@ -36,20 +36,21 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
             tag = f"{position} · your turn" if index == now else str(position)
             with st.container(width="stretch"):
                 text.answer(row["prompt"], row["texts"][index], tag=tag, foot=foot(row, index))
-            for good, label, shortcut in ((True, "Good", "G"), (False, "Bad", "B")):
-                button(
-                    label,
-                    shortcut,
-                    f"pick_{label.lower()}_{position}",
-                    keys and index == now,
-                    _say,
-                    row,
-                    index,
-                    good,
-                    judge,
-                    kind="primary" if said.get(index) is good else "secondary",
-                    icon=":material/thumb_up:" if good else ":material/thumb_down:",
-                )
+            with st.container(horizontal=True, width="content", gap="small"):
+                for good, label, shortcut in ((True, "Good", "G"), (False, "Bad", "B")):
+                    button(
+                        label,
+                        shortcut,
+                        f"pick_{label.lower()}_{position}",
+                        keys and index == now,
+                        _say,
+                        row,
+                        index,
+                        good,
+                        judge,
+                        kind="primary" if said.get(index) is good else "secondary",
+                        icon=":material/thumb_up:" if good else ":material/thumb_down:",
+                    )
     with st.container(horizontal=True, key="list_other"):
         for good, label, shortcut in ((True, "All good", "A"), (False, "All bad", "X")):
             button(
