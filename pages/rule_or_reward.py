@@ -99,9 +99,10 @@ def gamed(found: dict) -> None:
         if not rows or not rows[-1]["step"]:
             continue
         last, changes = rows[-1], rows[-1]["changes"]
+        whole = moved(changes["satisfied"], "points of 100", 100)
         words = [
             f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes)}**"
-            f" Answers that fulfil the whole rule: {moved(changes['satisfied'], 'points of 100', 100)}."
+            f" Answers that fulfil the whole rule: {whole}."
         ]
         alike = moved(changes["repeats"], "points of 100", 100)
         words.append(f"Answers that stand, word for word, under another prompt too: {alike}.")

@@ -3,6 +3,7 @@ form of judgement says of single answers.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from rlhf_core.judging.preferences import (
     pairs_from_rankings,
 )
 from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
-from rlhf_core.session import judged
+from rlhf_core.session import judged, saving
 from rlhf_core.session.state import Session
 
 TEXTS = [" a.", " b.", " c.", " d."]
@@ -103,6 +104,17 @@ def test_what_was_first_given_is_told_from_what_was_changed_later():
     assert ordered.first["good"] == [0] and as_first_given([ordered])[0].good == [0]
     plain = ranking([[0], [1], [2], [3]], first={"groups": [], "verdict": "skip", "seconds": 1.0})
     assert as_first_given([plain])[0].verdict == "skip"
+
+
+def test_a_saved_session_brings_it_back(tmp_path):
+    session = Session(PRESETS["biology-homework"], directory=tmp_path / "s")
+    session.judged.rankings = [ranking(good=[1]), replace(ranking([[0], [1], [2], [3]]), id="q")]
+    place = saving.save(session)
+    rows = [json.loads(line) for line in (place / "rankings.jsonl").read_text().splitlines()]
+    assert rows[0]["good"] == [1] and "good" not in rows[1]
+    back = saving.load(place)
+    assert back.judged.rankings == session.judged.rankings
+    assert judged.pairs(back) == judged.pairs(session)
 
 
 # --- single answers -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.lab_settings import RuleOrRewardSettings
-from rlhf_core.common.settings import GRPOSettings, RewardModelSettings
+from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.evaluation.checkable_rule import animals, check, grade, named
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.labs import measuring, rule_or_reward
@@ -167,8 +168,12 @@ def test_the_rule_is_the_reward_of_what_was_written():
 @pytest.fixture
 def small(monkeypatch):
     """Small batches: the same code, seconds instead of minutes."""
-    few = {"batch_size": 16, "minibatch_size": 16, "max_new_tokens": 8}
-    monkeypatch.setattr(rule_or_reward, "GRPOSettings", functools.partial(GRPOSettings, **few))
+    few, whole = {"batch_size": 16, "minibatch_size": 16}, rule_or_reward.climb_settings
+    monkeypatch.setattr(
+        rule_or_reward,
+        "climb_settings",
+        lambda settings: replace(whole(settings), max_new_tokens=8, **few),
+    )
     head = functools.partial(RewardModelSettings, reference_samples=64)
     monkeypatch.setattr(rule_or_reward, "RewardModelSettings", head)
     monkeypatch.setattr(rule_or_reward, "ORIGINALS", 4)
