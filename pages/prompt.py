@@ -9,7 +9,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked
-from ui import knobs, monitor, state, text
+from ui import knobs, monitor, reading, state, text
 
 LABELS = {
     "candidates": "How many answers",
@@ -158,16 +158,18 @@ with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_al
             disabled=busy,
         )
 
+own = [row for row in session.asked.candidate_sets if row.get("asked")]
+told = bool(own) and not busy and reading.unread(own[-1])  # better than a guess beforehand
+guesses = session.model_name == model_list.BUNDLED and not told
 if error := st.session_state.get("prompt_error"):
     st.error(text.plain(error), icon=":material/error:")
-elif note := text.about_prompt(st.session_state.get("prompt_asked", "")):
+elif note := text.about_prompt(st.session_state.get("prompt_asked", ""), guesses=guesses):
     st.info(note, icon=":material/info:")
 
 job = state.job("generate")
 if job:
     monitor.monitor("generate", controls=("stop",), draw=streaming, every=0.2, quiet=True)
 
-own = [row for row in session.asked.candidate_sets if row.get("asked")]
 if own and not busy:
     row = own[-1]
     st.subheader(
@@ -178,6 +180,8 @@ if own and not busy:
             f"{row['drawn']} were written; those that came out the same, word for word, are shown"
             " once."
         )
+    if told:
+        reading.box(row, offer)
     finished = row.get("finished") or [True] * len(row["texts"])
     # As "Look inside" calls them.
     tags = [f"Answer {number}" for number in range(1, len(row["texts"]) + 1)]
@@ -187,13 +191,13 @@ if own and not busy:
         tags=tags,
         feet=["" if done else "breaks off: it ran out of tokens" for done in finished],
     )
-    if len(row["texts"]) < 2:
+    if len(row["texts"]) < 2 and not told:
         st.info(
             "One answer can't be ranked against itself. Ask for more answers or raise the"
             " temperature, under “How it picks words”.",
             icon=":material/info:",
         )
-    else:
+    elif len(row["texts"]) > 1:
         if row["prompt"] in session.asked.brief.evaluation_prompts:
             st.info(
                 "This prompt is one of those kept for the final test, so the model will not be"
@@ -212,6 +216,7 @@ if own and not busy:
     with st.expander(
         "Look inside: the probability of every token", icon=":material/search:", key="look_inside"
     ):
+        reading.measured(row)
         if row.get("tokens"):
             look_inside(row)
         else:

@@ -23,6 +23,8 @@ import torch  # noqa: E402
 from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E402
 from rlhf_core.judging import briefs  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
+from scripts import make_corpus, talk  # noqa: E402
+from scripts.judge_everyday import JUDGED  # noqa: E402
 from rlhf_core.lm import language_model  # noqa: E402
 from rlhf_core.lm.sampling import (  # noqa: E402
     collect,
@@ -119,8 +121,9 @@ def main() -> None:
     lm = language_model.load()
     load_seconds = time.perf_counter() - began
     lines, completions, seen_prompts = set(), set(), set()
+    count_lines = 0
     for line in (args.corpus / "train.jsonl").open(encoding="utf-8"):
-        row = json.loads(line)
+        row, count_lines = json.loads(line), count_lines + 1
         text = row["prompt"] + row["completion"]
         lines.add(text)
         completions.add(row["completion"].strip())
@@ -159,6 +162,7 @@ def main() -> None:
         "verbatim_lines": sum(p + t in lines for p, t, _ in rows) / len(rows),
         "verbatim_completions": sum(t.strip() in completions for t in texts) / len(rows),
         "featured_outside": outside,
+        "lines": count_lines,
     }
     print(json.dumps({**facts, "unknown": bad[:30], "featured": featured}, indent=1))
     for prompt, text, _ in (
@@ -168,6 +172,25 @@ def main() -> None:
     if not args.no_card:
         CARD.write_text(card(facts, featured, rows, training), encoding="utf-8")
         print(f"card written to {CARD}", file=sys.stderr)
+
+
+def everyday_words() -> str:
+    """What the judges found (``judge_everyday``), as a paragraph."""
+    if not JUDGED.exists():
+        return "Not judged yet."
+    found = json.loads(JUDGED.read_text(encoding="utf-8"))
+    first, second = found["passed"]
+    kinds = ", ".join(f"{kind} {a:.0%} and {b:.0%}" for kind, (a, b) in found["by_kind"].items())
+    return (
+        f"Of {found['prompts']} everyday prompts that it was never trained on"
+        " (`scripts/everyday_prompts.txt`), four answers each with the app's own settings, two"
+        f" judges found at least two distinct, fluent, on-topic answers for {first:.0%} and"
+        f" {second:.0%} (both of them: {found['passed_both']:.0%}). The judges are two large"
+        " language models that worked apart, by a written guide (`scripts/everyday_judging.md`),"
+        " and did not know which of two models had written what. They agree on"
+        f" {found['agreement']:.0%} of the prompts (Cohen's kappa {found['kappa']:.2f}). By kind:"
+        f" {kinds}. Prompts without any answer: {found['without_any_answer']}."
+    )
 
 
 def card(f: dict, featured: dict, rows: list, training: dict) -> str:
@@ -181,12 +204,12 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
         (
             "Outputs that end in a full sentence",
             f"{f['full_sentences']:.1%}",
-            f"≥ 90%, {ok(f['full_sentences'] >= 0.9)}",
+            f"≥ 95%, {ok(f['full_sentences'] >= 0.95)}",
         ),
         (
             "Words not in the English word list (names aside)",
             f"{f['unknown_words']:.1%}",
-            f"≤ 2%, {ok(f['unknown_words'] <= 0.02)}",
+            f"≤ 1%, {ok(f['unknown_words'] <= 0.01)}",
         ),
         ("Distinct-2 over all outputs", f"{f['distinct_2']:.2f}", "no target"),
         (
@@ -197,10 +220,7 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
         (
             "Outputs whose completion stands in the training text after any prompt",
             f"{f['verbatim_completions']:.1%}",
-            (
-                f"the stricter reading; ≤ 25% {ok(f['verbatim_completions'] <= 0.25)}: it learned"
-                " the sentences of its grammar well"
-            ),
+            f"≤ 50%, {ok(f['verbatim_completions'] <= 0.5)}",
         ),
         (
             "Featured prompts with facts and memes each between 30% and 70%",
@@ -212,13 +232,26 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
     trained = (
         f"{training.get('minutes', '?')} minutes on two processor cores"
         f" ({training.get('training_tokens', 0) / 1e6:.0f} million tokens,"
-        f" {training.get('steps', 0):,} steps), float32"
+        f" {training.get('steps', 0):,} steps), products in {training.get('dtype', 'float32')}"
     )
+    blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]
+    config = json.loads((language_model.BUNDLED / "config.json").read_text(encoding="utf-8"))
     return (
         (HERE / "pocket_gpt2_card.md")
         .read_text(encoding="utf-8")
         .format(
             parameters=f["parameters"],
+            shape=f"{config['n_layer']} layers, {config['n_embd']} wide, {config['n_head']} heads",
+            lines=f["lines"],
+            blocks=len(blocks),
+            prompts=sum(len(b.prompts) for b in blocks),
+            answers=sum(len(v) for b in blocks for v in b.answers.values()),
+            talk=make_corpus.SHARES["talk"],
+            table_share=make_corpus.SHARES["table"],
+            scene=make_corpus.SHARES["scene"],
+            smollm2=make_corpus.SHARES["smollm2"],
+            wordnet=make_corpus.SHARES["wordnet"],
+            everyday=everyday_words(),
             trained=trained,
             temperature=TEMPERATURE,
             tokens=TOKENS,

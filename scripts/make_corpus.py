@@ -626,7 +626,9 @@ class Corpus:
             for scene in scenes
         ]
         self.speaker = Speaker(self.rng)
-        self.blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]
+        self.blocks = [
+            b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]
+        ]
         self.smollm2 = smollm2_lines()
         known = set()
         for name in (*TABLES, *SCENES):

@@ -19,7 +19,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 def main() -> None:
     words = {part for word in word_weights() for part in word.split("_")}
-    for file in sorted(CORPUS.glob("*.txt")):
+    for file in sorted((*CORPUS.glob("*.txt"), *CORPUS.glob("talk/*.txt"))):
         if "LICENSE" not in file.name:
             words.update(WORD.findall(file.read_text(encoding="utf-8").lower()))
     for line in (CORPUS / "smollm2.jsonl").read_text(encoding="utf-8").splitlines():

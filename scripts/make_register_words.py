@@ -57,7 +57,7 @@ def make(file: Path, registers: tuple[str, ...], corpus: Path, most: int) -> Non
     groups, counts = GROUPS[file.stem], {register: Counter() for register in registers}
     for line in (corpus / "train.jsonl").open(encoding="utf-8"):
         row = json.loads(line)
-        if row["register"] in groups:
+        if row["register"] in groups and row["source"] != "talk":  # whose registers are looser
             counts[groups[row["register"]]].update(set(words_of(row["completion"])))
     totals = {register: sum(counter.values()) for register, counter in counts.items()}
     rows = []

@@ -146,7 +146,8 @@ def main() -> None:
         answers = sum(len(v) for b in blocks for v in b.answers.values())
         for sentence in wrong:
             print(f"{name}: {sentence}")
-        print(f"{name}: {len(blocks)} blocks, {prompts} prompts, {answers} answers; {len(wrong)} faults")
+        counts = f"{len(blocks)} blocks, {prompts} prompts, {answers} answers"
+        print(f"{name}: {counts}; {len(wrong)} faults")
         total_blocks, total_prompts = total_blocks + len(blocks), total_prompts + prompts
         total_answers += answers
     print(f"in all {total_blocks} blocks, {total_prompts} prompts, {total_answers} answers")

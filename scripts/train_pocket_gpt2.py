@@ -39,7 +39,7 @@ END, PAD = "<|endoftext|>", "<|pad|>"
 WIDTH = 64  # tokens of a row; longer lines are left out (they are below 1 in 1,000)
 PROMPT_WEIGHT = 0.3
 CONFIG = dict(
-    n_layer=5,
+    n_layer=4,
     n_embd=256,
     n_head=8,
     n_positions=160,
@@ -138,9 +138,7 @@ def batches(lines: Lines, rows: int, random: numpy.random.Generator):
             ids[row, here] = tokens
             positions[row, here] = numpy.arange(len(tokens)) + shift * (random.random() < 0.5)
             segments[row, here] = count
-            weights[row, here] = numpy.where(
-                numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0
-            )
+            weights[row, here] = numpy.where(numpy.arange(len(tokens)) < prompt, PROMPT_WEIGHT, 1.0)
             weights[row, used[row]] = 0.0
             used[row] += len(tokens)
             waiting = None
@@ -157,7 +155,8 @@ def packed_loss(
 ) -> Tensor:
     """The mean loss of rows in which several lines lie. (B, T) each -> ().
 
-    GPT-2's forward with the products in ``dtype``, under transformers' own names, equal to transformers: tests/lm/test_pocket_training.py.
+    GPT-2's forward with the products in ``dtype``, under transformers' own names. Equal to
+    transformers: tests/lm/test_pocket_training.py.
     """
     w = {name: tensor.to(dtype) for name, tensor in weights.items()}
     rows, width = ids.shape
@@ -189,6 +188,18 @@ def packed_loss(
     )
     counts = counts[:, 1:].reshape(-1)
     return (losses * counts).sum() / counts.sum()
+
+
+def optimizers_of(model: GPT2LMHeadModel, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, Adam for the rest (Jordan et al. 2024; as long a step
+    for both: Liu et al. 2025, arXiv 2502.16982, section 2.2).
+    """
+    inner = [p for name, p in model.transformer.h.named_parameters() if p.dim() == 2]
+    ids = {id(p) for p in inner}
+    outer = [p for p in model.parameters() if id(p) not in ids]
+    muon = torch.optim.Muon(inner, lr=peak, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(outer, lr=peak, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
+    return [muon, adam]
 
 
 def learning_rate(peak: float, done: float) -> float:
@@ -270,26 +281,20 @@ def main() -> None:
         GPT2Config(**CONFIG, bos_token_id=end, eos_token_id=end, pad_token_id=pad)
     )
     log(f"{model.num_parameters():,} parameters; products in {args.dtype}")
-    decay = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}],
-        lr=args.lr,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    optimizers = optimizers_of(model, args.lr)
     checkpoint, step, trained, seen = args.out / "checkpoint.pt", 0, 0.0, 0
     if checkpoint.exists() and not args.measure:
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         step, trained, seen = state["step"], state["trained"], state["seen"]
         log(f"going on from step {step}, {trained / 60:.1f} minutes trained")
 
     def save() -> None:
         state = {
             "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
             "step": step,
             "trained": trained,
             "seen": seen,
@@ -306,13 +311,15 @@ def main() -> None:
             time.sleep(1)
         tick = time.time()
         ids, positions, segments, counts = next(source)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(args.lr, trained / budget)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(args.lr, trained / budget)
         loss = packed_loss(weights, ids, positions, segments, counts, dtype)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         step, seen = step + 1, seen + int((counts > 0).sum())
         trained += time.time() - tick
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
@@ -341,6 +348,7 @@ def main() -> None:
         "training_tokens": seen,
         "steps": step,
         "minutes": round(trained / 60, 1),
+        "dtype": args.dtype,
         "heldout_perplexity": round(math.exp(loss), 3),
     }
     (args.out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")

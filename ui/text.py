@@ -154,8 +154,10 @@ def percent(share: float) -> str:
     return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
-def about_prompt(prompt: str) -> str | None:
-    """What to expect from an unusual prompt, in one sentence, or None."""
+def about_prompt(prompt: str, *, guesses: bool = True) -> str | None:
+    """What to expect from an unusual prompt, in one sentence, or None. ``guesses``: also where the
+    bundled model will only guess.
+    """
     if not prompt.strip():
         return None  # the page says itself that nothing is written yet
     if "<" in prompt and ">" in prompt:
@@ -163,6 +165,8 @@ def about_prompt(prompt: str) -> str | None:
             "Your prompt looks like HTML. It is shown and sent as plain characters; nothing in it"
             " runs."
         )
+    if not guesses:
+        return None
     if any(
         unicodedata.category(character) == "So" or ord(character) >= 0x1F000 for character in prompt
     ):

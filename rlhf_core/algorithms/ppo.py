@@ -29,6 +29,7 @@ from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.ppo_stages import JUDGING, PRICING, SCORING, UPDATING, WRITING
 from rlhf_core.common.settings import PPOSettings, RLOOSettings
+from rlhf_core.lm.packing import answer_states, spread_out
 from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
 
@@ -59,7 +60,7 @@ def whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
 
 
 def exact_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p || q) in nats at each position, over the whole vocabulary. (B, T, V) twice -> (B, T).
+    """KL(p || q) in nats at each position, over the whole vocabulary. (..., V) twice -> (...).
 
     Averaged over sampled responses this is the Rao-Blackwellised estimate of the sequence KL:
     unbiased and never negative (arXiv 2504.10637).
@@ -76,7 +77,7 @@ def kl_k1(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def entropy(log_p: Tensor) -> Tensor:
-    """Entropy in nats at each position. (B, T, V) -> (B, T)."""
+    """Entropy in nats at each position. (..., V) -> (...)."""
     return -(log_p.exp() * log_p).sum(-1)
 
 
@@ -239,8 +240,9 @@ class Batch:
     kl: Tensor  # exact, nats
     temperature: float  # at which all log-probabilities here were taken
     doubt: Tensor | None = None  # (B,) standard deviation of each score, where it is known
-    # For a closer look only (token_view); no number above depends on them. The last three are known
-    # once the update has come to them.
+    # For a closer look only; no number above depends on them. The last three are known once the
+    # update has come to them.
+    entropy: Tensor | None = None  # nats
     ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) of the first rows
     rewards: Tensor | None = None  # what each token paid and earned
     advantages: Tensor | None = None  # whitened
@@ -280,7 +282,7 @@ def write_batch(
     )
     for done, responses in enumerate(written, 1):
         yield Progress(WRITING, done, settings.max_new_tokens)
-    if not torch.isfinite(responses.full_logprobs).all():
+    if not torch.isfinite(responses.logprobs).all():
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
     # 2. Score: one pass of the frozen reference gives its log-probabilities and the features.
@@ -291,11 +293,14 @@ def write_batch(
     frozen, embedded = policy.frozen_layers, reference.embed(ids, position_ids(everything))
     shared = reference.run(embedded, allowed, stop=frozen)  # (B, P + T, d)
     hidden = reference.run(shared, allowed, start=frozen)  # (B, P + T, d)
-    before = hidden[:, width - 1 : -1] / settings.temperature  # what predicts each token
-    ref_log_p = reference.logits(before).log_softmax(-1)  # (B, T, V)
+    # Whole distributions at real tokens only: (N, V).
+    real, before = responses.mask, hidden[:, width - 1 : -1]
+    log_p = responses.full_logprobs[real]
+    ref_log_p = reference.logits(before[real] / settings.temperature).log_softmax(-1)
+    ref_taken = token_logprobs(ref_log_p, responses.tokens[real])
     pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
     scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
-    kl = exact_kl(responses.full_logprobs, ref_log_p) * responses.mask
+    kl = spread_out(exact_kl(log_p, ref_log_p), real)
     values = policy.values(responses.hidden) * responses.mask
     computed = {
         "reward model's scores": scores,
@@ -311,12 +316,13 @@ def write_batch(
         shared=shared,
         scores=scores,
         ended=responses.ended(end_id),
-        ref_logprobs=token_logprobs(ref_log_p, responses.tokens) * responses.mask,
+        ref_logprobs=spread_out(ref_taken, real),
         values=values,
         kl=kl,
         temperature=settings.temperature,
         doubt=doubt,
-        ref_full_logprobs=ref_log_p[:LOOK].clone(),
+        entropy=spread_out(entropy(log_p), real),
+        ref_full_logprobs=spread_out(ref_log_p[: int(real[:LOOK].sum())], real[:LOOK]),
     )
 
 
@@ -364,27 +370,21 @@ def update(
     batch.last_logprobs = torch.zeros_like(responses.logprobs)
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
-    # What follows the last token is not asked: (B, P + T - 1).
-    ids = torch.cat([responses.prompt_ids, responses.tokens], 1)[:, :-1]
-    everything = torch.cat([responses.prompt_mask, mask], 1)[:, :-1]
-    positions, allowed = position_ids(everything), causal_mask(everything)
-    trunk, width, frozen = policy.trunk, responses.prompt_ids.shape[1], policy.frozen_layers
+    trunk, frozen = policy.trunk, policy.frozen_layers
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
-            x = batch.shared[part, :-1] if frozen else trunk.embed(ids[part], positions[part])
-            hidden = trunk.run(x, allowed[part], start=frozen)[:, width - 1 :]
-            real = mask[part]  # (b, T); logits only there: (real tokens, V)
-            log_p = trunk.logits(hidden[real] / settings.temperature).log_softmax(-1)
+            # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
+            hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), mask[part]
+            log_p = trunk.logits(hidden / settings.temperature).log_softmax(-1)  # (N, V)
             log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
-            batch.last_logprobs[part] = torch.zeros(real.shape).masked_scatter(real, log_p.detach())
+            batch.last_logprobs[part] = spread_out(log_p.detach(), real)
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(
                 log_p, responses.logprobs[part][real], advantages[part][real], ones, settings.clip
             )
-            values, old_values = policy.values(hidden)[real], batch.values[part][real]
+            values, old_values = policy.values(hidden), batch.values[part][real]
             loss_v = value_loss(values, old_values, returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
             policy.descend(loss, settings.max_grad_norm)
@@ -481,7 +481,7 @@ def record(
         "reward_mean": batch.scores.mean().item(),
         "reward_std": batch.scores.std().item(),
         "kl_to_reference": batch.kl.sum(1).mean().item(),
-        "entropy": masked_mean(entropy(responses.full_logprobs), responses.mask).item(),
+        "entropy": masked_mean(batch.entropy, responses.mask).item(),
         "clip_fraction": summary.get("clip_fraction", 0.0),
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),

@@ -7,7 +7,7 @@ the reward model's doubt and the moving beta. Called again and again it does wha
 
 Knows nothing about people, prompts as text, or files.
 
-Shapes: B responses, T response positions, V vocabulary, d hidden size.
+Shapes: B responses, T response positions, N real tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def ppo_step(
         ref_log_p = (reference.logits(before) / heat).log_softmax(-1)  # (B, T, V)
         scores = score_fn(pooled_states(at, y.mask))  # (B,)
         expected = policy.values(y.hidden) * y.mask  # (B, T)
-    kl = exact_kl(y.full_logprobs, ref_log_p) * y.mask  # (B, T)
+    kl = exact_kl(y.full_logprobs[y.mask], ref_log_p[y.mask])  # (N,), real tokens only
 
     # 3. Price: every token pays for its drift, the last one earns the score.
     drift = kl_k1(y.logprobs, token_logprobs(ref_log_p, y.tokens) * y.mask)  # (B, T)
@@ -94,7 +94,7 @@ def ppo_step(
     policy.step += 1
     return {
         "reward_mean": scores.mean().item(),
-        "kl_to_reference": kl.sum(1).mean().item(),
+        "kl_to_reference": kl.sum().item() / size,
         "clip_fraction": info["clip_fraction"],
         "policy_loss": loss_p.item(),
         "value_loss": loss_v.item(),

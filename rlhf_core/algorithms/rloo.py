@@ -28,8 +28,9 @@ from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, kl_k1, masked_mean, write_batch
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RLOOSettings
-from rlhf_core.lm.sampling import Responses
-from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
+from rlhf_core.lm.packing import answer_states, spread_out
+from rlhf_core.lm.sampling import Responses, token_logprobs
+from rlhf_core.lm.transformer import Transformer
 
 
 def same_prompt(responses: Responses) -> Tensor:
@@ -94,16 +95,10 @@ def taken_logprobs(policy: Policy, batch: Batch, part: Tensor, temperature: floa
     ``part``: (b,) which rows of the batch.
     """
     responses, trunk, frozen = batch.responses, policy.trunk, policy.frozen_layers
-    tokens, real = responses.tokens[part], responses.mask[part]  # (b, T)
-    ids = torch.cat([responses.prompt_ids[part], tokens], 1)
-    everything = torch.cat([responses.prompt_mask[part], real], 1)
-    # The hidden states that predict the answer's tokens: (b, T, d); frozen layers are done.
-    x = batch.shared[part] if frozen else trunk.embed(ids, position_ids(everything))
-    hidden = trunk.run(x, causal_mask(everything), start=frozen)
-    hidden = hidden[:, responses.prompt_ids.shape[1] - 1 : -1]
-    log_p = (trunk.logits(hidden[real]) / temperature).log_softmax(-1)  # (real tokens, V)
-    log_p = log_p.gather(1, tokens[real][:, None]).squeeze(1)
-    return torch.zeros(real.shape, dtype=log_p.dtype).masked_scatter(real, log_p)
+    # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
+    hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), responses.mask[part]
+    log_p = trunk.logits(hidden / temperature).log_softmax(-1)  # (N, V)
+    return spread_out(token_logprobs(log_p, responses.tokens[part][real]), real)
 
 
 def grouped_prompts(policy: Policy, prompts: list[list[int]], settings: RLOOSettings) -> list:

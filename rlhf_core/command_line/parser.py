@@ -12,8 +12,8 @@ from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 
 MODEL_HELP = (
-    "bundled (default, or what OPOSSUM_MODEL says), distilgpt2, gpt2 or another model on the list,"
-    " or a folder in Hugging Face layout"
+    "bundled (default, or what OPOSSUM_MODEL says), smollm2 (make smollm2 installs it), distilgpt2,"
+    " gpt2 or another model on the list, or a folder in Hugging Face layout"
 )
 PARTS_HELP = (
     "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, loop or page"

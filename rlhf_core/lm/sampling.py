@@ -7,7 +7,8 @@ Randomness: every row draws its tokens by inverse transform from its own row of 
 models that are sampled with the same numbers ("common random numbers") differ only where their
 distributions do: that is what before / after compares.
 
-Shapes: B rows = prompts x samples, P widest prompt, T response positions, V vocabulary.
+Shapes: B rows = prompts x samples, A of them still writing, P widest prompt, T response positions,
+V vocabulary.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.matrix_products import packed
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
 
+STAY = 0.75  # the share of rows still writing at which the finished ones are left behind
+
 
 @dataclass
 class Responses:
@@ -34,8 +37,8 @@ class Responses:
         mask: (B, T) bool, True on real response tokens (end of text included).
         logprobs: (B, T) log-probability of each token under the model at this temperature, before
         top-k and top-p; 0 where masked.
-        full_logprobs: (B, T, V) or None: the whole distribution at each position.
-        hidden: (B, T, d) or None: the state that predicted each token (what a value head reads).
+        full_logprobs: (B, T, V) or None: the whole distribution at each real token.
+        hidden: (B, T, d) or None: the state that predicted each real token: a value head's input.
     """
 
     prompt_ids: Tensor
@@ -89,14 +92,14 @@ def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     return logits
 
 
-def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
-    """One token a row by inverse transform. (B, V), (B,) in [0, 1) -> (B,)."""
-    cumulative = logits.softmax(-1).double().cumsum(-1)
+def draw(log_p: Tensor, uniforms: Tensor) -> Tensor:
+    """One token a row by inverse transform. (B, V) log-probabilities, (B,) in [0, 1) -> (B,)."""
+    cumulative = log_p.exp().cumsum(-1, dtype=torch.double)
     targets = uniforms.double() * cumulative[:, -1]
     return (
         torch.searchsorted(cumulative, targets[:, None], right=True)
         .squeeze(1)
-        .clamp(max=logits.shape[-1] - 1)
+        .clamp(max=log_p.shape[-1] - 1)
     )
 
 
@@ -159,24 +162,25 @@ def decode(
     tokens = torch.full((rows, longest), pad_id)
     written = torch.zeros(rows, longest, dtype=torch.bool)
     logprobs = torch.zeros(rows, longest)
-    distributions = torch.empty(rows, longest, trunk.vocabulary) if keep_distributions else None
-    states = torch.zeros(rows, longest, trunk.width) if keep_hidden else None
-    alive = torch.ones(rows, dtype=torch.bool)
+    # Token by token in memory, as they come.
+    distributions = torch.zeros(longest, rows, trunk.vocabulary) if keep_distributions else None
+    states = torch.zeros(longest, rows, trunk.width) if keep_hidden else None
+    writing, alive = torch.arange(rows), torch.ones(rows, dtype=torch.bool)  # of A rows
     writer = packed(trunk, rows)  # the same model, its weights laid out for a few rows at a time
     for t in range(longest):
         # 2. One distribution a row, one token a row.
         with torch.inference_mode():
-            scaled = writer.logits(hidden) / temperature  # (B, V)
-        log_p = scaled.log_softmax(-1)
-        chosen = draw(keep_top(scaled, top_k, top_p), uniforms[:, t])  # (B,)
-        tokens[:, t] = torch.where(alive, chosen, pad_id)
-        written[:, t] = alive
-        logprobs[:, t] = torch.where(alive, log_p.gather(1, chosen[:, None]).squeeze(1), 0.0)
-        if keep_distributions:
-            distributions[:, t] = log_p
-        if keep_hidden:
-            states[:, t] = hidden
-        alive = alive & (chosen != end_id)
+            log_p = (writer.logits(hidden) / temperature).log_softmax(-1)  # (A, V)
+            chosen = draw(keep_top(log_p, top_k, top_p), uniforms[writing, t])  # (A,)
+            tokens[writing, t] = torch.where(alive, chosen, pad_id)
+            written[writing, t] = alive
+            taken = log_p.gather(1, chosen[:, None]).squeeze(1)
+            logprobs[writing, t] = torch.where(alive, taken, 0.0)
+            if keep_distributions:
+                distributions[t].index_copy_(0, writing, log_p)
+            if keep_hidden:
+                states[t].index_copy_(0, writing, hidden)
+            alive = alive & (chosen != end_id)
         end = t + 1
         yield Responses(
             ids,
@@ -184,16 +188,21 @@ def decode(
             tokens[:, :end],
             written[:, :end],
             logprobs[:, :end],
-            distributions[:, :end] if keep_distributions else None,
-            states[:, :end] if keep_hidden else None,
+            distributions[:end].transpose(0, 1) if keep_distributions else None,
+            states[:end].transpose(0, 1) if keep_hidden else None,
         )
         if not alive.any() or end == longest:
             return
-        # 3. Feed the tokens back; finished rows go along and are ignored.
-        step = writer.embed(tokens[:, t, None], positions[:, None])
         with torch.inference_mode():
+            # 3. Finished rows leave, several at a time: to move the others costs something too.
+            if alive.sum() <= STAY * len(alive):
+                stay = alive.nonzero().squeeze(1)
+                writing, alive, chosen = writing[stay], alive[stay], chosen[stay]
+                cache, visible, positions = cache.only(stay), visible[stay], positions[stay]
+            # 4. Feed the tokens back.
+            step = writer.embed(chosen[:, None], positions[:, None])
             hidden = writer.run(step, visible[:, None, None, : width + end], cache=cache)[:, 0]
-        positions = positions + 1
+            positions = positions + 1
 
 
 def collect(steps: Iterator[Responses]) -> Responses:

@@ -66,7 +66,7 @@ def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> 
     encoded = [encode_prompt(lm, p, 1) for p, _, _ in rows]
     prompts, prompt_mask = pad_left(encoded, lm.pad_id)
     answers = [
-        (lm.encode(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)]
+        (lm.encode_text(t) + ([lm.end_id] if ended else []))[: lm.trunk.context - len(ids)]
         or [lm.end_id]
         for ids, (_, t, ended) in zip(encoded, rows, strict=True)
     ]

@@ -64,6 +64,15 @@ class KeyValueCache:
         wide.used = self.used
         return wide
 
+    def only(self, rows: Tensor) -> KeyValueCache:
+        """A cache of these (A,) rows, with the same room."""
+        layers, _, heads, length, size = self.keys.shape
+        fewer = KeyValueCache(layers, len(rows), heads, length, size, self.keys.dtype)
+        for ours, theirs in ((self.keys, fewer.keys), (self.values, fewer.values)):
+            theirs[:, :, :, : self.used] = ours[:, rows, :, : self.used]
+        fewer.used = self.used
+        return fewer
+
 
 def position_ids(mask: Tensor) -> Tensor:
     """(B, T) bool, True on real tokens -> (B, T) positions.

@@ -41,7 +41,7 @@ def choose(session: Session, name: str) -> Iterator:
     model that can be used.
     """
     name = name.strip()
-    if name not in (model_list.BUNDLED, *model_list.HUB):
+    if name not in (model_list.BUNDLED, *model_list.PACKAGED, *model_list.HUB):
         try:
             name = str(Path(name).expanduser())
             there = Path(name).is_dir()
@@ -54,7 +54,7 @@ def choose(session: Session, name: str) -> Iterator:
                 " of a folder with config.json and model.safetensors in it."
             )
     try:
-        if not model_list.here(name):
+        if name in model_list.HUB and not model_list.here(name):
             yield from fetch_aside(name)
         yield Progress(f"loading {model_list.title(name)}", 0, 1)
         lm = language_model.load(name, fetch=False)

@@ -13,7 +13,9 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import SamplingSettings
+from rlhf_core.judging.near_prompts import near
 from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm import model_list, surprise
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import Responses, sample
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
@@ -41,8 +43,31 @@ def generate(
         yield {"kind": "tokens", "texts": responses.texts, "token": count}
     tokens = [_tokens_of(lm, responses, row) for row in range(settings.candidates)]
     ended = responses.ended(lm.end_id).tolist()
-    row = asked.add_set(session, prompt, responses.texts, ended, settings.seed, tokens)
+    reading = reading_of(lm, prompt, responses.texts, session.asked.brief.evaluation_prompts)
+    row = asked.add_set(session, prompt, responses.texts, ended, settings.seed, tokens, reading)
     yield {"kind": "done", "set_id": row["id"]}
+
+
+def reading_of(
+    lm: LanguageModel, prompt: str, texts: list[str], leave_out: tuple[str, ...] = ()
+) -> dict:
+    """How well the frozen model could read the prompt: ``surprise.Reading.to_dict`` and "empty",
+    how many answers have no word in them.
+
+    Of the bundled model also "verdict", "everyday" (nats a byte of everyday English), "times" (how
+    many times as much this prompt took), and where it cannot read the prompt or mostly wrote
+    nothing, "near": three prompts that it knows.
+    """
+    found = surprise.read(lm, prompt)
+    empty = sum(not any(map(str.isalnum, text)) for text in texts)
+    row = found.to_dict() | {"empty": empty}
+    if lm.name != model_list.BUNDLED:
+        return row
+    row["verdict"], row["everyday"] = found.verdict(), surprise.EVERYDAY
+    row["times"] = found.nats_a_byte / surprise.EVERYDAY
+    if row["verdict"] != "reads" or empty > len(texts) / 2:
+        row["near"] = near(prompt, leave_out=leave_out)
+    return row
 
 
 def _tokens_of(lm: LanguageModel, responses: Responses, row: int) -> list[dict]:

@@ -80,7 +80,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
     """
     prompt_ids = encode_prompt(lm, prompt, 1)
     end = [lm.end_id] if ended else []
-    ids = (lm.encode(text) + end)[: lm.trunk.context - len(prompt_ids)] or [lm.end_id]
+    ids = (lm.encode_text(text) + end)[: lm.trunk.context - len(prompt_ids)] or [lm.end_id]
     groups = word_groups([lm.piece(i) if i != lm.end_id else " end" for i in ids])
     prompts, prompt_mask = pad_left([prompt_ids], lm.pad_id)
     tokens, mask = pad_right([ids], lm.pad_id)

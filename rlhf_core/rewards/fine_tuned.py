@@ -114,7 +114,7 @@ def token_ids(lm, row: Row) -> list[int]:
     The end of text only where the response has one.
     """
     prompt, text, ended = row
-    ids = lm.encode(prompt) + lm.encode(text) + ([lm.end_id] if ended else [])
+    ids = lm.encode(prompt) + lm.encode_text(text) + ([lm.end_id] if ended else [])
     return ids[: lm.trunk.context] or [lm.end_id]
 
 

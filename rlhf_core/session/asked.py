@@ -177,10 +177,12 @@ def add_set(
     ended: list[bool],
     seed: int,
     tokens: list | None = None,
+    reading: dict | None = None,
 ) -> dict:
     """Keep a candidate set, and return its row. Duplicates collapse: the desk shows each text once.
 
     ``tokens``: with their probabilities, where a person asked on the spot; None: written ahead.
+    ``reading``: how well the model could read the prompt (``loop.writing``).
     """
     seen: dict[str, int] = {}
     for index, text in enumerate(texts):
@@ -200,5 +202,6 @@ def add_set(
             "tokens": [tokens[i] for i in keep] if tokens else [],
             "asked": tokens is not None,
         }
+        row |= {"reading": reading} if reading else {}
         part.candidate_sets = [*part.candidate_sets, row]
     return row

@@ -83,7 +83,7 @@ def test_models_whose_numbers_would_come_out_wrong_are_refused(folder, tmp_path,
 
 def test_a_folder_that_is_no_model_is_named(folder, tmp_path):
     with pytest.raises(
-        ModelError, match="There is no model called 'gpt-9'. Use bundled, distilgpt2, gpt2"
+        ModelError, match="There is no model called 'gpt-9'. Use bundled, smollm2, distilgpt2, gpt2"
     ):
         language_model.load("gpt-9")
     with pytest.raises(ModelError, match="holds no config.json"):
