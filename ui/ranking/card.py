@@ -230,7 +230,7 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
             row,
             [],
             "both_bad",
-            help="Neither will do. Kept on record, does not train.",
+            help="Neither will do. The reward model learns nothing from it; KTO takes both as bad.",
         )
         button(
             "Skip",
