@@ -3,7 +3,7 @@ cures do about it?
 
     python -m benchmarks goodhart [--seeds 5] [--first 0] [--brief biology-homework] [--quick]
 
-The lab itself, with its defaults (``settings.GoodhartSettings``); the only other choice is the
+The lab itself, with its defaults (``lab_settings.GoodhartSettings``); the only other choice is the
 seed, which decides the comparisons, the reward model and the runs. Gold is the rule in
 ``rlhf_core/evaluation/gold_rule.py``, in standard deviations of the original model's ratings. The
 peak is looked for in one half of the answers, the fall measured in the other. The preset was
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from rlhf_core.common.settings import GoodhartSettings
+from rlhf_core.common.lab_settings import GoodhartSettings
 from rlhf_core.evaluation import overoptimisation as over
 from rlhf_core.judging import briefs
 from rlhf_core.labs import goodhart

@@ -1,12 +1,12 @@
-"""Algorithms side by side: best-of-n, PPO, RLOO and DPO from the same comparisons and the same
-number of steps, on one chart.
+"""Algorithms side by side: best-of-n, PPO, RLOO, GRPO, DPO and KTO from the same judgements and the
+same number of steps, on one chart.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import lab_settings
 from rlhf_core.session import judged
 from ui import charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
@@ -28,22 +28,50 @@ HOW = {
         "Like PPO without a value head: each answer is judged against the other answers to its"
         " prompt."
     ),
+    "grpo": (
+        "Like RLOO, but counts how many standard deviations an answer is above the others to its"
+        " prompt, and pays for drift word by word. Often chosen for rewards that can be checked."
+    ),
     "dpo": (
         "Needs no reward model: raises the probability of the preferred answer of each comparison."
+    ),
+    "kto": (
+        "Needs no comparisons either, only thumbs up or down for single answers: good ones should"
+        " become likelier than the model has drifted on the whole, bad ones less likely."
     ),
 }
 TEXTS_SHOWN = 3
 
 session = state.session()
-knob = knobs.Knobs(session, "algorithms", settings.AlgorithmsSettings, labels=LABELS)
+TRAINED = lab_settings.AlgorithmsSettings.TRAINED
+knob = knobs.Knobs(session, "algorithms", lab_settings.AlgorithmsSettings, labels=LABELS)
 
 
 def start() -> None:
-    chosen = runs.chosen(knob, settings.AlgorithmsSettings)
+    chosen = runs.chosen(knob, lab_settings.AlgorithmsSettings)
     if chosen is None:
         return
     own = bool(usable and st.session_state.get("algorithms_own"))
-    state.submit("algorithms", chosen, own, total=chosen.records)
+    runs_chosen = [name for name in TRAINED if name in st.session_state.get("algorithms_runs", [])]
+    if not runs_chosen:
+        st.session_state["algorithms_error"] = "Choose at least one algorithm that trains."
+        return
+    state.submit("algorithms", chosen, own, runs_chosen, total=chosen.records_of(len(runs_chosen)))
+
+
+def which(busy: bool) -> None:
+    """Which algorithms train: at first, those of the last run."""
+    kept = session.labs.get("algorithms", {}).get("runs") or TRAINED
+    st.pills(
+        "Which of them train",
+        TRAINED,
+        selection_mode="multi",
+        default=[name for name in TRAINED if name in kept],
+        format_func=NAMES.get,
+        key="algorithms_runs",
+        disabled=busy,
+        help="Each takes its time. Best-of-n trains nothing and is always there.",
+    )
 
 
 def whose_comparisons(busy: bool) -> None:
@@ -81,8 +109,8 @@ def numbers(found: dict) -> None:
         "Gold and proxy are changes from the original model, in its own standard deviations; KL is"
         " in nats an answer. Gold is a rule's rating (wanted register, full sentence, nothing said"
         " twice, real words), not a person's; the proxy is the reward model's score, which DPO"
-        " never sees. Time is that of the training; best-of-n trains nothing and pays for every"
-        " prompt anew. It was measured here and now, whatever else this machine was doing."
+        " and KTO never see. Time is that of the training; best-of-n trains nothing and pays for"
+        " every prompt anew. It was measured here and now, whatever else this machine was doing."
     )
 
 
@@ -123,12 +151,18 @@ def live(records: list[dict], view: dict) -> None:
         " measured on prompts that none of them trained on. One seed and one setting of each:"
         " another setting may turn the order round."
     )
+    if "kto" in found["points"]:
+        st.caption(
+            "KTO learned from single answers. Where you called answers good or bad on the Rank"
+            " page, those; else the best of each ranking counts as good and the last as bad, and a"
+            " tie says nothing."
+        )
 
 
 usable = not judged.nothing_to_learn(session) and bool(session.asked.brief.wanted)
 st.title("Algorithms side by side", anchor=False)
 st.markdown(
-    "Four ways to use the same comparisons, from the same start and with the same number of steps."
+    "Six ways to use the same judgements, from the same start and with the same number of steps."
     " Which gets the better texts (*gold*, an independent rule's rating), and how far does it drift"
     " from the original model for them (*KL*)?"
 )
@@ -136,6 +170,7 @@ st.markdown(
     "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
 )
 runs.needs_a_rule(session)
+which(state.alive("algorithms"))
 again = bool(session.labs.get("algorithms"))
-runs.start_row(knob, start, first="Run all four", again=again, more=whose_comparisons)
+runs.start_row(knob, start, first="Run them", again=again, more=whose_comparisons)
 runs.window("algorithms", live, kept=again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import lab_settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
@@ -12,7 +12,7 @@ from rlhf_core.labs import context_flip_briefs
 from ui import charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
 
-ASKED = settings.ContextFlipSettings()
+ASKED = lab_settings.ContextFlipSettings()
 
 session = state.session()
 

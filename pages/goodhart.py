@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import lab_settings
 from rlhf_core.evaluation import gold_rule, overoptimisation
 from ui import charts, knobs, state, text
 from ui.charts import goodhart as charts_goodhart
@@ -31,11 +31,13 @@ SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")
 TEXTS_SHOWN = 3
 
 session = state.session()
-knob = knobs.Knobs(session, "goodhart", settings.GoodhartSettings, labels=LABELS, ladders=LADDERS)
+knob = knobs.Knobs(
+    session, "goodhart", lab_settings.GoodhartSettings, labels=LABELS, ladders=LADDERS
+)
 
 
 def start() -> None:
-    chosen = runs.chosen(knob, settings.GoodhartSettings)
+    chosen = runs.chosen(knob, lab_settings.GoodhartSettings)
     if chosen is None:
         return
     state.submit("goodhart", chosen, total=chosen.records)

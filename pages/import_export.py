@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.exchange.exports import FORMATS, export_pairs, kept_in_the_bundle
+from rlhf_core.exchange.exports import FORMATS, export_pairs, export_thumbs, kept_in_the_bundle
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.judging.preferences import Pair
@@ -14,10 +14,11 @@ from rlhf_core.session import asked, judged
 from rlhf_core.store.formats import to_json, to_lines
 from ui import importing, state, text
 
-OWN = "opossum"
+OWN, THUMBS = "opossum", "kto"
 KINDS = {
     OWN: "Opossum's own rows (JSON lines)",
     **{kind: name[0].upper() + name[1:] for kind, name in FORMATS.items()},
+    THUMBS: "Thumbs up and down (TRL's KTO)",
 }
 FILES = {
     OWN: "preferences.jsonl",
@@ -25,6 +26,7 @@ FILES = {
     "trl-chat": "preferences-chat.jsonl",
     "argilla": "preferences-argilla.jsonl",
     "csv": "preferences.csv",
+    THUMBS: "preferences-kto.jsonl",
 }
 WHAT_FOR = {
     OWN: (
@@ -39,6 +41,10 @@ WHAT_FOR = {
     "argilla": "One record for each two texts, with everybody's answers.",
     "csv": (
         "For a spreadsheet program. Comes back in here as well, with whatever was typed into it."
+    ),
+    THUMBS: (
+        "prompt, completion, label: each answer that was called good or bad; of a ranking, the best"
+        " and the last."
     ),
 }
 TASKS = {
@@ -62,7 +68,8 @@ def lost_list(sentences: list[str]) -> None:
 
 
 def take_out(pairs: list[Pair]) -> None:
-    if not pairs:
+    thumbs = judged.thumbs(session)
+    if not pairs and not thumbs:
         st.info(
             "Nothing was judged under this brief yet, so there is nothing to take out.",
             icon=":material/inbox:",
@@ -76,11 +83,12 @@ def take_out(pairs: list[Pair]) -> None:
         key="export_kind",
         captions=[WHAT_FOR[kind] for kind in KINDS],
     )
-    data, lost = (
-        (to_lines([pair.to_dict() for pair in pairs]), [])
-        if kind == OWN
-        else export_pairs(pairs, kind)
-    )
+    if kind == OWN:
+        data, lost = to_lines([pair.to_dict() for pair in pairs]), []
+    elif kind == THUMBS:
+        data, lost = export_thumbs(thumbs)
+    else:
+        data, lost = export_pairs(pairs, kind)
     lost_list(
         [
             *lost,

@@ -12,7 +12,7 @@ from rlhf_core.evaluation import symptoms
 from rlhf_core.session import asked, judged, rounds, weights
 from rlhf_core.work import catalogue, jobs
 from ui import charts, knobs, monitor, state, step_time, styles, text
-from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass
+from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass, whole_step
 
 LABEL, GOING_BACK = (catalogue.JOBS[name].label for name in ("ppo", "back"))
 STOPPING = 3.0  # seconds that a retry waits for the run before it
@@ -332,6 +332,7 @@ with st.expander(
         f"Never on the {len(session.asked.brief.evaluation_prompts)} prompts that Before / after is"
         " judged on."
     )
+whole_step.draw()
 
 if error := st.session_state.get("ppo_error"):
     st.error(text.plain(error), icon=":material/error:")

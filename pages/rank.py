@@ -21,17 +21,35 @@ READY, FIRST, BATCH = (
 MOST = 30  # sets of any form that may wait
 ENOUGH = 6  # comparisons from which training is worth a first look
 FORMS = {2: "Two at a time", 4: "Four at a time"}
-WAYS = {False: "by picking", True: "by dragging"}
+WAYS = {  # how two answers are judged, and more than two
+    2: {"order": "Which is better", "thumbs": "Good or bad"},
+    4: {"order": "By picking", "drag": "By dragging", "thumbs": "Good or bad"},
+}
 SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 
 session = state.session()
 st.session_state.setdefault("form", 2)
-for name, value in {"keys": True, "checks": True, "drag": False, "show_all": False}.items():
+for name, value in {"keys": True, "checks": True, "way": "order", "show_all": False}.items():
     st.session_state.setdefault(name, value)
 
 
 def keep(name: str) -> None:
     st.session_state[name] = st.session_state[f"{name}_widget"]
+
+
+def keep_way() -> None:
+    st.session_state["way"] = st.session_state[f"way_{st.session_state['form']}_widget"]
+
+
+def way() -> str:
+    """How answers are judged; two cannot be dragged."""
+    kept = st.session_state["way"]
+    return kept if kept in WAYS[st.session_state["form"]] else "order"
+
+
+def checks() -> bool:
+    """Are hidden checks mixed in? They compare two answers, so not among thumbs."""
+    return st.session_state["checks"] and way() != "thumbs"
 
 
 def refill() -> None:
@@ -60,9 +78,7 @@ def scripted() -> None:
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
-    if card.next_asked(
-        session, st.session_state["form"], writing=True, checks=st.session_state["checks"]
-    ):
+    if card.next_asked(session, st.session_state["form"], writing=True, checks=checks()):
         state.rerun()
     st.caption("The model is writing the next answers. A moment.")
 
@@ -103,7 +119,7 @@ def desk() -> None:
         session,
         form,
         writing=state.alive("pool") and st.session_state.get("in_vain") != form,
-        checks=st.session_state["checks"],
+        checks=checks(),
     )
     if work:
         if len(work.row["texts"]) != form and work.how == "own":
@@ -112,13 +128,7 @@ def desk() -> None:
                 " it goes on as chosen below."
             )
         with st.container(border=True, key="rank_card"):
-            card.card(
-                session,
-                work,
-                keys=st.session_state["keys"],
-                form=form,
-                drag=st.session_state["drag"],
-            )
+            card.card(session, work, keys=st.session_state["keys"], form=form, way=way())
     elif state.alive("pool"):
         monitor.monitor("pool", controls=(), draw=look_for_set, every=0.3, quiet=True)
     else:
@@ -173,17 +183,16 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         on_change=keep,
         args=("form",),
     )
-    if st.session_state["form"] != 2:
-        st.segmented_control(
-            "Put in order",
-            list(WAYS),
-            format_func=WAYS.get,
-            default=st.session_state["drag"],
-            required=True,
-            key="drag_widget",
-            on_change=keep,
-            args=("drag",),
-        )
+    ways = WAYS[st.session_state["form"]]
+    st.segmented_control(
+        "How you say it",
+        list(ways),
+        format_func=ways.get,
+        default=way(),
+        required=True,
+        key=f"way_{st.session_state['form']}_widget",
+        on_change=keep_way,
+    )
     st.toggle(
         "Single keys",
         value=st.session_state["keys"],
@@ -198,6 +207,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="rank_option
         key="checks_widget",
         on_change=keep,
         args=("checks",),
+        disabled=way() == "thumbs",
         help=(
             "Some pairs come twice, with their sides swapped, and some have a reference answer. You"
             " are not told which. The page “What kind of labeller am I?” shows what they say."

@@ -42,7 +42,7 @@ export default function ({ data, setStateValue }) {
     where.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(where.tagName)
 
   window.addEventListener("keydown", (event) => {
-    if (!clock.door?.keys || !/^[abtxs1-8]$/i.test(event.key)) return
+    if (!clock.door?.keys || !/^[abgtxs1-8]$/i.test(event.key)) return
     if (event.ctrlKey || event.metaKey || event.altKey) return
     if (event.composedPath().some(typing) || !document.querySelector(place)) return
     if (event.repeat || shut(event.key.toLowerCase())) stop(event)

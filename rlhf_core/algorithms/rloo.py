@@ -29,7 +29,7 @@ from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, kl_k1, masked
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RLOOSettings
 from rlhf_core.lm.packing import answer_states, spread_out
-from rlhf_core.lm.sampling import Responses
+from rlhf_core.lm.sampling import Responses, token_logprobs
 from rlhf_core.lm.transformer import Transformer
 
 
@@ -89,6 +89,25 @@ def rloo_loss(
     return loss, info
 
 
+def taken_logprobs(policy: Policy, batch: Batch, part: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities of the written tokens under the policy as it is now. (b, T), 0 if masked.
+
+    ``part``: (b,) which rows of the batch.
+    """
+    responses, trunk, frozen = batch.responses, policy.trunk, policy.frozen_layers
+    # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
+    hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), responses.mask[part]
+    log_p = trunk.logits(hidden / temperature).log_softmax(-1)  # (N, V)
+    return spread_out(token_logprobs(log_p, responses.tokens[part][real]), real)
+
+
+def grouped_prompts(policy: Policy, prompts: list[list[int]], settings: RLOOSettings) -> list:
+    """As many prompts, drawn afresh, as leave ``settings.group`` answers of a batch for each."""
+    count = settings.batch_size // settings.group
+    few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
+    return [prompts[i] for i in few]
+
+
 def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Progress | dict]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
@@ -100,18 +119,13 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    trunk, frozen = policy.trunk, policy.frozen_layers
     infos, rows = [], len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
-            hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), mask[part]
-            taken = trunk.logits(hidden / settings.temperature).log_softmax(-1)  # (N, V)
-            taken = taken.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
-            log_p = spread_out(taken, real)  # (b, T)
+            log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
             loss, info = rloo_loss(
-                log_p, responses.logprobs[part], advantages[part], real, settings.clip
+                log_p, responses.logprobs[part], advantages[part], mask[part], settings.clip
             )
             policy.descend(loss, settings.max_grad_norm)
             infos.append(info)
@@ -145,9 +159,7 @@ def train(
     def write():
         # 1. and 2.: PPO's. A batch goes evenly through few prompts, so that each has ``group``
         # answers at least.
-        count = settings.batch_size // settings.group
-        few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
-        chosen = [prompts[i] for i in few]
+        chosen = grouped_prompts(policy, prompts, settings)
         return write_batch(policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)
 
     yield from step_loop.run(

@@ -230,6 +230,24 @@ class RLOOSettings(_Rollout):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GRPOSettings(RLOOSettings):
+    """Group relative policy optimisation (Shao et al. 2024)."""
+
+    clip: float = setting(
+        0.2,
+        "A token's probability ratio earns nothing beyond 1 ± this.",
+        (0.01, 1.0, 0.01),
+        after="learning_rate",
+    )
+    beta: float = setting(
+        0.25,
+        "Weight of the drift from the original model in the loss (KL penalty), beside rewards that"
+        " are counted in standard deviations of their group. 0: nothing holds it back.",
+        (0.0, 10.0, 0.01),
+    )
+
+
 @dataclass(frozen=True)
 class DPOSettings(Checked):
     """Direct preference optimisation (Rafailov et al. 2023): no reward model, no rollouts."""
@@ -273,93 +291,38 @@ class DPOSettings(Checked):
 
 
 @dataclass(frozen=True)
-class ContextFlipSettings(Checked):
-    """The context flip lab: one set of outputs, two briefs."""
+class KTOSettings(DPOSettings):
+    """Kahneman-Tversky optimisation (Ethayarajh et al. 2024): answers called good or bad."""
 
-    comparisons: int = setting(
-        30, "Pairs of outputs, judged once under each brief.", (4, 200, 1), "comparisons"
-    )
-    steps: int = setting(12, "PPO steps for each brief.", (1, 100, 1), "steps")
-    prompts: int = setting(
-        8, "Held-out prompts that all three models answer at the end.", (1, 40, 1), "prompts"
-    )
-    seed: int = setting(0, "Same seed, same lab.", (0, 2**31 - 1, 1))
-
-    @property
-    def records(self) -> int:
-        """How many records the lab yields."""
-        # outputs, two reward models, scores, answers; step 0 and the steps of two runs
-        return 5 + 2 * (self.steps + 1)
-
-
-@dataclass(frozen=True)
-class GoodhartSettings(Checked):
-    """The Goodhart lab: a reward model that is easy to fool, and runs that find that out.
-
-    The defaults are the preset (``python -m benchmarks goodhart``).
-    """
-
-    comparisons: int = setting(
-        8,
-        "How many comparisons the scripted rater makes. Few: the reward model must guess much.",
-        (4, 60, 1),
-        "comparisons",
-    )
-    features: int = setting(
-        32,
-        "How many directions the reward model may weigh. More: more ways to be fooled.",
-        (2, 64, 1),
-    )
-    steps: int = setting(28, "PPO steps of each run.", (4, 60, 4), "steps")
-    learning_rate: float = setting(
-        5e-4, "Size of a gradient step. The larger, the farther a run goes.", (1e-5, 0.01, 1e-5)
-    )
-    beta: float = setting(
-        0.25,
-        "Price of a nat of drift in the run with a penalty. The other two runs pay nothing.",
-        (0.01, 10.0, 0.01),
-    )
-    conservative: float = setting(
-        1.0,
-        "How many standard deviations of the reward model's own doubt are taken off each score in"
-        " the run with the conservative reward.",
-        (0.1, 5.0, 0.1),
-    )
-    seed: int = setting(0, "Same seed, same comparisons, same runs.", (0, 2**31 - 1, 1))
-
-    RUNS, EVERY = ("free", "penalty", "conservative"), 2  # steps between two points
-
-    @property
-    def records(self) -> int:
-        """How many records the whole lab makes."""
-        return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)
-
-
-@dataclass(frozen=True)
-class AlgorithmsSettings(Checked):
-    """Algorithms side by side. Everything that is not here is each algorithm's own default."""
-
-    comparisons: int = setting(
-        60,
-        "How many comparisons the scripted rater makes, where yours are not used.",
-        (4, 200, 1),
-        "comparisons",
-    )
     steps: int = setting(
-        16,
-        "Steps of each training: one batch for PPO and RLOO, one pass through the comparisons for"
-        " DPO.",
-        (4, 60, 4),
+        15,
+        "How many times: go through all judged answers, then write a batch to see where the model"
+        " stands.",
+        (1, 200, 1),
         "steps",
     )
-    seed: int = setting(0, "Same seed, same runs.", (0, 2**31 - 1, 1))
-
-    TRAINED, EVERY = ("ppo", "rloo", "dpo"), 4  # steps between two points
-
-    @property
-    def records(self) -> int:
-        """How many records the whole lab makes."""
-        return 1 + len(self.TRAINED) * (1 + self.steps // self.EVERY)
+    minibatch_size: int = setting(
+        16,
+        "Judged answers in one gradient step, at least. They also tell how far the model has"
+        " drifted.",
+        (2, 256, 1),
+        "answers",
+    )
+    beta: float = setting(
+        0.1,
+        "How strongly the original model holds it: the smaller, the further a judgement may move"
+        " the model.",
+        (0.001, 10.0, 0.01),
+    )
+    good_weight: float = setting(
+        1.0,
+        "How much an answer called good counts. Raise it where few are.",
+        (0.0, 10.0, 0.05),
+        after="beta",
+    )
+    bad_weight: float = setting(
+        1.0, "How much an answer called bad counts. Raise it where few are.", (0.0, 10.0, 0.05)
+    )
 
 
 # What a PPO run keeps to its end; the other knobs count from the next step on.

@@ -16,6 +16,7 @@ import csv
 import io
 
 from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.judging.thumbs import Thumb
 from rlhf_core.store.formats import to_lines
 
 FORMATS = {
@@ -72,6 +73,20 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
     return to_lines(rows), lost
 
 
+def export_thumbs(thumbs: list[Thumb]) -> tuple[bytes, list[str]]:
+    """Single answers, good or bad, as TRL's unpaired preference rows (KTO), and what they cannot
+    hold.
+    """
+    rows = [
+        {"prompt": thumb.prompt, "completion": thumb.text, "label": thumb.good} for thumb in thumbs
+    ]
+    lost = ["Who judged, how long it took, and under which brief."] if rows else []
+    lost += (
+        ["What was put in order: only the best and the last of a list are here."] if rows else []
+    )
+    return to_lines(rows), lost
+
+
 def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
     """What a pair has no place for in any of these files; a run's rankings.jsonl has it.
 
@@ -81,6 +96,9 @@ def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:
         "reasons": any(r.reason for r in rankings),
         "which text was written as the ideal answer": any(r.ideal for r in rankings),
         "what was said before a change": any(r.first for r in rankings),
+        "which answers were called good or bad one by one": any(
+            r.good is not None for r in rankings
+        ),
         "which lists the pairs come from": any(len(r.candidates) > 2 for r in rankings),
         "which pairs were hidden checks": any(r.asked in ("repeat", "gold") for r in rankings),
     }

@@ -23,7 +23,7 @@ from rlhf_core.exchange.preference_rows import (
     read_number,
     read_row,
 )
-from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
+from rlhf_core.judging.preferences import Pair, Ranking, groups_of, pairs_from_rankings
 from rlhf_core.judging.typed import clean_name
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
@@ -229,15 +229,27 @@ def _ranking(
     for name, text in texts.items():
         check_text(f"text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
+    places = [[index[name] for name in group] for group in groups]
     return Ranking(
         id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}",
         prompt=prompt,
         candidates=list(texts.values()),
         shown=list(range(len(texts))),
-        groups=[[index[name] for name in group] for group in groups],
+        groups=places,
+        good=None if verdict else _good(answer.meta.get("good"), index, places),
         verdict=verdict,
         seconds=seconds,
         annotator=clean_name(answer.annotator),
         brief=clean_name(common["brief"]) if common["brief"] else "",
         brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
     )
+
+
+def _good(named: object, index: dict[str, int], places: list[list[int]]) -> list[int] | None:
+    """Which were called good one by one, as our own export notes it; None where it does not, or
+    where somebody has put them in another order since.
+    """
+    if not isinstance(named, list):
+        return None
+    good = [index[name] for name in named if isinstance(name, str) and name in index]
+    return good if groups_of(good, list(index.values())) == places else None

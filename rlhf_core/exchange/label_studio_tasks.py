@@ -138,6 +138,8 @@ def export_tasks(
             meta = {"annotator": item.annotator}
             if isinstance(item, Pair) and item.weight != 1:
                 meta["weight"] = item.weight
+            if isinstance(item, Ranking) and item.good is not None:
+                meta["good"] = [names[index] for index in item.good]
             annotation = {
                 "result": [{**result, "id": f"r{len(task.get('annotations', []))}", "meta": meta}],
                 "was_cancelled": verdict == "skip",

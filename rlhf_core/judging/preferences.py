@@ -76,7 +76,10 @@ class Ranking:
         asked: why these came up: "own", "informative", "lot", "repeat" (judged before, sides
         swapped), "gold"; empty: not known.
         first: {"groups", "verdict", "seconds"} as first given, where the annotator changed it
-        later.
+        later; "good" too where the answers were called good or bad.
+        good: indices of the candidates that were called good, where each was called good or bad by
+        itself; ``groups`` then has the good ones above the bad ones, and several in a group are no
+        tie: nobody compared them. None: put in order.
     """
 
     id: str
@@ -95,6 +98,7 @@ class Ranking:
     ideal: str = ""
     asked: str = ""
     first: dict | None = None
+    good: list[int] | None = None
 
     def __post_init__(self):
         if (
@@ -122,6 +126,8 @@ class Ranking:
             raise PreferenceError("The ranking must place every output once.")
         if self.verdict is not None and self.groups:
             raise PreferenceError("A skipped or rejected set has no ranking.")
+        if self.good is not None and self.groups != groups_of(self.good, everyone):
+            raise PreferenceError("What was called good must stand above what was called bad.")
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
             raise PreferenceError("The seconds of a ranking must be a number from 0.")
         if not all(
@@ -133,7 +139,8 @@ class Ranking:
             )
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        """Without ``good`` where answers were put in order: as such rows have always been."""
+        return {k: v for k, v in asdict(self).items() if k != "good" or v is not None}
 
     @classmethod
     def from_dict(cls, data: dict) -> Ranking:
@@ -149,13 +156,22 @@ class Ranking:
             raise PreferenceError(f"A ranking is incomplete or malformed ({error}).") from error
 
 
+def groups_of(good: list[int], everyone: list[int]) -> list[list[int]]:
+    """The groups of a set whose answers were called good or bad one by one: good above bad. One
+    group where all were called the same.
+    """
+    bad = [index for index in everyone if index not in good]
+    return [group for group in (sorted(good), bad) if group]
+
+
 def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
     """Every pair of every ranking, left and right as displayed; a ranking's pairs weigh 1 together.
 
     Identical texts are one candidate: a pair of equal texts says nothing and is left out. A
     both-bad or skipped set gives one row with that choice (first two texts on screen), so that the
-    paper trail keeps it; such rows do not train. An ideal answer that the annotator wrote stands as
-    ``a`` and beats every candidate.
+    paper trail keeps it; such rows do not train. Answers that were called good or bad one by one
+    give the pairs of a good and a bad one only, and none where all were called the same. An ideal
+    answer that the annotator wrote stands as ``a`` and beats every candidate.
     """
     pairs = []
     for ranking in rankings:
@@ -187,7 +203,7 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
         found = []
         for left, right in combinations(ranking.shown, 2):
             a, b = ranking.candidates[left], ranking.candidates[right]
-            if a != b:
+            if a != b and not (ranking.good is not None and place[left] == place[right]):
                 choice = "a" if place[left] < place[right] else "b"
                 found.append((a, b, "tie" if place[left] == place[right] else choice))
         found += [(row["a"], row["b"], row["choice"]) for row in ideal]
@@ -202,7 +218,12 @@ def as_first_given(rankings: list[Ranking]) -> list[Ranking]:
 
     They tell about the annotator (``labeller_mirror``), not about the answers.
     """
-    return [replace(ranking, ideal="", first=None, **(ranking.first or {})) for ranking in rankings]
+    return [
+        replace(ranking, ideal="", first=None, **({"good": None} | ranking.first))
+        if ranking.first
+        else replace(ranking, ideal="")
+        for ranking in rankings
+    ]
 
 
 def finished_texts(rankings: list[Ranking]) -> dict[tuple[str, str], bool]:

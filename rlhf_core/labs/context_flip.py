@@ -23,8 +23,9 @@ from rlhf_core.algorithms import ppo
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, only_progress
 from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.lab_settings import ContextFlipSettings
 from rlhf_core.common.seeds import seed_of
-from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import FEATURED_PROMPTS, PRESETS, Brief
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge

@@ -24,8 +24,9 @@ import torch
 
 from rlhf_core.algorithms.ppo import Policy, train
 from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.lab_settings import GoodhartSettings
 from rlhf_core.common.seeds import seed_of
-from rlhf_core.common.settings import GoodhartSettings, PPOSettings, RewardModelSettings
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.labs.measuring import (
     POINT,
     POOL,

@@ -240,6 +240,11 @@ class Bench:
         some = self.held_out[:POOL_PROMPTS]
         return (yield from last(self._answers(self.lm.trunk, some, POOL, 1, "best of n")))
 
+    def originals(self, samples: int, stage: str) -> Iterator[Progress]:
+        """Yields Progress; returns so many of the original's answers to every held-out prompt."""
+        trunk = self.lm.trunk
+        return (yield from last(self._answers(trunk, self.held_out, samples, 2, stage)))
+
     def climb(
         self, policy: Policy, work: Iterator, every: int
     ) -> Iterator[Progress | tuple[dict, bool]]:
@@ -248,19 +253,32 @@ class Bench:
 
         The first point of the first run is the original model: ``scale`` is set by it.
         """
+        for item in self.measured(policy, work, every):
+            if isinstance(item, Progress):
+                yield item
+                continue
+            step, seconds, answers = item
+            first = self.scale is None
+            self.scale = self.scale or Scale(answers)
+            yield {"step": step, "seconds": seconds, **self.scale.point(answers)}, first
+
+    def measured(
+        self, policy: Policy, work: Iterator, every: int
+    ) -> Iterator[Progress | tuple[int, float, list[Answer]]]:
+        """Train by ``work`` and let it write every so many steps: Progress, then (step, seconds of
+        training so far, ``SAMPLES`` answers to each held-out prompt).
+        """
         seconds = 0.0
         for item in work:
             if isinstance(item, Progress):
                 yield item
                 continue
             seconds += item["seconds"] * (item["step"] > 0)  # step 0 only looks
-            if item["step"] % every:
-                continue
-            measuring = self._answers(policy.trunk, self.held_out, SAMPLES, 0, "measuring")
-            answers = yield from last(measuring)
-            first = self.scale is None
-            self.scale = self.scale or Scale(answers)
-            yield {"step": item["step"], "seconds": seconds, **self.scale.point(answers)}, first
+            if item["step"] % every == 0:
+                held_out = self.held_out
+                measuring = self._answers(policy.trunk, held_out, SAMPLES, 0, "measuring")
+                answers = yield from last(measuring)
+                yield item["step"], seconds, answers
 
     def _answers(self, trunk, prompts: list, samples: int, more: int, stage: str) -> Iterator:
         luck, wanted = self.seed + more, self.wanted

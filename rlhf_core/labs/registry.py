@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rlhf_core.common.jobs import Job
-from rlhf_core.common.settings import AlgorithmsSettings, ContextFlipSettings, GoodhartSettings
+from rlhf_core.common.lab_settings import (
+    AlgorithmsSettings,
+    ContextFlipSettings,
+    GoodhartSettings,
+    RuleOrRewardSettings,
+)
 from rlhf_core.session.state import ABOUT_HEAD
 
 
@@ -42,6 +47,18 @@ LABS = (
         {"goodhart": Job("labs.goodhart:run", "Goodhart lab", long=True, told=True)},
         "goodhart",
         GoodhartSettings,
+    ),
+    Lab(
+        "rule_or_reward",
+        "Rule or reward model?",
+        "rule",
+        {
+            "rule_or_reward": Job(
+                "labs.rule_or_reward:run", "Rule or reward model?", long=True, told=True
+            )
+        },
+        "rule_or_reward",
+        RuleOrRewardSettings,
     ),
     Lab(
         "algorithms",

@@ -1,15 +1,20 @@
-"""Four ways to use the same comparisons: best-of-n, PPO, RLOO and DPO, from the same start,
-measured alike.
+"""Six ways to use the same judgements: best-of-n, PPO, RLOO, GRPO, DPO and KTO, from the same
+start, measured alike.
 
-    comparisons -> reward model -> best-of-n | PPO | RLOO          comparisons -> DPO
+    comparisons -> reward model -> best-of-n | PPO | RLOO | GRPO
+    comparisons -> DPO          answers called good or bad -> KTO
     every few steps: answers to prompts that nobody trains on -> gold rule, proxy, exact KL,
         fluency, seconds of training so far
 
-"The same budget" is the same number of steps: PPO and RLOO write a batch of the same size in each,
-DPO goes through all comparisons once (it writes only the few answers that show where it stands);
-best-of-n trains nothing and pays at every answer instead. The session lends its brief, its language
-model and, where it is asked to, its comparisons; the reward model and the policies are the lab's
-own, and go when it ends. Runs on the worker thread; imports torch.
+"The same budget" is the same number of steps: PPO, RLOO and GRPO write a batch of the same size in
+each, DPO goes through all comparisons and KTO through all judged answers once (they write only the
+few answers that show where they stand); best-of-n trains nothing and pays at every answer instead.
+Where nobody called an answer good or bad, KTO takes the best of each ranking as good and the last
+as bad (``judging.thumbs``): of a list in order it sees less than the others do.
+
+The session lends its brief, its language model and, where it is asked to, its comparisons; the
+reward model and the policies are the lab's own, and go when it ends. Runs on the worker thread;
+imports torch.
 
 Simplification: one seed, one setting of each algorithm; which of them is best elsewhere does not
 follow.
@@ -21,14 +26,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from rlhf_core.algorithms import dpo, ppo, rloo
+from rlhf_core.algorithms import dpo, grpo, kto, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair
+from rlhf_core.algorithms.kto import Judged
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.lab_settings import AlgorithmsSettings
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import (
-    AlgorithmsSettings,
     DPOSettings,
+    GRPOSettings,
+    KTOSettings,
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
@@ -70,6 +78,21 @@ def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
     return rows
 
 
+def token_thumbs(lm: LanguageModel, session: Session) -> list[Judged]:
+    """The session's judged answers as KTO reads them; one that ended keeps its end of text. None
+    that does not fit the model.
+    """
+    finished = finished_texts(session.judged.rankings)
+    rows = []
+    for thumb in judged.thumbs(session):
+        ended = finished.get((thumb.prompt, thumb.text), True)
+        prompt = lm.encode(thumb.prompt)
+        answer = lm.encode_text(thumb.text) + ([lm.end_id] if ended else [])
+        if answer and len(prompt) + len(answer) <= lm.trunk.context:
+            rows.append(Judged(prompt, answer, thumb.good, thumb.weight))
+    return rows
+
+
 def own_comparisons(session: Session, own: Session) -> None:
     """Lend the lab the learner's comparisons. Raises InputError where nothing can be learned from
     them under this brief.
@@ -91,22 +114,34 @@ def own_comparisons(session: Session, own: Session) -> None:
 
 
 def run(
-    session: Session, settings: AlgorithmsSettings, own_votes: bool = False
+    session: Session,
+    settings: AlgorithmsSettings,
+    own_votes: bool = False,
+    runs: list[str] | None = None,
 ) -> Iterator[Progress | dict]:
-    """The whole comparison. Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl",
-    "proxy", "gold", "fluency"}; ``session.labs["algorithms"]`` has it all: {"brief",
-    "settings", "pairs", "rater", "best_of_n", "best_of_n_seconds" (for one answer at the largest
-    n), "best_texts" (as a point's "texts"), "points": {run: [point, with "seconds" of training]},
-    "gold_unit", "status"}.
+    """The whole comparison; ``runs``: which of ``settings.TRAINED`` train, all where it is None.
+
+    Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl", "proxy", "gold", "fluency"};
+    ``session.labs["algorithms"]`` has it all: {"brief", "settings", "runs", "pairs", "rater",
+    "best_of_n", "best_of_n_seconds" (for one answer at the largest n), "best_texts" (as a point's
+    "texts"), "points": {run: [point, with "seconds" of training]}, "gold_unit", "status"}. Raises
+    InputError: nothing to train, or no such algorithm.
     """
     settings.validate()
+    runs = list(settings.TRAINED) if runs is None else runs
+    unknown = [name for name in runs if name not in settings.TRAINED]
+    if unknown or not runs:
+        raise InputError(
+            f"There is no algorithm called {unknown[0]}." if unknown else "Choose what trains."
+        )
     own = lab_session(session, settings.seed)
     if own_votes:
         own_comparisons(session, own)
     session.begin("algorithms", asdict(settings))
     told = {"brief": own.asked.brief.title, "settings": asdict(settings), "points": {}}
+    told["runs"] = [name for name in settings.TRAINED if name in runs]
     with Findings(session, "algorithms", "best_of_n", **told) as found:
-        # 1. The comparisons, and the reward model that three of the four climb.
+        # 1. The comparisons, and the reward model that most of them climb.
         if not own_votes:
             yield from only_progress(judge_for_me(own, settings.comparisons, 2))
         yield from only_progress(fit_reward_model(own, RewardModelSettings(seed=settings.seed)))
@@ -119,8 +154,10 @@ def run(
         by_prompt = [pool[first : first + POOL] for first in range(0, len(pool), POOL)]
         best = [max(answers, key=lambda answer: answer.proxy) for answers in by_prompt][:SHOWN]
 
-        # 3. The three that train, from the same start and measured alike.
-        for name, (how, train, more) in makers(settings, token_pairs(bench.lm, own)).items():
+        # 3. Those that train, from the same start and measured alike.
+        ways = makers(settings, token_pairs(bench.lm, own), token_thumbs(bench.lm, own))
+        for name in (name for name in ways if name in runs):
+            how, train, more = ways[name]
             policy = ppo.Policy(bench.lm.trunk, how)
             work = train(policy=policy, settings=how, **bench.common, **more)
             for item in bench.climb(policy, work, settings.EVERY):
@@ -146,11 +183,15 @@ def run(
                 yield {"kind": "point", "run": name, **{key: point[key] for key in POINT}}
 
 
-def makers(settings: AlgorithmsSettings, pairs: list[TokenPair]) -> dict:
+def makers(
+    settings: AlgorithmsSettings, pairs: list[TokenPair], thumbs: list[Judged]
+) -> dict[str, tuple]:
     """What trains, by name: (its settings, its ``train``, what only it takes)."""
     shared = {"steps": settings.steps, "seed": settings.seed}
     return {
         "ppo": (PPOSettings(**shared), ppo.train, {}),
         "rloo": (RLOOSettings(**shared), rloo.train, {}),
+        "grpo": (GRPOSettings(**shared), grpo.train, {}),
         "dpo": (DPOSettings(**shared, batch_size=8), dpo.train, {"pairs": pairs}),
+        "kto": (KTOSettings(**shared, batch_size=8), kto.train, {"rows": thumbs}),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, only_progress
@@ -30,9 +30,14 @@ def scripted_groups(session: Session, row: dict) -> list[list[int]]:
     return [[i for i, grade in enumerate(grades) if grade == level] for level in levels]
 
 
-def judge_for_me(session: Session, count: int, candidates: int = 2) -> Iterator[Progress | dict]:
+def judge_for_me(
+    session: Session,
+    count: int,
+    candidates: int = 2,
+    groups_of: Callable[[Session, dict], list[list[int]]] = scripted_groups,
+) -> Iterator[Progress | dict]:
     """``count`` judgements by the scripted rater, one record each: {"kind": "ranked", "prompt",
-    "texts", "groups", "done", "of"}.
+    "texts", "groups", "done", "of"}. ``groups_of``: by which rule, where it is not the brief's.
     """
     done = 0
     while done < count:
@@ -46,7 +51,7 @@ def judge_for_me(session: Session, count: int, candidates: int = 2) -> Iterator[
                     " Rank fewer at a time."
                 )
             continue
-        groups = scripted_groups(session, row)
+        groups = groups_of(session, row)
         judged.add_ranking(session, row["id"], groups=groups, annotator=SCRIPTED, seconds=0.0)
         done += 1
         yield Progress("judging", done, count)

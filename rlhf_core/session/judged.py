@@ -17,6 +17,7 @@ from rlhf_core.judging.preferences import (
     pairs_from_rankings,
     training_pairs,
 )
+from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note
 from rlhf_core.session.state import IMPORTED, YOU, Session
 
@@ -39,6 +40,7 @@ def add_ranking(
     *,
     groups: list[list[int]] | None = None,
     verdict: str | None = None,
+    good: list[int] | None = None,
     shown: list[int] | None = None,
     seconds: float | None = None,
     annotator: str | None = None,
@@ -47,7 +49,7 @@ def add_ranking(
     asked: str = "",
 ) -> Ranking:
     """Record a judgement of a candidate set; by whoever is sitting here where ``annotator`` names
-    nobody.
+    nobody. ``good``: as in ``Ranking``.
 
     Raises InputError (unknown or already judged set, a reason or ideal answer that can't be used),
     PreferenceError (impossible ranking).
@@ -69,6 +71,7 @@ def add_ranking(
             shown=list(shown) if shown is not None else list(range(len(row["texts"]))),
             groups=groups or [],
             verdict=verdict,
+            good=good,
             seconds=seconds,
             annotator=annotator or sitting(session),
             brief=session.asked.brief.slug,
@@ -89,6 +92,7 @@ def change_ranking(
     *,
     groups: list[list[int]] | None = None,
     verdict: str | None = None,
+    good: list[int] | None = None,
     seconds: float | None = None,
     reason: str = "",
     ideal: str = "",
@@ -111,11 +115,13 @@ def change_ranking(
             )
         reason, ideal = _notes(reason, ideal, old.candidates)
         said, before = (
-            {"groups": groups or [], "verdict": verdict},
-            {"groups": old.groups, "verdict": old.verdict},
+            {"groups": groups or [], "verdict": verdict, "good": good},
+            {"groups": old.groups, "verdict": old.verdict, "good": old.good},
         )
         first, took = old.first, old.seconds
         if said != before:
+            if old.good is None:
+                del before["good"]
             first, took = old.first or {**before, "seconds": old.seconds}, seconds
         new = replace(
             old,
@@ -174,6 +180,17 @@ def learnable(session: Session) -> list[Pair]:
     """
     kept_out = session.asked.brief.evaluation_prompts
     return [pair for pair in training_pairs(pairs(session)) if pair.prompt not in kept_out]
+
+
+def thumbs(session: Session) -> list[Thumb]:
+    """Every single answer that was called good or bad, or counts as such (``thumbs``), never to an
+    evaluation prompt.
+    """
+    part, brief = session.judged, session.asked.brief
+    exploits = [pair for pair in part.exploits if pair.brief == brief.slug]
+    counted = [ranking for ranking in part.rankings if counts(session, ranking)]
+    found = [*thumbs_from_pairs([*part.imported, *exploits]), *thumbs_from_rankings(counted)]
+    return [thumb for thumb in found if thumb.prompt not in brief.evaluation_prompts]
 
 
 def nothing_to_learn(session: Session) -> str:

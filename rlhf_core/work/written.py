@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from rlhf_core.algorithms import checkpoints
 from rlhf_core.algorithms.ppo import Policy
-from rlhf_core.common import settings
+from rlhf_core.common import lab_settings, settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.briefs import Brief
@@ -38,7 +38,7 @@ from rlhf_core.work import running
 JOB, RECORDS, AFTER = "job.json", "records.jsonl", "after.json"
 _CLASSES = {
     cls.__name__: cls
-    for cls in (Brief, *vars(settings).values())
+    for cls in (Brief, *vars(settings).values(), *vars(lab_settings).values())
     if isinstance(cls, type) and dataclasses.is_dataclass(cls)
 }
 

@@ -4,21 +4,28 @@ tokens, 85 of them.
 Over a finite set the policy that all of RLHF looks for can be written down: pi*(y) = pi_ref(y)
 exp(r(y) / beta) / Z (Rafailov et al. 2023, arXiv 2305.18290, equation 4; Korbak et al. 2022, arXiv
 2205.11275). PPO and RLOO, which only see sampled answers and their scores, and DPO, which only sees
-who beats whom, must all come to it. Here every probability of the trained policy is read off, not
-estimated.
+who beats whom, must all come to it; GRPO and KTO look for something else, which can be written down
+as well. Here every probability of the trained policy is read off, not estimated.
 """
 
 import dataclasses
 import itertools
+import math
 
 import pytest
 import torch
 from tiny_models import nudged, one_thread, tiny_trunk  # noqa: F401
 
-from rlhf_core.algorithms import best_of_n, dpo, ppo, rloo
+from rlhf_core.algorithms import best_of_n, dpo, grpo, kto, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair, answer_logprobs
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import DPOSettings, PPOSettings, RLOOSettings
+from rlhf_core.common.settings import (
+    DPOSettings,
+    GRPOSettings,
+    KTOSettings,
+    PPOSettings,
+    RLOOSettings,
+)
 from rlhf_core.lm.sampling import (
     collect,
     decode,
@@ -201,6 +208,88 @@ def test_dpo_fed_exact_bradley_terry_probabilities_arrives_at_the_optimal_policy
         ),
         toy,
     )
+
+
+# --- and two that go somewhere else ---------------------------------------------------------------
+
+
+def grpo_rests_at(toy, beta) -> torch.Tensor:
+    """The policy that GRPO's expected gradient leaves alone, (85,): at every token
+    pi(a | h) = pi_ref(a | h) exp(Q(h, a) / (beta sigma)) / Z(h), Q the expected score after token
+    a, sigma the standard deviation of the scores, both under that policy itself. Found by
+    iteration.
+    """
+    starts = sorted({tuple(a[:n]) for a in ANSWERS for n in range(len(a) + 1)}, key=len)
+
+    def mass(policy):
+        """Probability of each beginning, and its expected score times that."""
+        total, earned = dict.fromkeys(starts, 0.0), dict.fromkeys(starts, 0.0)
+        for answer, often, score in zip(ANSWERS, policy.tolist(), toy.scores.tolist()):
+            for n in range(len(answer) + 1):
+                total[tuple(answer[:n])] += often
+                earned[tuple(answer[:n])] += often * score
+        return total, earned
+
+    (reference, _), policy = mass(toy.start), toy.start
+    for _ in range(200):
+        total, earned = mass(policy)
+        sigma = (policy @ (toy.scores - policy @ toy.scores) ** 2).sqrt().item() + 1e-4
+        found = {(): 1.0}
+        for h in starts:
+            after = [s for s in starts if len(s) == len(h) + 1 and s[:-1] == h]
+            if after:
+                pull = torch.tensor([earned[s] / total[s] / (beta * sigma) for s in after])
+                weights = torch.tensor([reference[s] for s in after]) * (pull - pull.max()).exp()
+                found |= dict(zip(after, (found[h] * weights / weights.sum()).tolist()))
+        policy = 0.5 * policy + 0.5 * torch.tensor([found[tuple(a)] for a in ANSWERS]).double()
+    return policy
+
+
+def grpo_from(toy, beta):
+    settings = short(
+        GRPOSettings, minibatch_size=256, epochs=2, group=8, **{**PUNISHES_NOTHING, "beta": beta}
+    )
+    return trained(grpo, settings, [(40, 3e-3), (30, 1e-3), (30, 3e-4)], toy)
+
+
+def test_grpo_rests_near_the_optimal_policy_where_beta_is_large_but_not_at_it(toy):
+    """It counts rewards in the spread of what it now writes, and lets a token pay for its own drift
+    only.
+    """
+    beta = 0.8
+    rest, optimum = grpo_rests_at(toy, beta), toy.start * (toy.scores / beta).exp()
+    optimum /= optimum.sum()
+    found, last = grpo_from(toy, beta)
+    assert total_variation(found, rest) < 0.06 and rest.sum().item() == pytest.approx(1, abs=1e-4)
+    assert total_variation(found, optimum) > 0.12 < total_variation(rest, optimum)
+    assert last["kl_to_reference"] == pytest.approx(kl(found, toy.start), abs=0.2)
+
+
+def test_grpo_runs_away_to_one_answer_where_beta_is_small(toy):
+    """The surer it is, the smaller the spread that it divides by, and the less its drift costs
+    beside: the same beta at which PPO, RLOO and DPO keep to the optimal policy.
+    """
+    rest, (found, last) = grpo_rests_at(toy, BETA), grpo_from(toy, BETA)
+    assert rest.max() > 0.999 > 0.5 > toy.optimum.max()
+    assert total_variation(found, rest) < 0.01 and last["entropy"] < 0.05
+
+
+@pytest.mark.parametrize("of_ten", [10, 6])
+def test_kto_goes_all_the_way_to_the_majoritys_side_however_narrow(toy, of_ten):
+    """Of ten people, so many call an answer with a score above 0 good, and as many call the others
+    bad. A Bradley-Terry policy would stop where 6 of 10 stop; KTO does not.
+    """
+    liked = toy.scores > 0
+    rows = [
+        kto.Judged(PROMPT, answer, (n < of_ten) == above)
+        for answer, above in zip(ANSWERS, liked.tolist())
+        for n in range(10)
+    ]
+    settings = short(KTOSettings, minibatch_size=850)
+    found, _ = trained(kto, settings, [(25, 3e-3), (5, 1e-3)], toy, rows=rows)
+    odds = toy.start * (2 * liked - 1.0).mul(math.log(6 / 4) / BETA).exp()
+    bounded = odds[liked].sum() / odds.sum()
+    assert found[liked].sum() > 0.97 > 0.85 > bounded > toy.start[liked].sum()
 
 
 # --- best of n ------------------------------------------------------------------------------------

@@ -9,13 +9,23 @@ from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import (
     DPOSettings,
+    GRPOSettings,
+    KTOSettings,
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
     SamplingSettings,
 )
 
-ALL = (SamplingSettings, RewardModelSettings, PPOSettings, RLOOSettings, DPOSettings)
+ALL = (
+    SamplingSettings,
+    RewardModelSettings,
+    PPOSettings,
+    RLOOSettings,
+    GRPOSettings,
+    DPOSettings,
+    KTOSettings,
+)
 
 
 @pytest.mark.parametrize("cls", ALL)
@@ -52,6 +62,18 @@ def test_what_ppo_and_rloo_share_means_the_same_in_both():
     differ = {name for name in ppo.keys() & rloo.keys() if ppo[name] != rloo[name]}
     assert differ == {"epochs", "minibatch_size", "clip"}
     assert {name for name in differ if ppo[name]["help"] != rloo[name]["help"]} == {"clip"}
+
+
+def test_grpo_and_kto_differ_from_what_they_come_from_where_they_say():
+    for cls, base, words in (
+        (GRPOSettings, RLOOSettings, {"clip", "beta"}),
+        (KTOSettings, DPOSettings, {"steps", "minibatch_size", "beta"}),
+    ):
+        ours, theirs = ({row["name"]: row for row in describe(one)} for one in (cls, base))
+        assert {name for name in theirs if ours[name]["help"] != theirs[name]["help"]} == words
+        assert all(ours[name]["default"] == row["default"] for name, row in theirs.items())
+    names = [row["name"] for row in describe(KTOSettings)]
+    assert names.index("good_weight") == names.index("beta") + 1 == names.index("bad_weight") - 1
 
 
 def test_settings_that_share_a_base_are_given_by_name():

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from rlhf_core.exchange.exports import FORMATS, export_pairs, kept_in_the_bundle
+from rlhf_core.exchange.exports import FORMATS, export_pairs, export_thumbs, kept_in_the_bundle
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import CHOICES, Pair, Ranking
+from rlhf_core.judging.thumbs import Thumb
 
 PAIRS = [
     *(
@@ -95,9 +96,21 @@ def test_nothing_in_nothing_out_and_nothing_lost():
         export_pairs([], "xlsx")
 
 
+def test_thumbs_are_rows_that_trls_kto_reads():
+    thumbs = [Thumb("A cat is", " a pet.", True), Thumb("A cat is", " no.", False, 0.5)]
+    data, lost = export_thumbs(thumbs)
+    assert [json.loads(line) for line in data.splitlines()] == [
+        {"prompt": "A cat is", "completion": " a pet.", "label": True},
+        {"prompt": "A cat is", "completion": " no.", "label": False},
+    ]
+    assert "best and the last" in lost[1] and export_thumbs([]) == (b"", [])
+
+
 def test_what_only_the_bundle_keeps_is_named():
     plain = Ranking("1", "An opossum is", [" a.", " b."], [0, 1], groups=[[0], [1]])
     assert kept_in_the_bundle([plain]) == []
+    (sentence,) = kept_in_the_bundle([replace(plain, good=[0])])
+    assert "called good or bad" in sentence and "reasons" not in sentence
     (sentence,) = kept_in_the_bundle(
         [plain, replace(plain, id="2", reason="truer", asked="repeat")]
     )

@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import ContextFlipSettings, PPOSettings, RewardModelSettings
+from rlhf_core.common.lab_settings import ContextFlipSettings
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.labs import context_flip

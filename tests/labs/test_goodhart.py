@@ -12,10 +12,11 @@ from tiny_models import one_thread  # noqa: F401
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.lab_settings import AlgorithmsSettings, GoodhartSettings
 from rlhf_core.common.settings import (
-    AlgorithmsSettings,
     DPOSettings,
-    GoodhartSettings,
+    GRPOSettings,
+    KTOSettings,
     PPOSettings,
     RewardModelSettings,
     RLOOSettings,
@@ -52,10 +53,10 @@ def small(monkeypatch):
             functools.partial(RewardModelSettings, reference_samples=64),
         )
         monkeypatch.setattr(module, "PPOSettings", functools.partial(PPOSettings, **batch))
-    monkeypatch.setattr(side_by_side, "RLOOSettings", functools.partial(RLOOSettings, **batch))
-    monkeypatch.setattr(
-        side_by_side, "DPOSettings", functools.partial(DPOSettings, max_new_tokens=6)
-    )
+    for name, kind in (("RLOOSettings", RLOOSettings), ("GRPOSettings", GRPOSettings)):
+        monkeypatch.setattr(side_by_side, name, functools.partial(kind, **batch))
+    for name, kind in (("DPOSettings", DPOSettings), ("KTOSettings", KTOSettings)):
+        monkeypatch.setattr(side_by_side, name, functools.partial(kind, max_new_tokens=6))
 
 
 def drain(work) -> list[dict]:
@@ -208,10 +209,10 @@ def test_the_frontier_trades_as_well_as_any_reweighting_can():
         )
 
 
-def test_four_algorithms_from_the_same_comparisons(lm):
+def test_every_algorithm_from_the_same_comparisons(lm):
     session = Session(BRIEF)
     records = drain(side_by_side.run(session, ALGORITHMS))
-    assert len(records) == ALGORITHMS.records == 1 + 3 * 2
+    assert len(records) == ALGORITHMS.records == 1 + 5 * 2
     found = session.labs["algorithms"]
     assert (
         found["status"] == "done"
@@ -225,6 +226,18 @@ def test_four_algorithms_from_the_same_comparisons(lm):
             and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
         )
     assert session.judged.rankings == [] and session.learned.head == ""
+
+
+def test_only_what_was_chosen_trains(lm):
+    session = Session(BRIEF)
+    records = drain(side_by_side.run(session, ALGORITHMS, runs=["kto", "ppo"]))
+    assert len(records) == ALGORITHMS.records_of(2) == 5
+    found = session.labs["algorithms"]
+    assert list(found["points"]) == found["runs"] == ["ppo", "kto"]
+    for runs, sentence in ((["ppo", "magic"], "no algorithm called magic"), ([], "Choose what")):
+        with pytest.raises(InputError, match=sentence):
+            drain(side_by_side.run(session, ALGORITHMS, runs=runs))
+    assert session.labs["algorithms"] == found
 
 
 def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
@@ -252,6 +265,9 @@ def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):
         (facts, memes, 0.5),
         (memes, facts, 1.0),
     ]
+    thumbs = side_by_side.token_thumbs(lm, session)
+    said = [(t.answer, t.good) for t in thumbs]  # the tie says nothing
+    assert said == [(facts, True), (memes, False)] * 2 + [(memes, True), (facts, False)]
     kept = list(session.judged.rankings)
     work = side_by_side.run(session, ALGORITHMS, own_votes=True)
     next(item for item in work if isinstance(item, dict) and item["kind"] == "pool")

@@ -68,6 +68,25 @@ def test_the_clock_stands_still_while_the_tab_is_hidden(desk, app: App) -> None:
     assert 0 < judged["seconds"] < time.monotonic() - began + 2 - 5.5
 
 
+def test_thumbs_by_keyboard_alone(desk, app: App) -> None:
+    desk.get_by_text("Good or bad").click()
+    desk.locator(".st-key-pick_good_1").wait_for(timeout=SLOW)
+    for key, left in (("g", 1), ("b", 0)):
+        settled(desk, SLOW)
+        desk.wait_for_timeout(600)
+        desk.keyboard.press(key)
+        if left:
+            desk.get_by_text("And the next?").wait_for(timeout=SLOW)
+    desk.wait_for_function(
+        "parseInt(document.querySelector('.st-key-progress_row').innerText) > 0", timeout=SLOW
+    )
+    (made,) = rankings(desk, app)
+    assert made["good"] == [made["shown"][0]] and made["groups"] == [
+        made["good"],
+        [made["shown"][1]],
+    ]
+
+
 def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
     desk.get_by_text("Four at a time").click()
     desk.get_by_text("by dragging").click(timeout=SLOW)

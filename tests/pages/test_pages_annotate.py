@@ -343,13 +343,48 @@ def test_a_list_can_be_dragged_into_order():
     add_set(session, [" w", " x", " y", " z"])
     app = open_page("rank", session)
     app.button_group(key="form_widget").set_value(4).run()
-    app.button_group(key="drag_widget").set_value(True).run()
+    app.button_group(key="way_4_widget").set_value("drag").run()
     assert (
         not app.exception
         and "pick_1" not in keys(app)
         and {"pick_bad", "pick_skip"} <= keys(app)
         and "Put the best on top" in words_of(app)
     )
+
+
+@pytest.mark.parametrize("form", [2, 4])
+def test_each_answer_can_be_called_good_or_bad(form):
+    session = registry.create()
+    row = add_set(session, [" w", " x", " y", " z"][:form])
+    add_set(session, [" r", " s", " t", " u"][:form], BIOLOGY.training_prompts[3])
+    app = open_page("rank", session)
+    app.button_group(key="form_widget").set_value(form).run()
+    app.button_group(key=f"way_{form}_widget").set_value("thumbs").run()
+    assert not app.exception and "Is it good under the brief" in words_of(app)
+    first = app.session_state["card"]["set"]
+    press(app, "pick_good_1")
+    assert f"{form - 1} to go" in words_of(app) and session.judged.rankings == []
+    press(app, "undo")
+    assert "Is it good" in words_of(app) and app.button(key="undo").disabled
+    press(app, "pick_good_2")
+    for place in (place for place in range(1, form + 1) if place != 2):
+        press(app, f"pick_bad_{place}")
+    (made,) = session.judged.rankings
+    assert made.id == first and made.good == [made.shown[1]] and made.verdict is None
+    assert all(pair.choice in ("a", "b") for pair in judged.pairs(session))
+    assert len(judged.pairs(session)) == form - 1
+    press(app, "pick_all_bad")
+    assert session.judged.rankings[1].good == [] and len(judged.pairs(session)) == form - 1
+    assert len(judged.thumbs(session)) == 2 * form and row
+    # Among the judgements, and looked at again, it is what it was.
+    app.toggle(key="show_all_widget").set_value(True).run()
+    assert html_of(app).count("good") >= 1
+    app.button_group(key=f"way_{form}_widget").set_value("order").run()
+    press(app, f"change_{first}")
+    assert "You said: good: " in html_of(app) and "pick_good_1" in keys(app)
+    press(app, "pick_all_good")
+    assert session.judged.rankings[0].good == list(range(form))
+    assert session.judged.rankings[0].first["good"] == made.good
 
 
 def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(

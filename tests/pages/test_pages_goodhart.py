@@ -12,7 +12,7 @@ from page_helpers import EVIL, again, finish, keys, open_page, press, said, stil
 from stand_ins import made, stand_in
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import AlgorithmsSettings, GoodhartSettings
+from rlhf_core.common.lab_settings import AlgorithmsSettings, GoodhartSettings
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 from ui import state
@@ -87,9 +87,11 @@ def fake_goodhart(session: Session, settings: GoodhartSettings) -> Iterator:
         keep(session, "goodhart", status=how)
 
 
-def fake_algorithms(session: Session, settings: AlgorithmsSettings, own: bool) -> Iterator:
-    rows = {"ppo": points(PENALTY), "rloo": points(PENALTY), "dpo": points(FREE)}
-    keep(session, "algorithms", **found(), settings=vars(settings), own=own)
+def fake_algorithms(
+    session: Session, settings: AlgorithmsSettings, own: bool, runs: list[str]
+) -> Iterator:
+    rows = {name: points(FREE if name in ("dpo", "kto") else PENALTY) for name in runs}
+    keep(session, "algorithms", **found(), settings=vars(settings), own=own, runs=runs)
     yield {"kind": "pool"}
     keep(session, "algorithms", points=rows)
     yield {"kind": "point", "run": "dpo"}
@@ -192,6 +194,24 @@ def test_the_algorithms_stand_side_by_side(queue):
         and "| 9 s |" in said(app)
     )
     assert session.labs["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
+    assert session.labs["algorithms"]["runs"] == list(AlgorithmsSettings.TRAINED)
+    assert "the best of each ranking counts as good" in said(app)
+
+
+def test_the_learner_chooses_what_trains(queue):
+    session = made()
+    app = open_page("algorithms", session)
+    app.get("button_group")[0].set_value(["dpo", "ppo"]).run()
+    press(app, "algorithms_play")
+    finish(queue)
+    again(app)
+    assert session.labs["algorithms"]["runs"] == ["ppo", "dpo"] and "KTO, step" not in said(app)
+    app.get("button_group")[0].set_value([]).run()
+    press(app, "algorithms_play")
+    assert "Choose at least one" in said(app)
+    # Where nothing was chosen here yet, those of the last run.
+    fresh = open_page("algorithms", session)
+    assert fresh.get("button_group")[0].value == ["ppo", "dpo"]
 
 
 def test_the_learners_comparisons_are_used_where_asked_for(queue):

@@ -376,3 +376,10 @@ def test_old_or_odd_records_do_not_break_the_page(queue, seconds):
     ]
     assert not open_page("ppo", session).exception
     assert dataclasses.asdict(PPOSettings())["beta"] == PPOSettings.beta
+
+
+def test_the_whole_step_is_shown_as_code(queue):
+    app = open_page("ppo", made("tuned"))
+    (shown,) = [code.value for code in app.code if "def ppo_step(" in code.value]
+    assert "# 1. Write" in shown and "policy.descend(" in shown
+    assert any(box.label == "The whole step in 59 lines" for box in app.expander)

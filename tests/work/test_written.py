@@ -11,11 +11,14 @@ import pytest
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import (
+from rlhf_core.common.lab_settings import (
     AlgorithmsSettings,
     ContextFlipSettings,
-    FineTunedSettings,
     GoodhartSettings,
+    RuleOrRewardSettings,
+)
+from rlhf_core.common.settings import (
+    FineTunedSettings,
     PPOSettings,
     RewardModelSettings,
     SamplingSettings,
@@ -92,6 +95,7 @@ SLOW = {
     "hack_search": (PROMPT,),
     "goodhart": (GoodhartSettings(steps=4, comparisons=6, features=8),),
     "algorithms": (AlgorithmsSettings(steps=4, comparisons=6),),
+    "rule_or_reward": (RuleOrRewardSettings(steps=4, comparisons=30), True),
     "context_flip": (ContextFlipSettings(steps=2, comparisons=12, prompts=4),),
     "flip_own": (PROMPT, "a marsupial."),
     "fine_tune": (FineTunedSettings(epochs=1),),

@@ -1,5 +1,5 @@
 """Charts of runs that are told apart by how far they went for what they got: the Goodhart lab's,
-and the four algorithms'.
+and the algorithms side by side.
 
 Plain records in (``session.labs``), a ``charts.Chart`` out; how it looks and reads is
 decided in ``ui.charts``.
@@ -37,7 +37,9 @@ RUNS = {  # run -> (name, colour, dash, symbol)
 ALGORITHMS = {
     "ppo": ("PPO", TEAL, "solid", "circle"),
     "rloo": ("RLOO", VIOLET, "dash", "square"),
+    "grpo": ("GRPO", RED, "longdash", "star"),
     "dpo": ("DPO", ORANGE, "dot", "diamond"),
+    "kto": ("KTO", GREY, "longdashdot", "cross"),
 }
 BEST_OF_N, FRONTIER = (
     ("Best-of-n", BLUE, "dashdot", "triangle-up"),

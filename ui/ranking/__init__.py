@@ -1,1 +1,1 @@
-"""The ranking desk: the card, ordering by dragging, earlier judgements."""
+"""The ranking desk: the card, ordering by dragging, thumbs up and down, earlier judgements."""

@@ -1,10 +1,10 @@
 """The ranking card: one prompt, its outputs, and everything a person may say about them.
 
-Two outputs are an A/B choice; more are put in order, by picking the best first (``ranking_list``)
-or by dragging. Which side an output stands on is shuffled (people favour a side) and recorded, and
-so are the seconds from first sight to verdict, without those in which the tab or the page was out
-of sight. Works by mouse, touch, Tab, or one key each. Knows nothing about what a judgement is used
-for.
+Two outputs are an A/B choice; more are put in order, by picking the best first or by dragging
+(``ordering``); or each is called good or bad by itself (``thumbs``). Which side an output stands on
+is shuffled (people favour a side) and recorded, and so are the seconds from first sight to verdict,
+without those in which the tab or the page was out of sight. Works by mouse, touch, Tab, or one key
+each. Knows nothing about what a judgement is used for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rlhf_core.session import asked, judged, ranking_desk
 from rlhf_core.session.ranking_desk import Asked
 from rlhf_core.session.state import Session
 from ui import components, state, styles, text
-from ui.ranking import ordering
+from ui.ranking import ordering, thumbs
 from ui.ranking.ordering import button
 
 CSS = styles.sheet("ranking_card")
@@ -63,7 +63,8 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
         if row["id"] not in ranked and len(set(row["texts"])) > 1
     }
     card = st.session_state.get("card") or {}
-    if card.get("set") in open_rows and (card["groups"] or card["form"] == form):
+    begun = card.get("groups") or card.get("said")
+    if card.get("set") in open_rows and (begun or card["form"] == form):
         return Asked(open_rows[card["set"]], card["how"], card["why"])
     if (first := st.session_state.get("first")) in open_rows:
         return Asked(
@@ -94,6 +95,7 @@ def row_again(ranking: Ranking) -> dict:
         "finished": finished,
         "shown": list(ranking.shown),
         "again": True,
+        "thumbs": ranking.good is not None,
     }
 
 
@@ -111,9 +113,13 @@ def order_on_screen(session: Session, row: dict) -> list[int]:
 # --- the card -------------------------------------------------------------------------------------
 
 
-def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = False) -> None:
-    """Draw what is asked and take the verdict; ``keys``: single keys work; ``drag``: lists are
-    dragged into order, not picked.
+def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "order") -> None:
+    """Draw what is asked and take the verdict.
+
+    Args:
+        keys: single keys work.
+        way: "order" (A or B; a list by picking), "drag" (a list by dragging) or "thumbs" (each
+            answer good or bad). What is looked at again is asked in the way it was judged.
     """
     row, work = asked.row, st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
@@ -128,6 +134,7 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
             "spent": 0.0,
             "groups": [],
             "tie": False,
+            "said": [],
             "form": form,
             "how": asked.how,
             "why": asked.why,
@@ -138,7 +145,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
         work["since"] = time.monotonic()
     work["form"], work["draw"] = form, work["draw"] + 1
     shown = order_on_screen(session, row)
-    door = {"pair": len(shown) == 2, "keys": keys}
+    thumbs_asked = row["thumbs"] if row.get("again") else way == "thumbs"
+    door = {"pair": len(shown) == 2 and not thumbs_asked, "keys": keys}
     components.clock(row["id"], door=door, draw=work["draw"])
     if row.get("again"):
         st.html(
@@ -147,10 +155,12 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, drag: bool = 
         )
     if len(set(row["texts"])) < len(row["texts"]):
         st.caption("Some of these are the same, word for word. A tie says so; skip works too.")
-    if len(shown) == 2:
+    if thumbs_asked:
+        thumbs.draw(row, shown, keys, judge)
+    elif len(shown) == 2:
         _pair(row, shown, keys)
     else:
-        ordering.draw(row, shown, keys, judge, drag=drag)
+        ordering.draw(row, shown, keys, judge, drag=way == "drag")
     if not row.get("again"):
         st.html(f'<div class="op-why"><b>Why this one?</b> {text.escape(asked.why)}</div>')
     with st.expander(
@@ -220,7 +230,7 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
             row,
             [],
             "both_bad",
-            help="Neither will do. Kept on record, does not train.",
+            help="Neither will do. The reward model learns nothing from it; KTO takes both as bad.",
         )
         button(
             "Skip",
@@ -248,15 +258,23 @@ def in_words(session: Session, ranking_id: str) -> str:
         index: "AB"[place] if len(ranking.shown) == 2 else f"no. {place + 1}"
         for place, index in enumerate(ranking.shown)
     }
+    if ranking.good is not None:
+        sides = {
+            "good": [names[index] for index in ranking.shown if index in ranking.good],
+            "bad": [names[index] for index in ranking.shown if index not in ranking.good],
+        }
+        return "; ".join(f"{side}: {', '.join(named)}" for side, named in sides.items() if named)
     return " > ".join(" = ".join(names[index] for index in group) for group in ranking.groups)
 
 
 # --- what a press does ----------------------------------------------------------------------------
 
 
-def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
+def judge(
+    row: dict, groups: list[list[int]], verdict: str | None, good: list[int] | None = None
+) -> None:
     """Record a verdict on the card. Where it cannot be recorded, a note says why, and what was
-    written stays.
+    written stays. ``good``: as in ``Ranking``.
     """
     session, work = state.session(), st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
@@ -271,6 +289,7 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
     said = {
         "groups": groups,
         "verdict": verdict,
+        "good": good,
         "seconds": seconds(work),
         "reason": st.session_state.get("reason", ""),
         "ideal": st.session_state.get("ideal", ""),
@@ -286,7 +305,7 @@ def judge(row: dict, groups: list[list[int]], verdict: str | None) -> None:
         # judged in another tab already, no longer there, or a reason that can't be kept: then the
         # card stays
         st.session_state["note"] = str(error)
-        work.update(groups=[], tie=False)
+        work.update(groups=[], tie=False, said=[])
         return
     st.session_state.pop("card")
     st.session_state["reason"] = st.session_state["ideal"] = ""
@@ -310,8 +329,11 @@ def pause_clock() -> None:
 
 
 def undo(session: Session) -> None:
-    """Take back the last pick of a half-made list, else the last judgement."""
+    """Take back the last pick of a half-made list, or the last thumb, else the last judgement."""
     work = st.session_state.get("card")
+    if work and work["said"]:
+        work["said"].pop()
+        return
     if work and work["groups"]:
         work["groups"][-1].pop()
         work["groups"] = [group for group in work["groups"] if group]
@@ -326,7 +348,8 @@ def undo(session: Session) -> None:
 
 def can_undo(session: Session) -> bool:
     """Is there a pick or a judgement under this brief to take back?"""
-    picks = st.session_state.get("card", {}).get("groups")
+    work = st.session_state.get("card", {})
+    picks = work.get("groups") or work.get("said")
     return bool(picks) or bool(
         session.judged.rankings and session.judged.rankings[-1].brief == session.asked.brief.slug
     )

@@ -73,6 +73,8 @@ def one(session: Session, number: int, row: Ranking) -> None:
         foot = (
             ""
             if row.verdict
+            else ("good" if index in row.good else "bad")
+            if row.good is not None
             else (
                 "✓ preferred"
                 if place[index] == 0 and len(row.groups) > 1

@@ -68,7 +68,7 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable, *, drag: bool
             row,
             [],
             "both_bad",
-            help="None of them will do. Kept on record, does not train.",
+            help="None will do. The reward model learns nothing from it; KTO takes all as bad.",
         )
         button(
             "Skip",

@@ -1,0 +1,214 @@
+"""Rule or reward model?: the same climb twice, by a rule that can be checked and by a reward model
+that learned that rule; and where each is gamed.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.common import lab_settings
+from rlhf_core.evaluation.checkable_rule import LONGEST, PARTS
+from ui import charts, knobs, monitor, state, text
+from ui.charts import rule_or_reward as charts_rule
+from ui.labs import runs
+
+LABELS = {
+    "comparisons": "Comparisons that the rule makes",
+    "steps": "GRPO steps of each climb",
+    "learning_rate": "Learning rate",
+    "beta": "β, the price of drift",
+    "seed": "Seed",
+}
+LADDERS = {
+    "learning_rate": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
+    "beta": (0.0, 0.02, 0.05, 0.1, 0.25, 0.5),
+}
+NAMES = {run: style[0] for run, style in charts_rule.RUNS.items()}
+SHORT = {"rule": "Rule", "learned": "Reward model"}
+TEXTS_SHOWN = 4
+
+session = state.session()
+knob = knobs.Knobs(
+    session, "rule_or_reward", lab_settings.RuleOrRewardSettings, labels=LABELS, ladders=LADDERS
+)
+
+
+def start() -> None:
+    chosen = runs.chosen(knob, lab_settings.RuleOrRewardSettings)
+    if chosen is None:
+        return
+    whole = bool(st.session_state.get("rule_or_reward_whole"))
+    state.submit("rule_or_reward", chosen, whole, total=chosen.records)
+
+
+def how_it_pays(busy: bool) -> None:
+    st.toggle(
+        "All or nothing",
+        key="rule_or_reward_whole",
+        disabled=busy,
+        help=(
+            "On: the rule pays its climb 1 for all three parts, else nothing: rare at first, so it"
+            " may find no way up. Off: a third for each part."
+        ),
+    )
+
+
+def moved(change: list[float], unit: str, times: float = 1.0, digits: int = 0) -> str:
+    """A change with its interval in words; "no detectable change" where it holds 0."""
+    middle, low, high = (times * value for value in change)
+    span = (
+        f"{charts.number(middle, digits, sign=True)} {unit} (95% interval"
+        f" {charts.number(low, digits, sign=True)} to {charts.number(high, digits, sign=True)})"
+    )
+    return f"no detectable change: {span}" if low <= 0 <= high else span
+
+
+def numbers(found: dict) -> None:
+    lines = [
+        "| | Whole rule | Learned reward | KL | Distinct-2 | Repeats | Time |",
+        "|:--|--:|--:|--:|--:|--:|--:|",
+    ]
+    first = next(iter(found["points"].values()))[0]
+    rows = {"Before": first} | {
+        f"{SHORT[run]}, step {points[-1]['step']}": points[-1]
+        for run, points in found["points"].items()
+        if points[-1]["step"]
+    }
+    for name, row in rows.items():
+        time = monitor.duration(row["seconds"]) if row["step"] else ""
+        lines.append(
+            f"| {name} | {charts.percent(row['satisfied'])} |"
+            f" {charts.number(row['learned'], sign=True)} | {charts.number(row['kl'], 1)} |"
+            f" {charts.number(row['distinct_2'])} | {charts.percent(row['repeats'])} | {time} |"
+        )
+    st.markdown("\n".join(lines))
+    st.caption(
+        "Learned reward: the reward model's score, in the original's standard deviations above"
+        " where it began. KL: exact, nats an answer. Distinct-2: different pairs of words among all"
+        " pairs; the lower, the more alike the answers are. Repeats: answers that"
+        " stand, word for word, under another prompt too."
+    )
+
+
+def gamed(found: dict) -> None:
+    """What happened, from the numbers of this run alone."""
+    st.subheader("Where is each gamed?", anchor=False)
+    points = found["points"]
+    for run in charts_rule.RUNS:
+        rows = points.get(run, [])
+        if not rows or not rows[-1]["step"]:
+            continue
+        last, changes = rows[-1], rows[-1]["changes"]
+        whole = moved(changes["satisfied"], "points of 100", 100)
+        words = [
+            f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes)}**"
+            f" Answers that fulfil the whole rule: {whole}."
+        ]
+        alike = moved(changes["repeats"], "points of 100", 100)
+        words.append(f"Answers that stand, word for word, under another prompt too: {alike}.")
+        if last["animal"]:
+            name, share = last["animal"]
+            words.append(
+                f"{charts.percent(share)} of the answers name the same animal,"
+                f" “{text.plain(name)}”."
+            )
+        if run == "rule":
+            words.append(
+                "The rule never asked for an answer to the prompt, for a fact, or for a second"
+                " idea: a short sentence with an animal in it is enough, whatever the prompt was."
+            )
+        else:
+            words += beside_the_rule(found, last)
+        st.markdown(" ".join(words))
+
+
+def verdict(run: str, changes: dict) -> str:
+    """Whether gaming was seen, by the lower end of an interval."""
+    if run == "rule":
+        if changes["repeats"][1] > 0:
+            return "gamed by saying the same to different prompts."
+        return "not seen to be gamed by repeating itself (no detectable change)."
+    if changes["beside"][1] > 0:
+        return "gamed: its reward rose by what no part of the rule explains."
+    return "not seen to be gamed: its reward did not detectably rise beside the rule."
+
+
+def beside_the_rule(found: dict, last: dict) -> list[str]:
+    """What the imitation rewards that the rule does not."""
+    changes, word = last["changes"], found.get("word")
+    words = [
+        f"Its own reward: {moved(changes['learned'], 's.d.', digits=2)}. Of that, beside what the"
+        f" three parts explain: {moved(changes['beside'], 's.d.', digits=2)}."
+    ]
+    if word and last["word"] is not None:
+        middle, low, high = word["more"]
+        words.append(
+            f"At the same parts of the rule, it scores answers with the word"
+            f" “{text.plain(word['word'])}” higher by {charts.number(middle)}"
+            f" (95% interval {charts.number(low)} to {charts.number(high)}), which no rule said;"
+            f" {charts.percent(last['word'])} of the answers have it now, before it were"
+            f" {charts.percent(found['points']['learned'][0]['word'])}."
+        )
+    else:
+        words.append("No single word was found that it rewards beside the rule.")
+    return words
+
+
+def texts(found: dict) -> None:
+    st.subheader("What they write", anchor=False)
+    points = found["points"]
+    rows = {"Before": next(iter(points.values()))[0]["texts"]} | {
+        NAMES[run]: rows[-1]["texts"] for run, rows in points.items() if rows[-1]["step"]
+    }
+    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
+        answers = {name: written[number] for name, written in rows.items()}
+        text.answers(
+            found["prompts"][next(iter(answers.values()))[0]],
+            [one[1] for one in answers.values()],
+            tags=list(answers),
+            feet=[
+                f"{one[2]} of {len(PARTS)} parts · reward model {charts.number(one[3], sign=True)}"
+                for one in answers.values()
+            ],
+        )
+
+
+def live(records: list[dict], view: dict) -> None:
+    found = session.labs.get("rule_or_reward", {})
+    if not found.get("points"):
+        st.caption(
+            "First the rule compares answers of the original model, and a reward model learns from"
+            " that."
+        )
+        return
+    charts.draw(charts_rule.satisfied(found), key="rule_or_reward_chart")
+    numbers(found)
+    if view["status"] not in state.ALIVE:
+        gamed(found)
+        texts(found)
+    ran = found["settings"]
+    held_out = charts.interval(found.get("accuracy_interval"))
+    st.caption(
+        f"The reward model learned from {found['pairs']} comparisons by the rule; held-out accuracy"
+        f" {charts.percent(found['accuracy'])}{f' ({held_out})' if held_out else ''}. The rule's"
+        f" three parts explain {charts.percent(found['explained'])} of how its score varies over"
+        f" the original's answers. The rule paid"
+        f" {'all or nothing' if found['all_or_nothing'] else 'a third for each part'}."
+        f" {ran['steps']} steps each, seed {ran['seed']}; prompts of the brief"
+        f" {text.plain(found['brief'])}. Measured on prompts that neither trained on. One seed:"
+        " another may tell another story."
+    )
+
+
+st.title("Rule or reward model?", anchor=False)
+st.markdown(
+    "Some wishes can be checked by a program, others have to be learned from comparisons. Here is"
+    f" one that can be checked: an answer should **end in a full stop**, **have at most {LONGEST}"
+    " words** and **name an animal**. The same model climbs it twice, by the same method (GRPO):"
+    " once the rule itself, once a reward model that only saw which of two answers the rule"
+    " preferred."
+)
+runs.needs_a_rule(session)
+again = bool(session.labs.get("rule_or_reward"))
+runs.start_row(knob, start, first="Let both climb", again=again, more=how_it_pays)
+runs.window("rule_or_reward", live, kept=again)
