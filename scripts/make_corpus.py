@@ -604,6 +604,11 @@ def bare(prompt: str) -> str:
     return " ".join(word for word in words if word not in SMALL_WORDS)
 
 
+def simple(text: str) -> str:
+    """In lower case, marks for spaces: words and nothing else, one space behind each."""
+    return " ".join(re.findall(r"[a-z0-9']+", text.lower())) + " "
+
+
 def asks(prompt: str, held: set[str]) -> bool:
     """Is ``prompt`` one of the ``held`` (bare) prompts, or does it end with one of three or more
     words ("Hello, how do I boil an egg?")?
@@ -614,8 +619,12 @@ def asks(prompt: str, held: set[str]) -> bool:
 
 
 def held_back(line: str, prompt: str, everyday: set[str]) -> bool:
-    """Must this line stay out of training?"""
-    return line.startswith(held_prompts_list()) or asks(prompt, everyday)
+    """Must this line stay out of training?
+
+    It begins with a brief's evaluation prompt (capitals and marks aside), or its prompt asks one of
+    them, or of the ``everyday`` (bare) ones, after an opening or without a small word.
+    """
+    return simple(line).startswith(held_simple()) or asks(prompt, everyday | held_bare())
 
 
 class Corpus:
@@ -688,6 +697,18 @@ class Corpus:
         elif source in ("scene", "talk") and rng.random() < 0.06 and prompt[-1] in ".!":
             prompt = prompt[:-1]
         return prompt, completion, register, source
+
+
+@lru_cache(maxsize=1)
+def held_simple() -> tuple[str, ...]:
+    """The briefs' evaluation prompts, ``simple``."""
+    return tuple(sorted(map(simple, held_out_prompts())))
+
+
+@lru_cache(maxsize=1)
+def held_bare() -> frozenset[str]:
+    """The briefs' evaluation prompts without capitals, marks and small words."""
+    return frozenset(bare(prompt) for prompt in held_out_prompts())
 
 
 @lru_cache(maxsize=1)

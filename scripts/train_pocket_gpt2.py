@@ -43,7 +43,7 @@ CONFIG = dict(
     n_embd=256,
     n_head=8,
     n_positions=160,
-    vocab_size=4096,
+    vocab_size=6144,
     resid_pdrop=0.0,
     embd_pdrop=0.0,
     attn_pdrop=0.0,
@@ -58,7 +58,7 @@ def read_lines(path: Path) -> list[tuple[str, str]]:
 
 
 def make_tokenizer(lines: list[tuple[str, str]], out: Path) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 4,096 entries: 2 special tokens, 256 bytes, the rest merges."""
+    """A byte-level BPE of 6,144 entries: 2 special tokens, 256 bytes, the rest merges."""
     bpe = ByteLevelBPETokenizer()
     bpe.train_from_iterator(
         (prompt + completion for prompt, completion in lines),
