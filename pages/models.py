@@ -36,7 +36,7 @@ def caption(name: str) -> str:
         known = model_list.PACKAGED[name]
         return (
             f"{known.family} · {known.parameters} million parameters · {known.licence} · on this"
-            " machine: answers whatever you ask, no download"
+            " machine: takes requests (what ends in . ! or ?) and goes on with beginnings"
         )
     if name not in model_list.HUB:
         return SIZES.get(name, "a folder on this machine")

@@ -12,14 +12,16 @@ from rlhf_core.judging.near_prompts import DEFAULTS
 from rlhf_core.lm import model_list
 from ui import text
 
+NEEDED = {"near", "empty", "verdict", "times", "short", "worst"}
 WORST_SHOWN = 30  # characters of the most surprising word
 
 
 def unread(row: dict) -> bool:
     """Whether there is something to say: the bundled model could not read the prompt, or wrote
-    nothing.
+    nothing. A reading that lacks a part (a session from elsewhere) says nothing.
     """
-    return bool((row.get("reading") or {}).get("near"))
+    found = row.get("reading") or {}
+    return bool(found.get("near")) and NEEDED <= found.keys()
 
 
 def box(row: dict, offer: Callable[[str], None]) -> None:
@@ -40,7 +42,7 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
         if model_list.packaged_file(model_list.SMOLLM2):
             st.page_link(
                 "pages/models.py",
-                label="SmolLM2 takes free prompts: let it write",
+                label="SmolLM2 has read much of the web: let it write",
                 icon=":material/memory:",
             )
 
@@ -51,12 +53,12 @@ def sentence(row: dict) -> str:
     written = row.get("drawn", len(row["texts"]))
     nothing = found["empty"] > written / 2
     little = found["verdict"] == "hardly"
-    knows = "**hardly knows these words**" if little else "**cannot read this**"
+    knows = "**hardly knows this**" if little else "**cannot read this**"
     guesses = "" if nothing else " Its answers are guesses."
     if found["verdict"] != "reads" and found["short"]:
         said.append(
-            f"The pocket GPT-2 {knows}: most of them are not in its vocabulary, so it sees only"
-            f" bits of letters.{guesses}"
+            f"The pocket GPT-2 {knows}: most of it is not in its vocabulary, so it sees only"
+            f" bits of words.{guesses}"
         )
     elif found["verdict"] != "reads":
         said.append(
@@ -74,7 +76,7 @@ def sentence(row: dict) -> str:
 def measured(row: dict) -> None:
     """The figures behind it, of any model, for "Look inside"."""
     found = row.get("reading")
-    if not found:
+    if not found or not {"short", "whole", "nats_a_byte", "perplexity"} <= found.keys():
         return
     if found["short"]:
         st.caption(

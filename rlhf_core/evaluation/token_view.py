@@ -58,7 +58,7 @@ def of_batch(batch, lm) -> Trace:
     tokens = r.tokens[:n].numpy().astype(np.int32)
     used = {int(i) for ids in (tokens, *rivals) for i in np.unique(ids)}
     prompts = [
-        lm.decode(ids[keep].tolist())
+        lm.prompt_text(ids[keep].tolist())
         for ids, keep in zip(r.prompt_ids[:n], r.prompt_mask[:n], strict=True)
     ]
     return Trace(

@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
@@ -57,14 +57,15 @@ class LanguageModel:
     config: dict = field(default_factory=dict)
     frame: tuple[list[int], list[int]] = ([], [])  # ids before and behind a request
 
-    @property
-    def markers(self) -> tuple:
+    @cached_property
+    def markers(self) -> frozenset:
         """Tokens that are no text.
 
-        End of text, and padding where the tokenizer has it (``pad_id`` may be an ordinary token,
-        gpt2's is "!").
+        End of text, padding where the tokenizer has it (``pad_id`` may be an ordinary token, gpt2's
+        is "!"), and what else the tokenizer calls special, such as the signs of a chat.
         """
-        return self.end_id, self.tokenizer.pad_token_id
+        special = getattr(self.tokenizer, "all_special_ids", ())
+        return frozenset({self.end_id, self.tokenizer.pad_token_id, *special})
 
     def encode(self, prompt: str) -> list[int]:
         """Token ids of a prompt.
@@ -77,6 +78,13 @@ class LanguageModel:
             return ids
         before, behind = self.frame
         return [*before, *ids, *behind]
+
+    def prompt_text(self, ids: list[int]) -> str:
+        """The prompt that ``encode`` made ``ids`` of, without the frame."""
+        before, behind = self.frame
+        if before and ids[: len(before)] == before and ids[-len(behind) :] == behind:
+            ids = ids[len(before) : -len(behind)]
+        return self.decode(ids)
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of any text, without special tokens."""

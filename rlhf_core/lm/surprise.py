@@ -13,6 +13,7 @@ arXiv 1906.02845); ours takes the model's word. Imports torch.
 from __future__ import annotations
 
 import math
+import re
 import string
 from dataclasses import dataclass
 
@@ -133,15 +134,16 @@ def read(lm: LanguageModel, prompt: str) -> Reading:
 
 
 def whole_words(lm: LanguageModel, prompt: str) -> float:
-    """The share of words that the tokenizer has in one piece, marks around them aside, with or
-    without a space before or a capital.
+    """The share of words that the tokenizer has in one piece, with or without a space before or a
+    capital; marks around them aside, and "It's" and "half-open" are two words. Figures are no
+    words; 0 where there is none.
     """
-    words = [word.strip(string.punctuation) for word in prompt.split()]
+    words = [w for w in re.split(r"[\s'’-]+", prompt) if any(map(str.isalpha, w))]
+    words = [word.strip(string.punctuation) for word in words]
     if not words:
         return 0.0
-    forms = [(w, w.capitalize(), f" {w}", f" {w.lower()}") for w in words]
-    known = [any(len(lm.encode_text(form)) == 1 for form in w) for w in forms]
-    return sum(one and any(map(str.isalpha, w)) for one, w in zip(known, words)) / len(words)
+    forms = [(w, w.capitalize(), f" {w}", f" {w.lower()}", f"'{w}") for w in words]
+    return sum(any(len(lm.encode_text(f)) == 1 for f in form) for form in forms) / len(words)
 
 
 def _places(lm: LanguageModel, text: str) -> list[tuple[int, int, int]]:

@@ -160,7 +160,7 @@ def keep_step(session: Session, lm: LanguageModel, policy: Policy, row: dict, ba
     samples = [
         {
             "step": row["step"],
-            "prompt": lm.decode(ids[keep].tolist()),
+            "prompt": lm.prompt_text(ids[keep].tolist()),
             "text": text,
             "reward": reward,
             "kl": kl,

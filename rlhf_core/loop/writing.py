@@ -43,7 +43,10 @@ def generate(
         yield {"kind": "tokens", "texts": responses.texts, "token": count}
     tokens = [_tokens_of(lm, responses, row) for row in range(settings.candidates)]
     ended = responses.ended(lm.end_id).tolist()
-    reading = reading_of(lm, prompt, responses.texts, session.asked.brief.evaluation_prompts)
+    try:
+        reading = reading_of(lm, prompt, responses.texts, session.asked.brief.evaluation_prompts)
+    except NotImplementedError:  # a tokenizer that can't say where its tokens stand in the text
+        reading = None
     row = asked.add_set(session, prompt, responses.texts, ended, settings.seed, tokens, reading)
     yield {"kind": "done", "set_id": row["id"]}
 

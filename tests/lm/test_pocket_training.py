@@ -10,6 +10,7 @@ from tiny_models import byte_tokenizer, one_thread  # noqa: F401
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from rlhf_core.judging import briefs
 from scripts import make_corpus, talk
 from scripts import train_pocket_gpt2 as training
 
@@ -91,8 +92,15 @@ def test_no_line_of_the_corpus_asks_one(monkeypatch):
     held = {make_corpus.bare(p) for _, p in make_corpus.everyday_prompts()}
     lines = [corpus.line() for _ in range(4000)]
     kept = [line for line in lines if not make_corpus.held_back(line[0] + line[1], line[0], held)]
-    assert 0.9 < len(kept) / len(lines) < 1  # some were held back, and few
-    assert not any(make_corpus.bare(prompt) in held for prompt, *_ in kept)
+    assert 0.85 < len(kept) / len(lines) < 1  # some were held back, and few
+
+    def letters(text):
+        return "".join(c for c in text.lower() if c.isalpha() or c == " ").strip()
+
+    asked = {letters(p) for _, p in make_corpus.everyday_prompts()}
+    asked |= {letters(p) for brief in briefs.PRESETS.values() for p in brief.evaluation_prompts}
+    assert asked & {letters(prompt) for prompt, *_ in lines}  # they do come up
+    assert not asked & {letters(prompt) for prompt, *_ in kept}
     assert {"talk", "table", "scene"} <= {source for *_, source in kept}
 
 

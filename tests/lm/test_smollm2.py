@@ -8,7 +8,11 @@ import pytest
 import torch
 from tiny_models import byte_tokenizer, tiny_model
 
+from rlhf_core.algorithms import ppo
 from rlhf_core.common.errors import InputError, ModelError
+from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import PPOSettings
+from rlhf_core.evaluation import token_view
 from rlhf_core.lm import language_model, model_list, texts
 from rlhf_core.loop import model_choice
 from rlhf_core.session.state import Session
@@ -54,12 +58,37 @@ def test_a_request_is_framed_a_beginning_and_an_answer_are_not():
     assert lm.encode("Because") == lm.encode_text("Because")
     assert lm.encode_response("Why?") == [*plain, lm.end_id]
     assert lm.encode("") == []  # nothing to ask
+    for prompt in ("Why?", "Because", "Two. Words!"):
+        assert lm.prompt_text(lm.encode(prompt)) == prompt
     row = texts.responses_of_texts(lm, [("Why?", "No.", True)])
     assert row.prompt_ids[0].tolist() == lm.encode("Why?")
     assert row.tokens[0].tolist() == lm.encode_response("No.")
 
 
+def test_pages_and_bundles_show_the_prompt_and_not_the_frame(monkeypatch):
+    """What PPO keeps of a batch, and the token view of it."""
+    lm = language_model.assemble("tiny", tiny_model("llama"), byte_tokenizer(), "The model")
+    lm.frame = (lm.encode_text("<system>"), lm.encode_text("<answer>"))
+    settings = PPOSettings(
+        steps=1, batch_size=8, minibatch_size=8, max_new_tokens=4, epochs=1, frozen_layers=0
+    )
+    policy, prompts = ppo.Policy(lm.trunk, settings), ["Why?", "A cat is"]
+    work = ppo.train(
+        policy=policy,
+        reference=lm.trunk,
+        prompts=[lm.encode(p) for p in prompts],
+        score_fn=lambda x: x[:, 0],
+        settings=settings,
+        end_id=lm.end_id,
+        pad_id=lm.pad_id,
+    )
+    rows = [row for row in work if not isinstance(row, Progress)]
+    shown = set(token_view.of_batch(rows[-1]["batch"], lm).prompts)
+    assert shown == set(prompts)
+
+
 @installed
+@pytest.mark.slow
 def test_it_is_transformers_model_and_answers_a_request():
     from transformers import AutoModelForCausalLM
 
