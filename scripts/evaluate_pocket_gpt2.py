@@ -24,7 +24,7 @@ from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E4
 from rlhf_core.judging import briefs  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
 from scripts import make_corpus, talk  # noqa: E402
-from scripts.judge_everyday import JUDGED  # noqa: E402
+from scripts.judge_everyday import JUDGED, weights_hash  # noqa: E402
 from rlhf_core.lm import language_model  # noqa: E402
 from rlhf_core.lm.sampling import (  # noqa: E402
     collect,
@@ -152,7 +152,7 @@ def main() -> None:
     training = json.loads(args.training.read_text()) if args.training.exists() else {}
     facts = {
         "parameters": sum(p.numel() for p in lm.trunk.parameters()),
-        "size_mb": sum(f.stat().st_size for f in language_model.BUNDLED.iterdir()) / 1e6,
+        "size_mb": (language_model.BUNDLED / "model.safetensors").stat().st_size / 1e6,
         "load_seconds": load_seconds,
         "perplexity": perplexity(lm, heldout),
         "full_sentences": sum(is_full_sentence(t, e) for _, t, e in rows) / len(rows),
@@ -175,20 +175,21 @@ def main() -> None:
 
 
 def everyday_words() -> str:
-    """What the judges found (``judge_everyday``), as a paragraph."""
-    if not JUDGED.exists():
+    """What the judges found of these very weights (``judge_everyday``), as a paragraph."""
+    found = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else {}
+    if found.get("weights") != weights_hash(language_model.BUNDLED):
         return "Not judged yet."
-    found = json.loads(JUDGED.read_text(encoding="utf-8"))
+    kappa = "undefined" if found["kappa"] is None else f"{found['kappa']:.2f}"
     first, second = found["passed"]
     kinds = ", ".join(f"{kind} {a:.0%} and {b:.0%}" for kind, (a, b) in found["by_kind"].items())
     return (
         f"Of {found['prompts']} everyday prompts that it was never trained on"
         " (`scripts/everyday_prompts.txt`), four answers each with the app's own settings, two"
         f" judges found at least two distinct, fluent, on-topic answers for {first:.0%} and"
-        f" {second:.0%} (both of them: {found['passed_both']:.0%}). The judges are two large"
-        " language models that worked apart, by a written guide (`scripts/everyday_judging.md`),"
-        " and did not know which of two models had written what. They agree on"
-        f" {found['agreement']:.0%} of the prompts (Cohen's kappa {found['kappa']:.2f}). By kind:"
+        f" {second:.0%} (both of them: {found['passed_both']:.0%}). The judges"
+        f" ({found['judges']}) worked apart, by a written guide (`scripts/everyday_judging.md`),"
+        f" and did not know which of {found['models_on_the_sheet']} models had written what. They agree"
+        f" on {found['agreement']:.0%} of the prompts (Cohen's kappa {kappa}). By kind:"
         f" {kinds}. Prompts without any answer: {found['without_any_answer']}."
     )
 
@@ -230,8 +231,8 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
     ]
     samples = rows[:: len(rows) // 24][:24]
     trained = (
-        f"{training.get('minutes', '?')} minutes on two processor cores"
-        f" ({training.get('training_tokens', 0) / 1e6:.0f} million tokens,"
+        f"{training.get('minutes', '?')} minutes on {training.get('threads', '?')} processor cores"
+        f" that had other work too ({training.get('training_tokens', 0) / 1e6:.0f} million tokens,"
         f" {training.get('steps', 0):,} steps), products in {training.get('dtype', 'float32')}"
     )
     blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]

@@ -14,6 +14,7 @@ far the two agree (share of equal marks, Cohen's kappa), and keeps all of it in
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -23,15 +24,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from rlhf_core.common.settings import SamplingSettings  # noqa: E402
+from rlhf_core.lm import language_model  # noqa: E402
+from rlhf_core.lm.sampling import collect, sample  # noqa: E402
 from scripts.make_corpus import everyday_prompts  # noqa: E402
 
 JUDGED = ROOT / "assets" / "pocket-gpt2" / "everyday.json"
 
 
-def answers_of(folder: str) -> list[list[str]]:
-    from rlhf_core.lm import language_model
-    from rlhf_core.lm.sampling import collect, sample
+def weights_hash(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
+
+def answers_of(folder: str) -> list[list[str]]:
     lm, rows = language_model.load(folder), []
     for number, (_, prompt) in enumerate(everyday_prompts()):
         settings = replace(SamplingSettings(), seed=number)
@@ -42,6 +46,7 @@ def answers_of(folder: str) -> list[list[str]]:
 def sheet(models: dict[str, str], out: Path, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     written = {name: answers_of(folder) for name, folder in models.items()}
+    hashes = {name: weights_hash(Path(folder)) for name, folder in models.items()}
     rng, lines, key = random.Random(seed), [], []
     for number, (kind, prompt) in enumerate(everyday_prompts(), 1):
         names = list(models)
@@ -53,7 +58,15 @@ def sheet(models: dict[str, str], out: Path, seed: int) -> None:
                 f"[{'ABCD'[i]}] {text or '(nothing)'}" for i, text in enumerate(answers)
             )
             lines.append(f"set {place}: {shown}")
-            key.append({"number": number, "set": place, "model": name, "answers": answers})
+            key.append(
+                {
+                    "number": number,
+                    "set": place,
+                    "model": name,
+                    "weights": hashes[name],
+                    "answers": answers,
+                }
+            )
     (out / "sheet.txt").write_text("\n".join(lines).strip() + "\n", encoding="utf-8")
     (out / "key.json").write_text(json.dumps(key, indent=1), encoding="utf-8")
     print(f"{len(lines)} lines written to {out / 'sheet.txt'}; which model is which: key.json")
@@ -64,6 +77,8 @@ def marks_of(path: Path) -> dict[tuple[int, int], int]:
     for line in path.read_text(encoding="utf-8").splitlines():
         parts = line.split()
         if len(parts) >= 3 and all(part.isdigit() for part in parts[:3]):
+            if parts[2] not in ("0", "1"):
+                raise SystemExit(f"{path.name}: a mark is 0 or 1: {line!r}")
             marks[int(parts[0]), int(parts[1])] = int(parts[2])
     return marks
 
@@ -76,7 +91,7 @@ def kappa(a: list[int], b: list[int]) -> float | None:
     return None if pe == 1 else (po - pe) / (1 - pe)
 
 
-def count(first: Path, second: Path, folder: Path) -> dict:
+def count(first: Path, second: Path, folder: Path, judges_are: str) -> dict:
     key = json.loads((folder / "key.json").read_text(encoding="utf-8"))
     kinds = [kind for kind, _ in everyday_prompts()]
     judges, found = [marks_of(first), marks_of(second)], {}
@@ -104,6 +119,9 @@ def count(first: Path, second: Path, folder: Path) -> dict:
             for kind in dict.fromkeys(kinds)
         }
         found[name] = {
+            "weights": rows[0]["weights"],
+            "judges": judges_are,
+            "models_on_the_sheet": len({row["model"] for row in key}),
             "prompts": len(rows),
             "passed": [round(sum(judge) / len(rows), 3) for judge in marks],
             "passed_both": round(sum(map(min, zip(*marks, strict=True))) / len(rows), 3),
@@ -130,12 +148,15 @@ def main() -> None:
     ask.add_argument("--seed", type=int, default=0)
     add = parts.add_parser("count")
     add.add_argument("marks", nargs=2, type=Path)
+    add.add_argument(
+        "--judges", default="two large language models", help="who they are, for the card"
+    )
     add.add_argument("--keep", metavar="NAME", help="write this model's figures beside the weights")
     args = parser.parse_args()
     if args.part == "sheet":
         sheet(dict(pair.split("=", 1) for pair in args.models), args.folder, args.seed)
         return
-    found = count(*args.marks, args.folder)
+    found = count(*args.marks, args.folder, args.judges)
     print(json.dumps(found, indent=1))
     if args.keep:
         JUDGED.write_text(json.dumps(found[args.keep], indent=1) + "\n", encoding="utf-8")

@@ -346,6 +346,7 @@ def main() -> None:
         "steps": step,
         "minutes": round(trained / 60, 1),
         "dtype": args.dtype,
+        "threads": torch.get_num_threads(),
         "heldout_perplexity": round(math.exp(loss), 3),
     }
     (args.out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
