@@ -188,8 +188,8 @@ def everyday_words() -> str:
         f" judges found at least two distinct, fluent, on-topic answers for {first:.0%} and"
         f" {second:.0%} (both of them: {found['passed_both']:.0%}). The judges"
         f" ({found['judges']}) worked apart, by a written guide (`scripts/everyday_judging.md`),"
-        f" and did not know which of {found['models_on_the_sheet']} models had written what. They agree"
-        f" on {found['agreement']:.0%} of the prompts (Cohen's kappa {kappa}). By kind:"
+        f" and did not know which of {found['models_on_the_sheet']} models had written what. They"
+        f" agree on {found['agreement']:.0%} of the prompts (Cohen's kappa {kappa}). By kind:"
         f" {kinds}. Prompts without any answer: {found['without_any_answer']}."
     )
 
