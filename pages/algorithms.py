@@ -138,6 +138,8 @@ def live(records: list[dict], view: dict) -> None:
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
             " write the answers that best-of-n chooses from."
+            if view["status"] in state.ALIVE
+            else "It ended before the first result: there is nothing to show."
         )
         return
     charts.draw(charts_goodhart.algorithms(found), key="algorithms_chart")

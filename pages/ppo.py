@@ -229,6 +229,7 @@ if missing and not busy and not session.tuned.metrics:
         st.page_link(
             "pages/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:"
         )
+    whole_step.draw()
     st.stop()
 
 st.html(f"<style>{STYLE}</style>")

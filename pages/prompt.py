@@ -159,9 +159,11 @@ with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_al
         )
 
 own = [row for row in session.asked.candidate_sets if row.get("asked")]
-told = bool(own) and not busy and reading.unread(own[-1])  # better than a guess beforehand
+error = st.session_state.get("prompt_error")
+# Better than a guess beforehand; of a refused prompt nothing was measured.
+told = bool(own) and not busy and not error and reading.unread(own[-1])
 guesses = session.model_name == model_list.BUNDLED and not told
-if error := st.session_state.get("prompt_error"):
+if error:
     st.error(text.plain(error), icon=":material/error:")
 elif note := text.about_prompt(st.session_state.get("prompt_asked", ""), guesses=guesses):
     st.info(note, icon=":material/info:")
@@ -172,9 +174,8 @@ if job:
 
 if own and not busy:
     row = own[-1]
-    st.subheader(
-        f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer", anchor=False
-    )
+    count = f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer"
+    st.subheader(f"{count} to your former prompt" if error else count, anchor=False)
     if len(row["texts"]) < row.get("drawn", 0):
         st.caption(
             f"{row['drawn']} were written; those that came out the same, word for word, are shown"

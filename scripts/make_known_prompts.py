@@ -69,7 +69,7 @@ def main() -> None:
     blocks = [b for file in sorted(talk.TALK.glob("*.txt")) for b in talk.read_blocks(file)[0]]
     all_of_them = candidates(blocks)
     kept = working(language_model.load(), all_of_them)
-    if missing := set(DEFAULTS) - set(kept):
+    if missing := {p for kind in DEFAULTS for p in kind} - set(kept):
         sys.exit(f"near_prompts.DEFAULTS do not work any more: {missing}. Choose others.")
     if len(kept) > MOST:  # evenly over all files
         kept = [kept[number * len(kept) // MOST] for number in range(MOST)]

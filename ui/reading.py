@@ -29,7 +29,7 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
     found = row["reading"]
     with st.container(border=True, key="unread"):
         st.markdown(f":material/translate: {sentence(row)}")
-        near = [prompt for prompt in found["near"] if prompt not in DEFAULTS]
+        near = [p for p in found["near"] if not any(p in kind for kind in DEFAULTS)]
         st.caption(
             "Near your words, it knows these:"
             if len(near) == len(found["near"])
@@ -65,6 +65,8 @@ def sentence(row: dict) -> str:
             f"The pocket GPT-2 {knows}: it found your prompt {times(found['times'])} times as"
             f" surprising as everyday English{at_most(found)}.{guesses}"
         )
+    if found.get("small"):
+        said.append("It knows it in **small letters**.")
     if nothing:
         several = f"{found['empty']} of its {written} answers"
         every = "Its answer" if written == 1 else "All its answers"
@@ -93,8 +95,10 @@ def measured(row: dict) -> None:
 
 
 def at_most(found: dict) -> str:
-    """Where the surprise was greatest."""
+    """Where the surprise was greatest; nothing where that is no word one could say."""
     word = found.get("worst", "")
+    if not word.replace("'", "").replace("-", "").isalnum():
+        return ""
     short = word if len(word) <= WORST_SHOWN else word[:WORST_SHOWN] + "…"
     return f", most of all “{text.plain(short)}”" if word else ""
 

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 KNOWN = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2" / "prompts.txt"
-# Where nothing is near: one of each kind; training prompts of the briefs, so always in the list.
-DEFAULTS = ("An opossum is", "I want my money back.", "It is my birthday today!")
+# Where nothing is near: one of each line; training prompts of the briefs, so always in the list.
+DEFAULTS = (
+    ("An opossum is", "A raccoon is", "A frog is", "A penguin is"),
+    (
+        "I want my money back.",
+        "The Wi-Fi is so slow.",
+        "My order is late.",
+        "I forgot my password.",
+    ),
+    ("It is my birthday today!", "I am bored.", "I lost my keys.", "I feel sad today."),
+)
 SMALL = frozenset(
     "a about always am an and any are as at be best but by can can't could did do does don't for"
     " from get give go going good had has have he her him his how i i'd i'll i'm i've if in into"
@@ -43,13 +53,20 @@ def known_prompts() -> tuple[str, ...]:
     return tuple(line for line in KNOWN.read_text(encoding="utf-8").splitlines() if line)
 
 
+def defaults(text: str) -> list[str]:
+    """One of each kind of ``DEFAULTS``: always the same for the same text, not for all."""
+    turn = zlib.crc32(text.encode("utf-8", "replace"))
+    return [kind[(turn >> 3 * place) % len(kind)] for place, kind in enumerate(DEFAULTS)]
+
+
 def near(text: str, count: int = 3, leave_out: Collection[str] = ()) -> list[str]:
     """``count`` known prompts near ``text``, the nearest first, no two of them about one thing; the
     defaults where nothing is near. Never ``text`` itself, or what is in ``leave_out``.
     """
     found = _known_index().nearest(text, count, {text, *leave_out})
-    spare = [p for p in DEFAULTS if p not in {text, *leave_out, *found}]
-    return (found + spare)[:count]
+    every = [p for kind in zip(*DEFAULTS, strict=True) for p in kind]
+    spare = dict.fromkeys((*defaults(text), *every))
+    return (found + [p for p in spare if p not in {text, *leave_out, *found}])[:count]
 
 
 class Index:

@@ -197,7 +197,7 @@ def load(
             raise ModelError(str(error)) from error
     elif name in model_list.PACKAGED:
         return _load_packaged(name)
-    elif Path(name).is_dir():
+    elif name.strip() and Path(name).is_dir():
         folder = Path(name)
     else:
         known = ", ".join((model_list.BUNDLED, *model_list.PACKAGED, *model_list.HUB))

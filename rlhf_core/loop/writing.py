@@ -59,7 +59,8 @@ def reading_of(
 
     Of the bundled model also "verdict", "everyday" (nats a byte of everyday English), "times" (how
     many times as much this prompt took), and where it cannot read the prompt or mostly wrote
-    nothing, "near": three prompts that it knows.
+    nothing, "near": three prompts that it knows, and "small": whether it reads the prompt in small
+    letters, which then is the first of them.
     """
     found = surprise.read(lm, prompt)
     empty = sum(not any(map(str.isalnum, text)) for text in texts)
@@ -70,6 +71,10 @@ def reading_of(
     row["times"] = found.nats_a_byte / surprise.EVERYDAY
     if row["verdict"] != "reads" or empty > len(texts) / 2:
         row["near"] = near(prompt, leave_out=leave_out)
+        small = prompt[:1] + prompt[1:].lower()
+        row["small"] = small != prompt and surprise.read(lm, small).verdict() == "reads"
+        if row["small"] and small not in leave_out:
+            row["near"] = [small, *(p for p in row["near"] if p != small)][: len(row["near"])]
     return row
 
 

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from rlhf_core.judging import briefs, near_prompts
-from rlhf_core.judging.near_prompts import DEFAULTS, Index, cosine, known_prompts, near, stem
+from rlhf_core.judging.near_prompts import (
+    DEFAULTS,
+    Index,
+    cosine,
+    defaults,
+    known_prompts,
+    near,
+    stem,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -34,7 +42,7 @@ def test_the_list_holds_prompts_to_offer_and_none_that_is_kept_for_a_test():
     held = {make_corpus.bare(p) for _, p in make_corpus.everyday_prompts()}
     held |= {make_corpus.bare(p) for p in make_corpus.held_out_prompts()}
     assert 300 < len(known) <= 4000 and near_prompts.KNOWN.stat().st_size < 200_000
-    assert len(set(known)) == len(known) and set(DEFAULTS) <= set(known)
+    assert len(set(known)) == len(known) and {p for kind in DEFAULTS for p in kind} <= set(known)
     assert not [p for p in known if make_corpus.asks(p, held)]
     training = {p for brief in briefs.PRESETS.values() for p in brief.training_prompts}
     odd = [p for p in known if p not in training and not 3 <= len(p.split()) <= 9]
@@ -82,7 +90,7 @@ def test_one_stem(words):
     ],
 )
 def test_another_language_gets_one_of_each_kind(typed):
-    assert near(typed) == list(DEFAULTS)
+    assert near(typed) == defaults(typed)
 
 
 def test_an_english_prompt_gets_its_own_subject_every_time_the_same_and_at_once():
@@ -99,4 +107,7 @@ def test_neither_the_prompt_itself_nor_what_is_left_out():
     first = near("How do I bake bread?")
     assert "How do I bake bread?" not in first
     assert not {*first} & {*near("How do I bake bread?", leave_out=first)}
-    assert near("asdf", leave_out=DEFAULTS[:1]) == list(DEFAULTS[1:])
+    found = near("asdf", leave_out=DEFAULTS[0])
+    assert len(set(found)) == 3 and not {*found} & {*DEFAULTS[0]}
+    several = {tuple(defaults(text)) for text in ("asdf", "ghjk", "qwer", "zxcv", "def f(x):")}
+    assert len(several) > 2 and defaults("asdf") == defaults("asdf")

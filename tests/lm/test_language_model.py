@@ -86,6 +86,8 @@ def test_a_folder_that_is_no_model_is_named(folder, tmp_path):
         ModelError, match="There is no model called 'gpt-9'. Use bundled, smollm2, distilgpt2, gpt2"
     ):
         language_model.load("gpt-9")
+    with pytest.raises(ModelError, match="There is no model called ''"):
+        language_model.load("")
     with pytest.raises(ModelError, match="holds no config.json"):
         language_model.load(str(tmp_path))
     copy = changed(folder, tmp_path)

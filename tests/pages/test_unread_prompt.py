@@ -23,7 +23,7 @@ from page_helpers import (
 from stand_ins import add_set, fake_generate, stand_in
 
 from rlhf_core.common.settings import SamplingSettings
-from rlhf_core.judging.near_prompts import DEFAULTS, known_prompts
+from rlhf_core.judging.near_prompts import DEFAULTS, defaults, known_prompts
 from rlhf_core.lm import language_model, model_list
 from rlhf_core.loop import writing
 from rlhf_core.session import registry
@@ -67,17 +67,18 @@ def test_french_is_measured_while_it_is_written_and_a_prompt_it_knows_is_one_pre
     assert not offers(app), "nothing is said before it is measured"
     finish(queue)
     app.run()
-    assert not app.exception and offers(app) == list(DEFAULTS)
+    known = defaults("Pourquoi le ciel est-il bleu ?")
+    assert not app.exception and offers(app) == known
     assert "times as surprising as everyday English" in words_of(app) and "op-answer" in html_of(
         app
     )
     press(app, "near_1")
-    assert app.text_area(key="prompt_text").value == DEFAULTS[1]
+    assert app.text_area(key="prompt_text").value == known[1]
     finish(queue)
     app.run()
     rows = session_of(app).asked.candidate_sets
-    assert [row["prompt"] for row in rows][-1] == DEFAULTS[1] and not offers(app)
-    assert json.loads(json.dumps(rows[0]["reading"]))["near"] == list(DEFAULTS)
+    assert [row["prompt"] for row in rows][-1] == known[1] and not offers(app)
+    assert json.loads(json.dumps(rows[0]["reading"]))["near"] == known
 
 
 def test_the_box_says_what_was_measured_and_shows_foreign_text_as_text(queue):
@@ -94,7 +95,7 @@ def test_the_box_says_what_was_measured_and_shows_foreign_text_as_text(queue):
 
 def test_hardly_and_too_short_to_measure(queue):
     app = shown(queue, **MEASURED, **OURS | {"verdict": "hardly", "times": 2.14}, near=NEAR)
-    assert "**hardly knows these words**: it found your prompt 2.1 times" in words_of(app)
+    assert "**hardly knows this**: it found your prompt 2.1 times" in words_of(app)
     app = shown(queue, **MEASURED | {"short": True}, **OURS | {"verdict": "hardly"}, near=NEAR)
     said = words_of(app)
     assert "not in its vocabulary" in said and "times as surprising" not in said
@@ -159,8 +160,25 @@ def test_the_job_measures_and_names_no_evaluation_prompt():
     assert found["times"] == pytest.approx(found["nats_a_byte"] / found["everyday"])
     assert found["verdict"] != "reads" and len(found["near"]) == 3
     assert {*found["near"]} <= {*known_prompts()}
-    left = writing.reading_of(lm, "asdf ghjk", [""] * 2, DEFAULTS[:1])
-    assert DEFAULTS[0] not in left["near"] and left["empty"] == 2
+    left = writing.reading_of(lm, "asdf ghjk", [""] * 2, DEFAULTS[0])
+    assert not {*DEFAULTS[0]} & {*left["near"]} and left["empty"] == 2
+    loud = writing.reading_of(lm, "A FROG IS IN THE POND", [" green."] * 2)
+    assert loud["verdict"] != "reads" and loud["small"]
+    assert loud["near"][0] == "A frog is in the pond"
     reads = writing.reading_of(lm, "A frog is", ["", " . ", " green."])
     assert reads["verdict"] == "reads" and reads["empty"] == 2 and len(reads["near"]) == 3
     assert "near" not in writing.reading_of(lm, "A frog is", ["", " green."])
+
+
+def test_a_refused_prompt_shows_nothing_measured_of_the_former_one(queue):
+    app = shown(queue, **MEASURED, **OURS, near=NEAR)
+    assert offers(app) == NEAR
+    app.text_area(key="prompt_text").set_value("x" * 10_000)
+    press(app, "generate")
+    assert not offers(app) and "as surprising" not in words_of(app)
+    assert any("to your former prompt" in one.value for one in app.subheader)
+
+
+def test_a_reading_that_lacks_a_part_says_nothing(queue):
+    app = shown(queue, near=NEAR)
+    assert not app.exception and not offers(app)
