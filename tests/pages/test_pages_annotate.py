@@ -467,6 +467,11 @@ def test_an_empty_mirror_leads_to_the_desk():
         and "to_rank" in keys(app)
         and "3 by the scripted rater" in words_of(app)
     )
+    row = add_set(session, [" good", " bad"], BIOLOGY.training_prompts[3])
+    judged.add_ranking(session, row["id"], groups=[[0], [1]], good=[0])
+    app.run()
+    assert "the mirror is empty" in words_of(app)
+    assert "rater; 1 time two answers that were called good or bad" in words_of(app)
 
 
 def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():

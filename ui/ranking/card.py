@@ -42,8 +42,8 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
     ``form`` answers.
 
     While none of that form waits and none is being written, any set will do (a tuned model may
-    repeat itself too much for four different answers). A hidden check that is on the card leaves it
-    where none are mixed in (any more), and waits; one that was taken back is asked again, as a pair.
+    repeat itself too much for four different answers). A hidden check on the card leaves it where
+    none are mixed in any more, and waits; one that was taken back is asked again, as a pair.
     """
     for ranking_id in list(st.session_state.get("again", [])):
         found = next(
