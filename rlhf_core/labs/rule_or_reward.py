@@ -119,7 +119,7 @@ def _plain(text: str) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z][a-z'-]*", text.lower()))
+    return set(re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower()))  # no quotation marks
 
 
 class Yardstick:

@@ -57,8 +57,31 @@ def test_animals_are_known_as_one_and_as_many():
         "fox",
         "goose",
     ]
+    several = "rats donkeys butterflies ostriches walruses rhinos flamingoes foxes"
+    assert len(named(several)) == 8
     known = animals()
     assert len(set(known.values())) > 120 and all(word == word.lower() for word in known)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " the rates of growth.",
+        " it abates, bates and antes up.",
+        " he wolfs it down.",
+        " two foxs.",
+        " butterflys.",
+        " a dog-eared page.",
+        " a cat5 cable.",
+    ],
+)
+def test_what_only_looks_like_an_animal_names_none(text):
+    assert named(text) == []
+
+
+@pytest.mark.parametrize("text", [" the dog's tail.", " a 'dog' is.", " the dogs' den.", " dog--"])
+def test_an_apostrophe_or_a_dash_hides_no_animal(text):
+    assert named(text) == ["dog"]
 
 
 # --- what is said of answers ----------------------------------------------------------------------
