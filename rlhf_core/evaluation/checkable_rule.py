@@ -2,8 +2,8 @@
 
 A reward that can be checked needs no judge, and is exactly what it says, no more: "a cat that runs
 on dog software." names an animal, and the same sentence counts as often as it is said. Words are
-letters to it: "bear" is an animal also where it is a verb, and "dog's" is a dog. Knows nothing about models. Imports no
-torch.
+letters to it: "bear" is an animal also where it is a verb, and "dog's" is a dog. Knows nothing
+about models. Imports no torch.
 
 Source: verifiable rewards as in Lambert et al. 2024, "Tulu 3" (arXiv 2411.15124), section 6; theirs
 check sums and instructions.
