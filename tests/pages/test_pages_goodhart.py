@@ -1,5 +1,5 @@
-"""The Goodhart lab and the four algorithms without a browser: empty, running, stopped, done,
-reloaded, and with settings that cannot work. The engine is a stand-in.
+"""The Goodhart lab and the algorithms side by side without a browser: empty, running, stopped,
+done, reloaded, and with settings that cannot work. The engine is a stand-in.
 """
 
 from __future__ import annotations
