@@ -4,6 +4,8 @@ cures, and what they really did.
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from rlhf_core.common import lab_settings
@@ -43,12 +45,17 @@ def start() -> None:
     state.submit("goodhart", chosen, total=chosen.records)
 
 
+def span_of(found: dict, sign: bool = False) -> str:
+    """The interval, or why there is none."""
+    if not math.isfinite(found["low"]):
+        return "too few prompts to say how sure that is"
+    low, high = (charts.number(found[end], sign=sign) for end in ("low", "high"))
+    return f"95% interval {low} to {high}"
+
+
 def fall_in_words(fall: dict, ended: bool = True) -> str:
     """One run's gold, from its peak to its end, or to where it is."""
-    span = (
-        f"{charts.number(fall['fall'])} (95% interval {charts.number(fall['low'])} to"
-        f" {charts.number(fall['high'])})"
-    )
+    span = f"{charts.number(fall['fall'])} ({span_of(fall)})"
     rise = (
         f"the proxy {'rose' if fall['proxy_rise'] > 0 else 'fell'} by"
         f" {charts.number(abs(fall['proxy_rise']))}"
@@ -83,8 +90,7 @@ def cure_in_words(name: str, cure: dict, ended: bool) -> str:
         )
     same = cure["same_distance"]
     gap = (
-        f" ({charts.number(same['difference'], sign=True)}, 95% interval"
-        f" {charts.number(same['low'], sign=True)} to {charts.number(same['high'], sign=True)})"
+        f" ({charts.number(same['difference'], sign=True)}, {span_of(same, sign=True)})"
         if same
         else ""
     )

@@ -43,8 +43,8 @@ WHAT_FOR = {
         "For a spreadsheet program. Comes back in here as well, with whatever was typed into it."
     ),
     THUMBS: (
-        "prompt, completion, label: each answer that was called good or bad; of a ranking, the best"
-        " and the last."
+        "prompt, completion, label: each answer that was called good or bad; of a ranking or a"
+        " pair, the best and the last."
     ),
 }
 TASKS = {
@@ -68,8 +68,8 @@ def lost_list(sentences: list[str]) -> None:
 
 
 def take_out(pairs: list[Pair]) -> None:
-    thumbs = judged.thumbs(session)
-    if not pairs and not thumbs:
+    came, rankings = judged.sources(session)
+    if not pairs and not rankings:  # called alike, answers make no pair
         st.info(
             "Nothing was judged under this brief yet, so there is nothing to take out.",
             icon=":material/inbox:",
@@ -86,15 +86,10 @@ def take_out(pairs: list[Pair]) -> None:
     if kind == OWN:
         data, lost = to_lines([pair.to_dict() for pair in pairs]), []
     elif kind == THUMBS:
-        data, lost = export_thumbs(thumbs)
+        data, lost = export_thumbs(came, rankings, session.asked.brief.evaluation_prompts)
     else:
         data, lost = export_pairs(pairs, kind)
-    lost_list(
-        [
-            *lost,
-            *kept_in_the_bundle([r for r in session.judged.rankings if judged.counts(session, r)]),
-        ]
-    )
+    lost_list([*lost, *kept_in_the_bundle(rankings)])
     if data:
         st.download_button(
             f"Download {FILES[kind]}",
@@ -107,7 +102,12 @@ def take_out(pairs: list[Pair]) -> None:
         )
     else:
         st.warning(
-            "No comparison prefers one of two texts, so a file of this format would be empty.",
+            (
+                "No answer counts as good or bad"
+                if kind == THUMBS
+                else "No comparison prefers one of two texts"
+            )
+            + ", so a file of this format would be empty.",
             icon=":material/inbox:",
         )
 

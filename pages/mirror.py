@@ -102,6 +102,7 @@ others = sum(
     for row in session.judged.rankings
 )
 lists = sum(len(row.candidates) > 2 for row in ranking_desk.own_judgements(session))
+singly = ranking_desk.called_singly(session)
 left_out = [
     f"{others} by the scripted rater" if others else "",
     (
@@ -109,9 +110,15 @@ left_out = [
         if lists
         else ""
     ),
+    (
+        f"{singly} {'time' if singly == 1 else 'times'} two answers that were called good or bad,"
+        " each by itself"
+        if singly
+        else ""
+    ),
 ]
 if any(left_out):
-    st.caption(f"Left out: {' and '.join(filter(None, left_out))}.")
+    st.caption(f"Left out: {'; '.join(filter(None, left_out))}.")
 if not pairs:
     st.info(
         "You have not judged a pair yet, so the mirror is empty. Judge about twenty, then come"

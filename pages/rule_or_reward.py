@@ -7,6 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import lab_settings
+from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
 from rlhf_core.evaluation.checkable_rule import LONGEST, PARTS
 from ui import charts, knobs, monitor, state, text
 from ui.charts import rule_or_reward as charts_rule
@@ -54,7 +55,14 @@ def how_it_pays(busy: bool) -> None:
 
 
 def moved(change: list[float], unit: str, times: float = 1.0, digits: int = 0) -> str:
-    """A change with its interval in words; "no detectable change" where it holds 0."""
+    """A change with its interval in words; "no detectable change" where it holds 0, and no verdict
+    where there is none.
+    """
+    if change[0] is None:
+        return "cannot be told"
+    if change[1] is None:
+        middle = charts.number(times * change[0], digits, sign=True)
+        return f"{middle} {unit} (too little to say how sure that is)"
     middle, low, high = (times * value for value in change)
     span = (
         f"{charts.number(middle, digits, sign=True)} {unit} (95% interval"
@@ -101,7 +109,7 @@ def gamed(found: dict) -> None:
         last, changes = rows[-1], rows[-1]["changes"]
         whole = moved(changes["satisfied"], "points of 100", 100)
         words = [
-            f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes)}**"
+            f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes, found)}**"
             f" Answers that fulfil the whole rule: {whole}."
         ]
         alike = moved(changes["repeats"], "points of 100", 100)
@@ -122,23 +130,34 @@ def gamed(found: dict) -> None:
         st.markdown(" ".join(words))
 
 
-def verdict(run: str, changes: dict) -> str:
+def verdict(run: str, changes: dict, found: dict) -> str:
     """Whether gaming was seen, by the lower end of an interval."""
+    if changes["repeats" if run == "rule" else "beside"][1] is None:
+        if len(found["prompts"]) < FEWEST_PROMPTS:
+            return "too few prompts to tell whether it was gamed."
+        return "the original's answers show too little of the rule to tell whether it was gamed."
     if run == "rule":
         if changes["repeats"][1] > 0:
             return "gamed by saying the same to different prompts."
         return "not seen to be gamed by repeating itself (no detectable change)."
     if changes["beside"][1] > 0:
-        return "gamed: its reward rose by what no part of the rule explains."
-    return "not seen to be gamed: its reward did not detectably rise beside the rule."
+        return (
+            "gamed: its reward rose by more than the three parts, added up as on the original's"
+            " answers, explain."
+        )
+    return (
+        "not seen to be gamed: its reward did not detectably rise by more than the three parts,"
+        " added up, explain."
+    )
 
 
 def beside_the_rule(found: dict, last: dict) -> list[str]:
     """What the imitation rewards that the rule does not."""
     changes, word = last["changes"], found.get("word")
     words = [
-        f"Its own reward: {moved(changes['learned'], 's.d.', digits=2)}. Of that, beside what the"
-        f" three parts explain: {moved(changes['beside'], 's.d.', digits=2)}."
+        f"Its own reward: {moved(changes['learned'], 's.d.', digits=2)}. Of that, beyond what the"
+        f" three parts, added up, explain: {moved(changes['beside'], 's.d.', digits=2)}. What it"
+        " pays for two parts together, or for being shorter still, counts as beyond them."
     ]
     if word and last["word"] is not None:
         middle, low, high = word["more"]
@@ -191,8 +210,8 @@ def live(records: list[dict], view: dict) -> None:
     st.caption(
         f"The reward model learned from {found['pairs']} comparisons by the rule; held-out accuracy"
         f" {charts.percent(found['accuracy'])}{f' ({held_out})' if held_out else ''}. The rule's"
-        f" three parts explain {charts.percent(found['explained'])} of how its score varies over"
-        f" the original's answers. The rule paid"
+        f" three parts, added up, explain {charts.percent(found['explained'])} of how its score"
+        f" varies over the original's answers. The rule paid"
         f" {'all or nothing' if found['all_or_nothing'] else 'a third for each part'}."
         f" {ran['steps']} steps each, seed {ran['seed']}; prompts of the brief"
         f" {text.plain(found['brief'])}. Measured on prompts that neither trained on. One seed:"

@@ -1,9 +1,9 @@
 """The loop around an algorithm: update, write a batch, say where the policy stands.
 
 A step that does not finish never happened.
-``rloo.train`` and ``dpo.train`` bring the update; the batch is written and read as PPO's is
-(``ppo.write_batch``), so that the numbers of all of them can be laid side by side. Knows nothing
-about how a policy learns.
+``rloo.train``, ``grpo.train``, ``dpo.train`` and ``kto.train`` bring the update; the batch is
+written and read as PPO's is (``ppo.write_batch``), so that the numbers of all of them can be laid
+side by side. Knows nothing about how a policy learns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, record
 from rlhf_core.common.events import Progress, last
-from rlhf_core.common.settings import DPOSettings, RLOOSettings
+from rlhf_core.common.settings import DPOSettings, GRPOSettings, KTOSettings, RLOOSettings
 
 MEASURED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")
 SHARED = ("step", *MEASURED, "beta", "learning_rate", "seconds", "batch")
@@ -21,7 +21,7 @@ SHARED = ("step", *MEASURED, "beta", "learning_rate", "seconds", "batch")
 
 def run(
     policy: Policy,
-    settings: RLOOSettings | DPOSettings,
+    settings: RLOOSettings | GRPOSettings | DPOSettings | KTOSettings,
     *,
     write: Callable[[], Iterator[Progress | Batch]],
     update: Callable[[Batch], Iterator[Progress | dict]],

@@ -101,7 +101,7 @@ class FineTunedSettings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class _Rollout(Checked):
-    """What PPO and RLOO share: they learn from batches that they write themselves."""
+    """What PPO, RLOO and GRPO share: they learn from batches that they write themselves."""
 
     steps: int = setting(
         15, "How many times: write a batch, score it, update.", (1, 200, 1), "steps"

@@ -17,6 +17,7 @@ from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.judging.register import is_full_sentence, share
 
 ENOUGH_PROMPTS = 30  # from which on a bootstrap over prompts is trusted on its own
+FEWEST_PROMPTS = 5  # below which it says nothing: one prompt drawn again is that prompt
 
 
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
@@ -66,7 +67,10 @@ def win_rate(
         by_prompt[group].append(outcome)
     clusters = list(by_prompt.values())
     wilson = wilson_interval(sum(outcomes), len(outcomes))
-    if len(clusters) < 5 or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1:
+    if (
+        len(clusters) < FEWEST_PROMPTS
+        or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1
+    ):
         return rate, wilson
     sums, rng, means = (
         [(sum(cluster), len(cluster)) for cluster in clusters],

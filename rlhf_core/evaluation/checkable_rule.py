@@ -2,8 +2,8 @@
 
 A reward that can be checked needs no judge, and is exactly what it says, no more: "a cat that runs
 on dog software." names an animal, and the same sentence counts as often as it is said. Words are
-letters to it: "bear" is an animal also where it is a verb. Knows nothing about models. Imports no
-torch.
+letters to it: "bear" is an animal also where it is a verb, and "dog's" is a dog. Knows nothing
+about models. Imports no torch.
 
 Source: verifiable rewards as in Lambert et al. 2024, "Tulu 3" (arXiv 2411.15124), section 6; theirs
 check sums and instructions.
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 PARTS = {"stop": "ends in a full stop", "short": "at most eight words", "animal": "names an animal"}
 LONGEST = 8  # words
-WORD = re.compile(r"[a-z][a-z'-]*")
+WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")  # no apostrophe: "dog's" and "'dog'" are dogs
 ANIMALS = """
     albatross alligator alpaca ant anteater armadillo axolotl badger bat bear beaver bee beetle
     bison butterfly camel canary capybara cat caterpillar centipede chameleon cheetah chicken
@@ -39,9 +39,20 @@ def animals() -> dict[str, str]:
     """Each word that names an animal, one or many, and the one: {"foxes": "fox", ...}."""
     found = dict(IRREGULAR)
     for one in ANIMALS.split():
-        many = [f"{one}s", f"{one}es"] + ([f"{one[:-1]}ies"] if one.endswith("y") else [])
+        many = [] if one in IRREGULAR.values() else plurals(one)
         found |= dict.fromkeys((one, *many), one)
     return found
+
+
+def plurals(one: str) -> list[str]:
+    """What several of a regular noun are called: "rats", never "rates"; where both are in use,
+    "hippos" and "hippoes".
+    """
+    if one.endswith(("s", "x", "z", "ch", "sh")):
+        return [f"{one}es"]
+    if one.endswith("y") and one[-2] not in "aeiou":
+        return [f"{one[:-1]}ies"]
+    return [f"{one}s", f"{one}es"] if one.endswith("o") else [f"{one}s"]
 
 
 def named(text: str) -> list[str]:

@@ -18,6 +18,8 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
+from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
+
 DRAWS = 1_000
 FALL = 0.3  # reference standard deviations of gold from which on a fall is called one
 
@@ -29,10 +31,13 @@ def mean(values: Sequence[float]) -> float:
 def over_prompts(
     statistic: Callable[[list[int]], float], prompts: int, seed: int = 0
 ) -> tuple[float, float, float]:
-    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again.
+    """``statistic`` of all prompts, and its 95% interval with whole prompts drawn again; without
+    ends below FEWEST_PROMPTS, so that nothing is detected.
 
     Cluster bootstrap, Efron & Tibshirani 1993, chapter 8.
     """
+    if prompts < FEWEST_PROMPTS:
+        return statistic(list(range(prompts))), -math.inf, math.inf
     rng = random.Random(seed)
     drawn = sorted(statistic(rng.choices(range(prompts), k=prompts)) for _ in range(DRAWS))
     return statistic(list(range(prompts))), drawn[int(0.025 * DRAWS)], drawn[int(0.975 * DRAWS) - 1]

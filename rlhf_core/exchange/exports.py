@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
+from rlhf_core.judging.measure import counted
 from rlhf_core.judging.preferences import Pair, Ranking
-from rlhf_core.judging.thumbs import Thumb
+from rlhf_core.judging.thumbs import thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.store.formats import to_lines
 
 FORMATS = {
@@ -73,18 +75,53 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
     return to_lines(rows), lost
 
 
-def export_thumbs(thumbs: list[Thumb]) -> tuple[bytes, list[str]]:
+def export_thumbs(
+    pairs: list[Pair], rankings: list[Ranking], kept_out: Sequence[str] = ()
+) -> tuple[bytes, list[str]]:
     """Single answers, good or bad, as TRL's unpaired preference rows (KTO), and what they cannot
     hold.
+
+    Args:
+        pairs, rankings: what they come from (``judging.thumbs``).
+        kept_out: prompts whose answers stay out, since policies are measured on them.
     """
+    every = [*thumbs_from_pairs(pairs), *thumbs_from_rankings(rankings)]
+    thumbs = [thumb for thumb in every if thumb.prompt not in kept_out]
+    pairs = [pair for pair in pairs if pair.prompt not in kept_out]
+    rankings = [ranking for ranking in rankings if ranking.prompt not in kept_out]
+    lost = ["Who judged, how long it took, and under which brief."] if thumbs else []
+    if light := sum(thumb.weight != 1 for thumb in thumbs):
+        lost.append(f"Weights: {counted(light, 'answer')} that should weigh otherwise count as 1.")
+    if derived := _derived(pairs, rankings):
+        lost.append(
+            f"Which rows nobody called good or bad: there are also {', '.join(derived)}, and no row"
+            " says so."
+        )
+    if any(len(ranking.groups) > 2 for ranking in rankings):
+        lost.append("What stands between: of a list in order only the best and the last are here.")
+    silent = sum(not thumbs_from_pairs([pair]) for pair in pairs)
+    silent += sum(not thumbs_from_rankings([ranking]) for ranking in rankings)
+    if silent:
+        lost.append(f"No answer is good or bad in {counted(silent, 'judgement')}: left out.")
+    if out := len(every) - len(thumbs):
+        lost.append(f"{counted(out, 'answer')} to prompts that are kept for the verdict: left out.")
     rows = [
         {"prompt": thumb.prompt, "completion": thumb.text, "label": thumb.good} for thumb in thumbs
     ]
-    lost = ["Who judged, how long it took, and under which brief."] if rows else []
-    lost += (
-        ["What was put in order: only the best and the last of a list are here."] if rows else []
-    )
     return to_lines(rows), lost
+
+
+def _derived(pairs: list[Pair], rankings: list[Ranking]) -> list[str]:
+    """Where thumbs come from that were not given as thumbs, with how often."""
+    kinds = {
+        "both sides of {} that came as a pair": sum(bool(thumbs_from_pairs([p])) for p in pairs),
+        "the best and the last of {} put in order": sum(
+            r.good is None and len(r.groups) > 1 for r in rankings
+        ),
+        "all answers of {} called bad together": sum(r.verdict == "both_bad" for r in rankings),
+        "the ideal answer of {}": sum(bool(r.ideal) for r in rankings),
+    }
+    return [words.format(counted(count, "judgement")) for words, count in kinds.items() if count]
 
 
 def kept_in_the_bundle(rankings: list[Ranking]) -> list[str]:

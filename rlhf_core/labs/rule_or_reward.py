@@ -8,16 +8,19 @@ learned that rule from comparisons.
 
 Both can be gamed, each in its own way: a rule by whatever satisfies it without having been meant
 (the same short sentence everywhere), an imitation by what it happens to reward beside the rule.
-What happened is measured and said with its interval; "no detectable change" is an answer. The
-session lends its prompts and its language model; the rest is the lab's own, and goes when it ends.
-Runs on the worker thread; imports torch.
+What happened is measured and said with its interval; "no detectable change" is an answer, and so
+is "too few prompts to tell". The session lends its prompts and its language model; the rest is the
+lab's own, and goes when it ends. Runs on the worker thread; imports torch.
 
-Simplification against RL with verifiable rewards at full scale: a rule about form instead of sums
-and programs, tens of steps instead of thousands.
+Simplifications: what the rule explains of the imitation's score is its three parts added up, as
+fitted to the original's answers, so that a score for two parts together counts as beside the rule.
+Against RL with verifiable rewards at full scale: a rule about form instead of sums and programs,
+tens of steps instead of thousands.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections import Counter
@@ -34,7 +37,7 @@ from rlhf_core.common.intervals import bootstrap_interval
 from rlhf_core.common.lab_settings import RuleOrRewardSettings
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import GRPOSettings, RewardModelSettings
-from rlhf_core.evaluation.before_after import distinct_n, win_rate
+from rlhf_core.evaluation.before_after import FEWEST_PROMPTS, distinct_n, win_rate
 from rlhf_core.evaluation.checkable_rule import PARTS, check, grade, named
 from rlhf_core.labs.measuring import Answer, Bench, Findings, lab_session
 from rlhf_core.lm.language_model import LanguageModel
@@ -91,11 +94,21 @@ def climb_settings(settings: RuleOrRewardSettings) -> GRPOSettings:
 # --- what may be said of answers ------------------------------------------------------------------
 
 
-def mean_change(before: dict[int, float], after: dict[int, float], seed: int) -> list[float]:
+def mean_change(before: dict[int, float], after: dict[int, float], seed: int) -> list[float | None]:
     """[mean change, low, high]: a number of every prompt before and after, 95% over prompts."""
-    changes = [after[prompt] - before[prompt] for prompt in before]
-    low, high = bootstrap_interval([changes], statistics.fmean, seed=seed)
-    return [statistics.fmean(changes), low, high]
+    return with_interval(
+        [after[prompt] - before[prompt] for prompt in before], statistics.fmean, seed
+    )
+
+
+def with_interval(prompts: list, statistic, seed: int) -> list[float | None]:
+    """[statistic, low, high], 95% over prompts; low and high are None where nothing can be told:
+    of fewer than FEWEST_PROMPTS, or where most draws say nothing (NaN). So is the statistic, where
+    it says nothing itself.
+    """
+    middle, few = statistic(prompts), len(prompts) < FEWEST_PROMPTS
+    interval = None if few else bootstrap_interval([prompts], statistic, seed=seed)
+    return [middle if math.isfinite(middle) else None, *(interval or (None, None))]
 
 
 def by_prompt(answers: list[Answer], values: list[float]) -> dict[int, float]:
@@ -119,7 +132,7 @@ def _plain(text: str) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z][a-z'-]*", text.lower()))
+    return set(re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower()))  # no quotation marks
 
 
 class Yardstick:
@@ -137,6 +150,11 @@ class Yardstick:
         scores = np.array([answer.proxy for answer in originals])
         columns = self._columns(originals)
         self.weights = np.linalg.lstsq(columns, scores, rcond=None)[0]
+        self.sums = {}  # of each prompt: X'X (4, 4) and X'y (4,), of which any fit is made
+        for prompt in dict.fromkeys(answer.prompt for answer in originals):
+            its = np.array([answer.prompt == prompt for answer in originals])
+            x, y = columns[its], scores[its]
+            self.sums[prompt] = (x.T @ x, x.T @ y)
         beside = scores - columns @ self.weights
         self.explained = float(1 - beside.var() / scores.var()) if scores.var() > 0 else 0.0
         self.word = favourite_word(originals, beside.tolist(), seed)
@@ -151,13 +169,29 @@ class Yardstick:
         scores = np.array([answer.proxy for answer in answers])
         return (scores - self._columns(answers) @ self.weights).tolist()
 
+    def _scored(self, answers: list[Answer]) -> dict[int, np.ndarray]:
+        """Each prompt's mean [score, the columns], (5,)."""
+        rows = np.column_stack([[answer.proxy for answer in answers], self._columns(answers)])
+        numbers = np.array([answer.prompt for answer in answers])
+        return {int(prompt): rows[numbers == prompt].mean(0) for prompt in np.unique(numbers)}
+
+    def change_beside(
+        self, before: dict[int, np.ndarray], after: dict[int, np.ndarray]
+    ) -> list[float | None]:
+        """[mean change, low, high] of the score beyond what the rule explains, from two of
+        ``_scored``. Whole prompts are drawn with the original's answers to them, and the weights
+        are fitted anew in each draw: the fit has an error of its own.
+        """
+        prompts = [(*self.sums[prompt], after[prompt] - before[prompt]) for prompt in before]
+        return with_interval(prompts, beyond, self.seed)
+
     def point(self, answers: list[Answer]) -> dict:
         """Where a policy stands.
 
         {"kl", "satisfied" (share), "interval", "parts" (share each), "learned" (reference SD above
         the first point), "distinct_2", "repeats", "commonest": [text, share], "animal": [name,
         share] or None, "word" (share of answers with the imitation's favourite, or None), "changes"
-        since the first point ({"satisfied", "repeats", "learned", "beside"}: [mean, low, high]),
+        since the first point ({"satisfied", "repeats", "learned", "beside"}: as ``with_interval``),
         "texts": [[prompt number, text, how many parts, score]]}.
         """
         parts = [check(answer.text, answer.ended) for answer in answers]
@@ -168,11 +202,12 @@ class Yardstick:
             "satisfied": whole,
             "repeats": same,
             "learned": [answer.proxy for answer in answers],
-            "beside": self.beside(answers),
         }
         now = {name: by_prompt(answers, numbers) for name, numbers in values.items()}
-        self.start = self.start or now
-        learned = mean_change(self.start["learned"], now["learned"], self.seed)
+        scored = self._scored(answers)
+        self.start = self.start or {**now, "scored": scored}
+        changes = {name: mean_change(self.start[name], now[name], self.seed) for name in values}
+        changes["beside"] = self.change_beside(self.start["scored"], scored)
         texts = Counter(_plain(answer.text) for answer in answers).most_common(1)[0]
         animals = Counter(name for answer in answers for name in named(answer.text)).most_common(1)
         word = self.word and self.word["word"]
@@ -182,20 +217,31 @@ class Yardstick:
             "satisfied": share,
             "interval": list(interval),
             "parts": {name: statistics.fmean(one[name] for one in parts) for name in PARTS},
-            "learned": learned[0],
+            "learned": changes["learned"][0],
             "distinct_2": distinct_n([answer.text for answer in answers], 2),
             "repeats": statistics.fmean(same),
             "commonest": [texts[0], texts[1] / len(answers)],
             "animal": [animals[0][0], animals[0][1] / len(answers)] if animals else None,
             "word": statistics.fmean(word in _words(a.text) for a in answers) if word else None,
-            "changes": {
-                name: mean_change(self.start[name], now[name], self.seed) for name in values
-            },
+            "changes": changes,
             "texts": [
                 [a.prompt, a.text, sum(one.values()), a.proxy]
                 for a, one in list(zip(answers, parts, strict=True))[::each][:SHOWN]
             ],
         }
+
+
+def beyond(prompts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
+    """How much a score rose beyond what the rule explains of it: (X'X, X'y, change of ``_scored``)
+    a prompt. NaN where the answers of the fit never showed a part that has changed since: what it
+    is worth, they cannot say.
+    """
+    square, right, change = (np.sum(rows, axis=0) for rows in zip(*prompts, strict=True))
+    inverse = np.linalg.pinv(square, rcond=1e-9, hermitian=True)  # (4, 4)
+    score, parts = change[0] / len(prompts), change[1:] / len(prompts)
+    if np.abs(parts - inverse @ square @ parts).max() > 1e-6:
+        return math.nan
+    return float(score - parts @ inverse @ right)
 
 
 def favourite_word(answers: list[Answer], beside: list[float], seed: int) -> dict | None:
@@ -204,7 +250,7 @@ def favourite_word(answers: list[Answer], beside: list[float], seed: int) -> dic
 
     It is looked for among the answers to half of the prompts, and tested on the other half's, so
     that searching through many words cannot find one by luck. None where the test's 95% interval
-    holds 0, or no word comes often enough.
+    holds 0, it has fewer than FEWEST_PROMPTS, or no word comes often enough.
     """
     halves: list[list[tuple[int, set[str], float]]] = [[], []]
     for answer, more in zip(answers, beside, strict=True):
@@ -233,10 +279,10 @@ def favourite_word(answers: list[Answer], beside: list[float], seed: int) -> dic
     def again(*drawn: list) -> float:
         return lead([row for rows in drawn for row in rows], word)
 
-    interval = bootstrap_interval([list(prompts.values())], lambda drawn: again(*drawn), seed=seed)
-    if interval is None or interval[0] <= 0:
+    more = with_interval(list(prompts.values()), lambda drawn: again(*drawn), seed)
+    if more[1] is None or more[1] <= 0:
         return None
-    return {"word": word, "more": [lead(test, word), *interval]}
+    return {"word": word, "more": more}
 
 
 # --- the lab --------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ from rlhf_core.labs.measuring import (
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.loop.reward import fit_reward_model
 from rlhf_core.loop.scripted_rater import judge_for_me
+from rlhf_core.loop.workbench import ready
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
@@ -113,6 +114,22 @@ def own_comparisons(session: Session, own: Session) -> None:
     own.asked.user_prompts = list(session.asked.user_prompts)
 
 
+def learned_from(lm: LanguageModel, session: Session, runs: list[str]) -> dict[str, list]:
+    """What DPO and KTO learn from: {"pairs", "thumbs"}. Raises InputError where one of ``runs``
+    cannot: its turn would come after minutes of training.
+    """
+    found = {"pairs": token_pairs(lm, session), "thumbs": token_thumbs(lm, session)}
+    for name, check, rows in (("dpo", dpo.check, "pairs"), ("kto", kto.check, "thumbs")):
+        if name in runs:
+            try:
+                check(found[rows], lm.trunk.context)
+            except ValueError as error:
+                raise InputError(
+                    f"{error} Judge some more, or leave {name.upper()} out of what trains."
+                ) from error
+    return found
+
+
 def run(
     session: Session,
     settings: AlgorithmsSettings,
@@ -125,7 +142,7 @@ def run(
     ``session.labs["algorithms"]`` has it all: {"brief", "settings", "runs", "pairs", "rater",
     "best_of_n", "best_of_n_seconds" (for one answer at the largest n), "best_texts" (as a point's
     "texts"), "points": {run: [point, with "seconds" of training]}, "gold_unit", "status"}. Raises
-    InputError: nothing to train, or no such algorithm.
+    InputError: nothing to train, too little to learn from, or no such algorithm.
     """
     settings.validate()
     runs = list(settings.TRAINED) if runs is None else runs
@@ -137,6 +154,7 @@ def run(
     own = lab_session(session, settings.seed)
     if own_votes:
         own_comparisons(session, own)
+        learned_from(ready(own), own, runs)  # before a former result is lost
     session.begin("algorithms", asdict(settings))
     told = {"brief": own.asked.brief.title, "settings": asdict(settings), "points": {}}
     told["runs"] = [name for name in settings.TRAINED if name in runs]
@@ -148,6 +166,7 @@ def run(
 
         # 2. Best-of-n trains nothing, and pays at every answer.
         bench = Bench(own, seed_of(own.seed, "algorithms"))
+        ways = makers(settings, **learned_from(bench.lm, own, runs))
         began = time.perf_counter()
         pool = yield from bench.pool()
         best_seconds = (time.perf_counter() - began) / POOL_PROMPTS
@@ -155,7 +174,6 @@ def run(
         best = [max(answers, key=lambda answer: answer.proxy) for answers in by_prompt][:SHOWN]
 
         # 3. Those that train, from the same start and measured alike.
-        ways = makers(settings, token_pairs(bench.lm, own), token_thumbs(bench.lm, own))
         for name in (name for name in ways if name in runs):
             how, train, more = ways[name]
             policy = ppo.Policy(bench.lm.trunk, how)

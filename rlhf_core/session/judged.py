@@ -166,12 +166,20 @@ def undo_ranking(session: Session) -> Ranking | None:
 # --- what may be learned from ---------------------------------------------------------------------
 
 
-def pairs(session: Session) -> list[Pair]:
-    """Every judged pair under the current brief: what the reward model may learn from."""
+def sources(session: Session) -> tuple[list[Pair], list[Ranking]]:
+    """What was judged under the current brief: pairs that came as pairs, and rankings; also about
+    evaluation prompts.
+    """
     part, slug = session.judged, session.asked.brief.slug
     exploits = [pair for pair in part.exploits if pair.brief == slug]
     counted = [ranking for ranking in part.rankings if counts(session, ranking)]
-    return [*part.imported, *exploits, *pairs_from_rankings(counted)]
+    return [*part.imported, *exploits], counted
+
+
+def pairs(session: Session) -> list[Pair]:
+    """Every judged pair under the current brief: what the reward model may learn from."""
+    came, counted = sources(session)
+    return [*came, *pairs_from_rankings(counted)]
 
 
 def learnable(session: Session) -> list[Pair]:
@@ -186,11 +194,10 @@ def thumbs(session: Session) -> list[Thumb]:
     """Every single answer that was called good or bad, or counts as such (``thumbs``), never to an
     evaluation prompt.
     """
-    part, brief = session.judged, session.asked.brief
-    exploits = [pair for pair in part.exploits if pair.brief == brief.slug]
-    counted = [ranking for ranking in part.rankings if counts(session, ranking)]
-    found = [*thumbs_from_pairs([*part.imported, *exploits]), *thumbs_from_rankings(counted)]
-    return [thumb for thumb in found if thumb.prompt not in brief.evaluation_prompts]
+    came, counted = sources(session)
+    found = [*thumbs_from_pairs(came), *thumbs_from_rankings(counted)]
+    kept_out = session.asked.brief.evaluation_prompts
+    return [thumb for thumb in found if thumb.prompt not in kept_out]
 
 
 def nothing_to_learn(session: Session) -> str:

@@ -114,15 +114,25 @@ def own_judgements(session: Session) -> list[Ranking]:
     ]
 
 
-def pairs_as_given(session: Session) -> list[Pair]:
-    """The learner's own judgements of two texts, as first given: what the labeller mirror looks at.
-    The pairs of a longer list are not independent: left out.
+def two_compared(rankings: list[Ranking]) -> list[Ranking]:
+    """Those of two texts, as first given, that were compared: side by side, one against the other.
+    Two that were called good or bad stood one above the other, and nobody compared them.
     """
-    return pairs_from_rankings(
-        as_first_given(
-            [ranking for ranking in own_judgements(session) if len(ranking.candidates) == 2]
-        )
-    )
+    twos = as_first_given([ranking for ranking in rankings if len(ranking.candidates) == 2])
+    return [ranking for ranking in twos if ranking.good is None]
+
+
+def pairs_as_given(session: Session) -> list[Pair]:
+    """The learner's own comparisons of two texts, as first given: what the labeller mirror looks
+    at. The pairs of a longer list are not independent, those of thumbs no comparisons: left out.
+    """
+    return pairs_from_rankings(two_compared(own_judgements(session)))
+
+
+def called_singly(session: Session) -> int:
+    """How often the learner called two texts good or bad, each by itself, at first."""
+    own = as_first_given(own_judgements(session))
+    return sum(ranking.good is not None and len(ranking.candidates) == 2 for ranking in own)
 
 
 def circles(session: Session) -> list[dict]:
@@ -185,10 +195,9 @@ def _check(session: Session) -> dict | None:
     draw = random.Random(seed_of(session.seed, "check", judged.sitting(session), number))
     lot = draw.random()
     if lot < REPEATS:
-        twos = as_first_given([r for r in mine if len(r.candidates) == 2])
         pairs = [
             pair
-            for pair in pairs_from_rankings(twos)
+            for pair in pairs_from_rankings(two_compared(mine))
             if pair.prompt not in session.asked.brief.evaluation_prompts
         ]
         pair = choose_repeat(pairs, seed=seed_of(session.seed, "repeat", number))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import textwrap
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from tiny_models import END, PAD, one_thread, random_prompts, tiny_trunk  # noqa
 
 from rlhf_core.algorithms import ppo, ppo_step
 from rlhf_core.algorithms.ppo import Policy
+from rlhf_core.common import source
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.common.source import function_lines, function_source
@@ -75,6 +77,34 @@ def test_it_fits_on_a_wall():
     assert function_lines("algorithms.ppo_step", "ppo_step") <= 60
     assert max(map(len, shown.splitlines())) <= 100
     assert [f"# {number}. " in shown for number in range(1, 6)] == [True] * 5
+
+
+def test_lines_of_code_are_counted_without_words_about_it(tmp_path, monkeypatch):
+    text = '''
+    def told(
+        x: int,
+    ):
+        """One line.
+
+        And more.
+        """
+
+        # a comment
+        y = """a text
+
+        is code"""  # also with a comment
+        return x, y
+
+
+    def plain():
+        return 1  # the docstring that is not there takes no line off
+    '''
+    monkeypatch.setattr(source, "ENGINE", tmp_path)
+    (tmp_path / "shown.py").write_text(textwrap.dedent(text), encoding="utf-8")
+    function_source.cache_clear()
+    assert function_lines("shown", "told") == 3 + 3 + 1
+    assert function_lines("shown", "plain") == 2
+    function_source.cache_clear()
 
 
 def test_a_function_that_is_not_there_is_said_to_be_missing():

@@ -11,6 +11,7 @@ from rlhf_core.evaluation import overoptimisation as over
 from rlhf_core.evaluation.gold_rule import PARTS, is_word, known_words, rate
 
 PROMPTS = 40
+CURE = ([0, 1, 4], [0, 2, 2], [0, 1, 2])  # more gold at the same distance
 
 
 def curve(kls, golds, proxies, noise=0.0, seed=0):
@@ -42,6 +43,15 @@ def test_a_fall_is_measured_from_the_peak_to_the_end():
     assert found["low"] == pytest.approx(0.6) and found["high"] == pytest.approx(
         0.6
     )  # no noise, no doubt
+
+
+def test_of_few_prompts_nothing_is_detected():
+    """One prompt drawn again is that prompt: its interval would have no width."""
+    for points in (free := curve([0, 1, 4], [0, 1, 0], [0, 1, 2])), (cure := curve(*CURE)):
+        for point in points:
+            point["gold_a"], point["gold_b"] = point["gold_a"][:4], point["gold_b"][:4]
+    assert (fall := over.fall_of(free))["fall"] == 1 and fall["low"] < 0 < fall["high"]
+    assert over.judge_cure(free, cure)["effect"] == "too few to tell"
 
 
 def test_noise_alone_is_no_fall():

@@ -10,7 +10,6 @@ import pytest
 from rlhf_core.exchange.exports import FORMATS, export_pairs, export_thumbs, kept_in_the_bundle
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import CHOICES, Pair, Ranking
-from rlhf_core.judging.thumbs import Thumb
 
 PAIRS = [
     *(
@@ -97,13 +96,40 @@ def test_nothing_in_nothing_out_and_nothing_lost():
 
 
 def test_thumbs_are_rows_that_trls_kto_reads():
-    thumbs = [Thumb("A cat is", " a pet.", True), Thumb("A cat is", " no.", False, 0.5)]
-    data, lost = export_thumbs(thumbs)
+    given = Ranking("1", "A cat is", [" a pet.", " no."], [0, 1], groups=[[0], [1]], good=[0])
+    data, lost = export_thumbs([], [given])
     assert [json.loads(line) for line in data.splitlines()] == [
         {"prompt": "A cat is", "completion": " a pet.", "label": True},
         {"prompt": "A cat is", "completion": " no.", "label": False},
     ]
-    assert "best and the last" in lost[1] and export_thumbs([]) == (b"", [])
+    assert lost == ["Who judged, how long it took, and under which brief."]
+    assert export_thumbs([], []) == (b"", [])
+
+
+def test_what_a_row_of_kto_cannot_say_is_said_and_nothing_else():
+    cat = Ranking("1", "A cat is", [" a.", " b.", " c."], [0, 1, 2], groups=[[2], [0], [1]])
+    lost = export_thumbs([], [cat])[1]
+    assert lost[1:] == [
+        "Which rows nobody called good or bad: there are also the best and the last of 1 judgement"
+        " put in order, and no row says so.",
+        "What stands between: of a list in order only the best and the last are here.",
+    ]
+    bad = replace(cat, id="2", groups=[], verdict="both_bad", ideal=" mine.")
+    tie = replace(cat, id="3", groups=[[0, 1, 2]])
+    away = replace(cat, id="4", prompt="A fox is")
+    light = Pair("A cat is", " x.", " y.", "b", weight=0.5)
+    data, lost = export_thumbs(
+        [light, replace(light, choice="tie")], [bad, tie, away], ["A fox is"]
+    )
+    assert len(data.splitlines()) == 2 + 4 and "A fox is" not in data.decode()
+    assert lost[1:] == [
+        "Weights: 2 answers that should weigh otherwise count as 1.",
+        "Which rows nobody called good or bad: there are also both sides of 1 judgement that came"
+        " as a pair, all answers of 1 judgement called bad together, the ideal answer of 1"
+        " judgement, and no row says so.",
+        "No answer is good or bad in 2 judgements: left out.",
+        "2 answers to prompts that are kept for the verdict: left out.",
+    ]
 
 
 def test_what_only_the_bundle_keeps_is_named():

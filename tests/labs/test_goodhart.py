@@ -1,5 +1,5 @@
-"""The Goodhart lab and the four algorithms on the bundled model, made small: what they record, what
-they keep, and what they leave alone.
+"""The Goodhart lab and the algorithms side by side on the bundled model, made small: what they
+record, what they keep, and what they leave alone.
 """
 
 import functools
@@ -238,6 +238,23 @@ def test_only_what_was_chosen_trains(lm):
         with pytest.raises(InputError, match=sentence):
             drain(side_by_side.run(session, ALGORITHMS, runs=runs))
     assert session.labs["algorithms"] == found
+
+
+def test_too_little_for_one_of_them_is_said_before_any_trains_or_a_result_is_lost(lm):
+    """A skipped set with an ideal answer is two pairs, and one answer that was called good."""
+    session, texts = Session(BRIEF), [" a small mammal.", " basically me."]
+    said = {"verdict": "skip", "brief": BRIEF.slug, "ideal": " a bird."}
+    session.judged.rankings = [Ranking("r", BRIEF.training_prompts[0], texts, [0, 1], **said)]
+    assert len(side_by_side.token_pairs(lm, session)) == 2
+    session.labs = {"algorithms": {"kept": 1}}
+    work = side_by_side.run(session, ALGORITHMS, own_votes=True, runs=["ppo", "kto"])
+    with pytest.raises(InputError, match="KTO needs at least two answers.*leave KTO out"):
+        next(work)
+    assert session.labs == {"algorithms": {"kept": 1}}
+    with pytest.raises(InputError, match="no comparison to learn from yet.*leave DPO out"):
+        side_by_side.learned_from(lm, Session(BRIEF), ["dpo"])
+    # What does not train needs nothing.
+    assert side_by_side.learned_from(lm, Session(BRIEF), ["ppo"]) == {"pairs": [], "thumbs": []}
 
 
 def test_the_learners_own_comparisons_are_lent_and_not_changed(lm):

@@ -57,8 +57,31 @@ def test_animals_are_known_as_one_and_as_many():
         "fox",
         "goose",
     ]
+    several = "rats donkeys butterflies ostriches walruses rhinos flamingoes foxes"
+    assert len(named(several)) == 8
     known = animals()
     assert len(set(known.values())) > 120 and all(word == word.lower() for word in known)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " the rates of growth.",
+        " it abates, bates and antes up.",
+        " he wolfs it down.",
+        " two foxs.",
+        " butterflys.",
+        " a dog-eared page.",
+        " a cat5 cable.",
+    ],
+)
+def test_what_only_looks_like_an_animal_names_none(text):
+    assert named(text) == []
+
+
+@pytest.mark.parametrize("text", [" the dog's tail.", " a 'dog' is.", " the dogs' den.", " dog--"])
+def test_an_apostrophe_or_a_dash_hides_no_animal(text):
+    assert named(text) == ["dog"]
 
 
 # --- what is said of answers ----------------------------------------------------------------------
@@ -81,6 +104,48 @@ def test_a_change_is_paired_by_prompt_and_knows_when_nothing_changed():
     luck = {prompt: value + (-1) ** prompt for prompt, value in before.items()}
     middle, low, high = mean_change(before, luck, 0)
     assert low < 0 < high
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_of_few_prompts_nothing_is_certain(count):
+    """Drawn again, one prompt is that prompt: the interval would have no width."""
+    before, after = dict.fromkeys(range(count), 0.0), dict.fromkeys(range(count), 1.0)
+    assert mean_change(before, after, 0) == [1.0, None, None]
+    few = [one for one in pool() if one.prompt < count]
+    measure = Yardstick(few, 0)
+    measure.point(few)
+    end = measure.point([answer(prompt, " quiet fox.", 9.0) for prompt in range(count)])
+    assert all(change[1:] == [None, None] for change in end["changes"].values())
+    assert Yardstick([one for one in pool(bonus=3.0) if one.prompt < 9], 0).word is None
+
+
+def climbed(seed: int, often: float) -> list[float | None]:
+    """What is said of a climb that games nothing: a score of 2 for the animal and luck, an animal
+    ``often`` in the original's answers and in each of the policy's.
+    """
+    luck = torch.Generator().manual_seed(seed)
+
+    def write(each: int, often: float) -> list[Answer]:
+        found = []
+        for prompt in range(20):
+            for _ in range(each):
+                fox = torch.rand(1, generator=luck).item() < often
+                score = 2 * fox + torch.randn(1, generator=luck).item()
+                found.append(answer(prompt, " quiet fox." if fox else " quiet rock.", score))
+        return found
+
+    measure = Yardstick(write(8, often), seed)
+    measure.point(write(4, often))
+    return measure.point(write(4, 1.0))["changes"]["beside"]
+
+
+def test_the_fit_is_in_the_interval_so_that_a_rare_part_alone_is_no_gaming():
+    alarms = sum(low is not None and low > 0 for _, low, _ in (climbed(n, 0.06) for n in range(40)))
+    assert alarms <= 4, "2.5% is meant"
+
+
+def test_what_the_original_never_showed_cannot_be_told():
+    assert climbed(0, 0.0) == [None, None, None]
 
 
 def pool(bonus: float = 0.0, seed: int = 0) -> list[Answer]:
@@ -199,7 +264,9 @@ def test_two_climbs_from_one_start_and_the_session_is_left_alone(small, tmp_path
         for row in rows:
             low, high = row["interval"]
             assert low <= row["satisfied"] <= high and len(row["texts"]) == 3
-            assert all(math.isfinite(x) for change in row["changes"].values() for x in change)
+            # Of three prompts a change is told, and not how sure it is.
+            assert all(change[1:] == [None, None] for change in row["changes"].values())
+            assert all(math.isfinite(row["changes"][name][0]) for name in ("learned", "repeats"))
     assert found["points"]["rule"][1]["kl"] != found["points"]["learned"][1]["kl"]
     assert 0 <= found["explained"] <= 1 and found["pairs"] > 0 and not found["all_or_nothing"]
     assert session.judged.rankings == [] and session.learned.head == session.tuned.weights == ""

@@ -418,12 +418,41 @@ def test_hidden_checks_have_a_switch_and_are_mixed_in(monkeypatch):
         "set"
     ] == "repeat-1" and "hidden checks are among them" in html_of(app)
     app.toggle(key="checks_widget").set_value(False).run()
-    press(app, "pick_a")
+    assert "hidden checks" not in html_of(app) and app.session_state["card"]["set"] == "set-7"
+    app.toggle(key="checks_widget").set_value(True).run()
+    press(app, "undo")  # the last judgement comes before what waits
+    press(press(app, "pick_a"), "pick_a")
     assert (
         session.judged.rankings[-1].id == "repeat-1"
         and session.judged.rankings[-1].asked == "repeat"
     )
-    assert "hidden checks" not in html_of(app) and app.session_state["card"]["set"] == "set-7"
+
+
+def test_a_hidden_check_is_not_used_up_by_thumbs(monkeypatch):
+    monkeypatch.setattr("rlhf_core.session.ranking_desk.REPEATS", 1.0)
+    session = registry.create()
+    judge_many(session, 6)
+    add_set(session, [" new", " newer"], BIOLOGY.training_prompts[12])
+    app = open_page("rank", session)
+    assert app.session_state["card"]["set"] == "repeat-1"
+    app.button_group(key="way_2_widget").set_value("thumbs").run()
+    assert app.session_state["card"]["set"] == "set-7" and "pick_all_good" in keys(app)
+    assert "once there is a comparison" in app.button(key="pick_all_good").help
+    press(app, "pick_all_good")
+    assert session.judged.rankings[-1].id == "set-7"
+    app.button_group(key="way_2_widget").set_value("order").run()
+    assert app.session_state["card"]["set"] == "repeat-1"
+    press(app, "pick_a")
+    # Taken back among thumbs it is asked again, as what it was: a pair.
+    app.button_group(key="way_2_widget").set_value("thumbs").run()
+    press(app, "undo")
+    assert app.session_state["card"]["set"] == "repeat-1" and "pick_a" in keys(app)
+    press(app, "pick_b")
+    assert session.judged.rankings[-1].good is None
+    # Where two are the same, word for word, thumbs have no tie that could say so.
+    add_set(session, [" same", " same", " other", " more"], BIOLOGY.training_prompts[13])
+    app.button_group(key="form_widget").set_value(4).run()
+    assert "Call them alike" in words_of(app) and "A tie" not in words_of(app)
 
 
 # --- mirror ---------------------------------------------------------------------------------------
@@ -438,6 +467,11 @@ def test_an_empty_mirror_leads_to_the_desk():
         and "to_rank" in keys(app)
         and "3 by the scripted rater" in words_of(app)
     )
+    row = add_set(session, [" good", " bad"], BIOLOGY.training_prompts[3])
+    judged.add_ranking(session, row["id"], groups=[[0], [1]], good=[0])
+    app.run()
+    assert "the mirror is empty" in words_of(app)
+    assert "rater; 1 time two answers that were called good or bad" in words_of(app)
 
 
 def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():

@@ -1,5 +1,5 @@
-"""The Goodhart lab and the four algorithms without a browser: empty, running, stopped, done,
-reloaded, and with settings that cannot work. The engine is a stand-in.
+"""The Goodhart lab and the algorithms side by side without a browser: empty, running, stopped,
+done, reloaded, and with settings that cannot work. The engine is a stand-in.
 """
 
 from __future__ import annotations
@@ -143,6 +143,17 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     # A reload, when the job is long forgotten, finds it again.
     session.jobs.clear()
     assert "caught in the act" in said(open_page("goodhart", session))
+
+
+def test_of_few_prompts_it_catches_nothing():
+    session, rows = made(), {"free": points(FREE), "penalty": points(PENALTY)}
+    for row in (row for run in rows.values() for row in run):
+        row["gold_a"], row["gold_b"] = row["gold_a"][:2], row["gold_b"][:2]
+    keep(session, "goodhart", **found() | {"points": rows, "status": "done"})
+    keep(session, "goodhart", settings=vars(GoodhartSettings()))
+    words = said(open_page("goodhart", session))
+    assert "no detectable fall of gold" in words and "caught in the act" not in words
+    assert "too few prompts to say how sure that is" in words and "no number" not in words
 
 
 def test_a_stop_keeps_what_was_measured(queue):

@@ -97,16 +97,49 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     finish(queue)
     words = said(again(app))
     assert "Climbs the rule, step 4: gamed by saying the same" in words
-    assert "step 4: gamed: its reward rose by what no part" in words and "all or nothing" in words
+    assert "step 4: gamed: its reward rose by more than the three parts, added up" in words
+    assert "all or nothing" in words and "counts as beyond them" in words
     assert "fulfil the whole rule: +90 points of 100 (95% interval +80 to +95)" in words
     assert "40% of the answers name the same animal" in words
-    assert "Of that, beside what the three parts explain: +1.50 s.d." in words
+    assert "beyond what the three parts, added up, explain: +1.50 s.d." in words
     assert "“my” higher by 0.45" in words and "before it were 10%" in words
     assert "no detectable change: 0 points of 100 (95% interval −10 to +10)" in words
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "2 of 3 parts" in html
     session.jobs.clear()
     assert "Where is each gamed" in said(open_page("rule_or_reward", session))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "beside", "said_of_it"),
+    [
+        (3, [1.5, None, None], "too few prompts to tell"),
+        (6, [None, None, None], "show too little of the rule to tell"),
+    ],
+)
+def test_where_nothing_can_be_told_it_gives_no_verdict(prompts, beside, said_of_it):
+    session = made()
+    names = ["A badger is", "A fox is", "A dog is", "x", "y", "z"][:prompts]
+    few = {"repeats": [1.0, None, None], "beside": beside, "learned": [2.0, None, None]}
+    end = {run: [point(0, 0.0), point(4, 0.9, **few)] for run in ("rule", "learned")}
+    for rows in end.values():
+        for row in rows:
+            row["texts"] = row["texts"][:prompts]
+    session.labs["rule_or_reward"] = {
+        "brief": "Biology",
+        "settings": vars(RuleOrRewardSettings()),
+        "all_or_nothing": False,
+        "prompts": names,
+        "pairs": 60,
+        "accuracy": 0.73,
+        "explained": 0.27,
+        "word": None,
+        "points": end,
+        "status": "done",
+    }
+    words = said(open_page("rule_or_reward", session))
+    assert words.count(said_of_it) == 2 and "gamed:" not in words and "gamed by" not in words
+    assert "+2.00 s.d. (too little to say how sure that is)" in words
 
 
 def test_a_stop_keeps_what_was_measured(queue):

@@ -198,6 +198,9 @@ def test_taking_out():
     assert "1 ties are left out" in words_of(app).replace(
         "\\", ""
     ) and "would be empty" in words_of(app)
+    app.radio(key="export_kind").set_value("kto").run()
+    assert "No answer counts as good or bad, so" in words_of(app)
+    assert "in 1 judgement: left out" in words_of(app).replace("\\", "")
     config = labelling_config("pairwise", session.asked.brief)
     assert any(code.value.strip() == config.strip() for code in app.code)
     for which in ("again", "waiting", "ranker"):

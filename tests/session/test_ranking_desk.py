@@ -441,6 +441,24 @@ def test_lists_and_other_people_do_not_look_into_the_mirror():
     assert ranking_desk.differing(session) == [{"item": item, "ranking": "set-4"}]
 
 
+def test_thumbs_compare_nothing_so_neither_the_mirror_nor_a_repeat_looks_at_them(monkeypatch):
+    monkeypatch.setattr(ranking_desk, "REPEATS", 1.0)
+    session = Session(BIOLOGY)
+    for number in range(ranking_desk.FIRST_CHECK + 2):
+        row = add(session, number)
+        judged.add_ranking(session, row["id"], groups=[[0], [1]], good=[0], seconds=9.0)
+    # Judged again as a comparison, it was thumbs at first.
+    judged.change_ranking(session, "set-0", verdict="skip")
+    assert ranking_desk.pairs_as_given(session) == [] and ranking_desk.called_singly(session) == 6
+    assert ranking_desk.next_asked(session, 2, checks=True) is None, "nothing that could repeat"
+    for number in range(6, 11):  # the last four are too fresh in memory
+        judged.add_ranking(session, add(session, number)["id"], groups=[[0], [1]])
+    compared = [pair.a for pair in ranking_desk.pairs_as_given(session)]
+    assert compared == [f" a{number}." for number in range(6, 11)]
+    repeated = ranking_desk.next_asked(session, 2, checks=True).row
+    assert repeated["check"] == "repeat" and repeated["texts"] == [" b6.", " a6."]
+
+
 def test_sessions_of_the_app_keep_the_new_fields(tmp_path, monkeypatch):
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
     session = registry.create(BIOLOGY)

@@ -42,7 +42,8 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
     ``form`` answers.
 
     While none of that form waits and none is being written, any set will do (a tuned model may
-    repeat itself too much for four different answers).
+    repeat itself too much for four different answers). A hidden check on the card leaves it where
+    none are mixed in any more, and waits; one that was taken back is asked again, as a pair.
     """
     for ranking_id in list(st.session_state.get("again", [])):
         found = next(
@@ -64,8 +65,12 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
     }
     card = st.session_state.get("card") or {}
     begun = card.get("groups") or card.get("said")
-    if card.get("set") in open_rows and (begun or card["form"] == form):
-        return Asked(open_rows[card["set"]], card["how"], card["why"])
+    if (
+        (row := open_rows.get(card.get("set")))
+        and (begun or card["form"] == form)
+        and (checks or not row.get("check"))
+    ):
+        return Asked(row, card["how"], card["why"])
     if (first := st.session_state.get("first")) in open_rows:
         return Asked(
             open_rows[first],
@@ -119,7 +124,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "o
     Args:
         keys: single keys work.
         way: "order" (A or B; a list by picking), "drag" (a list by dragging) or "thumbs" (each
-            answer good or bad). What is looked at again is asked in the way it was judged.
+            answer good or bad). What is looked at again is asked in the way it was judged, and a
+            hidden check, which compares two answers, is asked as a pair.
     """
     row, work = asked.row, st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
@@ -145,7 +151,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "o
         work["since"] = time.monotonic()
     work["form"], work["draw"] = form, work["draw"] + 1
     shown = order_on_screen(session, row)
-    thumbs_asked = row["thumbs"] if row.get("again") else way == "thumbs"
+    singly = way == "thumbs" and not row.get("check")
+    thumbs_asked = row["thumbs"] if row.get("again") else singly
     door = {"pair": len(shown) == 2 and not thumbs_asked, "keys": keys}
     components.clock(row["id"], door=door, draw=work["draw"])
     if row.get("again"):
@@ -154,7 +161,8 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "o
             f"You said: {text.escape(in_words(session, row['id']))}</div>"
         )
     if len(set(row["texts"])) < len(row["texts"]):
-        st.caption("Some of these are the same, word for word. A tie says so; skip works too.")
+        alike = "Call them alike" if thumbs_asked else "A tie says so"
+        st.caption(f"Some of these are the same, word for word. {alike}; skip works too.")
     if thumbs_asked:
         thumbs.draw(row, shown, keys, judge)
     elif len(shown) == 2:
@@ -230,7 +238,10 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
             row,
             [],
             "both_bad",
-            help="Neither will do. The reward model learns nothing from it; KTO takes both as bad.",
+            help=(
+                "Neither will do. The reward model learns nothing from it; KTO takes both as bad,"
+                " once there is a comparison as well."
+            ),
         )
         button(
             "Skip",

@@ -62,7 +62,10 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
                 row,
                 good,
                 judge,
-                help="Compares nothing, so the reward model learns nothing from it; KTO does.",
+                help=(
+                    "Compares nothing, so the reward model learns nothing from it; KTO does, once"
+                    " there is a comparison as well."
+                ),
             )
         button(
             "Skip",
