@@ -29,7 +29,9 @@ SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 
 session = state.session()
 st.session_state.setdefault("form", 2)
-for name, value in {"keys": True, "checks": True, "way": "order", "show_all": False}.items():
+last = session.judged.rankings[-1:]
+usual = "thumbs" if last and last[0].good is not None else "order"  # a reload goes on as it was
+for name, value in {"keys": True, "checks": True, "way": usual, "show_all": False}.items():
     st.session_state.setdefault(name, value)
 
 
@@ -94,6 +96,8 @@ def desk() -> None:
         if made < whiteboard.GOAL
         else f"{made} comparisons: plenty for this round"
     )
+    called = sum(len(one.candidates) for one in session.judged.rankings if one.good is not None)
+    words += f" · {called} answers called good or bad" if called else ""
     with st.container(horizontal=True, vertical_alignment="center", key="progress_row"):
         st.progress(min(1.0, made / whiteboard.GOAL), text=words)
         st.button(
@@ -158,7 +162,7 @@ def desk() -> None:
         judgements.draw(session)
 
 
-st.title("Which is better?", anchor=False)
+st.title("Good or bad?" if way() == "thumbs" else "Which is better?", anchor=False)
 brief = session.asked.brief
 with st.container(key="brief_bar"):
     st.html(

@@ -376,6 +376,12 @@ def test_each_answer_can_be_called_good_or_bad(form):
     press(app, "pick_all_bad")
     assert session.judged.rankings[1].good == [] and len(judged.pairs(session)) == form - 1
     assert len(judged.thumbs(session)) == 2 * form and row
+    assert any("Kept: all bad" in one.value for one in app.info)
+    again = open_page("rank", session)  # a reload: it goes on as it was
+    assert [title.value for title in (*app.title, *again.title)] == ["Good or bad?"] * 2
+    assert f"{2 * form} answers called good or bad" in html_of(again) + words_of(again) + str(
+        [one.proto for one in again.get("progress")]
+    )
     # Among the judgements, and looked at again, it is what it was.
     app.toggle(key="show_all_widget").set_value(True).run()
     assert html_of(app).count("good") >= 1

@@ -94,6 +94,10 @@ def _say(row: dict, index: int, good: bool, judge: Callable) -> None:
 
 
 def _all(row: dict, good: bool, judge: Callable) -> None:
+    st.session_state["note"] = (
+        f"Kept: all {'good' if good else 'bad'}. It compares nothing, so the reward model learns"
+        " nothing from it; KTO does, once there are comparisons."
+    )
     _done(row, list(range(len(row["texts"]))) if good else [], judge)
 
 
