@@ -221,6 +221,8 @@ class FakeLM(SimpleNamespace):
     def encode(self, text):
         return [WORDS.index(" " + word) for word in text.split()]
 
+    encode_text = encode  # it has no frame
+
     def encode_response(self, text):
         return [*self.encode(text), END]
 
