@@ -4,6 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?=
 MINUTES ?= 120
+JOBS ?= 2
 ARGS ?=
 
 PY := .venv/bin/python
@@ -23,12 +24,12 @@ run: venv ## Start Opossum and open it in your browser
 	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in $${OPOSSUM_RUNS:-./runs}. Ctrl-C stops it."
 	@$(STREAMLIT)
 
-test: venv-dev ## Check style and run every test but the slow ones (ARGS="-k ppo" for some)
+test: venv-dev ## Check style and run every test but the slow ones, JOBS=2 files at a time (ARGS="-k ppo" for some)
 	@sh scripts/ensure_chromium.sh
 	@echo "1 of 2: style (ruff) and walls (import-linter)"
 	@$(CHECK)
 	@echo "2 of 2: tests (pytest, without the slow ones). Pictures and logs of the browser tests go to test-artefacts/."
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: venv-dev ## Run the slow tests
 	@sh scripts/ensure_chromium.sh
