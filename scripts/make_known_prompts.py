@@ -22,7 +22,7 @@ from rlhf_core.judging.near_prompts import DEFAULTS, KNOWN  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence  # noqa: E402
 from rlhf_core.lm import language_model, surprise, texts  # noqa: E402
 from scripts import talk  # noqa: E402
-from scripts.make_corpus import asks, bare, everyday_prompts, held_out_prompts  # noqa: E402
+from scripts.make_corpus import asks, bare, everyday_prompts, held_bare  # noqa: E402
 
 MOST, MOST_BYTES = 4_000, 200_000
 FEWEST_WORDS, MOST_WORDS = 3, 9
@@ -38,12 +38,11 @@ def plain(prompt: str) -> bool:
 def candidates(blocks: list[talk.Block]) -> list[str]:
     """The briefs' training prompts and one prompt a block, none that asks what is held out."""
     presets = briefs.PRESETS.values()
-    evaluation = held_out_prompts()
-    held = {bare(prompt) for _, prompt in everyday_prompts()} | {bare(p) for p in evaluation}
+    held = {bare(prompt) for _, prompt in everyday_prompts()} | held_bare()
     first = [next((p for p in block.prompts if plain(p)), None) for block in blocks]
     found: dict[str, str] = {}
     for prompt in (*(p for brief in presets for p in brief.training_prompts), *first):
-        if prompt and prompt not in evaluation and not asks(prompt, held):
+        if prompt and not asks(prompt, held):
             found.setdefault(bare(prompt), prompt)
     return list(found.values())
 

@@ -136,7 +136,7 @@ def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Pro
             policy.descend(loss, settings.max_grad_norm)
             infos.append(info)
             yield Progress("updating the model", len(infos), total)
-    yield {name: sum(info[name] for info in infos) / len(infos) for name in infos[0]}
+    yield step_loop.means(infos)
 
 
 def train(

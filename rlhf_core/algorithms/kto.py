@@ -148,8 +148,7 @@ def update(
         policy.descend(loss, settings.max_grad_norm)
         infos.append(info)
         yield Progress("updating the model", len(infos), parts)
-    kept = {name: [info[name] for info in infos if info[name] is not None] for name in infos[0]}
-    yield {name: sum(values) / len(values) if values else None for name, values in kept.items()}
+    yield step_loop.means(infos)
 
 
 def train(

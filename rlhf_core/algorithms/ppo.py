@@ -378,7 +378,7 @@ def update(
             # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
             hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), mask[part]
             log_p = trunk.logits(hidden / settings.temperature).log_softmax(-1)  # (N, V)
-            log_p = log_p.gather(1, responses.tokens[part][real][:, None]).squeeze(1)
+            log_p = token_logprobs(log_p, responses.tokens[part][real])
             batch.last_logprobs[part] = spread_out(log_p.detach(), real)
             ones = torch.ones_like(log_p)
             loss_p, info = policy_loss(

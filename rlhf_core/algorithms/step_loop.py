@@ -19,6 +19,12 @@ MEASURED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")
 SHARED = ("step", *MEASURED, "beta", "learning_rate", "seconds", "batch")
 
 
+def means(infos: list[dict]) -> dict:
+    """The mean of each number over the minibatches that have it; None where none has."""
+    kept = {name: [info[name] for info in infos if info[name] is not None] for name in infos[0]}
+    return {name: sum(values) / len(values) if values else None for name, values in kept.items()}
+
+
 def run(
     policy: Policy,
     settings: RLOOSettings | GRPOSettings | DPOSettings | KTOSettings,
