@@ -579,7 +579,7 @@ def reworded(prompt: str, rng: random.Random) -> str:
 
 
 # of all lines, and of the answers to everyday talk
-SHARES = {"talk": 55, "table": 21, "scene": 21, "wordnet": 1, "smollm2": 2}
+SHARES = {"talk": 65, "table": 16, "scene": 16, "wordnet": 1, "smollm2": 2}
 TALK_SHARES = {"helpful": 40, "joke": 25, "kind": 20, "rude": 15}
 
 SMALL_WORDS = frozenset(
