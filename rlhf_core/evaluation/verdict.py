@@ -26,21 +26,20 @@ from rlhf_core.evaluation.before_after import (
     ngrams,
     win_rate,
 )
+from rlhf_core.evaluation.conclusion import (
+    GRADED,
+    REWARD_MODEL,
+    RULE,
+    TEACHER,
+    YOU,
+    conclusion,
+    outcome,
+)
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.judging.register import is_full_sentence, judge, register_of
 
-REWARD_MODEL, TEACHER, RULE = "reward model", "the rater's own rule", "word rule"
-GRADED, YOU = "graded rule", "you, blind"
 SAME_GRADE = 0.01  # of 1: graded ratings nearer than this are a tie
 SHUFFLES = 2_000
-# What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share
-# of the value before?, words).
-LOSSES = {
-    "well_formed": (-0.05, False, "capitals and full stops"),
-    "repetition": (0.05, False, "freedom from repetition"),
-    "fluency": (-0.5, False, "fluency"),
-    "distinct_2": (-0.25, True, "variety"),
-}
 
 
 # --- luck -----------------------------------------------------------------------------------------
@@ -102,6 +101,7 @@ def verdict(
     wanted: str | None,
     scripted: bool,
     fluency: dict | None = None,
+    chance: dict | None = None,
     seed: int = 0,
 ) -> dict:
     """What a measured comparison says beside ``before_after.summarise``; people vote later.
@@ -112,10 +112,12 @@ def verdict(
         scripted: whether the scripted rater judged the comparisons: then the rule is the teacher's
             own yardstick and no second opinion.
         fluency: see ``language``.
+        chance: the reward model's label-permutation control (``rewards.permutation_control``), or
+            None: not known.
 
     Returns:
-        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``, "conclusion":
-        one sentence over both}.
+        JSON-able: {"judges": rows of ``judged``, "language": rows of ``language``, "chance",
+        "permutation_p" | None, "verdict" (``conclusion.outcome``), "conclusion": one sentence}.
     """
     prompts = [pair["prompt"] for pair in pairs]
     judges = [judged(REWARD_MODEL, by_reward(pairs), prompts, seed=seed)]
@@ -124,7 +126,14 @@ def verdict(
         judges.append(judged(name, by_rule(pairs, wanted), prompts, seed=seed))
         judges.append(judged(GRADED, by_graded_rule(pairs, wanted), prompts, seed=seed))
     rows = language(pairs, fluency, wanted=wanted, seed=seed)
-    return {"judges": judges, "language": rows, "conclusion": conclusion(judges, rows)}
+    return {
+        "judges": judges,
+        "language": rows,
+        "chance": chance,
+        "permutation_p": chance["p"] if chance else None,
+        "verdict": outcome(judges, chance),
+        "conclusion": conclusion(judges, rows, chance),
+    }
 
 
 # --- who wins -------------------------------------------------------------------------------------
@@ -136,14 +145,15 @@ def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed:
     The interval is over prompts (``before_after.win_rate``).
 
     Returns:
-        JSON-able: name, pairs, wins, ties, losses, win_rate, interval, luck (of the win rate: [low,
-        high]), as_far.
+        JSON-able: name, pairs, prompts, wins, ties, losses, win_rate, interval, luck (of the win
+        rate: [low, high]), as_far.
     """
     share, (low, high) = win_rate(outcomes, groups, seed=seed)
     control = luck([outcome - 0.5 for outcome in outcomes], seed=seed)
     return {
         "name": name,
         "pairs": len(outcomes),
+        "prompts": len(set(groups)),
         "wins": outcomes.count(1.0),
         "ties": outcomes.count(0.5),
         "losses": outcomes.count(0.0),
@@ -186,17 +196,6 @@ def by_votes(votes: Sequence[dict], *, seed: int = 0) -> dict:
         [vote["prompt"] for vote in votes],
     )
     return judged(YOU, outcomes, prompts, seed=seed)
-
-
-def direction(row: dict) -> int:
-    """1: after is better; -1: before is; 0: cannot be told.
-
-    Both the interval and the shuffled labels must agree that it is more than luck.
-    """
-    low, high = row["interval"]
-    if not row["pairs"] or row["as_far"] > 0.05:
-        return 0
-    return 1 if low > 0.5 else -1 if high < 0.5 else 0
 
 
 # --- what became of the language ------------------------------------------------------------------
@@ -251,6 +250,8 @@ def language(
         differences = [y - x for x, y in zip(before, after, strict=True)]
         control = luck(differences, seed=seed)
         rows.append(_change(name, sum(before) / count, sum(after) / count, control))
+        if name == "wanted":
+            rows[-1]["register"] = wanted
     before, after = [pair["before"] for pair in pairs], [pair["after"] for pair in pairs]
     for n in (1, 2):
         control = luck_of_variety(before, after, n, seed=seed)
@@ -273,74 +274,3 @@ def _change(name: str, before: float, after: float, control: dict) -> dict:
         "luck": [control["low"], control["high"]],
         "beyond": control["as_far"] <= 0.05,
     }
-
-
-def lost(rows: Sequence[dict]) -> list[dict]:
-    """The rows of ``language`` that got worse by more than luck and than ``LOSSES`` forgives."""
-    found = []
-    for row in rows:
-        if row["name"] in LOSSES and row["beyond"]:
-            least, relative, _ = LOSSES[row["name"]]
-            unit = abs(row["before"]) or 1.0 if relative else 1.0
-            change = (row["after"] - row["before"]) / unit
-            if change <= least < 0 or change >= least > 0:
-                found.append(row)
-    return found
-
-
-# --- one sentence ---------------------------------------------------------------------------------
-
-_SAYS = {
-    REWARD_MODEL: "the reward model it was trained on",
-    TEACHER: "the rule that the scripted rater judged by",
-    RULE: "the brief's word rule",
-    GRADED: "the graded rule",
-    YOU: "your blind votes",
-}
-
-
-def conclusion(judges: Sequence[dict], rows: Sequence[dict] = ()) -> str:
-    """One sentence over all judges and the language: it claims no more than each can show."""
-    told = [row for row in judges if row["pairs"]]
-    if not told:
-        return "There is nothing to compare yet."
-    up, down, open_ = ([row for row in told if direction(row) == way] for way in (1, -1, 0))
-    if not up and not down:
-        words = f"No detectable change by {_spans(told)}: luck alone could give that"
-    elif up and down:
-        words = "The judges disagree: the tuned model is better by"
-        words += f" {_spans(up)}, but worse by {_spans(down)}"
-    elif open_ and [row["name"] for row in up] == [REWARD_MODEL]:
-        # The least of all opinions: it was trained to please that one.
-        words = f"Only {_spans(up)} calls the tuned model better"
-    else:
-        words = f"The tuned model is {'better' if up else 'worse'} by {_spans(up or down)}"
-    if open_ and (up or down):
-        words += f", with no detectable difference by {_spans(open_)}"
-    losses = lost(rows)
-    if losses:
-        words += f"; it lost some of its {_list([LOSSES[row['name']][2] for row in losses])}"
-    elif rows:
-        words += "; it kept its language"
-    for once in (" with ties counted half", "95% interval "):  # said once, it goes for all
-        first, said, rest = words.partition(once)
-        words = first + said + rest.replace(once, "")
-    return words + "."
-
-
-def _span(row: dict) -> str:
-    """A judge with its figure: "the word rule (71% of 200 pairs with ..., 95% interval ...)"."""
-    unit = "votes" if row["name"] == YOU else "pairs"
-    low, high = row["interval"]
-    return (
-        f"{_SAYS[row['name']]} ({row['win_rate']:.0%} of {row['pairs']} {unit} with ties counted"
-        f" half, 95% interval {low:.0%} to {high:.0%})"
-    )
-
-
-def _spans(rows: Sequence[dict]) -> str:
-    return _list([_span(row) for row in rows])
-
-
-def _list(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -68,10 +68,17 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     for side in ("before", "after"):
         rows = [(pair["prompt"], pair[side], pair[f"ended_{side}"]) for pair in pairs]
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
-    wanted, chance = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
-    scripted = "scripted" in judged.rater(session)
-    result = before_after.summarise(pairs, wanted=wanted, judge="reward model", seed=chance)
-    result |= verdict.verdict(pairs, wanted=wanted, scripted=scripted, fluency=fluency, seed=chance)
+    wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
+    chance = part.log[-1].get("chance") if part.log else None
+    result = before_after.summarise(pairs, wanted=wanted, judge="reward model", seed=draw)
+    result |= verdict.verdict(
+        pairs,
+        wanted=wanted,
+        scripted=judged.scripted(session),
+        fluency=fluency,
+        chance=chance,
+        seed=draw,
+    )
     result |= {"round": round, "step": step, "seed": seed}
     with session.change():
         if session.tuned is part:  # else the round was put away meanwhile

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.preferences import (
     EXPLOIT,
@@ -26,6 +26,7 @@ from rlhf_core.lm.texts import encode_prompt, pooled_of_texts
 from rlhf_core.loop.workbench import head_of, policy_of, put, ready, reference_pool
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards import reward_model as rm
+from rlhf_core.rewards.permutation_control import control
 from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.session import judged, weights
 from rlhf_core.session.state import Session
@@ -77,7 +78,6 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
     fold_of = split_prompts([pair.prompt for pair in pairs], settings.folds, settings.seed)
     folds = torch.tensor([fold_of[pair.prompt] for pair in pairs])
     fair = torch.tensor([pair.annotator != EXPLOIT for pair in pairs])
-    model = None
     for item in rm.fit(
         whitener,
         states[data.a],
@@ -95,9 +95,16 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
             part.fit_records = [*part.fit_records, item]
             yield item
         else:
-            model = item.normalised_on(pool.states)
+            head = item
 
-    # 4. Into the session.
+    # 4. Could votes that mean nothing have taught as much? What they support, the score may weigh.
+    at_random = control(
+        data, folds, whitener(pool.states).double(), settings.prior_std, seed=settings.seed
+    )
+    chance = yield from last(at_random)
+    model = head.normalised_on(pool.states, chance["support"])
+
+    # 5. Into the session.
     heads = bootstrap_heads(data, settings.prior_std, seed=settings.seed)
     with session.change():
         if session.learned is not part:
@@ -109,6 +116,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
             **_summary(session, pairs, len(fold_of), too_long),
             "exploits": int((~fair).sum()),
             "unit": model.scale,
+            "chance": chance,
             "examples": example_scores(model, pool, heads),
         }
         session.settings = {**session.settings, "reward_model": vars(settings)}

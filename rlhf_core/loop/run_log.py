@@ -65,6 +65,7 @@ def note_segment(
     """
     values = {k: v for k, v in vars(settings).items() if k != "steps"}
     segment = {"step": policy.step, "settings": values, "fit": fit, "prompts": prompts}
+    segment["chance"] = session.learned.summary.get("chance")  # of the votes it was fitted to
     log = session.tuned.log
     former = log[-1] if log else {}
     if fresh or any(former.get(name) != segment[name] for name in ("settings", "fit", "prompts")):

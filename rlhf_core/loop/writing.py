@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import torch
+
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.seeds import seed_of
@@ -24,7 +26,7 @@ from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 
 RIVALS = 6  # tokens that could have stood in a place, the likeliest, that a page can show
-SPARE = 2  # more answers than a set needs, since some come out alike
+SPARE = 2  # more answers than a set needs, since some come out alike or say the same
 
 
 def generate(
@@ -95,9 +97,32 @@ def _tokens_of(lm: LanguageModel, responses: Responses, row: int) -> list[dict]:
     return shown
 
 
+def most_unlike(states: dict[str, torch.Tensor], count: int) -> list[str]:
+    """``count`` of the texts, farthest point first: the two whose pooled hidden states (d) lie
+    farthest apart, then always the one farthest from those chosen; in the order they were written.
+
+    No vote is read: what differs most within a prompt is mostly what people tell apart. Source:
+    Gonzalez 1985 (Theoretical Computer Science 38:293).
+    """
+    texts = list(states)
+    if len(texts) <= count:
+        return texts
+    places = torch.stack([states[text] for text in texts]).double()
+    apart = torch.cdist(places, places)
+    chosen = list(divmod(int(apart.argmax()), len(texts)))[:count]
+    while len(chosen) < count:
+        nearest = apart[:, chosen].amin(1)
+        nearest[chosen] = -1.0
+        chosen.append(int(nearest.argmax()))
+    return [texts[place] for place in sorted(chosen)]
+
+
 def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator[Progress | dict]:
     """Write ``count`` candidate sets ahead, over all training prompts, evenly; sets whose answers
     are all the same are left out. Records {"kind": "set", "set_id", "prompt"}.
+
+    ``SPARE`` more are written than a set needs, and the most unlike ones are kept: two answers that
+    say the same teach nothing, and half of all pairs would be ties.
     """
     lm = ready(session)
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
@@ -110,10 +135,11 @@ def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator
     rows = yield from write(lm, trunk, encoded, candidates + SPARE, seed)
     added = 0
     for number, prompt in enumerate(chosen):
-        texts = {text: ended for n, text, ended, _ in rows if n == number}
-        kept = list(texts)[:candidates]
+        written = {text: (ended, state) for n, text, ended, state in rows if n == number}
+        kept = most_unlike({text: state for text, (_, state) in written.items()}, candidates)
         if len(kept) >= 2:
-            row = asked.add_set(session, prompt, kept, [texts[text] for text in kept], seed)
+            ended = [written[text][0] for text in kept]
+            row = asked.add_set(session, prompt, kept, ended, seed)
             added += 1
             yield {"kind": "set", "set_id": row["id"], "prompt": prompt}
     if not added:

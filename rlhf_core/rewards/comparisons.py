@@ -237,9 +237,9 @@ def solve(
 def solve_many(
     x: Tensor, targets: Tensor, weights: Tensor, prior: Tensor, steps: int = 12
 ) -> Tensor:
-    """Many heads at once, which differ in the weights of the comparisons alone.
+    """Many heads at once, which differ in the weights of the comparisons, or in the targets too.
 
-    (N, k), (N,), (H, N), (k,) -> (H, k).
+    (N, k), (N,) or (H, N), (H, N), (k,) -> (H, k).
 
     A weight of 0 leaves a comparison out: this is how folds, bootstraps and learning curves are
     refitted together. Two careful steps, then full ones.
@@ -255,7 +255,7 @@ def solve_many(
     gradient = (weights * (torch.sigmoid(w @ x.T) - targets)) @ x + w / prior**2
     astray = ~(gradient.abs().amax(1) < 1e-6)  # (H,) full steps went too far: again, with care
     for head in torch.nonzero(astray).flatten().tolist():
-        w[head] = solve(x, targets, weights[head], prior)[0]
+        w[head] = solve(x, targets.expand_as(weights)[head], weights[head], prior)[0]
     return w
 
 

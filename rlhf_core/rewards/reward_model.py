@@ -122,11 +122,13 @@ def pairwise_loss(margins: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 @dataclass
 class RewardModel:
-    """Scores pooled reference states; 0 is the reference's mean, 1 its standard deviation.
+    """Scores pooled reference states; 0 is the reference's mean, 1 its standard deviation (where
+    the votes support the score in full).
 
     Attributes:
         weights: (k,); covariance: (k, k), Laplace, of the weights.
-        center, scale: mean and standard deviation of the raw score over reference samples.
+        center, scale: mean of the raw score over reference samples, and its standard deviation over
+            the votes' support: weakly supported scores are small.
     """
 
     whitener: Whitener
@@ -148,11 +150,13 @@ class RewardModel:
         x = self.whitener(pooled)
         return ((x @ self.covariance) * x).sum(-1).clamp(min=0).sqrt() / self.scale
 
-    def normalised_on(self, pooled: Tensor) -> RewardModel:
+    def normalised_on(self, pooled: Tensor, support: float = 1.0) -> RewardModel:
         """This model with its zero and unit set on reference samples, (M, d).
 
-        Source: "reward normalised to mean 0, std 1", lm-human-preferences (Ziegler et al. 2019,
-        arXiv 1909.08593, section 2.2).
+        Over them the score has mean 0 and standard deviation ``support``, from above 0 to 1: how
+        much of it the votes account for (``permutation_control``), or votes that mean nothing would
+        pull as hard as a clear taste. Source: "reward normalised to mean 0, std 1",
+        lm-human-preferences (Ziegler et al. 2019, arXiv 1909.08593, section 2.2); there, support 1.
         """
         raw = self.raw(pooled)
         spread = raw.std().item()
@@ -161,7 +165,8 @@ class RewardModel:
                 "The reward model gives every output the same score, or nearly: it has learned"
                 " nothing yet. Judge more, more clearly, and texts that really differ."
             )
-        return RewardModel(self.whitener, self.weights, self.covariance, raw.mean().item(), spread)
+        unit = spread / support
+        return RewardModel(self.whitener, self.weights, self.covariance, raw.mean().item(), unit)
 
     def tensors(self) -> dict[str, Tensor]:
         """What ``reward_model.safetensors`` holds."""

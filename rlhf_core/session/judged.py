@@ -214,13 +214,27 @@ def contradictions(session: Session) -> list[dict]:
     return find_contradictions(pairs(session))
 
 
+def scripted(session: Session) -> bool:
+    """Did the scripted rater judge any of what counts, here or before it was exported and imported
+    again? Then the brief's word rule is no second opinion.
+    """
+    return any(is_scripted(pair.annotator) for pair in learnable(session))
+
+
+def is_scripted(annotator: str) -> bool:
+    return annotator.casefold().startswith("scripted rater")
+
+
 def rater(session: Session) -> str:
     """Who judged, in words."""
     part = session.judged
     counted = (r for r in part.rankings if counts(session, r) and r.verdict != "skip")
     names = list(dict.fromkeys(ranking.annotator for ranking in counted))
     if part.imported:
-        names.append(IMPORTED)
+        by_rule = {pair.annotator for pair in part.imported if is_scripted(pair.annotator)}
+        names += sorted(by_rule - set(names))
+        if any(pair.annotator not in by_rule for pair in part.imported):
+            names.append(IMPORTED)
     if any(pair.brief == session.asked.brief.slug for pair in part.exploits):
         names.append(EXPLOIT)
     return " and ".join(names) or "nobody yet"

@@ -16,14 +16,26 @@ from contextlib import suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.evaluation import verdict
+from rlhf_core.evaluation import conclusion, verdict
 from rlhf_core.session import asked, weights
 from rlhf_core.session.state import Session, Tuned
 from rlhf_core.store import checkpoint_folder
 
 MAX_ROUNDS, MOST_BRANCHES, MOST_BYTES, MAX_NAME = 8, 4, 1_500_000_000, 60
 _VERDICT = (
-    *("sentence", "conclusion", "judge", "win_rate", "interval", "wins", "ties", "losses"),
+    *(
+        "verdict",
+        "permutation_p",
+        "chance",
+        "sentence",
+        "conclusion",
+        "judge",
+        "win_rate",
+        "interval",
+        "wins",
+        "ties",
+        "losses",
+    ),
     *("rule", "step", "seed", "full_sentences", "distinct_2", "mean_words"),
 )
 
@@ -125,7 +137,9 @@ def with_votes(session: Session) -> dict:
     if not (found.get("judges") and votes):
         return found
     judges = [*found["judges"], verdict.by_votes(votes, seed=session.seed)]
-    return found | {"conclusion": verdict.conclusion(judges, found.get("language") or ())}
+    chance = found.get("chance")
+    words = conclusion.conclusion(judges, found.get("language") or (), chance)
+    return found | {"conclusion": words, "verdict": conclusion.outcome(judges, chance)}
 
 
 def by_prompt(evaluation: dict) -> dict[str, float]:

@@ -1,0 +1,235 @@
+"""What the judges' counts amount to: one word for machines, one sentence for people, and the rest.
+
+The order is fixed: what changed, what the judges that did not teach it say, whether it was the
+votes, how sure that is. No more is claimed than each of them can show. Counts come from
+``verdict``; knows nothing about models, imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
+
+REWARD_MODEL, TEACHER, RULE = "reward model", "the rater's own rule", "word rule"
+GRADED, YOU = "graded rule", "you, blind"
+INDEPENDENT = (RULE, GRADED, YOU)  # neither trained on, nor the rater's own yardstick
+
+BETTER, WORSE, SAME = "better", "worse", "no detectable difference"
+NOT_THE_VOTES, FEW_PROMPTS, FEW_VOTES = (
+    "not because of the votes",
+    "too few prompts",
+    "too few votes",
+)
+SURE = 0.05  # chances of coins doing as well, from which on down it was not luck
+ENOUGH_VOTES = 12  # clear votes; fewer that show nothing are too few, and not a taste-free lot
+
+# What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share
+# of the value before?, words).
+LOSSES = {
+    "well_formed": (-0.05, False, "capitals and full stops"),
+    "repetition": (0.05, False, "freedom from repetition"),
+    "fluency": (-0.5, False, "fluency"),
+    "distinct_2": (-0.25, True, "variety"),
+}
+
+# --- what each can show ---------------------------------------------------------------------------
+
+
+def direction(row: dict) -> int:
+    """1: after is better; -1: before is; 0: cannot be told.
+
+    Both the interval and the shuffled labels must agree that it is more than luck.
+    """
+    low, high = row["interval"]
+    if not row["pairs"] or row["as_far"] > 0.05:
+        return 0
+    return 1 if low > 0.5 else -1 if high < 0.5 else 0
+
+
+def lost(rows: Sequence[dict]) -> list[dict]:
+    """The rows of ``language`` that got worse by more than luck and than ``LOSSES`` forgives."""
+    found = []
+    for row in rows:
+        if row["name"] in LOSSES and row["beyond"]:
+            least, relative, _ = LOSSES[row["name"]]
+            unit = abs(row["before"]) or 1.0 if relative else 1.0
+            change = (row["after"] - row["before"]) / unit
+            if change <= least < 0 or change >= least > 0:
+                found.append(row)
+    return found
+
+
+def by_chance(chance: dict | None) -> bool:
+    """Could votes drawn by coin have taught as much? False where that was never asked (``chance``
+    None: a reward model of an earlier version).
+    """
+    return chance is not None and chance["p"] > SURE
+
+
+def too_few_votes(chance: dict | None) -> bool:
+    """Do they show nothing, and are so few that they hardly could?"""
+    return by_chance(chance) and chance["decided"] < ENOUGH_VOTES
+
+
+def outcome(judges: Sequence[dict], chance: dict | None) -> str:
+    """The verdict in a word: better | worse | no detectable difference | not because of the votes |
+    too few prompts | too few votes.
+
+    Better or worse only where five prompts were measured, the votes tell more than coins would, and
+    the independent judges see a difference and do not contradict each other.
+    """
+    if _prompts(judges) < FEWEST_PROMPTS:
+        return FEW_PROMPTS
+    if by_chance(chance):
+        return FEW_VOTES if too_few_votes(chance) else NOT_THE_VOTES
+    ways = {direction(row) for row in judges if row["name"] in INDEPENDENT} - {0}
+    return SAME if len(ways) != 1 else BETTER if ways == {1} else WORSE
+
+
+def _prompts(judges: Sequence[dict]) -> int:
+    """Prompts that were measured, blind votes aside; enough, where an earlier version measured."""
+    return max((r.get("prompts", FEWEST_PROMPTS) for r in judges if r["name"] != YOU), default=0)
+
+
+# --- one sentence ---------------------------------------------------------------------------------
+
+_SAYS = {
+    REWARD_MODEL: "the reward model it was trained on",
+    TEACHER: "the rule that the scripted rater judged by",
+    RULE: "the brief's word rule",
+    GRADED: "the graded rule",
+    YOU: "your blind votes",
+}
+
+
+def conclusion(
+    judges: Sequence[dict], rows: Sequence[dict] = (), chance: dict | None = None
+) -> str:
+    """The verdict in at most 35 words and 4 numbers; the rest is ``how_sure``.
+
+    judges, rows: of ``verdict.verdict``.
+    """
+    told = [row for row in judges if row["pairs"]]
+    if not told:
+        return "There is nothing to compare yet."
+    found, changed = outcome(told, chance), _changed(rows)
+    if found == FEW_PROMPTS:
+        count = _prompts(told)
+        return (
+            f"Too few prompts to tell: {count} {'was' if count == 1 else 'were'} measured, and"
+            f" {FEWEST_PROMPTS} are the least. Add evaluation prompts to the brief."
+        )
+    if found in (FEW_VOTES, NOT_THE_VOTES):
+        moved = changed or any(direction(row) for row in told)
+        if found == FEW_VOTES:
+            why = f"{_votes(chance)} too few to tell a taste from chance (p = {_p(chance)})"
+            return (
+                f"{changed}, but {why}." if changed else f"{why[0].upper()}{why[1:]}: judge more."
+            )
+        why = f"votes drawn by coin teach a reward model as much (p = {_p(chance)})"
+        if not moved:
+            return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
+        change = f"{changed}" if changed else "The model changed"
+        return f"{change}, but not because of what the votes say: {why}."
+    ways = {way: [row for row in told if direction(row) == way] for way in (1, -1, 0)}
+    own = [row for row in told if row["name"] in INDEPENDENT]
+    if found in (BETTER, WORSE):
+        by = [row for row in own if direction(row)]
+        start = f"{changed}; {_short(by)}" if changed else _short(by)
+        words = f"{start} {'call' if _plural(by) else 'calls'} the tuned model {found}."
+        if chance:
+            words += f" It was the votes: coins rarely teach as much (p = {_p(chance)})."
+    elif {direction(row) for row in own} >= {1, -1}:
+        up, down = ([row for row in own if direction(row) == way] for way in (1, -1))
+        words = f"The judges disagree: better by {_short(up)}, worse by {_short(down)}."
+    elif ways[1] or ways[-1]:
+        by, word = (ways[1], "better") if ways[1] else (ways[-1], "worse")
+        calls = f"{'call' if _plural(by) else 'calls'} the tuned model {word}"
+        words = f"Only {_short(by)} {calls}"
+        words += (
+            f"; {_short(own)}: no detectable difference." if own else ". Vote blind for another."
+        )
+    else:
+        words = f"No detectable difference by {_short(own or told)}: luck alone could give that."
+    if losses := lost(rows):
+        words += f" It lost {_list([LOSSES[row['name']][2] for row in losses[:1]])}."
+    return words[0].upper() + words[1:]
+
+
+def _changed(rows: Sequence[dict]) -> str:
+    """What became of the wanted answers, where it is more than luck; else empty."""
+    row = next((r for r in rows if r["name"] == "wanted" and r["beyond"]), None)
+    if row is None:
+        return ""
+    way = "rose" if row["after"] > row["before"] else "fell"
+    kind = f"“{row['register']}” answers" if row.get("register") else "Wanted answers"
+    return f"{kind} {way} from {row['before']:.0%} to {row['after']:.0%}"
+
+
+def _votes(chance: dict) -> str:
+    count = chance["decided"]
+    return f"{count} clear vote{' is' if count == 1 else 's are'}"
+
+
+def _p(chance: dict) -> str:
+    return f"{chance['p']:.2g}" if chance["p"] < 0.1 else f"{chance['p']:.2f}"
+
+
+def _short(judges: Sequence[dict]) -> str:
+    """Judges with their share: "the graded rule (71%)"; no more than one has its figure."""
+    first = max(judges, key=lambda row: abs(row["win_rate"] - 0.5))
+    return _list(
+        [
+            _SAYS[row["name"]] + (f" ({row['win_rate']:.0%})" if row is first else "")
+            for row in judges
+        ]
+    )
+
+
+def _plural(judges: Sequence[dict]) -> bool:
+    return len(judges) > 1 or judges[0]["name"] == YOU
+
+
+# --- how sure are we? -----------------------------------------------------------------------------
+
+
+def how_sure(judges: Sequence[dict], chance: dict | None) -> list[str]:
+    """A sentence on each judge with its interval, and on the votes."""
+    lines = []
+    for row in (row for row in judges if row["pairs"]):
+        way = {1: "better", -1: "worse", 0: "no detectable difference"}[direction(row)]
+        low, high = row["interval"]
+        unit = "votes" if row["name"] == YOU else "pairs"
+        prompts = f" on {row['prompts']} prompts" if "prompts" in row else ""
+        kind = "independent" if row["name"] in INDEPENDENT else "not independent"
+        lines.append(
+            f"{_SAYS[row['name']][0].upper()}{_SAYS[row['name']][1:]} ({kind}): {way}; the tuned"
+            f" model wins {row['win_rate']:.0%} of {row['pairs']} {unit}{prompts}, ties counted"
+            f" half, 95% interval {low:.0%} to {high:.0%}."
+        )
+    return [*lines, *([votes_say(chance)] if chance else [])]
+
+
+def votes_say(chance: dict) -> str:
+    """What the permutation control found, in a sentence or two."""
+    if chance["accuracy"] is None:
+        return (
+            "Nothing could be held out, so there is no telling whether these votes share a taste."
+        )
+    where = "votes that it had not seen" if chance["one_prompt"] else "prompts that it had not seen"
+    low, high = chance["luck"]
+    figures = (
+        f"On {where} the reward model is right about {chance['accuracy']:.0%} of"
+        f" {chance['decided']} clear votes. Of {chance['fits']} fits to votes drawn by coin, the"
+        f" middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)})."
+    )
+    if not by_chance(chance):
+        return f"These votes share a taste. {figures}"
+    if too_few_votes(chance):
+        return f"{_votes(chance)} too few to tell a taste from chance. {figures}"
+    return f"These votes agree on nothing that I can find. {figures}"
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
