@@ -11,8 +11,9 @@ import streamlit as st
 
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
-from rlhf_core.session import asked, judged
+from rlhf_core.session import asked, judged, rounds
 from ui import brief_choice, charts, monitor, state, text, whiteboard
+from ui import verdict as verdict_card
 from ui.charts import ppo as charts_ppo
 from ui.labs import menu
 
@@ -68,17 +69,16 @@ def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
             charts.draw(getattr(charts_ppo, name)(metrics, steps), key=f"{key}_{name}")
 
 
-def verdict(evaluation: dict, rater: str) -> None:
+def verdict(evaluation: dict, rater: str, key: str) -> None:
     """What the numbers say, and what they do not. ``rater``: who judged the comparisons; the
     scripted one judges by the very rule that counts here.
     """
     scripted = "scripted" in rater
-    if evaluation.get("conclusion"):
-        st.markdown(
-            text.plain(evaluation["conclusion"])
-            + " PPO trained on the reward model's very score, so read a few yourself."
-        )
-    elif evaluation.get("sentence"):
+    if evaluation.get("verdict"):
+        verdict_card.sentence(evaluation["conclusion"])
+        verdict_card.how_sure(evaluation["judges"], evaluation.get("chance"), f"{key}_how_sure")
+        return
+    if evaluation.get("sentence"):
         st.markdown(
             text.plain(evaluation["sentence"])
             + " PPO trained on that very score, so read a few yourself."
@@ -232,7 +232,7 @@ elif session.tuned.evaluation:
         f"Your session, round {session.history.current_round}. Judged by:"
         f" {text.plain(judged.rater(session))}."
     )
-    verdict(session.tuned.evaluation, judged.rater(session))
+    verdict(rounds.with_votes(session), judged.rater(session), "loop")
     before_and_after(session.tuned.evaluation.get("pairs", []), "session")
     curves(session.tuned.metrics, "session")
     st.subheader("Now you be the judge", anchor=False)
@@ -273,7 +273,7 @@ else:
             f" {text.plain(str(example.get('made_with', 'the bundled model')).rstrip('. '))}."
         )
         before_and_after(example["pairs"], "example")
-        verdict(example, str(example.get("judge", "")))
+        verdict(example, str(example.get("judge", "")), "example")
         if len(example.get("metrics") or []) > 1:
             curves(example["metrics"], "example")
 

@@ -13,6 +13,7 @@ from rlhf_core.session import asked, judged, rounds, weights
 from rlhf_core.work import catalogue, jobs
 from ui import charts, knobs, monitor, state, step_time, styles, text
 from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass, whole_step
+from ui.reward_model import verdict as doubts
 
 LABEL, GOING_BACK = (catalogue.JOBS[name].label for name in ("ppo", "back"))
 STOPPING = 3.0  # seconds that a retry waits for the run before it
@@ -335,6 +336,11 @@ with st.expander(
     )
 whole_step.draw()
 
+if not busy and not whole_loop:
+    doubts.by_chance(
+        session.learned.summary,
+        "**Before you press Play:** PPO will climb this score, but it may be nobody's taste. ",
+    )
 if error := st.session_state.get("ppo_error"):
     st.error(text.plain(error), icon=":material/error:")
 if whole_loop:

@@ -87,12 +87,14 @@ st.markdown(
     " knows what your comparisons tell it."
 )
 unit = session.learned.summary.get("unit")
+support = (session.learned.summary.get("chance") or {}).get("support", 1.0)
 st.caption(
     "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the"
     " scores until that agrees with your choices."
     + (
-        " What is shown below is measured in the spread of the original model's answers: a"
-        f" difference of 1 there is {charts.number(unit)} in the formula."
+        " What is shown below is measured in the spread of the original model's answers, and made"
+        f" smaller the less your votes support it (now times {charts.number(support)}): there, a"
+        f" difference of 1 is {charts.number(unit)} in the formula."
         if unit
         else ""
     )

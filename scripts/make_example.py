@@ -46,6 +46,7 @@ def main() -> None:
         "rule": evaluation["rule"],
         "sentence": evaluation["sentence"],
         "conclusion": evaluation["conclusion"],
+        **{k: evaluation[k] for k in ("judges", "verdict", "chance", "permutation_p")},
     }
     (ROOT / "assets" / "example.json").write_text(
         json.dumps(example, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

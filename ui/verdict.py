@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from rlhf_core.evaluation import verdict
+from rlhf_core.evaluation import conclusion, verdict
 from rlhf_core.session.state import Session
 from ui import charts, text
 from ui.charts import compare as charts_compare
@@ -99,25 +99,15 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
         )
         language_table(_earlier(found), found.get("rule"))
         return
-    sentence(verdict.conclusion(rows, found.get("language") or []))
-    second = [row for row in rows if row["name"] in (verdict.RULE, verdict.YOU)]
-    if not second:
+    chance = found.get("chance")
+    sentence(conclusion.conclusion(rows, found.get("language") or [], chance))
+    if not any(row["name"] in conclusion.INDEPENDENT for row in rows):
         st.caption(
-            "No independent opinion on the taste yet: the judges here also taught it, or share it."
-            " Vote blind, and your votes join this verdict."
-            if any(row["name"] == verdict.TEACHER for row in rows)
-            else (
-                "No independent opinion yet: PPO trained on the only score that judged here. Vote"
-                " blind, and your votes join this verdict."
-            )
+            "No independent opinion yet: PPO trained on the only score that judged here. Vote"
+            " blind, and your votes join this verdict."
         )
     charts.draw(charts_compare.judges(rows), key="judges")
-    st.markdown(
-        "\n".join(
-            f"- **{text.plain(row['name']).capitalize()}.** {WHO.get(row['name'], '')}"
-            for row in rows
-        )
-    )
+    how_sure(rows, chance, "how_sure")
     language_table(found.get("language") or [], found.get("rule"))
     number = found.get("round", session.history.current_round)
     where = f"Measured at step {found['step']} of round {number}" if "step" in found else "Measured"
@@ -127,10 +117,26 @@ def draw(session: Session, votes: Sequence[dict]) -> None:
     )
 
 
+def how_sure(rows: Sequence[dict], chance: dict | None, key: str) -> None:
+    """Every judge with its interval, what it is, and whether the votes could be chance: one press
+    away.
+    """
+    with st.expander("How sure are we?", icon=":material/help:", key=key):
+        st.markdown(
+            "\n".join(f"- {text.plain(line)}" for line in conclusion.how_sure(rows, chance))
+        )
+        st.markdown(
+            "\n".join(
+                f"- **{text.plain(row['name']).capitalize()}.** {WHO.get(row['name'], '')}"
+                for row in rows
+            )
+        )
+
+
 def sentence(words: str) -> None:
     """The one sentence, set apart."""
     if words:
-        with st.container(border=True, key="verdict"):
+        with st.container(border=True):
             st.markdown(f":material/gavel: **{text.plain(words)}**")
 
 

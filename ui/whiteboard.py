@@ -14,12 +14,21 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from rlhf_core.evaluation import conclusion
 from rlhf_core.judging import preferences
-from rlhf_core.session import judged
+from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
 from ui import styles, text
 
 GOAL = 30  # comparisons that make a good first round
+VERDICTS = {  # big board, small board
+    conclusion.BETTER: ("the tuned model is better", "better"),
+    conclusion.WORSE: ("the tuned model is worse", "worse"),
+    conclusion.SAME: ("no detectable difference", "same"),
+    conclusion.NOT_THE_VOTES: ("changed, but not because of the votes", "chance"),
+    conclusion.FEW_PROMPTS: ("too few prompts to tell", "too few"),
+    conclusion.FEW_VOTES: ("too few clear votes to tell", "too few"),
+}
 
 
 @dataclass(frozen=True)
@@ -144,8 +153,14 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"{judged}/{GOAL}",
         )
     summary = session.learned.summary or {}
-    accuracy = summary.get("heldout_accuracy")
-    if accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
+    accuracy, chance = summary.get("heldout_accuracy"), summary.get("chance")
+    if conclusion.by_chance(chance):
+        found["reward_model"] = (
+            ("too few clear votes to tell taste from chance", "too few")
+            if conclusion.too_few_votes(chance)
+            else ("the votes agree on nothing that can be found", "chance")
+        )
+    elif accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
         pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
         right = round(accuracy * pairs, 1)  # a tie may count half
         found["reward_model"] = (
@@ -170,7 +185,9 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"step {session.tuned.metrics[-1]['step']}: reward {gain(session)} {since(session)}",
             gain(session, 1),
         )
-    if session.tuned.evaluation and session.tuned.evaluation.get("win_rate") is not None:
+    if verdict := rounds.with_votes(session).get("verdict"):
+        found["before_after"] = VERDICTS.get(verdict, ("measured", ""))
+    elif session.tuned.evaluation and session.tuned.evaluation.get("win_rate") is not None:
         share = session.tuned.evaluation["win_rate"]
         found["before_after"] = (
             f"after wins {text.percent(share)} (ties count half), says the reward model",

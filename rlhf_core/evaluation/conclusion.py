@@ -96,8 +96,8 @@ def _prompts(judges: Sequence[dict]) -> int:
 
 _SAYS = {
     REWARD_MODEL: "the reward model it was trained on",
-    TEACHER: "the rule that the scripted rater judged by",
-    RULE: "the brief's word rule",
+    TEACHER: "the rater's own rule",
+    RULE: "the word rule",
     GRADED: "the graded rule",
     YOU: "your blind votes",
 }
@@ -139,7 +139,7 @@ def conclusion(
         start = f"{changed}; {_short(by)}" if changed else _short(by)
         words = f"{start} {'call' if _plural(by) else 'calls'} the tuned model {found}."
         if chance:
-            words += f" It was the votes: coins rarely teach as much (p = {_p(chance)})."
+            words += f" It was the votes (p = {_p(chance)})."
     elif {direction(row) for row in own} >= {1, -1}:
         up, down = ([row for row in own if direction(row) == way] for way in (1, -1))
         words = f"The judges disagree: better by {_short(up)}, worse by {_short(down)}."
@@ -153,7 +153,7 @@ def conclusion(
     else:
         words = f"No detectable difference by {_short(own or told)}: luck alone could give that."
     if losses := lost(rows):
-        words += f" It lost {_list([LOSSES[row['name']][2] for row in losses[:1]])}."
+        words += f" Lost: {LOSSES[losses[0]['name']][2]}."
     return words[0].upper() + words[1:]
 
 

@@ -139,7 +139,8 @@ def with_votes(session: Session) -> dict:
     judges = [*found["judges"], verdict.by_votes(votes, seed=session.seed)]
     chance = found.get("chance")
     words = conclusion.conclusion(judges, found.get("language") or (), chance)
-    return found | {"conclusion": words, "verdict": conclusion.outcome(judges, chance)}
+    said = conclusion.outcome(judges, chance)
+    return found | {"judges": judges, "conclusion": words, "verdict": said}
 
 
 def by_prompt(evaluation: dict) -> dict[str, float]:

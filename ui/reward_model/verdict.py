@@ -8,6 +8,7 @@ from collections import Counter
 
 import streamlit as st
 
+from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
@@ -77,6 +78,7 @@ def draw(session: Session, summary: dict) -> None:
             f"{used} of {pairs}",
             help="Skipped and both-bad ones teach nothing; a tie counts half each way.",
         )
+    by_chance(summary)
     scored, ties = summary.get("heldout_pairs") or 0, summary.get("ties") or 0
     if scored and ties:
         st.caption(
@@ -96,3 +98,17 @@ def draw(session: Session, summary: dict) -> None:
         )
     if summary.get("note"):
         st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
+
+
+def by_chance(summary: dict, before: str = "") -> None:
+    """What the permutation control says of the votes: a warning where coins would do as well, else
+    a line. ``before``: words in front of the warning, which is then all that is drawn.
+    """
+    chance = summary.get("chance")
+    if not chance:
+        return
+    words = text.plain(conclusion.votes_say(chance))
+    if conclusion.by_chance(chance):
+        st.warning(f"{before}{words}", icon=":material/casino:")
+    elif not before:
+        st.caption(f":material/casino: {words}")
