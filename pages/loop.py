@@ -75,7 +75,7 @@ def verdict(evaluation: dict, rater: str, key: str) -> None:
     """
     scripted = "scripted" in rater
     if evaluation.get("verdict"):
-        verdict_card.sentence(evaluation["conclusion"])
+        verdict_card.sentence(evaluation["conclusion"], f"{key}_")
         verdict_card.how_sure(evaluation["judges"], evaluation.get("chance"), f"{key}_how_sure")
         return
     if evaluation.get("sentence"):

@@ -133,10 +133,10 @@ def how_sure(rows: Sequence[dict], chance: dict | None, key: str) -> None:
         )
 
 
-def sentence(words: str) -> None:
+def sentence(words: str, key: str = "") -> None:
     """The one sentence, set apart."""
     if words:
-        with st.container(border=True):
+        with st.container(border=True, key=f"{key}verdict"):
             st.markdown(f":material/gavel: **{text.plain(words)}**")
 
 

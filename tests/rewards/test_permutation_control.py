@@ -6,34 +6,34 @@ import random
 
 import pytest
 import torch
-from lab_data import normal, plain
+from lab_data import normal
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import EXPLOIT, Pair, Ranking, pairs_from_rankings
 from rlhf_core.rewards.comparisons import from_states
 from rlhf_core.rewards.permutation_control import LEAST_SUPPORT, control, judgements_of, relabelled
+from rlhf_core.rewards.reward_model import Whitener
 
-TASTE = torch.tensor([2.0, 0.0, 0.0, 0.0])
+WIDE = Whitener(torch.zeros(4), torch.diag(torch.tensor([1 / 3, 1.0, 1.0, 1.0])))
 
 
 def voted(count, *, seed, noise=False, per_prompt=1, ties=()):
-    """Comparisons about texts whose states are random; the first feature decides, or a coin."""
-    rng, states = random.Random(seed), normal(2 * count, 4, seed=seed)
+    """Comparisons about texts whose states are random; the widest direction decides, or a coin."""
+    rng, states = random.Random(seed), normal(2 * count, 4, seed=seed, dtype=torch.float32)
+    states[:, 0] *= 3
     rows = [(f"p{n // 2 // per_prompt}", f" text {n}.", True) for n in range(2 * count)]
     pairs = []
     for n in range(count):
-        better = (
-            rng.random() < 0.5 if noise else bool((states[2 * n] - states[2 * n + 1]) @ TASTE > 0)
-        )
+        better = rng.random() < 0.5 if noise else bool(states[2 * n, 0] > states[2 * n + 1, 0])
         choice = "tie" if n in ties else "a" if better else "b"
         pairs.append(Pair(rows[2 * n][0], rows[2 * n][1], rows[2 * n + 1][1], choice))
-    return from_states(plain(4), pairs, rows, states)
+    return from_states(WIDE, pairs, rows, states)
 
 
 def checked(data, seed=0):
     folds = data.groups % 5
-    *early, found = control(data, folds, normal(300, 4, seed=99).double(), 0.35, seed=seed)
+    *early, found = control(data, folds, normal(300, 4, seed=99), 0.35, seed=seed)
     assert all(isinstance(step, Progress) for step in early)
     return found
 
@@ -70,7 +70,7 @@ def test_a_ranking_changes_places_as_a_whole_and_an_exploit_stays():
     pairs = [*pairs_from_rankings([ranking]), exploit, Pair("p2", " x.", " y.", "b")]
     assert judgements_of(pairs) == [[0, 1, 2, 3, 4, 5], [6], [7]]
     rows = list(dict.fromkeys((q.prompt, text, True) for q in pairs for text in (q.a, q.b)))
-    data = from_states(plain(4), pairs, rows, normal(len(rows), 4, seed=0))
+    data = from_states(WIDE, pairs, rows, normal(len(rows), 4, dtype=torch.float32))
     every = relabelled(data, draws=200, seed=3)
     assert every.shape == (201, 8) and (every[:, 6] == 1.0).all()
     assert 60 < every[1:, 7].sum() < 140
@@ -90,7 +90,7 @@ def test_one_prompt_is_parted_by_judgement_and_one_vote_shows_nothing():
     assert found["one_prompt"] and found["p"] <= 0.05 and found["decided"] == 12
     single = checked(voted(1, seed=4))
     assert single["p"] == 1.0 and single["accuracy"] is None
-    assert single["support"] == LEAST_SUPPORT and single["luck"] == [0.0, 1.0]
+    assert single["support"] == LEAST_SUPPORT
 
 
 def test_same_seed_same_control():
