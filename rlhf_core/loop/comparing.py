@@ -70,7 +70,7 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
     wanted, chance = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
     scripted = "scripted" in judged.rater(session)
-    result = before_after.summarise(pairs, wanted=wanted, judge="reward model", seed=chance)
+    result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(pairs, wanted=wanted, scripted=scripted, fluency=fluency, seed=chance)
     result |= {"round": round, "step": step, "seed": seed}
     with session.change():
