@@ -26,6 +26,10 @@ VERDICTS = (None, "both_bad", "skip")
 # annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
+# What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers, the app's most, and an ideal
+# one give 36 pairs of 0.028; an imported ranking may be longer, and a file holds MAX_ROWS pairs.
+LEAST_WEIGHT, MOST_WEIGHT = 1 / MAX_ROWS, 100
+WEIGHTS = f"a number from {LEAST_WEIGHT:.5f} to {MOST_WEIGHT}"
 
 
 @dataclass(frozen=True)
@@ -283,6 +287,12 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 # --- files ----------------------------------------------------------------------------------------
 
 
+def is_weight(value: object) -> bool:
+    """Whether a pair may weigh so much. One that weighs a million would drown all others."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and LEAST_WEIGHT <= value <= MOST_WEIGHT
+
+
 def pair_from_row(row: object, where: str) -> Pair:
     """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
 
@@ -313,11 +323,10 @@ def pair_from_row(row: object, where: str) -> Pair:
         raise PreferenceError(
             f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}."
         )
-    numbers = {
-        "weight": row.get("weight", 1.0),
-        "seconds": row.get("seconds"),
-        "brief_version": row.get("brief_version", 1),
-    }
+    weight = 1.0 if row.get("weight") is None else row["weight"]
+    if not is_weight(weight):
+        raise PreferenceError(f"{where}: the weight is {weight!r:.40}; it must be {WEIGHTS}.")
+    numbers = {"seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
     for name, value in numbers.items():
         if value is not None and (
             isinstance(value, bool)
@@ -331,7 +340,7 @@ def pair_from_row(row: object, where: str) -> Pair:
     return Pair(
         **texts,
         choice=row["choice"],
-        weight=float(numbers["weight"] or 0.0),
+        weight=float(weight),
         seconds=numbers["seconds"],
         annotator=str(row.get("annotator") or "unknown"),
         brief=str(row.get("brief") or ""),
