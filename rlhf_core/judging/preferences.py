@@ -26,8 +26,9 @@ VERDICTS = (None, "both_bad", "skip")
 # annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
-# What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers, the app's most, and an ideal
-# one give 36 pairs of 0.028; an imported ranking may be longer, and a file holds MAX_ROWS pairs.
+MOST_CANDIDATES = 100  # of an imported ranking; the app's own have up to 8
+# What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers and an ideal one give 36
+# pairs of 0.028; MOST_CANDIDATES give 5,050 of 0.0002, which must come back too.
 LEAST_WEIGHT, MOST_WEIGHT = 1 / MAX_ROWS, 100
 WEIGHTS = f"a number from {LEAST_WEIGHT:.5f} to {MOST_WEIGHT}"
 
@@ -118,6 +119,11 @@ class Ranking:
             raise PreferenceError(
                 "A ranking needs at least two different outputs; this prompt has one. Generate"
                 " more."
+            )
+        if len(self.candidates) > MOST_CANDIDATES:
+            raise PreferenceError(
+                f"A ranking of {len(self.candidates):,} outputs is too long; at most"
+                f" {MOST_CANDIDATES} fit."
             )
         if self.verdict not in VERDICTS:
             raise PreferenceError(

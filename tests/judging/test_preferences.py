@@ -10,6 +10,7 @@ import pytest
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.judging.contradictions import contradictions
 from rlhf_core.judging.preferences import (
+    MOST_CANDIDATES,
     Pair,
     Ranking,
     finished_texts,
@@ -359,17 +360,18 @@ def test_weights_that_a_row_may_have(weight):
 
 
 def test_the_pairs_of_the_longest_rankings_come_back(tmp_path):
-    """The app's longest, 8 answers and an ideal one; and what a file can hold at most: 200."""
-    for count, ideal in ((8, " best."), (200, "")):
+    """The app's longest, 8 answers and an ideal one; and the longest that is taken."""
+    for count, ideal in ((8, " best."), (MOST_CANDIDATES, " best.")):
         texts = [f" {i}." for i in range(count)]
         order = list(range(count))
         made = Ranking("r", "A cat is", texts, order, [[i] for i in order], ideal=ideal)
         pairs = pairs_from_rankings([made])
-        assert len(pairs) == count * (count - 1) // 2 + (count if ideal else 0)
+        assert len(pairs) == count * (count - 1) // 2 + count
         path = write(tmp_path / "pairs.jsonl", *(pair.to_dict() for pair in pairs))
-        if path.stat().st_size <= 2 * 1024 * 1024:
-            assert read_preferences(path) == pairs
-        assert [pair_from_row(pair.to_dict(), "row") for pair in pairs] == pairs
+        assert read_preferences(path) == pairs
+    order = list(range(MOST_CANDIDATES + 1))
+    with pytest.raises(PreferenceError, match="of 101 outputs is too long; at most 100 fit"):
+        Ranking("r", "A cat is", [f" {i}." for i in order], order, [order])
 
 
 def test_where_nothing_can_be_learned_the_reason_is_said():
