@@ -168,7 +168,8 @@ def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
 def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
     """The gold rating on each pair (``gold_rule``).
 
-    Beside the register it grades full sentences, repetition and real words, which nobody taught.
+    It tells the register by words that the scripted rater does not read. That rater's comparisons
+    taught full sentences too, but neither variety nor real words.
     """
     outcomes = []
     for pair in pairs:
