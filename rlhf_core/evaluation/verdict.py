@@ -178,8 +178,8 @@ def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
 def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
     """The gold rating on each pair (``gold_rule``).
 
-    Beside the register and the full sentence, which the scripted rater grades too, it grades
-    repetition and real words.
+    It tells the register by words that the scripted rater does not read. That rater's comparisons
+    taught full sentences too, but neither variety nor real words.
     """
     outcomes = []
     for pair in pairs:

@@ -29,8 +29,8 @@ MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_0
 MOST_CANDIDATES = 100  # of an imported ranking; the app's own have up to 8
 # What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers and an ideal one give 36
 # pairs of 0.028; MOST_CANDIDATES give 5,050 of 0.0002, which must come back too.
-LEAST_WEIGHT, MOST_WEIGHT = 1 / MAX_ROWS, 100
-WEIGHTS = f"a number from {LEAST_WEIGHT:.5f} to {MOST_WEIGHT}"
+LEAST_WEIGHT, MOST_WEIGHT = 0.01, 100
+WEIGHTS = f"a number from {LEAST_WEIGHT} to {MOST_WEIGHT}"
 
 
 @dataclass(frozen=True)
@@ -294,9 +294,18 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 
 
 def is_weight(value: object) -> bool:
-    """Whether a pair may weigh so much. One that weighs a million would drown all others."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and LEAST_WEIGHT <= value <= MOST_WEIGHT
+    """Whether a pair may weigh so much. One that weighs a million would drown all others; less than
+    0.01 is the share of a pair in a long ranking (1 / (K(K-1)/2)), or a mistake.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        return False
+    if value >= LEAST_WEIGHT:
+        return value <= MOST_WEIGHT
+    longest = MOST_CANDIDATES + 1  # with an ideal answer
+    pairs = round(1 / value) if value > 1 / longest**2 else 0
+    outputs = (1 + math.isqrt(1 + 8 * pairs)) // 2
+    whole = math.isclose(value * pairs, 1.0, rel_tol=1e-6)
+    return whole and pairs == outputs * (outputs - 1) // 2 and outputs <= longest
 
 
 def pair_from_row(row: object, where: str) -> Pair:

@@ -265,15 +265,15 @@ def test_numbers_in_cells():
 
 def test_a_weight_that_a_row_may_not_have_is_named_with_its_row():
     header = ("prompt", "a", "b", "choice", "weight")
-    cells = ["", "0.01", "0,5", "100", "5e-05", "0", "-1", "nan", "1e9", "inf", "abc", "101"]
+    cells = ["", "0.01", "0,5", "100", "0.005", "0", "-1", "nan", "1e9", "inf", "abc", "101"]
     rows = [("p", f" {i}", " y", "a", cell) for i, cell in enumerate(cells)]
     report = accounted(import_preferences(table(*rows, header=header).encode(), "p.csv"))
-    assert [pair.weight for pair in report.pairs] == [1, 0.01, 0.5, 100, 0.00005]
+    assert [pair.weight for pair in report.pairs] == [1, 0.01, 0.5, 100]
     assert report.repaired == []
     assert [(row.row, row.why) for row in report.left_out] == [
-        (row, f"the weight is {cell!r}; it must be a number from 0.00005 to 100")
+        (row, f"the weight is {cell!r}; it must be a number from 0.01 to 100")
         for row, cell in enumerate(cells, 2)
-        if row > 6
+        if row > 5
     ]
     rows = [{"prompt": "p", "a": " x", "b": " y", "choice": "a", "weight": w} for w in (0, 1, True)]
     report = accounted(import_preferences(lines(*rows), "p.jsonl"))

@@ -304,7 +304,7 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ({**GOOD, "choice": "left"}, "choice is 'left'"),
         ({k: v for k, v in GOOD.items() if k != "choice"}, "choice is None"),
         ({"prompt": "p", "chosen": " x."}, "field 'b' is missing or empty"),
-        ({**GOOD, "weight": -1}, "the weight is -1; it must be a number from 0.00005 to 100."),
+        ({**GOOD, "weight": -1}, "the weight is -1; it must be a number from 0.01 to 100."),
         ({**GOOD, "weight": "abc"}, "the weight is 'abc'; it must be"),
         ({**GOOD, "weight": "1"}, "the weight is '1'; it must be"),
         ({**GOOD, "weight": True}, "the weight is True; it must be"),
@@ -312,6 +312,8 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ({**GOOD, "weight": 1e9}, "the weight is 1000000000.0; it must be"),
         ({**GOOD, "weight": 100.5}, "the weight is 100.5; it must be"),
         ({**GOOD, "weight": 0.00004}, "the weight is 4e-05; it must be"),
+        ({**GOOD, "weight": 0.001}, "the weight is 0.001; it must be"),
+        ({**GOOD, "weight": 0.005}, "the weight is 0.005; it must be"),
         ({**GOOD, "seconds": True}, "field 'seconds' is True"),
         ('{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": NaN}', "the weight is nan"),
         (
@@ -353,7 +355,7 @@ def test_one_row_at_a_time():
             pair_from_row(row, "row 1")
 
 
-@pytest.mark.parametrize("weight", [0.00005, 0.01, 0.5, 1, 100])
+@pytest.mark.parametrize("weight", [1 / 5050, 0.01, 0.5, 1, 100])
 def test_weights_that_a_row_may_have(weight):
     assert pair_from_row({**GOOD, "weight": weight}, "row 1").weight == weight
     assert pair_from_row({**GOOD, "weight": None}, "row 1").weight == 1
