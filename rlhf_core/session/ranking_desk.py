@@ -95,7 +95,7 @@ def by_lot(session: Session, checks: bool) -> str:
     among = "; hidden checks are among them" if checks else ""
     if not session.learned.head:
         return (
-            "Drawn by lot: there is no reward model yet that could say which pair would teach it"
+            "Drawn by lot from pairs of unlike answers: no reward model yet says which would teach it"
             f" most{among}."
         )
     if not session.learned.asking.get("features"):
