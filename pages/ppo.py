@@ -331,10 +331,7 @@ with st.expander(
             or "none"
         )
     )
-    st.caption(
-        f"Never on the {len(session.asked.brief.evaluation_prompts)} prompts that Before / after is"
-        " judged on."
-    )
+    st.caption(f"Never on the {len(session.asked.brief.evaluation_prompts)} kept for the verdict.")
 whole_step.draw()
 
 if error := st.session_state.get("ppo_error"):
