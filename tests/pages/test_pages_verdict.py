@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from page_helpers import EVIL, again, alts, finish, html_of, open_page, press, said
-from stand_ins import FACT, MEME, engine, evaluation, made, stand_in
+from stand_ins import MEME, engine, evaluation, made, stand_in
 
 from rlhf_core.common.events import Progress
 from rlhf_core.evaluation import verdict
@@ -62,7 +62,7 @@ def measured(scripted: bool = True, p: float = 0.002) -> dict:
         {
             "prompt": f"Animal {i} is",
             "before": MEME,
-            "after": FACT if gain else MEME,
+            "after": " a small wild mammal." if gain else MEME,
             "reward_before": 0.0,
             "reward_after": gain,
             "ended_before": True,

@@ -6,6 +6,7 @@ import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.seeds import seed_of
+from rlhf_core.evaluation import conclusion
 from rlhf_core.evaluation import verdict as engine
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
@@ -97,7 +98,7 @@ def tally(votes: list[dict], seed: int) -> str:
         f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95%"
         f" interval {charts.interval(row['interval'])}), a tie counting half. "
     )
-    way = engine.direction(row)
+    way = conclusion.direction(row)
     if not way:
         return words + "Luck alone could give that: **too few to tell**."
     return (
