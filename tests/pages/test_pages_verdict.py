@@ -54,6 +54,9 @@ def queue(monkeypatch):
     return engine(monkeypatch)
 
 
+LONG = " a small wild mammal that lives in the forest."  # a fact to both rules
+
+
 def measured(scripted: bool = True, p: float = 0.002) -> dict:
     """A verdict as ``steps.evaluate`` makes it: 40 pairs, most of them won."""
     found = evaluation(changed=True)
@@ -62,7 +65,7 @@ def measured(scripted: bool = True, p: float = 0.002) -> dict:
         {
             "prompt": f"Animal {i} is",
             "before": MEME,
-            "after": " a small wild mammal." if gain else MEME,
+            "after": LONG if gain else MEME,
             "reward_before": 0.0,
             "reward_after": gain,
             "ended_before": True,
