@@ -56,35 +56,48 @@ def relabelled(data: Comparisons, *, draws: int = DRAWS, seed: int = 0) -> Tenso
     """The real targets, and ``draws`` times what chance would have said. -> (1 + draws, N).
 
     A pair's winner is drawn by a fair coin; the outputs of a ranking change places at random; ties
-    stay ties, and rejected exploits stay as they are. With at most ``ALL_WAYS`` judgements, all of
-    pairs, every way comes once (then the first row is one of them, and the rest are the others).
+    stay ties, and rejected exploits stay as they are. Whoever judged the same outputs again shares
+    the coin: two votes about one pair are no two witnesses. With at most ``ALL_WAYS`` pairs and
+    nothing else, every way comes once (the first row is one of them).
     """
     real, generator = data.targets.double(), torch.Generator().manual_seed(seed)
-    judged = [
-        [place for place in group if data.pairs[place].annotator != EXPLOIT]
-        for group in judgements_of(data.pairs)
-    ]
-    judged = [group for group in judged if any(real[place] != 0.5 for place in group)]
-    if len(judged) <= ALL_WAYS and all(len(group) == 1 for group in judged):
-        ways = torch.tensor(list(product((False, True), repeat=len(judged))))  # the first: as is
-        turned = torch.zeros(len(ways), len(real), dtype=torch.bool)
-        turned[:, [place for (place,) in judged]] = ways
+    coins: dict[tuple, list[Tensor]] = {}  # the outputs judged -> the judgements of them
+    for group in judgements_of(data.pairs):
+        places = torch.tensor([n for n in group if data.pairs[n].annotator != EXPLOIT])
+        if len(places) and (real[places] != 0.5).any():
+            outputs = torch.cat([data.a[places], data.b[places]]).unique()
+            coins.setdefault((len(places), *outputs.tolist()), []).append(places)
+    if len(coins) <= ALL_WAYS and all(count == 1 for count, *_ in coins):
+        turned = torch.zeros(2 ** len(coins), len(real), dtype=torch.bool)
+        ways = torch.tensor(list(product((False, True), repeat=len(coins))))  # the first: as is
+        for way, judged in zip(ways.T, coins.values(), strict=True):
+            turned[:, torch.cat(judged)] = way[:, None]
         return torch.where(turned, 1 - real, real)
     drawn = real.repeat(1 + draws, 1)
-    for group in judged:
-        places = torch.tensor(group)
-        outputs = torch.cat([data.a[places], data.b[places]]).unique()
-        if len(group) > 1 and len(group) == len(outputs) * (len(outputs) - 1) // 2:
-            left, right = (torch.searchsorted(outputs, side[places]) for side in (data.a, data.b))
-            points = torch.zeros(len(outputs), dtype=torch.float64)
-            points.index_add_(0, left, real[places]).index_add_(0, right, 1 - real[places])
-            for row in drawn[1:]:
-                dealt = points[torch.randperm(len(outputs), generator=generator)]
-                row[places] = (torch.sign(dealt[left] - dealt[right]) + 1) / 2
+    for (count, *outputs), judged in coins.items():
+        if count > 1 and count == len(outputs) * (len(outputs) - 1) // 2:
+            orders = torch.stack(
+                [torch.randperm(len(outputs), generator=generator) for _ in range(draws)]
+            )
+            for places in judged:
+                drawn[1:, places] = _dealt(data, places, torch.tensor(outputs), orders)
         else:  # one pair, or good ones over bad ones: all of it or nothing is turned round
+            places = torch.cat(judged)
             turned = torch.rand(draws, 1, generator=generator) < 0.5
             drawn[1:, places] = torch.where(turned, 1 - real[places], real[places])
     return drawn
+
+
+def _dealt(data: Comparisons, places: Tensor, outputs: Tensor, orders: Tensor) -> Tensor:
+    """The targets of a ranking's pairs after its outputs changed places. places (n,), outputs (K,)
+    sorted, orders (D, K) -> (D, n).
+    """
+    left, right = (torch.searchsorted(outputs, side[places]) for side in (data.a, data.b))
+    won = data.targets[places].double()
+    points = torch.zeros(len(outputs), dtype=torch.float64)
+    points.index_add_(0, left, won).index_add_(0, right, 1 - won)
+    dealt = points[orders]  # (D, K)
+    return (torch.sign(dealt[:, left] - dealt[:, right]) + 1) / 2
 
 
 def control(

@@ -85,6 +85,35 @@ def test_a_ranking_changes_places_as_a_whole_and_an_exploit_stays():
     assert len({tuple(row) for row in every[:, :6].tolist()}) == 12  # 4! / 2!
 
 
+def test_five_who_repeat_each_other_are_one_witness():
+    """Each pair's winner is a coin, and five people say the same: no taste, however often."""
+    found = []
+    for seed in range(40):
+        once = voted(10, seed=seed, noise=True)
+        pairs = [pair for pair in once.pairs for _ in range(5)]
+        data = from_states(
+            WIDE, pairs, once.rows, once.features.float() @ torch.linalg.inv(WIDE.matrix)
+        )
+        every = relabelled(data, draws=50)
+        assert (every.view(51, 10, 5) == every.view(51, 10, 5)[:, :, :1]).all()
+        found.append(checked(data)["p"] <= 0.05)
+    assert sum(found) <= 7  # 2 expected; binomial, 99.7%
+
+
+def test_two_rankings_of_the_same_outputs_change_places_alike():
+    texts = [f" text {n}." for n in range(3)]
+    rankings = [
+        Ranking(f"r{n}", "p0", texts, list(range(3)), [[2], [0], [1]], annotator=f"person {n}")
+        for n in range(2)
+    ]
+    rows = [("p0", text, True) for text in texts]
+    pairs = pairs_from_rankings(rankings)
+    data = from_states(WIDE, pairs, rows, normal(3, 4, dtype=torch.float32))
+    every = relabelled(data, draws=60)
+    assert every.shape == (61, 6) and (every[:, :3] == every[:, 3:]).all()
+    assert len({tuple(row) for row in every.tolist()}) == 6  # 3!
+
+
 def test_one_prompt_is_parted_by_judgement_and_one_vote_shows_nothing():
     found = checked(voted(12, seed=4, per_prompt=12))
     assert found["one_prompt"] and found["p"] <= 0.05 and found["decided"] == 12
