@@ -75,8 +75,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
     data = comparisons.from_states(whitener, pairs, rows, states)
 
     # 3. The head. Exploits were picked because the model errs there: learned from, no fair test.
-    fold_of = split_prompts([pair.prompt for pair in pairs], settings.folds, settings.seed)
-    folds = torch.tensor([fold_of[pair.prompt] for pair in pairs])
+    folds = folds_of(data.prompts, settings)
     fair = torch.tensor([pair.annotator != EXPLOIT for pair in pairs])
     for item in rm.fit(
         whitener,
@@ -114,7 +113,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
             policy.batch = None  # it was scored by the former reward model
         session.learned.head = put(session, model.tensors())
         session.learned.summary = {
-            **_summary(session, pairs, len(fold_of), too_long),
+            **_summary(session, pairs, len(set(data.prompts)), too_long),
             "exploits": int((~fair).sum()),
             "unit": model.scale,
             "chance": chance,
@@ -122,6 +121,12 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
         }
         session.settings = {**session.settings, "reward_model": vars(settings)}
         weights.drop_unused(session)
+
+
+def folds_of(prompts: list[str], settings: RewardModelSettings) -> torch.Tensor:
+    """(N,) the part in which each comparison is held out; whole prompts."""
+    fold_of = split_prompts(prompts, settings.folds, settings.seed)
+    return torch.tensor([fold_of[prompt] for prompt in prompts])
 
 
 def _summary(session: Session, pairs: list[Pair], prompts: int, too_long: str) -> dict:
