@@ -133,3 +133,24 @@ class RuleOrRewardSettings(Checked):
     def records(self) -> int:
         """How many records the whole lab makes."""
         return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)
+
+
+@dataclass(frozen=True)
+class NoiseSettings(Checked):
+    """What would noise have done: PPO on votes and on coin flips, the rest at its defaults."""
+
+    comparisons: int = setting(
+        30,
+        "How many comparisons the scripted rater makes. The coin decides the same ones.",
+        (8, 200, 1),
+        "comparisons",
+    )
+    steps: int = setting(12, "PPO steps of each run.", (2, 60, 2), "steps")
+    seed: int = setting(0, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
+
+    RUNS, EVERY = ("votes", "noise"), 2  # steps between two points
+
+    @property
+    def records(self) -> int:
+        """How many records the whole lab makes."""
+        return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)
