@@ -203,6 +203,6 @@ with st.expander("What the words mean", icon=":material/menu_book:", key="noise_
         "- **Own reward:** the score of the reward model that a run learns from, as the change"
         " since step 0, in standard deviations of the original's scores.\n- **Gold:** a rule that"
         " rates register, whole sentences, nothing said twice and real words. No reward model sees"
-        " it; the scripted rater looks at the first two.\n- **KL:** how far a model has drifted from"
-        " the original one, nats an answer.\n- **SD:** standard deviation."
+        " it; the scripted rater looks at the first two.\n- **KL:** how far a model has drifted"
+        " from the original one, nats an answer.\n- **SD:** standard deviation."
     )

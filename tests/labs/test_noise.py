@@ -53,7 +53,8 @@ def ranked(number: int, groups: list[list[int]]) -> Ranking:
 def test_coins_decide_the_same_pairs_and_ties_stay_ties():
     votes = [ranked(i, [[0, 1]] if i % 5 == 0 else [[0], [1]]) for i in range(1000)]
     coins = noise.coin_flips(votes, 7)
-    assert [replace(one, groups=[]) for one in coins] == [replace(one, groups=[]) for one in votes]
+    tied = {"groups": [[0, 1]]}
+    assert [replace(one, **tied) for one in coins] == [replace(one, **tied) for one in votes]
     pairs, drawn = pairs_from_rankings(votes), pairs_from_rankings(coins)
     assert {(p.choice, q.choice) for p, q in zip(pairs, drawn, strict=True)} == {
         ("tie", "tie"),
