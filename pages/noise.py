@@ -103,6 +103,11 @@ def verdict(found: dict, ended: bool) -> None:
                 f" {change_in_words(both[run]['gold'], 'gold')}."
             )
         st.markdown(f"**Votes less coin flips:** {change_in_words(both['gap'], 'gold')}.")
+        same, clear = found["agree"]
+        st.caption(
+            f"The coin named the rater's winner in {same} of {clear} clear votes. Far above half,"
+            " its score points the votes' way by luck; far below, the other way."
+        )
 
 
 def blown_up(fits: dict) -> None:

@@ -13,6 +13,9 @@ everywhere in RLHF. The app itself does not do that: it shrinks a score to what 
 language model; the rest is the lab's own, and goes when it ends. Runs on the worker thread; imports
 torch.
 
+Coins are lucky or not: where many of them name the rater's winner, the noise points where the votes
+do, where few do, the other way (``agreement``). One throw is one story.
+
 Simplification: noise is all coins here. Real votes are somewhere between.
 """
 
@@ -46,6 +49,12 @@ def coin_flips(rankings: Sequence[Ranking], seed: int) -> list[Ranking]:
     ]
 
 
+def agreement(votes: Sequence[Ranking], coins: Sequence[Ranking]) -> list[int]:
+    """[on how many clear votes the coin named the same winner, how many clear votes]."""
+    same = [a.groups == b.groups for a, b in zip(votes, coins, strict=True) if len(a.groups) > 1]
+    return [sum(same), len(same)]
+
+
 def blown_up(model: RewardModel, support: float) -> RewardModel:
     """The model before it was shrunk to ``support``: a standard deviation of 1 over the original's
     answers, whatever the votes support (as ``RewardModel.normalised_on`` at support 1).
@@ -64,7 +73,7 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
     """The whole lab. Records {"kind": "start"} and {"kind": "point", "run", ``POINT``};
     ``session.labs["noise"]`` has it all: {"brief", "settings", "prompts", "fits": {run: {"pairs",
     "ties", "accuracy", "accuracy_interval", "p", "support": what the app would shrink it to}},
-    "points": {run: [``point_of`` with "step"]}, "status"}.
+    "agree": ``agreement``, "points": {run: [``point_of`` with "step"]}, "status"}.
     """
     settings.validate()
     own = lab_session(session, settings.seed)
@@ -93,7 +102,11 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
             }
             benches[name] = Bench(own, luck)
             benches[name].judge_by(blown_up(benches[name].model, fits[name]["support"]))
-        found.keep(fits=fits, prompts=list(own.asked.brief.evaluation_prompts))
+        found.keep(
+            fits=fits,
+            agree=agreement(votes, judgements["noise"]),
+            prompts=list(own.asked.brief.evaluation_prompts),
+        )
         yield {"kind": "start"}
 
         # 3. The same PPO on each, with the app's own settings.

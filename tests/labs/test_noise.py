@@ -61,8 +61,10 @@ def test_coins_decide_the_same_pairs_and_ties_stay_ties():
         ("a", "a"),
         ("a", "b"),
     }
+    assert noise.agreement(votes, votes) == [800, 800]
     turned = sum(p.choice != q.choice for p, q in zip(pairs, drawn, strict=True))
     assert abs(turned / 800 - 0.5) < 4 * math.sqrt(0.25 / 800)  # a fair coin, by 4 sigma
+    assert noise.agreement(votes, coins) == [800 - turned, 800]
     assert coins == noise.coin_flips(votes, 7) != noise.coin_flips(votes, 8)
     assert votes[1].groups == [[0], [1]], "the votes themselves are left as they were"
 
@@ -116,6 +118,7 @@ def test_the_lab_records_two_runs_and_leaves_the_session_alone(tmp_path, monkeyp
     assert [one.candidates for one in votes] == [one.candidates for one in coins]
     assert [len(one.groups) for one in votes] == [len(one.groups) for one in coins]
     assert any(one.groups != other.groups for one, other in zip(votes, coins, strict=True))
+    assert found["agree"] == noise.agreement(votes, coins)
     for (blown, shrunk), fitted in zip(sizes, found["fits"].values(), strict=True):
         assert blown == pytest.approx(shrunk * fitted["support"])
         assert 0.05 <= fitted["support"] <= 1 and 0 < fitted["p"] <= 1

@@ -52,6 +52,7 @@ def found(votes: list[dict], noise: list[dict]) -> dict:
             "votes": {**fit, "p": 0.0025, "support": 0.9},
             "noise": {**fit, "p": 0.42, "support": 0.05},
         },
+        "agree": [13, 25],
         "points": {"votes": votes, "noise": noise},
         "status": "done",
     }
@@ -101,6 +102,7 @@ def test_the_lab_asks_for_a_guess_runs_and_says_what_happened(queue):
     assert "Votes, step 2: its own reward rose: +0.80 (95% interval +0.7" in words
     assert "gold shows no detectable change: 0.00 (95% interval −0.0" in words
     assert "Votes less coin flips: gold rose: +0.60" in words
+    assert "named the rater's winner in 13 of 25 clear votes" in words
     # What the app does otherwise stands there, with this run's own numbers.
     assert "blown up to the same size" in words
     assert "the one from coin flips to 0.05, the one from votes to 0.90" in words
