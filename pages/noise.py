@@ -105,8 +105,9 @@ def verdict(found: dict, ended: bool) -> None:
         st.markdown(f"**Votes less coin flips:** {change_in_words(both['gap'], 'gold')}.")
         same, clear = found["agree"]
         st.caption(
-            f"The coin named the rater's winner in {same} of {clear} clear votes. Far above half,"
-            " its score points the votes' way by luck; far below, the other way."
+            f"The coin named the rater's winner in {same} of {clear} clear votes. A score from"
+            " coins points somewhere too, by luck: the votes' way or the other. The same coins"
+            " turned over would point the opposite way."
         )
 
 

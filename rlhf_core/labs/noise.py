@@ -13,8 +13,8 @@ everywhere in RLHF. The app itself does not do that: it shrinks a score to what 
 language model; the rest is the lab's own, and goes when it ends. Runs on the worker thread; imports
 torch.
 
-Coins are lucky or not: where many of them name the rater's winner, the noise points where the votes
-do, where few do, the other way (``agreement``). One throw is one story.
+A score from coins points somewhere too: the more of them name the rater's winner, the more it tends
+to point where the votes do (``agreement``); turned over, the opposite way. One throw is one story.
 
 Simplification: noise is all coins here. Real votes are somewhere between.
 """
