@@ -40,6 +40,7 @@ PARTS = {
         "benchmarks.gold_win_rate",
         "does PPO make better texts, by a rule that it never saw, over seeds",
     ),
+    "null": ("benchmarks.null_figures", "can noise fool the verdict, and does a taste get through"),
     "goodhart": (
         "benchmarks.goodhart_figures",
         "the Goodhart lab's preset and its two cures, over seeds",
@@ -57,6 +58,7 @@ QUICK = {
     "gold": ["--quick"],
     "hack": ["--quick"],
     "goodhart": ["--quick"],
+    "null": ["--quick"],
 }
 
 

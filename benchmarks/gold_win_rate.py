@@ -10,9 +10,9 @@ gave 68% at 1.8 nats on seed 0; 0.1 gave 72% and 69% at 2.4 on seeds 0 and 1; se
 seeds). Then the original and the tuned model answer 200 prompts that neither the reward model nor
 PPO saw, with the same random numbers, and the gold rule (``rlhf_core/evaluation/gold_rule.py``)
 rates both. A win counts 1, a tie (ratings that agree to two digits) one half; the interval is
-bootstrapped over prompts. The KL is exact, on those same answers. The rule shares the wanted
-register and the full sentence with the scripted rater, so this says that the lesson was learned,
-not that people would agree.
+over prompts. The KL is exact, on those same answers. The rule wants
+the same register and full sentences as the scripted rater, but reads none of the words that the
+rater reads: this says that the lesson was learned, not that people would agree.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def one_seed(slug: str, seed: int, comparisons: int, count: int, ppo: dict) -> d
         0.5 if abs(b.gold - a.gold) < TIE else float(a.gold > b.gold)
         for b, a in zip(before, after, strict=True)
     ]
-    rate, (low, high) = win_rate(outcomes, [prompts[answer.prompt] for answer in before], seed=seed)
+    rate, (low, high) = win_rate(outcomes, [prompts[answer.prompt] for answer in before])
     mean = {
         name: [sum(a.parts[name] for a in side) / len(side) for side in sides]
         for name in before[0].parts

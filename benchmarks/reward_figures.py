@@ -293,7 +293,8 @@ def _arguments(taste: Taste, data: Comparisons) -> tuple:
     a, b = (
         torch.tensor([place[p.prompt, getattr(p, side)] for p in data.pairs]) for side in ("a", "b")
     )
-    return taste.states[a], taste.states[b], data.targets, data.weights, data.groups % 5
+    groups = data.groups
+    return taste.states[a], taste.states[b], data.targets, data.weights, groups % 5, groups
 
 
 def verdict(name: str, value: float) -> str:

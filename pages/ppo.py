@@ -262,6 +262,7 @@ if knob.chosen()["beta"] == 0:
 if busy:
     st.caption("Knobs that you move now count from the next step on.")
 elif not whole_loop and not missing:
+    doubts.by_chance(session.learned.summary, "PPO will climb a score that may be nobody's taste. ")
     guess.offer(session, knob.chosen()["steps"], disabled=False)
 timed = (
     step_time.panel(session, knob.chosen(), busy=busy or whole_loop)
@@ -336,11 +337,6 @@ with st.expander(
     )
 whole_step.draw()
 
-if not busy and not whole_loop:
-    doubts.by_chance(
-        session.learned.summary,
-        "**Before you press Play:** PPO will climb this score, but it may be nobody's taste. ",
-    )
 if error := st.session_state.get("ppo_error"):
     st.error(text.plain(error), icon=":material/error:")
 if whole_loop:

@@ -1,5 +1,5 @@
 """The word list of the gold rule (``rlhf_core/evaluation/gold_rule.py``): every word of the corpus
-that was written for this project, and of the register rule's list.
+that was written for this project, and of the register rule's lists.
 
 python scripts/make_known_words.py
 """
@@ -12,13 +12,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rlhf_core.evaluation.gold_rule import KNOWN, WORD  # noqa: E402
-from rlhf_core.judging.register import word_weights  # noqa: E402
+from rlhf_core.judging.register import listed_words  # noqa: E402
 
 CORPUS = Path(__file__).parent / "corpus"
 
 
 def main() -> None:
-    words = {part for word in word_weights() for part in word.split("_")}
+    words = set(listed_words())
     for file in sorted((*CORPUS.glob("*.txt"), *CORPUS.glob("talk/*.txt"))):
         if "LICENSE" not in file.name:
             words.update(WORD.findall(file.read_text(encoding="utf-8").lower()))

@@ -31,8 +31,9 @@ WHO = {  # judge -> what it is, and what it is not
     ),
     verdict.GRADED: (
         "A finer rule that no reward model was trained on: the wanted register, full sentences,"
-        " nothing said twice, real words, a quarter each. It reads letters only, and shares the"
-        " taste for the register with whoever judged."
+        " nothing said twice, real words, a quarter each. To tell the register it reads none of the"
+        " words that the scripted rater reads, and it was learned from other texts: same taste,"
+        " other evidence. A rule all the same, and no person."
     ),
     verdict.YOU: "You, without knowing which model wrote which answer.",
 }

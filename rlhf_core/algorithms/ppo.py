@@ -176,7 +176,9 @@ class Policy:
         self.frozen_layers = settings.frozen_layers
         self.trunk = base.trainable_copy(settings.frozen_layers)
         self.value_head = nn.Linear(base.width, 1)
-        nn.init.zeros_(self.value_head.weight)  # so the first advantages are plain rewards
+        # It guesses 0 at first, so the first advantages are the rewards to come, drift's price and
+        # all, before they are whitened.
+        nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
         trunk = [p for m in self.trunk.trained_modules(self.frozen_layers) for p in m.parameters()]
         self.parameters = [*trunk, *self.value_head.parameters()]

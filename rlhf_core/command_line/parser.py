@@ -16,7 +16,7 @@ MODEL_HELP = (
     " gpt2 or another model on the list, or a folder in Hugging Face layout"
 )
 PARTS_HELP = (
-    "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, loop or page"
+    "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, null, loop or page"
     " (default: all but page)"
 )
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256

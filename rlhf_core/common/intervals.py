@@ -1,6 +1,7 @@
 """How far a number may be off: its interval.
 
-That of a share (Wilson), of a difference (Newcombe), of anything else (bootstrap, seeded).
+That of a share (Wilson; over prompts where a prompt has several answers), of a difference
+(Newcombe), of a mean (Student), of anything else (bootstrap, seeded).
 
 Knows nothing about what the numbers mean. Imports no torch, so that a page can show an interval
 before the engine is loaded.
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 
-def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(successes: float, count: float, z: float = 1.96) -> tuple[float, float]:
     """95% interval of a share. Source: Wilson 1927; Brown, Cai & DasGupta 2001, section 3.1.1."""
     if count == 0:
         return 0.0, 1.0
@@ -22,6 +23,74 @@ def wilson_interval(successes: float, count: int, z: float = 1.96) -> tuple[floa
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+# Student's t, 97.5%, at 1 to 9 degrees of freedom. Source: Abramowitz & Stegun 1964, table 26.10.
+T_TABLE = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+Z = 1.959964  # of the normal distribution, 97.5%
+
+
+def t_quantile(freedom: int) -> float:
+    """97.5% quantile of Student's t, right to 0.001. Source: Abramowitz & Stegun 26.7.5."""
+    if freedom <= len(T_TABLE):
+        return T_TABLE[freedom - 1]
+    first, second = (Z**3 + Z) / 4, (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
+    third = (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384
+    return Z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def clustered_interval(sums: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
+    """95% interval of a share whose answers come in clusters (prompts), each of which may have a
+    share of its own. It counts prompts: one prompt says nothing about others, so (0, 1).
+
+    Args:
+        sums: (G,) hits of each cluster (a tie counts half); counts: (G,) its answers, 1 or more.
+
+    Wilson's interval for as many independent answers as these are worth: their number over the
+    design effect, with Student's quantile at G - 1 degrees of freedom for the normal one. The
+    design effect is the cluster-robust variance of the share (sums over clusters, factor G / (G-1))
+    over that of independent answers.
+
+    Source: Franco, Little, Louis & Slud 2019 (Journal of Survey Statistics and Methodology 7:334),
+    Wilson's interval at the effective sample size; Cameron & Miller 2015 ("A practitioner's guide
+    to cluster-robust inference", Journal of Human Resources 50:317), sections II and VI: the
+    variance, its factor, the quantile. The floor of the design effect, 1 + (m - 1) / G at m answers
+    a cluster, is ours: G clusters that happen to agree cannot rule out a correlation within
+    clusters of about 1 / G. Without it 6 clusters of 50 cover 88% where they should 95%. No
+    narrower than Wilson's over answers, ever. Measured in tests/common/test_intervals.py: at least
+    92% for 2 to 30 prompts, 200 answers in all and shares from 10 to 90%; nearly always where the
+    prompts are fewer than 5. It covers less with many answers a prompt, very unevenly many (90% at
+    12 prompts of 200), and near 0 or 1 where prompts differ much (about 83% at a share of 97%).
+    """
+    clusters, count = len(counts), sum(counts)
+    if clusters < 2:
+        return 0.0, 1.0
+    share = sum(sums) / count
+    robust = sum((hits - share * each) ** 2 for hits, each in zip(sums, counts, strict=True))
+    robust *= clusters / (clusters - 1) / count**2
+    independent = share * (1 - share) / count
+    size = sum(each**2 for each in counts) / count  # answers in the cluster of a typical answer
+    effect = 1 + (size - 1) / clusters
+    if independent > 0:
+        effect = max(effect, robust / independent)
+    worth = count / effect
+    return wilson_interval(share * worth, worth, t_quantile(clusters - 1))
+
+
+def clustered(outcomes: Sequence[float], clusters: Sequence) -> tuple[float, float]:
+    """``clustered_interval`` of single outcomes, 0 to 1, and the cluster (prompt) of each."""
+    found: dict = {}
+    for outcome, cluster in zip(outcomes, clusters, strict=True):
+        found.setdefault(cluster, []).append(outcome)
+    return clustered_interval([sum(x) for x in found.values()], [len(x) for x in found.values()])
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95% interval of a mean of two or more independent values. Source: Student 1908."""
+    count, middle = len(values), sum(values) / len(values)
+    variance = sum((value - middle) ** 2 for value in values) / (count - 1)
+    half = t_quantile(count - 1) * math.sqrt(variance / count)
+    return middle - half, middle + half
 
 
 def difference_interval(

@@ -8,16 +8,13 @@ change" is an answer.
 
 from __future__ import annotations
 
-import random
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 
-from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.intervals import clustered
 from rlhf_core.judging.register import is_full_sentence, share
 
-ENOUGH_PROMPTS = 30  # from which on a bootstrap over prompts is trusted on its own
-FEWEST_PROMPTS = 5  # below which it says nothing: one prompt drawn again is that prompt
+FEWEST_PROMPTS = 5  # below which they are too few to tell: an interval then says next to nothing
 
 
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
@@ -45,48 +42,18 @@ def mean_words(texts: Sequence[str]) -> float:
     return sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
 
 
-def win_rate(
-    outcomes: Sequence[float], groups: Sequence[str], *, seed: int = 0, draws: int = 2000
-) -> tuple[float, tuple[float, float]]:
+def win_rate(outcomes: Sequence[float], groups: Sequence[str]) -> tuple[float, tuple[float, float]]:
     """Wins plus half the ties (or any share: of hits), with its 95% interval over prompts.
-
-    The interval is bootstrapped over prompts.
 
     Args:
         outcomes: 1 where "after" won, 0 where it lost, 0.5 for a tie.
-        groups: each outcome's prompt: answers to one prompt are not independent, so whole prompts
-        are drawn (cluster bootstrap, Efron & Tibshirani
-            1993, chapter 8). A bootstrap over few prompts is too sure: below 30 the interval is the
-            wider of it and Wilson's, below 5, or where every prompt has the same rate, Wilson's.
+        groups: each outcome's prompt: answers to one prompt are not independent, so the interval
+            counts prompts (``intervals.clustered_interval``). Of one prompt it is (0, 1): a prompt
+            tells nothing about others, whatever the number of its answers.
     """
     if not outcomes:
         return 0.5, (0.0, 1.0)
-    rate = sum(outcomes) / len(outcomes)
-    by_prompt: dict[str, list[float]] = defaultdict(list)
-    for outcome, group in zip(outcomes, groups, strict=True):
-        by_prompt[group].append(outcome)
-    clusters = list(by_prompt.values())
-    wilson = wilson_interval(sum(outcomes), len(outcomes))
-    if (
-        len(clusters) < FEWEST_PROMPTS
-        or len({sum(cluster) / len(cluster) for cluster in clusters}) == 1
-    ):
-        return rate, wilson
-    sums, rng, means = (
-        [(sum(cluster), len(cluster)) for cluster in clusters],
-        random.Random(seed),
-        [],
-    )
-    for _ in range(draws):
-        drawn = rng.choices(sums, k=len(sums))
-        means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
-    means.sort()
-    low, high = means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
-    return rate, (
-        (low, high)
-        if len(clusters) >= ENOUGH_PROMPTS
-        else (min(low, wilson[0]), max(high, wilson[1]))
-    )
+    return sum(outcomes) / len(outcomes), clustered(outcomes, groups)
 
 
 def by_reward(pairs: Sequence[dict]) -> list[float]:
@@ -104,7 +71,7 @@ def by_reward(pairs: Sequence[dict]) -> list[float]:
     ]
 
 
-def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 0) -> dict:
+def summarise(pairs: list[dict], *, wanted: str | None, judge: str) -> dict:
     """The verdict on pairs of answers.
 
     Args:
@@ -117,8 +84,8 @@ def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 
         JSON-able: pairs, win_rate, interval, wins, ties, losses, judge, rule, full_sentences,
         distinct_2, mean_words, sentence.
     """
-    outcomes = by_reward(pairs)
-    rate, (low, high) = win_rate(outcomes, [p["prompt"] for p in pairs], seed=seed)
+    outcomes, prompts = by_reward(pairs), [p["prompt"] for p in pairs]
+    rate, (low, high) = win_rate(outcomes, prompts)
     texts = {side: [p[side] for p in pairs] for side in ("before", "after")}
     return {
         "pairs": pairs,
@@ -147,14 +114,23 @@ def summarise(pairs: list[dict], *, wanted: str | None, judge: str, seed: int = 
             side: sum(p[f"reward_{side}"] for p in pairs) / len(pairs) if pairs else 0.0
             for side in texts
         },
-        "sentence": sentence(rate, low, high, len(pairs), judge),
+        "sentence": sentence(rate, low, high, len(pairs), judge, len(set(prompts))),
     }
 
 
-def sentence(rate: float, low: float, high: float, count: int, judge: str) -> str:
-    """One honest sentence: a win, a loss, or no detectable change."""
+def sentence(rate: float, low: float, high: float, count: int, judge: str, prompts: int) -> str:
+    """One honest sentence: a win, a loss, no detectable change, or too few prompts to tell.
+
+    ``count``: pairs; ``prompts``: how many different ones they are about.
+    """
     if count == 0:
         return "There is nothing to compare yet."
+    if prompts < FEWEST_PROMPTS:
+        return (
+            f"Too few prompts to tell ({prompts}): the {judge} prefers the tuned model's answer in"
+            f" {rate:.0%} of {count} pairs, ties counted half, which says little about other"
+            f" prompts (95% interval {low:.0%} to {high:.0%})."
+        )
     span = (
         f"win rate, ties counted half, is {rate:.0%} over {count} pairs (95% interval {low:.0%} to"
         f" {high:.0%})"

@@ -3,13 +3,15 @@
 It shows whether a higher reward still means a better text.
 
 Four questions, each answered from 0 to 1 and from the letters alone: is it in the wanted register,
-is it a full sentence, does it say new things, are its words real? The rating is their mean. A
-reward model reads hidden states of the language model and learns from comparisons, so it shares
-nothing with this rule but the taste; what no comparison ever showed it (that words should be real,
-that nobody says everything twice) it cannot know.
+is it a full sentence, does it say new things, are its words real? The rating is their mean.
 
-It is a *rule*, and the app calls it one: it does not know whether a fact is true, and a person may
-disagree with it. Imports no torch.
+Same taste, other evidence: to tell the register it reads none of the words that the scripted rater
+reads, but the second opinion's list, learned from other texts (``judging/register.py``). What it
+shares with that rater is which register is wanted, and that a sentence should end. That nothing is
+said twice and that words are real, the scripted rater never looks at.
+
+It is a *rule*, and the app calls it one: it does not know whether a fact is true, a person may
+disagree with it, and with few words to go by it is often unsure. Imports no torch.
 Source: the role of a "gold" rater is Gao et al. 2023's (arXiv 2210.10760), where it is a larger
 reward model.
 """
@@ -49,8 +51,8 @@ def is_word(word: str) -> bool:
 def rate(text: str, wanted: str, ended: bool = True) -> dict[str, float]:
     """The four parts and their mean, "gold", each from 0 (bad) to 1 (good).
 
-    register: probability of ``wanted`` among the registers; their log-odds count half, because
-    words that come together are no independent witnesses.
+    register: probability of ``wanted`` among the registers, by the second opinion's words; their
+    log-odds count half, because words that come together are no independent witnesses.
     sentence: 1 where the model ended by itself with a full stop, question mark or exclamation mark,
     after three words at least.
     new: share of the pairs of neighbouring words that did not occur before in the text; 0 where
@@ -59,7 +61,8 @@ def rate(text: str, wanted: str, ended: bool = True) -> dict[str, float]:
     """
     words = WORD.findall(text.lower())
     pairs = list(zip(words, words[1:]))
-    odds = {name: math.exp(0.5 * score) for name, score in register_scores(text, wanted).items()}
+    scores = register_scores(text, wanted, second=True)
+    odds = {name: math.exp(0.5 * score) for name, score in scores.items()}
     parts = {
         "register": odds[wanted] / sum(odds.values()),
         "sentence": float(is_full_sentence(text, ended) and len(words) >= 3),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import random
+from rlhf_core.common.intervals import mean_interval, wilson_interval
+from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
 
-from rlhf_core.common.intervals import wilson_interval
 
-
-def still_improving(rounds: list[dict], *, seed: int = 0, draws: int = 2000) -> dict:
+def still_improving(rounds: list[dict]) -> dict:
     """The last measured round against the one measured before it.
 
     {"answer": better | worse | no change | unknown, "sentence"}.
 
-    Both have a win rate against the original model on the same prompts; prompts are drawn anew
-    (paired bootstrap over prompts, Efron & Tibshirani 1993, chapter 8) where each round kept its
-    prompts' rates, else the two shares are taken as independent (Wilson's intervals apart or not).
+    Both have a win rate against the original model on the same prompts. Where each round kept its
+    prompts' rates, the change is tested over prompts (Student's interval of the paired gaps), and
+    of fewer than FEWEST_PROMPTS nothing is said. Else, or where all prompts changed alike, the two
+    shares are taken as independent (Newcombe's interval over answers, too narrow where the answers
+    to one prompt are alike).
     """
     measured = [row for row in rounds if isinstance(row.get("win_rate"), int | float)]
     if len(measured) < 2:
@@ -30,14 +31,17 @@ def still_improving(rounds: list[dict], *, seed: int = 0, draws: int = 2000) -> 
     a, b = former.get("by_prompt") or {}, last.get("by_prompt") or {}
     prompts = [prompt for prompt in b if prompt in a]
     change = last["win_rate"] - former["win_rate"]
-    if len(prompts) >= 5:
-        gaps, rng = [b[prompt] - a[prompt] for prompt in prompts], random.Random(seed)
-        means = sorted(sum(rng.choices(gaps, k=len(gaps))) / len(gaps) for _ in range(draws))
-        change, low, high = (
-            sum(gaps) / len(gaps),
-            means[int(0.025 * draws)],
-            means[int(0.975 * draws) - 1],
-        )
+    gaps = [b[prompt] - a[prompt] for prompt in prompts]
+    if 0 < len(gaps) < FEWEST_PROMPTS:
+        return {
+            "answer": "unknown",
+            "sentence": (
+                f"Too few prompts were measured in both of these rounds ({len(gaps)}), so there is"
+                " no telling."
+            ),
+        }
+    if gaps and max(gaps) - min(gaps) > 1e-9:
+        change, (low, high) = sum(gaps) / len(gaps), mean_interval(gaps)
     elif former.get("pairs") and last.get("pairs"):
         (l1, h1), (l2, h2) = (
             wilson_interval(row["win_rate"] * row["pairs"], row["pairs"]) for row in (former, last)

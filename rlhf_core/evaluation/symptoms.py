@@ -190,7 +190,7 @@ def entropy_gone(rows: Sequence[dict], texts: dict, settings: dict) -> dict | No
 
 
 def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
-    """A large share of tokens hits the clip range."""
+    """A large share of tokens has its push taken away by the clip."""
     updates = [
         (i, row["clip_fraction"])
         for i, row in enumerate(rows)
@@ -204,7 +204,7 @@ def clip_saturation(rows: Sequence[dict], texts: dict, settings: dict) -> dict |
         WATCH,
         "Clip saturation",
         f"{updates[-1][1]:.0%} of the tokens were clipped in the last update; up to 30% is usual.",
-        "The updates want to go further than the clip range lets them: most of the batch no longer"
+        "The updates want to go further than the clip range lets them: much of the batch no longer"
         " has a say, and the rest pulls too hard.",
         "learning rate (too large), or too many epochs",
         _before(rows, onset),

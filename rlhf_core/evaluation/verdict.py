@@ -148,7 +148,7 @@ def judged(name: str, outcomes: Sequence[float], groups: Sequence[str], *, seed:
         JSON-able: name, pairs, prompts, wins, ties, losses, win_rate, interval, luck (of the win
         rate: [low, high]), as_far.
     """
-    share, (low, high) = win_rate(outcomes, groups, seed=seed)
+    share, (low, high) = win_rate(outcomes, groups)
     control = luck([outcome - 0.5 for outcome in outcomes], seed=seed)
     return {
         "name": name,
@@ -178,7 +178,8 @@ def by_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
 def by_graded_rule(pairs: Sequence[dict], wanted: str) -> list[float]:
     """The gold rating on each pair (``gold_rule``).
 
-    Beside the register it grades full sentences, repetition and real words, which nobody taught.
+    It tells the register by words that the scripted rater does not read. That rater's comparisons
+    taught full sentences too, but neither variety nor real words.
     """
     outcomes = []
     for pair in pairs:

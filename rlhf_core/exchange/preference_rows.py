@@ -15,7 +15,7 @@ import re
 
 from rlhf_core.exchange.choices import read_choice
 from rlhf_core.exchange.import_report import ImportReport, excerpt
-from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, Pair
+from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
 _SIDES = ("answer", "response", "option", "output", "completion", "text", "candidate")
@@ -81,7 +81,7 @@ def read_row(values: dict[str, object], report: ImportReport) -> tuple[Pair, lis
         raise RowRefused("both texts are the same, so nothing was preferred")
     repairs += [said] if said else []
     seconds = read_number(values.get("seconds"), "seconds", None, repairs)
-    weight = read_number(values.get("weight"), "weight", 1.0, repairs)
+    weight = read_weight(values.get("weight"))
     version = read_number(values.get("brief_version"), "brief_version", 1, repairs)
     return (
         Pair(
@@ -109,6 +109,23 @@ def check_text(name: str, text: object) -> str:
     if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise RowRefused(f"the {name} has control characters in it")
     return text
+
+
+def read_weight(value: object) -> float:
+    """A pair's weight from a cell; 1 where there is none. Raises RowRefused: a guess could count
+    for nothing, or more than all other rows.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return 1.0
+    number = value
+    if isinstance(value, str):
+        try:
+            number = float(value.strip().replace(",", "."))
+        except ValueError:
+            number = None
+    if not is_weight(number):
+        raise RowRefused(f"the weight is {excerpt(value)!r}; it must be {WEIGHTS}")
+    return float(number)
 
 
 def read_number(

@@ -25,7 +25,7 @@ class GoldItem:
     Attributes:
         why: why the better one is better, in a few words, for after the judgement.
         rule: whether ``register``'s word rule sees it too; it cannot where truth, safety or
-        usefulness decides.
+        usefulness decides, nor where its words mislead it.
     """
 
     prompt: str

@@ -26,6 +26,11 @@ VERDICTS = (None, "both_bad", "skip")
 # annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
+MOST_CANDIDATES = 100  # of an imported ranking; the app's own have up to 8
+# What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers and an ideal one give 36
+# pairs of 0.028; MOST_CANDIDATES give 5,050 of 0.0002, which must come back too.
+LEAST_WEIGHT, MOST_WEIGHT = 0.01, 100
+WEIGHTS = f"a number from {LEAST_WEIGHT} to {MOST_WEIGHT}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,11 @@ class Ranking:
             raise PreferenceError(
                 "A ranking needs at least two different outputs; this prompt has one. Generate"
                 " more."
+            )
+        if len(self.candidates) > MOST_CANDIDATES:
+            raise PreferenceError(
+                f"A ranking of {len(self.candidates):,} outputs is too long; at most"
+                f" {MOST_CANDIDATES} fit."
             )
         if self.verdict not in VERDICTS:
             raise PreferenceError(
@@ -283,6 +293,21 @@ def split_prompts(prompts: list[str], folds: int, seed: int) -> dict[str, int]:
 # --- files ----------------------------------------------------------------------------------------
 
 
+def is_weight(value: object) -> bool:
+    """Whether a pair may weigh so much. One that weighs a million would drown all others; less than
+    0.01 is the share of a pair in a long ranking (1 / (K(K-1)/2)), or a mistake.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        return False
+    if value >= LEAST_WEIGHT:
+        return value <= MOST_WEIGHT
+    longest = MOST_CANDIDATES + 1  # with an ideal answer
+    pairs = round(1 / value) if value > 1 / longest**2 else 0
+    outputs = (1 + math.isqrt(1 + 8 * pairs)) // 2
+    whole = math.isclose(value * pairs, 1.0, rel_tol=1e-6)
+    return whole and pairs == outputs * (outputs - 1) // 2 and outputs <= longest
+
+
 def pair_from_row(row: object, where: str) -> Pair:
     """A Pair from one row of JSON: ours (prompt, a, b, choice) or TRL's (prompt, chosen, rejected).
 
@@ -313,11 +338,10 @@ def pair_from_row(row: object, where: str) -> Pair:
         raise PreferenceError(
             f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}."
         )
-    numbers = {
-        "weight": row.get("weight", 1.0),
-        "seconds": row.get("seconds"),
-        "brief_version": row.get("brief_version", 1),
-    }
+    weight = 1.0 if row.get("weight") is None else row["weight"]
+    if not is_weight(weight):
+        raise PreferenceError(f"{where}: the weight is {weight!r:.40}; it must be {WEIGHTS}.")
+    numbers = {"seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
     for name, value in numbers.items():
         if value is not None and (
             isinstance(value, bool)
@@ -331,7 +355,7 @@ def pair_from_row(row: object, where: str) -> Pair:
     return Pair(
         **texts,
         choice=row["choice"],
-        weight=float(numbers["weight"] or 0.0),
+        weight=float(weight),
         seconds=numbers["seconds"],
         annotator=str(row.get("annotator") or "unknown"),
         brief=str(row.get("brief") or ""),

@@ -4,7 +4,7 @@ what it is; teach the reward model that it is none.
 Goodhart's law in a text box: the reward model knows what the votes covered, and a text that no
 language model would write is where nobody has voted. Here the texts are scored; who leads, and what
 becomes of the exploits, is in ``hacking_board``. Knows nothing about pages. The word list is the
-scripted rater's (``register``): it holds what the bundled model's corpus is written with, so an
+register rule's (``register``): it holds what the bundled model's corpus is written with, so an
 honest rare word can be missing from it; that is why a text is called nonsense for most of its
 words, not for one.
 
@@ -17,26 +17,19 @@ import math
 import random
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 import torch
 
 from rlhf_core.algorithms.best_of_n import kl_bound
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.judging.register import word_weights
+from rlhf_core.judging.register import listed_words
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.sampling import pad_left, pad_right, response_forward
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
 
 BEST_OF = 64
 UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense
-
-
-@lru_cache(maxsize=1)
-def known_words() -> frozenset[str]:
-    """Single words of the register list, lower case."""
-    return frozenset(word for word in word_weights() if "_" not in word)
 
 
 def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
@@ -55,7 +48,7 @@ def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
         text halfway to blind drawing.
     """
     words = re.findall(r"[a-z][a-z'-]*", text.lower())
-    unknown = sum(word not in known_words() for word in words) / len(words) if words else 1.0
+    unknown = sum(word not in listed_words() for word in words) / len(words) if words else 1.0
     repeated = 1 - len(set(words)) / len(words) if words else 0.0
     each, blind = logprob / max(1, tokens), -math.log(vocabulary)
     why = []
@@ -171,7 +164,7 @@ def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int 
         scores = scorer.score([(prompt, " " + text.strip(), True) for text in texts])
         return texts[int(scores.argmax())], scores.max().item()
 
-    words = draw.sample(sorted(known_words()), min(TRIED_WORDS, len(known_words())))
+    words = draw.sample(sorted(listed_words()), min(TRIED_WORDS, len(listed_words())))
     alone = scorer.score([(prompt, " " + word, True) for word in words])
     good = [words[i] for i in alone.argsort(descending=True)[:KEPT_WORDS].tolist()]
     yield Progress("trying to fool it", 1, stages)

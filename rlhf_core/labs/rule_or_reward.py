@@ -197,7 +197,7 @@ class Yardstick:
         parts = [check(answer.text, answer.ended) for answer in answers]
         whole = [float(all(one.values())) for one in parts]
         same = repeats(answers)
-        share, interval = win_rate(whole, [str(a.prompt) for a in answers], seed=self.seed)
+        share, interval = win_rate(whole, [str(a.prompt) for a in answers])
         values = {
             "satisfied": whole,
             "repeats": same,

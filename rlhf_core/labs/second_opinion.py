@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.events import Progress
-from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.intervals import clustered
 from rlhf_core.common.settings import FineTunedSettings
 from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import split_prompts
@@ -79,7 +79,7 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
         "heldout_interval": [last["heldout_low"], last["heldout_high"]],
         "heldout_pairs": last["heldout_pairs"],
         "head_accuracy": own / count if count else None,
-        "head_interval": list(wilson_interval(own, count)) if count else None,
+        "head_interval": list(clustered(hits, [row[0][0] for row in held])) if count else None,
         "seconds": seconds,
     }
     tuned = [bool(a > b) for a, b in (scorer.score(rows).tolist() for rows in held)]
@@ -98,8 +98,8 @@ def _examples(rows: list, before: list[float], after: list[float]) -> list[dict]
 def head_on_the_same_votes(
     lab: Lab, settings: FineTunedSettings
 ) -> tuple[list[list[Row]], list[bool]]:
-    """The votes that the fine-tuned model did not see, each as the rows [preferred, other]; and
-    whether a head fitted without their prompts gets each right.
+    """The fair votes that the fine-tuned model did not see, each as the rows [preferred, other];
+    and whether a head fitted without their prompts gets each right.
     """
     data = lab.data
     decided = data.targets != 0.5
@@ -110,7 +110,8 @@ def head_on_the_same_votes(
     held = torch.tensor([fold.get(prompt) == 0 for prompt in data.prompts])
     prior = prior_stds(data.whitener, lab.settings.prior_std)
     w, _ = solve(data.x, data.targets, data.weights * ~held, prior)
-    votes = torch.nonzero(held & decided).flatten().tolist()
+    held &= data.tested
+    votes = torch.nonzero(held).flatten().tolist()
     rows = [[data.rows[data.a[i]], data.rows[data.b[i]]] for i in votes]
     rows = [pair if data.targets[i] > 0.5 else pair[::-1] for i, pair in zip(votes, rows)]
     return rows, correct(data.x[held] @ w, data.targets[held]).tolist()

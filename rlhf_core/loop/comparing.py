@@ -70,7 +70,7 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
     wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
     chance = part.log[-1].get("chance") if part.log else None
-    result = before_after.summarise(pairs, wanted=wanted, judge="reward model", seed=draw)
+    result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(
         pairs,
         wanted=wanted,

@@ -85,6 +85,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
         data.targets.float(),
         data.weights.float(),
         folds,
+        data.groups,
         settings,
         fair,
     ):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.intervals import clustered, wilson_interval
 from rlhf_core.evaluation.before_after import win_rate
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
 from rlhf_core.rewards.reward_model import correct, prior_stds
@@ -49,7 +49,9 @@ def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[d
     ]
 
 
-def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
+def calibration_curve(
+    margins: Tensor, targets: Tensor, bins: int = 5, groups: Tensor | None = None
+) -> dict:
     """Does 80% mean 80%?
 
     Votes binned by the probability the model gives its own favourite, 50% to 100%.
@@ -57,6 +59,8 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
     Args:
         margins: (N,) log-odds that a is better, of votes the model did *not* learn from
             (``leave_one_prompt_out``); targets: (N,), ties are left out.
+        groups: (N,) prompt of each vote, over which the interval in the sentence is; None: each
+            has its own. A bin's own interval takes its few votes as independent.
 
     Returns:
         {"bins": rows {"low", "high", "confidence" (mean), "accuracy", "accuracy_low",
@@ -98,7 +102,8 @@ def calibration_curve(margins: Tensor, targets: Tensor, bins: int = 5) -> dict:
             ),
         }
     said, true = confidence.mean().item(), hits.mean().item()
-    low, high = wilson_interval(hits.sum().item(), len(hits))
+    prompts = range(len(hits)) if groups is None else groups[decided].tolist()
+    low, high = clustered(hits.tolist(), prompts)
     verdict = (
         "surer than it should be"
         if said > high
@@ -323,7 +328,9 @@ def diagnose(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
     else:
         sure = confidence(margins, data.targets, data.weights)
         curve = calibration_curve(
-            torch.logit(sure.vote(margins))[data.tested], data.targets[data.tested]
+            torch.logit(sure.vote(margins))[data.tested],
+            data.targets[data.tested],
+            groups=data.groups[data.tested],
         )
     return {
         "histogram": margin_histogram(data.x @ weights.double(), data.targets),

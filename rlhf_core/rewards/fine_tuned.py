@@ -40,9 +40,9 @@ from torch import Tensor
 
 from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.intervals import clustered
 from rlhf_core.common.settings import FineTunedSettings
-from rlhf_core.judging.preferences import Pair, split_prompts
+from rlhf_core.judging.preferences import EXPLOIT, Pair, split_prompts
 from rlhf_core.lm.sampling import pad_right
 from rlhf_core.rewards.comparisons import Row, usable
 
@@ -338,7 +338,9 @@ def fit(
     fold = split_prompts([p.prompt for p in decided], settings.folds, settings.seed)
     held_out = [len(fold) > 1 and fold[p.prompt] == 0 for p in decided]
     train = [row for row, out in zip(rows, held_out) if not out]
-    held = [row for row, out in zip(rows, held_out) if out]
+    # Exploits were picked because the model errs there: no fair test.
+    fair = [out and p.annotator != EXPLOIT for p, out in zip(decided, held_out)]
+    held = [row for row, out in zip(rows, fair) if out]
     result = FineTunedReward(
         lm, classifier(lm, min(settings.unfrozen_layers, lm.trunk.layers), settings.seed)
     )
@@ -368,13 +370,13 @@ def _measured(
     sides = [row for pair in (*train, *held) for row in pair]
     scores = result.raw(sides).view(-1, 2)
     margins = (scores[:, 0] - scores[:, 1]).double()
-    right = int((margins[len(train) :] > 0).sum())
-    low, high = wilson_interval(right, len(held))
+    hits = (margins[len(train) :] > 0).tolist()
+    low, high = clustered(hits, [winner[0] for winner, _ in held])  # over prompts
     return {
         "iteration": epoch,
         "loss": torch.nn.functional.softplus(-margins[: len(train)]).mean().item(),
         "train_accuracy": (margins[: len(train)] > 0).double().mean().item(),
-        "heldout_accuracy": right / len(held) if held else None,
+        "heldout_accuracy": sum(hits) / len(held) if held else None,
         "heldout_low": low if held else None,
         "heldout_high": high if held else None,
         "heldout_pairs": len(held),

@@ -29,12 +29,12 @@ from rlhf_core.rewards.comparisons import Comparisons, Row
 
 KINDS = {
     "head": (
-        "Instant: a few weights on the original model's own states. Milliseconds, an exact"
-        " uncertainty, and it can be taken apart."
+        "Instant: a few weights on the original model's own states. Milliseconds; it"
+        " says how unsure it is (Laplace approximation), and it can be taken apart."
     ),
     "fine-tuned": (
         "Slower: the model's top layers learn the taste. More can be learned, from more"
-        " comparisons, and nothing in it is exact."
+        " comparisons; it cannot say how unsure it is."
     ),
 }
 
@@ -132,7 +132,15 @@ def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
     fold = split_prompts(data.prompts, settings.folds, settings.seed)
     folds = torch.tensor([fold[prompt] for prompt in data.prompts])
     for item in rm.fit(
-        whitener, states[data.a], states[data.b], data.targets, data.weights, folds, settings
+        whitener,
+        states[data.a],
+        states[data.b],
+        data.targets,
+        data.weights,
+        folds,
+        data.groups,
+        settings,
+        data.tested,
     ):
         if isinstance(item, dict):
             yield (

@@ -2,7 +2,8 @@
 
 It learns the *pattern* of a taste, not its meaning: which directions of the reference's own hidden
 states the preferred outputs share. From 10 to 60 comparisons only a few numbers can be learned, so
-the head has 8 weights by default, a prior, and an exact uncertainty.
+the head has 8 weights by default, a prior, and an uncertainty in closed form: the Laplace
+approximation, a Gaussian with the exact curvature at the optimum.
 
     response -> frozen reference -> mean of its response states (d) -> whitened features (k)
              -> weights . features -> score
@@ -25,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlhf_core.common.errors import RewardModelError
-from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.intervals import clustered_interval
 from rlhf_core.common.settings import RewardModelSettings
 
 # --- features -------------------------------------------------------------------------------------
@@ -242,6 +243,7 @@ def fit(
     targets: Tensor,
     weights: Tensor,
     folds: Tensor,
+    groups: Tensor,
     settings: RewardModelSettings,
     scored: Tensor | None = None,
 ) -> Iterator[dict | RewardModel]:
@@ -256,6 +258,8 @@ def fit(
         targets: (N,) 1, 0 or 0.5; weights: (N,).
         folds: (N,) fold number of each pair's prompt; a single number everywhere means that nothing
             can be held out.
+        groups: (N,) number of each pair's prompt, 0 or more. The held-out interval counts prompts
+            (``intervals.clustered_interval``): the pairs of one ranking are not independent.
         scored: (N,) bool, pairs that the held-out accuracy counts (ties never); all where left out.
 
     Yields:
@@ -281,9 +285,12 @@ def fit(
         )
     x = (whitener(pooled_a) - whitener(pooled_b)).double()  # (N, k)
     targets, weights = targets.double(), weights.double()
-    names = folds.unique().tolist()
+    names, most = folds.unique().tolist(), int(groups.max()) + 1
     counted = torch.ones(len(targets), dtype=torch.bool) if scored is None else scored
     parts = [(folds != name, (folds == name) & counted) for name in names] if len(names) > 1 else []
+    decided = [groups[held & (targets != 0.5)] for _, held in parts]
+    tested = torch.cat(decided) if parts else groups[:0]  # (hits,) prompt of each held-out vote
+    counts = tested.bincount(minlength=most)  # (prompts,)
     w = torch.zeros(x.shape[1], dtype=x.dtype)
     fold_w = [torch.zeros_like(w) for _ in parts]
     prior = prior_stds(whitener, settings.prior_std)  # (k,)
@@ -298,7 +305,8 @@ def fit(
             fold_w[part], _, _ = newton_step(fold_w[part], *seen, prior, damping)
             hits.append(correct(x[held] @ fold_w[part], targets[held]))
         held_out = torch.cat(hits) if hits else torch.zeros(0, dtype=torch.bool)
-        low, high = wilson_interval(held_out.sum().item(), len(held_out))
+        right = tested.bincount(held_out.double(), minlength=most)  # (prompts,)
+        low, high = clustered_interval(right[counts > 0].tolist(), counts[counts > 0].tolist())
         margins = x @ w
         yield {
             "iteration": iteration,

@@ -95,8 +95,8 @@ def by_lot(session: Session, checks: bool) -> str:
     among = "; hidden checks are among them" if checks else ""
     if not session.learned.head:
         return (
-            "Drawn by lot: there is no reward model yet that could say which pair would teach it"
-            f" most{among}."
+            "Drawn by lot from pairs of unlike answers: no reward model yet says which would teach"
+            f" it most{among}."
         )
     if not session.learned.asking.get("features"):
         return f"Drawn by lot: the worker is still reading the answers for the reward model{among}."

@@ -7,8 +7,15 @@ import random
 
 import pytest
 
-from rlhf_core.common.intervals import wilson_interval
-from rlhf_core.evaluation.before_after import distinct_n, mean_words, sentence, summarise, win_rate
+from rlhf_core.common.intervals import clustered_interval
+from rlhf_core.evaluation.before_after import (
+    FEWEST_PROMPTS,
+    distinct_n,
+    mean_words,
+    sentence,
+    summarise,
+    win_rate,
+)
 
 # --- diversity and length -------------------------------------------------------------------------
 
@@ -50,57 +57,36 @@ def test_nothing_to_compare_says_nothing():
     assert win_rate([], []) == (0.5, (0.0, 1.0))
 
 
-@pytest.mark.parametrize(
-    "groups",
-    [[[1, 1, 0], [1]], [[1]] * 20, [[0, 0]] * 8, [[1, 0, 1]] * 12],
-    ids=["few prompts", "all wins", "all losses", "the same rate everywhere"],
-)
-def test_where_a_bootstrap_would_be_far_too_sure_wilson_is_used(groups):
+@pytest.mark.parametrize("groups", [[[1, 1, 0], [1]], [[1]] * 20, [[0, 0]] * 8, [[1, 0, 1]] * 12])
+def test_the_interval_is_that_of_the_prompts(groups):
     outcomes, prompts = by_hand(groups)
     rate, interval = win_rate(outcomes, prompts)
     assert rate == pytest.approx(sum(outcomes) / len(outcomes))
-    assert interval == pytest.approx(wilson_interval(sum(outcomes), len(outcomes)))
-    assert interval[1] - interval[0] > 0.05
+    assert interval == clustered_interval([sum(g) for g in groups], [len(g) for g in groups])
 
 
-def test_bootstrap_draws_whole_prompts():
+def test_one_prompt_says_nothing_about_others_however_many_answers():
+    assert win_rate([1.0] * 150 + [0.0] * 50, ["A cat is"] * 200) == (0.75, (0.0, 1.0))
+
+
+def test_ten_answers_alike_count_as_one():
     """Ten prompts with ten answers each, all alike within a prompt: worth ten observations, not a
-    hundred.
+    hundred. The bounds solve Wilson's equation, (p - q)^2 = t^2 q (1 - q) / n, for q.
     """
     outcomes, prompts = by_hand([[1.0] * 10] * 6 + [[0.0] * 10] * 4)
-    rate, (low, high) = win_rate(outcomes, prompts)
-    # Ten independent prompts, 6 wins: the bootstrap's share is Binomial(10, 0.6) / 10, whose
-    # central 95% runs from 0.3 to 0.9.
-    assert (
-        rate == 0.6 and low == pytest.approx(0.3, abs=0.01) and high == pytest.approx(0.9, abs=0.01)
-    )
+    rate, bounds = win_rate(outcomes, prompts)
+    worth = 100 / (10 * 10 / 9)  # a design effect of 10, and G / (G - 1)
+    assert rate == 0.6
+    for bound in bounds:
+        assert (0.6 - bound) ** 2 == pytest.approx(2.262**2 * bound * (1 - bound) / worth)
     _, (alone_low, alone_high) = win_rate(outcomes, [str(i) for i in range(100)])
     # A hundred independent answers: Binomial(100, 0.6) / 100, from 0.50 to 0.70.
-    assert alone_low == pytest.approx(0.5, abs=0.02) and alone_high == pytest.approx(0.7, abs=0.02)
+    assert alone_low == pytest.approx(0.5, abs=0.01) and alone_high == pytest.approx(0.7, abs=0.01)
 
 
-def test_bootstrap_weighs_answers_and_not_prompts():
+def test_the_rate_weighs_answers_and_not_prompts():
     outcomes, prompts = by_hand([[1.0] * 30, [0.0], [0.0], [0.0], [0.0], [0.0]])
     assert win_rate(outcomes, prompts)[0] == pytest.approx(30 / 35)
-
-
-def test_interval_covers_the_truth_about_95_times_in_100():
-    rng, hits = random.Random(5), 0
-    for trial in range(
-        200
-    ):  # 30 prompts, 4 answers each; prompts differ in their own win rates, 0.6 on average
-        groups = []
-        for _ in range(30):
-            own = rng.choice([0.3, 0.6, 0.9])
-            groups.append([float(rng.random() < own) for _ in range(4)])
-        _, (low, high) = win_rate(*by_hand(groups), seed=trial, draws=400)
-        hits += low <= 0.6 <= high
-    assert 0.89 <= hits / 200 <= 0.985
-
-
-def test_same_seed_same_interval():
-    outcomes, prompts = by_hand([[1, 0], [1], [0], [0.5], [1], [1, 1, 0]])
-    assert win_rate(outcomes, prompts, seed=3) == win_rate(outcomes, prompts, seed=3)
 
 
 # --- the verdict ----------------------------------------------------------------------------------
@@ -151,16 +137,27 @@ def test_no_pairs_give_a_verdict_that_says_so():
 
 def test_sentence_claims_only_what_the_interval_says():
     assert (
-        sentence(0.8, 0.7, 0.9, 50, "reward model")
+        sentence(0.8, 0.7, 0.9, 50, "reward model", 20)
         == "The reward model prefers the tuned model: its win rate, ties counted half, is 80% over"
         " 50 pairs (95% interval 70% to 90%)."
     )
-    assert sentence(0.2, 0.1, 0.3, 50, "reward model").startswith(
+    assert sentence(0.2, 0.1, 0.3, 50, "reward model", 20).startswith(
         "The reward model prefers the original model: the tuned model's win rate, ties counted"
         " half, is 20% over 50 pairs"
     )
     for low, high in ((0.45, 0.8), (0.5, 0.9), (0.1, 0.5), (0.2, 0.55)):
-        assert sentence(0.5, low, high, 50, "reward model").startswith("No detectable change")
+        assert sentence(0.5, low, high, 50, "reward model", 20).startswith("No detectable change")
+
+
+@pytest.mark.parametrize("prompts", range(1, FEWEST_PROMPTS))
+def test_of_few_prompts_the_sentence_claims_nothing(prompts):
+    rows = [pair(prompt=f"p{i % prompts}") for i in range(200)]  # all won
+    verdict = summarise(rows, wanted=None, judge="reward model")
+    assert verdict["sentence"].startswith(f"Too few prompts to tell ({prompts}): ")
+    assert "100% of 200 pairs" in verdict["sentence"]
+    enough = [pair(prompt=f"p{i % FEWEST_PROMPTS}") for i in range(200)]
+    verdict = summarise(enough, wanted=None, judge="reward model")
+    assert verdict["sentence"].startswith("The reward model prefers the tuned model")
 
 
 def test_models_that_do_not_differ_show_no_detectable_change():

@@ -9,6 +9,7 @@ import pytest
 
 from rlhf_core.evaluation import overoptimisation as over
 from rlhf_core.evaluation.gold_rule import PARTS, is_word, known_words, rate
+from rlhf_core.judging.register import is_second, register_of, word_weights
 
 PROMPTS = 40
 CURE = ([0, 1, 4], [0, 2, 2], [0, 1, 2])  # more gold at the same distance
@@ -133,7 +134,7 @@ def test_where_nothing_fell_there_is_nothing_to_halve():
 def test_each_question_answers_for_itself():
     good = rate(" a large bird with black feathers and a strong beak.", "fact")
     assert good["gold"] > 0.95 and set(PARTS) == set(good) - {"gold"}
-    assert rate(" a large bird with black feathers and a strong beak.", "meme")["register"] < 0.05
+    assert rate(" a large bird with black feathers and a strong beak.", "meme")["register"] < 0.1
     assert rate(" a large bird with black feathers and a strong", "fact")["sentence"] == 0
     assert (
         rate(" a large bird with black feathers and a strong beak.", "fact", ended=False)[
@@ -143,6 +144,15 @@ def test_each_question_answers_for_itself():
     )
     assert rate(" a large bird a large bird a large bird.", "fact")["new"] == pytest.approx(3 / 8)
     assert rate(" a florb bird with zxq feathers.", "fact")["words"] == pytest.approx(4 / 6)
+
+
+def test_the_register_is_told_by_words_that_the_scripted_rater_does_not_read():
+    """A text of the rater's words alone: the rater is sure of it, the gold rule knows nothing."""
+    read = [word for word in word_weights() if "_" not in word and not is_second(word)]
+    facts = sorted(read, key=lambda word: -word_weights()[word][0])[:8]
+    text = f" {' '.join(facts)}."
+    assert register_of(text, "fact") == "fact"
+    assert rate(text, "fact")["register"] == rate(text, "meme")["register"] == 0.25
 
 
 def test_nothing_and_one_word_over_and_over_are_bad():

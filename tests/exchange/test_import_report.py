@@ -263,6 +263,23 @@ def test_numbers_in_cells():
     assert [row.row for row in report.repaired] == [3, 4, 5, 7]
 
 
+def test_a_weight_that_a_row_may_not_have_is_named_with_its_row():
+    header = ("prompt", "a", "b", "choice", "weight")
+    cells = ["", "0.01", "0,5", "100", "0.005", "0", "-1", "nan", "1e9", "inf", "abc", "101"]
+    rows = [("p", f" {i}", " y", "a", cell) for i, cell in enumerate(cells)]
+    report = accounted(import_preferences(table(*rows, header=header).encode(), "p.csv"))
+    assert [pair.weight for pair in report.pairs] == [1, 0.01, 0.5, 100]
+    assert report.repaired == []
+    assert [(row.row, row.why) for row in report.left_out] == [
+        (row, f"the weight is {cell!r}; it must be a number from 0.01 to 100")
+        for row, cell in enumerate(cells, 2)
+        if row > 5
+    ]
+    rows = [{"prompt": "p", "a": " x", "b": " y", "choice": "a", "weight": w} for w in (0, 1, True)]
+    report = accounted(import_preferences(lines(*rows), "p.jsonl"))
+    assert [row.row for row in report.left_out] == [1, 3] and len(report.pairs) == 1
+
+
 def test_our_own_file_comes_back_as_it_was_with_nothing_to_report(tmp_path):
     pairs = [
         Pair("p", " x", f" {choice}", choice, 1 / 3, 2.5, "Kim", "meme-bot", 4)

@@ -10,6 +10,7 @@ import pytest
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.judging.contradictions import contradictions
 from rlhf_core.judging.preferences import (
+    MOST_CANDIDATES,
     Pair,
     Ranking,
     finished_texts,
@@ -303,20 +304,25 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ({**GOOD, "choice": "left"}, "choice is 'left'"),
         ({k: v for k, v in GOOD.items() if k != "choice"}, "choice is None"),
         ({"prompt": "p", "chosen": " x."}, "field 'b' is missing or empty"),
-        ({**GOOD, "weight": -1}, "field 'weight' is -1"),
-        ({**GOOD, "weight": "heavy"}, "field 'weight' is 'heavy'"),
+        ({**GOOD, "weight": -1}, "the weight is -1; it must be a number from 0.01 to 100."),
+        ({**GOOD, "weight": "abc"}, "the weight is 'abc'; it must be"),
+        ({**GOOD, "weight": "1"}, "the weight is '1'; it must be"),
+        ({**GOOD, "weight": True}, "the weight is True; it must be"),
+        ({**GOOD, "weight": 0}, "the weight is 0; it must be"),
+        ({**GOOD, "weight": 1e9}, "the weight is 1000000000.0; it must be"),
+        ({**GOOD, "weight": 100.5}, "the weight is 100.5; it must be"),
+        ({**GOOD, "weight": 0.00004}, "the weight is 4e-05; it must be"),
+        ({**GOOD, "weight": 0.001}, "the weight is 0.001; it must be"),
+        ({**GOOD, "weight": 0.005}, "the weight is 0.005; it must be"),
         ({**GOOD, "seconds": True}, "field 'seconds' is True"),
-        (
-            '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": NaN}',
-            "field 'weight' is nan",
-        ),
+        ('{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": NaN}', "the weight is nan"),
         (
             '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "seconds": 1e999}',
             "field 'seconds' is inf",
         ),
         (
             '{"prompt": "p", "a": "x", "b": "y", "choice": "a", "weight": 1' + "0" * 400 + "}",
-            "field 'weight' is 1000",
+            "the weight is 1000",
         ),
     ],
 )
@@ -347,6 +353,27 @@ def test_one_row_at_a_time():
     for row in (None, 5, "text", []):
         with pytest.raises(PreferenceError, match="^row 1: "):
             pair_from_row(row, "row 1")
+
+
+@pytest.mark.parametrize("weight", [1 / 5050, 0.01, 0.5, 1, 100])
+def test_weights_that_a_row_may_have(weight):
+    assert pair_from_row({**GOOD, "weight": weight}, "row 1").weight == weight
+    assert pair_from_row({**GOOD, "weight": None}, "row 1").weight == 1
+
+
+def test_the_pairs_of_the_longest_rankings_come_back(tmp_path):
+    """The app's longest, 8 answers and an ideal one; and the longest that is taken."""
+    for count, ideal in ((8, " best."), (MOST_CANDIDATES, " best.")):
+        texts = [f" {i}." for i in range(count)]
+        order = list(range(count))
+        made = Ranking("r", "A cat is", texts, order, [[i] for i in order], ideal=ideal)
+        pairs = pairs_from_rankings([made])
+        assert len(pairs) == count * (count - 1) // 2 + count
+        path = write(tmp_path / "pairs.jsonl", *(pair.to_dict() for pair in pairs))
+        assert read_preferences(path) == pairs
+    order = list(range(MOST_CANDIDATES + 1))
+    with pytest.raises(PreferenceError, match="of 101 outputs is too long; at most 100 fit"):
+        Ranking("r", "A cat is", [f" {i}." for i in order], order, [order])
 
 
 def test_where_nothing_can_be_learned_the_reason_is_said():

@@ -10,7 +10,8 @@ from tiny_models import END, PAD, FakeLM, one_thread, tiny_trunk  # noqa: F401
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.labs.hacking import best_of_model, known_words, nonsense, score_typed
+from rlhf_core.judging.register import listed_words
+from rlhf_core.labs.hacking import best_of_model, nonsense, score_typed
 from rlhf_core.labs.hacking_board import (
     best_of_n_board,
     exploits_to_pairs,
@@ -60,8 +61,8 @@ def test_nonsense(text, logprob, tokens, why):
 
 
 def test_the_word_list_is_the_registers_and_has_words_alone():
-    assert {"animal", "the", "please"} <= known_words() and not any(
-        "_" in word for word in known_words()
+    assert {"animal", "the", "please"} <= listed_words() and not any(
+        "_" in word for word in listed_words()
     )
 
 

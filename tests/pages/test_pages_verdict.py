@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from page_helpers import EVIL, again, alts, finish, open_page, press, said
+from page_helpers import EVIL, again, alts, finish, html_of, open_page, press, said
 from stand_ins import FACT, MEME, engine, evaluation, made, stand_in
 
 from rlhf_core.common.events import Progress
@@ -54,7 +54,7 @@ def queue(monkeypatch):
     return engine(monkeypatch)
 
 
-def measured(scripted: bool = True) -> dict:
+def measured(scripted: bool = True, p: float = 0.002) -> dict:
     """A verdict as ``steps.evaluate`` makes it: 40 pairs, most of them won."""
     found = evaluation(changed=True)
     gains = [1.0] * 30 + [-1.0] * 6 + [0.0] * 4
@@ -74,22 +74,32 @@ def measured(scripted: bool = True) -> dict:
     return {
         **found,
         "pairs": pairs,
-        **verdict.verdict(pairs, wanted="fact", scripted=scripted, fluency=fluency),
+        **verdict.verdict(
+            pairs, wanted="fact", scripted=scripted, fluency=fluency, chance=chance(p)
+        ),
     }
+
+
+def chance(p: float) -> dict:
+    """A permutation control with this p-value."""
+    found = {"p": p, "accuracy": 0.9, "luck": [0.3, 0.7], "decided": 24, "judgements": 30}
+    return {**found, "fits": 400, "one_prompt": False, "support": 0.9}
 
 
 def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     session = made("tuned")
     session.tuned.evaluation = measured()
     words = said(app := open_page("before_after", session))
-    assert (
-        "better by the reward model it was trained on (80% of 40 pairs" in words
-        and "the rule that the scripted rater judged by" in words
+    assert "“fact” answers rose from 0% to 90%; the graded rule (" in words
+    assert "calls the tuned model better. It was the votes (p = 0.002)." in words
+    assert "reward model it was trained on (not independent): better; the tuned model wins 80%" in (
+        words
     )
-    assert (
-        "teacher's own yardstick, and no second opinion" in words
-        and "No independent opinion on the taste yet" in words
-    )
+    assert "The rater's own rule (not independent)" in words
+    assert "The graded rule (independent): better" in words
+    assert "These votes share a taste. On prompts that it had not seen" in words
+    assert "teacher's own yardstick, and no second opinion" in words
+    assert "No independent opinion" not in words
     shown = next(alt for alt in alts(app) if alt.startswith("Win rate of the tuned model."))
     assert (
         "reward model: 80% of 40" in shown
@@ -104,6 +114,22 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     assert "on 40 pairs of answers to 40 prompts that no training saw" in words
 
 
+def test_a_model_that_noise_moved_is_not_called_better_anywhere(queue):
+    session = made("tuned")
+    session.tuned.evaluation = measured(p=0.43)
+    session.learned.summary = {**session.learned.summary, "chance": chance(0.43)}
+    words = said(open_page("before_after", session))
+    assert "but not because of what the votes say" in words and "better. It was" not in words
+    home = open_page("loop", session)
+    assert "not because of what the votes say" in said(home)
+    assert "changed, but not because of the votes" in html_of(home)
+    assert "agree on nothing that can be found" in html_of(home)
+    assert "These votes agree on nothing that I can find" in said(open_page("ppo", session))
+    assert "These votes agree on nothing that I can find" in said(
+        open_page("reward_model", session)
+    )
+
+
 def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):
     session = made("tuned")
     session.tuned.evaluation = measured(scripted=False)
@@ -111,9 +137,9 @@ def test_votes_join_the_verdict_as_a_judge_of_their_own(queue):
         judged.add_vote(session, f"Animal {number} is", "before")
     words = said(app := open_page("before_after", session))
     assert (
-        "The judges disagree" in words
-        and "your blind votes (0% of 12 votes, 0% to 24%)" in words
-        and "No independent opinion" not in words
+        "The judges disagree: better by" in words
+        and "worse by your blind votes (0%)" in words
+        and "Your blind votes (independent): worse" in words
     )
     assert "No training has seen it" in words and "teacher's own yardstick" not in words
     assert any("you, blind: 0% of 12" in alt for alt in alts(app))

@@ -64,6 +64,7 @@ def test_the_head_is_reward_models_head():
         data.targets,
         data.weights,
         torch.zeros(30),
+        data.groups,
         RewardModelSettings(prior_std=0.7),
     )
     ours = fit_head(data, 0.7)
@@ -208,6 +209,7 @@ def test_ties_and_rejected_exploits_are_learned_from_and_not_counted():
             b,
             data.targets,
             data.weights,
+            data.groups,  # a fold a prompt
             data.groups,
             RewardModelSettings(),
             data.tested,

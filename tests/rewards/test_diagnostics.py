@@ -51,7 +51,7 @@ def test_calibration_curve_by_hand():
     assert curve["count"] == 14 and curve["error"] == pytest.approx((4 * 0.2 + 10 * 0.25) / 14)
     assert (
         "as far as so many votes can tell" in curve["sentence"]
-        and "14 votes, 95% interval 45% to 88%" in curve["sentence"]
+        and "14 votes, 95% interval 42% to 90%" in curve["sentence"]
     ), "84% lies within"
     mean, high = curve["chance"]
     assert 0.03 < mean < high < 0.25

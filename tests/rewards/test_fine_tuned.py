@@ -4,6 +4,7 @@ a frozen base that stays as it is.
 
 import copy
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from tiny_models import END, PAD, FakeLM, one_thread, tiny_gpt2  # noqa: F401
 
 from rlhf_core.common.errors import RewardModelError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.intervals import clustered
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
-from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.preferences import EXPLOIT, Pair, split_prompts
 from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
 from rlhf_core.rewards import reward_model as rm
@@ -170,7 +172,15 @@ def test_a_taste_is_learned_held_out_by_prompt_and_the_base_is_untouched(lm):
     assert (
         records[-1]["loss"] < records[0]["loss"] / 2 < 0.3 and records[-1]["train_accuracy"] > 0.95
     )
-    assert records[-1]["heldout_pairs"] == 12 and records[-1]["heldout_accuracy"] >= 0.75
+    last = records[-1]
+    assert last["heldout_pairs"] == 12 and last["heldout_accuracy"] >= 0.75
+    right = scorer_is_right(scorer, pairs)
+    fold = split_prompts([pair.prompt for pair in pairs], FineTunedSettings().folds, 0)
+    held = [(hit, pair.prompt) for hit, pair in zip(right, pairs) if fold[pair.prompt] == 0]
+    assert len({prompt for _, prompt in held}) == 2, (
+        "two prompts: the interval says next to nothing"
+    )
+    assert (last["heldout_low"], last["heldout_high"]) == clustered(*zip(*held))
     assert (fingerprint(lm.trunk), random.getstate()) == (before[0], before[2]) and torch.equal(
         torch.random.get_rng_state(), before[1]
     )
@@ -230,6 +240,26 @@ def test_both_kinds_speak_one_language(lm):
 def test_nothing_to_learn_is_told(lm, pairs, sentence):
     with pytest.raises(RewardModelError, match=sentence):
         next(fit(lm, pairs, [], SETTINGS))
+
+
+def scorer_is_right(scorer, pairs):
+    sides = (scorer.score([(p.prompt, text, True) for text in (p.a, p.b)]) for p in pairs)
+    return [bool(a > b) == (p.choice == "a") for (a, b), p in zip(sides, pairs)]
+
+
+def test_exploits_are_no_fair_test(lm):
+    pairs = [replace(pair, annotator=EXPLOIT) if i % 3 else pair for i, pair in enumerate(taste())]
+    *events, _ = fit(
+        lm,
+        pairs,
+        [row for pair in rows_of_pairs(taste()) for row in pair],
+        FineTunedSettings(epochs=1),
+    )
+    (record,) = [item for item in events if isinstance(item, dict)]
+    settings = FineTunedSettings()
+    fold = split_prompts([pair.prompt for pair in pairs], settings.folds, settings.seed)
+    fair = [p for p in pairs if fold[p.prompt] == 0 and p.annotator != EXPLOIT]
+    assert record["heldout_pairs"] == len(fair) > 0
 
 
 def test_one_comparison_trains_and_holds_nothing_out(lm):

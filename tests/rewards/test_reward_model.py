@@ -9,6 +9,7 @@ import torch
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.common.errors import RewardModelError
+from rlhf_core.common.intervals import clustered, wilson_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
 from rlhf_core.lm.sampling import pooled_states
@@ -20,7 +21,6 @@ from rlhf_core.rewards.reward_model import (
     fit_whitener,
     newton_step,
     pairwise_loss,
-    wilson_interval,
 )
 
 
@@ -37,8 +37,8 @@ def plain(k: int) -> Whitener:
     return Whitener(torch.zeros(k), torch.eye(k))
 
 
-def fitted(whitener, a, b, targets, weights=None, folds=None, **settings):
-    """(records, model) of a whole fit."""
+def fitted(whitener, a, b, targets, weights=None, folds=None, groups=None, **settings):
+    """(records, model) of a whole fit. Each pair is about a prompt of its own, where not said."""
     *records, model = fit(
         whitener,
         a,
@@ -46,6 +46,7 @@ def fitted(whitener, a, b, targets, weights=None, folds=None, **settings):
         targets,
         torch.ones(len(targets)) if weights is None else weights,
         torch.zeros(len(targets)) if folds is None else folds,
+        torch.arange(len(targets)) if groups is None else groups,
         RewardModelSettings(**settings),
     )
     return records, model
@@ -377,7 +378,8 @@ def test_held_out_accuracy_is_that_of_heads_that_never_saw_the_prompt():
         torch.rand(n, generator=generator(3)) < torch.sigmoid((a - b) @ normal(k, seed=4))
     ).float()
     targets[::7] = 0.5
-    records, _ = fitted(plain(k), a, b, targets, folds=folds)
+    groups = torch.arange(n) // 4 + 3  # two or three prompts a fold
+    records, _ = fitted(plain(k), a, b, targets, folds=folds, groups=groups)
     hits = []
     for fold in range(4):  # each fold's head, fitted again alone by a general optimiser
         keep, held = folds != fold, (folds == fold) & (targets != 0.5)
@@ -402,7 +404,7 @@ def test_held_out_accuracy_is_that_of_heads_that_never_saw_the_prompt():
     assert last["heldout_pairs"] == len(hits) == int((targets != 0.5).sum())
     assert last["heldout_accuracy"] == pytest.approx(sum(hits) / len(hits))
     assert (last["heldout_low"], last["heldout_high"]) == pytest.approx(
-        wilson_interval(sum(hits), len(hits))
+        clustered(hits, groups[targets != 0.5].tolist())
     )
 
 

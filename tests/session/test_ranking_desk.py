@@ -366,7 +366,7 @@ def test_the_pair_that_teaches_most_is_chosen_and_the_reason_says_so():
     session = Session(BIOLOGY)
     rows = [add(session, number) for number in range(6)]
     assert ranking_desk.next_asked(session, 2, checks=False).why.startswith(
-        "Drawn by lot: there is no reward model yet"
+        "Drawn by lot from pairs of unlike answers: no reward model yet"
     )
     session.learned.head = "0" * 64
     assert "still reading" in ranking_desk.next_asked(session, 2, checks=False).why

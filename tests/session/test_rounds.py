@@ -354,6 +354,30 @@ def test_two_rounds_are_compared_with_an_interval(first, second, answer, words):
     )
 
 
+@pytest.mark.parametrize("prompts", [1, 4])
+def test_of_few_prompts_there_is_no_telling(prompts):
+    few = [measured(number, rate) for number, rate in ((1, 0.2), (2, 0.9))]
+    for row in few:
+        row["by_prompt"] = dict(list(row["by_prompt"].items())[:prompts])
+    found = still_improving.still_improving(few)
+    assert (
+        found["answer"] == "unknown"
+        and f"Too few prompts were measured in both of these rounds ({prompts})"
+        in found["sentence"]
+    )
+
+
+def test_a_change_is_tested_over_prompts_by_student():
+    """Five gaps by hand: mean 0.1, standard deviation sqrt(0.025), t(4) = 2.776: 0.1 +- 0.196."""
+    gaps = [-0.1, 0.0, 0.1, 0.2, 0.3]
+    one, other = measured(1, 0.5), measured(2, 0.6)
+    one["by_prompt"] = {f"p{i}": 0.5 for i in range(5)}
+    other["by_prompt"] = {f"p{i}": 0.5 + gap for i, gap in enumerate(gaps)}
+    found = still_improving.still_improving([one, other])
+    assert found["answer"] == "no change"
+    assert "+10 points of win rate (95% interval \N{MINUS SIGN}10 to +30)" in found["sentence"]
+
+
 def test_few_prompts_and_noise_are_no_improvement():
     one, other = measured(1, 0.6), measured(2, 0.62)
     other["by_prompt"] = {

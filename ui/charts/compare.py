@@ -82,13 +82,12 @@ def win_rate(evaluation: dict | None) -> Chart:
         )
     )
     low, high = (100 * bounds[0], 100 * bounds[1]) if said else (100 * rate - 3, 100 * rate + 3)
-    beside = (
-        {"x": high, "xanchor": "left", "xshift": 8}
-        if high < 80
-        else {"x": low, "xanchor": "right", "xshift": -8}
-    )
     figure.add_annotation(
-        text=f"<b>{percent(rate)}</b>", y=0, showarrow=False, font={"size": 20}, **beside
+        text=f"<b>{percent(rate)}</b>",
+        y=0,
+        showarrow=False,
+        font={"size": 20},
+        **_beside(low, high, 100 * rate),
     )
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
     figure.add_annotation(
@@ -110,6 +109,15 @@ def win_rate(evaluation: dict | None) -> Chart:
     if None not in counts:
         alt += f" Wins {counts[0]:.0f}, ties {counts[1]:.0f}, losses {counts[2]:.0f}."
     return Chart(figure, title, look_for, alt)
+
+
+def _beside(low: float, high: float, rate: float) -> dict:
+    """Where a rate is written: right or left of its bar, below it where neither has room."""
+    if high < 82:
+        return {"x": high, "xanchor": "left", "xshift": 8}
+    if low > 18:
+        return {"x": low, "xanchor": "right", "xshift": -8}
+    return {"x": rate, "yshift": -26}
 
 
 JUDGES = {  # name of a judge's row -> as the axis says it, on lines that fit a phone
@@ -186,17 +194,12 @@ def judges(rows: Sequence[dict]) -> Chart:
                 hovertemplate=hover,
             )
         )
-        beside = (
-            {"x": high, "xanchor": "left", "xshift": 8}
-            if high < 82
-            else {"x": low, "xanchor": "right", "xshift": -8}
-        )
         figure.add_annotation(
             text=f"<b>{percent(row['win_rate'])}</b>",
             y=place,
             showarrow=False,
             font={"size": 18},
-            **beside,
+            **_beside(low, high, rate[0]),
         )
         places.append((place, JUDGES.get(row["name"], label(row["name"], 14))))
         said.append(

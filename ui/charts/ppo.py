@@ -200,7 +200,9 @@ def entropy(metrics: Sequence[dict], steps: int | None = None) -> Chart:
 
 
 def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
-    """Share of tokens whose probability ratio left the clip range, in percent."""
+    """Share of tokens whose push the clip took away, in percent: the probability ratio is beyond
+    the clip range on the side that the advantage pushes to. (Beyond the other side it counts on.)
+    """
     return _step_chart(
         metrics,
         "clip_fraction",
@@ -220,8 +222,8 @@ def clip_fraction(metrics: Sequence[dict], steps: int | None = None) -> Chart:
 
 
 def value_loss(metrics: Sequence[dict], steps: int | None = None) -> Chart:
-    """Squared error of the value head's guess of the reward to come, in squared reference standard
-    deviations.
+    """Value loss, in squared reference standard deviations: half the squared error of the value
+    head's guess of the reward to come, or of that guess kept near the old one, whichever is larger.
     """
     return _step_chart(
         metrics,
