@@ -137,7 +137,7 @@ class RuleOrRewardSettings(Checked):
 
 @dataclass(frozen=True)
 class NoiseSettings(Checked):
-    """What would noise have done: PPO on votes and on coin flips, the rest at its defaults."""
+    """What would noise have done: PPO on votes, on coin flips and on the coins turned over."""
 
     comparisons: int = setting(
         30,
@@ -148,7 +148,7 @@ class NoiseSettings(Checked):
     steps: int = setting(12, "PPO steps of each run.", (2, 60, 2), "steps")
     seed: int = setting(0, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
 
-    RUNS, EVERY = ("votes", "noise"), 2  # steps between two points
+    RUNS, EVERY = ("votes", "noise", "turned"), 2  # steps between two points
 
     @property
     def records(self) -> int:

@@ -1,5 +1,5 @@
-"""What two climbs did, one on votes and one on coin flips: how far each one's own reward rose, and
-how far gold did, with intervals over prompts.
+"""What three climbs did, on votes, on coin flips and on the same coins turned over: how far each
+one's own reward rose, and how far gold did, with intervals over prompts.
 
 Works on points as ``overoptimisation`` does, with "proxies": the reward of each prompt's answers.
 Says what happened and expects nothing: noise may raise gold by luck, and votes may fail to. Imports
@@ -40,12 +40,14 @@ def change_of(points: list[dict]) -> dict | None:
     }
 
 
-def verdict(votes: list[dict], noise: list[dict]) -> dict | None:
-    """Both runs' ``change_of``, and "gap": the votes' change of gold less the noise's, prompt by
-    prompt, as ``over``. None before both have two points at the same last step.
+def verdict(points: dict[str, list[dict]]) -> dict | None:
+    """Of the points of the runs "votes", "noise" and "turned": each one's ``change_of``, and "gap":
+    the votes' change of gold less the mean of both coin runs', prompt by prompt, as ``over``. In
+    that mean the way that one throw happens to point largely cancels out. None before all three
+    have two points and the same last step.
     """
-    real, coins = change_of(votes), change_of(noise)
-    if real is None or coins is None or real["step"] != coins["step"]:
+    runs = {name: change_of(points.get(name, [])) for name in ("votes", "noise", "turned")}
+    if None in runs.values() or len({one["step"] for one in runs.values()}) > 1:
         return None
-    gaps = [a - b for a, b in zip(gold_changes(votes), gold_changes(noise), strict=True)]
-    return {"votes": real, "noise": coins, "gap": over(gaps)}
+    each = zip(*(gold_changes(points[name]) for name in runs), strict=True)
+    return {**runs, "gap": over([votes - (heads + tails) / 2 for votes, heads, tails in each])}

@@ -1,20 +1,22 @@
-"""What would noise have done? The same PPO on two reward models: one that learned from the scripted
-rater's votes, and one from the same pairs with every winner drawn by a fair coin.
+"""What would noise have done? The same PPO on three reward models: one that learned from the
+scripted rater's votes, one from the same pairs with every winner drawn by a fair coin, and one from
+the very same coins turned over.
 
-    one set of comparisons -> its votes | coin flips -> a reward model each -> PPO each, from the
-        same start, with the same seed
-    every other step: answers to prompts that neither trains on -> its own reward, the gold rule,
+    one set of comparisons -> its votes | coin flips | the coins turned over -> a reward model each
+        -> PPO each, from the same start, with the same seed
+    every other step: answers to prompts that none trains on -> its own reward, the gold rule,
         exact KL
 
-PPO climbs any score, so a reward that rises says nothing of the votes; the gold rule, which neither
-learned from, does. Both scores are blown up to the same size, a standard deviation of 1, as nearly
+PPO climbs any score, so a reward that rises says nothing of the votes; the gold rule, which none
+learned from, does. The scores are blown up to the same size, a standard deviation of 1, as nearly
 everywhere in RLHF. The app itself does not do that: it shrinks a score to what its votes support
-(``rewards.permutation_control``), and noise would hardly pull. The session lends its brief and its
-language model; the rest is the lab's own, and goes when it ends. Runs on the worker thread; imports
-torch.
+(``rewards.permutation_control``), and noise as a rule hardly pulls. The session lends its brief and
+its language model; the rest is the lab's own, and goes when it ends. Runs on the worker thread;
+imports torch.
 
 A score from coins points somewhere too: the more of them name the rater's winner, the more it tends
-to point where the votes do (``agreement``); turned over, the opposite way. One throw is one story.
+to point where the votes do (``agreement``). One throw is one story; turned over, the coins mean as
+little and point exactly the opposite way, so no seed has to be picked for the lesson.
 
 Simplification: noise is all coins here. Real votes are somewhere between.
 """
@@ -55,6 +57,13 @@ def agreement(votes: Sequence[Ranking], coins: Sequence[Ranking]) -> list[int]:
     return [sum(same), len(same)]
 
 
+def turned_over(model: RewardModel) -> RewardModel:
+    """What the same comparisons teach with every winner swapped: the mirror image. The prior and
+    the loss know no side, so the head is the same with its sign changed; its covariance stays.
+    """
+    return replace(model, weights=-model.weights, center=-model.center)
+
+
 def blown_up(model: RewardModel, support: float) -> RewardModel:
     """The model before it was shrunk to ``support``: a standard deviation of 1 over the original's
     answers, whatever the votes support (as ``RewardModel.normalised_on`` at support 1).
@@ -86,9 +95,9 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
         luck = seed_of(own.seed, "noise")
         judgements = {"votes": votes, "noise": coin_flips(votes, luck)}
 
-        # 2. A reward model for each, and both blown up to the same size.
+        # 2. A reward model for each, blown up to the same size.
         fits, benches = {}, {}
-        for name in settings.RUNS:
+        for name in judgements:
             own.judged.rankings = judgements[name]
             yield from only_progress(fit_reward_model(own, RewardModelSettings(seed=settings.seed)))
             learned = own.learned.summary
@@ -102,6 +111,8 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
             }
             benches[name] = Bench(own, luck)
             benches[name].judge_by(blown_up(benches[name].model, fits[name]["support"]))
+        fits["turned"], benches["turned"] = fits["noise"], Bench(own, luck)
+        benches["turned"].judge_by(turned_over(benches["noise"].model))
         found.keep(
             fits=fits,
             agree=agreement(votes, judgements["noise"]),
@@ -110,7 +121,8 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
         yield {"kind": "start"}
 
         # 3. The same PPO on each, with the app's own settings.
-        for name, bench in benches.items():
+        for name in settings.RUNS:
+            bench = benches[name]
             how = PPOSettings(steps=settings.steps, seed=settings.seed)
             policy, scale = Policy(bench.lm.trunk, how), None
             work = train(policy=policy, settings=how, **bench.common)

@@ -42,7 +42,7 @@ def rows(reward: float, gold: float, prompts: int = 6) -> list[dict]:
     return made_up
 
 
-def found(votes: list[dict], noise: list[dict]) -> dict:
+def found(votes: list[dict], noise: list[dict], turned: list[dict]) -> dict:
     fit = {"pairs": 30, "ties": 5, "accuracy": 0.8, "accuracy_interval": [0.6, 0.9]}
     return {
         "brief": "Biology",
@@ -51,16 +51,17 @@ def found(votes: list[dict], noise: list[dict]) -> dict:
         "fits": {
             "votes": {**fit, "p": 0.0025, "support": 0.9},
             "noise": {**fit, "p": 0.42, "support": 0.05},
+            "turned": {**fit, "p": 0.42, "support": 0.05},
         },
         "agree": [13, 25],
-        "points": {"votes": votes, "noise": noise},
+        "points": {"votes": votes, "noise": noise, "turned": turned},
         "status": "done",
     }
 
 
 def fake(session: Session, settings: NoiseSettings) -> Iterator:
     session.begin("noise", vars(settings))
-    whole = found(rows(0.8, 0.6), rows(0.7, 0.0))
+    whole = found(rows(0.8, 0.6), rows(0.7, 0.4), rows(0.6, -0.5))
     points, how = {}, "stopped"
     yield {"kind": "start"}
     try:
@@ -88,57 +89,76 @@ def test_the_lab_asks_for_a_guess_runs_and_says_what_happened(queue):
     session = made()
     app = open_page("noise", session)
     assert "every winner drawn by a coin" in said(app) and not app.get("plotly_chart")
-    app.get("button_group")[0].set_value("votes").run()
+    app.get("button_group")[0].set_value("all").run()
     press(app, "noise_play")
     assert app.button(key="noise_play").disabled and "noise_stop" in keys(app)
-    while len(session.labs.get("noise", {}).get("points", {}).get("noise", [])) < 1:
+    while len(session.labs.get("noise", {}).get("points", {}).get("turned", [])) < 1:
         queue.advance()
     again(app)
-    assert len(app.get("plotly_chart")) == 2 and "Votes less coin flips" not in said(app)
+    assert len(app.get("plotly_chart")) == 2 and "All three climbed" not in said(app)
     finish(queue)
     words = said(again(app)).replace("**", "")
-    assert "You guessed “The one from votes”. It was “Both”." in words
-    assert "Both climbed their own reward. The votes made better answers; noise did not" in words
+    assert "You guessed “All three”. It was “All three”." in words
+    assert (
+        "All three climbed their own reward. The coins' gold rose one way up and fell the other: a"
+        " rising reward alone says nothing of quality. The votes' gold rose; it ended above the"
+        " coins' mean." in words
+    )
     assert "Votes, step 2: its own reward rose: +0.80 (95% interval +0.7" in words
-    assert "gold shows no detectable change: 0.00 (95% interval −0.0" in words
-    assert "Votes less coin flips: gold rose: +0.60" in words
+    assert "Coin flips, step 2: its own reward rose: +0.70" in words
+    assert "gold fell: −0.50 (95% interval −0.5" in words
+    assert "Votes less the coins' mean: gold is higher: +0.65" in words
     assert "named the rater's winner in 13 of 25 clear votes" in words
     # What the app does otherwise stands there, with this run's own numbers.
     assert "blown up to the same size" in words
-    assert "the one from coin flips to 0.05, the one from votes to 0.90" in words
-    assert "| Votes | 80% (60% to 90%) | 0.0025 | +0.80 | +0.60 | 0.5 |" in words
+    assert "those from coins to 0.05, the one from votes to 0.90" in words
+    assert "| | Votes | Coin flips | Turned over |" in words
+    assert "| Own reward | +0.80 | +0.70 | +0.60 |" in words
+    assert "| Gold | +0.60 | +0.40 | −0.50 |" in words and "| p | 0.0025 | 0.42 | 0.42 |" in words
     html = " ".join(element.proto.body for element in app.get("html"))
-    assert "<script>" not in html and html.count('class="op-answer"') == 6
+    assert "<script>" not in html and html.count('class="op-answer"') == 9
     # A reload, when the job is long forgotten, finds it again; nobody has guessed there.
     session.jobs.clear()
     words = said(open_page("noise", session))
-    assert "Both climbed their own reward." in words and "You guessed" not in words
+    assert "All three climbed their own reward." in words and "You guessed" not in words
 
 
 @pytest.mark.parametrize(
-    ("votes", "noise", "words"),
+    ("votes", "noise", "turned", "words"),
     [
-        ((0.8, 0.6), (0.7, 0.3), "noise too: here the coins happened to point that way. Yet the"),
-        ((0.8, 0.3), (0.7, 0.3), "No detectable difference between them."),
-        ((0.8, 0.3), (0.7, 0.6), "Yet noise gained more."),
-        ((0.8, 0.6), (0.7, -0.4), "The votes made better answers; noise made worse ones."),
-        ((0.8, 0.0), (0.7, 0.5), "Noise made better answers, by luck; the votes did not"),
-        ((0.8, 0.0), (0.7, 0.0), "Both climbed their own reward. Neither made detectably better"),
-        ((0.8, 0.6), (0.0, 0.0), "Only the run on votes detectably climbed its own reward."),
-        ((0.0, 0.0), (0.0, 0.0), "Neither detectably climbed its own reward"),
+        # the other way round is the same lesson
+        (
+            (0.8, 0.6),
+            (0.7, -0.4),
+            (0.7, 0.4),
+            "rose one way up and fell the other: a rising reward",
+        ),
+        # no lesson of a rising reward where one did not rise
+        ((0.8, 0.6), (0.0, 0.4), (0.7, -0.4), "rose one way up and fell the other. The votes'"),
+        ((0.8, 0.6), (0.7, 0.3), (0.7, 0.3), "gold rose both ways up. The votes' gold rose; it en"),
+        ((0.8, 0.3), (0.7, -0.3), (0.7, -0.3), "The coins' gold fell both ways up."),
+        ((0.8, 0.3), (0.7, 0.0), (0.7, 0.0), "gold shows no detectable change both ways up."),
+        ((0.8, 0.3), (0.7, 0.4), (0.7, 0.0), "rose one way up and shows no detectable change the"),
+        ((0.8, 0.3), (0.7, 0.0), (0.7, -0.4), "fell one way up and shows no detectable change the"),
+        ((0.8, 0.3), (0.7, 0.3), (0.7, 0.3), "rose; it cannot be told apart from the coins' mean."),
+        ((0.8, -0.5), (0.7, 0.3), (0.7, 0.0), "votes' gold fell; it ended below the coins' mean."),
+        ((0.8, 0.0), (0.7, -0.5), (0.7, -0.4), "votes' gold shows no detectable change; it ended"),
+        ((0.8, 0.6), (0.0, 0.0), (0.0, 0.0), "Only the run on votes detectably climbed its own"),
+        ((0.8, 0.6), (0.7, 0.0), (0.0, 0.0), "Only the runs on votes and coin flips detectably"),
+        ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), "None detectably climbed its own reward"),
     ],
 )
-def test_the_verdict_follows_the_numbers(votes, noise, words):
+def test_the_verdict_follows_the_numbers(votes, noise, turned, words):
     session = made()
-    session.labs["noise"] = found(rows(*votes), rows(*noise))
+    session.labs["noise"] = found(rows(*votes), rows(*noise), rows(*turned))
     assert words in said(open_page("noise", session))
 
 
 def test_of_few_prompts_nothing_is_claimed():
     session = made()
-    session.labs["noise"] = found(rows(0.8, 0.6, 3), rows(0.7, 0.0, 3))
+    session.labs["noise"] = found(rows(0.8, 0.6, 3), rows(0.7, 0.0, 3), rows(0.7, 0.0, 3))
     words = said(open_page("noise", session))
-    assert "Too few prompts to tell." in words and "better answers" not in words
+    assert "Too few prompts to tell." in words and "coins' gold" not in words
     assert "gold +0.60 (too few prompts to say how sure that is)" in words
 
 
@@ -151,14 +171,18 @@ def test_a_stop_keeps_what_was_measured(queue):
     finish(queue)
     again(app)
     assert session.labs["noise"]["status"] == "stopped"
-    assert "All finished steps are kept" in said(app) and "| Coin flips | 80%" in said(app)
+    assert "All finished steps are kept" in said(app) and "| 80% (60% to 90%) |" in said(app)
 
 
 def test_the_charts_state_their_numbers_in_words():
-    result = found(rows(0.8, 0.6), rows(0.7, 0.0))
+    result = found(rows(0.8, 0.6), rows(0.7, 0.0), rows(0.6, -0.5))
     reward, gold = charts_noise.reward(result), charts_noise.gold(result)
-    assert "Learned from coin flips: 0.00 at step 0, +0.70 at step 2, give or take" in reward.alt
-    votes, noise = gold.figure.data
+    assert "Coin flips: 0.00 at step 0, +0.70 at step 2, give or take" in reward.alt
+    assert "Turned over: 0.00 at step 0, −0.50 at step 2, give or take" in gold.alt
+    votes, noise, turned = gold.figure.data
+    for of_a_line in ("dash", "color"):
+        assert len({line.line[of_a_line] for line in gold.figure.data}) == 3
+    assert list(turned.y) == pytest.approx([0, -0.5])
     assert list(votes.y) == pytest.approx([0, 0.6]) and list(noise.y) == [0, 0]
     # The normal interval of 6 changes, 0.1 either side: 1.96 * sqrt(0.06 / 5 / 6).
     assert votes.error_y.array[0] is None

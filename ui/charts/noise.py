@@ -15,6 +15,7 @@ from ui.charts import (
     GREY,
     ORANGE,
     TEAL,
+    VIOLET,
     Chart,
     add_line,
     column,
@@ -26,8 +27,9 @@ from ui.charts import (
 )
 
 RUNS = {  # run -> (name, colour, dash, symbol)
-    "votes": ("Learned from the votes", TEAL, "solid", "circle"),
-    "noise": ("Learned from coin flips", ORANGE, "dash", "square"),
+    "votes": ("Votes", TEAL, "solid", "circle"),
+    "noise": ("Coin flips", ORANGE, "dash", "square"),
+    "turned": ("Turned over", VIOLET, "dot", "diamond"),
 }
 
 
@@ -45,15 +47,16 @@ def reward(found: dict | None) -> Chart:
 
 
 def gold(found: dict | None) -> Chart:
-    """The gold rule's rating of both runs' answers against the step."""
+    """The gold rule's rating of each run's answers against the step."""
     return _over_steps(
         found,
         "gold",
         both,
-        "Gold, by a rule that neither learned from",
+        "Gold, by a rule that none learned from",
         "Gold (SD of the original's)",
-        "does the dashed line follow? Bars are 95% intervals of the change since step 0; a bar that"
-        " reaches 0 shows no detectable change.",
+        "do the dashed and the dotted line part? They are the same coins, both ways up. Bars are"
+        " 95% intervals of the change since step 0; a bar that reaches 0 shows no detectable"
+        " change.",
     )
 
 
