@@ -133,3 +133,24 @@ class RuleOrRewardSettings(Checked):
     def records(self) -> int:
         """How many records the whole lab makes."""
         return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)
+
+
+@dataclass(frozen=True)
+class NoiseSettings(Checked):
+    """What would noise have done: PPO on votes, on coin flips and on the coins turned over."""
+
+    comparisons: int = setting(
+        30,
+        "How many comparisons the scripted rater makes. The coin decides the same ones.",
+        (8, 200, 1),
+        "comparisons",
+    )
+    steps: int = setting(12, "PPO steps of each run.", (2, 60, 2), "steps")
+    seed: int = setting(0, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
+
+    RUNS, EVERY = ("votes", "noise", "turned"), 2  # steps between two points
+
+    @property
+    def records(self) -> int:
+        """How many records the whole lab makes."""
+        return 1 + len(self.RUNS) * (1 + self.steps // self.EVERY)

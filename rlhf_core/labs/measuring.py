@@ -235,6 +235,10 @@ class Bench:
             "pad_id": self.lm.pad_id,
         }
 
+    def judge_by(self, model: RewardModel) -> None:
+        """From here on train and measure by ``model``, not by the session's."""
+        self.model, self.common["score_fn"] = model, model.score
+
     def pool(self) -> Iterator[Progress]:
         """Yields Progress; returns the original's answers, ``POOL`` a prompt, by prompt."""
         some = self.held_out[:POOL_PROMPTS]

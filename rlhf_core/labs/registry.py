@@ -14,6 +14,7 @@ from rlhf_core.common.lab_settings import (
     AlgorithmsSettings,
     ContextFlipSettings,
     GoodhartSettings,
+    NoiseSettings,
     RuleOrRewardSettings,
 )
 from rlhf_core.session.state import ABOUT_HEAD
@@ -40,6 +41,14 @@ class Lab(NamedTuple):
 
 
 LABS = (
+    Lab(
+        "noise",
+        "What would noise have done?",
+        "casino",
+        {"noise": Job("labs.noise:run", "What would noise have done?", long=True, told=True)},
+        "noise",
+        NoiseSettings,
+    ),
     Lab(
         "goodhart",
         "Goodhart",

@@ -15,6 +15,7 @@ from rlhf_core.common.lab_settings import (
     AlgorithmsSettings,
     ContextFlipSettings,
     GoodhartSettings,
+    NoiseSettings,
     RuleOrRewardSettings,
 )
 from rlhf_core.common.settings import (
@@ -94,6 +95,7 @@ SLOW = {
     "run_once": (8, 2),
     "hack_search": (PROMPT,),
     "goodhart": (GoodhartSettings(steps=4, comparisons=6, features=8),),
+    "noise": (NoiseSettings(steps=2, comparisons=12),),
     "algorithms": (AlgorithmsSettings(steps=4, comparisons=6),),
     "rule_or_reward": (RuleOrRewardSettings(steps=4, comparisons=30), True),
     "context_flip": (ContextFlipSettings(steps=2, comparisons=12, prompts=4),),
