@@ -49,7 +49,7 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@echo "Ctrl-C stops it and the same command goes on; 'touch build/pocket-gpt2/pause' pauses it."
 	@$(PY) scripts/make_corpus.py --out build/corpus
 	@$(PY) scripts/make_register_words.py --corpus build/corpus
-	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
+	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) $(if $(wildcard scripts/pocket_start),--start scripts/pocket_start) --export assets/pocket-gpt2
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
 	@$(PY) scripts/calibrate_surprise.py --write
 	@$(PY) scripts/make_known_prompts.py

@@ -232,6 +232,13 @@ def export(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, out: Path
     print(f"exported to {out}: {sum(f.stat().st_size for f in out.iterdir()) / 1e6:.1f} MB")
 
 
+def begin_from(folder: Path, model: GPT2LMHeadModel) -> int:
+    """Load an exported model's weights into ``model``; returns the tokens it was trained on."""
+    exported = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(exported.state_dict())
+    return json.loads((folder / "training.json").read_text())["training_tokens"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
@@ -243,6 +250,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=96, help=f"of {WIDTH} tokens, a batch")
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="an exported model (and its training.json) to begin from, where --out has no"
+        " checkpoint: training of an earlier machine that went on too short",
+    )
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16"],
@@ -266,6 +279,9 @@ def main() -> None:
     read = read_lines(args.corpus / "train.jsonl")
     if (args.out / "tokenizer.json").exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(args.out)
+    elif args.start:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.start)
+        tokenizer.save_pretrained(args.out)
     else:
         log(f"training the tokenizer on {len(read):,} lines")
         tokenizer = make_tokenizer(read[:200_000], args.out)
@@ -287,6 +303,9 @@ def main() -> None:
             optimizer.load_state_dict(kept)
         step, trained, seen = state["step"], state["trained"], state["seen"]
         log(f"going on from step {step}, {trained / 60:.1f} minutes trained")
+    elif args.start:
+        seen = begin_from(args.start, model)
+        log(f"beginning from {args.start}, {seen / 1e6:.1f}M tokens trained")
 
     def save() -> None:
         state = {
@@ -303,6 +322,7 @@ def main() -> None:
     dtype = getattr(torch, args.dtype)
     source = batches(lines, args.rows, numpy.random.default_rng([args.seed, step]))
     budget, last_save, running = args.minutes * 60, time.time(), None
+    begun = seen, trained
     while trained < budget:
         while (args.out / "pause").exists():
             time.sleep(1)
@@ -323,12 +343,14 @@ def main() -> None:
         if not math.isfinite(running):
             sys.exit(f"the loss is not finite at step {step}")
         if args.measure and step >= args.measure:
-            log(f"{seen / trained:,.0f} tokens/s over {step} batches, loss {running:.3f}")
+            log(
+                f"{(seen - begun[0]) / (trained - begun[1]):,.0f} tokens/s over {step} batches, loss {running:.3f}"
+            )
             return
         if step % 100 == 0:
             log(
                 f"step {step} {trained / 60:.1f}/{args.minutes:.0f} min, {seen / 1e6:.1f}M tokens"
-                f" ({seen / trained:,.0f}/s), loss {running:.3f}"
+                f" ({(seen - begun[0]) / (trained - begun[1]):,.0f}/s), loss {running:.3f}"
             )
         if time.time() - last_save > 120:
             save()

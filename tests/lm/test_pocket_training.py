@@ -124,3 +124,15 @@ def test_a_block_says_what_its_file_says(tmp_path):
         "An apple is an egg.",
         "A pear is an egg.",
     )
+
+
+def test_training_begins_from_an_exported_model(tmp_path, monkeypatch):
+    monkeypatch.setitem(training.CONFIG, "vocab_size", 257)
+    torch.manual_seed(0)
+    config = GPT2Config(**training.CONFIG, bos_token_id=256, eos_token_id=256, pad_token_id=0)
+    first, second = GPT2LMHeadModel(config), GPT2LMHeadModel(config)
+    training.export(first, byte_tokenizer(), tmp_path)
+    (tmp_path / "training.json").write_text('{"training_tokens": 123}')
+    assert training.begin_from(tmp_path, second) == 123
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one.half().float(), other)
