@@ -343,9 +343,7 @@ def main() -> None:
         if not math.isfinite(running):
             sys.exit(f"the loss is not finite at step {step}")
         if args.measure and step >= args.measure:
-            log(
-                f"{(seen - begun[0]) / (trained - begun[1]):,.0f} tokens/s over {step} batches, loss {running:.3f}"
-            )
+            log(f"{seen / trained:,.0f} tokens/s over {step} batches, loss {running:.3f}")
             return
         if step % 100 == 0:
             log(
