@@ -13,7 +13,7 @@ from ui.before_after import blind_vote, closely, measuring, side_by_side
 session = state.session()
 
 st.title("Before and after", anchor=False)
-st.markdown("Same prompt, same seed, both models. What differs is what your comparisons taught.")
+st.markdown("Same prompt, same seed, both models: what changed, and was it your votes?")
 
 missing = judged.needs(session, "before_after")
 if missing and not session.tuned.evaluation:
