@@ -25,7 +25,7 @@ VERDICTS = {  # big board, small board
     conclusion.BETTER: ("the tuned model is better", "better"),
     conclusion.WORSE: ("the tuned model is worse", "worse"),
     conclusion.SAME: ("no detectable difference", "same"),
-    conclusion.NOT_THE_VOTES: ("changed, but not because of the votes", "chance"),
+    conclusion.NOT_THE_VOTES: ("changed, but not because of the votes", "not votes"),
     conclusion.FEW_PROMPTS: ("too few prompts to tell", "too few"),
     conclusion.FEW_VOTES: ("too few clear votes to tell", "too few"),
 }
@@ -158,7 +158,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
         found["reward_model"] = (
             ("too few clear votes to tell taste from chance", "too few")
             if conclusion.too_few_votes(chance)
-            else ("the votes agree on nothing that can be found", "chance")
+            else ("the votes could be chance", "no taste")
         )
     elif accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
         pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]

@@ -146,7 +146,8 @@ class NoiseSettings(Checked):
         "comparisons",
     )
     steps: int = setting(12, "PPO steps of each run.", (2, 60, 2), "steps")
-    seed: int = setting(0, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
+    # Not 0: its coin agrees with three of four votes, as one in twenty does.
+    seed: int = setting(1, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
 
     RUNS, EVERY = ("votes", "noise", "turned"), 2  # steps between two points
 

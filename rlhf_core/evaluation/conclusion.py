@@ -22,7 +22,8 @@ NOT_THE_VOTES, FEW_PROMPTS, FEW_VOTES = (
     "too few votes",
 )
 SURE = 0.05  # chances of coins doing as well, from which on down it was not luck
-ENOUGH_VOTES = 12  # clear votes; fewer that show nothing are too few, and not a taste-free lot
+PERHAPS = 0.2  # up to which they may still share a taste
+ENOUGH_VOTES = 12  # clear ones, about texts of their own; fewer that show nothing are too few
 
 # What counts as a loss of language, once luck is ruled out: name -> (smallest loss, is it a share
 # of the value before?, words).
@@ -69,7 +70,7 @@ def by_chance(chance: dict | None) -> bool:
 
 def too_few_votes(chance: dict | None) -> bool:
     """Do they show nothing, and are so few that they hardly could?"""
-    return by_chance(chance) and chance["decided"] < ENOUGH_VOTES
+    return by_chance(chance) and chance["witnesses"] < ENOUGH_VOTES
 
 
 def outcome(judges: Sequence[dict], chance: dict | None) -> str:
@@ -168,8 +169,9 @@ def _changed(rows: Sequence[dict]) -> str:
 
 
 def _votes(chance: dict) -> str:
-    count = chance["decided"]
-    return f"{count} clear vote{' is' if count == 1 else 's are'}"
+    count, witnesses = chance["decided"], chance["witnesses"]
+    about = f" about only {witnesses + 1} texts" if witnesses + 1 < count else ""
+    return f"{count} clear vote{'' if count == 1 else 's'}{about} {'is' if count == 1 else 'are'}"
 
 
 def _p(chance: dict) -> str:
@@ -228,6 +230,8 @@ def votes_say(chance: dict) -> str:
         return f"These votes share a taste. {figures}"
     if too_few_votes(chance):
         return f"{_votes(chance)} too few to tell a taste from chance. {figures}"
+    if chance["p"] <= PERHAPS:
+        return f"These votes may share a taste, or it was chance. {figures}"
     return f"These votes agree on nothing that I can find. {figures}"
 
 

@@ -35,69 +35,88 @@ LEAST_SUPPORT = 0.05  # a score has to keep a unit
 def judgements_of(pairs: list[Pair]) -> list[list[int]]:
     """The pairs of each judgement, by their places: one pair, or all pairs of one ranking.
 
-    A ranking's n pairs weigh 1/n each, have one prompt and one annotator, and stand together
-    (``preferences.pairs_from_rankings``).
+    A ranking's n = K(K-1)/2 pairs weigh 1/n each, have one prompt and one annotator, and stand
+    together (``preferences.pairs_from_rankings``).
     """
-    found: list[list[int]] = []
-    for place, pair in enumerate(pairs):
-        first = pairs[found[-1][0]] if found else None
-        same = first is not None and (
-            (pair.prompt, pair.annotator, pair.weight, pair.seconds)
-            == (first.prompt, first.annotator, first.weight, first.seconds)
-        )
-        if same and len(found[-1]) < round(1 / pair.weight):
-            found[-1].append(place)
-        else:
-            found.append([place])
+    found, place = [], 0
+    while place < len(pairs):
+        size = max(1, round(1 / pairs[place].weight))
+        some = pairs[place : place + size]
+        texts = {text for pair in some for text in (pair.a, pair.b)}
+        alike = {(p.prompt, p.annotator, p.weight, p.seconds) for p in some}
+        whole = len(some) == size == len(texts) * (len(texts) - 1) // 2 and len(alike) == 1
+        step = size if whole else 1
+        found.append(list(range(place, place + step)))
+        place += step
+    return found
+
+
+def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The comparisons in groups that share no text, whatever the prompt and whoever judged: (places
+    (n,), number of the left text (n,), number of the right one (n,)), texts numbered from 0 in each
+    group. Rejected exploits are in none.
+    """
+    name = [" ".join(text.casefold().split()) for _, text, _ in data.rows]
+    head: dict[str, str] = {text: text for text in name}
+
+    def root(text: str) -> str:
+        while head[text] != text:
+            head[text] = text = head[head[text]]
+        return text
+
+    left, right = ([name[row] for row in side.tolist()] for side in (data.a, data.b))
+    counted = [n for n, pair in enumerate(data.pairs) if pair.annotator != EXPLOIT]
+    for n in counted:
+        head[root(left[n])] = root(right[n])
+    groups: dict[str, list[int]] = {}
+    for n in counted:
+        groups.setdefault(root(left[n]), []).append(n)
+    found = []
+    for places in groups.values():
+        texts = dict.fromkeys(text for n in places for text in (left[n], right[n]))
+        number = {text: i for i, text in enumerate(texts)}
+        sides = ([number[side[n]] for n in places] for side in (left, right))
+        found.append((torch.tensor(places), *map(torch.tensor, sides)))
     return found
 
 
 def relabelled(data: Comparisons, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
     """The real targets, and ``draws`` times what chance would have said. -> (1 + draws, N).
 
-    A pair's winner is drawn by a fair coin; the outputs of a ranking change places at random; ties
-    stay ties, and rejected exploits stay as they are. Whoever judged the same outputs again shares
-    the coin: two votes about one pair are no two witnesses. With at most ``ALL_WAYS`` pairs and
-    nothing else, every way comes once (the first row is one of them).
+    Two texts swap their fate by a fair coin; of more that were compared with each other (a ranking,
+    however it was written down), each takes the share of wins of another one. So two votes about
+    the same texts are no two witnesses, ties stay ties, and exploits stay as they are. With at most
+    ``ALL_WAYS`` pairs of texts, and nothing else, every way comes once (the first row is one).
     """
     real, generator = data.targets.double(), torch.Generator().manual_seed(seed)
-    coins: dict[tuple, list[Tensor]] = {}  # the outputs judged -> the judgements of them
-    for group in judgements_of(data.pairs):
-        places = torch.tensor([n for n in group if data.pairs[n].annotator != EXPLOIT])
-        if len(places) and (real[places] != 0.5).any():
-            outputs = torch.cat([data.a[places], data.b[places]]).unique()
-            coins.setdefault((len(places), *outputs.tolist()), []).append(places)
-    if len(coins) <= ALL_WAYS and all(count == 1 for count, *_ in coins):
-        turned = torch.zeros(2 ** len(coins), len(real), dtype=torch.bool)
-        ways = torch.tensor(list(product((False, True), repeat=len(coins))))  # the first: as is
-        for way, judged in zip(ways.T, coins.values(), strict=True):
-            turned[:, torch.cat(judged)] = way[:, None]
+    clear = [group for group in related(data) if (real[group[0]] != 0.5).any()]
+    if len(clear) <= ALL_WAYS and all(
+        left.max() < 2 and right.max() < 2 for _, left, right in clear
+    ):
+        turned = torch.zeros(2 ** len(clear), len(real), dtype=torch.bool)
+        ways = torch.tensor(list(product((False, True), repeat=len(clear))))  # the first: as is
+        for way, (places, *_) in zip(ways.T, clear, strict=True):
+            turned[:, places] = way[:, None]
         return torch.where(turned, 1 - real, real)
     drawn = real.repeat(1 + draws, 1)
-    for (count, *outputs), judged in coins.items():
-        if count > 1 and count == len(outputs) * (len(outputs) - 1) // 2:
-            orders = torch.stack(
-                [torch.randperm(len(outputs), generator=generator) for _ in range(draws)]
-            )
-            for places in judged:
-                drawn[1:, places] = _dealt(data, places, torch.tensor(outputs), orders)
-        else:  # one pair, or good ones over bad ones: all of it or nothing is turned round
-            places = torch.cat(judged)
+    for places, left, right in clear:
+        count = int(max(left.max(), right.max())) + 1
+        if count == 2:
             turned = torch.rand(draws, 1, generator=generator) < 0.5
             drawn[1:, places] = torch.where(turned, 1 - real[places], real[places])
+            continue
+        won, met = (torch.zeros(count, dtype=torch.float64) for _ in range(2))
+        won.index_add_(0, left, real[places]).index_add_(0, right, 1 - real[places])
+        ones = torch.ones(len(places), dtype=torch.float64)
+        met.index_add_(0, left, ones).index_add_(0, right, ones)
+        orders = torch.stack([torch.randperm(count, generator=generator) for _ in range(draws)])
+        share = (won / met)[orders]  # (draws, count)
+        said = (torch.sign(share[:, left] - share[:, right]) + 1) / 2
+        if not (real[places] == 0.5).any():  # equal shares where nothing was tied: a coin
+            coin = (torch.rand(said.shape, generator=generator) < 0.5).double()
+            said = torch.where(said == 0.5, coin, said)
+        drawn[1:, places] = said
     return drawn
-
-
-def _dealt(data: Comparisons, places: Tensor, outputs: Tensor, orders: Tensor) -> Tensor:
-    """The targets of a ranking's pairs after its outputs changed places. places (n,), outputs (K,)
-    sorted, orders (D, K) -> (D, n).
-    """
-    left, right = (torch.searchsorted(outputs, side[places]) for side in (data.a, data.b))
-    won = data.targets[places].double()
-    points = torch.zeros(len(outputs), dtype=torch.float64)
-    points.index_add_(0, left, won).index_add_(0, right, 1 - won)
-    dealt = points[orders]  # (D, K)
-    return (torch.sign(dealt[:, left] - dealt[:, right]) + 1) / 2
 
 
 def control(
@@ -113,13 +132,14 @@ def control(
     Yields:
         {"p": share of relabellings that foretell their own held-out votes at least as well as the
         real one does (share of right ones; among equals, log-likelihood), "accuracy" | None,
-        "luck": [5%, 95%] of the relabellings' accuracies, "decided": votes counted, "judgements",
-        "fits": how many relabellings, "one_prompt": whether parts are of one prompt, "support":
-        0.05 to 1}.
+        "luck": [5%, 95%] of the relabellings' accuracies, "decided": votes counted, "witnesses":
+        how many of them are about texts of their own, "fits": how many relabellings, "one_prompt":
+        whether parts are of one prompt, "support": 0.05 to 1}.
 
         The support is how much of the score's spread the votes account for: with v the variance of
         the raw score over ``pool``, sqrt(1 - mean v of the relabellings / v) (positive-part
-        shrinkage by the noise level, as in James & Stein 1961).
+        shrinkage by the noise level, as in James & Stein 1961), times max(0, 1 - 2p): what coins do
+        half of the time supports nothing.
     """
     every = relabelled(data, seed=seed)
     groups = judgements_of(data.pairs)
@@ -144,14 +164,23 @@ def control(
     share = spread[1:].mean() / spread[0].clamp(min=1e-12) if len(every) > 1 else torch.tensor(1.0)
     decided = int(data.tested.sum()) if names else 0
     as_good = (right > right[0]) | ((right == right[0]) & (told >= told[0] - 1e-9))
-    luck = (right[1:] / max(1, decided)).quantile(torch.tensor([0.05, 0.95]).double())
+    shares = right[1:].sort().values / max(1, decided)
+    luck = [
+        shares[int(end * (len(shares) - 1) + 0.5)].item() for end in (0.05, 0.95)[: len(shares)]
+    ]
+    p = as_good.double().mean().item() if decided else 1.0
+    support = (1 - share).clamp(min=0).sqrt().item() * max(0.0, 1 - 2 * p)
     yield {
-        "p": as_good.double().mean().item() if decided else 1.0,
+        "p": p,
         "accuracy": right[0].item() / decided if decided else None,
-        "luck": luck.tolist() if len(every) > 1 else [0.0, 1.0],
+        "luck": luck if len(luck) == 2 else [0.0, 1.0],
         "decided": decided,
-        "judgements": len(groups),
+        "witnesses": sum(
+            int(max(left.max(), right.max()))
+            for places, left, right in related(data)
+            if data.tested[places].any()
+        ),
         "fits": len(every) - 1,
         "one_prompt": one_prompt,
-        "support": max(LEAST_SUPPORT, (1 - share).clamp(min=0).sqrt().item()),
+        "support": max(LEAST_SUPPORT, support),
     }

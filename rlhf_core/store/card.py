@@ -152,6 +152,9 @@ def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
             f" outputs{drift}."
         )
     evaluation = contents.get("evaluation") or {}
+    if evaluation.get("verdict") and evaluation.get("conclusion"):
+        said, why = (_inline(str(evaluation[name])) for name in ("verdict", "conclusion"))
+        lines.append(f"Verdict: {said}. {why}")
     rate, interval = _number(evaluation.get("win_rate")), evaluation.get("interval")
     if rate is not None:
         between = ""

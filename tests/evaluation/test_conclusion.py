@@ -19,7 +19,7 @@ def row(name, rate, low, high, *, count=200, as_far=0.001, prompts=24):
 
 
 def chance(p, decided=24):
-    told = {"decided": decided, "judgements": decided, "fits": 400, "one_prompt": False}
+    told = {"decided": decided, "witnesses": decided, "fits": 400, "one_prompt": False}
     return {"p": p, "accuracy": 0.6, "luck": [0.3, 0.7], "support": 0.9, **told}
 
 
@@ -102,6 +102,10 @@ def test_how_sure_names_who_is_independent_and_what_coins_do():
     assert lines[3].startswith("These votes agree on nothing that I can find.")
     assert c.votes_say(chance(0.002)).startswith("These votes share a taste.")
     assert c.votes_say(chance(0.2, decided=3)).startswith("3 clear votes are too few")
+    assert c.votes_say(chance(0.1)).startswith("These votes may share a taste, or it was chance.")
+    copied = chance(1.0, decided=60) | {"witnesses": 1}
+    assert c.outcome([GRADED], copied) == c.FEW_VOTES
+    assert "60 clear votes about only 2 texts are too few" in c.conclusion([GRADED], (), copied)
     assert "no telling" in c.votes_say(chance(1.0) | {"accuracy": None})
 
 

@@ -85,7 +85,7 @@ def measured(scripted: bool = True, p: float = 0.002) -> dict:
 
 def chance(p: float) -> dict:
     """A permutation control with this p-value."""
-    found = {"p": p, "accuracy": 0.9, "luck": [0.3, 0.7], "decided": 24, "judgements": 30}
+    found = {"p": p, "accuracy": 0.9, "luck": [0.3, 0.7], "decided": 24, "witnesses": 24}
     return {**found, "fits": 400, "one_prompt": False, "support": 0.9}
 
 
@@ -126,7 +126,7 @@ def test_a_model_that_noise_moved_is_not_called_better_anywhere(queue):
     home = open_page("loop", session)
     assert "not because of what the votes say" in said(home)
     assert "changed, but not because of the votes" in html_of(home)
-    assert "agree on nothing that can be found" in html_of(home)
+    assert "the votes could be chance" in html_of(home)
     assert "These votes agree on nothing that I can find" in said(open_page("ppo", session))
     assert "These votes agree on nothing that I can find" in said(
         open_page("reward_model", session)

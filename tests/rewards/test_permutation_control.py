@@ -100,6 +100,43 @@ def test_five_who_repeat_each_other_are_one_witness():
     assert sum(found) <= 7  # 2 expected; binomial, 99.7%
 
 
+def test_the_same_two_texts_under_many_prompts_are_one_witness():
+    rows = [(f"p{n}", text, True) for n in range(24) for text in (" Short one.", " a long one.")]
+    pairs = [Pair(f"p{n}", " Short one.", " a long one.", "a") for n in range(24)]
+    states = normal(2, 4, dtype=torch.float32).repeat(24, 1)
+    found = checked(
+        from_states(WIDE, pairs, rows, states + 0.01 * normal(48, 4, dtype=torch.float32))
+    )
+    assert found["witnesses"] == 1 and found["decided"] == 24 and found["fits"] == 1
+    assert found["p"] == 1.0 and found["support"] == LEAST_SUPPORT
+
+
+def test_a_ranking_by_lot_written_down_as_plain_pairs_is_no_taste():
+    fooled = []
+    for seed in range(30):
+        rng, pairs, rows = random.Random(seed), [], []
+        for prompt in range(4):
+            texts = [f" text {prompt} {n}." for n in range(5)]
+            order = rng.sample(texts, 5)
+            rows += [(f"p{prompt}", text, True) for text in texts]
+            pairs += [
+                Pair(f"p{prompt}", a, b, "a" if order.index(a) < order.index(b) else "b")
+                for n, a in enumerate(texts)
+                for b in texts[n + 1 :]
+            ]
+        states = normal(20, 4, seed=seed, dtype=torch.float32)
+        states[:, 0] *= 3
+        found = checked(from_states(WIDE, pairs, rows, states))
+        assert found["witnesses"] == 16 and found["decided"] == 40
+        fooled.append(found["p"] <= 0.05)
+    assert sum(fooled) <= 6  # 1.5 expected; binomial, 99.9%
+
+
+def test_what_coins_do_half_of_the_time_supports_nothing():
+    found = [checked(voted(2, seed=seed)) for seed in range(6)]
+    assert all(one["p"] >= 0.5 and one["support"] == LEAST_SUPPORT for one in found)
+
+
 def test_two_rankings_of_the_same_outputs_change_places_alike():
     texts = [f" text {n}." for n in range(3)]
     rankings = [
