@@ -111,7 +111,7 @@ def summary(session: Session) -> dict:
     said = [r for r in session.judged.rankings if r.brief == slug and r.verdict != "skip"]
     return {
         "round": session.history.current_round,
-        "comparisons": len(said),
+        "comparisons": len(said) + len(session.judged.imported),
         "heldout_accuracy": learned.summary.get("heldout_accuracy"),
         "steps": tuned.steps_done,
         "reward_gain": tuned.reward_gain or 0.0,
