@@ -24,6 +24,7 @@ from rlhf_core.command_line.terminal import (
 )
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.evaluation.conclusion import votes_say
 from rlhf_core.judging import briefs
 from rlhf_core.session import asked, judged, saving
 from rlhf_core.session.state import SCRIPTED, Session
@@ -140,6 +141,7 @@ def loop(
     for _ in drive("Reward model", kept(session, reward.fit_reward_model(session, reading))):
         pass
     learned = {key: value for key, value in session.learned.summary.items() if key != "examples"}
+    say(votes_say(learned["chance"]))
     yield {"kind": "reward_model", **learned}
     for row in drive("PPO", kept(session, tuning.ppo(session, settings)), settings.steps + 1):
         say(
