@@ -132,6 +132,9 @@ def conclusion(
         if not moved:
             return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
         change = f"{changed}" if changed else "The model changed"
+        if chance["p"] <= PERHAPS:
+            why = f"votes drawn by coin may teach as much (p = {_p(chance)})"
+            return f"{change}, but perhaps not because of what the votes say: {why}."
         return f"{change}, but not because of what the votes say: {why}."
     ways = {way: [row for row in told if direction(row) == way] for way in (1, -1, 0)}
     own = [row for row in told if row["name"] in INDEPENDENT]

@@ -82,6 +82,7 @@ def test_what_the_sentence_says():
         "“fact” answers rose from 46% to 86%, but not because of what the votes say: votes drawn by"
         " coin teach a reward model as much (p = 0.43)."
     )
+    assert "but perhaps not because of" in c.conclusion(judges, [FACTS], chance(0.062))
     assert "better" not in c.conclusion(judges, [FACTS], chance(0.31, decided=4))
     assert "4 clear votes are too few" in c.conclusion(judges, [FACTS], chance(0.31, decided=4))
     assert c.conclusion([UP], (), chance(0.01)).startswith("Only the reward model")
