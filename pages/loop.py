@@ -74,7 +74,7 @@ def verdict(evaluation: dict, rater: str, key: str) -> None:
     scripted one judges by the very rule that counts here.
     """
     scripted = "scripted" in rater
-    if evaluation.get("verdict"):
+    if evaluation.get("verdict") and evaluation.get("judges"):
         verdict_card.sentence(evaluation["conclusion"], f"{key}_")
         verdict_card.how_sure(evaluation["judges"], evaluation.get("chance"), f"{key}_how_sure")
         return

@@ -186,7 +186,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             gain(session, 1),
         )
     if verdict := rounds.with_votes(session).get("verdict"):
-        found["before_after"] = VERDICTS.get(verdict, ("measured", ""))
+        found["before_after"] = VERDICTS.get(str(verdict), ("measured", ""))
     elif session.tuned.evaluation and session.tuned.evaluation.get("win_rate") is not None:
         share = session.tuned.evaluation["win_rate"]
         found["before_after"] = (

@@ -61,11 +61,19 @@ def lost(rows: Sequence[dict]) -> list[dict]:
     return found
 
 
+def known(chance: dict | None) -> bool:
+    """Is this a permutation control, whole, as this version makes it?"""
+    numbers = ("p", "decided", "witnesses", "fits", "support")
+    return isinstance(chance, dict) and all(
+        isinstance(chance.get(name), int | float) for name in numbers
+    )
+
+
 def by_chance(chance: dict | None) -> bool:
     """Could votes drawn by coin have taught as much? False where that was never asked (``chance``
     None: a reward model of an earlier version).
     """
-    return chance is not None and chance["p"] > SURE
+    return known(chance) and chance["p"] > SURE
 
 
 def too_few_votes(chance: dict | None) -> bool:
@@ -129,7 +137,7 @@ def conclusion(
                 f"{changed}, but {why}." if changed else f"{why[0].upper()}{why[1:]}: judge more."
             )
         why = f"votes drawn by coin teach a reward model as much (p = {_p(chance)})"
-        if not moved:
+        if not moved and chance["p"] > PERHAPS:
             return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
         change = f"{changed}" if changed else "The model changed"
         if chance["p"] <= PERHAPS:
@@ -142,8 +150,8 @@ def conclusion(
         by = [row for row in own if direction(row)]
         start = f"{changed}; {_short(by)}" if changed else _short(by)
         words = f"{start} {'call' if _plural(by) else 'calls'} the tuned model {found}."
-        if chance:
-            words += f" It was the votes (p = {_p(chance)})."
+        if known(chance):
+            words += f" Coin votes rarely teach this (p = {_p(chance)})."
     elif {direction(row) for row in own} >= {1, -1}:
         up, down = ([row for row in own if direction(row) == way] for way in (1, -1))
         words = f"The judges disagree: better by {_short(up)}, worse by {_short(down)}."
@@ -173,7 +181,7 @@ def _changed(rows: Sequence[dict]) -> str:
 
 def _votes(chance: dict) -> str:
     count, witnesses = chance["decided"], chance["witnesses"]
-    about = f" about only {witnesses + 1} texts" if witnesses + 1 < count else ""
+    about = f", worth {witnesses} independent," if witnesses < count else ""
     return f"{count} clear vote{'' if count == 1 else 's'}{about} {'is' if count == 1 else 'are'}"
 
 
@@ -185,11 +193,12 @@ def _short(judges: Sequence[dict]) -> str:
     """Judges with their share: "the graded rule (71%)"; no more than one has its figure."""
     first = max(judges, key=lambda row: abs(row["win_rate"] - 0.5))
     return _list(
-        [
-            _SAYS[row["name"]] + (f" ({row['win_rate']:.0%})" if row is first else "")
-            for row in judges
-        ]
+        [_name(row) + (f" ({row['win_rate']:.0%})" if row is first else "") for row in judges]
     )
+
+
+def _name(row: dict) -> str:
+    return _SAYS.get(row["name"], row["name"])
 
 
 def _plural(judges: Sequence[dict]) -> bool:
@@ -209,11 +218,11 @@ def how_sure(judges: Sequence[dict], chance: dict | None) -> list[str]:
         prompts = f" on {row['prompts']} prompts" if "prompts" in row else ""
         kind = "independent" if row["name"] in INDEPENDENT else "not independent"
         lines.append(
-            f"{_SAYS[row['name']][0].upper()}{_SAYS[row['name']][1:]} ({kind}): {way}; the tuned"
+            f"{_name(row).capitalize()} ({kind}): {way}; the tuned"
             f" model wins {row['win_rate']:.0%} of {row['pairs']} {unit}{prompts}, ties counted"
             f" half, 95% interval {low:.0%} to {high:.0%}."
         )
-    return [*lines, *([votes_say(chance)] if chance else [])]
+    return [*lines, *([votes_say(chance)] if known(chance) else [])]
 
 
 def votes_say(chance: dict) -> str:

@@ -14,20 +14,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
 from rlhf_core.lm.texts import pooled_of_texts
-from rlhf_core.loop.reward import folds_of
 from rlhf_core.loop.workbench import memory, ready, reference_pool
 from rlhf_core.rewards import attribution, comparisons
 from rlhf_core.rewards.comparisons import Comparisons, readable
 from rlhf_core.rewards.diagnostics import diagnose
 from rlhf_core.rewards.kinds import HeadScorer, Reference
 from rlhf_core.rewards.learning_curve import learning_curve
-from rlhf_core.rewards.permutation_control import control
 from rlhf_core.rewards.reward_model import RewardModel
 from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.rewards.what_if import what_if
@@ -64,7 +62,13 @@ def open_lab(session: Session) -> Iterator:
     pairs = judged.learnable(session)
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     finished = finished_texts(session.judged.rankings)
-    key = (tuple(pairs), settings, tuple(asked.training_prompts(session)), session.model_name)
+    key = (
+        tuple(pairs),
+        settings,
+        tuple(asked.training_prompts(session)),
+        session.model_name,
+        session.learned.head,
+    )
     former, lab = memory(session).get("reward lab", (None, None))
     if former == key:
         return lab
@@ -73,11 +77,9 @@ def open_lab(session: Session) -> Iterator:
     comparisons.usable(pairs)
     lm, reference, whitener = yield from _features(session, settings)
     data = yield from comparisons.read(lm, pairs, whitener, finished)
-    pool, folds = whitener(reference.states), folds_of(data.prompts, settings)
-    at_random = control(data, folds, pool.double(), settings.prior_std, seed=settings.seed)
-    support = (yield from last(at_random))["support"]  # as the session's own score is made
+    support = (session.learned.summary.get("chance") or {}).get("support", 1.0)
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states, support)
-    lab = Lab(lm, settings, reference, data, model, finished, pool)
+    lab = Lab(lm, settings, reference, data, model, finished, whitener(reference.states))
     memory(session)["reward lab"] = key, lab
     return lab
 

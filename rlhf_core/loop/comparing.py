@@ -69,7 +69,9 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
         rows = [(pair["prompt"], pair[side], pair[f"ended_{side}"]) for pair in pairs]
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
     wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
-    chance = part.log[-1].get("chance") if part.log else None
+    # Of all the reward models that trained this round, the one whose votes show least.
+    trained = [row["chance"] for row in part.log if row["step"] < step and row.get("chance")]
+    chance = max(trained, key=lambda found: found["p"], default=None)
     result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(
         pairs,

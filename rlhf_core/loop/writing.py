@@ -109,6 +109,8 @@ def most_unlike(states: dict[str, torch.Tensor], count: int) -> list[str]:
         return texts
     places = torch.stack([states[text] for text in texts]).double()
     apart = torch.cdist(places, places)
+    if not apart.any():
+        return texts[:count]
     chosen = list(divmod(int(apart.argmax()), len(texts)))[:count]
     while len(chosen) < count:
         nearest = apart[:, chosen].amin(1)

@@ -26,7 +26,7 @@ from rlhf_core.judging.preferences import EXPLOIT, Pair
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
 from rlhf_core.rewards.reward_model import prior_stds
 
-DRAWS = 400
+DRAWS, FEWER_DRAWS, MANY = 400, 100, 1_000  # fewer from so many comparisons on: they take long
 ALL_WAYS = 9  # with so few judgements, every way that their coins can fall is tried: 2^9 = 512
 FOLDS = 5  # where all votes are about one prompt: parts of its judgements
 LEAST_SUPPORT = 0.05  # a score has to keep a unit
@@ -41,14 +41,20 @@ def judgements_of(pairs: list[Pair]) -> list[list[int]]:
     found, place = [], 0
     while place < len(pairs):
         size = max(1, round(1 / pairs[place].weight))
-        some = pairs[place : place + size]
-        texts = {text for pair in some for text in (pair.a, pair.b)}
-        alike = {(p.prompt, p.annotator, p.weight, p.seconds) for p in some}
-        whole = len(some) == size == len(texts) * (len(texts) - 1) // 2 and len(alike) == 1
-        step = size if whole else 1
+        step = size if size > 1 and _is_ranking(pairs[place : place + size], size) else 1
         found.append(list(range(place, place + step)))
         place += step
     return found
+
+
+def _is_ranking(pairs: list[Pair], size: int) -> bool:
+    first, last = pairs[0], pairs[-1]
+    if len(pairs) < size or (first.prompt, first.weight) != (last.prompt, last.weight):
+        return False
+    if len({(pair.prompt, pair.annotator, pair.weight, pair.seconds) for pair in pairs}) > 1:
+        return False
+    texts = {text for pair in pairs for text in (pair.a, pair.b)}
+    return size == len(texts) * (len(texts) - 1) // 2
 
 
 def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -56,7 +62,7 @@ def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
     (n,), number of the left text (n,), number of the right one (n,)), texts numbered from 0 in each
     group. Rejected exploits are in none.
     """
-    name = [" ".join(text.casefold().split()) for _, text, _ in data.rows]
+    name = [text for _, text, _ in data.rows]
     head: dict[str, str] = {text: text for text in name}
 
     def root(text: str) -> str:
@@ -83,40 +89,44 @@ def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
 def relabelled(data: Comparisons, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
     """The real targets, and ``draws`` times what chance would have said. -> (1 + draws, N).
 
-    Two texts swap their fate by a fair coin; of more that were compared with each other (a ranking,
-    however it was written down), each takes the share of wins of another one. So two votes about
-    the same texts are no two witnesses, ties stay ties, and exploits stay as they are. With at most
-    ``ALL_WAYS`` pairs of texts, and nothing else, every way comes once (the first row is one).
+    Comparisons that share a text share their luck: two votes about the same texts are no two
+    witnesses. Where each was compared with each (a ranking, however it was written down), the texts
+    change places at random; else a fair coin keeps the whole group or turns it round. Ties stay
+    ties, or go along with their places; exploits stay as they are. With at most ``ALL_WAYS`` coins
+    and no ranking, every way comes once (the first row is one of them).
     """
     real, generator = data.targets.double(), torch.Generator().manual_seed(seed)
     clear = [group for group in related(data) if (real[group[0]] != 0.5).any()]
-    if len(clear) <= ALL_WAYS and all(
-        left.max() < 2 and right.max() < 2 for _, left, right in clear
-    ):
+    rankings = [_texts(left, right) > 2 and _all_met(left, right) for _, left, right in clear]
+    if len(clear) <= ALL_WAYS and not any(rankings):
         turned = torch.zeros(2 ** len(clear), len(real), dtype=torch.bool)
         ways = torch.tensor(list(product((False, True), repeat=len(clear))))  # the first: as is
         for way, (places, *_) in zip(ways.T, clear, strict=True):
             turned[:, places] = way[:, None]
         return torch.where(turned, 1 - real, real)
     drawn = real.repeat(1 + draws, 1)
-    for places, left, right in clear:
-        count = int(max(left.max(), right.max())) + 1
-        if count == 2:
+    for (places, left, right), ranking in zip(clear, rankings, strict=True):
+        if not ranking:
             turned = torch.rand(draws, 1, generator=generator) < 0.5
             drawn[1:, places] = torch.where(turned, 1 - real[places], real[places])
             continue
-        won, met = (torch.zeros(count, dtype=torch.float64) for _ in range(2))
+        won = torch.zeros(_texts(left, right), dtype=torch.float64)
         won.index_add_(0, left, real[places]).index_add_(0, right, 1 - real[places])
-        ones = torch.ones(len(places), dtype=torch.float64)
-        met.index_add_(0, left, ones).index_add_(0, right, ones)
-        orders = torch.stack([torch.randperm(count, generator=generator) for _ in range(draws)])
-        share = (won / met)[orders]  # (draws, count)
-        said = (torch.sign(share[:, left] - share[:, right]) + 1) / 2
-        if not (real[places] == 0.5).any():  # equal shares where nothing was tied: a coin
-            coin = (torch.rand(said.shape, generator=generator) < 0.5).double()
-            said = torch.where(said == 0.5, coin, said)
-        drawn[1:, places] = said
+        dealt = won[torch.rand(draws, len(won), generator=generator).argsort(1)]  # (draws, texts)
+        drawn[1:, places] = (torch.sign(dealt[:, left] - dealt[:, right]) + 1) / 2
     return drawn
+
+
+def _texts(left: Tensor, right: Tensor) -> int:
+    """How many texts a group of ``related`` has."""
+    return int(max(left.max(), right.max())) + 1
+
+
+def _all_met(left: Tensor, right: Tensor) -> bool:
+    """Was each text of the group compared with each other one, equally often?"""
+    count = _texts(left, right)
+    met = torch.bincount(torch.minimum(left, right) * count + torch.maximum(left, right))
+    return int((met > 0).sum()) == count * (count - 1) // 2 and len(met[met > 0].unique()) == 1
 
 
 def control(
@@ -141,42 +151,44 @@ def control(
         shrinkage by the noise level, as in James & Stein 1961), times max(0, 1 - 2p): what coins do
         half of the time supports nothing.
     """
-    every = relabelled(data, seed=seed)
-    groups = judgements_of(data.pairs)
+    every = relabelled(data, draws=DRAWS if len(data) < MANY else FEWER_DRAWS, seed=seed)
+    steps = 12 if len(data) < MANY else 7  # so many are never foretold without exception
     one_prompt = len(folds.unique()) < 2
     if one_prompt:
         folds = torch.zeros(len(data), dtype=torch.long)
-        for number, group in enumerate(groups):
+        for number, group in enumerate(judgements_of(data.pairs)):
             folds[group] = number % FOLDS
+    fair = torch.tensor([pair.annotator != EXPLOIT for pair in data.pairs])
     x, prior = data.x, prior_stds(data.whitener, prior_std)
     right, told = (torch.zeros(len(every), dtype=torch.float64) for _ in range(2))
     names = folds.unique().tolist() if len(folds.unique()) > 1 else []
     for done, name in enumerate(names):
-        held = (folds == name) & data.tested
+        held = (folds == name) & fair
         weights = data.weights * (folds != name)
-        heads = solve_many(x, every, weights.expand(len(every), -1), prior)  # (H, k)
+        heads = solve_many(x, every, weights.expand(len(every), -1), prior, steps)  # (H, k)
         margins, targets = heads @ x[held].T, every[:, held]
-        right += ((margins > 0) == (targets > 0.5)).double().sum(1)
-        told += F.logsigmoid(torch.where(targets > 0.5, margins, -margins)).sum(1)
+        asked = targets != 0.5  # a tie of a ranking moves with its places
+        right += (((margins > 0) == (targets > 0.5)) & asked).double().sum(1)
+        told += (F.logsigmoid(torch.where(targets > 0.5, margins, -margins)) * asked).sum(1)
         yield Progress("comparing with chance", done + 1, len(names) + 1)
-    heads = solve_many(x, every, data.weights.expand(len(every), -1), prior)
+    heads = solve_many(x, every, data.weights.expand(len(every), -1), prior, steps)
     spread = (pool @ heads.T).var(0)  # (H,)
     share = spread[1:].mean() / spread[0].clamp(min=1e-12) if len(every) > 1 else torch.tensor(1.0)
-    decided = int(data.tested.sum()) if names else 0
+    decided = int(data.tested.sum())
     as_good = (right > right[0]) | ((right == right[0]) & (told >= told[0] - 1e-9))
     shares = right[1:].sort().values / max(1, decided)
     luck = [
         shares[int(end * (len(shares) - 1) + 0.5)].item() for end in (0.05, 0.95)[: len(shares)]
     ]
-    p = as_good.double().mean().item() if decided else 1.0
+    p = as_good.double().mean().item() if decided and names else 1.0
     support = (1 - share).clamp(min=0).sqrt().item() * max(0.0, 1 - 2 * p)
     yield {
         "p": p,
-        "accuracy": right[0].item() / decided if decided else None,
+        "accuracy": right[0].item() / decided if decided and names else None,
         "luck": luck if len(luck) == 2 else [0.0, 1.0],
         "decided": decided,
         "witnesses": sum(
-            int(max(left.max(), right.max()))
+            _texts(left, right) - 1
             for places, left, right in related(data)
             if data.tested[places].any()
         ),

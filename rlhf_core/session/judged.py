@@ -19,7 +19,7 @@ from rlhf_core.judging.preferences import (
 )
 from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note
-from rlhf_core.session.state import IMPORTED, YOU, Session
+from rlhf_core.session.state import IMPORTED, SCRIPTED, YOU, Session
 
 
 def sitting(session: Session) -> str:
@@ -231,10 +231,9 @@ def rater(session: Session) -> str:
     counted = (r for r in part.rankings if counts(session, r) and r.verdict != "skip")
     names = list(dict.fromkeys(ranking.annotator for ranking in counted))
     if part.imported:
-        by_rule = {pair.annotator for pair in part.imported if is_scripted(pair.annotator)}
-        names += sorted(by_rule - set(names))
-        if any(pair.annotator not in by_rule for pair in part.imported):
-            names.append(IMPORTED)
+        by_rule = [is_scripted(pair.annotator) for pair in part.imported]
+        names += [SCRIPTED] * (any(by_rule) and SCRIPTED not in names)
+        names += [IMPORTED] * (not all(by_rule))
     if any(pair.brief == session.asked.brief.slug for pair in part.exploits):
         names.append(EXPLOIT)
     return " and ".join(names) or "nobody yet"

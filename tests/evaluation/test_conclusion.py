@@ -76,7 +76,7 @@ def test_what_the_sentence_says():
     judges = [UP, TEACHER, GRADED]
     assert c.conclusion(judges, [FACTS], chance(0.0025)) == (
         "“fact” answers rose from 46% to 86%; the graded rule (72%) calls the tuned model better."
-        " It was the votes (p = 0.0025)."
+        " Coin votes rarely teach this (p = 0.0025)."
     )
     assert c.conclusion(judges, [FACTS], chance(0.43)) == (
         "“fact” answers rose from 46% to 86%, but not because of what the votes say: votes drawn by"
@@ -106,7 +106,7 @@ def test_how_sure_names_who_is_independent_and_what_coins_do():
     assert c.votes_say(chance(0.1)).startswith("These votes may share a taste, or it was chance.")
     copied = chance(1.0, decided=60) | {"witnesses": 1}
     assert c.outcome([GRADED], copied) == c.FEW_VOTES
-    assert "60 clear votes about only 2 texts are too few" in c.conclusion([GRADED], (), copied)
+    assert "60 clear votes, worth 1 independent, are too few" in c.conclusion([GRADED], (), copied)
     assert "no telling" in c.votes_say(chance(1.0) | {"accuracy": None})
 
 

@@ -105,7 +105,7 @@ def by_chance(summary: dict, before: str = "") -> None:
     a line. ``before``: words in front of the warning, which is then all that is drawn.
     """
     chance = summary.get("chance")
-    if not chance:
+    if not conclusion.known(chance):
         return
     words = text.plain(conclusion.votes_say(chance))
     if conclusion.by_chance(chance):
