@@ -202,6 +202,7 @@ def example_scores(
     """
     raw = model.raw(pool.states)
     scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    scores = scores if heads is None else model.score(pool.states)  # then with the votes' support
     doubts = score_with_uncertainty(model, heads, pool.states) if heads is not None else None
     rows = []
     for prompt in list(dict.fromkeys(pool.names))[:prompts]:

@@ -149,7 +149,7 @@ def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
         rewards = f"{first['reward_mean']:+.2f} to {last['reward_mean']:+.2f}"
         lines.append(
             f"Mean reward went from {rewards} standard deviations of the original model's"
-            f" outputs{drift}."
+            f" outputs (a score is made smaller where the votes support it less){drift}."
         )
     evaluation = contents.get("evaluation") or {}
     if evaluation.get("verdict") and evaluation.get("conclusion"):
