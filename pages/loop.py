@@ -216,9 +216,10 @@ if not running:
     whiteboard.draw(session)
     if len(session.tuned.metrics) > 1:
         st.caption(
-            "SD is one standard deviation of the original model's scores, where the votes support them"
-            " in full: how much two of its answers typically differ. KL says how far the choice of words has drifted from the"
-            " original's, in nats: 0 is no drift, 3 a clear change of style, 10 a different model."
+            "SD is one standard deviation of the original model's scores, where the votes support"
+            " them in full: how much two of its answers typically differ. KL says how far the"
+            " choice of words has drifted from the original's, in nats: 0 is no drift, 3 a clear"
+            " change of style, 10 a different model."
         )
 
 if running or status in ("failed", "expired"):

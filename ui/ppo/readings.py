@@ -22,8 +22,9 @@ def numbers(session: Session, settings: dict) -> None:
             help=(
                 "Mean score of the newest step's answers minus that of step 0, in"
                 f" {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the original"
-                " model typically differ, where the votes support the score in full. The chart below shows the score itself; its 0 is the"
-                " original's mean over many more answers than one step has."
+                " model typically differ, where the votes support the score in full. The chart"
+                " below shows the score itself; its 0 is the original's mean over many more answers"
+                " than one step has."
             ),
         )
         st.metric(
