@@ -74,9 +74,8 @@ def one_run(slug: str, comparisons: int, kind: str, seed: int, everything: bool)
         return {"verdict": conclusion.FEW_VOTES, "p": 1.0, "decided": 0}
     chance = session.learned.summary["chance"]
     told = {name: chance[name] for name in ("p", "decided", "support", "accuracy")}
-    if conclusion.by_chance(chance) and not everything:
-        few = conclusion.too_few_votes(chance)
-        return {"verdict": conclusion.FEW_VOTES if few else conclusion.NOT_THE_VOTES, **told}
+    if (failed := conclusion.unproven(chance)) and not everything:
+        return {"verdict": failed, **told}
     returned(tuning.ppo(session, PPOSettings(seed=seed)))
     returned(comparing.evaluate(session, PAIRS))
     found = session.tuned.evaluation

@@ -9,6 +9,7 @@ import streamlit as st
 
 from rlhf_core.common import settings
 from rlhf_core.common.knob import describe
+from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged
 from ui import charts, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
@@ -87,7 +88,7 @@ st.markdown(
     " knows what your comparisons tell it."
 )
 unit = session.learned.summary.get("unit")
-support = (session.learned.summary.get("chance") or {}).get("support", 1.0)
+support = conclusion.support(session.learned.summary.get("chance"))
 st.caption(
     "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the"
     " scores until that agrees with your choices."

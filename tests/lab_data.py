@@ -14,6 +14,15 @@ from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 
 
+def returned(work):
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
 def normal(*shape, seed=0, dtype=torch.float64):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 

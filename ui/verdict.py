@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rlhf_core.evaluation import conclusion, verdict
+from rlhf_core.session import rounds
 from rlhf_core.session.state import Session
 from ui import charts, text
 from ui.charts import compare as charts_compare
@@ -81,17 +82,11 @@ MEASURES = {  # row of the language table -> (words, how to show a value, how to
 }
 
 
-def judges(session: Session, votes: Sequence[dict]) -> list[dict]:
-    """Everybody who judged this model: as measured, and the learner's votes on it so far."""
-    rows = list((session.tuned.evaluation or {}).get("judges") or [])
-    return [*rows, verdict.by_votes(votes, seed=session.seed)] if votes else rows
-
-
-def draw(session: Session, votes: Sequence[dict]) -> None:
-    """The verdict of a measured session. ``votes``: the blind votes on the model as it stands."""
-    found = session.tuned.evaluation
-    rows = judges(session, votes)
-    if not found.get("judges"):  # measured by an earlier version: it knew the reward model only
+def draw(session: Session) -> None:
+    """The verdict of a measured session, with the blind votes on the model as it stands."""
+    found = rounds.with_votes(session)
+    rows = found.get("judges") or []
+    if not rows:  # measured by an earlier version: it knew the reward model only
         sentence(str(found.get("sentence", "")))
         charts.draw(charts_compare.win_rate(found), key="win_rate")
         st.caption(

@@ -157,7 +157,7 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
     if conclusion.by_chance(chance):
         found["reward_model"] = (
             ("too few clear votes to tell taste from chance", "too few")
-            if conclusion.too_few_votes(chance)
+            if conclusion.unproven(chance) == conclusion.FEW_VOTES
             else ("the votes could be chance", "no taste")
         )
     elif accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):

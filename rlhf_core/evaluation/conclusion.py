@@ -76,9 +76,18 @@ def by_chance(chance: dict | None) -> bool:
     return known(chance) and chance["p"] > SURE
 
 
-def too_few_votes(chance: dict | None) -> bool:
-    """Do they show nothing, and are so few that they hardly could?"""
-    return by_chance(chance) and chance["witnesses"] < ENOUGH_VOTES
+def unproven(chance: dict | None) -> str:
+    """Why the votes prove nothing: ``FEW_VOTES``, since so few hardly could, or ``NOT_THE_VOTES``;
+    empty where they tell more than coins would, or nobody asked.
+    """
+    if not by_chance(chance):
+        return ""
+    return FEW_VOTES if chance["witnesses"] < ENOUGH_VOTES else NOT_THE_VOTES
+
+
+def support(chance: dict | None) -> float:
+    """What the score was multiplied by; 1 where nobody asked."""
+    return chance["support"] if known(chance) else 1.0
 
 
 def outcome(judges: Sequence[dict], chance: dict | None) -> str:
@@ -90,10 +99,8 @@ def outcome(judges: Sequence[dict], chance: dict | None) -> str:
     """
     if _prompts(judges) < FEWEST_PROMPTS:
         return FEW_PROMPTS
-    if by_chance(chance):
-        return FEW_VOTES if too_few_votes(chance) else NOT_THE_VOTES
     ways = {direction(row) for row in judges if row["name"] in INDEPENDENT} - {0}
-    return SAME if len(ways) != 1 else BETTER if ways == {1} else WORSE
+    return unproven(chance) or (SAME if len(ways) != 1 else BETTER if ways == {1} else WORSE)
 
 
 def _prompts(judges: Sequence[dict]) -> int:
@@ -130,42 +137,55 @@ def conclusion(
             f" {FEWEST_PROMPTS} are the least. Add evaluation prompts to the brief."
         )
     if found in (FEW_VOTES, NOT_THE_VOTES):
-        moved = changed or any(direction(row) for row in told)
-        if found == FEW_VOTES:
-            why = f"{_votes(chance)} too few to tell a taste from chance (p = {_p(chance)})"
-            return (
-                f"{changed}, but {why}." if changed else f"{why[0].upper()}{why[1:]}: judge more."
-            )
-        why = f"votes drawn by coin teach a reward model as much (p = {_p(chance)})"
-        if not moved and chance["p"] > PERHAPS:
-            return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
-        change = f"{changed}" if changed else "The model changed"
-        if chance["p"] <= PERHAPS:
-            why = f"votes drawn by coin may teach as much (p = {_p(chance)})"
-            return f"{change}, but perhaps not because of what the votes say: {why}."
-        return f"{change}, but not because of what the votes say: {why}."
-    ways = {way: [row for row in told if direction(row) == way] for way in (1, -1, 0)}
-    own = [row for row in told if row["name"] in INDEPENDENT]
-    if found in (BETTER, WORSE):
-        by = [row for row in own if direction(row)]
-        start = f"{changed}; {_short(by)}" if changed else _short(by)
-        words = f"{start} {'call' if _plural(by) else 'calls'} the tuned model {found}."
-        if known(chance):
-            words += f" Coin votes rarely teach this (p = {_p(chance)})."
-    elif {direction(row) for row in own} >= {1, -1}:
-        up, down = ([row for row in own if direction(row) == way] for way in (1, -1))
-        words = f"The judges disagree: better by {_short(up)}, worse by {_short(down)}."
-    elif ways[1] or ways[-1]:
-        by, word = (ways[1], "better") if ways[1] else (ways[-1], "worse")
-        calls = f"{'call' if _plural(by) else 'calls'} the tuned model {word}"
-        words = f"Only {_short(by)} {calls}"
-        words += (
-            f"; {_short(own)}: no detectable difference." if own else ". Vote blind for another."
-        )
-    else:
-        words = f"No detectable difference by {_short(own or told)}: luck alone could give that."
+        return _of_unproven_votes(found, changed, any(map(direction, told)), chance)
+    words = _of_judges(found, changed, told)
+    if found in (BETTER, WORSE) and known(chance):
+        words += f" Coin votes rarely teach this (p = {_p(chance)})."
     if losses := lost(rows):
         words += f" Lost: {LOSSES[losses[0]['name']][2]}."
+    return _capital(words)
+
+
+def _of_unproven_votes(found: str, changed: str, seen: bool, chance: dict) -> str:
+    """``seen``: whether any judge sees a difference."""
+    if found == FEW_VOTES:
+        why = f"{_votes(chance)} too few to tell a taste from chance (p = {_p(chance)})"
+        return f"{changed}, but {why}." if changed else f"{_capital(why)}: judge more."
+    change = changed or "The model changed"
+    if chance["p"] <= PERHAPS:
+        why = f"votes drawn by coin may teach as much (p = {_p(chance)})"
+        return f"{change}, but perhaps not because of what the votes say: {why}."
+    why = f"votes drawn by coin teach a reward model as much (p = {_p(chance)})"
+    if not (changed or seen):
+        return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
+    return f"{change}, but not because of what the votes say: {why}."
+
+
+def _of_judges(found: str, changed: str, told: Sequence[dict]) -> str:
+    """What they say of the tuned model; the independent ones first."""
+    own = [row for row in told if row["name"] in INDEPENDENT]
+    if found in (BETTER, WORSE):
+        words = _call([row for row in own if direction(row)], found)
+        return f"{changed}; {words}." if changed else f"{words}."
+    up, down = ([row for row in told if direction(row) == way] for way in (1, -1))
+    better, worse = ([row for row in rows if row in own] for rows in (up, down))
+    if better and worse:
+        return f"The judges disagree: better by {_short(better)}, worse by {_short(worse)}."
+    if up or down:
+        words = f"Only {_call(up, BETTER) if up else _call(down, WORSE)}"
+        if own:
+            return f"{words}; {_short(own)}: no detectable difference."
+        return f"{words}. Vote blind for another."
+    return f"No detectable difference by {_short(own or told)}: luck alone could give that."
+
+
+def _call(judges: Sequence[dict], word: str) -> str:
+    """ "the graded rule (71%) calls the tuned model better"."""
+    several = len(judges) > 1 or judges[0]["name"] == YOU
+    return f"{_short(judges)} {'call' if several else 'calls'} the tuned model {word}"
+
+
+def _capital(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
@@ -199,10 +219,6 @@ def _short(judges: Sequence[dict]) -> str:
 
 def _name(row: dict) -> str:
     return _SAYS.get(row["name"], row["name"])
-
-
-def _plural(judges: Sequence[dict]) -> bool:
-    return len(judges) > 1 or judges[0]["name"] == YOU
 
 
 # --- how sure are we? -----------------------------------------------------------------------------
@@ -240,7 +256,7 @@ def votes_say(chance: dict) -> str:
     )
     if not by_chance(chance):
         return f"These votes share a taste. {figures}"
-    if too_few_votes(chance):
+    if unproven(chance) == FEW_VOTES:
         return f"{_votes(chance)} too few to tell a taste from chance. {figures}"
     if chance["p"] <= PERHAPS:
         return f"These votes may share a taste, or it was chance. {figures}"

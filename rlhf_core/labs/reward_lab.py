@@ -16,6 +16,7 @@ from torch import Tensor
 from rlhf_core.common.errors import InputError, RewardModelError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
+from rlhf_core.evaluation import conclusion
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
@@ -77,7 +78,7 @@ def open_lab(session: Session) -> Iterator:
     comparisons.usable(pairs)
     lm, reference, whitener = yield from _features(session, settings)
     data = yield from comparisons.read(lm, pairs, whitener, finished)
-    support = (session.learned.summary.get("chance") or {}).get("support", 1.0)
+    support = conclusion.support(session.learned.summary.get("chance"))
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states, support)
     lab = Lab(lm, settings, reference, data, model, finished, whitener(reference.states))
     memory(session)["reward lab"] = key, lab

@@ -14,6 +14,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.evaluation import before_after, verdict
+from rlhf_core.evaluation.conclusion import known
 from rlhf_core.judging.briefs import FEATURED_PROMPTS
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, fluency_of_texts, write
@@ -70,8 +71,8 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
         fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
     wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
     # Of all the reward models that trained this round, the one whose votes show least.
-    trained = [row["chance"] for row in part.log if row["step"] < step and row.get("chance")]
-    chance = max(trained, key=lambda found: found["p"], default=None)
+    trained = [row.get("chance") for row in part.log if row["step"] < step]
+    chance = max(filter(known, trained), key=lambda found: found["p"], default=None)
     result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(
         pairs,

@@ -12,13 +12,7 @@ import torch
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import RewardModelSettings
-from rlhf_core.judging.preferences import (
-    EXPLOIT,
-    Pair,
-    finished_texts,
-    nothing_to_learn,
-    split_prompts,
-)
+from rlhf_core.judging.preferences import Pair, finished_texts, nothing_to_learn
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import pad_left, pad_right, pooled_states, response_forward
@@ -74,9 +68,8 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
     states = yield from pooled_of_texts(lm, rows)
     data = comparisons.from_states(whitener, pairs, rows, states)
 
-    # 3. The head. Exploits were picked because the model errs there: learned from, no fair test.
-    folds = folds_of(data.prompts, settings)
-    fair = torch.tensor([pair.annotator != EXPLOIT for pair in pairs])
+    # 3. The head.
+    folds = data.folds(settings.folds, settings.seed)
     for item in rm.fit(
         whitener,
         states[data.a],
@@ -86,7 +79,7 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
         folds,
         data.groups,
         settings,
-        fair,
+        data.fair,
     ):
         if isinstance(item, dict):
             unsure = torch.eye(len(item["weights"]))
@@ -114,19 +107,13 @@ def _fit(session: Session, settings: RewardModelSettings) -> Iterator[Progress |
         session.learned.head = put(session, model.tensors())
         session.learned.summary = {
             **_summary(session, pairs, len(set(data.prompts)), too_long),
-            "exploits": int((~fair).sum()),
+            "exploits": int((~data.fair).sum()),
             "unit": model.scale,
             "chance": chance,
             "examples": example_scores(model, pool, heads),
         }
         session.settings = {**session.settings, "reward_model": vars(settings)}
         weights.drop_unused(session)
-
-
-def folds_of(prompts: list[str], settings: RewardModelSettings) -> torch.Tensor:
-    """(N,) the part in which each comparison is held out; whole prompts."""
-    fold_of = split_prompts(prompts, settings.folds, settings.seed)
-    return torch.tensor([fold_of[prompt] for prompt in prompts])
 
 
 def _summary(session: Session, pairs: list[Pair], prompts: int, too_long: str) -> dict:
@@ -200,10 +187,12 @@ def example_scores(
     With the bootstrap ``heads`` of a fitted model, (H, k), each also has its doubt: "laplace" and
     "bootstrap", both standard deviations.
     """
-    raw = model.raw(pool.states)
-    scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
-    scores = scores if heads is None else model.score(pool.states)  # then with the votes' support
-    doubts = score_with_uncertainty(model, heads, pool.states) if heads is not None else None
+    if heads is None:  # still learning: no zero and no unit yet
+        raw, doubts = model.raw(pool.states), None
+        scores = (raw - raw.mean()) / raw.std().clamp(min=1e-6)
+    else:
+        scores = model.score(pool.states)
+        doubts = score_with_uncertainty(model, heads, pool.states)
     rows = []
     for prompt in list(dict.fromkeys(pool.names))[:prompts]:
         seen: dict[str, int] = {}

@@ -19,7 +19,13 @@ import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
-from rlhf_core.judging.preferences import EXPLOIT, Pair, nothing_to_learn, training_pairs
+from rlhf_core.judging.preferences import (
+    EXPLOIT,
+    Pair,
+    nothing_to_learn,
+    split_prompts,
+    training_pairs,
+)
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import encode_prompt, pooled_of_texts
 from rlhf_core.rewards.reward_model import RewardModel, Whitener, newton_step, prior_stds
@@ -64,14 +70,21 @@ class Comparisons:
         return [pair.prompt for pair in self.pairs]
 
     @property
-    def tested(self) -> Tensor:
-        """(N,) bool: what a held-out share may count.
-
-        No ties, which have no right answer, and no rejected exploits, which were picked because the
-        model errs there.
+    def fair(self) -> Tensor:
+        """(N,) bool: no rejected exploits, which were picked because the model errs there: learned
+        from, no fair test.
         """
-        judged = torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
-        return (self.targets != 0.5) & judged
+        return torch.tensor([pair.annotator != EXPLOIT for pair in self.pairs])
+
+    @property
+    def tested(self) -> Tensor:
+        """(N,) bool: what a held-out share may count: fair, and no tie (no answer is right)."""
+        return (self.targets != 0.5) & self.fair
+
+    def folds(self, parts: int, seed: int) -> Tensor:
+        """(N,) the part in which each comparison is held out; whole prompts."""
+        part = split_prompts(self.prompts, parts, seed)
+        return torch.tensor([part[prompt] for prompt in self.prompts])
 
     @property
     def groups(self) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlhf_core.common import errors
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
-from rlhf_core.judging.preferences import Pair, split_prompts
+from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.rewards import comparisons, fine_tuned
 from rlhf_core.rewards import reward_model as rm
@@ -129,15 +129,13 @@ def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
     states = yield from pooled_of_texts(lm, rows)
     data = comparisons.from_states(whitener, pairs, rows, states)
     watched = whitener((yield from pooled_of_texts(lm, watch))) if watch else None
-    fold = split_prompts(data.prompts, settings.folds, settings.seed)
-    folds = torch.tensor([fold[prompt] for prompt in data.prompts])
     for item in rm.fit(
         whitener,
         states[data.a],
         states[data.b],
         data.targets,
         data.weights,
-        folds,
+        data.folds(settings.folds, settings.seed),
         data.groups,
         settings,
         data.tested,

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlhf_core.common.events import Progress
-from rlhf_core.judging.preferences import EXPLOIT, Pair
+from rlhf_core.judging.preferences import Pair
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
 from rlhf_core.rewards.reward_model import prior_stds
 
@@ -57,10 +57,14 @@ def _is_ranking(pairs: list[Pair], size: int) -> bool:
     return size == len(texts) * (len(texts) - 1) // 2
 
 
-def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The comparisons in groups that share no text, whatever the prompt and whoever judged: (places
-    (n,), number of the left text (n,), number of the right one (n,)), texts numbered from 0 in each
-    group. Rejected exploits are in none.
+# Places of comparisons (n,), number of the left text (n,), number of the right one (n,); texts are
+# numbered from 0 in each group.
+Group = tuple[Tensor, Tensor, Tensor]
+
+
+def related(data: Comparisons) -> list[Group]:
+    """The comparisons in groups that share no text, whatever the prompt and whoever judged.
+    Rejected exploits are in none.
     """
     name = [text for _, text, _ in data.rows]
     head: dict[str, str] = {text: text for text in name}
@@ -71,7 +75,7 @@ def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
         return text
 
     left, right = ([name[row] for row in side.tolist()] for side in (data.a, data.b))
-    counted = [n for n, pair in enumerate(data.pairs) if pair.annotator != EXPLOIT]
+    counted = data.fair.nonzero().flatten().tolist()
     for n in counted:
         head[root(left[n])] = root(right[n])
     groups: dict[str, list[int]] = {}
@@ -86,17 +90,19 @@ def related(data: Comparisons) -> list[tuple[Tensor, Tensor, Tensor]]:
     return found
 
 
-def relabelled(data: Comparisons, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
+def relabelled(
+    data: Comparisons, groups: list[Group], *, draws: int = DRAWS, seed: int = 0
+) -> Tensor:
     """The real targets, and ``draws`` times what chance would have said. -> (1 + draws, N).
 
     Comparisons that share a text share their luck: two votes about the same texts are no two
     witnesses. Where each was compared with each (a ranking, however it was written down), the texts
     change places at random; else a fair coin keeps the whole group or turns it round. Ties stay
     ties, or go along with their places; exploits stay as they are. With at most ``ALL_WAYS`` coins
-    and no ranking, every way comes once (the first row is one of them).
+    and no ranking, every way comes once (the first row is one of them). ``groups``: ``related``.
     """
     real, generator = data.targets.double(), torch.Generator().manual_seed(seed)
-    clear = [group for group in related(data) if (real[group[0]] != 0.5).any()]
+    clear = [group for group in groups if (real[group[0]] != 0.5).any()]
     rankings = [_texts(left, right) > 2 and _all_met(left, right) for _, left, right in clear]
     if len(clear) <= ALL_WAYS and not any(rankings):
         turned = torch.zeros(2 ** len(clear), len(real), dtype=torch.bool)
@@ -151,17 +157,20 @@ def control(
         shrinkage by the noise level, as in James & Stein 1961), times max(0, 1 - 2p): what coins do
         half of the time supports nothing.
     """
-    every = relabelled(data, draws=DRAWS if len(data) < MANY else FEWER_DRAWS, seed=seed)
-    steps = 12 if len(data) < MANY else 7  # so many are never foretold without exception
+    # So many are never foretold without exception: fewer Newton steps will do.
+    draws, steps = (DRAWS, 12) if len(data) < MANY else (FEWER_DRAWS, 7)
+    groups = related(data)
+    every = relabelled(data, groups, draws=draws, seed=seed)
     one_prompt = len(folds.unique()) < 2
     if one_prompt:
         folds = torch.zeros(len(data), dtype=torch.long)
-        for number, group in enumerate(judgements_of(data.pairs)):
-            folds[group] = number % FOLDS
-    fair = torch.tensor([pair.annotator != EXPLOIT for pair in data.pairs])
+        for number, places in enumerate(judgements_of(data.pairs)):
+            folds[places] = number % FOLDS
+    fair, tested = data.fair, data.tested
     x, prior = data.x, prior_stds(data.whitener, prior_std)
     right, told = (torch.zeros(len(every), dtype=torch.float64) for _ in range(2))
-    names = folds.unique().tolist() if len(folds.unique()) > 1 else []
+    names = folds.unique().tolist()
+    names = names if len(names) > 1 else []
     for done, name in enumerate(names):
         held = (folds == name) & fair
         weights = data.weights * (folds != name)
@@ -174,7 +183,7 @@ def control(
     heads = solve_many(x, every, data.weights.expand(len(every), -1), prior, steps)
     spread = (pool @ heads.T).var(0)  # (H,)
     share = spread[1:].mean() / spread[0].clamp(min=1e-12) if len(every) > 1 else torch.tensor(1.0)
-    decided = int(data.tested.sum())
+    decided = int(tested.sum())
     as_good = (right > right[0]) | ((right == right[0]) & (told >= told[0] - 1e-9))
     shares = right[1:].sort().values / max(1, decided)
     luck = [
@@ -188,9 +197,7 @@ def control(
         "luck": luck if len(luck) == 2 else [0.0, 1.0],
         "decided": decided,
         "witnesses": sum(
-            _texts(left, right) - 1
-            for places, left, right in related(data)
-            if data.tested[places].any()
+            _texts(left, right) - 1 for places, left, right in groups if tested[places].any()
         ),
         "fits": len(every) - 1,
         "one_prompt": one_prompt,

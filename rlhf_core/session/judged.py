@@ -20,6 +20,7 @@ from rlhf_core.judging.preferences import (
 from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note
 from rlhf_core.session.state import IMPORTED, SCRIPTED, YOU, Session
+from rlhf_core.store import card
 
 
 def sitting(session: Session) -> str:
@@ -222,7 +223,7 @@ def scripted(session: Session) -> bool:
 
 
 def is_scripted(annotator: str) -> bool:
-    return annotator.casefold().startswith("scripted rater")
+    return annotator.casefold().startswith(card.SCRIPTED)
 
 
 def rater(session: Session) -> str:
@@ -250,6 +251,12 @@ def add_vote(session: Session, prompt: str, choice: str) -> None:
     vote = {"prompt": prompt, "choice": choice, "round": round, "step": step}
     with session.change():
         session.judged.votes = [*session.judged.votes, vote]
+
+
+def votes_here(session: Session) -> list[dict]:
+    """The blind votes on the model as it stands; those on an earlier one do not count for it."""
+    here = {"round": session.history.current_round, "step": session.tuned.steps_done}
+    return [row for row in session.judged.votes if here.items() <= row.items()]
 
 
 def needs(session: Session, step: str) -> list[str]:

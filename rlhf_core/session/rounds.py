@@ -17,26 +17,15 @@ from pathlib import Path
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import conclusion, verdict
-from rlhf_core.session import asked, weights
+from rlhf_core.session import asked, judged, weights
 from rlhf_core.session.state import Session, Tuned
 from rlhf_core.store import checkpoint_folder
 
 MAX_ROUNDS, MOST_BRANCHES, MOST_BYTES, MAX_NAME = 8, 4, 1_500_000_000, 60
 _VERDICT = (
-    *(
-        "verdict",
-        "permutation_p",
-        "chance",
-        "sentence",
-        "conclusion",
-        "judge",
-        "win_rate",
-        "interval",
-        "wins",
-        "ties",
-        "losses",
-    ),
-    *("rule", "step", "seed", "full_sentences", "distinct_2", "mean_words"),
+    *("verdict", "permutation_p", "chance", "sentence", "conclusion", "judge", "win_rate"),
+    *("interval", "wins", "ties", "losses", "rule", "step", "seed", "full_sentences"),
+    *("distinct_2", "mean_words"),
 )
 
 
@@ -128,12 +117,9 @@ def summary(session: Session) -> dict:
 
 
 def with_votes(session: Session) -> dict:
-    """The round's verdict, and the conclusion as it reads with the blind votes that were cast on
-    it.
-    """
+    """The round's verdict, with the blind votes that were cast on it as one of the judges."""
     found = session.tuned.evaluation or {}
-    here = session.history.current_round, session.tuned.steps_done
-    votes = [row for row in session.judged.votes if (row["round"], row["step"]) == here]
+    votes = judged.votes_here(session)
     if not (found.get("judges") and votes):
         return found
     judges = [*found["judges"], verdict.by_votes(votes, seed=session.seed)]

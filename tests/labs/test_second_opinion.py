@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from lab_data import returned
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.common.errors import InputError
@@ -27,15 +28,6 @@ SHORT = FineTunedSettings(epochs=2, unfrozen_layers=1)
 
 def records(work) -> list[dict]:
     return [item for item in work if not isinstance(item, Progress)]
-
-
-def returned(work):
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lab_data import returned
 from tiny_models import one_thread  # noqa: F401
 
 from rlhf_core.common.events import Progress
@@ -72,15 +73,6 @@ def test_a_taste_is_told_from_noise_and_only_a_taste_scores_in_full(votes):
     for number in range(12):  # a learner who likes the drift does not make it the votes' doing
         judged.add_vote(noise, f"prompt {number}", "after")
     assert rounds.with_votes(noise)["verdict"] == conclusion.NOT_THE_VOTES
-
-
-def returned(work):
-    """What a generator returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def test_the_scripted_rater_is_known_after_an_export_and_an_import(votes, tmp_path):

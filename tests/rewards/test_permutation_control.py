@@ -12,7 +12,13 @@ from tiny_models import one_thread  # noqa: F401
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import EXPLOIT, Pair, Ranking, pairs_from_rankings
 from rlhf_core.rewards.comparisons import from_states
-from rlhf_core.rewards.permutation_control import LEAST_SUPPORT, control, judgements_of, relabelled
+from rlhf_core.rewards.permutation_control import (
+    LEAST_SUPPORT,
+    control,
+    judgements_of,
+    relabelled,
+    related,
+)
 from rlhf_core.rewards.reward_model import Whitener
 
 WIDE = Whitener(torch.zeros(4), torch.diag(torch.tensor([1 / 3, 1.0, 1.0, 1.0])))
@@ -54,7 +60,7 @@ def test_votes_by_coin_pass_no_more_often_than_5_in_100(count):
 
 def test_with_few_votes_every_way_the_coins_can_fall_is_tried_once():
     data = voted(6, seed=1, ties=(2,))
-    every = relabelled(data)
+    every = relabelled(data, related(data))
     assert every.shape == (32, 6) and len({tuple(row) for row in every.tolist()}) == 32
     assert every[0].tolist() == data.targets.tolist() and (every[:, 2] == 0.5).all()
     found = checked(data)
@@ -71,7 +77,7 @@ def test_a_ranking_changes_places_as_a_whole_and_an_exploit_stays():
     assert judgements_of(pairs) == [[0, 1, 2, 3, 4, 5], [6], [7]]
     rows = list(dict.fromkeys((q.prompt, text, True) for q in pairs for text in (q.a, q.b)))
     data = from_states(WIDE, pairs, rows, normal(len(rows), 4, dtype=torch.float32))
-    every = relabelled(data, draws=200, seed=3)
+    every = relabelled(data, related(data), draws=200, seed=3)
     assert every.shape == (201, 8) and (every[:, 6] == 1.0).all()
     assert 60 < every[1:, 7].sum() < 140
     places = {n: pair for n, pair in enumerate(pairs[:6])}
@@ -94,7 +100,7 @@ def test_five_who_repeat_each_other_are_one_witness():
         data = from_states(
             WIDE, pairs, once.rows, once.features.float() @ torch.linalg.inv(WIDE.matrix)
         )
-        every = relabelled(data, draws=50)
+        every = relabelled(data, related(data), draws=50)
         assert (every.view(51, 10, 5) == every.view(51, 10, 5)[:, :, :1]).all()
         found.append(checked(data)["p"] <= 0.05)
     assert sum(found) <= 7  # 2 expected; binomial, 99.7%
@@ -146,7 +152,7 @@ def test_two_rankings_of_the_same_outputs_change_places_alike():
     rows = [("p0", text, True) for text in texts]
     pairs = pairs_from_rankings(rankings)
     data = from_states(WIDE, pairs, rows, normal(3, 4, dtype=torch.float32))
-    every = relabelled(data, draws=60)
+    every = relabelled(data, related(data), draws=60)
     assert every.shape == (61, 6) and (every[:, :3] == every[:, 3:]).all()
     assert len({tuple(row) for row in every.tolist()}) == 6  # 3!
 

@@ -20,7 +20,7 @@ def draw(session: Session) -> None:
     pairs = list(
         {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
     )
-    votes = measuring.votes_here(session)
+    votes = judged.votes_here(session)
     if not pairs:
         st.markdown(
             "You see two answers, A and B at random, and say which you like better. You learn which"

@@ -19,7 +19,7 @@ def draw(session: Session) -> None:
         )
         button(session, "evaluate", "Measure it")
         return
-    verdict.draw(session, votes_here(session))
+    verdict.draw(session)
     button(session, "evaluate_again", "Measure again, with fresh answers", primary=False)
 
 
@@ -41,9 +41,3 @@ def button(session: Session, key: str, label: str, primary: bool = True) -> None
         args=(session,),
         disabled=state.alive("evaluate") or bool(judged.needs(session, "before_after")),
     )
-
-
-def votes_here(session: Session) -> list[dict]:
-    """The blind votes on the model as it stands; those on an earlier one do not count for it."""
-    here = {"round": session.history.current_round, "step": session.tuned.steps_done}
-    return [row for row in session.judged.votes if here.items() <= row.items()]

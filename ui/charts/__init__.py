@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may be in the middle of importing it, and here we wait until it is whole)
@@ -239,6 +239,30 @@ def add_line(
         ),
         **more,
     )
+
+
+def lines_of_runs(
+    figure: go.Figure,
+    runs: dict[str, tuple[str, str, str, str]],
+    points: dict[str, list[dict]],
+    values: Callable[[list[dict]], Sequence],
+    bars: Callable[[list[dict]], dict],
+    hover: str,
+) -> Iterator[tuple[str, list[dict]]]:
+    """Add a line over the steps for each of a lab's ``runs`` (run -> (name, colour, dash, symbol))
+    that has points; yields (name, its points).
+
+    ``values``, ``bars``: of a run's points, what is drawn and the arrays of its error bars;
+    ``hover``: how a value shows.
+    """
+    for run, (name, colour, dash, symbol) in runs.items():
+        if not (rows := points.get(run)):
+            continue
+        style = {"name": name, "colour": colour, "dash": dash, "symbol": symbol}
+        add_line(figure, column(rows, "step"), values(rows), **style, hover=f"{name}: {hover}")
+        look = {"type": "data", "color": colour, "thickness": 1.5, "width": 5}
+        figure.data[-1].update(error_y={**look, **bars(rows)})
+        yield name, rows
 
 
 def add_level(figure: go.Figure, y: float, words: str) -> None:

@@ -17,10 +17,10 @@ from ui.charts import (
     TEAL,
     VIOLET,
     Chart,
-    add_line,
     column,
     end_of,
     frame,
+    lines_of_runs,
     nothing_yet,
     number,
     with_legend,
@@ -78,28 +78,19 @@ def _over_steps(
     with_legend(figure)
     figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dash"})
     said = []
-    for run, (name, colour, dash, symbol) in RUNS.items():
-        rows = points.get(run)
-        if not rows:
-            continue
-        add_line(
-            figure,
-            column(rows, "step"),
-            column(rows, field),
-            name=name,
-            colour=colour,
-            dash=dash,
-            symbol=symbol,
-            hover=f"{name}: %{{y:+.2f}}",
-        )
-        bars = [_reach(by_prompt(rows[0]), by_prompt(row)) for row in rows]
-        figure.data[-1].update(
-            error_y={"type": "data", "array": bars, "color": colour, "thickness": 1.5, "width": 5}
-        )
-        last = rows[-1]
-        sure = "" if bars[-1] is None else f", give or take {number(bars[-1])}"
+    for name, rows in lines_of_runs(
+        figure,
+        RUNS,
+        points,
+        lambda rows: column(rows, field),
+        lambda rows: {"array": [_reach(by_prompt(rows[0]), by_prompt(row)) for row in rows]},
+        "%{y:+.2f}",
+    ):
+        first, last = rows[0], rows[-1]
+        reach = _reach(by_prompt(first), by_prompt(last))
+        sure = "" if reach is None else f", give or take {number(reach)}"
         said.append(
-            f"{name}: {number(rows[0][field], sign=True)} at step {rows[0]['step']},"
+            f"{name}: {number(first[field], sign=True)} at step {first['step']},"
             f" {number(last[field], sign=True)} at step {last['step']}{sure}."
         )
     return Chart(figure, title, look_for, f"{title}; {unit}. " + " ".join(said))

@@ -10,12 +10,12 @@ from ui.charts import (
     ORANGE,
     TEAL,
     Chart,
-    add_line,
     column,
     end_of,
     error_bar,
     frame,
     interval,
+    lines_of_runs,
     nothing_yet,
     percent,
     with_legend,
@@ -46,39 +46,19 @@ def satisfied(found: dict | None) -> Chart:
             figure, title, look_for, "The rule over the steps: no run yet, so it is empty."
         )
     with_legend(figure)
-    said = []
-    for run, (name, colour, dash, symbol) in RUNS.items():
-        rows = points.get(run)
-        if not rows:
-            continue
-        add_line(
-            figure,
-            column(rows, "step"),
-            column(rows, "satisfied", 100),
-            name=name,
-            colour=colour,
-            dash=dash,
-            symbol=symbol,
-            hover=f"{name}: %{{y:.0f}}%",
+    said = [
+        f"{name}: {percent(rows[0].get('satisfied'))} at step {rows[0]['step']},"
+        f" {percent(rows[-1].get('satisfied'))} at step {rows[-1]['step']}"
+        f" (95% interval {interval(rows[-1].get('interval'))})."
+        for name, rows in lines_of_runs(
+            figure, RUNS, points, lambda rows: column(rows, "satisfied", 100), _bars, "%{y:.0f}%"
         )
-        low, high = zip(
-            *(error_bar(row.get("satisfied"), row.get("interval")) for row in rows), strict=True
-        )
-        figure.data[-1].update(
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": list(high),
-                "arrayminus": list(low),
-                "color": colour,
-                "thickness": 1.5,
-                "width": 5,
-            }
-        )
-        first, last = rows[0], rows[-1]
-        said.append(
-            f"{name}: {percent(first.get('satisfied'))} at step {first['step']},"
-            f" {percent(last.get('satisfied'))} at step {last['step']}"
-            f" (95% interval {interval(last.get('interval'))})."
-        )
+    ]
     return Chart(figure, title, look_for, "Answers that fulfil the whole rule. " + " ".join(said))
+
+
+def _bars(rows: list[dict]) -> dict:
+    low, high = zip(
+        *(error_bar(row.get("satisfied"), row.get("interval")) for row in rows), strict=True
+    )
+    return {"symmetric": False, "array": list(high), "arrayminus": list(low)}
