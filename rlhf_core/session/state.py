@@ -86,6 +86,9 @@ class Judged:
         exploits: rejected exploits (``labs.hacking_game``), each under its own brief.
         votes: blind before / after votes, rows {"prompt", "choice", "round", "step"}.
         people: names of others at this screen. sitting: who judges now; "" is ``YOU``.
+        thumbs_begun: answers called good or bad in sets that are not through, which count for
+            nothing yet: rows {"set", "who", "said": [[index, good]], "how", "why", "brief"}
+            (``thumbs_begun``).
     """
 
     rankings: list[Ranking] = field(default_factory=list)
@@ -95,6 +98,7 @@ class Judged:
     votes: list[dict] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
     sitting: str = ""
+    thumbs_begun: list[dict] = field(default_factory=list)
 
     def to_dict(self) -> dict:
         return {
@@ -105,6 +109,7 @@ class Judged:
             "votes": self.votes,
             "people": self.people,
             "sitting": self.sitting,
+            "thumbs_begun": self.thumbs_begun,
         }
 
     @classmethod
@@ -119,6 +124,7 @@ class Judged:
             list(data.get("votes", [])),
             list(data.get("people", [])),
             str(data.get("sitting", "")),
+            list(data.get("thumbs_begun", [])),
         )
 
 
