@@ -232,6 +232,8 @@ class Session:
         settings: what each stage last ran with, by its name; "ppo_next" and the like: what was
             chosen for the next run, which also reaches a run under way.
         model_name, model_hash: the base model, and the sha256 of its weights once it was loaded.
+        made_by: which engines saved it (``source.engine_version``), oldest first; "": one of before
+            that was written down.
         step_times: what was measured of the model on this machine (``loop.model_choice``).
         held: tensors by name, put here by ``loop``; whoever saves writes them.
         jobs: the ids of this session's jobs, by slot (``ui.state``).
@@ -245,7 +247,7 @@ class Session:
     """
 
     __slots__ = (
-        *("id", "seed", "model_name", "model_hash", "settings", "step_times", "jobs"),
+        *("id", "seed", "model_name", "model_hash", "made_by", "settings", "step_times", "jobs"),
         *("asked", "judged", "learned", "tuned", "history", "labs"),
         *("held", "store", "directory", "restartable", "status", "under_way", "on_disk"),
         *("save_problem", "note", "deleted", "lock", "worker", "_depth", "_unsaved"),
@@ -263,6 +265,7 @@ class Session:
     ):
         self.id, self.seed, self.directory = id or secrets.token_urlsafe(12), seed, directory
         self.model_name, self.model_hash = model_name, ""
+        self.made_by: list[str] = []
         self.asked = Asked(brief or briefs.PRESETS["biology-homework"])
         self.judged, self.learned, self.tuned, self.history = (
             Judged(),
