@@ -13,7 +13,7 @@ from pathlib import Path
 from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
-from rlhf_core.session import judged, rounds, weights
+from rlhf_core.session import judged, older_limits, rounds, weights
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle
 
@@ -132,12 +132,15 @@ def load(directory: str | Path) -> Session:
         data = state if "asked" in state else from_before(run, state)
         imported = int(data["judged"].get("imported") or 0)
         rows = contents["preferences"][:imported]  # the rest follows from the rankings
+        rankings, shortened = older_limits.rankings_within(contents["rankings"])
+        files = list(data["judged"].get("imports", []))
+        rows, files, reweighed = older_limits.imported_within(rows, files)
         data = {
             **data,
             **{name: run.get(name, {}) for name in ("id", "seed", "model", "settings")},
             "made_by": run.get("made_by", [""]),
             "asked": {**data["asked"], "brief": run["brief"]},
-            "judged": {**data["judged"], "rankings": contents["rankings"], "imported": []},
+            "judged": {**data["judged"], "rankings": rankings, "imported": [], "imports": files},
             "tuned": {
                 **data["tuned"],
                 **{name: contents[name] for name in _IN_FILES["tuned"]},
@@ -149,7 +152,8 @@ def load(directory: str | Path) -> Session:
         session.judged.imported = [
             pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)
         ]
-        session.status, session.note = run["status"], run.get("note", "")
+        session.status = run["status"]
+        session.note = " ".join(filter(None, (run.get("note", ""), shortened, reweighed)))
         files = run["files"]
         holds = {
             role: name
