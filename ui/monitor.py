@@ -122,7 +122,7 @@ def state_line(view: dict, records: Sequence[dict] = ()) -> None:
 def _stopped(view: dict, records: Sequence[dict]) -> str:
     """What a stop has left: finished steps, only what comes before the first one, or nothing."""
     if not view.get("records"):
-        return "Stopped before the first step was finished. Nothing changed."
+        return "Stopped before anything was finished. Nothing changed."
     if any(record.get("kind") == "restarted" for record in records[-1:]):
         return "Stopped before a new step was finished."
     if records and not any(_is_a_step(record) for record in records):

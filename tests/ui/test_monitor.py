@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-NOTHING = "Stopped before the first step was finished. Nothing changed."
+NOTHING = "Stopped before anything was finished. Nothing changed."
 LOOKED = "Stopped before the first step was finished. What was measured is kept."
 KEPT = "Stopped. All finished steps are kept."
 
