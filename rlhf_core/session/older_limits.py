@@ -35,7 +35,7 @@ def imported_within(rows: list, files: list[dict]) -> tuple[list, list[dict], st
         if weight != 0
     ]
     log, end = [], len(rows)
-    for file in reversed(files):  # the newest file's pairs come last
+    for file in reversed(files) if 0 in today else ():  # the newest file's pairs come last
         begin = max(0, end - file["pairs"])
         log.insert(0, {**file, "pairs": file["pairs"] - today[begin:end].count(0)})
         end = begin
@@ -46,7 +46,7 @@ def imported_within(rows: list, files: list[dict]) -> tuple[list, list[dict], st
         (much, f"weighed more than {MOST_WEIGHT}, the most today", f"set to {MOST_WEIGHT}"),
         (little, "weighed too little for today's limits", "raised to them"),
     )
-    return kept, log, " ".join(_sentence(*one) for one in said if one[0])
+    return kept, log or files, " ".join(_sentence(*one) for one in said if one[0])
 
 
 def _sentence(count: int, was: str, done: str) -> str:

@@ -51,12 +51,13 @@ def say(
 
 def take_back(session: Session, set_id: str) -> bool:
     """Take back the last thumb on a set; says whether there was one."""
-    with session.change():
+    with session.lock:
         row = of(session, set_id)
         if not row or not row["said"]:
             return False
-        row = {**row, "said": row["said"][:-1]}
-        session.judged.thumbs_begun = [*_others(session, set_id), row]
+        with session.change():
+            row = {**row, "said": row["said"][:-1]}
+            session.judged.thumbs_begun = [*_others(session, set_id), row]
     return True
 
 
