@@ -53,6 +53,7 @@ def monitor(
         if view is None:
             state.rerun() if was_alive else st.caption("That run is no longer kept.")
             return
+        view["made"] = state.records(name)
         # Begun by a button in here: only the whole page can begin to poll.
         if view["status"] in state.ALIVE and not was_alive:
             state.rerun()
@@ -61,7 +62,7 @@ def monitor(
             or view["status"] in ("paused", "failed", "expired")
             or (view["status"] == "queued" and view["long"])
         ):
-            state_line(view, state.records(name))
+            state_line(view)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -73,10 +74,8 @@ def monitor(
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
 
 
-def state_line(view: dict, records: Sequence[dict] = ()) -> None:
-    """One line, in words, on where a job is; a bar while it runs and knows its total. ``records``:
-    what it has made, for what is said of them when it was stopped.
-    """
+def state_line(view: dict) -> None:
+    """One line, in words, on where a job is; a bar while it runs and knows its total."""
     status, label = view["status"], view["label"]
     if status == "queued" and not view["long"]:
         st.caption("In a moment.")
@@ -116,11 +115,21 @@ def state_line(view: dict, records: Sequence[dict] = ()) -> None:
             icon=":material/bedtime:",
         )
     elif status == "stopped":
-        st.info(_stopped(view, records), icon=":material/stop_circle:")
+        st.info(_stopped(view), icon=":material/stop_circle:")
 
 
-def _stopped(view: dict, records: Sequence[dict]) -> str:
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: "8 s", "2 min"."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _about(seconds: float | None, sentence: str) -> str:
+    return sentence.format(duration(seconds)) if seconds is not None else ""
+
+
+def _stopped(view: dict) -> str:
     """What a stop has left: finished steps, only what comes before the first one, or nothing."""
+    records = view.get("made", ())
     if not view.get("records"):
         return "Stopped before anything was finished. Nothing changed."
     if any(record.get("kind") == "restarted" for record in records[-1:]):
@@ -133,15 +142,6 @@ def _stopped(view: dict, records: Sequence[dict]) -> str:
 def _is_a_step(record: dict) -> bool:
     """Step 0 only looks, and so does what a lab does before its runs."""
     return record.get("kind") not in ("start", "pool") and record.get("step", 1) != 0
-
-
-def duration(seconds: float) -> str:
-    """``seconds`` as people say it: "8 s", "2 min"."""
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
-def _about(seconds: float | None, sentence: str) -> str:
-    return sentence.format(duration(seconds)) if seconds is not None else ""
 
 
 def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:

@@ -14,8 +14,8 @@ def line(status: str, records: list[dict], error: str | None = None) -> str:
     def page(status, records, error):
         from ui import monitor
 
-        view = {"status": status, "label": "PPO", "error": error, "records": len(records)}
-        monitor.state_line(view, records)
+        view = {"status": status, "label": "PPO", "error": error}
+        monitor.state_line({**view, "records": len(records), "made": records})
 
     app = AppTest.from_function(page, args=(status, records, error), default_timeout=60).run()
     assert not app.exception, app.exception
