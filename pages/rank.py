@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session import asked, thumbs_begun
+from rlhf_core.session import asked
 from rlhf_core.session import ranking_desk as desk_rules
 from ui import monitor, people, state, text, whiteboard
 from ui.ranking import card, judgements
@@ -29,9 +29,7 @@ SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 
 session = state.session()
 st.session_state.setdefault("form", 2)
-last = session.judged.rankings[-1:]
-singly = thumbs_begun.latest(session) or (last and last[0].good is not None)
-usual = "thumbs" if singly else "order"  # a reload goes on as it was
+usual = "thumbs" if desk_rules.calls_singly(session) else "order"  # a reload goes on as it was
 for name, value in {"keys": True, "checks": True, "way": usual, "show_all": False}.items():
     st.session_state.setdefault(name, value)
 
