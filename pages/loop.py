@@ -161,8 +161,11 @@ if not running:
             icon=":material/check_circle:",
         )
     elif status == "stopped":
+        any_finished = any(set(row) - {"kind", "stage"} for row in state.records("run_once"))
         st.info(
-            "Stopped. What was finished is kept; every page shows its part of it.",
+            "Stopped. What was finished is kept; every page shows its part of it."
+            if any_finished
+            else "Stopped before anything was finished.",
             icon=":material/stop_circle:",
         )
     st.pills(

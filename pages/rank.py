@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session import asked
+from rlhf_core.session import asked, thumbs_begun
 from rlhf_core.session import ranking_desk as desk_rules
 from ui import monitor, people, state, text, whiteboard
 from ui.ranking import card, judgements
@@ -30,7 +30,8 @@ SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 session = state.session()
 st.session_state.setdefault("form", 2)
 last = session.judged.rankings[-1:]
-usual = "thumbs" if last and last[0].good is not None else "order"  # a reload goes on as it was
+singly = thumbs_begun.latest(session) or (last and last[0].good is not None)
+usual = "thumbs" if singly else "order"  # a reload goes on as it was
 for name, value in {"keys": True, "checks": True, "way": usual, "show_all": False}.items():
     st.session_state.setdefault(name, value)
 
@@ -80,7 +81,8 @@ def scripted() -> None:
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
-    if card.next_asked(session, st.session_state["form"], writing=True, checks=checks()):
+    form, singly = st.session_state["form"], way() == "thumbs"
+    if card.next_asked(session, form, writing=True, checks=checks(), singly=singly):
         state.rerun()
     st.caption("The model is writing the next answers. A moment.")
 
@@ -124,6 +126,7 @@ def desk() -> None:
         form,
         writing=state.alive("pool") and st.session_state.get("in_vain") != form,
         checks=checks(),
+        singly=way() == "thumbs",
     )
     if work:
         if len(work.row["texts"]) != form and work.how == "own":

@@ -61,7 +61,7 @@ def monitor(
             or view["status"] in ("paused", "failed", "expired")
             or (view["status"] == "queued" and view["long"])
         ):
-            state_line(view)
+            state_line(view, state.records(name))
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -73,8 +73,10 @@ def monitor(
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
 
 
-def state_line(view: dict) -> None:
-    """One line, in words, on where a job is; a bar while it runs and knows its total."""
+def state_line(view: dict, records: Sequence[dict] = ()) -> None:
+    """One line, in words, on where a job is; a bar while it runs and knows its total. ``records``:
+    what it has made, for what is said of them when it was stopped.
+    """
     status, label = view["status"], view["label"]
     if status == "queued" and not view["long"]:
         st.caption("In a moment.")
@@ -103,17 +105,34 @@ def state_line(view: dict) -> None:
     elif status == "failed":
         st.error(
             text.plain(view.get("error") or "It stopped by itself, and nobody knows why.")
-            + " What was finished before is kept.",
+            + (" What was finished before is kept." if view.get("records") else ""),
             icon=":material/error:",
         )
     elif status == "expired":
         st.warning(
-            "Nobody was watching for a while, so it was put away. What was finished is kept; start"
-            " it again when you like.",
+            "Nobody was watching for a while, so it was put away."
+            + (" What was finished is kept." if view.get("records") else "")
+            + " Start it again when you like.",
             icon=":material/bedtime:",
         )
     elif status == "stopped":
-        st.info("Stopped. All finished steps are kept.", icon=":material/stop_circle:")
+        st.info(_stopped(view, records), icon=":material/stop_circle:")
+
+
+def _stopped(view: dict, records: Sequence[dict]) -> str:
+    """What a stop has left: finished steps, only what comes before the first one, or nothing."""
+    if not view.get("records"):
+        return "Stopped before anything was finished. Nothing changed."
+    if any(record.get("kind") == "restarted" for record in records[-1:]):
+        return "Stopped before a new step was finished."
+    if records and not any(_is_a_step(record) for record in records):
+        return "Stopped before the first step was finished. What was measured is kept."
+    return "Stopped. All finished steps are kept."
+
+
+def _is_a_step(record: dict) -> bool:
+    """Step 0 only looks, and so does what a lab does before its runs."""
+    return record.get("kind") not in ("start", "pool") and record.get("step", 1) != 0
 
 
 def duration(seconds: float) -> str:

@@ -393,6 +393,39 @@ def test_each_answer_can_be_called_good_or_bad(form):
     assert session.judged.rankings[0].first["good"] == made.good
 
 
+def test_half_given_thumbs_are_found_by_a_reload_and_by_another_tab_and_count_for_nothing():
+    session = registry.create()
+    for number in range(3):
+        texts = [f" {number}{name}" for name in "wxyz"]
+        add_set(session, texts, BIOLOGY.training_prompts[number])
+    app = open_page("rank", session)
+    app.button_group(key="form_widget").set_value(4).run()
+    app.button_group(key="way_4_widget").set_value("thumbs").run()
+    first = app.session_state["card"]["set"]
+    press(press(app, "pick_good_2"), "pick_bad_3")
+    add_set(session, [" new", " newer"], BIOLOGY.training_prompts[5])  # the pool grows meanwhile
+    again = open_page("rank", session)  # a reload: another browser session of the same run
+    assert again.session_state["card"]["set"] == first and "2 to go" in words_of(again)
+    chosen = {one.key for one in again.button if one.proto.type == "primary"}
+    assert {"pick_good_2", "pick_bad_3"} <= chosen
+    assert session.judged.rankings == [] and judged.thumbs(session) == []
+    # What the one tab says and takes back, the other sees at its next turn.
+    press(again, "undo")
+    assert "3 to go" in words_of(app.run())
+    press(press(press(again, "pick_bad_1"), "pick_bad_3"), "pick_good_4")
+    (made,) = session.judged.rankings
+    assert made.id == first and made.good == sorted([made.shown[1], made.shown[3]])
+    assert app.run().session_state["card"]["set"] != first
+    assert session.judged.thumbs_begun == []
+    # Half given once more, to a judgement that is looked at again.
+    again.toggle(key="show_all_widget").set_value(True).run()
+    press(press(again, f"change_{first}"), "pick_bad_2")
+    reloaded = open_page("rank", session)
+    assert reloaded.session_state["card"]["set"] == first and "3 to go" in words_of(reloaded)
+    press(reloaded, "leave_again")
+    assert reloaded.session_state["card"]["set"] != first and session.judged.rankings == [made]
+
+
 def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(
     queue, monkeypatch
 ):
