@@ -83,16 +83,17 @@ def stage(records: list[dict]) -> str:
     steps = sum(record["kind"] == "step" for record in records)
     judged = sum(record["kind"] == "judged" for record in records)
     if not last:
-        return "The original model writes one set of outputs."
+        return "The original model writes one set of outputs"
     if last["kind"] in ("outputs", "judged"):
         return (
-            f"They are judged under brief {judged + 1} of 2, and a reward model learns."
+            f"They are judged under brief {judged + 1} of 2, and a reward model learns"
             if judged < 2
-            else "Both reward models score every output."
+            else "Both reward models score every output"
         )
-    if steps < 2 * (ASKED.steps + 1):
-        return f"PPO tunes the original model to brief {1 + (steps > ASKED.steps)} of 2."
-    return "All three models answer the same new prompts."
+    each = ASKED.steps + 1
+    if steps < 2 * each:
+        return f"PPO towards brief {1 + steps // each} of 2, step {steps % each} of {ASKED.steps}"
+    return "All three models answer the same new prompts"
 
 
 def briefs_side_by_side(found: dict | None) -> None:
@@ -287,7 +288,6 @@ def results(found: dict | None) -> None:
 
 def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
-        st.caption(stage(records))
         found = session.labs.get("context_flip") or {}
         # Until there are new scores, what is kept is an earlier run's.
         results(found if found.get("status") == "running" else None)
@@ -332,7 +332,9 @@ if (error := st.session_state.get("flip_error")) and "two different" in error:
     st.error(text.plain(st.session_state.pop("flip_error")), icon=":material/error:")
 
 if state.job("context_flip"):
-    monitor.monitor("context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running)
+    monitor.monitor(
+        "context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running, where=stage
+    )
 if not running:
     if kept and kept["status"] != "done":
         st.info(

@@ -251,7 +251,7 @@ st.markdown(
 runs.needs_a_rule(session)
 again = bool(session.labs.get("goodhart"))
 runs.start_row(knob, start, first="Run the experiment", again=again)
-runs.window("goodhart", live, kept=again)
+runs.window("goodhart", live, kept=again, names=NAMES)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="goodhart_words"):
     st.markdown(

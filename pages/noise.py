@@ -218,7 +218,7 @@ if not again and not state.alive("noise"):
         key="noise_guess",
     )
 runs.start_row(knob, start, first="Let all three climb", again=again)
-runs.window("noise", live, kept=again)
+runs.window("noise", live, kept=again, names=SHORT)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="noise_words"):
     st.markdown(

@@ -230,4 +230,4 @@ st.markdown(
 runs.needs_a_rule(session)
 again = bool(session.labs.get("rule_or_reward"))
 runs.start_row(knob, start, first="Let both climb", again=again, more=how_it_pays)
-runs.window("rule_or_reward", live, kept=again)
+runs.window("rule_or_reward", live, kept=again, names=NAMES)
