@@ -9,7 +9,7 @@ import math
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation import gold_rule, overoptimisation
+from rlhf_core.evaluation import gold_rule, overoptimisation, told_apart
 from ui import charts, knobs, state, text
 from ui.charts import goodhart as charts_goodhart
 from ui.labs import runs
@@ -156,6 +156,8 @@ def numbers(found: dict) -> None:
         proxy, gold = charts.number(row["proxy"], sign=True), charts.number(row["gold"], sign=True)
         lines.append(f"| {name} | {charts.number(row['kl'], 1)} | {proxy} | {gold} |")
     st.markdown("\n".join(lines))
+    if words := told_apart.at_the_top(found.get("gold_top"), {n: row["gold"] for n, row in ends}):
+        st.caption(words)
     with st.expander("What the gold rule saw", icon=":material/rule:", key="goodhart_parts"):
         lines = [f"| Run | {' | '.join(SHORT)} |", "|:--|" + "--:|" * len(SHORT)]
         lines += [

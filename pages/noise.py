@@ -9,7 +9,7 @@ import math
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation import beside_noise, conclusion
+from rlhf_core.evaluation import beside_noise, conclusion, told_apart
 from ui import charts, knobs, state, text
 from ui.charts import noise as charts_noise
 from ui.labs import runs
@@ -159,6 +159,9 @@ def numbers(found: dict) -> None:
     lines = [f"| | {' | '.join(SHORT.values())} |", "|:--|--:|--:|--:|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     st.markdown("\n".join(lines))
+    gold = {SHORT[run]: row["gold"] for run, row in ends.items()}
+    if words := told_apart.at_the_top(found.get("gold_top"), gold):
+        st.caption(words)
     ran = found["settings"]
     st.caption(
         f"p: how often votes drawn by coin teach a reward model as much. Brief:"

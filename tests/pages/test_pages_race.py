@@ -59,7 +59,7 @@ def test_a_job_that_ends_while_its_page_is_drawn_leaves_no_button_disabled(
 
 
 def test_what_a_callback_stops_is_not_alive_on_the_page(queue):
-    """The answer of one run is kept for that run's page alone: not for callbacks, not for the next."""
+    """The answer of one run is kept for the page of that run alone."""
     app = press(open_page("goodhart", made()), "goodhart_play")
     queue.advance()
     app.run()
