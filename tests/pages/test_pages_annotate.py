@@ -499,7 +499,7 @@ def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
     # Of seven judgements, which side was preferred cannot be told: then no figure is bold.
     judge_many(few := registry.create(), 7)
     app = open_page("mirror", few)
-    sides = html_of(app).split('class="op-measure">')[1:]
+    sides = [one.split("</div>")[0] for one in html_of(app).split('class="op-measure">')[1:]]
     untold = [one for one in sides if "so far:" in one]
     assert untold and all("<b>" not in one for one in untold)
     assert "Too few to tell: with 7 preferences" in unescaped(words_of(app))
