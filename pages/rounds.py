@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.session import rounds
-from ui import charts, monitor, state, text
+from ui import charts, monitor, state, text, verdict
 from ui.charts import compare as charts_compare
 
 FRESH = (
@@ -144,7 +144,7 @@ def card(row: dict) -> None:
             )
         kept = row.get("verdict") or {}
         if words := kept.get("conclusion") or kept.get("sentence"):
-            st.caption(f":material/gavel: {text.plain(words)}")
+            st.caption(f":material/gavel: {text.plain(words)}", help=verdict.explained(words))
         if rounds.kept(session, number):
             way_back(number, f"Roll back to round {number}")
         else:
