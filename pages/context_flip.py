@@ -115,7 +115,9 @@ def briefs_side_by_side(found: dict | None) -> None:
                     f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons."
                 )
             if accuracy is not None:
-                told.append(f"Held-out accuracy: {charts.percent(accuracy)}.")
+                sure = charts.interval(found.get("accuracy_interval", [None, None])[number])
+                sure = f" (95% interval {sure})" if sure else ""
+                told.append(f"Held-out accuracy: {charts.percent(accuracy)}{sure}.")
             if told:
                 words = "Held-out accuracy: of pairs about prompts that the reward model never saw."
                 st.caption(" ".join(told), help=words if accuracy is not None else None)

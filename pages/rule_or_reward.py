@@ -43,9 +43,17 @@ def start() -> None:
 
 
 def how_it_pays(busy: bool) -> None:
+    told = session.settings
+    ran = session.labs.get("rule_or_reward", {}).get("all_or_nothing", False)
+    for stage in ("rule_or_reward", "rule_or_reward_next"):
+        ran = told.get(stage, {}).get("whole", ran)
     st.toggle(
         "All or nothing",
+        value=bool(ran),
         key="rule_or_reward_whole",
+        on_change=lambda: session.choose(
+            "rule_or_reward", {"whole": st.session_state["rule_or_reward_whole"]}
+        ),
         disabled=busy,
         help=(
             "On: the rule pays its climb 1 for all three parts, else nothing: rare at first, so it"
@@ -94,7 +102,8 @@ def numbers(found: dict) -> None:
         "Learned reward: the reward model's score, in the original's standard deviations above"
         " where it began. KL: exact, nats an answer. Distinct-2: different pairs of words among all"
         " pairs; the lower, the more alike the answers are. Repeats: answers that"
-        " stand, word for word, under another prompt too."
+        " stand, word for word, under another prompt too. Time: the processor's, in the thread that"
+        " trains."
     )
 
 

@@ -252,6 +252,7 @@ def some(status: str = "done") -> dict:
         ],
         "settings": {"steps": 1},
         "accuracy": [0.9, 0.8],
+        "accuracy_interval": [[0.6, 0.98], None],
         "votes": {"opposite": 5, "alike": 1, "tie": 2},
         "outputs": 10,
         "flips": 0.7,
@@ -387,6 +388,7 @@ def test_it_runs_shows_what_it_has_and_ends(queue):
 
 def test_a_reload_finds_it_and_untrusted_text_stays_text(queue):
     _, app = opened(some())
+    assert "Held-out accuracy: 90% (95% interval 60% to 98%)." in said(app)  # never a bare share
     assert "Tuned for: Biology" in said(app) and "90%" in said(app) and "<script>" not in said(app)
     app.selectbox(key="flip_pick").set_value(EVIL).run()
     assert not app.exception and "<script>" not in said(app)
