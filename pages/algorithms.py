@@ -190,11 +190,12 @@ def live(records: list[dict], view: dict) -> None:
     if view["status"] not in state.ALIVE:
         texts(found)
     ran = found["settings"]
-    st.caption(
+    runs.how_it_ran(
+        "algorithms",
         f"Brief: {text.plain(found['brief'])}. {found['pairs']} comparisons by:"
         f" {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}, measured on"
         " prompts that none trained on. One seed and one setting of each: another may turn the"
-        " order round."
+        " order round.",
     )
 
 
@@ -217,5 +218,6 @@ with st.expander("How each of them works", icon=":material/menu_book:", key="alg
     st.markdown(
         "**Gold** is a rule's rating (wanted register, full sentence, nothing said twice, real"
         " words), not a person's. The **proxy** is the reward model's score, which DPO and KTO"
-        " never see."
+        " never see. Best-of-n is drawn where its KL can be at most (log n − (n − 1)/n); the"
+        " others' KL is exact."
     )

@@ -162,13 +162,14 @@ def numbers(found: dict) -> None:
     gold = {SHORT[run]: row["gold"] for run, row in ends.items()}
     if words := told_apart.at_the_top(found.get("gold_top"), gold):
         st.caption(words)
+    st.caption("p: how often votes drawn by coin teach a reward model as much.")
     ran = found["settings"]
-    st.caption(
-        f"p: how often votes drawn by coin teach a reward model as much. Brief:"
-        f" {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted rater"
-        f" (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
+    runs.how_it_ran(
+        "noise",
+        f"Brief: {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted"
+        f" rater (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
         f" {ran['steps']} PPO steps each, the app's own settings, seed {ran['seed']}. Measured on"
-        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins."
+        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins.",
     )
 
 

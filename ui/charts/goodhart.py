@@ -99,9 +99,8 @@ def over_optimisation(found: dict | None) -> Chart:
     """
     title = "The measure and what it should measure"
     look_for = (
-        "the upper panel keeps climbing for the red line; where its gold line bends down below"
-        " while the proxy still rises, the score has stopped meaning what it should. Farther right"
-        " is farther from the original model. Fluency that falls says that the language suffers."
+        "the red line keeps climbing in the upper panel; where its gold bends down below, the score"
+        " has stopped meaning what it should."
     )
     points, found = (found or {}).get("points", {}), found or {}
     if not points:
@@ -178,9 +177,8 @@ def algorithms(found: dict | None) -> Chart:
     """Gold of every algorithm against exact KL; best-of-n stands at the upper bound of its KL."""
     title = "What each algorithm got, and how far it went for it"
     look_for = (
-        "high and to the left is best: much better texts, little drift. Best-of-n is drawn where"
-        " its KL can be at most (log n − (n − 1)/n); the others' KL is exact. The bar on each last"
-        " point is its 95% interval over prompts."
+        "high and to the left is best: better texts, little drift. Bars are 95% intervals over"
+        " prompts."
     )
     points, found = (found or {}).get("points", {}), found or {}
     figure = frame("KL to the original model (nats an answer)", "Gold (reference s.d.)", height=400)

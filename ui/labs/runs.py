@@ -68,11 +68,18 @@ def start_row(
         if more is not None:
             more(busy)
     st.caption(
-        "It takes a few minutes and goes on while you look at other pages. It trains models of its"
-        " own: yours are not touched."
+        "A few minutes; it goes on while you look at other pages. Your own models are not touched."
     )
     if error := st.session_state.get(f"{name}_error"):
         st.error(text.plain(error), icon=":material/error:")
+
+
+def how_it_ran(name: str, words: str) -> None:
+    """Brief, data, settings and seed of what is shown, one press away."""
+    with st.expander(
+        "How it was run: one seed, one story", icon=":material/receipt_long:", key=f"{name}_ran"
+    ):
+        st.markdown(words)
 
 
 def where(records: list[dict], order: Sequence[str], names: dict[str, str], steps: int) -> str:
