@@ -51,6 +51,7 @@ page = st.navigation(
     # stays in sight
     expanded=10,
 )
+state.begin_run()
 session = state.session()
 if page.title != "Rank":
     card.pause_clock()

@@ -9,7 +9,7 @@ import math
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation import beside_noise, conclusion
+from rlhf_core.evaluation import beside_noise, conclusion, told_apart
 from ui import charts, knobs, state, text
 from ui.charts import noise as charts_noise
 from ui.labs import runs
@@ -159,13 +159,17 @@ def numbers(found: dict) -> None:
     lines = [f"| | {' | '.join(SHORT.values())} |", "|:--|--:|--:|--:|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     st.markdown("\n".join(lines))
+    gold = {SHORT[run]: row["gold"] for run, row in ends.items()}
+    if words := told_apart.at_the_top(found.get("gold_top"), gold):
+        st.caption(words)
+    st.caption("p: how often votes drawn by coin teach a reward model as much.")
     ran = found["settings"]
-    st.caption(
-        f"p: how often votes drawn by coin teach a reward model as much. Brief:"
-        f" {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted rater"
-        f" (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
+    runs.how_it_ran(
+        "noise",
+        f"Brief: {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted"
+        f" rater (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
         f" {ran['steps']} PPO steps each, the app's own settings, seed {ran['seed']}. Measured on"
-        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins."
+        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins.",
     )
 
 
@@ -218,7 +222,7 @@ if not again and not state.alive("noise"):
         key="noise_guess",
     )
 runs.start_row(knob, start, first="Let all three climb", again=again)
-runs.window("noise", live, kept=again)
+runs.window("noise", live, kept=again, names=SHORT)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="noise_words"):
     st.markdown(

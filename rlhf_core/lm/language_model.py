@@ -255,12 +255,25 @@ def _read(where: str, folder: Path, **file: str) -> tuple:
 
     ``file``: ``gguf_file``, where the folder's safetensors are not meant.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     told = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
     try:
         model, found = AutoModelForCausalLM.from_pretrained(folder, **told, **file)
         tokenizer = AutoTokenizer.from_pretrained(folder, **file)
+    except SafetensorError as error:
+        weights = folder / "model.safetensors"
+        size = f" ({weights.stat().st_size:,} bytes)" if weights.is_file() else ""
+        raise ModelError(
+            f"{where} cannot be read: model.safetensors{size} is cut off, or is something else."
+            " Copy or download it once more."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"{where} cannot be read: a file of its tokenizer or settings is cut off, or no JSON."
+            " Copy or download the .json files once more."
+        ) from error
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         raise ModelError(
             f"{where} could not be loaded:"
