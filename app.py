@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import state, text, whiteboard
+from ui import challenges, state, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -28,6 +28,8 @@ page = st.navigation(
                 url_path=state.HOME,
             ),
             st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
+            st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
             *state.lost(),
         ],
         "Steps": [
@@ -52,6 +54,7 @@ page = st.navigation(
     expanded=10,
 )
 session = state.session()
+challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
 

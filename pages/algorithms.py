@@ -8,9 +8,9 @@ import streamlit as st
 
 from rlhf_core.common import lab_settings
 from rlhf_core.session import judged
-from ui import charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons by the scripted rater",
@@ -133,7 +133,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("algorithms", {})
+    found = saved.found(session, "algorithms")
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -171,6 +171,7 @@ st.markdown(
 st.markdown(
     "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
 )
+challenges.draw("algorithms")
 runs.needs_a_rule(session)
 which(state.alive("algorithms"))
 again = bool(session.labs.get("algorithms"))

@@ -9,8 +9,9 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import context_flip_briefs
-from ui import charts, monitor, state, text
+from ui import challenges, charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
+from ui.labs import saved
 
 ASKED = lab_settings.ContextFlipSettings()
 
@@ -299,6 +300,7 @@ st.markdown(
     " **two briefs** (a brief is what the rater is told to prefer). Everything else is equal, so"
     " what comes out differently comes from the brief alone."
 )
+challenges.draw("context_flip")
 running = state.alive("context_flip")
 kept = session.labs.get("context_flip")
 start_box = st.container(horizontal=True, vertical_alignment="center", key="flip_start")
@@ -339,9 +341,10 @@ if not running:
             "It was stopped before its end. What it had found is kept below.",
             icon=":material/stop_circle:",
         )
-    results(kept)
-    if kept:
-        names = [brief["title"] for brief in kept["briefs"]]
-        if kept["sentences"]:
+    shown = kept or (None if state.job("context_flip") else saved.begin("context_flip"))
+    results(shown)
+    if shown:
+        names = [brief["title"] for brief in shown["briefs"]]
+        if kept and kept["sentences"]:
             own_sentence(names)
-        answers(kept, names)
+        answers(shown, names)

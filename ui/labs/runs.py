@@ -12,6 +12,7 @@ import streamlit as st
 from rlhf_core.common import errors
 from rlhf_core.session.state import Session
 from ui import knobs, monitor, state, text
+from ui.labs import saved
 
 
 def chosen(knob: knobs.Knobs, kind: type):
@@ -76,8 +77,10 @@ def start_row(
 
 
 def window(name: str, draw: Callable[[list[dict], dict], None], *, kept: bool) -> None:
-    """The run as it goes, or what an earlier one has left; ``kept``: whether there is one."""
+    """The run as it goes, or what an earlier one has left (``kept``: whether there is one), or the
+    saved one.
+    """
     if state.job(name):
         monitor.monitor(name, controls=("pause", "stop"), draw=draw)
-    elif kept:
+    elif kept or saved.begin(name):
         draw([], {"status": "done"})
