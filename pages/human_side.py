@@ -87,7 +87,7 @@ def who_is_heard(found: dict) -> None:
     chart = charts_labs.accuracies(
         rows,
         title="Who votes → whose taste it is asked about",
-        x_title="Scores their favourite higher (% of pairs)",
+        x_title="Favourite wins (% of pairs)",
         look_for=(
             "the group that did not vote, far left of 50%: its favourites lose. In the middle,"
             " one score for two tastes serves neither."
@@ -119,7 +119,7 @@ def energy() -> None:
     st.subheader("Small models save energy", anchor=False)
     seconds = seconds_of_work()
     watts = st.number_input(
-        "Watts that this computer takes (an assumption: put in yours)", 1, 2000, WATTS, key="watts"
+        "Watts of this computer (assumed: put in yours)", 1, 2000, WATTS, key="watts"
     )
     if seconds:
         hours = seconds * watts / JOULES_A_WATT_HOUR
@@ -144,9 +144,10 @@ def provenance() -> None:
     )
     card = CARD.read_text(encoding="utf-8") if CARD.is_file() else ""
     if "## Data" in card:
-        with st.expander("The data section of its card", key="human_card"):
+        with st.expander(
+            "Source: its card, assets/pocket-gpt2/README.md, section Data", key="human_card"
+        ):
             st.markdown(card.split("## Data", 1)[1].split("\n## ", 1)[0])
-    st.caption("Source: the model's card, assets/pocket-gpt2/README.md.")
 
 
 st.title("The human side", anchor=False)
@@ -165,26 +166,26 @@ rows = (
     (
         "**How are they told?** By written instructions, and the priorities changed: helpfulness"
         " first in training, truth and harmlessness first in the final evaluation.",
-        OUYANG,
+        "the same, section 3.4",
         "briefs",
         "Write the instructions yourself",
         "assignment",
     ),
     (
-        "**Paid and credited?** Much of this work is done by people whom the user never sees. Here"
-        " each judgement carries a name, also when it leaves.",
+        "**Paid and credited?** Much of this work is done by people whom the user never sees,"
+        " paid by the task. Judge a few dozen pairs and see what it takes.",
         GRAY,
-        "import_export",
-        "Export with names",
-        "swap_horiz",
+        "mirror",
+        "See your pace and your care",
+        "face",
     ),
     (
-        "**Did they agree to it?** A datasheet says who was asked, told and paid, and who"
-        " consented. Yours begins with who judged, and how carefully.",
+        "**Did they agree, and is it said?** A datasheet tells who was asked, told and paid, and"
+        " who consented. What leaves here says who judged, a person or a rule.",
         GEBRU,
-        "mirror",
-        "See what your votes tell about you",
-        "face",
+        "import_export",
+        "See what an export says",
+        "swap_horiz",
     ),
 )
 for pair in (rows[:2], rows[2:]):

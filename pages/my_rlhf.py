@@ -62,9 +62,10 @@ def list_of_challenges() -> None:
     done = challenges.earned(session)
     every = challenges.CHALLENGES
     st.progress(len(done) / len(every), text=f"**{len(done)} of {len(every)}** done")
-    for one in sorted(every, key=lambda one: one.name in done):
+    columns = st.columns(2)
+    for place, one in enumerate(sorted(every, key=lambda one: one.name in done)):
         ticked = one.name in done
-        with st.container(key=f"challenge_{one.name}", gap="xxsmall"):
+        with columns[place % 2], st.container(key=f"challenge_{one.name}", gap="xxsmall"):
             st.page_link(
                 f"pages/{one.page}.py",
                 label=f"**{one.title}**" + (" · done" if ticked else ""),

@@ -168,6 +168,7 @@ def whose_preferences(session: Session) -> tuple[dict, str]:
 
 
 VOTED = f"{VOTES} pairs judged by a scripted rater (a rule)"
+SAYS_YOU = ("what_it_learned", "trust_it", "flip_a_vote", "instructions_matter")
 LABS: dict[str, Callable[[Session], tuple[dict, str]]] = {
     "what_it_learned": what_it_learned,
     "trust_it": trust_it,
@@ -210,7 +211,7 @@ def make(lab: str) -> tuple[float, int]:
         "seconds": round(seconds, 1),
         "made_with": (
             f"Brief: {PRESETS[BRIEF].title}; {who}; seed {SEED}, {date}, bundled model"
-            f" {session.model_hash[:12]}."
+            f" {session.model_hash[:12]}.{' “You” below is a rule.' * (lab in SAYS_YOU)}"
         ),
         "found": shorter(found),
     }
