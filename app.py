@@ -51,7 +51,7 @@ page = st.navigation(
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
-    expanded=10,
+    expanded=12,
 )
 session = state.session()
 challenges.take_note(session)
