@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import state, text, tour, whiteboard
+from ui import challenges, state, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -28,6 +28,8 @@ page = st.navigation(
                 url_path=state.HOME,
             ),
             st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
+            st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
             *state.lost(),
         ],
         "Steps": [
@@ -49,10 +51,11 @@ page = st.navigation(
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
-    expanded=10,
+    expanded=12,
 )
 state.begin_run()
 session = state.session()
+challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
 

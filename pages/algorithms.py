@@ -9,9 +9,9 @@ import streamlit as st
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation import told_apart
 from rlhf_core.session import judged
-from ui import charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons by the scripted rater",
@@ -174,7 +174,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("algorithms", {})
+    found = saved.found(session, "algorithms")
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -206,6 +206,7 @@ st.markdown(
     " gets the better texts (*gold*), and how far does it drift from the original model for them"
     " (*KL*)?"
 )
+challenges.draw("algorithms")
 runs.needs_a_rule(session)
 which(state.alive("algorithms"))
 again = bool(session.labs.get("algorithms"))

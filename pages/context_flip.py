@@ -9,8 +9,9 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import context_flip_briefs, context_flip_task
-from ui import charts, monitor, state, text
+from ui import challenges, charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
+from ui.labs import saved
 
 WHO_LIKES = (  # by how many of the two
     "Neither brief likes it.",
@@ -315,6 +316,7 @@ st.markdown(
     " briefs** (what the rater is told to prefer): the rest is equal, so the difference comes from"
     " the brief."
 )
+challenges.draw("context_flip")
 running = state.alive("context_flip")
 kept = session.labs.get("context_flip")
 start_box = st.container(horizontal=True, vertical_alignment="center", key="flip_start")
@@ -350,9 +352,10 @@ if not running:
             "It was stopped before its end. What it had found is kept below.",
             icon=":material/stop_circle:",
         )
-    results(kept)
-    if kept:
-        names = [brief["title"] for brief in kept["briefs"]]
-        if kept["sentences"]:
+    shown = kept or (None if state.job("context_flip") else saved.begin("context_flip"))
+    results(shown)
+    if shown:
+        names = [brief["title"] for brief in shown["briefs"]]
+        if kept and kept["sentences"]:
             own_sentence(kept, names)
-        answers(kept, names)
+        answers(shown, names)

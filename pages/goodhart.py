@@ -10,9 +10,9 @@ import streamlit as st
 
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation import gold_rule, overoptimisation, told_apart
-from ui import charts, knobs, state, text
+from ui import challenges, charts, knobs, state, text
 from ui.charts import goodhart as charts_goodhart
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons",
@@ -210,7 +210,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("goodhart", {})
+    found = saved.found(session, "goodhart")
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -251,6 +251,7 @@ st.markdown(
     " with a KL penalty (drift costs), and with a conservative reward (the score less its own"
     " doubt). A rule that no reward model learned from, called *gold*, rates what comes out."
 )
+challenges.draw("goodhart")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("goodhart"))
 runs.start_row(knob, start, first="Run the experiment", again=again)

@@ -10,9 +10,9 @@ import streamlit as st
 
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation import beside_noise, conclusion, told_apart
-from ui import charts, knobs, state, text
+from ui import challenges, charts, knobs, state, text
 from ui.charts import noise as charts_noise
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {"comparisons": "Comparisons", "steps": "PPO steps of each run", "seed": "Seed"}
 SHORT = {run: name for run, (name, *_) in charts_noise.RUNS.items()}
@@ -190,7 +190,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("noise", {})
+    found = saved.found(session, "noise")
     if not found.get("points"):
         st.caption("First come the comparisons and the reward models.")
         return
@@ -212,6 +212,7 @@ st.markdown(
     "One reward model learns from votes, one from the **same pairs with every winner drawn by a"
     " coin**, one from the **same coins turned over**. The same PPO climbs all three."
 )
+challenges.draw("noise")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("noise"))
 if not again and not state.alive("noise"):

@@ -9,9 +9,9 @@ import streamlit as st
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
 from rlhf_core.evaluation.checkable_rule import LONGEST, PARTS
-from ui import charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, text
 from ui.charts import rule_or_reward as charts_rule
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons that the rule makes",
@@ -207,7 +207,7 @@ def texts(found: dict) -> None:
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("rule_or_reward", {})
+    found = saved.found(session, "rule_or_reward")
     if not found.get("points"):
         st.caption(
             "First the rule compares answers of the original model, and a reward model learns from"
@@ -242,6 +242,7 @@ st.markdown(
     " The same model climbs it twice (GRPO): once the rule itself, once a reward model that only"
     " saw which of two answers the rule preferred."
 )
+challenges.draw("rule_or_reward")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("rule_or_reward"))
 runs.start_row(knob, start, first="Let both climb", again=again, more=how_it_pays)

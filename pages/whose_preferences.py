@@ -10,12 +10,12 @@ import streamlit as st
 
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import annotators
-from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.preferences import Pair, pair_from_row
 from rlhf_core.session import judged
 from rlhf_core.session import people as crew
-from ui import charts, importing, monitor, people, state, text
+from ui import challenges, charts, importing, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
-from ui.labs import answer_card
+from ui.labs import answer_card, saved
 
 CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 5
 MAJORITY = annotators.MAJORITY  # what the lab calls it in its tables
@@ -208,6 +208,10 @@ def models() -> None:
             f"These were trained on {record['votes']} judgements; by now there are"
             f" {len(judged.learnable(session))}. Train them again to take all in."
         )
+    of_models(record)
+
+
+def of_models(record: dict) -> None:
     missing = next((row for row in record["left_out"] if row["who"] == MAJORITY), None)
     if missing:
         st.info(
@@ -253,6 +257,15 @@ def models() -> None:
         st.caption(text.plain(sentence))
 
 
+def example(found: dict) -> None:
+    """The saved result: three rules judged the same pairs."""
+    kept = [pair_from_row(row, f"saved pair {n}") for n, row in enumerate(found["pairs"], 1)]
+    alpha, agreed, split = counted(kept)
+    agreement(alpha, agreed)
+    disagreement_map(split)
+    of_models(found["models"])
+
+
 def _fit() -> None:
     state.submit("whose")
 
@@ -262,6 +275,7 @@ st.markdown(
     "A reward model learns the taste of whoever judged. With several people it learns a mixture,"
     " and it matters who is in it."
 )
+challenges.draw("whose_preferences")
 name = people.picker(session)
 
 st.subheader("Judge what others judged", anchor=False)
@@ -294,6 +308,8 @@ if len(by_person) < 2:
         " taste the reward model has.",
         icon=":material/groups:",
     )
+    if kept := saved.begin("whose_preferences"):
+        example(kept)
     st.stop()
 alpha, agreed, split = counted(pairs)
 agreement(alpha, agreed)

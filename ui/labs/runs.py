@@ -12,6 +12,7 @@ import streamlit as st
 from rlhf_core.common import errors
 from rlhf_core.session.state import Session
 from ui import knobs, monitor, state, text
+from ui.labs import saved
 
 
 def chosen(knob: knobs.Knobs, kind: type):
@@ -105,8 +106,8 @@ def where(records: list[dict], order: Sequence[str], names: dict[str, str], step
 def window(
     name: str, draw: Callable[[list[dict], dict], None], *, kept: bool, names: dict[str, str]
 ) -> None:
-    """The run as it goes, or what an earlier one has left; ``kept``: whether there is one;
-    ``names``: its trainings, in their order, as the page calls them.
+    """The run as it goes, or what an earlier one has left (``kept``: whether there is one), or the
+    saved one. ``names``: its trainings, in their order, as the page calls them.
     """
 
     def so_far(records: list[dict]) -> str:
@@ -116,5 +117,5 @@ def window(
 
     if state.job(name):
         monitor.monitor(name, controls=("pause", "stop"), draw=draw, where=so_far)
-    elif kept:
+    elif kept or saved.begin(name):
         draw([], {"status": "done"})
