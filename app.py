@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import challenges, state, text, tour, whiteboard
+from ui import challenges, projector, state, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -86,6 +86,7 @@ with st.sidebar:
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
     tour.offer(session, here)
+    projector.switch()
     if st.button(
         "Start over",
         key="start_over",

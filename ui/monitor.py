@@ -35,6 +35,7 @@ def monitor(
     every: float = 0.6,
     quiet: bool = False,
     where: Callable[[list[dict]], str] | None = None,
+    line: Callable[[dict, list[dict]], None] | None = None,
 ) -> None:
     """Show the session's job ``name`` and keep it fresh while it is alive.
 
@@ -47,6 +48,7 @@ def monitor(
         ``draw`` speaks for).
         where: how far it is, in words, from its records, for a job whose records are no unit that
         anybody counts in; "" before there is anything to say.
+        line: draws the state line from the view and the records, in place of ``state_line``.
     """
     key = name.replace(" ", "_")
     was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
@@ -65,7 +67,10 @@ def monitor(
             or (view["status"] == "queued" and view["long"])
         ):
             records = state.records(name)
-            state_line(view, records, where(records) if where else None)
+            if line:
+                line(view, records)
+            else:
+                state_line(view, records, where(records) if where else None)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)

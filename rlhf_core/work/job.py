@@ -31,9 +31,10 @@ class QueuedJob:
         due: clock: no slice before that.
         last_slice: number of its last slice, counted over the whole queue; 0: never had one.
         ran: seconds spent running, up to ``since``.
-        began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
+        marked: seconds run when the count ``done`` last changed.
+        first, first_at: of a count of units: how many, and the seconds run, when the first came.
         trained: counted records of steps that trained ("step" above 0); training: the seconds that
-            they took.
+            they took. A job's first record is none: the model may have been woken for it.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -58,8 +59,9 @@ class QueuedJob:
     stage: str = ""
     done: int = 0
     ran: float = 0.0
-    began: float = 0.0
     marked: float = 0.0
+    first: int = 0
+    first_at: float = 0.0
     trained: int = 0
     training: float = 0.0
     error: str | None = None
@@ -76,13 +78,16 @@ class QueuedJob:
             self.generator = self.order = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. Of counted records, only those of
-        a step that trained are a measure: what comes before them, and a step 0, which only looks,
-        take much longer or no time at all.
+        """Seconds a unit so far, None where nothing was measured.
+
+        Of counted records, only those of a step that trained are a measure: what comes before them,
+        and a step 0, which only looks, take much longer or no time at all. Of other units, the
+        first is none: the model may have been woken for it.
         """
         if self.counts_records:
             return self.training / self.trained if self.trained else None
-        return (self.marked - self.began) / self.done if self.done else None
+        later = self.done - self.first if self.first else 0
+        return (self.marked - self.first_at) / later if later > 0 else None
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
@@ -90,7 +95,7 @@ class QueuedJob:
         if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
-                if _trained(item):
+                if _trained(item) and len(self.records) > 1:
                     self.trained += 1
                     self.training += seconds - self.marked
                 self.done, self.marked = min(len(self.records), self.total), seconds
@@ -102,9 +107,15 @@ class QueuedJob:
         self.due = now + item.wait
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
-                self.began = self.marked if item.done else seconds
-            self.done, self.total, self.marked = item.done, item.total, seconds
+                self.first = 0
+            self._count(item.done, seconds)
+            self.total = item.total
         self.stage = item.stage
+
+    def _count(self, done: int, seconds: float) -> None:
+        self.done, self.marked = done, seconds
+        if done and not self.first:
+            self.first, self.first_at = done, seconds
 
     def shown(self, now: float) -> dict:
         """What a page shows of the job alone."""
