@@ -12,7 +12,8 @@ from rlhf_core.common.events import Progress
 
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")
+_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
+_SHOWN += ("error",)
 
 
 @dataclass(eq=False)
@@ -33,6 +34,7 @@ class QueuedJob:
         ran: seconds spent running, up to ``since``.
         began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
         first: seconds run when the first of counted records came.
+        share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -60,6 +62,7 @@ class QueuedJob:
     began: float = 0.0
     marked: float = 0.0
     first: float = 0.0
+    share: float | None = None
     error: str | None = None
     forgotten: bool = False
 
@@ -95,6 +98,8 @@ class QueuedJob:
                     self.wish = "paused"
             return
         self.due = now + item.wait
+        if item.share is not None:
+            self.share = max(self.share or 0.0, item.share)
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
                 self.began = self.marked if item.done else seconds
