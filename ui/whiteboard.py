@@ -49,13 +49,7 @@ BOXES = (
         "Prompt",
         "You ask; the model writes several answers.",
     ),
-    Box(
-        "rank",
-        "pages/rank.py",
-        "Rank",
-        "Rank",
-        "You say which answers are better.",
-    ),
+    Box("rank", "pages/rank.py", "Rank", "Rank", "You say which answers are better."),
     Box(
         "reward_model",
         "pages/reward_model.py",
@@ -71,13 +65,7 @@ BOXES = (
         "Compare",
         "Both models, same prompt. Better?",
     ),
-    Box(
-        "rounds",
-        "pages/rounds.py",
-        "Rounds",
-        "Rounds",
-        "Rinse and repeat.",
-    ),
+    Box("rounds", "pages/rounds.py", "Rounds", "Rounds", "Rinse and repeat."),
 )
 NAMES = tuple(box.name for box in BOXES)
 
@@ -256,8 +244,7 @@ def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: st
     chip = f'<span class="op-chip">{word}</span>' if lit else ""
     what = f'<div class="op-what">{box.what}</div>' if big else ""
     frozen = (
-        '<div class="op-frozen">❄ A frozen copy holds it back.'
-        f"{html.escape(drifted)}</div>"
+        f'<div class="op-frozen">❄ A frozen copy holds it back.{html.escape(drifted)}</div>'
         if big and box.name == "ppo"
         else ""
     )
@@ -270,11 +257,7 @@ def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: st
 
 def _middle(session: Session, big: bool) -> str:
     brief = session.asked.brief
-    detail = (
-        f"<small>Better: {text.escape(brief.prefer)}</small>"
-        if big
-        else ""
-    )
+    detail = f"<small>Better: {text.escape(brief.prefer)}</small>" if big else ""
     lead = "The brief: " if big else ""
     return (
         f'<div class="op-mid op-at-mid">{MARK}'

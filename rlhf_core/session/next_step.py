@@ -70,15 +70,13 @@ def _first_ranking(session: Session) -> NextStep:
     pairs = judged.pair_count(session)
     if pairs >= ENOUGH and not judged.needs(session, REWARD_MODEL):
         return NextStep(REWARD_MODEL, "Train the reward model", "fit")
-    if not session.asked.candidate_sets and not pairs:
+    if not pairs and not any(len(set(row["texts"])) > 1 for row in session.asked.candidate_sets):
         return NextStep(PROMPT, "Write a prompt")
     return _ranking(session)
 
 
 def _ranking(session: Session) -> NextStep:
-    return NextStep(
-        RANK, "Rank these answers" if waiting_answers(session) else "Rank some answers"
-    )
+    return NextStep(RANK, "Rank these answers" if waiting_answers(session) else "Rank some answers")
 
 
 def _more_ranking(session: Session) -> NextStep:

@@ -64,5 +64,6 @@ def _texts(node, kind: str, proto):
 
 
 def _plain(words: str) -> str:
+    words = re.sub(r'<span class="op-heard">[^<]*</span>', "", words)
     words = html.unescape(re.sub(r"<[^>]+>", " ", words))
     return ICON.sub(" ", words).replace("\\", "").replace("**", "").replace("|", " ").strip()
