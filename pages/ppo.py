@@ -11,7 +11,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import symptoms
 from rlhf_core.session import asked, judged, rounds, weights
 from rlhf_core.work import catalogue, jobs
-from ui import charts, knobs, monitor, state, step_time, styles, text
+from ui import charts, knobs, monitor, next_step, state, step_time, styles, text
 from ui.ppo import doctor, formula, guess, readings, sliders, stages, token_glass, whole_step
 from ui.reward_model import verdict as doubts
 
@@ -387,12 +387,4 @@ if (
     st.caption(
         f":material/undo: Back at step {back[0]['step']}." + exact.get(back[0]["exact"], differs)
     )
-if (last_step() or 0) > 0 and not busy:
-    if st.button(
-        "Compare before and after",
-        key="to_before_after",
-        type="primary",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-    ):
-        st.switch_page("pages/before_after.py")
+next_step.draw(session, "ppo")

@@ -126,14 +126,15 @@ def sentence(rate: float, low: float, high: float, count: int, judge: str, promp
     """
     if count == 0:
         return "There is nothing to compare yet."
+    pairs = counted(count, "pair")
     if prompts < FEWEST_PROMPTS:
         return (
             f"Too few prompts to tell ({prompts}): the {judge} prefers the tuned model's answer in"
-            f" {rate:.0%} of {counted(count, 'pair')}, ties counted half, which says little about other"
+            f" {rate:.0%} of {pairs}, ties counted half, which says little about other"
             f" prompts (95% interval {low:.0%} to {high:.0%})."
         )
     span = (
-        f"win rate, ties counted half, is {rate:.0%} over {counted(count, 'pair')} (95% interval {low:.0%} to"
+        f"win rate, ties counted half, is {rate:.0%} over {pairs} (95% interval {low:.0%} to"
         f" {high:.0%})"
     )
     if low > 0.5:

@@ -232,8 +232,8 @@ def language(
 
     Returns:
         Rows {"name", "before", "after", "luck": [low, high] of the change, "beyond": is the change
-        more than luck?, "clear": far more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
-        distinct_1, distinct_2.
+        more than luck?, "clear": far more than luck?}; names wanted, full_sentences, well_formed,
+        repetition, words, fluency, distinct_1, distinct_2.
     """
     measures = {}
     if wanted:

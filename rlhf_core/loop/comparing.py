@@ -93,7 +93,8 @@ def compare(
     session: Session, prompt: str, seed: int = 0, samples: int = 3
 ) -> Iterator[Progress | dict]:
     """Any prompt on both models, the same random numbers. One record {"kind": "compare", "prompt",
-    "seed", "round", "step", "before" and "after": texts, and of each "ended_", "reward_", "doubt_"}.
+    "seed", "round", "step", "before" and "after": texts, and of each "ended_", "reward_" and
+    "doubt_"}.
     """
     lm, model, tuned = ready(session), head_of(session), tuned_of(session)
     prompt = check_prompt(prompt)

@@ -95,8 +95,9 @@ def tally(votes: list[dict], seed: int) -> str:
         return ""
     row = engine.by_votes(votes, seed=seed)
     words = (
-        f"Win rate of after: **{charts.percent(row['win_rate'])}** of {counted(row['pairs'], 'vote')} (95%"
-        f" interval {charts.interval(row['interval'])}), a tie counting half. "
+        f"Win rate of after: **{charts.percent(row['win_rate'])}** of"
+        f" {counted(row['pairs'], 'vote')} (95% interval"
+        f" {charts.interval(row['interval'])}), a tie counting half. "
     )
     way = conclusion.direction(row)
     if not way:

@@ -74,7 +74,7 @@ def draw(session: Session, summary: dict) -> None:
         )
         used, pairs = summary.get("pairs_used", 0), summary.get("pairs", 0)
         st.metric(
-            "Comparisons used",
+            "Pairs used",
             f"{used} of {pairs}",
             help="Skipped and both-bad ones teach nothing; a tie counts half each way.",
         )
@@ -92,7 +92,7 @@ def draw(session: Session, summary: dict) -> None:
         )
     if summary.get("offered") not in (None, len(judged.learnable(session))):
         st.warning(
-            f"This one was trained on {used} comparison{'s' * (used != 1)}; by now there are"
+            f"This one was trained on {used} pair{'s' * (used != 1)}; by now there are"
             f" {len(judged.learnable(session))}. Train it again to use them.",
             icon=":material/update:",
         )
