@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import state, text, whiteboard
+from ui import next_step, state, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -54,6 +54,7 @@ page = st.navigation(
 session = state.session()
 if page.title != "Rank":
     card.pause_clock()
+next_step.follow()
 
 
 def small_board() -> None:

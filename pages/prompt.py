@@ -54,9 +54,9 @@ def generate() -> None:
 
 def fresh_seed() -> None:
     """Other luck at every press, unless the seed is locked or was never used here."""
-    used = {row["seed"] for row in session.asked.candidate_sets if row.get("asked")}
+    used = [row["seed"] for row in session.asked.candidate_sets if row.get("asked")]
     if not st.session_state.get("seed_locked") and sampling.chosen()["seed"] in used:
-        seed = seed_of(session.seed, "generate", session.asked.drawn) % SEEDS
+        seed = seed_of(session.seed, "generate", len(used)) % SEEDS
         session.choose("sampling", {"seed": seed})
 
 

@@ -155,11 +155,14 @@ def onward(made: int) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="too_early"):
         st.caption(f"{ENOUGH} pairs are enough for a first look.", width="content")
-        if not judged.needs(session, "reward_model") and st.button(
-            "Train on these few already", key="to_reward_model", type="tertiary"
-        ):
-            next_step.start(session, NextStep("reward_model", "", "fit"))
-            st.switch_page("pages/reward_model.py")
+        if not judged.needs(session, "reward_model"):
+            st.button(
+                "Train on these few already",
+                key="to_reward_model",
+                type="tertiary",
+                on_click=next_step.go,
+                args=(session, NextStep("reward_model", "", "fit")),
+            )
 
 
 st.title("Good or bad?" if way() == "thumbs" else "Which is better?", anchor=False)

@@ -18,6 +18,7 @@ from rlhf_core.session.next_step import NextStep
 from rlhf_core.session.state import Session
 from ui import state
 
+GOING = "next_page"  # in the session's state: where a press leads
 WORKING = {  # a job under way -> where it can be watched
     "fit": NextStep(engine.REWARD_MODEL, "Watch it learn"),
     "ppo": NextStep(engine.PPO, "Watch PPO"),
@@ -40,18 +41,32 @@ def here(session: Session, page: str) -> bool:
 
 def draw(session: Session, page: str) -> None:
     """The button, at the end of ``page``; it starts what is next and goes there."""
+    follow()
     step = now(session)
     if step.box == page or state.alive("run_once"):
         return
-    if st.button(
+    st.button(
         step.label,
         key=f"to_{step.box}",
         type="primary",
         icon=":material/arrow_forward:",
         icon_position="right",
-    ):
-        start(session, step)
-        st.switch_page(f"pages/{step.box}.py")
+        on_click=go,
+        args=(session, step),
+    )
+
+
+def go(session: Session, step: NextStep) -> None:
+    """Start what is next; the page changes when the script runs again (``follow``)."""
+    start(session, step)
+    st.session_state[GOING] = f"pages/{step.box}.py"
+
+
+def follow() -> None:
+    """Change to the page that a press asked for. The router calls it, and ``draw``, since a press
+    in a fragment runs that alone."""
+    if page := st.session_state.pop(GOING, None):
+        st.switch_page(page)
 
 
 def start(session: Session, step: NextStep) -> None:

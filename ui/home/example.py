@@ -50,7 +50,6 @@ def draw(example: dict) -> None:
     if not rows:  # an example of an earlier version
         st.caption(f"Brief: {title}.")
         changed.pairs(example["pairs"], "example")
-        changed.verdict(example, str(example.get("judge", "")), "example")
         return
     last = rows[-1]["step"]
     step = st.slider(f"Brief: {title}. Step of PPO", 0, last, 0, key="example_step")
