@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import challenges, projector, state, text, tour, whiteboard
+from ui import challenges, next_step, projector, state, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -58,6 +58,7 @@ session = state.session()
 challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
+next_step.follow()
 
 
 def small_board() -> None:

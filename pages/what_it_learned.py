@@ -121,7 +121,7 @@ def word_by_word(words: dict, written: str) -> None:
 
 
 def by_votes(found: dict) -> None:
-    st.markdown("**Which of your comparisons made this score**")
+    st.markdown("**Which judged pairs made this score**")
     for row in found["votes"]:
         verb = "ties with" if row["tie"] else "beats"
         st.markdown(
@@ -129,7 +129,7 @@ def by_votes(found: dict) -> None:
             f" {text.plain(row['winner'])} **{verb}** {text.plain(row['loser'])}"
         )
     st.caption(
-        "The number is what the score would lose without that one comparison; each was refitted"
+        "The number is what the score would lose without that one pair; each was refitted"
         " without it."
     )
     menu.link("flip_a_vote", "Turn one of them round")

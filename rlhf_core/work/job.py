@@ -12,7 +12,8 @@ from rlhf_core.common.events import Progress
 
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")
+_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
+_SHOWN += ("error",)
 
 
 @dataclass(eq=False)
@@ -35,6 +36,7 @@ class QueuedJob:
         first, first_at: of a count of units: how many, and the seconds run, when the first came.
         trained: counted records of steps that trained ("step" above 0); training: the seconds that
             they took. A job's first record is none: the model may have been woken for it.
+        share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -64,6 +66,7 @@ class QueuedJob:
     first_at: float = 0.0
     trained: int = 0
     training: float = 0.0
+    share: float | None = None
     error: str | None = None
     forgotten: bool = False
 
@@ -105,6 +108,8 @@ class QueuedJob:
                     self.wish = "paused"
             return
         self.due = now + item.wait
+        if item.share is not None:
+            self.share = max(self.share or 0.0, item.share)
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
                 self.first = 0

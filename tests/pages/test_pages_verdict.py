@@ -116,7 +116,7 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
         and "| Fluency (log-probability a token, frozen model) | −0.50 | **−0.75** |" in words
         and "Luck alone" in words
     )
-    assert "on 40 pairs of answers to 40 prompts that no training saw" in words
+    assert "on 40 pairs of answers to 40 prompts, none trained on." in words
 
 
 def test_a_model_that_noise_moved_is_not_called_better_anywhere(queue):
@@ -160,7 +160,7 @@ def test_measuring_again_draws_fresh_answers(queue, monkeypatch):
 
     stand_in(monkeypatch, evaluate=fake)
     session = made("tuned")
-    app = press(open_page("before_after", session), "evaluate")
+    app = open_page("before_after", session)  # which measures by itself
     finish(queue)
     press(again(app), "evaluate_again")
     finish(queue)

@@ -702,12 +702,25 @@ def test_a_fresh_view(queue):
         "stage": "",
         "done": 0,
         "total": None,
+        "share": None,
         "position": None,
         "eta_seconds": None,
         "seconds": 0.0,
         "error": None,
     }
     json.dumps(queue.view(job))
+
+
+def test_the_share_of_the_whole_never_goes_back(queue):
+    def work():
+        for share in (0.1, 0.4, None, 0.2, 0.9):
+            yield Progress("stage", 0, 2, share=share)
+
+    job, seen = submit(queue, work), []
+    while queue.advance():
+        seen.append(queue.view(job)["share"])
+    assert seen[0] is None or seen[0] == 0.1
+    assert sorted(filter(None, seen)) == list(filter(None, seen)) and seen[-1] == 0.9
 
 
 def test_time_left_from_records(queue, clock):

@@ -60,8 +60,9 @@ def about_the_votes(session: Session) -> None:
     """What the lab works on, and where that differs from the session's reward model."""
     count, used = len(judged.learnable(session)), session.learned.summary.get("pairs_used")
     words = (
-        f"The lab refits the instant reward model to your {count}"
-        f" {'comparison' if count == 1 else 'comparisons'} as they are now."
+        f"The lab refits the instant reward model to the {count}"
+        f" {'pair' if count == 1 else 'pairs'} as they are now, judged by:"
+        f" {text.plain(judged.rater(session))}."
     )
     if session.learned.head and used is not None and used != count:
         words += (
