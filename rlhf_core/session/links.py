@@ -251,7 +251,7 @@ def begin(session: Session, link: Link) -> None:
     """A fresh session takes what came: its brief is in force, its knobs are chosen, its prompt is
     among the learner's own.
     """
-    if link.brief is not None:
+    if link.brief is not None and link.brief != session.asked.brief:
         asked.set_brief(session, link.brief)
     if link.knobs:
         session.choose(link.stage, link.knobs)
