@@ -41,11 +41,12 @@ words = st.text_input(
 found = glossary.find(words)
 if not found:
     st.info("No term here says that. Try a shorter word.", icon=":material/search_off:")
-if words.strip():
-    for one in found:
-        entry(one)
-else:
-    for group, rows in groupby(found, key=lambda one: one.group):
-        st.subheader(group, anchor=False)
-        for one in rows:
+with st.container(key="glossary", gap="xxsmall"):
+    if words.strip():
+        for one in found:
             entry(one)
+    else:
+        for group, rows in groupby(found, key=lambda one: one.group):
+            st.subheader(group, anchor=False)
+            for one in rows:
+                entry(one)
