@@ -34,6 +34,7 @@ def monitor(
     draw: Callable[[list[dict], dict], None],
     every: float = 0.6,
     quiet: bool = False,
+    line: Callable[[dict], None] | None = None,
 ) -> None:
     """Show the session's job ``name`` and keep it fresh while it is alive.
 
@@ -44,6 +45,7 @@ def monitor(
         every: seconds between two looks.
         quiet: leave the state line out while all is well (a job of a second or two, or one that
         ``draw`` speaks for).
+        line: draws the state line in place of ``state_line``.
     """
     key = name.replace(" ", "_")
     was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
@@ -61,7 +63,7 @@ def monitor(
             or view["status"] in ("paused", "failed", "expired")
             or (view["status"] == "queued" and view["long"])
         ):
-            state_line(view)
+            (line or state_line)(view)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)

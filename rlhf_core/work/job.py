@@ -31,8 +31,8 @@ class QueuedJob:
         due: clock: no slice before that.
         last_slice: number of its last slice, counted over the whole queue; 0: never had one.
         ran: seconds spent running, up to ``since``.
-        began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
-        first: seconds run when the first of counted records came.
+        marked: seconds run when the count ``done`` last changed.
+        first, first_at: the count and the seconds run when the first units of this count came.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -57,9 +57,9 @@ class QueuedJob:
     stage: str = ""
     done: int = 0
     ran: float = 0.0
-    began: float = 0.0
     marked: float = 0.0
-    first: float = 0.0
+    first: int = 0
+    first_at: float = 0.0
     error: str | None = None
     forgotten: bool = False
 
@@ -74,12 +74,12 @@ class QueuedJob:
             self.generator = self.order = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first record is like no other
-        (step 0 only looks): once there are two, it is left out.
+        """Seconds a unit so far, None where nothing was measured. The first is like no other (the
+        model is woken for it; step 0 only looks), so it is no measure of those to come.
         """
-        if self.counts_records and self.done > 1:
-            return (self.marked - self.first) / (self.done - 1)
-        return (self.marked - self.began) / self.done if self.done else None
+        if not self.first or self.done <= self.first:
+            return None
+        return (self.marked - self.first_at) / (self.done - self.first)
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
@@ -87,8 +87,7 @@ class QueuedJob:
         if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
-                self.done, self.marked = min(len(self.records), self.total), seconds
-                self.first = seconds if self.done == 1 else self.first
+                self._count(min(len(self.records), self.total), seconds)
             if self.stepping:
                 self.stepping -= 1
                 if not self.stepping and self.wish is None:
@@ -97,9 +96,15 @@ class QueuedJob:
         self.due = now + item.wait
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
-                self.began = self.marked if item.done else seconds
-            self.done, self.total, self.marked = item.done, item.total, seconds
+                self.first = 0
+            self._count(item.done, seconds)
+            self.total = item.total
         self.stage = item.stage
+
+    def _count(self, done: int, seconds: float) -> None:
+        self.done, self.marked = done, seconds
+        if done and not self.first:
+            self.first, self.first_at = done, seconds
 
     def shown(self, now: float) -> dict:
         """What a page shows of the job alone."""

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from page_helpers import EVIL, ROOT, again, alts, finish, keys, open_page, press, said
-from stand_ins import engine, evaluation, fake_ppo, made, rank, stand_in
+from page_helpers import EVIL, ROOT, again, alts, finish, keys, offered, open_page, press, said
+from stand_ins import add_set, engine, evaluation, fake_ppo, made, rank, stand_in
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
@@ -28,6 +28,16 @@ from ui import charts, whiteboard
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
     return engine(monkeypatch)
+
+
+def progress(app) -> str:
+    """What stands over the bars of the page."""
+    return " ".join(element.proto.text for element in app.get("progress"))
+
+
+def primary(app) -> list[str]:
+    """The keys of the buttons that ask to be pressed, the sidebar's left out."""
+    return [button.key for button in app.main.button if button.proto.type == "primary"]
 
 
 # --- empty ----------------------------------------------------------------------------------------
@@ -154,18 +164,14 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     app = open_page("ppo", session)
     app.slider(key="ppo_steps").set_value(2).run()
     app = press(app, "ppo_play")
-    assert app.button(key="ppo_play").disabled and {"ppo_pause", "ppo_step", "ppo_stop"} <= keys(
+    assert {"ppo_pause", "ppo_stop"} <= offered(app) and not {"ppo_play", "ppo_one_step"} & offered(
         app
     )
     for _ in range(4):
         queue.advance()
     app = again(app)
-    assert [metric.value for metric in app.metric] == [
-        "1",
-        "+0.10 SD",
-        "0.20",
-        f"{PPOSettings.beta:.2f}",
-    ]
+    assert [metric.value for metric in app.metric] == ["+0.10 SD", "0.20"]
+    assert "**Step 1 of 2**" in progress(app)
     starts = (
         "Mean reward",
         "KL to reference",
@@ -193,15 +199,13 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     assert (
         session.tuned.steps_done == 1
         and len(session.tuned.metrics) == 2
-        and "ppo_resume" in keys(app)
+        and app.button(key="ppo_play").label == "Play on"
     ), "step 0 looks, step 1 learns"
-    app = press(app, "ppo_step")
-    finish(queue)
-    # The button above the charts goes on with the paused run too.
-    app = press(again(app), "ppo_one_step")
-    finish(queue)
+    for _ in range(2):
+        app = press(again(app), "ppo_one_step")
+        finish(queue)
     app = again(app)
-    assert session.tuned.steps_done == 3 and "Paused" in said(app)
+    assert session.tuned.steps_done == 3 and "Step 3 of 15** · :material/pause" in progress(app)
     app = press(app, "ppo_stop")
     finish(queue)
     app = again(app)
@@ -210,6 +214,82 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
         and "ppo_stop" not in keys(app)
         and not app.button(key="ppo_play").disabled
     )
+
+
+def test_one_button_asks_to_be_pressed_whatever_goes_on(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    assert primary(app) == ["ppo_play"]
+    app = press(app, "ppo_one_step")
+    assert primary(app) == [], "it works: there is nothing to press"
+    finish(queue)
+    app = again(app)
+    assert primary(app) == ["ppo_play"] and app.button(key="ppo_play").label == "Play on"
+    app = press(app, "ppo_stop")
+    finish(queue)
+    assert primary(again(app)) == ["to_before_after"]
+
+
+def test_the_cockpit_stands_before_play(queue):
+    app = open_page("ppo", made("fitted"))
+    assert "**Step 0 of 15**" in progress(app)
+    assert [alt.split(":")[0] for alt in alts(app)][:2] == ["Reward", "KL to reference"]
+    assert all("no step has run yet" in alt for alt in alts(app))
+    app.slider(key="ppo_steps").set_value(7).run()
+    assert "**Step 0 of 7**" in progress(app)
+
+
+def test_steps_are_counted_one_way(queue):
+    """Records were counted above the charts (4 of 12) and steps below (3)."""
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.slider(key="ppo_steps").set_value(3).run()
+    app = press(app, "ppo_play")
+    seen = []
+    for _ in range(3):
+        queue.advance()
+        queue.advance()
+        seen.append(progress(again(app)).split("**")[1])
+    assert seen == ["Step 0 of 3", "Step 1 of 3", "Step 2 of 3"]
+    finish(queue)
+    app = again(app)
+    assert "**Step 3 of 3** · done" in progress(app)
+    app = press(app, "ppo_play")
+    queue.advance()
+    assert "**Step 3 of 6**" in progress(again(app)), "playing on adds as many"
+
+
+def test_what_it_writes_now_stands_beside_what_the_original_wrote(queue):
+    session = made("fitted")
+    own = "My cat is"
+    session.asked.user_prompts = [own]
+    add_set(session, [" asleep on the keyboard.", " second"], prompt=own)
+    app = open_page("ppo", session)
+    (before,) = [body for body in bodies(app) if "op-beside" in body]
+    assert "The original" in before and "asleep on the keyboard" in before
+    assert "second" not in before and "from step 1 on" in before
+    session = made("tuned")
+    for step, word in enumerate(("zero", "one", "two")):
+        rows = [
+            {"step": step, "prompt": prompt, "text": f" {prompt} {word}", "reward": 0.5}
+            for prompt in ("Only at one", "A yak is", own)[step == 2 :]
+        ]
+        session.tuned.samples = [*session.tuned.samples, *rows]
+    session.tuned.samples.sort(key=lambda row: row["step"])
+    session.asked.user_prompts = [own]
+    (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert now.index(f"{own} zero") < now.index(f"{own} two"), "the learner's own prompt first"
+    assert "The original · score +0.50" in now and "Step 2 · score +0.50" in now
+    assert "Only at one" not in now, "the newest step has no answer to it"
+    session.history.start = "0" * 64
+    (later,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert "The original" not in later and "Round 1 began with" in later
+
+
+def bodies(app) -> list[str]:
+    return [
+        element.proto.body for element in app.get("html") if "<style>" not in element.proto.body
+    ]
 
 
 def test_samples_of_every_step_can_be_opened(queue):
@@ -232,7 +312,7 @@ def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
     assert "no longer a finite number" in said(app) and "step 1 is kept" in said(app)
     assert (
         session.tuned.steps_done == 1
-        and app.metric[0].value == "1"
+        and "**Step 1 of 1**" in progress(app)
         and not app.button(key="ppo_play").disabled
     )
 
@@ -250,14 +330,14 @@ def test_ppo_survives_numbers_that_are_not_finite(queue):
         },
     ]
     app = open_page("ppo", session)
-    assert app.metric[1].value == "no number" and "1 step has no number" in alts(app)[0]
+    assert app.metric[0].value == "no number" and "1 step has no number" in alts(app)[0]
 
 
 def test_a_second_learner_waits_in_line_and_is_told(queue):
     press(open_page("ppo", made("fitted")), "ppo_play")
     queue.advance()
     app = press(open_page("ppo", made("fitted")), "ppo_play")
-    assert "Next in line" in said(app)
+    assert "next in line" in progress(app)
 
 
 def test_impossible_settings_are_refused_in_words(queue, monkeypatch):
@@ -287,9 +367,8 @@ def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
     assert app.slider(key="ppo_steps").value == 7 and app.select_slider(key="ppo_beta").value == 0.5
     words = said(app)
     assert (
-        "β = 0.50" in words
-        and "ε = 0.10" in words
-        and "of the last run" in words
+        "β = 0.50 (the last run)" in words
+        and any(r"\varepsilon &= 0.10" in element.value for element in app.latex)
         and "Next run" not in words
     )
     app.select_slider(key="ppo_beta").set_value(1.0).run()
@@ -353,7 +432,7 @@ def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
         for row, mean in zip(session.tuned.metrics, (0.25, 0.5, 1.23), strict=True)
     ]
     app = open_page("ppo", session)
-    assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
+    assert (app.metric[0].label, app.metric[0].value) == (f"Reward {since}", "+0.98 SD")
     assert whiteboard.numbers(session)["ppo"] == (f"step 2: reward +0.98 SD {since}", "+1.0 SD")
     assert "+1.0 SD" in said(app), "the small board in the sidebar"
 

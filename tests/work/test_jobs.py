@@ -710,16 +710,17 @@ def test_a_fresh_view(queue):
 
 def test_time_left_from_records(queue, clock):
     job = submit(queue, slow(clock, 2.0, 10), total=10)
-    queue.advance()
+    for _ in range(2):
+        queue.advance()
     assert (queue.view(job)["done"], queue.view(job)["total"], queue.view(job)["eta_seconds"]) == (
-        1,
+        2,
         10,
-        18.0,
+        16.0,
     )
-    clock.now += 1.5  # it counts down while the second record is made
-    assert queue.view(job)["eta_seconds"] == 16.5
+    clock.now += 1.5  # it counts down while the third record is made
+    assert queue.view(job)["eta_seconds"] == 14.5
     clock.now += 100  # one that is overdue takes nothing off the time of those to come
-    assert queue.view(job)["eta_seconds"] == 16.0
+    assert queue.view(job)["eta_seconds"] == 14.0
 
 
 def test_two_steps_at_once_pause_after_the_second_record(queue):
@@ -743,14 +744,40 @@ def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clo
     for _ in range(5):
         queue.advance()
         etas.append(queue.view(job)["eta_seconds"])
-    assert etas == [4.0, 18.0, 12.0, 6.0, 0.0]
+    assert etas == [None, 18.0, 12.0, 6.0, 0.0], "one record is no measure"
     queue.advance()
     assert queue.view(job)["status"] == "done"
     again = submit(queue, run, total=5)
     queue.advance()
     assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, (
-        "one record says little where another run of its kind has said more"
+        "one record says nothing, another run of its kind does"
     )
+
+
+def test_a_slow_beginning_promises_nobody_a_long_wait(queue, clock):
+    """The model is woken for the first record (24 s); the other 15 take a second each."""
+
+    def run():
+        for n in range(16):
+            clock.now += 1.0 if n else 24.0
+            yield {"n": n}
+
+    submit(queue, run, label="PPO", total=16)
+    waiting = submit(queue, run, label="PPO", total=16)
+    queue.advance()
+    assert queue.view(waiting)["eta_seconds"] is None, "it said 15 x 24 s: 6 minutes"
+    queue.advance()
+    assert queue.view(waiting)["eta_seconds"] == 14.0
+
+
+def test_the_own_former_run_is_a_better_measure_than_somebody_elses(queue, clock):
+    for owner, seconds in (("ann", 1.0), ("bob", 20.0)):
+        submit(queue, slow(clock, seconds, 3), label="PPO", owner=owner, total=3)
+        while queue.advance():
+            pass
+    again = submit(queue, slow(clock, 1.0, 4), label="PPO", owner="ann", total=4)
+    queue.advance()
+    assert queue.view(again)["eta_seconds"] == 3.0
 
 
 def test_time_left_from_progress_counts_the_stage(queue, clock):
@@ -773,9 +800,9 @@ def test_time_left_from_progress_counts_the_stage(queue, clock):
         etas.append((view["stage"], view["done"], view["total"], view["eta_seconds"]))
     assert etas == [
         ("writing", 0, 4, None),
-        ("writing", 1, 4, 9.0),
-        ("writing", 2, 4, 8.0),
-        ("scoring", 1, 9, 8.0),
+        ("writing", 1, 4, None),
+        ("writing", 2, 4, 10.0),
+        ("scoring", 1, 9, None),
     ]
 
 
@@ -818,11 +845,12 @@ def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
     assert (
         queue.view(running)["eta_seconds"] == 0 and queue.view(second)["eta_seconds"] is None
     )  # nothing measured yet
-    queue.advance()
+    for _ in range(2):
+        queue.advance()
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
-    assert queue.view(second)["eta_seconds"] == 18.0
+    assert queue.view(second)["eta_seconds"] == 16.0
     assert (
-        queue.view(third)["eta_seconds"] == 18.0 + 5 * 2.0
+        queue.view(third)["eta_seconds"] == 16.0 + 5 * 2.0
     )  # the second is taken to be as slow as its like
     queue.pause(running)
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
