@@ -19,6 +19,7 @@ from rlhf_core.session.state import Session
 from ui import text
 
 Numbers = Session | Mapping[str, object]  # a session: all of its own
+MOST_PILLS = 8
 TALL, HEIGHT = 16, 330  # lines of code, beyond which they scroll, and in how many pixels
 
 
@@ -43,19 +44,24 @@ def shelf(names: Sequence[str], given: Numbers, *, key: str, label: str = "What 
     """One press that opens several terms, to be looked at one by one: where there is no room for a
     press beside each number.
     """
-    box = st.popover(label, icon=":material/function:", type="tertiary", key=key, on_change="rerun")
-    if box.open:
-        with box:
+    box = st.popover(label, icon=":material/function:", key=key, on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        options = [glossary.term(name).name for name in names]
+        if len(options) > MOST_PILLS:
+            chosen = st.selectbox("Number or knob", options, format_func=_capital, key=f"{key}_of")
+        else:
             chosen = st.pills(
-                "Look behind",
-                list(names),
+                "Number",
+                options,
                 format_func=_capital,
-                default=names[0],
+                default=options[0],
                 required=True,
-                key=f"{key}_chosen",
+                key=f"{key}_of",
                 label_visibility="collapsed",
             )
-            body(chosen or names[0], given)
+        body(chosen, given)
 
 
 def body(name: str, given: Numbers, *, sentence: bool = True) -> None:

@@ -41,7 +41,7 @@ def _term(name: str, shown: str) -> str:
     sentence = html.escape(glossary.term(name).sentence, quote=True)
     return (
         f'<span class="op-term" role="button" tabindex="0" aria-description="{sentence}">'
-        f'{html.escape(shown)}<span class="op-what" aria-hidden="true">{sentence}</span></span>'
+        f'{html.escape(shown)}<span class="op-said" aria-hidden="true">{sentence}</span></span>'
     )
 
 

@@ -121,7 +121,8 @@ def with_numbers(one: Term, numbers: Mapping[str, object]) -> str:
     for worked in one.worked:
         wanted = NUMBER.findall(worked)
         if all(finite.get(name) is not None for name in wanted):
-            return NUMBER.sub(lambda found: tex(finite[found[1]]), worked)
+            filled = NUMBER.sub(lambda found: tex(finite[found[1]]), worked)
+            return re.sub(r"= \((-[^()]*)\)", r"= \1", filled)  # a result needs no brackets
     return ""
 
 

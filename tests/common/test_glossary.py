@@ -201,7 +201,7 @@ def test_the_objective_counts_each_answer_as_training_does():
     assert found["earned"] == pytest.approx(0.25 - 0.5 - 0.15)
     assert found["objective"] == pytest.approx(0.1 - 0.1 * 0.2)
     shown = glossary.with_numbers(glossary.term("objective"), found)
-    assert r"\overline{\min(r, 1)}" in shown and "(-0.40)" in shown
+    assert r"\overline{\min(r, 1)}" in shown and "= -0.40" in shown
 
 
 def test_without_a_limit_the_plain_mean_is_shown():

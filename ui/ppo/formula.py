@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import charts
+from ui import charts, terms
 
 
 def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
@@ -20,14 +20,14 @@ def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
         else ""
     )
     doubt = (
-        f" − {charts.small(settings['conservative'])} × the reward model's doubt"
+        f" − {charts.small(settings['conservative'])} × the reward model's [[doubt]]"
         if settings["conservative"]
         else ""
     )
     limits = _limits(settings)
-    st.markdown(
-        f"**It climbs** score{doubt}{f' ({limits})' if limits else ''} − β × KL to the original;"
-        f" β = {charts.small(settings['beta'])}{steered} ({whose})."
+    terms.draw(
+        f"**It climbs** [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
+        f" the original; β = {charts.small(settings['beta'])}{steered} ({whose})."
     )
 
 
@@ -35,7 +35,7 @@ def _limits(settings: dict) -> str:
     """What bounds the worth of a single answer, in words."""
     words = []
     if settings["score_clip"]:
-        words.append(f"an answer counts up to {settings['score_clip']:g} SD")
+        words.append(f"an answer counts up to {settings['score_clip']:g} [[SD]]")
     if settings["missing_end_penalty"]:
         words.append(f"loses {settings['missing_end_penalty']:g} SD where it never ends")
     return ", ".join(words)
