@@ -35,7 +35,7 @@ def _limits(settings: dict) -> str:
     """What bounds the worth of a single answer, in words."""
     words = []
     if settings["score_clip"]:
-        words.append(f"an answer counts up to {settings['score_clip']:g} [[SD]]")
+        words.append(f"an answer counts up to {settings['score_clip']:g} SD")
     if settings["missing_end_penalty"]:
         words.append(f"loses {settings['missing_end_penalty']:g} SD where it never ends")
     return ", ".join(words)
