@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import share, state, terms, text, whiteboard
+from ui import projector, share, state, terms, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -82,6 +82,7 @@ with st.sidebar:
         if page.title != "The loop":
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
+    projector.switch()
     if st.button(
         "Start over",
         key="start_over",

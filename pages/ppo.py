@@ -9,6 +9,7 @@ import streamlit as st
 from ui import monitor, state, step_time, styles, text
 from ui.ppo import cockpit, more, sliders, whole_step
 from ui.ppo.steering import ERROR, Steering
+from ui.reward_model import verdict
 
 STYLE = styles.sheet("ppo")
 
@@ -33,7 +34,9 @@ if run.missing and not run.busy and not session.tuned.metrics:
     st.stop()
 
 if not run.working and not run.missing:
-    cockpit.by_chance(session)
+    verdict.by_chance(
+        session.learned.summary, "PPO will climb a score that may be nobody's taste. "
+    )
 timed = run.working or step_time.panel(session, run.knob.chosen(), busy=False)
 buttons, price = st.columns([2.1, 1], vertical_alignment="center")
 with buttons:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import errors, settings
-from rlhf_core.evaluation import conclusion, symptoms
+from rlhf_core.evaluation import symptoms
 from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 from ui import charts, knobs, monitor, state, text
@@ -88,16 +88,6 @@ def deck(run: Steering, *, timed: bool) -> None:
         )
 
 
-def by_chance(session: Session) -> None:
-    """Where coins would have taught the reward model as much: one line, the rest in its help."""
-    chance = session.learned.summary.get("chance")
-    if conclusion.known(chance) and conclusion.by_chance(chance):
-        st.markdown(
-            ":orange[:material/casino: PPO will climb a score that may be nobody's taste.]",
-            help=text.plain(conclusion.votes_say(chance)),
-        )
-
-
 # --- refreshed while it trains --------------------------------------------------------------------
 
 
@@ -115,6 +105,8 @@ def live(run: Steering, view: dict) -> None:
         charts_ppo.kl_to_reference(metrics, end, target=target),
     )
     reward.figure.update_layout(showlegend=bool(charts_ppo.refitted(metrics)))
+    reward.figure.update_yaxes(title_text="Reward (SD)")  # a low chart has no room for more
+    drift.figure.update_yaxes(title_text="KL (nats a response)")
     for column, chart, brief in zip(
         st.columns(2),
         (reward, drift),
