@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import challenges, next_step, projector, state, text, tour, whiteboard
+from ui import challenges, next_step, projector, share, state, terms, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{card.CSS}{answer_card.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -48,12 +48,14 @@ page = st.navigation(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             )
         ],
+        "Reference": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
     expanded=12,
 )
 state.begin_run()
+share.receive(page.url_path)
 session = state.session()
 challenges.take_note(session)
 if page.title != "Rank":
