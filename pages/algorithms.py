@@ -43,7 +43,7 @@ HOW = {
         " ranking counts as good and the last as bad, and a tie says nothing."
     ),
 }
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 TRAINED = lab_settings.AlgorithmsSettings.TRAINED
@@ -156,21 +156,23 @@ def numbers(found: dict) -> None:
 
 
 def texts(found: dict) -> None:
-    """The same prompts, answered by each."""
-    st.subheader("What they write", anchor=False)
+    """The same prompt, answered by each."""
     rows = {
         f"Best of {found['best_of_n'][-1]['n']}": found["best_texts"],
         **{NAMES[run]: points[-1]["texts"] for run, points in found["points"].items()},
     }
-    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
-        answers = {name: texts[number] for name, texts in rows.items()}
-        prompt = found["prompts"][next(iter(answers.values()))[0]]
-        text.answers(
-            prompt,
-            [one[1] for one in answers.values()],
-            tags=list(answers),
-            feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()],
-        )
+    count = min(TEXTS_SHOWN, *map(len, rows.values()))
+    prompts = [found["prompts"][one[0]] for one in next(iter(rows.values()))[:count]]
+    if not prompts:
+        return
+    number = runs.one_prompt("algorithms", prompts)
+    answers = {name: texts[number] for name, texts in rows.items()}
+    text.answers(
+        prompts[number],
+        [one[1] for one in answers.values()],
+        tags=list(answers),
+        feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:

@@ -30,7 +30,7 @@ LADDERS = {
 NAMES = {run: style[0] for run, style in charts_goodhart.RUNS.items()}
 # The gold rule's questions, as they stand over a column.
 SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 knob = knobs.Knobs(
@@ -193,20 +193,22 @@ def texts(found: dict) -> None:
     best = f"{NAMES[run]}, at its best, step {peak['step']}"
     if peak is rows[-1]:
         peak, best = rows[0], "The original model"
-    for (number, before, *old), (_, after, *new) in list(
-        zip(peak["texts"], rows[-1]["texts"], strict=True)
-    )[:TEXTS_SHOWN]:
-        prompt = found["prompts"][number]
-        feet = [
-            f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
-            for proxy, gold in (old, new)
-        ]
-        text.answers(
-            prompt,
-            [before, after],
-            tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"],
-            feet=feet,
-        )
+    pairs = list(zip(peak["texts"], rows[-1]["texts"], strict=True))[:TEXTS_SHOWN]
+    if not pairs:
+        return
+    prompts = [found["prompts"][before[0]] for before, _ in pairs]
+    number = runs.one_prompt("goodhart", prompts)
+    (_, before, *old), (_, after, *new) = pairs[number]
+    feet = [
+        f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
+        for proxy, gold in (old, new)
+    ]
+    text.answers(
+        prompts[number],
+        [before, after],
+        tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"],
+        feet=feet,
+    )
 
 
 def live(records: list[dict], view: dict) -> None:

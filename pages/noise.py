@@ -18,7 +18,7 @@ LABELS = {"comparisons": "Comparisons", "steps": "PPO steps of each run", "seed"
 SHORT = {run: name for run, (name, *_) in charts_noise.RUNS.items()}
 IN_WORDS = {"votes": "votes", "noise": "coin flips", "turned": "the coins turned over"}
 GUESSES = {"votes": "Only the one from votes", "all": "All three", "none": "None"}
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 knob = knobs.Knobs(session, "noise", lab_settings.NoiseSettings, labels=LABELS)
@@ -174,19 +174,22 @@ def numbers(found: dict) -> None:
 
 
 def texts(found: dict) -> None:
-    st.subheader("What they write", anchor=False)
     ends = {SHORT[run]: rows[-1] for run, rows in found["points"].items()}
-    for written in list(zip(*(row["texts"] for row in ends.values()), strict=True))[:TEXTS_SHOWN]:
-        text.answers(
-            found["prompts"][written[0][0]],
-            [one[1] for one in written],
-            tags=[f"{name}, step {row['step']}" for name, row in ends.items()],
-            feet=[
-                f"own reward {charts.number(one[2], sign=True)} · gold"
-                f" {charts.number(one[3], sign=True)}"
-                for one in written
-            ],
-        )
+    sets = list(zip(*(row["texts"] for row in ends.values()), strict=True))[:TEXTS_SHOWN]
+    if not sets:
+        return
+    prompts = [found["prompts"][written[0][0]] for written in sets]
+    number = runs.one_prompt("noise", prompts)
+    text.answers(
+        prompts[number],
+        [one[1] for one in sets[number]],
+        tags=[f"{name}, step {row['step']}" for name, row in ends.items()],
+        feet=[
+            f"own reward {charts.number(one[2], sign=True)} · gold"
+            f" {charts.number(one[3], sign=True)}"
+            for one in sets[number]
+        ],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:

@@ -26,7 +26,7 @@ LADDERS = {
 }
 NAMES = {run: style[0] for run, style in charts_rule.RUNS.items()}
 SHORT = {"rule": "Rule", "learned": "Reward model"}
-TEXTS_SHOWN = 4
+TEXTS_SHOWN = 6
 COLUMNS = (
     "Learned reward: the reward model's score, in the original's standard deviations above where it"
     " began. KL: exact, nats an answer. Distinct-2: different pairs of words among all pairs; the"
@@ -188,22 +188,25 @@ def beside_the_rule(found: dict, last: dict) -> list[str]:
 
 
 def texts(found: dict) -> None:
-    st.subheader("What they write", anchor=False)
     points = found["points"]
     rows = {"Before": next(iter(points.values()))[0]["texts"]} | {
         NAMES[run]: rows[-1]["texts"] for run, rows in points.items() if rows[-1]["step"]
     }
-    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
-        answers = {name: written[number] for name, written in rows.items()}
-        text.answers(
-            found["prompts"][next(iter(answers.values()))[0]],
-            [one[1] for one in answers.values()],
-            tags=list(answers),
-            feet=[
-                f"{one[2]} of {len(PARTS)} parts · reward model {charts.number(one[3], sign=True)}"
-                for one in answers.values()
-            ],
-        )
+    count = min(TEXTS_SHOWN, *map(len, rows.values())) if len(rows) > 1 else 0
+    if not count:
+        return
+    prompts = [found["prompts"][one[0]] for one in rows["Before"][:count]]
+    number = runs.one_prompt("rule_or_reward", prompts)
+    answers = {name: written[number] for name, written in rows.items()}
+    text.answers(
+        prompts[number],
+        [one[1] for one in answers.values()],
+        tags=list(answers),
+        feet=[
+            f"{one[2]} of {len(PARTS)} parts · reward model {charts.number(one[3], sign=True)}"
+            for one in answers.values()
+        ],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:

@@ -75,6 +75,16 @@ def start_row(
         st.error(text.plain(error), icon=":material/error:")
 
 
+def one_prompt(name: str, prompts: Sequence[str]) -> int:
+    """Which of the prompts' answers are read now: its place among them."""
+    return st.selectbox(
+        "What they write: prompt, held out from all training",
+        range(len(prompts)),
+        format_func=lambda place: prompts[place],
+        key=f"{name}_prompt",
+    )
+
+
 def how_it_ran(name: str, words: str) -> None:
     """Brief, data, settings and seed of what is shown, one press away."""
     with st.expander(
