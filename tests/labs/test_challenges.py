@@ -6,10 +6,18 @@ import math
 from collections.abc import Callable
 
 import pytest
+from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.events import Progress
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, Ranking
-from rlhf_core.labs import challenges, hacking_board, instructions_matter, speed_accuracy
+from rlhf_core.labs import (
+    challenges,
+    hacking_board,
+    instructions_matter,
+    reward_lab,
+    speed_accuracy,
+)
 from rlhf_core.labs.registry import LABS
 from rlhf_core.session import registry, saving
 from rlhf_core.session.state import ABOUT_HEAD, SCRIPTED, YOU, Session
@@ -289,3 +297,25 @@ def test_the_loop_was_done_once_when_it_was_measured():
     assert not challenges.loop_done(session)
     measured(session)
     assert challenges.loop_done(session)
+
+
+def test_the_reward_lab_keeps_what_two_challenges_look_for():
+    """Over the real engine: the jobs themselves, not made-up findings."""
+    session, prompt = fresh(), "An opossum is"
+    session.settings = {"reward_model": {"reference_samples": 64}}
+    session.judged.imported = [
+        Pair(prompt, FACT, MEME, "a"),
+        Pair("A cat is", " a small mammal.", " a mood.", "a"),
+    ]
+    for text in (FACT, " a small animal with a long tail that eats fruit and insects."):
+        (score,) = (
+            row
+            for row in reward_lab.explain(session, prompt, text)
+            if not isinstance(row, Progress) and row["kind"] == "score"
+        )
+        kept = hacking_board.about_head(session).get("best_own")
+        assert kept == (score["score"] if text != FACT and score["score"] > 0 else None)
+    for change in ("flip", "withhold"):
+        *_, found = reward_lab.flip(session, 0, change, watch=True)
+        kept = hacking_board.about_head(session).get("casting_vote")
+        assert kept == (0 if change == "withhold" and found["decides"] else None)
