@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import state, text, whiteboard
+from ui import challenges, next_step, projector, share, state, terms, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{card.CSS}{answer_card.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -28,6 +28,8 @@ page = st.navigation(
                 url_path=state.HOME,
             ),
             st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
+            st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
             *state.lost(),
         ],
         "Steps": [
@@ -46,14 +48,19 @@ page = st.navigation(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             )
         ],
+        "Reference": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
-    expanded=10,
+    expanded=12,
 )
+state.begin_run()
+share.receive(page.url_path)
 session = state.session()
+challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
+next_step.follow()
 
 
 def small_board() -> None:
@@ -75,11 +82,14 @@ def ask_start_over() -> None:
             st.rerun()
 
 
+here = f"pages/{page.url_path or 'loop'}.py"
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
+    tour.offer(session, here)
+    projector.switch()
     if st.button(
         "Start over",
         key="start_over",
@@ -99,5 +109,6 @@ if note := state.note():
 if session.save_problem:
     st.warning(text.plain(session.save_problem), icon=":material/save:")
 
+tour.draw(session, here)
 page.run()
 state.warm_up()

@@ -11,7 +11,7 @@ from rlhf_core.common import settings
 from rlhf_core.common.knob import describe
 from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged
-from ui import charts, monitor, state, text
+from ui import charts, depth, monitor, next_step, state, terms, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import menu
 from ui.reward_model import curves, fine_tuned, verdict
@@ -20,13 +20,12 @@ FEATURES = next(row for row in describe(settings.RewardModelSettings) if row["na
 A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}
-CHOICES = {
-    "a": "left better",
-    "b": "right better",
-    "tie": "ties",
-    "both_bad": "both bad",
-    "skip": "skipped",
-}
+ROW = 36  # pixels of the chart for an output: a dozen fit the first screen of a laptop
+
+BEHIND = (  # what one can look behind: every number of the page
+    *("Bradley-Terry", "score", "SD", "support", "loss", "lowest possible loss", "accuracy"),
+    *("held-out accuracy", "interval", "p", "doubt", "features", "prior"),
+)
 
 session = state.session()
 last = session.settings.get("reward_model", {}).get("features", FEATURES["default"])
@@ -49,16 +48,28 @@ def train() -> None:
     state.submit("fit", chosen)
 
 
+def chart(examples: list[dict]) -> None:
+    """The outputs, best score first."""
+    charts.draw(
+        charts_outputs.scores(examples, ROW), key="scores", brief="(best on top: it re-sorts)"
+    )
+
+
+def more(records: list[dict], iterations: int | None = None) -> None:
+    """The curves, one press away."""
+    with st.expander("Loss and accuracy", icon=":material/show_chart:", key="fit_curves"):
+        curves.draw(records, iterations)
+
+
 def live(records: list[dict], view: dict) -> None:
-    """While it trains: the curves so far, and the outputs, sorted by what the reward model thinks
-    of them at this moment.
+    """While it trains: the outputs, sorted by what the reward model thinks of them at this moment,
+    and the curves so far.
     """
     if view["status"] not in state.ALIVE:
         return
     rows = [record for record in records if "iteration" in record]
-    curves.draw(rows, settings.RewardModelSettings().iterations)
-    if rows and rows[-1].get("examples"):
-        charts.draw(charts_outputs.scores(rows[-1]["examples"]), key="fit_scores")
+    chart(rows[-1].get("examples", []) if rows else [])
+    more(rows, settings.RewardModelSettings().iterations)
 
 
 def playback() -> None:
@@ -66,12 +77,9 @@ def playback() -> None:
     records = session.learned.fit_records
     began = st.session_state.setdefault("fit_began", time.monotonic())
     shown = st.session_state["fit_shown"] = 1 + int((time.monotonic() - began) / A_LOOK)
-    st.caption(
-        f"Iteration {min(shown, len(records))} of {len(records)}, in slow motion: the fit itself is"
-        " much faster."
-    )
-    curves.draw(records[:shown], len(records))
-    charts.draw(charts_outputs.scores(records[:shown][-1].get("examples", [])), key="fit_scores")
+    st.caption(f"Iteration {min(shown, len(records))} of {len(records)}, in slow motion.")
+    chart(records[:shown][-1].get("examples", []))
+    more(records[:shown], len(records))
     if shown >= len(records):
         state.rerun()
 
@@ -82,28 +90,44 @@ def rewind() -> None:
     st.session_state.pop("fit_began", None)
 
 
-st.title("The reward model", anchor=False)
-st.markdown(
-    "It turns your choices into a score for any text, so that PPO has something to climb. It only"
-    " knows what your comparisons tell it."
-)
-unit = session.learned.summary.get("unit")
-support = conclusion.support(session.learned.summary.get("chance"))
-st.caption(
-    "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves the"
-    " scores until that agrees with your choices."
-    + (
-        " What is shown below is measured in the spread of the original model's answers, and made"
-        f" smaller the less your votes support it (now times {charts.number(support)}): there, a"
-        f" difference of 1 is {charts.number(unit)} in the formula."
-        if unit
-        else ""
+def counted() -> str:
+    """What it learns from, in words: clear choices and ties, as pairs."""
+    made = Counter(pair.choice for pair in judged.learnable(session))
+    count, ties = sum(made.values()), made["tie"]
+    kinds = f": {count - ties} clear, {ties} tie{'s' * (ties != 1)}" if ties else ""
+    idle = len(judged.pairs(session)) - count
+    rest = f" {idle} more: skipped, both bad, or kept for the verdict." if idle else ""
+    return f"It learns from {count} pair{'s' * (count != 1)}{kinds}.{rest}"
+
+
+def how_it_scores() -> None:
+    """The formula, and the unit of what is shown."""
+    unit = session.learned.summary.get("unit")
+    support = conclusion.support(session.learned.summary.get("chance"))
+    terms.caption(
+        "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)): that is"
+        " [[Bradley-Terry]]. Training moves the scores until it agrees with your choices."
+        + (
+            " What is shown above is measured in the [[SD|spread]] of the original model's answers,"
+            f" times the votes' [[support]] (now {charts.number(support)}): there, a difference of"
+            f" 1 is {charts.number(unit)} in the formula."
+            if unit
+            else ""
+        )
     )
-)
+
 
 missing = judged.needs(session, "reward_model")
 busy = state.alive("fit")
+records = session.learned.fit_records
+playing = bool(session.learned.head) and not busy
+playing = playing and st.session_state.get("fit_shown", len(records)) < len(records)
+done = bool(session.learned.head) and not busy and not playing
 
+st.title("The reward model", anchor=False)
+st.markdown(
+    "It turns your choices into a score for any text. It only knows what your comparisons tell it."
+)
 if missing and not session.learned.head and not busy:
     with st.container(border=True, key="fit_missing"):
         st.markdown(
@@ -117,101 +141,89 @@ if missing and not session.learned.head and not busy:
         )
     st.stop()
 
-if judged.pairs(session):
-    made = Counter(pair.choice for pair in judged.learnable(session))
-    named = [
-        f"{made[choice]} {'tie' if (choice, made[choice]) == ('tie', 1) else words}"
-        for choice, words in CHOICES.items()
-        if made[choice]
-    ]
-    idle = len(judged.pairs(session)) - sum(made.values())
-    rest = (
-        f" {idle} more {'teaches' if idle == 1 else 'teach'} nothing (skipped, both bad) or"
-        f" {'is' if idle == 1 else 'are'} about prompts kept for the verdict." * bool(idle)
-    )
-    count = sum(made.values())
-    kinds = f": {', '.join(named)}" if named else ""
-    st.caption(f"It learns from {count} pair{'s' * (count != 1)}{kinds}.{rest}")
 verdict.doubts(session)
-st.segmented_control(
-    "Which kind",
-    list(KINDS),
-    format_func=KINDS.get,
-    default=st.session_state["kind"],
-    required=True,
-    key="kind_widget",
-    on_change=keep_kind,
-    help=(
-        "Instant: a few weights on what the original model already sees, in a second. Fine-tuned:"
-        " slower, a second opinion."
-    ),
-)
+if done and st.session_state["kind"] == "head":
+    verdict.by_chance(session.learned.summary)
+controls, picture = st.columns([1, 2.2])
+with controls:
+    st.segmented_control(
+        "Which kind",
+        list(KINDS),
+        format_func=KINDS.get,
+        default=st.session_state["kind"],
+        required=True,
+        key="kind_widget",
+        on_change=keep_kind,
+        label_visibility="collapsed",
+        help=(
+            "Instant: a few weights on what the original model already sees, in a second."
+            " Fine-tuned: slower, a second opinion."
+        ),
+    )
 if st.session_state["kind"] == "fine-tuned":
     fine_tuned.draw(session, disabled=bool(missing))
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
-    label = "Train it again" if session.learned.head else "Train the reward model"
-    st.button(
-        label,
-        key="fit",
-        type="primary" if not session.learned.head else "secondary",
-        icon=":material/model_training:",
-        on_click=train,
-        disabled=busy or bool(missing),
-    )
-    with st.popover("How fine a taste", icon=":material/tune:"):
-        st.slider(
-            "Features",
-            FEATURES["low"],
-            LARGEST,
-            st.session_state["features"],
-            1,
-            key="features_widget",
-            help=FEATURES["help"],
-            on_change=keep,
-            disabled=busy,
+with controls:
+    if judged.pairs(session):
+        st.caption(counted())
+    with st.container(horizontal=True, vertical_alignment="bottom", key="fit_box"):
+        st.button(
+            "Train it again" if session.learned.head else "Train the reward model",
+            key="fit",
+            type="secondary" if session.learned.head or busy else "primary",
+            icon=":material/model_training:",
+            on_click=train,
+            disabled=busy or bool(missing),
         )
+        with st.popover("How fine a taste", icon=":material/tune:"):
+            st.slider(
+                "Features",
+                FEATURES["low"],
+                LARGEST,
+                st.session_state["features"],
+                1,
+                key="features_widget",
+                help=FEATURES["help"],
+                on_change=keep,
+                disabled=busy,
+            )
+            st.caption(
+                "More features can tell more kinds of text apart, and need more comparisons before"
+                " they stop guessing."
+            )
+    if done:
+        verdict.draw(session, session.learned.summary)
+        next_step.draw(session, "reward_model")
+    elif not busy and not session.learned.head:
         st.caption(
-            "More features can tell more kinds of text apart, and need more comparisons before they"
-            " stop guessing."
+            "Before the first time, the original model writes a few hundred answers: they set the"
+            " zero and the unit of the score."
         )
 
-if state.job("fit"):
-    monitor.monitor("fit", controls=("stop",), draw=live, every=0.3, quiet=not busy)
+with picture:
+    if state.job("fit"):
+        monitor.monitor("fit", controls=("stop",), draw=live, every=0.3, quiet=not busy)
+    if playing:
+        st.fragment(playback, run_every=A_LOOK, key="playback")()
+    elif not busy:
+        chart(session.learned.summary.get("examples", []))
+        more(records)
 
-slow_motion = st.session_state.get("fit_shown", len(session.learned.fit_records)) < len(
-    session.learned.fit_records
-)
-if session.learned.head and not busy and slow_motion:
-    st.fragment(playback, run_every=A_LOOK, key="playback")()
-elif session.learned.head and not busy:
-    verdict.draw(session, session.learned.summary)
-    if session.learned.summary.get("examples"):
-        charts.draw(charts_outputs.scores(session.learned.summary["examples"]), key="scores")
-    curves.draw(session.learned.fit_records)
+if done:
+    with st.expander("How far to trust it", icon=":material/balance:", key="fit_trust"):
+        verdict.more(session.learned.summary)
+    with st.expander("How it scores", icon=":material/function:", key="fit_formula"):
+        how_it_scores()
+    depth.shelf(BEHIND, session, key="fit_behind")
     with st.container(horizontal=True, key="fit_labs"):
         for lab in ("trust_it", "what_it_learned", "flip_a_vote"):
             menu.link(lab)
         menu.link("hack_reward_model", "Hack it")
-    with st.container(horizontal=True, key="fit_next"):
         st.button(
             "Watch it learn again",
             key="watch_again",
             icon=":material/replay:",
             on_click=rewind,
-            disabled=not session.learned.fit_records,
+            disabled=not records,
         )
-        if st.button(
-            "On to PPO",
-            key="to_ppo",
-            type="primary",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            st.switch_page("pages/ppo.py")
-elif not busy:
-    st.caption(
-        "It learns in a second or two. The first time takes a little longer: "
-        "the original model writes a few hundred answers to set the zero and the unit of the score."
-    )

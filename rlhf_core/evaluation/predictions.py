@@ -55,14 +55,16 @@ def score(guess: dict, metrics: Sequence[dict], evaluation: dict | None) -> dict
     """How close ``guess`` came, or None while its run has no step yet.
 
     Returns:
-        {"step": where the run stands; "early": it ended before the step that the guess was about;
-        "rows": one {"name", "guess", "real", "close"} each for KL and reward; and for the winner,
-        with real None while nobody has measured this model}.
+        {"step": where the run stands; "to": the step that the guess was about; "early": the run
+        stands before that, so nothing is judged; "rows": one {"name", "guess", "real", "close"}
+        each for KL and reward, close None where it is early; and for the winner, with real None
+        while nobody has measured this model}.
     """
     rows = [row for row in metrics if guess["from"] <= row.get("step", -1) <= guess["to"]]
     if not rows or rows[-1]["step"] <= guess["from"]:
         return None
     last, found = rows[-1], []
+    early = last["step"] < guess["to"]
     for name, column, words in (
         ("kl", "kl_to_reference", "KL to the original (nats a response)"),
         ("reward", "reward_mean", "Mean reward (SD)"),
@@ -74,17 +76,18 @@ def score(guess: dict, metrics: Sequence[dict], evaluation: dict | None) -> dict
                 "name": words,
                 "guess": guess[name],
                 "real": real if known else None,
-                "close": known and abs(real - guess[name]) <= CLOSE[name],
+                "close": None if early else known and abs(real - guess[name]) <= CLOSE[name],
             }
         )
-    measured = evaluation if evaluation and evaluation.get("step") == last["step"] else None
-    real = outcome((measured or {}).get("interval"))
+    measured = {} if early or not evaluation else evaluation
+    measured = measured if measured.get("step") == last["step"] else {}
+    real = outcome(measured.get("interval"))
     found.append(
         {
             "name": "Winner on unseen prompts",
             "guess": WINNERS[guess["winner"]],
             "real": WINNERS.get(real),
-            "close": real == guess["winner"],
+            "close": None if early else real == guess["winner"],
         }
     )
-    return {"step": last["step"], "early": last["step"] < guess["to"], "rows": found}
+    return {"step": last["step"], "to": guess["to"], "early": early, "rows": found}

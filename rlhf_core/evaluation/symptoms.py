@@ -28,6 +28,7 @@ UNSURE = 0.2  # share of the entropy at the start that is left
 CLIPPED = 0.4  # share of tokens
 FLAT_STEPS, VALUE_STEPS = 8, 9  # before a verdict on the reward; on the value loss
 NEAR_THE_TOP = 0.8  # of the highest score that counts
+LEAST_GAIN = 0.1  # reference SD over a run
 SERIOUS, WATCH, NOTE = "serious", "watch", "note"
 
 
@@ -217,16 +218,9 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
     rows = [row for row in rows if row.get("reward_model") == rows[-1].get("reward_model")]
     if len(rows) < FLAT_STEPS + 1:
         return None
-    first, last = rows[:3], rows[-3:]
-    answers = max(1, len(texts.get(rows[-1]["step"], ())) or settings["batch_size"])
-    variance = sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last))
-    error = math.sqrt(variance / 9 / answers)
-    start = sum(row["reward_mean"] for row in first) / 3
-    gain = sum(row["reward_mean"] for row in last) / 3 - start
-    if gain > max(2 * error, 0.1):
+    gain, chance, learns = _gained(rows, texts, settings)
+    if learns:
         return None
-    if start > NEAR_THE_TOP * (settings["score_clip"] or math.inf):
-        return None  # it began where nothing is left to gain
     timid = rows[-1]["kl_to_reference"] < 1.0
     rate, beta = settings["learning_rate"], _beta(rows, settings)
     if beta > SAFE["beta"].high:
@@ -240,7 +234,7 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         retry = {"learning_rate": usual if rate < usual else min(highest, 2 * rate)}
     else:
         knob, retry = "learning rate (too large): it moves, and gets nowhere", calmer(settings)
-    seen = f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {2 * error:.2f}."
+    seen = f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {chance:.2f}."
     return _finding(
         "reward_flat",
         WATCH,
@@ -259,7 +253,11 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
 
 
 def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | None:
-    """The value head guesses worse than at the start; in a short run, no better is usual."""
+    """The value head guesses worse than at the start, and the reward does not rise either.
+
+    Where it rises, that costs nothing that anybody would miss: every step brings new
+    answers and another model, so in a short run the loss jumps about.
+    """
     same = [row for row in rows if row.get("reward_model") == rows[-1].get("reward_model")]
     updates = [row for row in same if row["step"]]
     losses = [row["value_loss"] for row in updates if _finite(row.get("value_loss"))]
@@ -268,7 +266,8 @@ def value_loss_up(rows: Sequence[dict], texts: dict, settings: dict) -> dict | N
     third = len(losses) // 3
     # Medians: one odd answer makes a spike, which says nothing.
     first, last = median(losses[:third]), median(losses[-third:])
-    if last <= 2 * first:
+    *_, learns = _gained(same, texts, settings)
+    if last <= 2 * first or learns:
         return None
     dear = _beta(rows, settings) > SAFE["beta"].high
     return _finding(
@@ -358,6 +357,21 @@ def _finding(
 
 def _finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _gained(rows: Sequence[dict], texts: dict, settings: dict) -> tuple[float, float, bool]:
+    """How far the reward has risen from the first three rows to the last three, and how far chance
+    alone moves it (two standard errors), in reference SD; and whether all is well: it rose by more,
+    or it began where nothing is left to gain.
+    """
+    first, last = rows[:3], rows[-3:]
+    answers = max(1, len(texts.get(rows[-1]["step"], ())) or settings["batch_size"])
+    variance = sum((row.get("reward_std") or 0.0) ** 2 for row in (*first, *last))
+    chance = 2 * math.sqrt(variance / 9 / answers)
+    start = sum(row["reward_mean"] for row in first) / len(first)
+    gain = sum(row["reward_mean"] for row in last) / len(last) - start
+    at_the_top = start > NEAR_THE_TOP * (settings["score_clip"] or math.inf)
+    return gain, chance, gain > max(chance, LEAST_GAIN) or at_the_top
 
 
 def _beta(rows: Sequence[dict], settings: dict) -> float:

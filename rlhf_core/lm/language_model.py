@@ -263,15 +263,16 @@ def _read(where: str, folder: Path, **file: str) -> tuple:
         model, found = AutoModelForCausalLM.from_pretrained(folder, **told, **file)
         tokenizer = AutoTokenizer.from_pretrained(folder, **file)
     except SafetensorError as error:
-        size = (folder / "model.safetensors").stat().st_size
+        weights = folder / "model.safetensors"
+        size = f" ({weights.stat().st_size:,} bytes)" if weights.is_file() else ""
         raise ModelError(
-            f"The weights in {folder} cannot be read: model.safetensors ({size:,} bytes) is cut"
-            " off, or is something else. Copy or download it once more."
+            f"{where} cannot be read: model.safetensors{size} is cut off, or is something else."
+            " Copy or download it once more."
         ) from error
     except json.JSONDecodeError as error:
         raise ModelError(
-            f"A file of the tokenizer or the settings in {folder} cannot be read: it is cut off, or"
-            " no JSON. Copy or download the .json files once more."
+            f"{where} cannot be read: a file of its tokenizer or settings is cut off, or no JSON."
+            " Copy or download the .json files once more."
         ) from error
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         raise ModelError(

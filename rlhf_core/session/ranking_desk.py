@@ -26,7 +26,7 @@ from rlhf_core.judging.preferences import (
     finished_texts,
     pairs_from_rankings,
 )
-from rlhf_core.session import asked, judged, thumbs_begun
+from rlhf_core.session import asked, judged
 from rlhf_core.session.state import YOU, Session
 
 REPEATS, GOLD, FIRST_CHECK = (
@@ -133,12 +133,6 @@ def called_singly(session: Session) -> int:
     """How often the learner called two texts good or bad, each by itself, at first."""
     own = as_first_given(own_judgements(session))
     return sum(ranking.good is not None and len(ranking.candidates) == 2 for ranking in own)
-
-
-def calls_singly(session: Session) -> bool:
-    """Whether the learner is in the middle of calling answers good or bad, or did so last."""
-    last = session.judged.rankings[-1:]
-    return bool(thumbs_begun.latest(session) or (last and last[0].good is not None))
 
 
 def circles(session: Session) -> list[dict]:

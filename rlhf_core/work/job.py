@@ -12,7 +12,8 @@ from rlhf_core.common.events import Progress
 
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")
+_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
+_SHOWN += ("error",)
 
 
 @dataclass(eq=False)
@@ -31,8 +32,11 @@ class QueuedJob:
         due: clock: no slice before that.
         last_slice: number of its last slice, counted over the whole queue; 0: never had one.
         ran: seconds spent running, up to ``since``.
-        began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
-        first: seconds run when the first of counted records came.
+        marked: seconds run when the count ``done`` last changed.
+        first, first_at: of a count of units: how many, and the seconds run, when the first came.
+        trained: counted records of steps that trained ("step" above 0); training: the seconds that
+            they took. A job's first record is none: the model may have been woken for it.
+        share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -57,9 +61,12 @@ class QueuedJob:
     stage: str = ""
     done: int = 0
     ran: float = 0.0
-    began: float = 0.0
     marked: float = 0.0
-    first: float = 0.0
+    first: int = 0
+    first_at: float = 0.0
+    trained: int = 0
+    training: float = 0.0
+    share: float | None = None
     error: str | None = None
     forgotten: bool = False
 
@@ -74,12 +81,16 @@ class QueuedJob:
             self.generator = self.order = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first record is like no other
-        (step 0 only looks): once there are two, it is left out.
+        """Seconds a unit so far, None where nothing was measured.
+
+        Of counted records, only those of a step that trained are a measure: what comes before them,
+        and a step 0, which only looks, take much longer or no time at all. Of other units, the
+        first is none: the model may have been woken for it.
         """
-        if self.counts_records and self.done > 1:
-            return (self.marked - self.first) / (self.done - 1)
-        return (self.marked - self.began) / self.done if self.done else None
+        if self.counts_records:
+            return self.training / self.trained if self.trained else None
+        later = self.done - self.first if self.first else 0
+        return (self.marked - self.first_at) / later if later > 0 else None
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
@@ -87,25 +98,40 @@ class QueuedJob:
         if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
+                if _trained(item) and len(self.records) > 1:
+                    self.trained += 1
+                    self.training += seconds - self.marked
                 self.done, self.marked = min(len(self.records), self.total), seconds
-                self.first = seconds if self.done == 1 else self.first
             if self.stepping:
                 self.stepping -= 1
                 if not self.stepping and self.wish is None:
                     self.wish = "paused"
             return
         self.due = now + item.wait
+        if item.share is not None:
+            self.share = max(self.share or 0.0, item.share)
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
-                self.began = self.marked if item.done else seconds
-            self.done, self.total, self.marked = item.done, item.total, seconds
+                self.first = 0
+            self._count(item.done, seconds)
+            self.total = item.total
         self.stage = item.stage
+
+    def _count(self, done: int, seconds: float) -> None:
+        self.done, self.marked = done, seconds
+        if done and not self.first:
+            self.first, self.first_at = done, seconds
 
     def shown(self, now: float) -> dict:
         """What a page shows of the job alone."""
         seconds = self.ran_until(now)
         facts = {name: getattr(self, name) for name in _SHOWN}
         return {**facts, "records": len(self.records), "seconds": seconds}
+
+
+def _trained(record: dict) -> bool:
+    step = record.get("step")
+    return isinstance(step, int | float) and step > 0
 
 
 # --- why one ended --------------------------------------------------------------------------------

@@ -71,13 +71,12 @@ def _ahead(job: QueuedJob, jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
 
 def _time_left(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
     """Seconds until a job in line or running is done, from its own pace, else from the newest job
-    of the same label that has one.
+    of the same label that has one; its owner's before anybody's, who may run another model.
 
     A unit that takes longer than the others takes nothing off the time of those to come.
     """
-    same = [job, *(other for other in reversed(jobs) if other.label == job.label)]
-    # One record alone is a poor measure: last (the sort is stable).
-    same.sort(key=lambda other: other.done < 2 and other.counts_records)
+    others = [other for other in reversed(jobs) if other.label == job.label]
+    same = [job, *sorted(others, key=lambda other: other.owner != job.owner)]
     pace = next((pace for other in same if (pace := other.pace()) is not None), None)
     if pace is None or job.total is None:
         return None

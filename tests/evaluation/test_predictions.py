@@ -54,6 +54,10 @@ def test_nothing_is_scored_too_early_nor_by_another_steps_verdict():
     )
     half_way = predictions.score(guess(), ROWS[:3], {"step": 5, "interval": [0.6, 0.9]})
     assert half_way["early"] and half_way["rows"][2]["real"] is None
+    assert [row["close"] for row in half_way["rows"]] == [None] * 3, "no guess was about step 2"
+    assert [row["real"] for row in half_way["rows"][:2]] == [0.8, 0.2]
+    at_hand = predictions.score(guess(), ROWS[:3], {"step": 2, "interval": [0.6, 0.9]})
+    assert at_hand["rows"][2]["close"] is None, "measured, but before the step of the guess"
     beyond = predictions.score(guess(steps=2), ROWS, None)
     assert (beyond["step"], beyond["early"]) == (2, False), (
         "what a later run did is not what was guessed about"

@@ -7,7 +7,9 @@ slow ones.
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from rlhf_core.common.settings import PPOSettings
 from rlhf_core.evaluation import symptoms
 from rlhf_core.loop import reward, scripted_rater, tuning, writing
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 PROMPTS = random_prompts([3, 5, 4, 2, 3, 6])
 MILD = PPOSettings(
     batch_size=32,
@@ -216,6 +219,33 @@ def test_one_odd_value_loss_is_no_trend():
     ]
     rows[11]["value_loss"] = 5.0
     assert symptoms.examine(rows, [], {}) == []
+
+
+def test_a_growing_value_loss_is_told_only_where_the_reward_does_not_rise():
+    """The default run succeeds within 15 steps, and its value loss may double on the way."""
+    rows = [
+        {
+            "step": i,
+            "reward_mean": 0.1 + 0.05 * i,
+            "reward_std": 0.5,
+            "kl_to_reference": 0.1 * i,
+            "entropy": 1.0,
+            "value_loss": 0.05 + 0.01 * i,
+        }
+        for i in range(16)
+    ]
+    assert symptoms.examine(rows, [], {}) == []
+    stuck = [row | {"reward_mean": 0.1} for row in rows]
+    assert "value_loss" in {one["name"] for one in symptoms.examine(stuck, [], {})}
+    high = [row | {"reward_mean": 0.95} for row in rows]
+    assert symptoms.examine(high, [], {}) == [], "a round that begins at the top"
+
+
+def test_the_bundled_example_is_called_healthy():
+    example = json.loads((ROOT / "assets" / "example.json").read_text(encoding="utf-8"))
+    for end in range(1, len(example["metrics"]) + 1):
+        found = symptoms.examine(example["metrics"][:end], [], {})
+        assert not [one for one in found if one["severity"] != "note"], f"after step {end - 1}"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from page_helpers import EVIL, ROOT, again, alts, finish, keys, open_page, press, said
-from stand_ins import engine, evaluation, fake_ppo, made, rank, stand_in
+from page_helpers import EVIL, ROOT, again, alts, finish, keys, offered, open_page, press, said
+from stand_ins import add_set, engine, evaluation, fake_ppo, made, rank, stand_in
+from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
@@ -28,6 +29,16 @@ from ui import charts, whiteboard
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
     return engine(monkeypatch)
+
+
+def progress(app) -> str:
+    """What stands over the bars of the page."""
+    return " ".join(element.proto.text for element in app.get("progress"))
+
+
+def primary(app) -> list[str]:
+    """The keys of the buttons that ask to be pressed, the sidebar's left out."""
+    return [button.key for button in app.main.button if button.proto.type == "primary"]
 
 
 # --- empty ----------------------------------------------------------------------------------------
@@ -154,18 +165,14 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     app = open_page("ppo", session)
     app.slider(key="ppo_steps").set_value(2).run()
     app = press(app, "ppo_play")
-    assert app.button(key="ppo_play").disabled and {"ppo_pause", "ppo_step", "ppo_stop"} <= keys(
+    assert {"ppo_pause", "ppo_stop"} <= offered(app) and not {"ppo_play", "ppo_one_step"} & offered(
         app
     )
     for _ in range(4):
         queue.advance()
     app = again(app)
-    assert [metric.value for metric in app.metric] == [
-        "1",
-        "+0.10 SD",
-        "0.20",
-        f"{PPOSettings.beta:.2f}",
-    ]
+    assert [metric.value for metric in app.metric] == ["+0.10 SD", "0.20"]
+    assert "**Step 1 of 2**" in progress(app)
     starts = (
         "Mean reward",
         "KL to reference",
@@ -193,15 +200,13 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     assert (
         session.tuned.steps_done == 1
         and len(session.tuned.metrics) == 2
-        and "ppo_resume" in keys(app)
+        and app.button(key="ppo_play").label == "Play on"
     ), "step 0 looks, step 1 learns"
-    app = press(app, "ppo_step")
-    finish(queue)
-    # The button above the charts goes on with the paused run too.
-    app = press(again(app), "ppo_one_step")
-    finish(queue)
+    for _ in range(2):
+        app = press(again(app), "ppo_one_step")
+        finish(queue)
     app = again(app)
-    assert session.tuned.steps_done == 3 and "Paused" in said(app)
+    assert session.tuned.steps_done == 3 and "Step 3 of 15** · :material/pause" in progress(app)
     app = press(app, "ppo_stop")
     finish(queue)
     app = again(app)
@@ -212,14 +217,89 @@ def test_ppo_pauses_steps_resumes_and_stops(queue):
     )
 
 
+def test_one_button_asks_to_be_pressed_whatever_goes_on(queue):
+    session = made("fitted")
+    app = open_page("ppo", session)
+    assert primary(app) == ["ppo_play"]
+    app = press(app, "ppo_one_step")
+    assert primary(app) == [], "it works: there is nothing to press"
+    finish(queue)
+    app = again(app)
+    assert primary(app) == ["ppo_play"] and app.button(key="ppo_play").label == "Play on"
+    app = press(app, "ppo_stop")
+    finish(queue)
+    assert primary(again(app)) == ["to_before_after"]
+
+
+def test_the_cockpit_stands_before_play(queue):
+    app = open_page("ppo", made("fitted"))
+    assert "**Step 0 of 15**" in progress(app)
+    assert [alt.split(":")[0] for alt in alts(app)][:2] == ["Reward", "KL to reference"]
+    assert all("no step has run yet" in alt for alt in alts(app))
+    app.slider(key="ppo_steps").set_value(7).run()
+    assert "**Step 0 of 7**" in progress(app)
+
+
+def test_steps_are_counted_one_way(queue):
+    """Records were counted above the charts (4 of 12) and steps below (3)."""
+    session = made("fitted")
+    app = open_page("ppo", session)
+    app.slider(key="ppo_steps").set_value(3).run()
+    app = press(app, "ppo_play")
+    seen = []
+    for _ in range(3):
+        queue.advance()
+        queue.advance()
+        seen.append(progress(again(app)).split("**")[1])
+    assert seen == ["Step 0 of 3", "Step 1 of 3", "Step 2 of 3"]
+    finish(queue)
+    app = again(app)
+    assert "**Step 3 of 3** · done" in progress(app)
+    app = press(app, "ppo_play")
+    queue.advance()
+    assert "**Step 3 of 6**" in progress(again(app)), "playing on adds as many"
+
+
+def test_what_it_writes_now_stands_beside_what_the_original_wrote(queue):
+    session = made("fitted")
+    own = "My cat is"
+    session.asked.user_prompts = [own]
+    add_set(session, [" asleep on the keyboard.", " second"], prompt=own)
+    app = open_page("ppo", session)
+    (before,) = [body for body in bodies(app) if "op-beside" in body]
+    assert "The original" in before and "asleep on the keyboard" in before
+    assert "second" not in before and "from step 1 on" in before
+    session = made("tuned")
+    for step, word in enumerate(("zero", "one", "two")):
+        rows = [
+            {"step": step, "prompt": prompt, "text": f" {prompt} {word}", "reward": 0.5}
+            for prompt in ("Only at one", "A yak is", own)[step == 2 :]
+        ]
+        session.tuned.samples = [*session.tuned.samples, *rows]
+    session.tuned.samples.sort(key=lambda row: row["step"])
+    session.asked.user_prompts = [own]
+    (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert now.index(f"{own} zero") < now.index(f"{own} two"), "the learner's own prompt first"
+    assert "The original · score +0.50" in now and "Step 2 · score +0.50" in now
+    assert "Only at one" not in now, "the newest step has no answer to it"
+    session.history.start = "0" * 64
+    (later,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert "The original" not in later and "Round 1 began with" in later
+
+
+def bodies(app) -> list[str]:
+    return [
+        element.proto.body for element in app.get("html") if "<style>" not in element.proto.body
+    ]
+
+
 def test_samples_of_every_step_can_be_opened(queue):
     app = open_page("ppo", made("tuned"))
-    assert "sample two" in said(app)
+    assert "Step 2: 1 of its 1 answers." in said(app)
     app.toggle(key="ppo_follow").set_value(False).run()
     app.select_slider(key="ppo_sample_step").set_value(0).run()
-    assert (
-        "sample zero" in said(app) and "sample two" not in said(app) and "first update" in said(app)
-    )
+    *_, shown = [body for body in bodies(app) if "op-answer" in body]
+    assert "sample zero" in shown and "first update" in said(app)
 
 
 def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
@@ -232,7 +312,7 @@ def test_a_run_that_diverges_is_explained_and_keeps_what_was_good(queue):
     assert "no longer a finite number" in said(app) and "step 1 is kept" in said(app)
     assert (
         session.tuned.steps_done == 1
-        and app.metric[0].value == "1"
+        and "**Step 1 of 1**" in progress(app)
         and not app.button(key="ppo_play").disabled
     )
 
@@ -250,14 +330,14 @@ def test_ppo_survives_numbers_that_are_not_finite(queue):
         },
     ]
     app = open_page("ppo", session)
-    assert app.metric[1].value == "no number" and "1 step has no number" in alts(app)[0]
+    assert app.metric[0].value == "no number" and "1 step has no number" in alts(app)[0]
 
 
 def test_a_second_learner_waits_in_line_and_is_told(queue):
     press(open_page("ppo", made("fitted")), "ppo_play")
     queue.advance()
     app = press(open_page("ppo", made("fitted")), "ppo_play")
-    assert "Next in line" in said(app)
+    assert "next in line" in progress(app)
 
 
 def test_impossible_settings_are_refused_in_words(queue, monkeypatch):
@@ -287,9 +367,8 @@ def test_sliders_and_formula_start_from_what_the_session_last_ran_with(queue):
     assert app.slider(key="ppo_steps").value == 7 and app.select_slider(key="ppo_beta").value == 0.5
     words = said(app)
     assert (
-        "β = 0.50" in words
-        and "ε = 0.10" in words
-        and "of the last run" in words
+        "β = 0.50 (the last run)" in words
+        and any(r"\varepsilon &= 0.10" in element.value for element in app.latex)
         and "Next run" not in words
     )
     app.select_slider(key="ppo_beta").set_value(1.0).run()
@@ -353,7 +432,7 @@ def test_board_and_page_say_the_same_about_the_reward(queue, round, since):
         for row, mean in zip(session.tuned.metrics, (0.25, 0.5, 1.23), strict=True)
     ]
     app = open_page("ppo", session)
-    assert (app.metric[1].label, app.metric[1].value) == (f"Reward {since}", "+0.98 SD")
+    assert (app.metric[0].label, app.metric[0].value) == (f"Reward {since}", "+0.98 SD")
     assert whiteboard.numbers(session)["ppo"] == (f"step 2: reward +0.98 SD {since}", "+1.0 SD")
     assert "+1.0 SD" in said(app), "the small board in the sidebar"
 
@@ -401,8 +480,15 @@ def test_the_round_can_be_started_again(queue):
 # --- before and after -----------------------------------------------------------------------------
 
 
+def filled(queue: jobs.JobQueue, session: Session) -> AppTest:
+    """Before / after, once what it began by itself is done."""
+    app = open_page("before_after", session)
+    finish(queue)
+    return again(app)
+
+
 def test_any_prompt_on_both_models_with_one_seed(queue):
-    app = open_page("before_after", made("tuned"))
+    app = filled(queue, made("tuned"))
     app.text_input(key="compare_prompt").set_value(EVIL).run()
     app.number_input(key="compare_seed").set_value(7).run()
     app = press(app, "compare")
@@ -427,16 +513,15 @@ def test_any_prompt_on_both_models_with_one_seed(queue):
 )
 def test_bad_prompts_are_refused_in_one_sentence(queue, prompt, sentence):
     session = made("tuned")
-    app = open_page("before_after", session)
+    app = filled(queue, session)
+    first = session.jobs["compare"]  # of the page's own accord, on arrival
     app.text_input(key="compare_prompt").set_value(prompt).run()
     app = press(app, "compare")
-    assert sentence in said(app) and "compare" not in session.jobs
+    assert sentence in said(app) and session.jobs["compare"] == first
 
 
 def test_win_rate_with_interval_judge_rule_and_language(queue):
-    app = press(open_page("before_after", made("tuned")), "evaluate")
-    finish(queue)
-    app = again(app)
+    app = filled(queue, made("tuned"))
     words = said(app)
     assert "prefers the tuned model in 83% of 3 pairs" in words
     assert any("83%" in alt and "60% to 95%" in alt and "reward model" in alt for alt in alts(app))
@@ -478,14 +563,13 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
 def test_every_card_says_which_model_wrote_it(queue):
     session = made("tuned")
     session.tuned.evaluation = evaluation(changed=True)
-    app = press(open_page("before_after", session), "compare")
-    finish(queue)
+    app = filled(queue, session)
     cards = [
         element.proto.body
-        for element in again(app).get("html")
-        if element.proto.body.startswith('<div class="op-answers"')
+        for element in app.get("html")
+        if element.proto.body.startswith('<div class="op-answers')
     ]
-    assert len(cards) == 1 + 3
+    assert len(cards) == 1 + 2, "the learner's prompt, and the first of the others"
     for card in cards:
         before, after = card.split("</div><div")
         assert "Before: the original</span>" in before and "After: the tuned model</span>" in after
@@ -561,6 +645,42 @@ def test_rounds_are_charted_from_the_second_on(queue):
     ) and "| Comparisons |" not in said(app)
 
 
+def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_from(queue):
+    """30 comparisons once stood beside the accuracy of a reward model that knew 10 of them."""
+    session = made("tuned")
+    few = {"pairs_used": 2, "heldout_accuracy": 1.0, "heldout_pairs": 4}
+    session.learned.summary |= few | {"heldout_interval": [0.4, 1.0]}
+    words = said(open_page("rounds", session))
+    assert "| Comparisons | 3 |" in words and "reward model, learned from 2 |" in words
+    assert "| 100% of 4 (40% to 100%) |" in words
+    press(open_page("rounds", session), "next_round")
+    app = open_page("rounds", session)
+    metrics = {metric.label: metric for metric in app.metric}
+    assert metrics["Comparisons, learned from 2"].value == "3"
+    assert metrics["Held-out accuracy"].value == "100% of 4"
+    assert "40% to 100%" in metrics["Held-out accuracy"].delta
+
+
+def test_a_round_says_that_it_starts_from_a_fresh_sample(queue):
+    session = made("tuned")
+    first = {**rounds.summary(session), "reward": 1.03, "reward_gain": 1.03}
+    session.history.rounds, session.history.current_round = [first], 2
+    assert "starts from a fresh sample" in said(open_page("rounds", session))
+    session.history.rounds = [first, {**first, "round": 2, "reward_start": 0.98}]
+    session.history.current_round = 3
+    (second, _) = [m for m in open_page("rounds", session).metric if m.label == "Reward"]
+    assert "from +0.98" in second.delta and "fresh sample" in second.help
+
+
+def test_a_round_that_was_not_measured_warns_before_the_next_starts(queue):
+    session = made("tuned")
+    assert session.tuned.evaluation is None
+    words = said(open_page("rounds", session))
+    assert "This round is not measured." in words
+    session.tuned.evaluation = {"win_rate": 0.5}
+    assert "This round is not measured." not in said(open_page("rounds", session))
+
+
 def test_rounds_refusal_is_shown(queue):
     session = made("tuned")
     session.history.current_round = 8
@@ -578,6 +698,9 @@ def test_rounds_wait_for_a_running_job(queue):
         and "right now" in said(app)
         and session.history.current_round == state_before
     )
+    assert "ppo_stop" in keys(app)  # the page waits for its end, and does not stay disabled
+    finish(queue)
+    assert not again(app).button(key="next_round").disabled
 
 
 # --- the house's walls ----------------------------------------------------------------------------

@@ -64,12 +64,14 @@ def counting(count, *, each=None):
 
 
 def slow(clock, seconds, count):
-    """A factory: ``count`` records, each of which takes ``seconds`` on the test's clock."""
+    """A factory: ``count`` training steps, each of which takes ``seconds`` on the test's clock."""
 
-    def tick():
-        clock.now += seconds
+    def run():
+        for n in range(1, count + 1):
+            clock.now += seconds
+            yield {"step": n}
 
-    return counting(count, each=tick)
+    return run
 
 
 def submit(queue, factory, *, long=True, label="job", owner="me", total=None):
@@ -700,6 +702,7 @@ def test_a_fresh_view(queue):
         "stage": "",
         "done": 0,
         "total": None,
+        "share": None,
         "position": None,
         "eta_seconds": None,
         "seconds": 0.0,
@@ -708,18 +711,31 @@ def test_a_fresh_view(queue):
     json.dumps(queue.view(job))
 
 
+def test_the_share_of_the_whole_never_goes_back(queue):
+    def work():
+        for share in (0.1, 0.4, None, 0.2, 0.9):
+            yield Progress("stage", 0, 2, share=share)
+
+    job, seen = submit(queue, work), []
+    while queue.advance():
+        seen.append(queue.view(job)["share"])
+    assert seen[0] is None or seen[0] == 0.1
+    assert sorted(filter(None, seen)) == list(filter(None, seen)) and seen[-1] == 0.9
+
+
 def test_time_left_from_records(queue, clock):
     job = submit(queue, slow(clock, 2.0, 10), total=10)
-    queue.advance()
+    for _ in range(2):
+        queue.advance()
     assert (queue.view(job)["done"], queue.view(job)["total"], queue.view(job)["eta_seconds"]) == (
-        1,
+        2,
         10,
-        18.0,
+        16.0,
     )
-    clock.now += 1.5  # it counts down while the second record is made
-    assert queue.view(job)["eta_seconds"] == 16.5
+    clock.now += 1.5  # it counts down while the third record is made
+    assert queue.view(job)["eta_seconds"] == 14.5
     clock.now += 100  # one that is overdue takes nothing off the time of those to come
-    assert queue.view(job)["eta_seconds"] == 16.0
+    assert queue.view(job)["eta_seconds"] == 14.0
 
 
 def test_two_steps_at_once_pause_after_the_second_record(queue):
@@ -730,27 +746,58 @@ def test_two_steps_at_once_pause_after_the_second_record(queue):
     assert (queue.view(job)["status"], queue.view(job)["records"]) == ("paused", 2)
 
 
-def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clock):
+def test_time_left_is_measured_by_steps_that_train_and_by_nothing_else(queue, clock):
     def run():
-        clock.now += 1.0  # step 0 only looks
-        yield {"n": 0}
-        for n in range(1, 5):
-            clock.now += 6.0
-            yield {"n": n}
+        for name in ("pool", "free", "penalty"):
+            if name == "pool":
+                clock.now += 60.0  # comparisons, a fit, best-of-n
+                yield {"kind": "pool"}
+                continue
+            yield {"kind": "point", "run": name, "step": 0}  # only looks: no time at all
+            for step in (2, 4):
+                clock.now += 6.0
+                yield {"kind": "point", "run": name, "step": step}
 
     etas = []
-    job = submit(queue, run, total=5)
-    for _ in range(5):
+    job = submit(queue, run, total=7)
+    for _ in range(7):
         queue.advance()
         etas.append(queue.view(job)["eta_seconds"])
-    assert etas == [4.0, 18.0, 12.0, 6.0, 0.0]
+    # At "2 of 46" it once said that a second was left, of more than three minutes.
+    assert etas == [None, None, 24.0, 18.0, 12.0, 6.0, 0.0]
     queue.advance()
     assert queue.view(job)["status"] == "done"
-    again = submit(queue, run, total=5)
+    again = submit(queue, run, total=7)
     queue.advance()
-    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, (
-        "one record says little where another run of its kind has said more"
+    assert queue.view(again)["eta_seconds"] == 36.0, (
+        "before its first step, another run of its kind says how long one takes"
     )
+
+
+def test_a_slow_beginning_promises_nobody_a_long_wait(queue, clock):
+    """The model is woken for the first record (24 s); the other 15 take a second each."""
+
+    def run():
+        for n in range(16):
+            clock.now += 1.0 if n else 24.0
+            yield {"step": n}
+
+    submit(queue, run, label="PPO", total=16)
+    waiting = submit(queue, run, label="PPO", total=16)
+    queue.advance()
+    assert queue.view(waiting)["eta_seconds"] is None, "it said 15 x 24 s: 6 minutes"
+    queue.advance()
+    assert queue.view(waiting)["eta_seconds"] == 14.0
+
+
+def test_the_own_former_run_is_a_better_measure_than_somebody_elses(queue, clock):
+    for owner, seconds in (("ann", 1.0), ("bob", 20.0)):
+        submit(queue, slow(clock, seconds, 3), label="PPO", owner=owner, total=3)
+        while queue.advance():
+            pass
+    again = submit(queue, slow(clock, 1.0, 4), label="PPO", owner="ann", total=4)
+    queue.advance()
+    assert queue.view(again)["eta_seconds"] == 3.0
 
 
 def test_time_left_from_progress_counts_the_stage(queue, clock):
@@ -773,9 +820,9 @@ def test_time_left_from_progress_counts_the_stage(queue, clock):
         etas.append((view["stage"], view["done"], view["total"], view["eta_seconds"]))
     assert etas == [
         ("writing", 0, 4, None),
-        ("writing", 1, 4, 9.0),
-        ("writing", 2, 4, 8.0),
-        ("scoring", 1, 9, 8.0),
+        ("writing", 1, 4, None),
+        ("writing", 2, 4, 10.0),
+        ("scoring", 1, 9, None),
     ]
 
 
@@ -818,11 +865,12 @@ def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
     assert (
         queue.view(running)["eta_seconds"] == 0 and queue.view(second)["eta_seconds"] is None
     )  # nothing measured yet
-    queue.advance()
+    for _ in range(2):
+        queue.advance()
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
-    assert queue.view(second)["eta_seconds"] == 18.0
+    assert queue.view(second)["eta_seconds"] == 16.0
     assert (
-        queue.view(third)["eta_seconds"] == 18.0 + 5 * 2.0
+        queue.view(third)["eta_seconds"] == 16.0 + 5 * 2.0
     )  # the second is taken to be as slow as its like
     queue.pause(running)
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]

@@ -14,12 +14,16 @@ from __future__ import annotations
 
 import html
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may be in the middle of importing it, and here we wait until it is whole)
 import plotly.graph_objects as go
 import streamlit as st
+
+from ui import projector
 
 TEAL, ORANGE, VIOLET, BLUE, RED, GREY = (
     "#1E8C7E",
@@ -47,24 +51,47 @@ class Chart(NamedTuple):
 
 
 def show(
-    figure: go.Figure, *, look_for: str, alt: str, title: str = "", key: str | None = None
+    figure: go.Figure,
+    *,
+    look_for: str,
+    alt: str,
+    title: str = "",
+    key: str | None = None,
+    brief: str = "",
 ) -> None:
     """Draws ``figure`` over the page's full width with its title above and what to look for below.
     Keep ``key`` the same from run to run.
 
+    ``brief``: what to look for in a few words, beside the title; the whole sentence is then in the
+    title's help.
+
     The colour of its words is in the page's style sheet (``whiteboard.CSS``), so that it changes
     with the theme, also while the page is open.
     """
+    if projector.on():
+        projector.enlarge(figure)
     with st.container(gap="xxsmall"):
-        if title:
+        if brief:
+            st.markdown(f"**{title}** {brief}", help=f"What to look for: {look_for}")
+        elif title:
             st.markdown(f"**{title}**")
         st.plotly_chart(figure, width="stretch", key=key, config=CONFIG, alt=alt)
-        st.caption(f"**What to look for:** {look_for}")
+        if not brief:
+            st.caption(f"**What to look for:** {look_for}")
 
 
-def draw(chart: Chart, *, key: str) -> None:
-    """``show`` for a ``Chart``."""
-    show(chart.figure, look_for=chart.look_for, alt=chart.alt, title=chart.title, key=key)
+def draw(chart: Chart, *, key: str, brief: str = "", height: int | None = None) -> None:
+    """``show`` for a ``Chart``; ``height`` in pixels where it is not the chart's own."""
+    if height:
+        chart.figure.update_layout(height=height)
+    show(
+        chart.figure,
+        look_for=chart.look_for,
+        alt=chart.alt,
+        title=chart.title,
+        key=key,
+        brief=brief,
+    )
 
 
 # Numbers and labels
@@ -129,8 +156,44 @@ def label(text: str, limit: int = SHORT_LABEL) -> str:
     """Untrusted ``text`` as one short line that Plotly, which reads some HTML and ``$…$`` as maths,
     shows as it is.
     """
-    line = " ".join(str(text).split())
-    line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return _harmless(_cut(" ".join(str(text).split()), limit))
+
+
+def labels(texts: Sequence[str], limit: int = SHORT_LABEL) -> list[str]:
+    """``label`` of each text; those that the cut would make alike show where they part, and equal
+    texts get a number.
+    """
+    lines = [" ".join(str(text).split()) for text in texts]
+    found = {line: _cut(line, limit) for line in lines}
+    for _ in lines:
+        alike = next((group for group in _alike(found) if len(group) > 1), [])
+        parts = len(os.path.commonprefix(alike))
+        for line in alike:
+            head = line[: limit // 3].rsplit(" ", 1)[0]
+            room = limit - len(head) - 3
+            begin = min(line.rfind(" ", 0, parts), max(len(head), len(line) - room))
+            begin = max(begin, line.find(" ", begin, parts))  # no half word
+            found[line] = _cut(f"{head} … {line[begin:].strip()}", limit)
+    named, count = [], Counter()
+    for shown in (found[line] for line in lines):
+        count[shown] += 1
+        again = count[shown] > 1
+        named.append(_harmless(f"{_cut(shown, limit - 4)} ({count[shown]})" if again else shown))
+    return named
+
+
+def _alike(found: dict[str, str]) -> list[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for line, shown in found.items():
+        groups.setdefault(shown, []).append(line)
+    return list(groups.values())
+
+
+def _cut(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _harmless(line: str) -> str:
     return html.escape(line, quote=False).replace("$", "&#36;")
 
 

@@ -21,6 +21,7 @@ from ui.charts import (
     end_of,
     frame,
     label,
+    labels,
     nothing_yet,
     number,
     one_line,
@@ -37,8 +38,8 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
     """
     title = "The same sentence, two scores"
     look_for = (
-        "a line that crosses 0 is a sentence that one brief rewards and the other punishes, word"
-        " for word the same; 0 is an average output of the original model."
+        "a line that crosses 0 is one text, rewarded by one brief and punished by the other; 0 is"
+        " an average output of the original model."
     )
     figure = frame(
         f"Score ({STANDARD_DEVIATIONS})",
@@ -62,6 +63,7 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
         x=0, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, layer="below"
     )
     rows = list(range(len(sentences)))
+    shown = labels([one_line(row) for row in sentences])
     for y, row in zip(rows, sentences, strict=True):
         figure.add_trace(
             go.Scatter(
@@ -75,7 +77,7 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
             )
         )
         figure.add_annotation(
-            text=label(one_line(row)),
+            text=shown[y],
             x=0,
             xref="paper",
             xanchor="left",

@@ -6,7 +6,7 @@ Plain records in, a ``charts.Chart`` out; how it looks and reads is decided in `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
@@ -22,16 +22,16 @@ from ui.charts import (
     column,
     finite,
     frame,
-    label,
+    labels,
     nothing_yet,
     number,
     one_line,
 )
 
 
-def scores(examples: Sequence[dict]) -> Chart:
+def scores(examples: Sequence[dict], row_height: int = 48) -> Chart:
     """Outputs sorted by what the trained reward model gives them (``after``), each with where it
-    stood before training (``before``).
+    stood before training (``before``). ``row_height`` in pixels.
     """
     title = "Scores of the outputs, before and after training"
     look_for = (
@@ -44,7 +44,7 @@ def scores(examples: Sequence[dict]) -> Chart:
     figure = frame(
         f"Score ({STANDARD_DEVIATIONS})",
         "Outputs, best score first",
-        height=max(HEIGHT, 100 + 48 * len(ordered)),
+        height=max(HEIGHT, 100 + row_height * len(ordered)),
     )
     if not ordered:
         nothing_yet(figure, "Not trained yet")
@@ -109,12 +109,11 @@ def scores(examples: Sequence[dict]) -> Chart:
         figure.data[-1].update(
             error_x={"type": "data", "array": doubt, "color": TEAL, "thickness": 2, "width": 6}
         )
-    for row, example in zip(rows, ordered, strict=True):
+    limit = SHORT_LABEL - (8 if any("laplace" in example for example in ordered) else 0)
+    named = labels([one_line(example) for example in ordered], limit)
+    for row, example, name in zip(rows, ordered, named, strict=True):
         figure.add_annotation(
-            text=(
-                f"{_with_doubt(example)} "
-                f" {label(one_line(example), SHORT_LABEL - (8 if 'laplace' in example else 0))}"
-            ),
+            text=f"{_with_doubt(example)}  {name}",
             x=0,
             xref="paper",
             xanchor="left",
@@ -157,10 +156,8 @@ def doubts(rows: Sequence[dict], conservative: float) -> Chart:
     figure = _ranked(
         rows,
         f"Score ({STANDARD_DEVIATIONS})",
-        lambda row: (
-            f"{number(row['score'], sign=True)} ± {number(row['laplace'])} "
-            f" {label(one_line(row), SHORT_LABEL - 8)}"
-        ),
+        lambda row, name: f"{number(row['score'], sign=True)} ± {number(row['laplace'])}  {name}",
+        SHORT_LABEL - 8,
     )
     if not rows:
         nothing_yet(figure, "No text scored yet")
@@ -239,7 +236,7 @@ def moves(rows: Sequence[dict], *, title: str, look_for: str, before: str, after
     figure = _ranked(
         ordered,
         f"Score ({STANDARD_DEVIATIONS})",
-        lambda row: f"{_places(row)}{number(row['after'], sign=True)}  {label(one_line(row))}",
+        lambda row, name: f"{_places(row)}{number(row['after'], sign=True)}  {name}",
     )
     if not ordered:
         nothing_yet(figure, "Nothing to show")
@@ -303,8 +300,12 @@ def _places(row: dict) -> str:
     )
 
 
-def _ranked(rows: Sequence[dict], x_title: str, words) -> go.Figure:
-    """An empty chart with a row for each output, its words above its place."""
+def _ranked(
+    rows: Sequence[dict], x_title: str, words: Callable[[dict, str], str], limit: int = SHORT_LABEL
+) -> go.Figure:
+    """An empty chart with a row for each output, above its place what ``words`` makes of it and of
+    its text, cut to ``limit`` characters.
+    """
     figure = frame(x_title, "Outputs, best score first", height=max(HEIGHT, 120 + 48 * len(rows)))
     figure.update_layout(
         showlegend=True,
@@ -316,9 +317,10 @@ def _ranked(rows: Sequence[dict], x_title: str, words) -> go.Figure:
     figure.update_yaxes(
         autorange=False, range=[max(1, len(rows)) - 0.4, -0.75], tickvals=[], showgrid=False
     )
-    for y, row in enumerate(rows):
+    named = labels([one_line(row) for row in rows], limit)
+    for y, (row, name) in enumerate(zip(rows, named, strict=True)):
         figure.add_annotation(
-            text=words(row),
+            text=words(row, name),
             x=0,
             xref="paper",
             xanchor="left",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import charts
+from ui import charts, terms
 
 
 def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
-    """What PPO climbs, in a sentence. ``whose`` numbers these are; ``beta_now``: where a target
-    has steered β to.
+    """What PPO climbs, in a sentence, with all that limits what an answer earns. ``whose`` numbers
+    these are; ``beta_now``: where a target has steered β to.
     """
     steered = (
         f", steered to {charts.small(beta_now)} by now"
@@ -20,16 +20,25 @@ def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
         else ""
     )
     doubt = (
-        f" − {charts.small(settings['conservative'])} × the reward model's doubt"
+        f" − {charts.small(settings['conservative'])} × the reward model's [[doubt]]"
         if settings["conservative"]
         else ""
     )
-    st.caption(
-        f"What PPO climbs = score{doubt} − β × KL to the original model, with β ="
-        f" {charts.small(settings['beta'])}{steered}. Within one step, a token's probability earns"
-        f" nothing for moving beyond a factor of 1 ± ε, with ε = {charts.small(settings['clip'])}."
-        f" These are the numbers {whose}."
+    limits = _limits(settings)
+    terms.draw(
+        f"**It climbs** [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
+        f" the original; β = {charts.small(settings['beta'])}{steered} ({whose})."
     )
+
+
+def _limits(settings: dict) -> str:
+    """What bounds the worth of a single answer, in words."""
+    words = []
+    if settings["score_clip"]:
+        words.append(f"an answer counts up to {settings['score_clip']:g} SD")
+    if settings["missing_end_penalty"]:
+        words.append(f"loses {settings['missing_end_penalty']:g} SD where it never ends")
+    return ", ".join(words)
 
 
 def draw(row: dict, settings: dict) -> None:
@@ -61,20 +70,11 @@ def draw(row: dict, settings: dict) -> None:
             rf"&= {_tex(reward)}{of_it} - {beta} \times {_tex(kl)} = {_tex(net)}",
         )
     )
-    limits = (
-        [f"counts up to {settings['score_clip']:g} SD at most"] if settings["score_clip"] else []
-    )
-    limits += (
-        [f"loses {settings['missing_end_penalty']:g} SD where it never ends"]
-        if settings["missing_end_penalty"]
-        else []
-    )
     words = ["σ is the reward model's doubt about a score, k how much of it is taken off."] * bool(
         off
     )
-    words += [
-        f"Each single answer also {' and '.join(limits)}; these means are from before that."
-    ] * bool(limits)
+    if limits := _limits(settings):
+        words.append(f"Of a single answer: {limits}. These means are from before that.")
     if words:
         st.caption(" ".join(words))
     if not row["step"] or not row.get("learning_rate"):

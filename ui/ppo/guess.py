@@ -53,10 +53,16 @@ def offer(session: Session, steps: int, *, disabled: bool) -> None:
             )
 
 
-def scored(session: Session) -> None:
-    """The newest guess of this round whose run has begun, beside what came out."""
+def scored(session: Session, *, busy: bool) -> None:
+    """The newest guess of this round beside what came out, once its step is reached; where the run
+    ended before, that nothing is judged.
+    """
     found = guesses.scored(session)
     if found is None:
+        return
+    if found["early"]:
+        words = "Your guess is judged at" if busy else "Your guess is not judged: it was about"
+        st.caption(f":material/casino: {words} step {found['to']}.")
         return
     lines = ["| Your guess | You | It came out | |", "|:--|--:|--:|:--|"]
     for row in found["rows"]:
@@ -68,7 +74,6 @@ def scored(session: Session) -> None:
         if real is None:
             mark = "not measured yet: see Before / after"
         lines.append(f"| {row['name']} | {you} | {real or '–'} | {mark} |")
-    early = " The guess was about a later step." if found["early"] else ""
     with st.container(border=True, key="guess_scored"):
         st.markdown("\n".join(lines))
-        st.caption(f"At step {found['step']}.{early}")
+        st.caption(f"At step {found['step']}.")

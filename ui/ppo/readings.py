@@ -1,4 +1,4 @@
-"""What a PPO run shows while it trains: its newest numbers, its charts, what the model writes."""
+"""What a PPO run shows: its newest numbers, its other charts, what the model wrote at each step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ SAMPLES_SHOWN = 6  # of a step, before "show all"
 
 
 def numbers(session: Session, settings: dict) -> None:
-    """The newest numbers, big enough for the last row."""
-    row = session.tuned.metrics[-1]
-    with st.container(horizontal=True, key="ppo_numbers"):
-        st.metric("Step", row["step"])
+    """The newest numbers; dashes before there are any."""
+    row = session.tuned.metrics[-1] if session.tuned.metrics else {}
+    with st.container(horizontal=True, key="ppo_numbers", width="content"):
         st.metric(
             f"Reward {whiteboard.since(session)}",
-            whiteboard.gain(session),
+            whiteboard.gain(session) if row else "–",
+            width="content",
             help=(
                 "Mean score of the newest step's answers minus that of step 0, in"
                 f" {charts.STANDARD_DEVIATIONS} (SD): 1 SD is how much two answers of the original"
@@ -29,17 +29,23 @@ def numbers(session: Session, settings: dict) -> None:
         )
         st.metric(
             "KL to reference",
-            charts.small(row.get("kl_to_reference")),
+            charts.small(row.get("kl_to_reference")) if row else "–",
+            width="content",
             help="Drift from the original model, exact, in nats a response.",
         )
-        st.metric(
-            "β", charts.small(row.get("beta")), help="What a nat of drift costs at this step."
-        )
+        if settings["kl_target"] and row:
+            st.metric(
+                "β now",
+                charts.small(row.get("beta")),
+                width="content",
+                help="What a nat of drift costs at this step: the KL target steers it.",
+            )
         if (doubt := charts.finite(row.get("doubt_mean"))) is not None:
             k = settings["conservative"]
             st.metric(
                 "Doubt",
                 f"{charts.number(doubt)} SD",
+                width="content",
                 help=(
                     f"How unsure the reward model is about this step's answers, on average; {k:g}"
                     " times that is taken off."
@@ -47,15 +53,12 @@ def numbers(session: Session, settings: dict) -> None:
             )
 
 
-def gauges(session: Session, settings: dict, end: int | None) -> None:
-    """The live charts: what it is for, what it writes, and then how the training feels."""
-    metrics, target = list(session.tuned.metrics), settings["kl_target"] or None
-    side_by_side(
-        charts_ppo.reward(metrics, end), charts_ppo.kl_to_reference(metrics, end, target=target)
-    )
+def more_charts(session: Session, end: int | None) -> None:
+    """The charts that the cockpit has no room for: what the drift bought, and how the training
+    feels.
+    """
+    metrics = list(session.tuned.metrics)
     side_by_side(charts_ppo.reward_against_drift(metrics), charts_ppo.entropy(metrics, end))
-    samples(session)
-    st.subheader("How the training feels", anchor=False)
     side_by_side(charts_ppo.clip_fraction(metrics, end), charts_ppo.approx_kl_update(metrics, end))
     side_by_side(charts_ppo.value_loss(metrics, end))
 
@@ -71,8 +74,8 @@ def samples(session: Session) -> None:
     rows = list(session.tuned.samples)
     steps = sorted({row["step"] for row in rows})
     if not steps:
+        st.caption("There is no step yet.")
         return
-    st.subheader("What it writes", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", key="ppo_samples_bar"):
         follow = st.toggle("Follow the newest step", value=True, key="ppo_follow")
         everything = st.toggle("Show all of a step", key="ppo_all")

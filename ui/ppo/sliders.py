@@ -33,7 +33,8 @@ LABELS = {
     "max_grad_norm": "Longest gradient",
     "seed": "Seed",
 }
-FIRST = ("steps", "beta", "learning_rate")
+COCKPIT = ("beta",)
+FIRST = ("steps", "learning_rate")
 MORE = ("clip", "epochs", "batch_size", "temperature")
 LADDERS = {  # settings whose useful values spread over powers of ten
     "learning_rate": (1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -67,10 +68,18 @@ def preset_row(session: Session, chosen: dict, *, disabled: bool) -> None:
     st.caption(ppo_presets.PRESETS[now][0] if now else "Your own settings: no preset.")
 
 
-def knob_with_range(knob: knobs.Knobs, name: str, *, disabled: bool = False) -> None:
-    """A knob, and below it where it is safe, or what to expect of where it stands."""
+def knob_with_range(
+    knob: knobs.Knobs, name: str, *, disabled: bool = False, quiet: bool = False
+) -> None:
+    """A knob, and below it where it is safe (``quiet``: only where it is not), or what to expect of
+    where it stands.
+    """
     knob.draw(name, disabled=disabled)
     if (safe := ppo_presets.SAFE.get(name)) is not None:
         expect = safe.says(knob.chosen()[name])
         words = f"Safe: {knobs.plainly(safe.low)} to {knobs.plainly(safe.high)}."
+        if name == "beta" and knob.chosen()[name] == 0:
+            expect = "nothing holds the model to its language; it may end in gibberish"
+        if quiet and not expect:
+            return
         st.caption(f":orange[:material/warning: {words} Here: {expect}.]" if expect else words)

@@ -219,7 +219,6 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
                     row,
                     [[index], [other]],
                     None,
-                    kind="primary",
                     width="stretch",
                 )
     with st.container(horizontal=True, key="pair_other"):

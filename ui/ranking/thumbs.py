@@ -25,8 +25,7 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
     now = next((index for index in shown if index not in said), None)
     st.html(f'<div class="op-card-prompt"><span>Prompt</span> {text.escape(row["prompt"])}</div>')
     st.markdown(
-        "**Is it good under the brief?** Each answer by itself"
-        + (": G is good, B is bad." if keys else ".")
+        "**Is it good under the brief?** Each answer by itself."
         if not said
         else f"**And the next?** {len(shown) - len(said)} to go."
     )
@@ -40,7 +39,7 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
             with st.container(horizontal=True, width="content", gap="small"):
                 for good, label, shortcut in ((True, "Good", "G"), (False, "Bad", "B")):
                     button(
-                        label,
+                        f"✓ {label}" if said.get(index) is good else label,
                         shortcut,
                         f"pick_{label.lower()}_{position}",
                         keys and index == now,
@@ -49,7 +48,6 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
                         index,
                         good,
                         judge,
-                        kind="primary" if said.get(index) is good else "secondary",
                         icon=":material/thumb_up:" if good else ":material/thumb_down:",
                     )
     with st.container(horizontal=True, key="list_other"):

@@ -72,13 +72,27 @@ def draw(session: Session, summary: dict) -> None:
             charts.percent(summary.get("train_accuracy")),
             help="Always flattering: it has seen these answers.",
         )
-        used, pairs = summary.get("pairs_used", 0), summary.get("pairs", 0)
-        st.metric(
-            "Comparisons used",
-            f"{used} of {pairs}",
-            help="Skipped and both-bad ones teach nothing; a tie counts half each way.",
+    if summary.get("offered") not in (None, len(judged.learnable(session))):
+        used = summary.get("pairs_used", 0)
+        st.warning(
+            f"This one was trained on {used} pair{'s' * (used != 1)}; by now there are"
+            f" {len(judged.learnable(session))}. Train it again to use them.",
+            icon=":material/update:",
         )
-    by_chance(summary)
+
+
+def more(summary: dict) -> None:
+    """What else there is to know before its accuracy is believed."""
+    if summary.get("note"):
+        st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
+    chance = summary.get("chance")
+    if conclusion.known(chance):
+        st.caption(f":material/casino: {text.plain(conclusion.votes_say(chance))}")
+    used, pairs = summary.get("pairs_used", 0), summary.get("pairs", 0)
+    st.caption(
+        f"{used} of {pairs} pairs were used: skipped and both-bad ones teach nothing; a tie counts"
+        " half each way."
+    )
     scored, ties = summary.get("heldout_pairs") or 0, summary.get("ties") or 0
     if scored and ties:
         st.caption(
@@ -90,25 +104,16 @@ def draw(session: Session, summary: dict) -> None:
             f"It also learned from {exploits} rejected exploit{'s' * (exploits > 1)}. They were"
             " picked because it erred there, so the held-out accuracy leaves them out."
         )
-    if summary.get("offered") not in (None, len(judged.learnable(session))):
-        st.warning(
-            f"This one was trained on {used} comparison{'s' * (used != 1)}; by now there are"
-            f" {len(judged.learnable(session))}. Train it again to use them.",
-            icon=":material/update:",
-        )
-    if summary.get("note"):
-        st.info(text.plain(summary["note"]), icon=":material/lightbulb:")
 
 
 def by_chance(summary: dict, before: str = "") -> None:
-    """What the permutation control says of the votes: a warning where coins would do as well, else
-    a line. ``before``: words in front of the warning, which is then all that is drawn.
+    """One line where coins would have taught as much, the figures in its help; nothing elsewhere.
+    ``before``: words in front of it.
     """
     chance = summary.get("chance")
-    if not conclusion.known(chance):
-        return
-    words = text.plain(conclusion.votes_say(chance))
-    if conclusion.by_chance(chance):
-        st.warning(f"{before}{words}", icon=":material/casino:")
-    elif not before:
-        st.caption(f":material/casino: {words}")
+    if conclusion.known(chance) and conclusion.by_chance(chance):
+        first, _, figures = conclusion.votes_say(chance).partition(". ")
+        st.markdown(
+            f":orange[:material/casino: {before}{text.plain(first)}.]",
+            help=text.plain(figures) or None,
+        )
