@@ -4,11 +4,14 @@ when it has ended.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui import monitor
 from ui.labs import runs
+from ui.ppo import cockpit
 
 NOTHING = "Stopped before anything was finished. Nothing changed."
 LOOKED = "Stopped before the first step was finished. What was measured is kept."
@@ -80,3 +83,16 @@ def test_where_an_experiment_is():
     records.append({"kind": "point", "run": "dpo", "step": 16})
     assert runs.where(records, order, names, 16) == "DPO, step 16 of 16 (2 of 2)"
     assert runs.where(records, ["dpo"], names, 16) == "DPO, step 16 of 16"
+
+
+@pytest.mark.parametrize(
+    ("last_step", "said"),
+    [
+        (0, "stopped. No step was finished; what was measured is kept."),
+        (3, "stopped. All finished steps are kept."),
+        (None, "the model before any update; press Play"),
+    ],
+)
+def test_the_cockpit_says_what_a_stop_has_left(last_step, said):
+    run = SimpleNamespace(last_step=last_step)
+    assert cockpit.doing(run, {"status": "stopped", "label": "PPO"}) == said

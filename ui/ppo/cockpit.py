@@ -141,7 +141,11 @@ def doing(run: Steering, view: dict) -> str:
         return ":material/pause_circle: paused; kept for half an hour"
     if run.last_step is None:
         return "the model before any update; press Play"
-    return "stopped. All finished steps are kept." if status == "stopped" else "done"
+    if status != "stopped":
+        return "done"
+    some = run.last_step > 0  # step 0 only looks
+    kept = "All finished steps are" if some else "No step was finished; what was measured is"
+    return f"stopped. {kept} kept."
 
 
 def trouble(view: dict, records: list[dict]) -> None:
