@@ -129,9 +129,9 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
             return job_id
         order = running.Order(name, current, args, more)
         try:
-            job_id = jobs.queue().submit(
-                order, label=kind.label, owner=current.id, long=kind.long, total=total
-            )
+            about = {"label": kind.label, "owner": current.id, "long": kind.long, "total": total}
+            # A step of one model says nothing of how long another's takes.
+            job_id = jobs.queue().submit(order, **about, kin=current.model_name)
         except errors.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
