@@ -53,6 +53,7 @@ page = st.navigation(
     # stays in sight
     expanded=12,
 )
+state.begin_run()
 session = state.session()
 challenges.take_note(session)
 if page.title != "Rank":

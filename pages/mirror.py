@@ -61,10 +61,10 @@ def measure(row: dict) -> None:
                 else ""
             )
             count = f"{row['count']} {'judgement' if row['count'] == 1 else 'judgements'}"
-            st.html(
-                f'<div class="op-measure"><b>{number(row["value"], row["unit"])}</b>'
-                f" <span>{span}from {count}</span></div>"
-            )
+            shown = number(row["value"], row["unit"])
+            # Large and bold is for what can be told.
+            shown = f"<b>{shown}</b>" if row["enough"] else f"<span>{shown} so far:</span>"
+            st.html(f'<div class="op-measure">{shown} <span>{span}from {count}</span></div>')
         st.markdown(text.plain(row["words"]))
 
 

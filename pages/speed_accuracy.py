@@ -83,7 +83,8 @@ def block(run: dict) -> None:
         )
         st.markdown(f"**Against the clock: question {done + 1} of {COUNT}**{pace}")
         if not clock(run):
-            stop()
+            answer_card.put_down()
+            speed_accuracy.stop(session, out_of_time=True)
             state.rerun()
     else:
         st.markdown(

@@ -34,6 +34,7 @@ def monitor(
     draw: Callable[[list[dict], dict], None],
     every: float = 0.6,
     quiet: bool = False,
+    where: Callable[[list[dict]], str] | None = None,
 ) -> None:
     """Show the session's job ``name`` and keep it fresh while it is alive.
 
@@ -44,6 +45,8 @@ def monitor(
         every: seconds between two looks.
         quiet: leave the state line out while all is well (a job of a second or two, or one that
         ``draw`` speaks for).
+        where: how far it is, in words, from its records, for a job whose records are no unit that
+        anybody counts in; "" before there is anything to say.
     """
     key = name.replace(" ", "_")
     was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
@@ -61,7 +64,7 @@ def monitor(
             or view["status"] in ("paused", "failed", "expired")
             or (view["status"] == "queued" and view["long"])
         ):
-            state_line(view)
+            state_line(view, where(state.records(name)) if where else None)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -73,8 +76,10 @@ def monitor(
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
 
 
-def state_line(view: dict) -> None:
-    """One line, in words, on where a job is; a bar while it runs and knows its total."""
+def state_line(view: dict, where: str | None = None) -> None:
+    """One line, in words, on where a job is; a bar while it runs and knows its total. ``where``: in
+    other words than "3 of 12".
+    """
     status, label = view["status"], view["label"]
     if status == "queued" and not view["long"]:
         st.caption("In a moment.")
@@ -92,8 +97,8 @@ def state_line(view: dict) -> None:
         )
     elif status == "running":
         done, total = view.get("done") or 0, view.get("total")
-        words = f"**{text.plain(view.get('stage') or label)}**"
-        words += f" · {done} of {total}" if total and total > 1 else ""
+        words = f"**{where or text.plain(view.get('stage') or label)}**"
+        words += f" · {done} of {total}" if where is None and total and total > 1 else ""
         words += WISHES.get(view.get("wish")) or _about(view.get("eta_seconds"), " · about {} left")
         st.progress(min(1.0, done / total) if total else 0.0, text=words)
     elif status == "paused":
@@ -116,13 +121,17 @@ def state_line(view: dict) -> None:
         st.info("Stopped. All finished steps are kept.", icon=":material/stop_circle:")
 
 
-def duration(seconds: float) -> str:
-    """``seconds`` as people say it: "8 s", "2 min"."""
+def duration(seconds: float, whole: bool = False) -> str:
+    """``seconds`` as people say it: "0.4 s", "8 s", "2 min". ``whole``: no fractions, for a figure
+    that counts down.
+    """
+    if seconds < 1.95 and not whole:
+        return f"{max(0.1, seconds):.1f} s"
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def _about(seconds: float | None, sentence: str) -> str:
-    return sentence.format(duration(seconds)) if seconds is not None else ""
+    return sentence.format(duration(seconds, whole=True)) if seconds is not None else ""
 
 
 def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:

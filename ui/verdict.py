@@ -38,6 +38,16 @@ WHO = {  # judge -> what it is, and what it is not
     ),
     verdict.YOU: "You, without knowing which model wrote which answer.",
 }
+IN_A_SENTENCE = {  # judge, as a conclusion names it -> what it is
+    "graded rule": (
+        "The graded rule is a small program that marks four things in an answer: the wanted"
+        " register, a full sentence, nothing said twice, real words. No training saw it."
+    ),
+    "word rule": "The word rule counts words that suit the brief, and words that do not.",
+    "reward model it was trained on": (
+        "The reward model is the score that PPO climbed: it is no second opinion."
+    ),
+}
 MEASURES = {  # row of the language table -> (words, how to show a value, how to show a change)
     "wanted": (
         "Counted as “{}” by a rule",
@@ -130,10 +140,16 @@ def how_sure(rows: Sequence[dict], chance: dict | None, key: str) -> None:
 
 
 def sentence(words: str, key: str = "") -> None:
-    """The one sentence, set apart."""
+    """The one sentence, set apart; who judges in it, one press away."""
     if words:
         with st.container(border=True, key=f"{key}verdict"):
-            st.markdown(f":material/gavel: **{text.plain(words)}**")
+            st.markdown(f":material/gavel: **{text.plain(words)}**", help=explained(words))
+
+
+def explained(words: str) -> str | None:
+    """What the judges are that ``words`` name, a plain sentence each; None where it names none."""
+    named = [why for name, why in IN_A_SENTENCE.items() if name in words.lower()]
+    return " ".join(named) or None
 
 
 def language_table(rows: Sequence[dict], rule: dict | None) -> None:

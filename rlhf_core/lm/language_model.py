@@ -247,6 +247,7 @@ def _load_packaged(name: str) -> LanguageModel:
 
 @lru_cache(maxsize=3)
 def _load(name: str, folder: Path) -> LanguageModel:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     _check_folder(folder)
@@ -255,6 +256,17 @@ def _load(name: str, folder: Path) -> LanguageModel:
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
+    except SafetensorError as error:
+        size = (folder / "model.safetensors").stat().st_size
+        raise ModelError(
+            f"The weights in {folder} cannot be read: model.safetensors ({size:,} bytes) is cut"
+            " off, or is something else. Copy or download it once more."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"A file of the tokenizer or the settings in {folder} cannot be read: it is cut off, or"
+            " no JSON. Copy or download the .json files once more."
+        ) from error
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         raise ModelError(
             f"The model in {folder} could not be loaded:"

@@ -32,7 +32,8 @@ class QueuedJob:
         last_slice: number of its last slice, counted over the whole queue; 0: never had one.
         ran: seconds spent running, up to ``since``.
         began: seconds run when the unit count ``done`` was 0. marked: when it last changed.
-        first: seconds run when the first of counted records came.
+        trained: counted records of steps that trained ("step" above 0); training: the seconds that
+            they took.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -59,7 +60,8 @@ class QueuedJob:
     ran: float = 0.0
     began: float = 0.0
     marked: float = 0.0
-    first: float = 0.0
+    trained: int = 0
+    training: float = 0.0
     error: str | None = None
     forgotten: bool = False
 
@@ -74,11 +76,12 @@ class QueuedJob:
             self.generator = self.order = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first record is like no other
-        (step 0 only looks): once there are two, it is left out.
+        """Seconds a unit so far, None where nothing was measured. Of counted records, only those of
+        a step that trained are a measure: what comes before them, and a step 0, which only looks,
+        take much longer or no time at all.
         """
-        if self.counts_records and self.done > 1:
-            return (self.marked - self.first) / (self.done - 1)
+        if self.counts_records:
+            return self.training / self.trained if self.trained else None
         return (self.marked - self.began) / self.done if self.done else None
 
     def take(self, item: dict | Progress, now: float) -> None:
@@ -87,8 +90,10 @@ class QueuedJob:
         if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
+                if _trained(item):
+                    self.trained += 1
+                    self.training += seconds - self.marked
                 self.done, self.marked = min(len(self.records), self.total), seconds
-                self.first = seconds if self.done == 1 else self.first
             if self.stepping:
                 self.stepping -= 1
                 if not self.stepping and self.wish is None:
@@ -106,6 +111,11 @@ class QueuedJob:
         seconds = self.ran_until(now)
         facts = {name: getattr(self, name) for name in _SHOWN}
         return {**facts, "records": len(self.records), "seconds": seconds}
+
+
+def _trained(record: dict) -> bool:
+    step = record.get("step")
+    return isinstance(step, int | float) and step > 0
 
 
 # --- why one ended --------------------------------------------------------------------------------

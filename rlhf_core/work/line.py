@@ -76,8 +76,6 @@ def _time_left(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float |
     A unit that takes longer than the others takes nothing off the time of those to come.
     """
     same = [job, *(other for other in reversed(jobs) if other.label == job.label)]
-    # One record alone is a poor measure: last (the sort is stable).
-    same.sort(key=lambda other: other.done < 2 and other.counts_records)
     pace = next((pace for other in same if (pace := other.pace()) is not None), None)
     if pace is None or job.total is None:
         return None

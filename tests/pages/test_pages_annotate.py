@@ -496,6 +496,13 @@ def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
         and "Nowhere" in words
     )
     assert len(app.get("plotly_chart")) == 3
+    # Of seven judgements, which side was preferred cannot be told: then no figure is bold.
+    judge_many(few := registry.create(), 7)
+    app = open_page("mirror", few)
+    sides = [one.split("</div>")[0] for one in html_of(app).split('class="op-measure">')[1:]]
+    untold = [one for one in sides if "so far:" in one]
+    assert untold and all("<b>" not in one for one in untold)
+    assert "Too few to tell: with 7 preferences" in unescaped(words_of(app))
 
 
 def test_a_contradiction_leads_back_to_its_pairs():

@@ -561,6 +561,42 @@ def test_rounds_are_charted_from_the_second_on(queue):
     ) and "| Comparisons |" not in said(app)
 
 
+def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_from(queue):
+    """30 comparisons once stood beside the accuracy of a reward model that knew 10 of them."""
+    session = made("tuned")
+    few = {"pairs_used": 2, "heldout_accuracy": 1.0, "heldout_pairs": 4}
+    session.learned.summary |= few | {"heldout_interval": [0.4, 1.0]}
+    words = said(open_page("rounds", session))
+    assert "| Comparisons | 3 |" in words and "reward model, learned from 2 |" in words
+    assert "| 100% of 4 (40% to 100%) |" in words
+    press(open_page("rounds", session), "next_round")
+    app = open_page("rounds", session)
+    metrics = {metric.label: metric for metric in app.metric}
+    assert metrics["Comparisons, learned from 2"].value == "3"
+    assert metrics["Held-out accuracy"].value == "100% of 4"
+    assert "40% to 100%" in metrics["Held-out accuracy"].delta
+
+
+def test_a_round_says_that_it_starts_from_a_fresh_sample(queue):
+    session = made("tuned")
+    first = {**rounds.summary(session), "reward": 1.03, "reward_gain": 1.03}
+    session.history.rounds, session.history.current_round = [first], 2
+    assert "starts from a fresh sample" in said(open_page("rounds", session))
+    session.history.rounds = [first, {**first, "round": 2, "reward_start": 0.98}]
+    session.history.current_round = 3
+    (second, _) = [m for m in open_page("rounds", session).metric if m.label == "Reward"]
+    assert "from +0.98" in second.delta and "fresh sample" in second.help
+
+
+def test_a_round_that_was_not_measured_warns_before_the_next_starts(queue):
+    session = made("tuned")
+    assert session.tuned.evaluation is None
+    words = said(open_page("rounds", session))
+    assert "This round is not measured." in words
+    session.tuned.evaluation = {"win_rate": 0.5}
+    assert "This round is not measured." not in said(open_page("rounds", session))
+
+
 def test_rounds_refusal_is_shown(queue):
     session = made("tuned")
     session.history.current_round = 8
@@ -578,6 +614,9 @@ def test_rounds_wait_for_a_running_job(queue):
         and "right now" in said(app)
         and session.history.current_round == state_before
     )
+    assert "ppo_stop" in keys(app)  # the page waits for its end, and does not stay disabled
+    finish(queue)
+    assert not again(app).button(key="next_round").disabled
 
 
 # --- the house's walls ----------------------------------------------------------------------------

@@ -64,12 +64,14 @@ def counting(count, *, each=None):
 
 
 def slow(clock, seconds, count):
-    """A factory: ``count`` records, each of which takes ``seconds`` on the test's clock."""
+    """A factory: ``count`` training steps, each of which takes ``seconds`` on the test's clock."""
 
-    def tick():
-        clock.now += seconds
+    def run():
+        for n in range(1, count + 1):
+            clock.now += seconds
+            yield {"step": n}
 
-    return counting(count, each=tick)
+    return run
 
 
 def submit(queue, factory, *, long=True, label="job", owner="me", total=None):
@@ -730,26 +732,31 @@ def test_two_steps_at_once_pause_after_the_second_record(queue):
     assert (queue.view(job)["status"], queue.view(job)["records"]) == ("paused", 2)
 
 
-def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clock):
+def test_time_left_is_measured_by_steps_that_train_and_by_nothing_else(queue, clock):
     def run():
-        clock.now += 1.0  # step 0 only looks
-        yield {"n": 0}
-        for n in range(1, 5):
-            clock.now += 6.0
-            yield {"n": n}
+        for name in ("pool", "free", "penalty"):
+            if name == "pool":
+                clock.now += 60.0  # comparisons, a fit, best-of-n
+                yield {"kind": "pool"}
+                continue
+            yield {"kind": "point", "run": name, "step": 0}  # only looks: no time at all
+            for step in (2, 4):
+                clock.now += 6.0
+                yield {"kind": "point", "run": name, "step": step}
 
     etas = []
-    job = submit(queue, run, total=5)
-    for _ in range(5):
+    job = submit(queue, run, total=7)
+    for _ in range(7):
         queue.advance()
         etas.append(queue.view(job)["eta_seconds"])
-    assert etas == [4.0, 18.0, 12.0, 6.0, 0.0]
+    # At "2 of 46" it once said that a second was left, of more than three minutes.
+    assert etas == [None, None, 24.0, 18.0, 12.0, 6.0, 0.0]
     queue.advance()
     assert queue.view(job)["status"] == "done"
-    again = submit(queue, run, total=5)
+    again = submit(queue, run, total=7)
     queue.advance()
-    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, (
-        "one record says little where another run of its kind has said more"
+    assert queue.view(again)["eta_seconds"] == 36.0, (
+        "before its first step, another run of its kind says how long one takes"
     )
 
 
@@ -806,7 +813,7 @@ def test_seconds_count_running_and_neither_waiting_nor_pauses(queue, clock):
     queue.advance()
     assert queue.view(job)["seconds"] == 5.0
     assert (
-        queue.view(job)["eta_seconds"] == 8 * 3.0
+        queue.view(job)["eta_seconds"] == 8 * (2.0 + 3.0) / 2
     )  # the other's slice counts: it will want more of them
 
 
