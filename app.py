@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import next_step, state, text, whiteboard
+from ui import components, next_step, state, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -94,6 +94,7 @@ with st.sidebar:
         " address can open it."
     )
 
+components.drawer(page.title)
 if note := state.note():
     st.info(note, icon=":material/info:")
 
