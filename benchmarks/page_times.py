@@ -193,8 +193,7 @@ def training(browser, url: str):
 STEPS_SHOWN = """() => {
   window.shown = [];
   const look = () => {
-    const number = document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]');
-    const step = Number(number?.innerText ?? -1);
+    const step = STEP;
     if (step >= 0 && (window.shown.at(-1)?.[0] ?? -1) < step) window.shown.push([step, Date.now()]);
   };
   look();
@@ -208,7 +207,9 @@ def record_delays(page, metrics: Path, steps: int) -> list[float]:
     number on the page.
     """
     written: dict[int, float] = {}
-    page.evaluate(STEPS_SHOWN)
+    from walking import STEP
+
+    page.evaluate(STEPS_SHOWN.replace("STEP", STEP))
     known = len(metrics.read_text().splitlines())
     deadline = time.monotonic() + 300
     while len(written) < steps and time.monotonic() < deadline:
@@ -230,7 +231,7 @@ def stops(page, repeats: int) -> Iterator[tuple[float, float]]:
 
     done = (
         "!document.querySelector('.st-key-ppo_stop')"
-        " || /stopping|Stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
+        " || /stopping|stopped/.test(document.querySelector('[data-testid=stMain]').innerText)"
     )
     free = (
         "(b => b && !b.disabled && b.innerText.includes('Play on'))"

@@ -85,10 +85,19 @@ def train_reward_model(page) -> None:
     settled(page, SLOW)
 
 
+def open_knobs(page) -> None:
+    """On the PPO page: unfold the knobs that the cockpit has no room for."""
+    folded = page.locator(".st-key-ppo_more details:not([open]) summary")
+    if folded.count():
+        folded.focus()
+        page.keyboard.press("Enter")
+
+
 def set_steps(page, key: str, times: int = 1) -> int:
     """On the PPO page: press an arrow key (or Home, End) on the slider of steps; returns what it
     then says.
     """
+    open_knobs(page)
     slider = page.get_by_role("slider", name="Steps")
     slider.focus()
     for _ in range(times):
@@ -98,20 +107,23 @@ def set_steps(page, key: str, times: int = 1) -> int:
     return int(slider.input_value())
 
 
+# On the PPO page: the newest step that its numbers show, -1 before there is one.
+STEP = """(() => {
+  const number = document.querySelector('.st-key-ppo_numbers [data-testid=stMetricValue]');
+  const said = document.querySelector('.st-key-ppo_step')?.innerText.match(/Step (\\d+) of/);
+  return !said || !number || number.innerText.trim() === '\u2013' ? -1 : Number(said[1]);
+})()"""
+
+
 def step_shown(page) -> int | None:
     """On the PPO page: the newest step that its numbers show."""
-    numbers = page.locator(".st-key-ppo_numbers [data-testid=stMetricValue]")
-    return int(numbers.first.inner_text()) if numbers.count() else None
+    step = page.evaluate(STEP)
+    return step if step >= 0 else None
 
 
 def wait_for_step(page, step: int) -> None:
     """On the PPO page: until its numbers show ``step`` or a later one."""
-    page.wait_for_function(
-        "step => Number(document.querySelector('.st-key-ppo_numbers"
-        " [data-testid=stMetricValue]')?.innerText ?? -1) >= step",
-        arg=step,
-        timeout=SLOW,
-    )
+    page.wait_for_function(f"least => {STEP} >= least", arg=step, timeout=SLOW)
 
 
 def let_the_scripted_rater_judge(page) -> None:

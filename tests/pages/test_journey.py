@@ -311,9 +311,10 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     open_page(first, app_url, "ppo", walked.run)
     assert set_steps(first, "End") == 200
     press(first, "ppo_play")
-    button(first, "ppo_stop").wait_for(timeout=SLOW)
+    stop = ".st-key-ppo_stop button:not([disabled])"
+    first.locator(stop).first.wait_for(timeout=SLOW)
     open_page(second, app_url, "ppo", walked.run)
-    button(second, "ppo_stop").wait_for(timeout=SLOW)
+    second.locator(stop).first.wait_for(timeout=SLOW)
     assert button(second, "ppo_play").is_disabled()
 
     # Someone else comes meanwhile: the short steps slip in between, the long ones wait in line and
@@ -339,9 +340,9 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     button(page, "ppo_play").wait_for(timeout=SLOW)
     assert set_steps(page, "Home") == 1
     press(page, "ppo_play")
-    waiting = page.get_by_text("Next in line.")
+    waiting = page.locator(".st-key-ppo_step").get_by_text("next in line")
     waiting.wait_for(timeout=SLOW)
-    assert re.search(r"Starts in about \d+ (s|min)\. One run at a time", waiting.inner_text())
+    assert re.search(r"starts in about \d+ (s|min)", waiting.inner_text())
     assert step_shown(page) is None
 
     # The first session's other tab ends its run; now the second session's begins, and neither has

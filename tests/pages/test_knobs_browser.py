@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from walking import SLOW, button, open_page
+from walking import SLOW, button, open_knobs, open_page, wait_for_step
 
 from conftest import App, settled
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
@@ -25,6 +25,7 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     session.status = "done"
     saving.save(session)
     open_page(page, app.url, "ppo", session.id)
+    open_knobs(page)
     button(page, "preset_reckless").click()
     page.wait_for_timeout(500)
     settled(page, SLOW)
@@ -61,7 +62,7 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     settled(page, SLOW)
     page.keyboard.press("Escape")
     button(page, "ppo_play").click()
-    page.wait_for_function("document.querySelector('.st-key-ppo_numbers')", timeout=SLOW)
+    wait_for_step(page, 0)
     button(page, "ppo_stop").click()
     page.locator(".st-key-ppo_stop").wait_for(state="detached", timeout=SLOW)
     settled(page, SLOW)

@@ -148,8 +148,8 @@ def test_the_stage_at_work_is_lit(queue, monkeypatch):
         ]
         boards.append(board)
     assert all("Advantages" not in board for board in boards), "step 0 only writes and scores"
-    session = made("tuned")
-    app = press(open_page("ppo", session), "ppo_play")
+    finish(queue)
+    app = press(open_page("ppo", made("tuned")), "ppo_play")
     for lit in ("4</b> Advantages", "5</b> Clipped update"):
         queue.advance()
         (board,) = [

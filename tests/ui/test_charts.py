@@ -202,18 +202,14 @@ def test_reward_model_loss():
     )
 
 
-def test_reward_model_loss_says_what_the_ties_cost():
-    chart = charts_fit.reward_model_loss([record | {"floor": 0.35} for record in FIT])
-    assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2), 0.35])
-    assert "towards 0.35" in chart.look_for and "cannot fall below 0.35" in chart.alt
-    assert (
-        len(
-            charts_fit.reward_model_loss(
-                [record | {"floor": 0.0} for record in FIT]
-            ).figure.layout.shapes
-        )
-        == 1
-    )
+def test_reward_model_loss_names_what_the_ties_cost_and_no_goal():
+    chart = charts_fit.reward_model_loss([record | {"floor": 0.06} for record in FIT])
+    assert "towards" not in chart.look_for and "your ties 0.06 is the least" in chart.look_for
+    assert "cannot fall below 0.06" in chart.alt
+    levels = [shape.y0 for shape in chart.figure.layout.shapes]
+    assert levels == [math.log(2)], "few votes stay far above that bound, so no line asks for it"
+    clear = charts_fit.reward_model_loss([record | {"floor": 0.0} for record in FIT])
+    assert "tie" not in clear.look_for + clear.alt
 
 
 def test_accuracy_has_its_interval():
@@ -381,3 +377,28 @@ def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
         all(shape.name != "New reward model" for shape in plain.figure.layout.shapes)
         and "anew" not in plain.look_for + plain.alt
     )
+
+
+# --- labels that are cut --------------------------------------------------------------------------
+
+
+def test_labels_that_a_cut_would_make_alike_show_where_they_part():
+    start = "An opossum is a small animal that eats apples and"
+    texts = [f"{start} pears", f"{start} cats", "A cat is a cat.", f"{start} cats"]
+    found = charts.labels(texts)
+    assert len(set(found)) == 4 and max(map(len, found)) <= charts.SHORT_LABEL
+    assert found[0].endswith("pears") and found[1].endswith("cats") and found[0][:10] == start[:10]
+    assert found[2] == charts.label(texts[2]) and found[3].endswith("(2)"), "the same text twice"
+    assert len(set(charts.labels(["a" * 60 + end for end in "123"]))) == 3
+    assert charts.labels(["<b>$x$</b>"]) == [charts.label("<b>$x$</b>")]
+    assert charts.labels([]) == []
+
+
+def test_outputs_that_begin_alike_stay_tellable_apart_on_the_chart():
+    start = " a creature that lives in the trees behind our house and eats"
+    rows = [
+        {"prompt": "An opossum is", "text": f"{start} {what}.", "before": 0.0, "after": score}
+        for what, score in (("apples", 1.0), ("pizza", 0.5))
+    ]
+    shown = [note.text for note in charts_outputs.scores(rows).figure.layout.annotations]
+    assert "apples" in shown[0] and "pizza" in shown[1]

@@ -148,7 +148,7 @@ def doing(run: Steering, view: dict) -> str:
         return ":material/pause_circle: paused; kept for half an hour"
     if run.last_step is None:
         return "the model before any update; press Play"
-    return "stopped; all finished steps are kept" if status == "stopped" else "done"
+    return "stopped. All finished steps are kept." if status == "stopped" else "done"
 
 
 def trouble(view: dict) -> None:
