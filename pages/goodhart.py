@@ -197,7 +197,7 @@ def texts(found: dict) -> None:
     if not pairs:
         return
     prompts = [found["prompts"][before[0]] for before, _ in pairs]
-    number = runs.one_prompt("goodhart", prompts)
+    number = runs.one_prompt("goodhart", prompts, "Prompt, held out from all training")
     (_, before, *old), (_, after, *new) = pairs[number]
     feet = [
         f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"

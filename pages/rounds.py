@@ -60,7 +60,7 @@ def forget(name: str) -> None:
 def learned_from(row: dict) -> str:
     """After going back, a reward model may know fewer comparisons than there are by now."""
     used = row["learned_from"]
-    return "" if used == row.get("comparisons", 0) else f", learned from {used}"
+    return "" if used == row.get("comparisons", 0) else f", which learned from {used}"
 
 
 def held_out(row: dict) -> str:
@@ -105,7 +105,11 @@ def card(row: dict) -> None:
     with st.container(border=True, key=f"round_{number}"):
         st.markdown(f"**Round {number}**")
         with st.container(horizontal=True):
-            st.metric("Comparisons" + learned_from(row), row.get("comparisons", 0))
+            count, few = row.get("comparisons", 0), learned_from(row)
+            st.metric(
+                "Comparisons learned from" if few else "Comparisons",
+                f"{row['learned_from']} of {count}" if few else count,
+            )
             sure = charts.interval(row["heldout_interval"])
             st.metric(
                 "Held-out accuracy",
