@@ -11,7 +11,7 @@ from rlhf_core.common import settings
 from rlhf_core.common.knob import describe
 from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged
-from ui import charts, monitor, state, text
+from ui import charts, depth, monitor, next_step, state, terms, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import menu
 from ui.reward_model import curves, fine_tuned, verdict
@@ -21,6 +21,11 @@ A_LOOK = 0.2  # seconds for an iteration in slow motion
 LARGEST = 32  # of the slider; beyond it a few dozen comparisons teach nothing
 KINDS = {"head": "Instant", "fine-tuned": "Fine-tuned"}
 ROW = 36  # pixels of the chart for an output: a dozen fit the first screen of a laptop
+
+BEHIND = (  # what one can look behind: every number of the page
+    *("Bradley-Terry", "score", "SD", "support", "loss", "lowest possible loss", "accuracy"),
+    *("held-out accuracy", "interval", "p", "doubt", "features", "prior"),
+)
 
 session = state.session()
 last = session.settings.get("reward_model", {}).get("features", FEATURES["default"])
@@ -102,13 +107,13 @@ def how_it_scores() -> None:
     """The formula, and the unit of what is shown."""
     unit = session.learned.summary.get("unit")
     support = conclusion.support(session.learned.summary.get("chance"))
-    st.caption(
-        "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)). Training moves"
-        " the scores until that agrees with your choices."
+    terms.caption(
+        "Chance that A beats B = 1 / (1 + e to the power of (score B − score A)): that is"
+        " [[Bradley-Terry]]. Training moves the scores until it agrees with your choices."
         + (
-            " What is shown above is measured in the spread of the original model's answers, and"
-            f" made smaller the less your votes support it (now times {charts.number(support)}):"
-            f" there, a difference of 1 is {charts.number(unit)} in the formula."
+            " What is shown above is measured in the [[SD|spread]] of the original model's answers,"
+            f" times the votes' [[support]] (now {charts.number(support)}): there, a difference of"
+            f" 1 is {charts.number(unit)} in the formula."
             if unit
             else ""
         )
@@ -192,14 +197,7 @@ with controls:
             )
     if done:
         verdict.draw(session, session.learned.summary)
-        if st.button(
-            "On to PPO",
-            key="to_ppo",
-            type="primary",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            st.switch_page("pages/ppo.py")
+        next_step.draw(session, "reward_model")
     elif not busy and not session.learned.head:
         st.caption(
             "Before the first time, the original model writes a few hundred answers: they set the"
@@ -220,6 +218,7 @@ if done:
         verdict.more(session.learned.summary)
     with st.expander("How it scores", icon=":material/function:", key="fit_formula"):
         how_it_scores()
+    depth.shelf(BEHIND, session, key="fit_behind")
     with st.container(horizontal=True, key="fit_labs"):
         for lab in ("trust_it", "what_it_learned", "flip_a_vote"):
             menu.link(lab)

@@ -17,6 +17,8 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "models": "models",
+    "my-rlhf": "my_rlhf",
+    "human-side": "human_side",
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import charts
+from ui import charts, terms
 
 
 def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
@@ -20,14 +20,14 @@ def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
         else ""
     )
     doubt = (
-        f" − {charts.small(settings['conservative'])} × the reward model's doubt"
+        f" − {charts.small(settings['conservative'])} × the reward model's [[doubt]]"
         if settings["conservative"]
         else ""
     )
     limits = _limits(settings)
-    st.markdown(
-        f"**It climbs** score{doubt}{f' ({limits})' if limits else ''} − β × KL to the original;"
-        f" β = {charts.small(settings['beta'])}{steered} ({whose})."
+    terms.draw(
+        f"**It climbs** [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
+        f" the original; β = {charts.small(settings['beta'])}{steered} ({whose})."
     )
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common import settings
+from rlhf_core.common import glossary, settings
 from rlhf_core.session import asked, weights
-from ui import charts, monitor, state, text
+from ui import charts, depth, monitor, share, state, text
 from ui.ppo import (
     cockpit,
     doctor,
@@ -23,6 +23,11 @@ from ui.ppo import (
 from ui.ppo.steering import LABEL, Steering
 
 REFRESH = 2.0  # seconds between two looks, while it trains
+BEHIND = (  # what one can look behind: every number of the page, and every knob
+    *("objective", "reward", "KL", "KL penalty", "PPO", "advantage", "entropy", "clip fraction"),
+    *("approximate KL", "value loss", "policy loss", "probability ratio", "value function"),
+    *(one.name for one in glossary.terms() if one.knob.startswith("PPOSettings.")),
+)
 
 
 def ways_back(run: Steering) -> None:
@@ -32,6 +37,8 @@ def ways_back(run: Steering) -> None:
             for name in run.knob.rows:
                 if name not in sliders.COCKPIT + sliders.FIRST + sliders.MORE:
                     run.knob.draw(name, disabled=_fixed(run, name))
+        depth.shelf(BEHIND, run.session, key="ppo_behind")
+        share.button(run.session, "ppo")
         if not run.last_step:
             return
         with st.popover(
