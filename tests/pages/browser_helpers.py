@@ -17,6 +17,7 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "models": "models",
+    "glossary": "glossary",
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
 }
