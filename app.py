@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import projector, share, state, terms, text, whiteboard
+from ui import projector, share, state, terms, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -77,12 +77,14 @@ def ask_start_over() -> None:
             st.rerun()
 
 
+here = f"pages/{page.url_path or 'loop'}.py"
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
     projector.switch()
+    tour.offer(session, here)
     if st.button(
         "Start over",
         key="start_over",
@@ -102,5 +104,6 @@ if note := state.note():
 if session.save_problem:
     st.warning(text.plain(session.save_problem), icon=":material/save:")
 
+tour.draw(session, here)
 page.run()
 state.warm_up()

@@ -136,3 +136,27 @@ def test_training_begins_from_an_exported_model(tmp_path, monkeypatch):
     assert training.begin_from(tmp_path, second) == 123
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one.half().float(), other)
+
+
+def test_muon_in_float32_is_torchs_own_up_to_the_rounding_of_bfloat16():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((24, 40), (40, 24), (16, 16)):
+        start = torch.randn(shape, generator=generator)
+        ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+        mine = training.Muon([ours], lr=0.1, weight_decay=0.05)
+        torchs = torch.optim.Muon(
+            [theirs], lr=0.1, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
+        )
+        for _ in range(3):
+            gradient = torch.randn(shape, generator=generator)
+            ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+            mine.step()
+            torchs.step()
+        moved = (theirs - start).norm()
+        assert (ours - theirs).norm() < 0.02 * moved
+
+
+def test_the_orthogonal_matrix_has_singular_values_near_one():
+    matrix = torch.randn(16, 48, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(training.orthogonal(matrix))
+    assert 0.5 < values.min() and values.max() < 1.5

@@ -213,7 +213,7 @@ def rank(
                 f"made-{first + number}",
                 (prompts or session.asked.brief.training_prompts)[number],
                 list(texts),
-                [0, 1],
+                list(range(len(texts))),
                 [] if verdict else one,
                 verdict,
                 brief=session.asked.brief.slug,

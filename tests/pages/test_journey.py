@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
+from axe import serious
 from browser_helpers import LOOKS, PAGES
 from walking import (
     SLOW,
@@ -38,13 +39,6 @@ pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` run
 
 STEPS = 5
 HARMFUL = ["<script>alert(1)</script>", "![](http://example.invalid/x.png)"]
-
-# Serious findings of axe that are Streamlit's own, and where they are: rule -> what the element is
-# in. Anything else that is serious fails.
-FRAMEWORK = {
-    "list": "[data-testid=stSidebarNavItems]",  # sections of the navigation are no <li>
-    "listitem": "[data-testid=stSidebarNavItems]",
-}
 
 
 @dataclass
@@ -256,33 +250,6 @@ def photograph(page, path) -> None:
     )
     page.wait_for_timeout(300)
     page.screenshot(path=path)
-
-
-def serious(page) -> list[str]:
-    """What axe finds serious or worse on the page and is not Streamlit's own, a line each."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright",
-        reason="the accessibility checks need axe-playwright-python: make test installs it",
-    ).Axe()
-    found = []
-    for violation in axe.run(page).response["violations"]:
-        if violation["impact"] not in ("serious", "critical"):
-            continue
-        for node in violation["nodes"]:
-            (target,) = node["target"]
-            place = FRAMEWORK.get(violation["id"])
-            if not (
-                place
-                and page.evaluate(
-                    "([target, place]) => document.querySelector(target)?.closest(place) != null",
-                    [target, place],
-                )
-            ):
-                reason = " ".join(
-                    check["message"] for check in (*node["any"], *node["all"], *node["none"])
-                )
-                found.append(f"{violation['id']}: {node['html'][:200]} {reason}")
-    return found
 
 
 def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url: str) -> None:

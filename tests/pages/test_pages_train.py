@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from page_helpers import EVIL, ROOT, again, alts, finish, keys, offered, open_page, press, said
-from stand_ins import add_set, engine, evaluation, fake_ppo, made, rank, stand_in
+from stand_ins import FACT, MEME, OTHER, add_set, engine, evaluation, fake_ppo, made, rank, stand_in
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
@@ -86,6 +86,18 @@ def test_reward_model_trains_live(queue):
     assert "50% to 90%" in app.metric[0].delta
     assert "rough guess" in said(app)
     assert "to_ppo" in keys(app) and len(alts(app)) == 3
+
+
+def test_reward_model_counts_pairs_and_promises_no_seconds(queue):
+    """A list has no left: "12 left better" counted pairs that nobody saw side by side."""
+    session = made("ranked")
+    rank(session, [[[0, 1], [2]]], texts=(FACT, MEME, OTHER))
+    app = open_page("reward_model", session)
+    words = said(app)
+    assert "It learns from 6 pairs: 4 clear, 2 ties." in words and "left better" not in words
+    assert "second or two" not in words and "writes a few hundred answers" in words
+    assert primary(app) == ["fit"] and alts(app)[0].startswith("Scores of the outputs: not trained")
+    assert primary(open_page("reward_model", made("fitted"))) == ["to_ppo"]
 
 
 def test_reward_model_takes_its_features_from_the_slider(queue):

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe import serious
 from browser_helpers import LOOKS, PAGES
 
 from conftest import settled
@@ -27,6 +28,7 @@ def test_every_page_draws_and_fits(chromium, app_url: str, artefacts: Path, look
     context = chromium.new_context(reduced_motion="reduce", **LOOKS[look])
     page = context.new_page()
     errors: list[str] = []
+    findings: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     for name, path in PAGES.items():
         page.goto(f"{app_url}/{path}")
@@ -39,8 +41,10 @@ def test_every_page_draws_and_fits(chromium, app_url: str, artefacts: Path, look
         assert width <= LOOKS[look]["viewport"]["width"], (
             f"{name} is {width} px wide and scrolls sideways"
         )
+        findings += [f"{name}: {finding}" for finding in serious(page)]
     context.close()
     assert errors == []
+    assert findings == []
 
 
 def contrast(one: str, other: str) -> float:

@@ -18,6 +18,11 @@ from ui.ppo.steering import LABEL, Steering
 
 HEIGHT = 232  # pixels of a chart
 PROMPTS = 2  # shown
+ENDED = {  # how a run ended, where not as planned
+    "stopped": "stopped. All finished steps are kept.",
+    "failed": "ended early",
+    "expired": "put away",
+}
 
 
 def what_it_climbs(run: Steering) -> None:
@@ -148,7 +153,7 @@ def doing(run: Steering, view: dict) -> str:
         return ":material/pause_circle: paused; kept for half an hour"
     if run.last_step is None:
         return "the model before any update; press Play"
-    return "stopped. All finished steps are kept." if status == "stopped" else "done"
+    return ENDED.get(status, "done")
 
 
 def trouble(view: dict) -> None:
