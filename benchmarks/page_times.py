@@ -181,7 +181,7 @@ def training(browser, url: str):
     let_the_scripted_rater_judge(page)
     open_page(page, url, "reward_model", run_id(page))
     train_reward_model(page)
-    press(page, "to_ppo")
+    open_page(page, url, "ppo", run_id(page))
     button(page, "ppo_play").wait_for(timeout=120_000)
     set_steps(page, "End")
     press(page, "ppo_play")

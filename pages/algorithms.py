@@ -7,10 +7,11 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common import lab_settings
+from rlhf_core.evaluation import told_apart
 from rlhf_core.session import judged
-from ui import charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, text
 from ui.charts import goodhart as charts_goodhart
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons by the scripted rater",
@@ -37,14 +38,28 @@ HOW = {
     ),
     "kto": (
         "Needs no comparisons either, only thumbs up or down for single answers: good ones should"
-        " become likelier than the model has drifted on the whole, bad ones less likely."
+        " become likelier than the model has drifted on the whole, bad ones less likely. Where you"
+        " called answers good or bad on the Rank page, it learns from those; else the best of each"
+        " ranking counts as good and the last as bad, and a tie says nothing."
     ),
 }
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 TRAINED = lab_settings.AlgorithmsSettings.TRAINED
 knob = knobs.Knobs(session, "algorithms", lab_settings.AlgorithmsSettings, labels=LABELS)
+
+
+def kept(name: str):
+    """What was chosen besides the knobs: for the next run, or for the last one."""
+    for stage in ("algorithms_next", "algorithms"):
+        if (value := session.settings.get(stage, {}).get(name)) not in (None, []):
+            return value
+    return session.labs.get("algorithms", {}).get(name)
+
+
+def keep(name: str) -> None:
+    session.choose("algorithms", {name: st.session_state[f"algorithms_{name}"]})
 
 
 def start() -> None:
@@ -56,19 +71,23 @@ def start() -> None:
     if not runs_chosen:
         st.session_state["algorithms_error"] = "Choose at least one algorithm that trains."
         return
+    session.choose("algorithms", {"runs": runs_chosen, "own": own})
     state.submit("algorithms", chosen, own, runs_chosen, total=chosen.records_of(len(runs_chosen)))
 
 
 def which(busy: bool) -> None:
-    """Which algorithms train: at first, those of the last run."""
-    kept = session.labs.get("algorithms", {}).get("runs") or TRAINED
+    """Which algorithms train: as chosen last, also after a reload."""
+    last = kept("runs")
+    last = last if isinstance(last, list) and set(last) & set(TRAINED) else TRAINED
     st.pills(
         "Which of them train",
         TRAINED,
         selection_mode="multi",
-        default=[name for name in TRAINED if name in kept],
+        default=[name for name in TRAINED if name in last],
         format_func=NAMES.get,
         key="algorithms_runs",
+        on_change=keep,
+        args=("runs",),
         disabled=busy,
         help="Each takes its time. Best-of-n trains nothing and is always there.",
     )
@@ -78,62 +97,83 @@ def whose_comparisons(busy: bool) -> None:
     if usable:
         st.toggle(
             f"From your {len(judged.learnable(session))} comparisons",
+            value=bool(kept("own")),
             key="algorithms_own",
+            on_change=keep,
+            args=("own",),
             disabled=busy,
             help="Off: the scripted rater, a rule, makes its own.",
         )
+
+
+def conclusion(found: dict) -> None:
+    """What came out of it, in one sentence, and what gold cannot show any more."""
+    points, best = found["points"], found.get("best_of_n", [])[-1:]
+    if words := told_apart.conclusion(points, best[0] if best else {}, NAMES):
+        with st.container(border=True, key="algorithms_verdict"):
+            st.markdown(
+                f":material/gavel: **{words}**",
+                help="By gold, prompt by prompt; all comparisons together hold with 95%.",
+            )
+    ends = {f"best of {row['n']}": row["gold"] for row in best}
+    ends |= {NAMES[run]: rows[-1]["gold"] for run, rows in points.items()}
+    if words := told_apart.at_the_top(found.get("gold_top"), ends):
+        st.caption(f":material/vertical_align_top: {words}")
+
+
+def gold(value: float, span: tuple[float, float] | None) -> str:
+    """ "+0.71 ± 0.19"."""
+    middle = charts.number(value, sign=True)
+    return middle if span is None else f"{middle} ± {charts.number((span[1] - span[0]) / 2)}"
 
 
 def numbers(found: dict) -> None:
     """What each has got to, and what it cost."""
     lines = ["| | Gold | Proxy | KL | Time |", "|:--|--:|--:|--:|--:|"]
     for row in found.get("best_of_n", [])[-1:]:
-        gold, proxy, time = (
-            charts.number(row["gold"], sign=True),
-            charts.number(row["proxy"], sign=True),
-            monitor.duration(found["best_of_n_seconds"]),
-        )
         lines.append(
-            f"| Best of {row['n']} | {gold} | {proxy} | ≤ {charts.number(row['kl'], 1)} | {time} a"
-            " prompt |"
+            f"| Best of {row['n']} | {gold(row['gold'], told_apart.gain_of(row))} |"
+            f" {charts.number(row['proxy'], sign=True)} | ≤ {charts.number(row['kl'], 1)} |"
+            f" {monitor.duration(found['best_of_n_seconds'])} a prompt |"
         )
     for run, rows in found.get("points", {}).items():
-        row = rows[-1]
+        row, span = rows[-1], told_apart.change_of(rows)
         lines.append(
-            f"| {NAMES[run]}, step {row['step']} | {charts.number(row['gold'], sign=True)} |"
+            f"| {NAMES[run]}, step {row['step']} | {gold(row['gold'], span)} |"
             f" {charts.number(row['proxy'], sign=True)} | {charts.number(row['kl'], 1)} |"
             f" {monitor.duration(row['seconds'])} |"
         )
     st.markdown("\n".join(lines))
     st.caption(
-        "Gold and proxy are changes from the original model, in its own standard deviations; KL is"
-        " in nats an answer. Gold is a rule's rating (wanted register, full sentence, nothing said"
-        " twice, real words), not a person's; the proxy is the reward model's score, which DPO"
-        " and KTO never see. Time is that of the training; best-of-n trains nothing and pays for"
-        " every prompt anew. It was measured here and now, whatever else this machine was doing."
+        "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
+        " interval over prompts. KL: nats an answer. Time: the processor's, in the thread"
+        " that trains, so that other programs on this machine do not count; best-of-n pays it anew"
+        " at every prompt."
     )
 
 
 def texts(found: dict) -> None:
-    """The same prompts, answered by each."""
-    st.subheader("What they write", anchor=False)
+    """The same prompt, answered by each."""
     rows = {
         f"Best of {found['best_of_n'][-1]['n']}": found["best_texts"],
         **{NAMES[run]: points[-1]["texts"] for run, points in found["points"].items()},
     }
-    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
-        answers = {name: texts[number] for name, texts in rows.items()}
-        prompt = found["prompts"][next(iter(answers.values()))[0]]
-        text.answers(
-            prompt,
-            [one[1] for one in answers.values()],
-            tags=list(answers),
-            feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()],
-        )
+    count = min(TEXTS_SHOWN, *map(len, rows.values()))
+    prompts = [found["prompts"][one[0]] for one in next(iter(rows.values()))[:count]]
+    if not prompts:
+        return
+    number = runs.one_prompt("algorithms", prompts)
+    answers = {name: texts[number] for name, texts in rows.items()}
+    text.answers(
+        prompts[number],
+        [one[1] for one in answers.values()],
+        tags=list(answers),
+        feet=[f"gold {charts.number(one[3], sign=True)}" for one in answers.values()],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("algorithms", {})
+    found = saved.found(session, "algorithms")
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -142,37 +182,42 @@ def live(records: list[dict], view: dict) -> None:
             else "It ended before the first result: there is nothing to show."
         )
         return
+    if view["status"] not in state.ALIVE:
+        conclusion(found)
     charts.draw(charts_goodhart.algorithms(found), key="algorithms_chart")
     numbers(found)
     if view["status"] not in state.ALIVE:
         texts(found)
     ran = found["settings"]
-    st.caption(
+    runs.how_it_ran(
+        "algorithms",
         f"Brief: {text.plain(found['brief'])}. {found['pairs']} comparisons by:"
-        f" {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}. All are"
-        " measured on prompts that none of them trained on. One seed and one setting of each:"
-        " another setting may turn the order round."
+        f" {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}, measured on"
+        " prompts that none trained on. One seed and one setting of each: another may turn the"
+        " order round.",
     )
-    if "kto" in found["points"]:
-        st.caption(
-            "KTO learned from single answers. Where you called answers good or bad on the Rank"
-            " page, those; else the best of each ranking counts as good and the last as bad, and a"
-            " tie says nothing."
-        )
 
 
 usable = not judged.nothing_to_learn(session) and bool(session.asked.brief.wanted)
 st.title("Algorithms side by side", anchor=False)
 st.markdown(
-    "Six ways to use the same judgements, from the same start and with the same number of steps."
-    " Which gets the better texts (*gold*, an independent rule's rating), and how far does it drift"
-    " from the original model for them (*KL*)?"
+    "Six ways to use the same judgements, from the same start, with the same number of steps. Which"
+    " gets the better texts (*gold*), and how far does it drift from the original model for them"
+    " (*KL*)?"
 )
-st.markdown(
-    "\n".join(f"- **{NAMES.get(name, 'Best-of-n')}:** {words}" for name, words in HOW.items())
-)
+challenges.draw("algorithms")
 runs.needs_a_rule(session)
 which(state.alive("algorithms"))
 again = bool(session.labs.get("algorithms"))
 runs.start_row(knob, start, first="Run them", again=again, more=whose_comparisons)
-runs.window("algorithms", live, kept=again)
+runs.window("algorithms", live, kept=again, names=NAMES)
+
+with st.expander("How each of them works", icon=":material/menu_book:", key="algorithms_words"):
+    ways = {"best_of_n": "Best-of-n", **NAMES}
+    st.markdown("\n".join(f"- **{ways[name]}:** {words}" for name, words in HOW.items()))
+    st.markdown(
+        "**Gold** is a rule's rating (wanted register, full sentence, nothing said twice, real"
+        " words), not a person's. The **proxy** is the reward model's score, which DPO and KTO"
+        " never see. Best-of-n is drawn where its KL can be at most (log n − (n − 1)/n); the"
+        " others' KL is exact."
+    )

@@ -1,5 +1,5 @@
 """Before / after: the original and the tuned model on the same prompts with the same seeds, read,
-voted on blind, and counted.
+voted on blind, and counted. It fills itself on arrival.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.session import judged
-from ui import monitor, state, text
+from ui import monitor, next_step, state, text
 from ui.before_after import blind_vote, closely, measuring, side_by_side
 
 session = state.session()
@@ -16,18 +16,30 @@ st.title("Before and after", anchor=False)
 st.markdown("Same prompt, same seed, both models: what changed, and was it your votes?")
 
 missing = judged.needs(session, "before_after")
-if missing and not session.tuned.evaluation:
+training = state.alive("ppo") or state.alive("run_once")
+if missing and not session.tuned.evaluation and not training:
+    number = session.history.current_round
+    where = f" In round {number}, n" if number > 1 else " N"
     with st.container(border=True, key="before_after_missing"):
         st.markdown(
-            "**Not yet.** There is nothing to compare: this page still needs "
+            f"**Not yet.**{where}othing is there to compare: this page still needs "
             + " and ".join(text.plain(need) for need in missing)
             + "."
         )
         st.page_link("pages/ppo.py", label="Go to PPO", icon=":material/arrow_forward:")
+    next_step.draw(session, "before_after")
+    st.stop()
+if training and not session.tuned.evaluation:
+    st.info(
+        "PPO is still changing the model. Come back when it is done, or stop it: then this page"
+        " fills itself.",
+        icon=":material/hourglass_top:",
+    )
+    next_step.draw(session, "before_after")
     st.stop()
 
-# Above the tabs, since two of them can begin it; always there, or the tabs would jump back to the
-# first.
+side_by_side.fill(session)
+side_by_side.own(session)
 with st.container(key="measuring"):
     if state.job("evaluate"):
         monitor.monitor(
@@ -37,22 +49,9 @@ with st.container(key="measuring"):
             every=0.4,
             quiet=not state.alive("evaluate"),
         )
-see, vote_tab, verdict_tab = st.tabs(
-    [
-        ":material/compare: Side by side",
-        ":material/how_to_vote: Vote blind",
-        ":material/gavel: Verdict",
-    ]
-)
-with see:
-    side_by_side.draw(session)
-    closely.draw(session)
-with vote_tab:
-    blind_vote.draw(session)  # no fragment: each vote also changes the verdict beside it
-with verdict_tab:
-    measuring.draw(session)
-
-if session.tuned.evaluation and st.button(
-    "On to the next round", key="to_rounds", icon=":material/arrow_forward:", icon_position="right"
-):
-    st.switch_page("pages/rounds.py")
+if session.tuned.evaluation:
+    side_by_side.held_out(session)
+    blind_vote.draw(session)  # no fragment: each vote also changes the verdict below it
+measuring.draw(session)
+closely.draw(session)
+next_step.draw(session, "before_after")

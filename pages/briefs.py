@@ -10,7 +10,7 @@ from rlhf_core.common.errors import BriefError
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.session import asked
-from ui import brief_choice, state, text
+from ui import brief_choice, next_step, state, text
 from ui.ranking import judgements
 
 PLACEHOLDERS = {
@@ -122,7 +122,6 @@ def form(where: str, brief: Brief | None) -> None:
             )
         st.form_submit_button(
             "Start this brief" if new else f"Save as version {brief.version + 1}",
-            type="primary",
             on_click=save,
             args=(where, brief),
         )
@@ -212,19 +211,7 @@ older = [
 ]
 if older:
     judgements.older_versions(session, older)
-with st.container(horizontal=True):
-    if st.button(
-        "Write a prompt", key="to_prompt", icon=":material/arrow_forward:", icon_position="right"
-    ):
-        st.switch_page("pages/prompt.py")
-    if st.button(
-        "Rank under this brief",
-        key="to_rank",
-        type="primary",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-    ):
-        st.switch_page("pages/rank.py")
+next_step.draw(session, "briefs")
 
 change, own, history = st.tabs(["Change it", "Write my own", "Versions"])
 with change:

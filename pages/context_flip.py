@@ -8,10 +8,16 @@ from rlhf_core.common import lab_settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
-from rlhf_core.labs import context_flip_briefs
-from ui import charts, monitor, state, text
+from rlhf_core.labs import context_flip_briefs, context_flip_task
+from ui import challenges, charts, monitor, state, text
 from ui.charts import context_flip as charts_flip
+from ui.labs import saved
 
+WHO_LIKES = (  # by how many of the two
+    "Neither brief likes it.",
+    "One brief likes it, the other does not: the text is the same.",
+    "Both briefs like it.",
+)
 ASKED = lab_settings.ContextFlipSettings()
 
 session = state.session()
@@ -83,16 +89,17 @@ def stage(records: list[dict]) -> str:
     steps = sum(record["kind"] == "step" for record in records)
     judged = sum(record["kind"] == "judged" for record in records)
     if not last:
-        return "The original model writes one set of outputs."
+        return "The original model writes one set of outputs"
     if last["kind"] in ("outputs", "judged"):
         return (
-            f"They are judged under brief {judged + 1} of 2, and a reward model learns."
+            f"They are judged under brief {judged + 1} of 2, and a reward model learns"
             if judged < 2
-            else "Both reward models score every output."
+            else "Both reward models score every output"
         )
-    if steps < 2 * (ASKED.steps + 1):
-        return f"PPO tunes the original model to brief {1 + (steps > ASKED.steps)} of 2."
-    return "All three models answer the same new prompts."
+    each = ASKED.steps + 1
+    if steps < 2 * each:
+        return f"PPO towards brief {1 + steps // each} of 2, step {steps % each} of {ASKED.steps}"
+    return "All three models answer the same new prompts"
 
 
 def briefs_side_by_side(found: dict | None) -> None:
@@ -103,15 +110,18 @@ def briefs_side_by_side(found: dict | None) -> None:
             st.markdown(f"**{text.plain(brief['title'])}**")
             st.markdown(text.plain(brief["prefer"]))
             accuracy = (found or {}).get("accuracy", [None, None])[number]
+            told = []
             if brief.get("rater"):
-                st.caption(
+                told.append(
                     f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons."
                 )
             if accuracy is not None:
-                st.caption(
-                    f"Its reward model is right on {charts.percent(accuracy)} of the pairs about"
-                    " prompts it never saw (held-out accuracy)."
-                )
+                sure = charts.interval(found.get("accuracy_interval", [None, None])[number])
+                sure = f" (95% interval {sure})" if sure else ""
+                told.append(f"Held-out accuracy: {charts.percent(accuracy)}{sure}.")
+            if told:
+                words = "Held-out accuracy: of pairs about prompts that the reward model never saw."
+                st.caption(" ".join(told), help=words if accuracy is not None else None)
 
 
 def flipped(found: dict, names: list[str]) -> None:
@@ -119,40 +129,41 @@ def flipped(found: dict, names: list[str]) -> None:
     if not found["sentences"]:
         return
     st.subheader("What a sentence is worth depends on the brief", anchor=False)
-    votes = found.get("votes") or {}
-    agreed = (
-        f" The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']} the"
-        f" opposite way, {votes['alike']} alike, {votes['tie']} as a tie by at least one of them."
-        if votes
-        else ""
-    )
+    low, high = found["flips_interval"]
     st.markdown(
         f"Of {found['outputs']} outputs, **{charts.percent(found['flips'])}** (95% interval"
-        f" {charts.interval(found['flips_interval'])}) get a score above 0 under one brief and"
-        f" below 0 under the other.{agreed} Two scores that have nothing to do with each other"
-        " would do so in half of them."
+        f" {charts.interval([low, high])}) score above 0 under one brief and below 0 under the"
+        " other. Two scores that have nothing to do with each other: half."
     )
-    if found["flips_interval"][1] < 0.5:
+    if high < 0.5:
         st.info(
             "These two briefs mostly want the same: few outputs change sign.",
             icon=":material/drag_handle:",
         )
-    elif found["flips_interval"][0] <= 0.5:
+    elif low <= 0.5:
         st.info(
             "The interval includes one half: no flip can be shown between these two briefs.",
             icon=":material/drag_handle:",
         )
-    if found["correlation"] < -0.9:
-        st.caption(
-            "These two raters want almost exactly opposite things, so the two scores are close to"
-            f" mirror images (correlation {charts.number(found['correlation'], sign=True)}). Briefs"
-            " written by people overlap more."
-        )
     charts.draw(charts_flip.two_scores(found["sentences"], names), key="flip_scores")
-    st.caption(
-        "Shown: the sentences on which the two reward models differ most, not typical ones. The"
-        " share above counts all outputs of the pool that was judged."
-    )
+    with st.expander("What to make of it", icon=":material/help:", key="flip_sure"):
+        if votes := found.get("votes"):
+            st.markdown(
+                f"The two raters judged the same {sum(votes.values())} pairs: {votes['opposite']}"
+                f" the opposite way, {votes['alike']} alike, {votes['tie']} as a tie by at least"
+                " one of them."
+            )
+        if found["correlation"] < -0.9:
+            st.markdown(
+                "These two raters want almost exactly opposite things, so the two scores are close"
+                " to mirror images (correlation"
+                f" {charts.number(found['correlation'], sign=True)}). Briefs written by people"
+                " overlap more."
+            )
+        st.markdown(
+            "The chart shows the sentences on which the two differ most, not typical ones; the"
+            " share above counts all outputs."
+        )
 
 
 def ask_own() -> None:
@@ -170,10 +181,16 @@ def ask_own() -> None:
     state.submit("flip_own", prompt, written)
 
 
-def own_sentence(names: list[str]) -> None:
+def own_sentence(found: dict, names: list[str]) -> None:
     """A sentence of the learner's, scored under both briefs."""
+    asked = context_flip_task.task(found)
+    wanted = {
+        ("flip", context_flip_task.FAR): "one that scores **above +1 under one brief and below −1"
+        " under the other**",
+        ("flip", 0.0): "one that scores **above 0 under one brief and below 0 under the other**",
+    }.get(asked, "one that **both briefs like**")
     with st.form("flip_own_form"):
-        st.markdown("**Try a sentence of your own.** Can you write one that both briefs like?")
+        st.markdown(f"**Try a sentence of your own.** Can you write {wanted}?")
         st.text_input("Prompt", "An opossum is", key="flip_prompt", max_chars=400)
         st.text_input(
             "Your sentence goes on",
@@ -194,30 +211,31 @@ def own_sentence(names: list[str]) -> None:
         monitor.monitor(
             "flip_own",
             controls=(),
-            draw=lambda records, view: scored(records, names),
+            draw=lambda records, view: scored(records, names, asked),
             every=0.3,
             quiet=True,
         )
 
 
-def scored(records: list[dict], names: list[str]) -> None:
+def scored(records: list[dict], names: list[str], asked: tuple[str, float]) -> None:
     for row in records[-1:]:
+        scores = row["scores"]
         feet = " · ".join(
             f"{name}: {charts.number(score, sign=True)}"
-            for name, score in zip(names, row["scores"], strict=True)
+            for name, score in zip(names, scores, strict=True)
         )
         text.answer(row["prompt"], row["text"], tag="Your sentence", foot=feet)
-        both, neither = (
-            all(score > 0 for score in row["scores"]),
-            all(score < 0 for score in row["scores"]),
-        )
-        st.caption(
-            "Both briefs like it."
-            if both
-            else "Neither brief likes it."
-            if neither
-            else "One brief likes it, the other does not."
-        )
+        how = context_flip_task.outcome(asked, scores)
+        if how == context_flip_task.DONE:
+            st.success("**Done:** " + WHO_LIKES[both_sides(scores)], icon=":material/check:")
+        else:
+            nearly = " It flips, and not that far yet." * (how == context_flip_task.NEARLY)
+            st.caption(WHO_LIKES[both_sides(scores)] + nearly)
+
+
+def both_sides(scores: list[float]) -> int:
+    """How many of the two briefs like it."""
+    return sum(score > 0 for score in scores)
 
 
 def answers(found: dict, names: list[str]) -> None:
@@ -248,7 +266,7 @@ def answers(found: dict, names: list[str]) -> None:
         return
     kinds = [text.plain(text.REGISTERS.get(wanted, wanted)) for wanted in ruled]
     lines = [
-        f"| Share of its answers that the word rule counts as | {' | '.join(kinds)} |",
+        f"| Share of answers that the word rule counts as | {' | '.join(kinds)} |",
         "|:--|" + "--:|" * len(kinds),
     ]
     for who, shares in zip(
@@ -261,10 +279,10 @@ def answers(found: dict, names: list[str]) -> None:
     st.markdown("\n".join(lines))
     taught = any("scripted" in brief.get("rater", "scripted") for brief in found["briefs"])
     st.caption(
-        f"Counted over {len(rows)} answers of each model, all drawn with the same random numbers. "
+        f"Over {len(rows)} answers of each model. "
         + (
-            "The rule is the one that the scripted raters judged by: it says that each model"
-            " learned its lesson, not that people would agree."
+            "The rule is the scripted raters' own: each model learned its lesson, which is not to"
+            " say that people would agree."
             if taught
             else "No training has seen this rule; it only looks at words."
         )
@@ -287,7 +305,6 @@ def results(found: dict | None) -> None:
 
 def live(records: list[dict], view: dict) -> None:
     if view["status"] in state.ALIVE:
-        st.caption(stage(records))
         found = session.labs.get("context_flip") or {}
         # Until there are new scores, what is kept is an earlier run's.
         results(found if found.get("status") == "running" else None)
@@ -295,10 +312,11 @@ def live(records: list[dict], view: dict) -> None:
 
 st.title("Context flip", anchor=False)
 st.markdown(
-    "Is a sentence good? That depends on who asked. Here the **same outputs** are judged under"
-    " **two briefs** (a brief is what the rater is told to prefer). Everything else is equal, so"
-    " what comes out differently comes from the brief alone."
+    "Is a sentence good? That depends on who asked. The **same outputs**, judged under **two"
+    " briefs** (what the rater is told to prefer): the rest is equal, so the difference comes from"
+    " the brief."
 )
+challenges.draw("context_flip")
 running = state.alive("context_flip")
 kept = session.labs.get("context_flip")
 start_box = st.container(horizontal=True, vertical_alignment="center", key="flip_start")
@@ -313,35 +331,31 @@ with start_box:
         args=(chosen, own),
         disabled=running,
     )
-    st.caption(
-        f"About a minute on an idle computer: {text.plain(chosen[0].title)} against"
-        f" {text.plain(chosen[1].title)}. "
-        + (
-            ""
-            if all(own)
-            else (
-                "Scripted raters judge (small rules, not people). "
-                if not any(own)
-                else "You judge one of them, a scripted rater (a small rule) the other. "
-            )
-        )
-        + "Your own session is not touched.",
-        width="content",
+    judges = (
+        "You judge."
+        if all(own)
+        else "Scripted raters judge: small rules, not people."
+        if not any(own)
+        else "You judge one of them, a scripted rater (a small rule) the other."
     )
+    st.caption(f"About a minute on an idle computer. {judges}", width="content")
 if (error := st.session_state.get("flip_error")) and "two different" in error:
     st.error(text.plain(st.session_state.pop("flip_error")), icon=":material/error:")
 
 if state.job("context_flip"):
-    monitor.monitor("context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running)
+    monitor.monitor(
+        "context_flip", controls=("stop",), draw=live, every=1.0, quiet=not running, where=stage
+    )
 if not running:
     if kept and kept["status"] != "done":
         st.info(
             "It was stopped before its end. What it had found is kept below.",
             icon=":material/stop_circle:",
         )
-    results(kept)
-    if kept:
-        names = [brief["title"] for brief in kept["briefs"]]
-        if kept["sentences"]:
-            own_sentence(names)
-        answers(kept, names)
+    shown = kept or (None if state.job("context_flip") else saved.begin("context_flip"))
+    results(shown)
+    if shown:
+        names = [brief["title"] for brief in shown["briefs"]]
+        if kept and kept["sentences"]:
+            own_sentence(kept, names)
+        answers(shown, names)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import charts, state, text
+from ui import challenges, charts, state, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
@@ -67,7 +67,7 @@ def effect(found: dict, row: dict, change: str) -> None:
             f"{found['milliseconds']:.0f} ms" if found["milliseconds"] >= 1 else "< 1 ms",
             help=(
                 "Time to fit the reward model anew with this vote changed and to score the outputs"
-                " again, measured on this server just now."
+                " again, on the server that did it."
             ),
         )
     st.markdown(
@@ -108,12 +108,56 @@ def effect(found: dict, row: dict, change: str) -> None:
         )
 
 
+def vote(row: dict) -> None:
+    """The judgement itself."""
+    text.answers(
+        row["prompt"],
+        [row["a"], row["b"]],
+        tags=[
+            (
+                "You preferred this"
+                if row["choice"] == side
+                else "A tie"
+                if row["choice"] == "tie"
+                else "The other"
+            )
+            for side in "ab"
+        ],
+    )
+
+
+def example(found: dict) -> None:
+    """The saved result: the votes that move most, each turned round and left out."""
+    summary(found["votes"])
+    rows = {row["index"]: row for row in found["votes"]["rows"]}
+    offered = list(dict.fromkeys(one["index"] for one in found["changes"]))
+    index = st.selectbox(
+        "The vote (those that move most come first)",
+        offered,
+        format_func=lambda one: words(rows[one]),
+        key="flip_saved_vote",
+    )
+    change = st.segmented_control(
+        "What if it were",
+        list(CHANGES),
+        format_func=CHANGES.get,
+        default="flip",
+        required=True,
+        key="flip_saved_change",
+    )
+    vote(rows[index])
+    for one in found["changes"]:
+        if (one["index"], one["change"]) == (index, change):
+            effect(one, rows[index], change)
+
+
 st.title("Flip a vote", anchor=False)
 st.markdown(
     "Take one of your judgements, turn it round or leave it out, and see what it decides. With few"
     " votes, one can decide a lot."
 )
-tools.door(session)
+challenges.draw("flip_a_vote")
+tools.door(session, "flip_a_vote", example)
 tools.about_the_votes(session)
 found = tools.of_kind(tools.fresh("lab_votes", tools.learned_from(session)), "votes")
 if not found:
@@ -146,20 +190,7 @@ st.segmented_control(
 )
 index, change = st.session_state["flip_vote"], st.session_state["flip_change"]
 row = by_index[index]
-text.answers(
-    row["prompt"],
-    [row["a"], row["b"]],
-    tags=[
-        (
-            "You preferred this"
-            if row["choice"] == side
-            else "A tie"
-            if row["choice"] == "tie"
-            else "The other"
-        )
-        for side in "ab"
-    ],
-)
+vote(row)
 made = tools.fresh(
     "lab_flip", (tools.learned_from(session), index, change), index, change, watch=True
 )

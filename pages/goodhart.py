@@ -9,10 +9,10 @@ import math
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation import gold_rule, overoptimisation
-from ui import charts, knobs, state, text
+from rlhf_core.evaluation import gold_rule, overoptimisation, told_apart
+from ui import challenges, charts, knobs, state, text
 from ui.charts import goodhart as charts_goodhart
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons",
@@ -30,7 +30,7 @@ LADDERS = {
 NAMES = {run: style[0] for run, style in charts_goodhart.RUNS.items()}
 # The gold rule's questions, as they stand over a column.
 SHORT = ("Right register", "Full sentence", "Nothing twice", "Real words")
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 knob = knobs.Knobs(
@@ -137,12 +137,13 @@ def verdict(found: dict) -> None:
                     or points[run][-1]["step"] >= found["settings"]["steps"]
                 )
                 st.markdown(cure_in_words(NAMES[run], cure, ended))
-        st.caption(
-            "In standard deviations of the original model's ratings. The peak is looked for in one"
-            " half of the answers and the fall measured in the other: the highest of many noisy"
-            " numbers always looks too high where it was found. One seed is one story; “Change the"
-            " experiment” tells others."
-        )
+        with st.expander("How sure are we?", icon=":material/help:", key="goodhart_sure"):
+            st.markdown(
+                "In standard deviations of the original model's ratings. The peak is looked for in"
+                " one half of the answers and the fall measured in the other: the highest of many"
+                " noisy numbers always looks too high where it was found. One seed is one story;"
+                " “Change the experiment” tells others."
+            )
 
 
 def numbers(found: dict) -> None:
@@ -156,6 +157,8 @@ def numbers(found: dict) -> None:
         proxy, gold = charts.number(row["proxy"], sign=True), charts.number(row["gold"], sign=True)
         lines.append(f"| {name} | {charts.number(row['kl'], 1)} | {proxy} | {gold} |")
     st.markdown("\n".join(lines))
+    if words := told_apart.at_the_top(found.get("gold_top"), {n: row["gold"] for n, row in ends}):
+        st.caption(words)
     with st.expander("What the gold rule saw", icon=":material/rule:", key="goodhart_parts"):
         lines = [f"| Run | {' | '.join(SHORT)} |", "|:--|" + "--:|" * len(SHORT)]
         lines += [
@@ -190,24 +193,26 @@ def texts(found: dict) -> None:
     best = f"{NAMES[run]}, at its best, step {peak['step']}"
     if peak is rows[-1]:
         peak, best = rows[0], "The original model"
-    for (number, before, *old), (_, after, *new) in list(
-        zip(peak["texts"], rows[-1]["texts"], strict=True)
-    )[:TEXTS_SHOWN]:
-        prompt = found["prompts"][number]
-        feet = [
-            f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
-            for proxy, gold in (old, new)
-        ]
-        text.answers(
-            prompt,
-            [before, after],
-            tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"],
-            feet=feet,
-        )
+    pairs = list(zip(peak["texts"], rows[-1]["texts"], strict=True))[:TEXTS_SHOWN]
+    if not pairs:
+        return
+    prompts = [found["prompts"][before[0]] for before, _ in pairs]
+    number = runs.one_prompt("goodhart", prompts, "Prompt, held out from all training")
+    (_, before, *old), (_, after, *new) = pairs[number]
+    feet = [
+        f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
+        for proxy, gold in (old, new)
+    ]
+    text.answers(
+        prompts[number],
+        [before, after],
+        tags=[best, f"{NAMES[run]}, at the end, step {rows[-1]['step']}"],
+        feet=feet,
+    )
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("goodhart", {})
+    found = saved.found(session, "goodhart")
     if not found.get("points"):
         st.caption(
             "First it collects the comparisons, trains the reward model and lets the original model"
@@ -230,28 +235,29 @@ def live(records: list[dict], view: dict) -> None:
         if found.get("accuracy_interval")
         else ""
     )
-    st.caption(
+    runs.how_it_ran(
+        "goodhart",
         f"Brief: {text.plain(found['brief'])}. Reward model: {ran['features']} features from"
         f" {found['pairs']} comparisons by the scripted rater (a rule){accuracy}. Runs:"
         f" {ran['steps']} PPO steps, learning rate {ran['learning_rate']:g}, no limit to a score,"
         f" no fee for answers that never end; β {ran['beta']:g} in the run with a penalty,"
         f" {ran['conservative']:g} times the doubt taken off in the conservative one. Seed"
-        f" {ran['seed']}."
+        f" {ran['seed']}.",
     )
 
 
 st.title("Goodhart lab", anchor=False)
 st.markdown(
-    "**When a measure becomes a target, it ceases to be a good measure.** The reward model's score"
-    " is a measure: a *proxy* for what people want. Here PPO chases a poor one three times from the"
-    " same start: with nothing to hold it back, with a KL penalty (drifting away from the original"
-    " model costs), and with a conservative reward (the score less the reward model's own doubt). A"
-    " rule that no reward model learned from, called *gold*, rates what comes out."
+    "**When a measure becomes a target, it ceases to be a good measure.** PPO chases a poor"
+    " *proxy*, a reward model's score, three times: freely, with a KL penalty (drift costs), and"
+    " with a conservative reward (the score less its own doubt). *Gold*, a rule that none learned"
+    " from, rates what comes out."
 )
+challenges.draw("goodhart")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("goodhart"))
 runs.start_row(knob, start, first="Run the experiment", again=again)
-runs.window("goodhart", live, kept=again)
+runs.window("goodhart", live, kept=again, names=NAMES)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="goodhart_words"):
     st.markdown(

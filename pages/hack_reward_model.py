@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.labs import hacking_board
 from rlhf_core.session import judged
-from ui import charts, monitor, state, text
+from ui import challenges, charts, monitor, state, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
@@ -170,6 +170,15 @@ def hole(kept: dict) -> None:
     charts.draw(chart, key="hack_hole_chart")
 
 
+def example(found: dict) -> None:
+    """The saved result: what a search found, and what rejecting it did."""
+    board = hacking_board.best_of_n_board(found["board"]["entries"], found["board"]["best"])
+    said = st.success if board["exploits"] else st.info
+    said(text.plain(board["sentence"]), icon=":material/leaderboard:")
+    board_rows(board, busy=True)
+    hole(found["taught"])
+
+
 st.title("Hack the reward model", anchor=False)
 st.markdown(
     "The game: write the text that scores highest. It need not be good: the reward model only knows"
@@ -177,7 +186,8 @@ st.markdown(
     " beats every honest one is an **exploit**. PPO looks for those too, a few hundred times a"
     " minute."
 )
-tools.door(session)
+challenges.draw("hack_reward_model")
+tools.door(session, "hack_reward_model", example)
 tools.about_the_votes(session)
 offered = tools.prompts(session)
 prompt = st.session_state.get("hack_prompt", offered[0])

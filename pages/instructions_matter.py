@@ -8,9 +8,9 @@ import streamlit as st
 
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.labs import instructions_matter as lab_of_briefs
-from ui import charts, monitor, state, text
+from ui import challenges, charts, monitor, state, text
 from ui.charts import annotation_labs as charts_labs
-from ui.labs import answer_card
+from ui.labs import answer_card, saved
 
 PAIRS = lab_of_briefs.PAIRS
 
@@ -223,6 +223,7 @@ def reward_models(lab: dict) -> None:
 
 
 st.title("Instructions matter", anchor=False)
+challenges.draw("instructions_matter")
 lab, writing = lab_of_briefs.lab_of(session), state.alive("instructions_pairs")
 if lab is None or writing:
     brief = lab_of_briefs.precise_brief(session)
@@ -256,6 +257,9 @@ if lab is None or writing:
             every=0.3,
             quiet=not writing,
         )
+    if not writing and (kept := saved.begin("instructions_matter")):
+        outcome(kept)
+        reward_models(kept)
     st.stop()
 
 asked = lab_of_briefs.now(lab)

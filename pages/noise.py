@@ -9,16 +9,16 @@ import math
 import streamlit as st
 
 from rlhf_core.common import lab_settings
-from rlhf_core.evaluation import beside_noise, conclusion
-from ui import charts, knobs, state, text
+from rlhf_core.evaluation import beside_noise, conclusion, told_apart
+from ui import challenges, charts, knobs, state, text
 from ui.charts import noise as charts_noise
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {"comparisons": "Comparisons", "steps": "PPO steps of each run", "seed": "Seed"}
 SHORT = {run: name for run, (name, *_) in charts_noise.RUNS.items()}
 IN_WORDS = {"votes": "votes", "noise": "coin flips", "turned": "the coins turned over"}
 GUESSES = {"votes": "Only the one from votes", "all": "All three", "none": "None"}
-TEXTS_SHOWN = 3
+TEXTS_SHOWN = 6
 
 session = state.session()
 knob = knobs.Knobs(session, "noise", lab_settings.NoiseSettings, labels=LABELS)
@@ -109,20 +109,21 @@ def verdict(found: dict, ended: bool) -> None:
             truth = GUESSES.get(truths.get(tuple(climbed), "")) or f"Only {listed(climbed)}"
             st.markdown(f"You guessed “{guess}”. It was “{truth}”.")
         st.markdown(f":material/gavel: **{headline(three)}**")
-        for run, name in SHORT.items():
+        with st.expander("How sure are we?", icon=":material/help:", key="noise_sure"):
+            for run, name in SHORT.items():
+                st.markdown(
+                    f"**{name}, step {three[run]['step']}:**"
+                    f" {change_in_words(three[run]['reward'], 'its own reward')};"
+                    f" {change_in_words(three[run]['gold'], 'gold')}."
+                )
+            gap = change_in_words(three["gap"], "gold", "is higher", "is lower", "difference")
+            st.markdown(f"**Votes less the coins' mean:** {gap}.")
+            same, clear = found["agree"]
             st.markdown(
-                f"**{name}, step {three[run]['step']}:**"
-                f" {change_in_words(three[run]['reward'], 'its own reward')};"
-                f" {change_in_words(three[run]['gold'], 'gold')}."
+                f"The coin named the rater's winner in {same} of {clear} clear votes. A score from"
+                " coins points somewhere too, by luck: the votes' way or the other. Turned over,"
+                " every winner is swapped, and the score is the exact opposite."
             )
-        gap = change_in_words(three["gap"], "gold", "is higher", "is lower", "difference")
-        st.markdown(f"**Votes less the coins' mean:** {gap}.")
-        same, clear = found["agree"]
-        st.caption(
-            f"The coin named the rater's winner in {same} of {clear} clear votes. A score from"
-            " coins points somewhere too, by luck: the votes' way or the other. Turned over, every"
-            " winner is swapped, and the score is the exact opposite."
-        )
 
 
 def blown_up(fits: dict) -> None:
@@ -159,34 +160,41 @@ def numbers(found: dict) -> None:
     lines = [f"| | {' | '.join(SHORT.values())} |", "|:--|--:|--:|--:|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     st.markdown("\n".join(lines))
+    gold = {SHORT[run]: row["gold"] for run, row in ends.items()}
+    if words := told_apart.at_the_top(found.get("gold_top"), gold):
+        st.caption(words)
+    st.caption("p: how often votes drawn by coin teach a reward model as much.")
     ran = found["settings"]
-    st.caption(
-        f"p: how often votes drawn by coin teach a reward model as much. Brief:"
-        f" {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted rater"
-        f" (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
+    runs.how_it_ran(
+        "noise",
+        f"Brief: {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted"
+        f" rater (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
         f" {ran['steps']} PPO steps each, the app's own settings, seed {ran['seed']}. Measured on"
-        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins."
+        f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins.",
     )
 
 
 def texts(found: dict) -> None:
-    st.subheader("What they write", anchor=False)
     ends = {SHORT[run]: rows[-1] for run, rows in found["points"].items()}
-    for written in list(zip(*(row["texts"] for row in ends.values()), strict=True))[:TEXTS_SHOWN]:
-        text.answers(
-            found["prompts"][written[0][0]],
-            [one[1] for one in written],
-            tags=[f"{name}, step {row['step']}" for name, row in ends.items()],
-            feet=[
-                f"own reward {charts.number(one[2], sign=True)} · gold"
-                f" {charts.number(one[3], sign=True)}"
-                for one in written
-            ],
-        )
+    sets = list(zip(*(row["texts"] for row in ends.values()), strict=True))[:TEXTS_SHOWN]
+    if not sets:
+        return
+    prompts = [found["prompts"][written[0][0]] for written in sets]
+    number = runs.one_prompt("noise", prompts)
+    text.answers(
+        prompts[number],
+        [one[1] for one in sets[number]],
+        tags=[f"{name}, step {row['step']}" for name, row in ends.items()],
+        feet=[
+            f"own reward {charts.number(one[2], sign=True)} · gold"
+            f" {charts.number(one[3], sign=True)}"
+            for one in sets[number]
+        ],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("noise", {})
+    found = saved.found(session, "noise")
     if not found.get("points"):
         st.caption("First come the comparisons and the reward models.")
         return
@@ -208,6 +216,7 @@ st.markdown(
     "One reward model learns from votes, one from the **same pairs with every winner drawn by a"
     " coin**, one from the **same coins turned over**. The same PPO climbs all three."
 )
+challenges.draw("noise")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("noise"))
 if not again and not state.alive("noise"):
@@ -218,7 +227,7 @@ if not again and not state.alive("noise"):
         key="noise_guess",
     )
 runs.start_row(knob, start, first="Let all three climb", again=again)
-runs.window("noise", live, kept=again)
+runs.window("noise", live, kept=again, names=SHORT)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="noise_words"):
     st.markdown(

@@ -6,10 +6,11 @@ import streamlit as st
 
 from rlhf_core.common import errors, settings
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked
-from ui import knobs, monitor, reading, state, text
+from ui import knobs, monitor, next_step, reading, state, text
 
 LABELS = {
     "candidates": "How many answers",
@@ -19,6 +20,8 @@ LABELS = {
     "top_p": "Top-p",
     "seed": "Seed",
 }
+
+SEEDS = 10_000  # of a press: few enough to read out
 
 session = state.session()
 sampling = knobs.Knobs(session, "sampling", settings.SamplingSettings, labels=LABELS)
@@ -40,12 +43,25 @@ def generate() -> None:
             asked.add_prompt(session, st.session_state["prompt_kept"])
             or st.session_state["prompt_kept"]
         )
+        fresh_seed()
         chosen = settings.SamplingSettings(**sampling.chosen()).validate()
     except (InputError, errors.SettingsError) as error:
         st.session_state["prompt_error"] = str(error)
         return
     st.session_state["prompt_asked"] = prompt
     state.submit("generate", prompt, chosen)
+
+
+def fresh_seed() -> None:
+    """Other luck at every press, unless the seed is locked or was never used here."""
+    used = [row["seed"] for row in session.asked.candidate_sets if row.get("asked")]
+    if not st.session_state.get("seed_locked") and sampling.chosen()["seed"] in used:
+        seed = seed_of(session.seed, "generate", len(used)) % SEEDS
+        session.choose("sampling", {"seed": seed})
+
+
+def lock_seed() -> None:
+    st.session_state["seed_locked"] = st.session_state["seed_locked_widget"]
 
 
 def streaming(records: list[dict], view: dict) -> None:
@@ -99,8 +115,7 @@ def look_inside(row: dict) -> None:
 
 st.title("Write a prompt", anchor=False)
 st.markdown(
-    "The model carries on from your words, several times over. Same question, different luck: that"
-    " is what there is to rank."
+    "The model carries on from your words, several times over: same question, different luck."
 )
 if session.model_name != model_list.BUNDLED:
     st.caption(
@@ -113,6 +128,13 @@ st.page_link(
     icon=":material/assignment:",
 )
 
+own = [row for row in session.asked.candidate_sets if row.get("asked")]
+ranked = {ranking.id for ranking in session.judged.rankings}
+busy, step = state.alive("generate"), next_step.now(session)
+several = bool(own) and not busy and len(own[-1]["texts"]) > 1
+to_rank = several and own[-1]["id"] not in ranked
+leads_on = not busy and (to_rank or step.box != "prompt")  # a button at the end is the primary one
+
 st.session_state.setdefault("prompt_text", st.session_state.get("prompt_kept", ""))
 with st.container(key="prompt_box"):
     st.text_area(
@@ -123,11 +145,10 @@ with st.container(key="prompt_box"):
         help="Plain English works best. A beginning that wants an ending works very well.",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        busy = state.alive("generate")
         st.button(
             "Generate",
             key="generate",
-            type="primary",
+            type="secondary" if leads_on else "primary",
             icon=":material/auto_awesome:",
             on_click=generate,
             disabled=busy,
@@ -140,6 +161,13 @@ with st.container(key="prompt_box"):
             )
             for name in sampling.rows:
                 sampling.draw(name)
+            st.toggle(
+                "Keep this seed",
+                value=st.session_state.get("seed_locked", False),
+                key="seed_locked_widget",
+                on_change=lock_seed,
+                help="Off: every press draws another seed, so other words. On: the same again.",
+            )
             st.page_link(
                 "pages/models.py", label="Let another model write", icon=":material/memory:"
             )
@@ -158,7 +186,6 @@ with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_al
             disabled=busy,
         )
 
-own = [row for row in session.asked.candidate_sets if row.get("asked")]
 error = st.session_state.get("prompt_error")
 # Better than a guess beforehand; of a refused prompt nothing was measured.
 told = bool(own) and not busy and not error and reading.unread(own[-1])
@@ -175,7 +202,8 @@ if job:
 if own and not busy:
     row = own[-1]
     count = f"{len(row['texts'])} answers" if len(row["texts"]) > 1 else "One answer"
-    st.subheader(f"{count} to your former prompt" if error else count, anchor=False)
+    count += " to your former prompt" if error else ""
+    st.subheader(f"{count} · seed {row['seed']}", anchor=False)
     if len(row["texts"]) < row.get("drawn", 0):
         st.caption(
             f"{row['drawn']} were written; those that came out the same, word for word, are shown"
@@ -205,15 +233,6 @@ if own and not busy:
                 " trained on it.",
                 icon=":material/lock:",
             )
-        if st.button(
-            "Rank these answers",
-            key="to_rank",
-            type="primary",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            st.session_state["first"] = row["id"]
-            st.switch_page("pages/rank.py")
     with st.expander(
         "Look inside: the probability of every token", icon=":material/search:", key="look_inside"
     ):
@@ -224,8 +243,23 @@ if own and not busy:
             st.caption(
                 "The probabilities are kept only while the server runs. Generate again to see them."
             )
+    with st.container(horizontal=True, key="prompt_next"):
+        first = step.box in ("prompt", "rank")
+        if to_rank and st.button(
+            "Rank these answers",
+            key="to_rank",
+            type="primary" if first else "secondary",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        ):
+            st.session_state["first"] = row["id"]
+            st.switch_page("pages/rank.py")
+        if not (to_rank and first):
+            next_step.draw(session, "prompt")
 elif not busy and not job and not error:
     st.info(
         "Nothing written yet. Type a prompt, or press one of the examples above.",
         icon=":material/edit:",
     )
+if leads_on and not own:
+    next_step.draw(session, "prompt")

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session import asked
+from rlhf_core.session import asked, judged, thumbs_begun
 from rlhf_core.session import ranking_desk as desk_rules
-from ui import monitor, people, state, text, whiteboard
+from rlhf_core.session.next_step import ENOUGH, GOAL, NextStep
+from ui import monitor, next_step, people, state, text, whiteboard
 from ui.ranking import card, judgements
 
 READY, FIRST, BATCH = (
@@ -19,7 +20,6 @@ READY, FIRST, BATCH = (
     # every other
 )
 MOST = 30  # sets of any form that may wait
-ENOUGH = 6  # comparisons from which training is worth a first look
 FORMS = {2: "Two at a time", 4: "Four at a time"}
 WAYS = {  # how two answers are judged, and more than two
     2: {"order": "Which is better", "thumbs": "Good or bad"},
@@ -30,7 +30,8 @@ SCRIPTED = 10  # how many judgements the scripted rater makes at a press
 session = state.session()
 st.session_state.setdefault("form", 2)
 last = session.judged.rankings[-1:]
-usual = "thumbs" if last and last[0].good is not None else "order"  # a reload goes on as it was
+singly = thumbs_begun.latest(session) or (last and last[0].good is not None)
+usual = "thumbs" if singly else "order"  # a reload goes on as it was
 for name, value in {"keys": True, "checks": True, "way": usual, "show_all": False}.items():
     st.session_state.setdefault(name, value)
 
@@ -80,7 +81,8 @@ def scripted() -> None:
 
 
 def look_for_set(records: list[dict], view: dict) -> None:
-    if card.next_asked(session, st.session_state["form"], writing=True, checks=checks()):
+    form, singly = st.session_state["form"], way() == "thumbs"
+    if card.next_asked(session, form, writing=True, checks=checks(), singly=singly):
         state.rerun()
     st.caption("The model is writing the next answers. A moment.")
 
@@ -90,16 +92,13 @@ def desk() -> None:
     """Progress and card together: a verdict reruns only this."""
     if (session.asked.brief.slug, session.asked.brief.version) != (brief.slug, brief.version):
         state.rerun()  # changed in another tab: the brief above the card must be the one in force
-    made = whiteboard.comparisons(session)
-    words = (
-        f"{made} of about {whiteboard.GOAL} comparisons"
-        if made < whiteboard.GOAL
-        else f"{made} comparisons: plenty for this round"
-    )
+    made, said = judged.pair_count(session), judged.judgement_count(session)
+    words = whiteboard.pairs_of_goal(session) + (": plenty for this round" * (made >= GOAL))
+    words += f" · {said} judgement{'s' * (said != 1)}" if said else ""
     called = sum(len(one.candidates) for one in session.judged.rankings if one.good is not None)
     words += f" · {called} answers called good or bad" if called else ""
     with st.container(horizontal=True, vertical_alignment="center", key="progress_row"):
-        st.progress(min(1.0, made / whiteboard.GOAL), text=words)
+        st.progress(min(1.0, made / GOAL), text=words)
         st.button(
             "Undo",
             key="undo",
@@ -124,6 +123,7 @@ def desk() -> None:
         form,
         writing=state.alive("pool") and st.session_state.get("in_vain") != form,
         checks=checks(),
+        singly=way() == "thumbs",
     )
     if work:
         if len(work.row["texts"]) != form and work.how == "own":
@@ -142,24 +142,30 @@ def desk() -> None:
             st.warning("The next answers did not come.", icon=":material/warning:")
         with st.container(horizontal=True):
             st.button("Try again", key="refill", on_click=refill)
-            if st.button("Write a prompt of my own", key="to_prompt", icon=":material/edit:"):
+            if next_step.now(session).box != "prompt" and st.button(
+                "Write a prompt of my own", key="to_prompt", icon=":material/edit:"
+            ):
                 st.switch_page("pages/prompt.py")
-    if made:
-        if st.button(
-            "Train the reward model",
-            key="to_reward_model",
-            type="primary" if made >= ENOUGH else "secondary",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            st.switch_page("pages/reward_model.py")
-        if made < ENOUGH:
-            st.caption(
-                f"From {ENOUGH} comparisons on it is worth a look; about {whiteboard.GOAL} make it"
-                " good."
-            )
+    onward(made)
     if session.judged.rankings:
         judgements.draw(session)
+
+
+def onward(made: int) -> None:
+    """The way on; before there are enough pairs, with what is still missing."""
+    next_step.draw(session, "rank")
+    if not made or session.learned.head or not next_step.here(session, "rank"):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="too_early"):
+        st.caption(f"{ENOUGH} pairs are enough for a first look.", width="content")
+        if not judged.needs(session, "reward_model"):
+            st.button(
+                "Train on these few already",
+                key="to_reward_model",
+                type="tertiary",
+                on_click=next_step.go,
+                args=(session, NextStep("reward_model", "", "fit")),
+            )
 
 
 st.title("Good or bad?" if way() == "thumbs" else "Which is better?", anchor=False)

@@ -11,7 +11,7 @@ from rlhf_core.common import settings
 from rlhf_core.common.knob import describe
 from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged
-from ui import charts, depth, monitor, state, terms, text
+from ui import charts, depth, monitor, next_step, state, terms, text
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import menu
 from ui.reward_model import curves, fine_tuned, verdict
@@ -197,14 +197,7 @@ with controls:
             )
     if done:
         verdict.draw(session, session.learned.summary)
-        if st.button(
-            "On to PPO",
-            key="to_ppo",
-            type="primary",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            st.switch_page("pages/ppo.py")
+        next_step.draw(session, "reward_model")
     elif not busy and not session.learned.head:
         st.caption(
             "Before the first time, the original model writes a few hundred answers: they set the"

@@ -9,8 +9,13 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.session import rounds
-from ui import charts, state, text
+from ui import charts, monitor, next_step, state, text, verdict
 from ui.charts import compare as charts_compare
+
+FRESH = (
+    "A round starts from a fresh sample of answers, so its first reward differs a little from the"
+    " last one of the round before."
+)
 
 session = state.session()
 
@@ -52,6 +57,20 @@ def forget(name: str) -> None:
     attempt(rounds.forget_branch, session, name, done=f"The branch “{name}” is deleted.")
 
 
+def learned_from(row: dict) -> str:
+    """After going back, a reward model may know fewer comparisons than there are by now."""
+    used = row["learned_from"]
+    return "" if used == row.get("comparisons", 0) else f", which learned from {used}"
+
+
+def held_out(row: dict) -> str:
+    """ "100% of 4": never the share alone."""
+    accuracy, pairs = row.get("heldout_accuracy"), row["heldout_pairs"]
+    if accuracy is None:
+        return "unknown"
+    return charts.percent(accuracy) + (f" of {pairs}" if pairs else "")
+
+
 def one_round(row: dict) -> None:
     """The only round so far, as a table: a chart of one point shows nothing."""
     bounds = charts.interval(row.get("win_interval"))
@@ -60,13 +79,13 @@ def one_round(row: dict) -> None:
         if row.get("win_rate") is not None
         else "not measured"
     )
-    accuracy = row.get("heldout_accuracy")
-    accuracy = charts.percent(accuracy) if accuracy is not None else "unknown"
+    bounds = charts.interval(row["heldout_interval"])
+    accuracy = held_out(row) + (f" ({bounds})" if bounds else "")
     lines = [
         f"| | Round {row['round']} |",
         "|:--|--:|",
         f"| Comparisons | {row.get('comparisons', 0)} |",
-        f"| Held-out accuracy of the reward model | {accuracy} |",
+        f"| Held-out accuracy of the reward model{learned_from(row)} | {accuracy} |",
         f"| PPO steps | {row.get('steps', 0)} |",
         (
             f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) |"
@@ -79,25 +98,31 @@ def one_round(row: dict) -> None:
     st.markdown("\n".join(lines))
 
 
-def card(row: dict, last: bool) -> None:
+def card(row: dict) -> None:
     """One finished round: what went in, what came out, and the way back to it."""
     number = row["round"]
     bounds = charts.interval(row.get("win_interval"))
     with st.container(border=True, key=f"round_{number}"):
         st.markdown(f"**Round {number}**")
         with st.container(horizontal=True):
-            st.metric("Comparisons", row.get("comparisons", 0))
+            count, few = row.get("comparisons", 0), learned_from(row)
+            st.metric(
+                "Comparisons learned from" if few else "Comparisons",
+                f"{row['learned_from']} of {count}" if few else count,
+            )
+            sure = charts.interval(row["heldout_interval"])
             st.metric(
                 "Held-out accuracy",
-                (
-                    charts.percent(row["heldout_accuracy"])
-                    if row.get("heldout_accuracy") is not None
-                    else "unknown"
-                ),
+                held_out(row),
+                f"95% interval {sure}" if sure else None,
+                delta_color="off",
+                delta_arrow="off",
             )
             st.metric("PPO steps", row.get("steps", 0))
             gain = f"{charts.number(row.get('reward_gain'), sign=True)} in this round"
-            words = f"At its end, in {charts.STANDARD_DEVIATIONS}. 0 is the original model."
+            if (start := row.get("reward_start")) is not None and number > 1:
+                gain += f", from {charts.number(start, sign=True)}"
+            words = f"At its end, in {charts.STANDARD_DEVIATIONS}. 0 is the original model. {FRESH}"
             st.metric(
                 "Reward",
                 charts.number(row.get("reward"), sign=True),
@@ -123,7 +148,7 @@ def card(row: dict, last: bool) -> None:
             )
         kept = row.get("verdict") or {}
         if words := kept.get("conclusion") or kept.get("sentence"):
-            st.caption(f":material/gavel: {text.plain(words)}")
+            st.caption(f":material/gavel: {text.plain(words)}", help=verdict.explained(words))
         if rounds.kept(session, number):
             way_back(number, f"Roll back to round {number}")
         else:
@@ -236,7 +261,7 @@ if not tuned:
 st.button(
     f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",
-    type="primary",
+    type="primary" if next_step.here(session, "rounds") else "secondary",
     icon=":material/restart_alt:",
     disabled=busy or not tuned,
     on_click=attempt,
@@ -248,9 +273,21 @@ if busy:
         "A run is changing this session's model right now. Wait for it, or stop it, before you"
         " change rounds."
     )
+    for name in filter(state.alive, ("ppo", "run_once")):
+        monitor.monitor(name, controls=("stop",), draw=lambda records, view: None)
+elif tuned and not session.tuned.evaluation:
+    with st.container(border=True, key="not_measured"):
+        st.markdown(
+            ":material/info: **This round is not measured.** Measure it before you start the next:"
+            " later nobody can tell whether another round helped."
+        )
+        st.page_link(
+            "pages/before_after.py", label="Before / after", icon=":material/arrow_forward:"
+        )
 
 if finished or tuned:
     so_far = [*finished, rounds.summary(session)] if tuned else finished
+    so_far = [rounds.told(row) for row in so_far]
     if len(so_far) == 1:
         if tuned:  # a finished one has its card below
             one_round(so_far[0])
@@ -270,6 +307,7 @@ if finished or tuned:
                     " each round's own reward model, so it is no outside view."
                 )
         charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
+        st.caption(FRESH)
     if tuned and len(so_far) > 1:
         st.caption(f"The last point, round {session.history.current_round}, is the one you are in.")
 else:
@@ -278,7 +316,7 @@ else:
         icon=":material/timeline:",
     )
 for row in reversed(finished):
-    card(row, last=row is finished[-1])
+    card(rounds.told(row))
 if finished or tuned:
     way_back(0, "Back to the original model")
 if session.history.branches:
@@ -289,3 +327,4 @@ if session.history.branches:
     )
     for number, branch in enumerate(reversed(session.history.branches)):
         branch_card(branch, number)
+next_step.draw(session, "rounds")

@@ -9,9 +9,9 @@ import streamlit as st
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
 from rlhf_core.evaluation.checkable_rule import LONGEST, PARTS
-from ui import charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, text
 from ui.charts import rule_or_reward as charts_rule
-from ui.labs import runs
+from ui.labs import runs, saved
 
 LABELS = {
     "comparisons": "Comparisons that the rule makes",
@@ -26,7 +26,13 @@ LADDERS = {
 }
 NAMES = {run: style[0] for run, style in charts_rule.RUNS.items()}
 SHORT = {"rule": "Rule", "learned": "Reward model"}
-TEXTS_SHOWN = 4
+TEXTS_SHOWN = 6
+COLUMNS = (
+    "Learned reward: the reward model's score, in the original's standard deviations above where it"
+    " began. KL: exact, nats an answer. Distinct-2: different pairs of words among all pairs; the"
+    " lower, the more alike the answers are. Repeats: answers that stand, word for word, under"
+    " another prompt too."
+)
 
 session = state.session()
 knob = knobs.Knobs(
@@ -43,9 +49,17 @@ def start() -> None:
 
 
 def how_it_pays(busy: bool) -> None:
+    told = session.settings
+    ran = session.labs.get("rule_or_reward", {}).get("all_or_nothing", False)
+    for stage in ("rule_or_reward", "rule_or_reward_next"):
+        ran = told.get(stage, {}).get("whole", ran)
     st.toggle(
         "All or nothing",
+        value=bool(ran),
         key="rule_or_reward_whole",
+        on_change=lambda: session.choose(
+            "rule_or_reward", {"whole": st.session_state["rule_or_reward_whole"]}
+        ),
         disabled=busy,
         help=(
             "On: the rule pays its climb 1 for all three parts, else nothing: rare at first, so it"
@@ -90,12 +104,7 @@ def numbers(found: dict) -> None:
             f" {charts.number(row['distinct_2'])} | {charts.percent(row['repeats'])} | {time} |"
         )
     st.markdown("\n".join(lines))
-    st.caption(
-        "Learned reward: the reward model's score, in the original's standard deviations above"
-        " where it began. KL: exact, nats an answer. Distinct-2: different pairs of words among all"
-        " pairs; the lower, the more alike the answers are. Repeats: answers that"
-        " stand, word for word, under another prompt too."
-    )
+    st.caption("Time: the processor's, in the thread that trains.", help=COLUMNS)
 
 
 def gamed(found: dict) -> None:
@@ -108,26 +117,31 @@ def gamed(found: dict) -> None:
             continue
         last, changes = rows[-1], rows[-1]["changes"]
         whole = moved(changes["satisfied"], "points of 100", 100)
-        words = [
+        st.markdown(
             f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes, found)}**"
             f" Answers that fulfil the whole rule: {whole}."
-        ]
-        alike = moved(changes["repeats"], "points of 100", 100)
-        words.append(f"Answers that stand, word for word, under another prompt too: {alike}.")
-        if last["animal"]:
-            name, share = last["animal"]
-            words.append(
-                f"{charts.percent(share)} of the answers name the same animal,"
-                f" “{text.plain(name)}”."
-            )
-        if run == "rule":
-            words.append(
-                "The rule never asked for an answer to the prompt, for a fact, or for a second"
-                " idea: a short sentence with an animal in it is enough, whatever the prompt was."
-            )
-        else:
-            words += beside_the_rule(found, last)
-        st.markdown(" ".join(words))
+        )
+        with st.expander("What says so", icon=":material/search:", key=f"gamed_{run}"):
+            st.markdown(" ".join(evidence(run, last, found)))
+
+
+def evidence(run: str, last: dict, found: dict) -> list[str]:
+    """What a verdict rests on, in sentences."""
+    alike = moved(last["changes"]["repeats"], "points of 100", 100)
+    words = [f"Answers that stand, word for word, under another prompt too: {alike}."]
+    if last["animal"]:
+        name, share = last["animal"]
+        words.append(
+            f"{charts.percent(share)} of the answers name the same animal, “{text.plain(name)}”."
+        )
+    if run == "rule":
+        words.append(
+            "The rule never asked for an answer to the prompt, for a fact, or for a second idea: a"
+            " short sentence with an animal in it is enough, whatever the prompt was."
+        )
+    if run == "learned":
+        words += beside_the_rule(found, last)
+    return words
 
 
 def verdict(run: str, changes: dict, found: dict) -> str:
@@ -174,26 +188,29 @@ def beside_the_rule(found: dict, last: dict) -> list[str]:
 
 
 def texts(found: dict) -> None:
-    st.subheader("What they write", anchor=False)
     points = found["points"]
     rows = {"Before": next(iter(points.values()))[0]["texts"]} | {
         NAMES[run]: rows[-1]["texts"] for run, rows in points.items() if rows[-1]["step"]
     }
-    for number in range(min(TEXTS_SHOWN, *map(len, rows.values()))):
-        answers = {name: written[number] for name, written in rows.items()}
-        text.answers(
-            found["prompts"][next(iter(answers.values()))[0]],
-            [one[1] for one in answers.values()],
-            tags=list(answers),
-            feet=[
-                f"{one[2]} of {len(PARTS)} parts · reward model {charts.number(one[3], sign=True)}"
-                for one in answers.values()
-            ],
-        )
+    count = min(TEXTS_SHOWN, *map(len, rows.values())) if len(rows) > 1 else 0
+    if not count:
+        return
+    prompts = [found["prompts"][one[0]] for one in rows["Before"][:count]]
+    number = runs.one_prompt("rule_or_reward", prompts)
+    answers = {name: written[number] for name, written in rows.items()}
+    text.answers(
+        prompts[number],
+        [one[1] for one in answers.values()],
+        tags=list(answers),
+        feet=[
+            f"{one[2]} of {len(PARTS)} parts · reward model {charts.number(one[3], sign=True)}"
+            for one in answers.values()
+        ],
+    )
 
 
 def live(records: list[dict], view: dict) -> None:
-    found = session.labs.get("rule_or_reward", {})
+    found = saved.found(session, "rule_or_reward")
     if not found.get("points"):
         st.caption(
             "First the rule compares answers of the original model, and a reward model learns from"
@@ -207,7 +224,8 @@ def live(records: list[dict], view: dict) -> None:
         texts(found)
     ran = found["settings"]
     held_out = charts.interval(found.get("accuracy_interval"))
-    st.caption(
+    runs.how_it_ran(
+        "rule_or_reward",
         f"The reward model learned from {found['pairs']} comparisons by the rule; held-out accuracy"
         f" {charts.percent(found['accuracy'])}{f' ({held_out})' if held_out else ''}. The rule's"
         f" three parts, added up, explain {charts.percent(found['explained'])} of how its score"
@@ -215,19 +233,20 @@ def live(records: list[dict], view: dict) -> None:
         f" {'all or nothing' if found['all_or_nothing'] else 'a third for each part'}."
         f" {ran['steps']} steps each, seed {ran['seed']}; prompts of the brief"
         f" {text.plain(found['brief'])}. Measured on prompts that neither trained on. One seed:"
-        " another may tell another story."
+        " another may tell another story.",
     )
 
 
 st.title("Rule or reward model?", anchor=False)
 st.markdown(
-    "Some wishes can be checked by a program, others have to be learned from comparisons. Here is"
-    f" one that can be checked: an answer should **end in a full stop**, **have at most {LONGEST}"
-    " words** and **name an animal**. The same model climbs it twice, by the same method (GRPO):"
-    " once the rule itself, once a reward model that only saw which of two answers the rule"
-    " preferred."
+    "Some wishes can be checked by a program, others must be learned from comparisons. Here is one"
+    f" that can be checked: **end in a full stop**, **at most {LONGEST} words**, **name an"
+    " animal**."
+    " The same model climbs it twice (GRPO): once the rule itself, once a reward model that only"
+    " saw which of two answers the rule preferred."
 )
+challenges.draw("rule_or_reward")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("rule_or_reward"))
 runs.start_row(knob, start, first="Let both climb", again=again, more=how_it_pays)
-runs.window("rule_or_reward", live, kept=again)
+runs.window("rule_or_reward", live, kept=again, names=NAMES)

@@ -10,7 +10,7 @@ from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
 from rlhf_core.labs import speed_accuracy
 from rlhf_core.session import judged
-from ui import charts, state, text
+from ui import challenges, charts, state, text
 from ui import people as picker
 from ui.charts import annotation_labs as charts_labs
 from ui.labs import answer_card
@@ -83,7 +83,8 @@ def block(run: dict) -> None:
         )
         st.markdown(f"**Against the clock: question {done + 1} of {COUNT}**{pace}")
         if not clock(run):
-            stop()
+            answer_card.put_down()
+            speed_accuracy.stop(session, out_of_time=True)
             state.rerun()
     else:
         st.markdown(
@@ -231,6 +232,7 @@ st.markdown(
     f" the mistakes. Do it yourself: {COUNT} questions at your own pace, then {COUNT} against the"
     " clock, all with a known right answer."
 )
+challenges.draw("speed_accuracy")
 if run is not None and run["stage"] == "between":
     relaxed = speed_accuracy.block_of(run, "relaxed")
     st.success(

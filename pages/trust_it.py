@@ -4,11 +4,13 @@ data, and the doubt beside every score.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.typed import check_prompt
-from ui import charts, state, text
+from ui import challenges, charts, state, text
 from ui.charts import reward_lab as charts_lab
 from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
@@ -151,8 +153,15 @@ def unsure() -> None:
         "lab_scores", (tools.learned_from(session), prompt, lines), prompt, list(lines)
     )
     found = tools.of_kind(made, "scores")
-    if not found:
-        return
+    if found:
+        doubts(found, prompt, k)
+        st.page_link(
+            "pages/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:"
+        )
+
+
+def doubts(found: dict, prompt: str, k: float) -> None:
+    """Scores with both kinds of doubt."""
     rows = [
         {**row, "prompt": prompt, "conservative": row["score"] - k * row["laplace"]}
         for row in found["rows"]
@@ -166,7 +175,34 @@ def unsure() -> None:
         " votes drawn anew with repeats. The conservative score, score − k × doubt, is what PPO"
         " climbs when “Doubt taken off a score” in its settings is k."
     )
-    st.page_link("pages/ppo.py", label="To PPO and its settings", icon=":material/arrow_forward:")
+
+
+def margins(diagnosis: dict) -> None:
+    charts.draw(charts_lab.margins(diagnosis["histogram"]), key="trust_margins")
+    st.caption(
+        "These are votes that it learned from, so they flatter; the other tabs are about votes"
+        " that it did not see. A margin of 2 means: 88% sure."
+    )
+
+
+def in_tabs(diagnosis: dict, curve: dict, last: Callable[[], None]) -> None:
+    """Each kind of trust in a tab; ``last`` draws the last one."""
+    drawn = (
+        lambda: new_prompts(diagnosis),
+        lambda: margins(diagnosis),
+        lambda: calibrated(diagnosis),
+        lambda: how_much(curve),
+        last,
+    )
+    for tab, draw in zip(st.tabs(list(TABS)), drawn, strict=True):
+        with tab:
+            draw()
+
+
+def example(found: dict) -> None:
+    """The saved result."""
+    scores = found["scores"]
+    in_tabs(found["diagnosis"], found["curve"], lambda: doubts(scores, scores["prompt"], 1.0))
 
 
 st.title("Can you trust it?", anchor=False)
@@ -174,23 +210,10 @@ st.markdown(
     "A score is a guess from a few votes. Here is how good the guess is, on votes that it did not"
     " learn from."
 )
-tools.door(session)
+challenges.draw("trust_it")
+tools.door(session, "trust_it", example)
 tools.about_the_votes(session)
 report = tools.fresh("lab_report", tools.learned_from(session))
 if report:
     diagnosis, curve = tools.of_kind(report, "diagnosis"), tools.of_kind(report, "curve")
-    tabs = st.tabs(list(TABS))
-    with tabs[0]:
-        new_prompts(diagnosis)
-    with tabs[1]:
-        charts.draw(charts_lab.margins(diagnosis["histogram"]), key="trust_margins")
-        st.caption(
-            "These are votes that it learned from, so they flatter; the other tabs are about votes"
-            " that it did not see. A margin of 2 means: 88% sure."
-        )
-    with tabs[2]:
-        calibrated(diagnosis)
-    with tabs[3]:
-        how_much(curve)
-    with tabs[4]:
-        unsure()
+    in_tabs(diagnosis, curve, unsure)

@@ -8,9 +8,10 @@ import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.typed import check_prompt
-from ui import charts, state, text
+from ui import challenges, charts, state, text
 from ui.labs import menu, tools
 
+TABS = ("One text, taken apart", "Taste, or just length?")
 MOST_TEXT = 2_000  # characters of a text to explain
 SURFACE = {
     "length": "Length (words)",
@@ -120,7 +121,7 @@ def word_by_word(words: dict, written: str) -> None:
 
 
 def by_votes(found: dict) -> None:
-    st.markdown("**Which of your comparisons made this score**")
+    st.markdown("**Which judged pairs made this score**")
     for row in found["votes"]:
         verb = "ties with" if row["tie"] else "beats"
         st.markdown(
@@ -128,7 +129,7 @@ def by_votes(found: dict) -> None:
             f" {text.plain(row['winner'])} **{verb}** {text.plain(row['loser'])}"
         )
     st.caption(
-        "The number is what the score would lose without that one comparison; each was refitted"
+        "The number is what the score would lose without that one pair; each was refitted"
         " without it."
     )
     menu.link("flip_a_vote", "Turn one of them round")
@@ -162,8 +163,12 @@ def one_text() -> None:
     found = tools.fresh(
         "lab_explain", (tools.learned_from(session), prompt, written), prompt, written
     )
-    if not found:
-        return
+    if found:
+        taken_apart(found, written)
+
+
+def taken_apart(found: list[dict], written: str) -> None:
+    """The records of one text."""
     score = tools.of_kind(found, "score")
     with st.container(horizontal=True, key="explain_numbers"):
         st.metric(
@@ -202,9 +207,11 @@ def one_text() -> None:
 def shallow() -> None:
     """Length instead of taste?"""
     found = tools.fresh("lab_report", tools.learned_from(session))
-    surface = tools.of_kind(found, "surface")
-    if not surface:
-        return
+    if surface := tools.of_kind(found, "surface"):
+        of_the_surface(surface)
+
+
+def of_the_surface(surface: dict) -> None:
     if surface["warning"]:
         st.warning(text.plain(surface["warning"]), icon=":material/straighten:")
     else:
@@ -236,14 +243,26 @@ def shallow() -> None:
     )
 
 
+def example(found: dict) -> None:
+    """The saved result: a few texts taken apart, and what the score follows."""
+    first, second = st.tabs(list(TABS))
+    with first:
+        texts = {f"{one['prompt']} {one['text'].strip()}": one for one in found["texts"]}
+        chosen = st.selectbox("The text to take apart", list(texts), key="explain_saved")
+        taken_apart(texts[chosen]["records"], texts[chosen]["text"])
+    with second:
+        of_the_surface(found["surface"])
+
+
 st.title("What did it learn?", anchor=False)
 st.markdown(
     "A reward model knows no words for its taste. But its score of a text can be taken apart: into"
     " words, into the votes behind it, and into what it is *not*."
 )
-tools.door(session)
+challenges.draw("what_it_learned")
+tools.door(session, "what_it_learned", example)
 tools.about_the_votes(session)
-first, second = st.tabs(["One text, taken apart", "Taste, or just length?"])
+first, second = st.tabs(list(TABS))
 with first:
     one_text()
 with second:

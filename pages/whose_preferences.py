@@ -5,20 +5,20 @@ reward model has.
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import streamlit as st
 
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import annotators
-from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.preferences import Pair, pair_from_row
 from rlhf_core.session import judged
 from rlhf_core.session import people as crew
-from ui import charts, importing, monitor, people, state, text
+from ui import challenges, charts, importing, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
-from ui.labs import answer_card
+from ui.labs import answer_card, saved
 
 CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 5
+MAJORITY = annotators.MAJORITY  # what the lab calls it in its tables
 VOTES = {"first": 0, "second": 1}
 
 session = state.session()
@@ -205,8 +205,20 @@ def models() -> None:
         return
     if record["votes"] != len(judged.learnable(session)):
         st.caption(
-            f"These were trained on {record['votes']} votes; by now there are"
+            f"These were trained on {record['votes']} judgements; by now there are"
             f" {len(judged.learnable(session))}. Train them again to take all in."
+        )
+    of_models(record)
+
+
+def of_models(record: dict) -> None:
+    """Each person's taste, as everybody's model knows it."""
+    missing = next((row for row in record["left_out"] if row["who"] == MAJORITY), None)
+    if missing:
+        st.info(
+            f"**There is no majority here:** {text.plain(missing['why'])}. So each is asked about"
+            " the others' judgements only.",
+            icon=":material/group_off:",
         )
     for person in record["people"]:
         rows = [
@@ -221,9 +233,13 @@ def models() -> None:
             title=f"Whose model knows the taste of: {text.plain(people.label(person))}",
             x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
             look_for=(
-                "the person's own model far to the right of the majority's: then the majority does"
-                " not speak for them. Bars across 50% know nothing yet."
-            ),
+                "the person's own model far to the right of the others': then they do not speak"
+                " for this person."
+                if missing
+                else "the person's own model far to the right of the majority's: then the majority"
+                " does not speak for them."
+            )
+            + " Bars across 50% know nothing yet.",
         )
         charts.draw(chart, key=f"whose_{record['people'].index(person)}")
     for row in record["gaps"]:
@@ -236,10 +252,19 @@ def models() -> None:
             f" {charts.number(100 * row['difference'], 0, sign=True)} points (95% interval"
             f" {bounds})."
         )
-    for row in record["left_out"]:
+    for row in (row for row in record["left_out"] if row is not missing):
         st.caption(f"Left out: {text.plain(people.label(row['who']))} ({text.plain(row['why'])}).")
     for sentence in record["notes"]:
         st.caption(text.plain(sentence))
+
+
+def example(found: dict) -> None:
+    """The saved result: three rules judged the same pairs."""
+    kept = [pair_from_row(row, f"saved pair {n}") for n, row in enumerate(found["pairs"], 1)]
+    alpha, agreed, split = counted(kept)
+    agreement(alpha, agreed)
+    disagreement_map(split)
+    of_models(found["models"])
 
 
 def _fit() -> None:
@@ -251,19 +276,24 @@ st.markdown(
     "A reward model learns the taste of whoever judged. With several people it learns a mixture,"
     " and it matters who is in it."
 )
+challenges.draw("whose_preferences")
 name = people.picker(session)
 
 st.subheader("Judge what others judged", anchor=False)
 desk(name)
 
 pairs = judged.pairs(session)
-votes = Counter(pair.annotator for pair in pairs if pair.choice != "skip")
-st.subheader("Who said what", anchor=False)
-if votes:
+by_person = annotators.pairs_judged(pairs)
+st.subheader("Who judged what", anchor=False)
+if by_person:
     st.markdown(
         " · ".join(
-            f"**{text.plain(people.label(who))}** {count:,}" for who, count in votes.most_common()
-        )
+            f"**{text.plain(people.label(who))}** {count:,} {'pair' if count == 1 else 'pairs'}"
+            f" ({shared:,} with others)"
+            for who, (count, shared) in by_person.items()
+        ),
+        help="With others: somebody else judged the same two texts too. Skipped pairs are left"
+        " out, and a pair that came twice counts once.",
     )
 else:
     st.caption("Nobody has judged anything under this brief yet.")
@@ -273,12 +303,14 @@ with st.expander("Add other people's files", icon=":material/upload_file:", key=
         " spreadsheets. Who said what is kept."
     )
     importing.panel(session, key="whose_import")
-if len(votes) < 2:
+if len(by_person) < 2:
     st.info(
         "From two people on, this page shows how far they agree, which pairs split them, and whose"
         " taste the reward model has.",
         icon=":material/groups:",
     )
+    if kept := saved.begin("whose_preferences"):
+        example(kept)
     st.stop()
 alpha, agreed, split = counted(pairs)
 agreement(alpha, agreed)

@@ -3,7 +3,9 @@ in the app as made earlier.
 
     python scripts/make_example.py
 
-The pairs shown are the first of the evaluation, in its order: not picked.
+The pairs shown are the first of the evaluation, in its order: not picked. Nor are the prompts whose
+answers are kept at every step: the brief's first ones that no training sees, each with one seed, so
+that what differs from step to step is the model.
 """
 
 from __future__ import annotations
@@ -16,18 +18,36 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from rlhf_core.judging import briefs  # noqa: E402
-from rlhf_core.loop import whole  # noqa: E402
+from rlhf_core.loop import comparing, whole  # noqa: E402
 from rlhf_core.session import judged  # noqa: E402
 from rlhf_core.session.state import Session  # noqa: E402
 
 BRIEF, COMPARISONS, STEPS, SEED, SHOWN = "meme-bot", 30, 12, 0, 8
+FOLLOWED = 3  # prompts whose answer is kept at every step
+
+
+def answers(session: Session, prompts: list[str], side: str) -> list[str]:
+    """What the original ("before") or the model as it now stands ("after") answers."""
+    texts = []
+    for prompt in prompts:
+        *_, record = comparing.compare(session, prompt, SEED, samples=1)
+        texts.append(record[side][0])
+    return texts
 
 
 def main() -> None:
     session = Session(briefs.PRESETS[BRIEF], seed=SEED)
+    followed = list(session.asked.brief.evaluation_prompts[:FOLLOWED])
+    steps: list[dict] = []
     for event in whole.run_once(session, comparisons=COMPARISONS, steps=STEPS):
-        if isinstance(event, dict) and len(event) == 2:
+        if not isinstance(event, dict):
+            continue
+        if len(event) == 2:
             print(event["stage"], file=sys.stderr)
+        elif event["stage"] == "ppo" and event["step"]:
+            if not steps:  # the original; it can be asked once there is a tuned model beside it
+                steps.append({"step": 0, "texts": answers(session, followed, "before")})
+            steps.append({"step": event["step"], "texts": answers(session, followed, "after")})
     evaluation = session.tuned.evaluation
     example = {
         "made_with": (
@@ -40,6 +60,8 @@ def main() -> None:
             {k: pair[k] for k in ("prompt", "before", "after")}
             for pair in evaluation["pairs"][:SHOWN]
         ],
+        "prompts": followed,
+        "steps": steps,
         "metrics": session.tuned.metrics,
         "win_rate": evaluation["win_rate"],
         "interval": evaluation["interval"],

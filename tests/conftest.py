@@ -1,11 +1,11 @@
 """What the tests share: where they may write, how many cores they may use, a running app, and a
 browser to look at it with.
 
-Fixtures: ``artefacts`` (a folder whose content outlives the run), ``app_url`` (one app for all
-browser tests), ``start_app`` (an app of a test's own, which it may kill), ``chromium``
-(Playwright's browser), ``page`` (a fresh tab, photographed when its test fails). A test that uses
-``chromium`` or ``page`` is marked ``browser`` and runs after all others. Wait for a page with
-``settled(page)``.
+Fixtures: ``artefacts`` (a folder whose content outlives the run), ``double`` (float64), ``app_url``
+(one app for all browser tests), ``start_app`` (an app of a test's own, which it may kill),
+``chromium`` (Playwright's browser), ``page`` (a fresh tab, photographed when its test fails). A
+test that uses ``chromium`` or ``page`` is marked ``browser`` and runs after all others. Wait for a
+page with ``settled(page)``.
 """
 
 from __future__ import annotations
@@ -84,6 +84,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def artefacts() -> Path:
     ARTEFACTS.mkdir(exist_ok=True)
     return ARTEFACTS
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """torch makes float64 tensors while the test runs: for comparisons to the last digits."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 # --- a running app --------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils.logging import disable_progress_bar
 
 from rlhf_core.__main__ import main
+from rlhf_core.common.knob import describe
+from rlhf_core.common.settings import SamplingSettings
 from rlhf_core.store.bundle import read_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,6 +189,25 @@ def test_generate_gives_texts_with_their_exact_log_probability(here):
             and "".join(token["token"] for token in row["tokens"] if token["token"] != "⏹ end")
             == row["text"]
         )
+
+
+def test_generate_samples_as_it_is_told(here, capfd):
+    def texts(*options) -> list[str]:
+        asked = ("--prompt", "A fox is", "-n", 3, "--max-new-tokens", 8, "--model", "bundled")
+        return [row["text"] for row in lines(here("generate", *asked, *options))]
+
+    usual = SamplingSettings()
+    told = ("--temperature", usual.temperature, "--top-p", usual.top_p)
+    assert texts() == texts(*told) != texts("--temperature", 2)
+    # Nothing but the likeliest token may be drawn, whatever the luck.
+    assert len(set(texts("--temperature", 0.1, "--top-p", 0.05))) == 1 < len(set(texts()))
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    told = " ".join(capfd.readouterr().out.split())
+    for name in ("temperature", "top_p"):
+        about = next(row for row in describe(SamplingSettings) if row["name"] == name)
+        assert f"{about['help']} (default {about['default']})" in told
+        assert f"--{name.replace('_', '-')}" in told
 
 
 def test_scores_and_answers_of_a_bundle(finished, tiny, here):
@@ -493,6 +514,16 @@ def test_a_reader_that_leaves_early_is_no_crash(tiny):
             ["--max-new-tokens", "between 1 and 64"],
         ),
         (["generate", "--prompt", "x", "--seed", "-1"], ["--seed", "-1 is out of range"]),
+        (
+            ["generate", "--prompt", "x", "--temperature", "3"],
+            ["--temperature", "3 is out of range", "between 0.1 and 2"],
+        ),
+        (["generate", "--prompt", "x", "--temperature", "hot"], ["'hot' is not a number"]),
+        (
+            ["generate", "--prompt", "x", "--top-p", "0"],
+            ["--top-p", "0 is out of range", "between 0.05 and 1"],
+        ),
+        (["generate", "--prompt", "x", "--top-p", "nan"], ["--top-p", "nan does not work"]),
         (
             ["generate", "--prompt", "x", "--bundle", "/does/not/exist"],
             ["no folder /does/not/exist"],

@@ -24,6 +24,9 @@ bootstrap = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bootstrap)
 
 
+INSTALLED_AS = {"PIL": "pillow"}  # imported by another name
+
+
 def pins(name: str) -> dict[str, str]:
     lines = [
         line.split("#")[0].strip()
@@ -46,7 +49,8 @@ def imported(*places: str) -> set[str]:
                     names |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.level == 0:
                     names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"rlhf_core", "ui"}
+    ours = {"rlhf_core", "ui"}
+    return {INSTALLED_AS.get(n, n) for n in names - set(sys.stdlib_module_names) - ours}
 
 
 def test_what_the_app_imports_is_pinned_and_installed_as_pinned() -> None:

@@ -81,6 +81,11 @@ def keys_of_list(page) -> str:
 def train_reward_model(page) -> None:
     """On the reward model page: train, watch it in slow motion, and wait for the numbers."""
     press(page, "fit")
+    wait_for_reward_model(page)
+
+
+def wait_for_reward_model(page) -> None:
+    """On the reward model page, where it is being trained: until its numbers are there."""
     page.locator(".st-key-fit_numbers").wait_for(timeout=SLOW)
     settled(page, SLOW)
 

@@ -34,7 +34,8 @@ def monitor(
     draw: Callable[[list[dict], dict], None],
     every: float = 0.6,
     quiet: bool = False,
-    line: Callable[[dict], None] | None = None,
+    where: Callable[[list[dict]], str] | None = None,
+    line: Callable[[dict, list[dict]], None] | None = None,
 ) -> None:
     """Show the session's job ``name`` and keep it fresh while it is alive.
 
@@ -45,7 +46,9 @@ def monitor(
         every: seconds between two looks.
         quiet: leave the state line out while all is well (a job of a second or two, or one that
         ``draw`` speaks for).
-        line: draws the state line in place of ``state_line``.
+        where: how far it is, in words, from its records, for a job whose records are no unit that
+        anybody counts in; "" before there is anything to say.
+        line: draws the state line from the view and the records, in place of ``state_line``.
     """
     key = name.replace(" ", "_")
     was_alive, was_paused = state.alive(name), (state.job(name) or {}).get("status") == "paused"
@@ -63,7 +66,11 @@ def monitor(
             or view["status"] in ("paused", "failed", "expired")
             or (view["status"] == "queued" and view["long"])
         ):
-            (line or state_line)(view)
+            records = state.records(name)
+            if line:
+                line(view, records)
+            else:
+                state_line(view, records, where(records) if where else None)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -75,8 +82,13 @@ def monitor(
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
 
 
-def state_line(view: dict) -> None:
-    """One line, in words, on where a job is; a bar while it runs and knows its total."""
+def state_line(view: dict, records: Sequence[dict] = (), where: str | None = None) -> None:
+    """One line, in words, on where a job is; a bar while it runs and knows its total.
+
+    Args:
+        records: what it has made, for what is said of them when it was stopped.
+        where: how far it is, in other words than "3 of 12".
+    """
     status, label = view["status"], view["label"]
     if status == "queued" and not view["long"]:
         st.caption("In a moment.")
@@ -94,8 +106,8 @@ def state_line(view: dict) -> None:
         )
     elif status == "running":
         done, total = view.get("done") or 0, view.get("total")
-        words = f"**{text.plain(view.get('stage') or label)}**"
-        words += f" · {done} of {total}" if total and total > 1 else ""
+        words = f"**{where or text.plain(view.get('stage') or label)}**"
+        words += f" · {done} of {total}" if where is None and total and total > 1 else ""
         words += WISHES.get(view.get("wish")) or _about(view.get("eta_seconds"), " · about {} left")
         st.progress(min(1.0, done / total) if total else 0.0, text=words)
     elif status == "paused":
@@ -105,26 +117,47 @@ def state_line(view: dict) -> None:
     elif status == "failed":
         st.error(
             text.plain(view.get("error") or "It stopped by itself, and nobody knows why.")
-            + " What was finished before is kept.",
+            + (" What was finished before is kept." if view.get("records") else ""),
             icon=":material/error:",
         )
     elif status == "expired":
         st.warning(
-            "Nobody was watching for a while, so it was put away. What was finished is kept; start"
-            " it again when you like.",
+            "Nobody was watching for a while, so it was put away."
+            + (" What was finished is kept." if view.get("records") else "")
+            + " Start it again when you like.",
             icon=":material/bedtime:",
         )
     elif status == "stopped":
-        st.info("Stopped. All finished steps are kept.", icon=":material/stop_circle:")
+        st.info(_stopped(view, records), icon=":material/stop_circle:")
 
 
-def duration(seconds: float) -> str:
-    """``seconds`` as people say it: "8 s", "2 min"."""
+def _stopped(view: dict, records: Sequence[dict]) -> str:
+    """What a stop has left: finished steps, only what comes before the first one, or nothing."""
+    if not view.get("records"):
+        return "Stopped before anything was finished. Nothing changed."
+    if any(record.get("kind") == "restarted" for record in records[-1:]):
+        return "Stopped before a new step was finished."
+    if records and not any(_is_a_step(record) for record in records):
+        return "Stopped before the first step was finished. What was measured is kept."
+    return "Stopped. All finished steps are kept."
+
+
+def _is_a_step(record: dict) -> bool:
+    """Step 0 only looks, and so does what a lab does before its runs."""
+    return record.get("kind") not in ("start", "pool") and record.get("step", 1) != 0
+
+
+def duration(seconds: float, whole: bool = False) -> str:
+    """``seconds`` as people say it: "0.4 s", "8 s", "2 min". ``whole``: no fractions, for a figure
+    that counts down.
+    """
+    if seconds < 1.95 and not whole:
+        return f"{max(0.1, seconds):.1f} s"
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def _about(seconds: float | None, sentence: str) -> str:
-    return sentence.format(duration(seconds)) if seconds is not None else ""
+    return sentence.format(duration(seconds, whole=True)) if seconds is not None else ""
 
 
 def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:

@@ -32,7 +32,10 @@ def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:
             args=(f"{key}_pick_{len(everybody)}_{now}",),
             width=240,
         )
-        with st.popover("Somebody else", icon=":material/person_add:"):
+        # Its state is kept, so that sitting down closes it: open, it would lie over the card.
+        with st.popover(
+            "Somebody else", icon=":material/person_add:", key=f"{key}_somebody", on_change="rerun"
+        ):
             st.caption(
                 "A first name, a nickname or a colour. There are no accounts: it only keeps apart"
                 " who said what."
@@ -44,14 +47,14 @@ def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:
                     max_chars=people.LONGEST_NAME,
                     placeholder="for example: Ada",
                 )
-                st.form_submit_button(
-                    "Sit down", on_click=_typed, args=(f"{key}_name",), key=f"{key}_sit"
-                )
+                st.form_submit_button("Sit down", on_click=_typed, args=(key,), key=f"{key}_sit")
             if free:
                 st.caption("Or be a colour:")
                 with st.container(horizontal=True, gap="small"):
                     for colour in free:
-                        st.button(colour, key=f"{key}_{colour}", on_click=_sit, args=(colour,))
+                        st.button(
+                            colour, key=f"{key}_{colour}", on_click=_newcomer, args=(key, colour)
+                        )
     if caption:
         st.caption("Judgements are recorded under this name, here and on the Rank page.")
     if problem := st.session_state.pop("people_problem", None):
@@ -63,12 +66,19 @@ def _picked(widget: str) -> None:
     _sit(st.session_state[widget])
 
 
-def _typed(widget: str) -> None:
-    _sit(st.session_state.get(widget, ""))
+def _typed(key: str) -> None:
+    _newcomer(key, st.session_state.get(f"{key}_name", ""))
 
 
-def _sit(name: str) -> None:
+def _newcomer(key: str, name: str) -> None:
+    if _sit(name):
+        st.session_state[f"{key}_somebody"] = False  # closes the popover
+
+
+def _sit(name: str) -> bool:
     try:
         people.sit_down(state.session(), name)
     except InputError as error:
         st.session_state["people_problem"] = str(error)
+        return False
+    return True

@@ -82,12 +82,19 @@ def side_by_side(rows: Sequence[tuple[str, str, str, str]], *, live: bool = Fals
 def answer_html(
     prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = ""
 ) -> str:
+    return card_html(prompt, escape(written), live=live, tag=tag, foot=foot)
+
+
+def card_html(
+    prompt: str, written_html: str, *, live: bool = False, tag: str = "", foot: str = ""
+) -> str:
+    """One output whose text is HTML of ours already, everything foreign in it escaped."""
     above = f'<span class="op-tag">{html.escape(tag)}</span>' if tag else ""
     below = f'<span class="op-foot">{html.escape(foot)}</span>' if foot else ""
     return (
         f'<div class="op-answer{" op-live" if live else ""}">{above}'
         f'<span class="op-given">{escape(prompt)}</span>'
-        f'<span class="op-written">{escape(written)}</span>{below}</div>'
+        f'<span class="op-written">{written_html}</span>{below}</div>'
     )
 
 

@@ -7,13 +7,12 @@ escaped. Knows nothing about models.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
 
 import streamlit as st
 
 from ui import styles, text
+from ui.word_diff import difference
 
 CSS = styles.sheet("token_changes")
 
@@ -47,22 +46,6 @@ def draw(record: dict) -> None:
         "Among all tokens that either model could have written at each place of the two answers. In"
         " bold with ✓: what stands in an answer."
     )
-
-
-def difference(before: str, after: str) -> tuple[str, str]:
-    """Two texts as HTML, escaped: words that only the first has in <del>, words that only the
-    second has in <ins>.
-    """
-    one, other = (
-        re.findall(r"\s*\S+", shown)
-        for shown in (before[: text.MAX_SHOWN], after[: text.MAX_SHOWN])
-    )
-    left, right = [], []
-    for tag, a, b, c, d in difflib.SequenceMatcher(a=one, b=other, autojunk=False).get_opcodes():
-        gone, come = text.escape("".join(one[a:b])), text.escape("".join(other[c:d]))
-        left.append(gone if tag == "equal" or not gone else f"<del>{gone}</del>")
-        right.append(come if tag == "equal" or not come else f"<ins>{come}</ins>")
-    return "".join(left), "".join(right)
 
 
 def _card(prompt: str, written: str, tag: str) -> str:

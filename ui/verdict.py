@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion, verdict
 from rlhf_core.session import rounds
 from rlhf_core.session.state import Session
@@ -37,6 +38,16 @@ WHO = {  # judge -> what it is, and what it is not
         " other evidence. A rule all the same, and no person."
     ),
     verdict.YOU: "You, without knowing which model wrote which answer.",
+}
+IN_A_SENTENCE = {  # judge, as a conclusion names it -> what it is
+    "graded rule": (
+        "The graded rule is a small program that marks four things in an answer: the wanted"
+        " register, a full sentence, nothing said twice, real words. No training saw it."
+    ),
+    "word rule": "The word rule counts words that suit the brief, and words that do not.",
+    "reward model it was trained on": (
+        "The reward model is the score that PPO climbed: it is no second opinion."
+    ),
 }
 MEASURES = {  # row of the language table -> (words, how to show a value, how to show a change)
     "wanted": (
@@ -102,22 +113,27 @@ def draw(session: Session) -> None:
             "No independent opinion yet: PPO trained on the only score that judged here. Vote"
             " blind, and your votes join this verdict."
         )
-    charts.draw(charts_compare.judges(rows), key="judges")
-    how_sure(rows, chance, "how_sure")
+    how_sure(rows, chance, "how_sure", _where(session, found))
     language_table(found.get("language") or [], found.get("rule"))
+
+
+def _where(session: Session, found: dict) -> str:
+    """At which step, and on what, the verdict was measured."""
     number = found.get("round", session.history.current_round)
     where = f"Measured at step {found['step']} of round {number}" if "step" in found else "Measured"
-    st.caption(
-        f"{where} on {len(found.get('pairs', []))} pairs of answers to"
-        f" {len({pair['prompt'] for pair in found.get('pairs', [])})} prompts that no training saw."
-    )
+    pairs = found.get("pairs", [])
+    prompts = counted(len({pair["prompt"] for pair in pairs}), "prompt")
+    return f"{where} on {counted(len(pairs), 'pair')} of answers to {prompts}, none trained on."
 
 
-def how_sure(rows: Sequence[dict], chance: dict | None, key: str) -> None:
+def how_sure(rows: Sequence[dict], chance: dict | None, key: str, where: str = "") -> None:
     """Every judge with its interval, what it is, and whether the votes could be chance: one press
-    away.
+    away. ``where``: on what it was measured; with it comes the chart of the judges.
     """
     with st.expander("How sure are we?", icon=":material/help:", key=key):
+        if where:
+            charts.draw(charts_compare.judges(rows), key="judges")
+            st.caption(where)
         st.markdown(
             "\n".join(f"- {text.plain(line)}" for line in conclusion.how_sure(rows, chance))
         )
@@ -130,19 +146,40 @@ def how_sure(rows: Sequence[dict], chance: dict | None, key: str) -> None:
 
 
 def sentence(words: str, key: str = "") -> None:
-    """The one sentence, set apart."""
+    """The one sentence, set apart; who judges in it, one press away."""
     if words:
         with st.container(border=True, key=f"{key}verdict"):
-            st.markdown(f":material/gavel: **{text.plain(words)}**")
+            st.markdown(f":material/gavel: **{text.plain(words)}**", help=explained(words))
+
+
+def explained(words: str) -> str | None:
+    """What the judges are that ``words`` name, a plain sentence each; None where it names none."""
+    named = [why for name, why in IN_A_SENTENCE.items() if name in words.lower()]
+    return " ".join(named) or None
 
 
 def language_table(rows: Sequence[dict], rule: dict | None) -> None:
-    """Before, after, and how far shuffled labels would move each number. ``rule``: what it counts,
-    where there is one.
+    """Behind a press: what was lost, from when on a loss counts, and every number beside what
+    shuffled labels would make of it. ``rule``: what it counts, where there is one.
     """
     rows = [row for row in rows if row.get("name") in MEASURES]
     if not rows:
         return
+    known = all("beyond" in row for row in rows)
+    lost = [conclusion.LOSSES[row["name"]][2] for row in conclusion.lost(rows)] if known else []
+    found = f": lost {lost[0]}" if lost else ": nothing lost that counts" if known else ""
+    with st.expander(
+        f"Did it keep its language?{found}", icon=":material/translate:", key="language"
+    ):
+        if known:
+            st.markdown(
+                f"**{'Lost: ' + ', '.join(lost) if lost else 'No loss that counts'}.** A loss"
+                f" counts from here on, if it is more than luck: {conclusion.counts_as_loss()}."
+            )
+        _table(rows, rule)
+
+
+def _table(rows: Sequence[dict], rule: dict | None) -> None:
     lucky = any(row.get("luck") for row in rows)
     lines = [
         "| | Before | After |" + (" Luck alone |" if lucky else ""),
@@ -153,7 +190,10 @@ def language_table(rows: Sequence[dict], rule: dict | None) -> None:
         words = words.format(text.plain(str((rule or {}).get("name", "wanted"))))
         low, high = row.get("luck") or (None, None)
         after = show(row.get("after"))
-        after = f"**{after}**" if row.get("beyond") else after
+        if row.get("clear", row.get("beyond")):
+            after = f"**{after}**"
+        elif row.get("beyond"):
+            after += " (edge)"
         span = (
             f" ±{change(max(abs(low), abs(high))).lstrip('+')} |"
             if low is not None
@@ -162,13 +202,13 @@ def language_table(rows: Sequence[dict], rule: dict | None) -> None:
             else ""
         )
         lines.append(f"| {words} | {show(row.get('before'))} | {after} |{span}")
-    st.markdown("**Did it keep its language?**")
     with st.container(key="language_table"):
         st.markdown("\n".join(lines))
     st.caption(
         (
-            "“Luck alone”: how far the number moves when the labels before and after are shuffled;"
-            " a change beyond that is bold. "
+            "“Luck alone”: how far the number moves when the labels before and after are shuffled."
+            " Bold: far beyond that (one shuffle in a hundred). Edge: just beyond it, and among"
+            " eight rows one may be by luck. "
             if lucky
             else ""
         )

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from rlhf_core.evaluation import conclusion
-from rlhf_core.judging import preferences
 from rlhf_core.session import judged, rounds
+from rlhf_core.session.next_step import GOAL
 from rlhf_core.session.state import Session
-from ui import styles, text
+from ui import next_step, styles, text
 
-GOAL = 30  # comparisons that make a good first round
 VERDICTS = {  # big board, small board
     conclusion.BETTER: ("the tuned model is better", "better"),
     conclusion.WORSE: ("the tuned model is worse", "worse"),
@@ -48,37 +47,25 @@ BOXES = (
         "pages/prompt.py",
         "Prompt",
         "Prompt",
-        "You ask. The language model writes several answers.",
+        "You ask; the model writes several answers.",
     ),
-    Box(
-        "rank",
-        "pages/rank.py",
-        "Rank",
-        "Rank",
-        "A person says which answers are better, following the brief.",
-    ),
+    Box("rank", "pages/rank.py", "Rank", "Rank", "You say which answers are better."),
     Box(
         "reward_model",
         "pages/reward_model.py",
         "Reward model",
         "Reward",
-        "Learns the pattern behind those choices, as a score.",
+        "Learns to score as you choose.",
     ),
-    Box("ppo", "pages/ppo.py", "PPO", "PPO", "Nudges the language model towards higher scores."),
+    Box("ppo", "pages/ppo.py", "PPO", "PPO", "Nudges the model towards higher scores."),
     Box(
         "before_after",
         "pages/before_after.py",
         "Before / after",
         "Compare",
-        "Same prompt, both models. Did it change for the better?",
+        "Both models, same prompt. Better?",
     ),
-    Box(
-        "rounds",
-        "pages/rounds.py",
-        "Rounds",
-        "Rounds",
-        "Rinse and repeat: the next round starts from the tuned model.",
-    ),
+    Box("rounds", "pages/rounds.py", "Rounds", "Rounds", "Rinse and repeat."),
 )
 NAMES = tuple(box.name for box in BOXES)
 
@@ -107,30 +94,6 @@ _TURNS = (
 )
 
 
-def comparisons(session: Session) -> int:
-    """Pairs that the rankings so far say something about: four answers in order are six; both bad
-    and skip are none, nor are rejected exploits.
-    """
-    return len(
-        preferences.training_pairs(
-            [pair for pair in judged.pairs(session) if pair.annotator != preferences.EXPLOIT]
-        )
-    )
-
-
-def next_box(session: Session) -> str:
-    """The station that waits for the learner now."""
-    if not session.asked.candidate_sets:
-        return "prompt"
-    if not session.learned.head and comparisons(session) < GOAL:
-        return "rank"
-    if not session.learned.head:
-        return "reward_model"
-    if len(session.tuned.metrics) < 2:
-        return "ppo"
-    return "before_after" if session.tuned.evaluation is None else "rounds"
-
-
 def numbers(session: Session) -> dict[str, tuple[str, str]]:
     """Each box's live number, in words for the big board and squeezed for the small one; empty
     where there is none yet.
@@ -146,12 +109,8 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged",
             f"{answers}",
         )
-    judged = comparisons(session)
-    if judged:
-        found["rank"] = (
-            f"{judged} of about {GOAL} comparisons" if judged < GOAL else f"{judged} comparisons",
-            f"{judged}/{GOAL}",
-        )
+    if pairs := judged.pair_count(session):
+        found["rank"] = (pairs_of_goal(session), f"{pairs}/{GOAL}" if pairs < GOAL else f"{pairs}")
     summary = session.learned.summary or {}
     accuracy, chance = summary.get("heldout_accuracy"), summary.get("chance")
     if conclusion.by_chance(chance):
@@ -201,12 +160,19 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
     return found
 
 
+def pairs_of_goal(session: Session) -> str:
+    """How many pairs were judged, in the words that every page uses."""
+    pairs = judged.pair_count(session)
+    many = f"{pairs} pair{'s' * (pairs != 1)}"
+    return f"{pairs} of about {GOAL} pairs" if pairs < GOAL else many
+
+
 def seen_sets(session: Session) -> list[dict]:
     """The candidate sets that came before somebody's eyes: those asked for on the Prompt page, and
     all that were judged; not those written ahead.
     """
-    judged = {ranking.id for ranking in session.judged.rankings}
-    return [row for row in session.asked.candidate_sets if row.get("asked") or row["id"] in judged]
+    ranked = {ranking.id for ranking in session.judged.rankings}
+    return [row for row in session.asked.candidate_sets if row.get("asked") or row["id"] in ranked]
 
 
 def gain(session: Session, digits: int = 2) -> str:
@@ -250,7 +216,7 @@ def draw(
         busy: work is going on in that box right now ("working"), instead of it being the next to
         press ("next").
     """
-    now = now or next_box(session)
+    now = now or next_step.now(session).box
     live = numbers(session)
     big = size == "home"
     with st.container(key=f"board_{size}"), st.container(key=f"ring_{size}"):
@@ -278,8 +244,7 @@ def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: st
     chip = f'<span class="op-chip">{word}</span>' if lit else ""
     what = f'<div class="op-what">{box.what}</div>' if big else ""
     frozen = (
-        '<div class="op-frozen">❄ A frozen copy of the original holds it back.'
-        f"{html.escape(drifted)}</div>"
+        f'<div class="op-frozen">❄ A frozen copy holds it back.{html.escape(drifted)}</div>'
         if big and box.name == "ppo"
         else ""
     )
@@ -292,12 +257,7 @@ def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: st
 
 def _middle(session: Session, big: bool) -> str:
     brief = session.asked.brief
-    detail = (
-        f"<small>Better: {text.escape(brief.prefer)}</small>"
-        f"<small>Worse: {text.escape(brief.avoid)}</small>"
-        if big
-        else ""
-    )
+    detail = f"<small>Better: {text.escape(brief.prefer)}</small>" if big else ""
     lead = "The brief: " if big else ""
     return (
         f'<div class="op-mid op-at-mid">{MARK}'

@@ -19,7 +19,6 @@ Source: Rafailov et al. 2023, "Direct Preference Optimization" (arXiv 2305.18290
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.ppo import Policy, write_batch
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import DPOSettings
 from rlhf_core.lm.sampling import pad_left, pad_right, response_forward
 from rlhf_core.lm.transformer import Transformer
@@ -128,22 +127,19 @@ def update(
 
     Last yield: the means of the pass's numbers.
     """
-    count, size = len(pairs), settings.minibatch_size
-    infos, total = [], math.ceil(count / size)
     targets = torch.tensor([pair.target for pair in pairs])
     weights = torch.tensor([pair.weight for pair in pairs])
-    for part in torch.randperm(count, generator=policy.generator).split(size):
+
+    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
         # 2. The policy's log-probabilities of both answers, and by them its implicit rewards.
         few = [pairs[i] for i in part.tolist()]
         log_p = both_logprobs(policy.trunk, few, pad_id, settings.temperature)  # (2, b)
         # 3. Bradley-Terry on the implicit rewards.
-        ref, beta = ref_log_p[:, part], settings.beta
-        loss, info = dpo_loss(log_p, ref, targets[part], weights[part], beta)
-        # 4. Update.
-        policy.descend(loss, settings.max_grad_norm)
-        infos.append(info)
-        yield Progress("updating the model", len(infos), total)
-    yield step_loop.means(infos)
+        return dpo_loss(log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta)
+
+    # 4. Update.
+    parts = step_loop.minibatches(policy, len(pairs), settings.minibatch_size)
+    yield from step_loop.descend(policy, parts, loss_of, settings.max_grad_norm)
 
 
 def train(
@@ -175,14 +171,14 @@ def train(
         ValueError: no comparisons, an empty one or one that the model can't read.
     """
     check(pairs, reference.context)
+
     # 1. The reference reads every answer once.
-    read, count, size = [], len(pairs), settings.minibatch_size
-    with torch.no_grad():
-        for start in range(0, count, size):
-            few = pairs[start : start + size]
-            read.append(both_logprobs(reference, few, pad_id, settings.temperature))
-            yield Progress("reading the comparisons", min(start + size, count), count)
-    ref_log_p = torch.cat(read, 1)  # (2, N)
+    def reference_logprobs(few: list[TokenPair]) -> Tensor:
+        return both_logprobs(reference, few, pad_id, settings.temperature)
+
+    size = settings.minibatch_size
+    reading = step_loop.read_once(pairs, size, reference_logprobs, "reading the comparisons")
+    ref_log_p = yield from last(reading)  # (2, N)
     yield from step_loop.run(
         policy,
         settings,

@@ -22,7 +22,6 @@ of a batch is DAPO's (Yu et al. 2025, arXiv 2503.14476, equation 12).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -118,25 +117,15 @@ def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Pro
     advantages = group_advantages(rewards, same_prompt(responses))
 
     # 5. Update: the tokens of better answers become likelier, near the reference.
-    infos, rows = [], len(mask)
-    total = settings.epochs * math.ceil(rows / settings.minibatch_size)
-    for _ in range(settings.epochs):
-        for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
-            loss, info = grpo_loss(
-                log_p,
-                responses.logprobs[part],
-                batch.ref_logprobs[part],
-                advantages[part],
-                mask[part],
-                settings.clip,
-                settings.beta,
-                tokens=mask.sum().item() * len(part) / rows,
-            )
-            policy.descend(loss, settings.max_grad_norm)
-            infos.append(info)
-            yield Progress("updating the model", len(infos), total)
-    yield step_loop.means(infos)
+    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
+        log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
+        old, ref = responses.logprobs[part], batch.ref_logprobs[part]
+        share = mask.sum().item() * len(part) / len(mask)
+        clip, beta = settings.clip, settings.beta
+        return grpo_loss(log_p, old, ref, advantages[part], mask[part], clip, beta, tokens=share)
+
+    parts = step_loop.minibatches(policy, len(mask), settings.minibatch_size, settings.epochs)
+    yield from step_loop.descend(policy, parts, loss_of, settings.max_grad_norm)
 
 
 def train(

@@ -34,7 +34,7 @@ from torch import Tensor
 from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.dpo import answer_logprobs
 from rlhf_core.algorithms.ppo import Policy, write_batch
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import KTOSettings
 from rlhf_core.lm.transformer import Transformer
 
@@ -126,9 +126,9 @@ def update(
 
     Last yield: the means of the pass's numbers.
     """
-    parts = max(1, len(rows) // settings.minibatch_size)  # none smaller than it should be
-    infos, heat = [], settings.temperature
-    for part in torch.randperm(len(rows), generator=policy.generator).tensor_split(parts):
+    heat = settings.temperature
+
+    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
         few = [rows[i] for i in part.tolist()]
         prompts, answers = [row.prompt for row in few], [row.answer for row in few]
         # 2. The reference point: how far has the policy drifted on the whole?
@@ -143,12 +143,12 @@ def update(
         good = torch.tensor([row.good for row in few])
         sides = torch.where(good, settings.good_weight, settings.bad_weight).to(log_p.dtype)
         weights = sides * torch.tensor([row.weight for row in few])
-        loss, info = kto_loss(log_p, ref_log_p[part], good, weights, point, settings.beta)
-        # 4. Update.
-        policy.descend(loss, settings.max_grad_norm)
-        infos.append(info)
-        yield Progress("updating the model", len(infos), parts)
-    yield step_loop.means(infos)
+        return kto_loss(log_p, ref_log_p[part], good, weights, point, settings.beta)
+
+    # 4. Update; no minibatch smaller than it should be, or an answer would stand alone.
+    order = torch.randperm(len(rows), generator=policy.generator)
+    parts = list(order.tensor_split(max(1, len(rows) // settings.minibatch_size)))
+    yield from step_loop.descend(policy, parts, loss_of, settings.max_grad_norm)
 
 
 def train(
@@ -180,15 +180,15 @@ def train(
         ValueError: fewer than two answers, an empty one or one that the model can't read.
     """
     check(rows, reference.context)
+
     # 1. The reference reads every answer once.
-    read, count, size = [], len(rows), settings.minibatch_size
-    with torch.no_grad():
-        for start in range(0, count, size):
-            few = rows[start : start + size]
-            both = [row.prompt for row in few], [row.answer for row in few]
-            read.append(answer_logprobs(reference, *both, pad_id, settings.temperature))
-            yield Progress("reading the answers", min(start + size, count), count)
-    ref_log_p = torch.cat(read)  # (N,)
+    def reference_logprobs(few: list[Judged]) -> Tensor:
+        both = [row.prompt for row in few], [row.answer for row in few]
+        return answer_logprobs(reference, *both, pad_id, settings.temperature)
+
+    size = settings.minibatch_size
+    reading = step_loop.read_once(rows, size, reference_logprobs, "reading the answers")
+    ref_log_p = yield from last(reading)  # (N,)
     yield from step_loop.run(
         policy,
         settings,

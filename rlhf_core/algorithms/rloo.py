@@ -18,7 +18,6 @@ Source: Ahmadian et al. 2024, "Back to Basics" (arXiv 2402.14740); the baseline 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -119,18 +118,13 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    infos, rows = [], len(mask)
-    total = settings.epochs * math.ceil(rows / settings.minibatch_size)
-    for _ in range(settings.epochs):
-        for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
-            log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
-            loss, info = rloo_loss(
-                log_p, responses.logprobs[part], advantages[part], mask[part], settings.clip
-            )
-            policy.descend(loss, settings.max_grad_norm)
-            infos.append(info)
-            yield Progress("updating the model", len(infos), total)
-    yield step_loop.means(infos)
+    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
+        log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
+        old = responses.logprobs[part]
+        return rloo_loss(log_p, old, advantages[part], mask[part], settings.clip)
+
+    parts = step_loop.minibatches(policy, len(mask), settings.minibatch_size, settings.epochs)
+    yield from step_loop.descend(policy, parts, loss_of, settings.max_grad_norm)
 
 
 def train(

@@ -3,13 +3,18 @@
 A step that does not finish never happened.
 ``rloo.train``, ``grpo.train``, ``dpo.train`` and ``kto.train`` bring the update; the batch is
 written and read as PPO's is (``ppo.write_batch``), so that the numbers of all of them can be laid
-side by side. Knows nothing about how a policy learns.
+side by side. Beside it what their updates have in common: the walk through minibatches
+(``descend``), and the reference's one look at what is learned from (``read_once``). Knows nothing
+about how a policy learns.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
 
 from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, record
 from rlhf_core.common.events import Progress, last
@@ -23,6 +28,50 @@ def means(infos: list[dict]) -> dict:
     """The mean of each number over the minibatches that have it; None where none has."""
     kept = {name: [info[name] for info in infos if info[name] is not None] for name in infos[0]}
     return {name: sum(values) / len(values) if values else None for name, values in kept.items()}
+
+
+def read_once(
+    rows: list, size: int, logprobs: Callable[[list], Tensor], what: str
+) -> Iterator[Progress | Tensor]:
+    """``logprobs`` of all ``rows``, a model's that never changes: ``size`` rows at a time, with no
+    gradient. Last yield: its answers in one, rows along the last dimension.
+
+    ``what``: the stage, in the words of ``Progress``.
+    """
+    read = []
+    for start in range(0, len(rows), size):
+        few = rows[start : start + size]
+        with torch.no_grad():
+            read.append(logprobs(few))
+        yield Progress(what, start + len(few), len(rows))
+    yield torch.cat(read, -1)
+
+
+def minibatches(policy: Policy, rows: int, size: int, epochs: int = 1) -> list[Tensor]:
+    """The row numbers of ``epochs`` passes through ``rows``, each in a fresh order. (size,) each,
+    the last of a pass may be smaller.
+    """
+    orders = [torch.randperm(rows, generator=policy.generator) for _ in range(epochs)]
+    return [part for order in orders for part in order.split(size)]
+
+
+def descend(
+    policy: Policy,
+    parts: list[Tensor],
+    loss_of: Callable[[Tensor], tuple[Tensor, dict]],
+    max_grad_norm: float,
+) -> Iterator[Progress | dict]:
+    """One optimiser step on each minibatch. ``loss_of``: row numbers -> (loss, its numbers).
+
+    Last yield: the means of the numbers.
+    """
+    infos = []
+    for part in parts:
+        loss, info = loss_of(part)
+        policy.descend(loss, max_grad_norm)
+        infos.append(info)
+        yield Progress("updating the model", len(infos), len(parts))
+    yield means(infos)
 
 
 def run(

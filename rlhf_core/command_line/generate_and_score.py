@@ -8,7 +8,6 @@ import math
 from rlhf_core.command_line.inputs import opened, typed
 from rlhf_core.command_line.terminal import BAR, DONE, downloading, emit, say
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.settings import SamplingSettings
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.session import weights
 from rlhf_core.session.state import Session
@@ -48,7 +47,8 @@ def generate(args: argparse.Namespace) -> int:
         end_id=lm.end_id,
         pad_id=lm.pad_id,
         samples=args.n,
-        temperature=SamplingSettings().temperature,
+        temperature=args.temperature,
+        top_p=args.top_p,
     )
     responses = None
     for count, responses in enumerate(work, 1):

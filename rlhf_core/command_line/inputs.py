@@ -78,6 +78,6 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
 def opened(directory: str) -> Session:
     """A session from a bundle. BundleError names the folder."""
     session = saving.load(typed(directory, "The name of the bundle"))
-    if session.status == "interrupted" and session.note:
+    if session.note:
         say(session.note)
     return session

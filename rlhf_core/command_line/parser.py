@@ -6,6 +6,7 @@ import argparse
 import math
 
 from rlhf_core.command_line.terminal import BAD_INPUT
+from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings, SamplingSettings
 from rlhf_core.exchange import commands
 from rlhf_core.judging import briefs
@@ -59,6 +60,28 @@ def finite(text: str) -> float:
     return value
 
 
+def add_setting(parser: argparse.ArgumentParser, kind: type, name: str, metavar: str) -> None:
+    """The option of a setting that is a number: meaning, range and default are the field's."""
+    about = next(row for row in describe(kind) if row["name"] == name)
+
+    def read(text: str) -> float:
+        value = finite(text)
+        if not about["low"] <= value <= about["high"]:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]} is out of range; it must lie between {about['low']:g} and"
+                f" {about['high']:g}"
+            )
+        return value
+
+    parser.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=read,
+        default=about["default"],
+        metavar=metavar,
+        help=f"{about['help']} (default %(default)s)",
+    )
+
+
 def parser() -> Parser:
     """Everything that the command line understands."""
     top = Parser(
@@ -97,6 +120,8 @@ def parser() -> Parser:
     generate.add_argument(
         "--seed", type=seed, default=0, help="same seed, same answers (default 0)"
     )
+    add_setting(generate, SamplingSettings, "temperature", "T")
+    add_setting(generate, SamplingSettings, "top_p", "P")
     writer = generate.add_mutually_exclusive_group()
     writer.add_argument("--model", default=model_list.default(), help=MODEL_HELP)
     writer.add_argument("--bundle", metavar="DIR", help="write with the tuned model of a run")

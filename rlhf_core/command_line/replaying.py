@@ -37,7 +37,9 @@ def replay(args: argparse.Namespace) -> int:
         torch.set_num_threads(threads)
     different = 0
     for record in drive("Replaying", run_again(session, stored["tensors"])):
-        if record.get("kind") == "replayed":
+        if record.get("kind") == "note":
+            say(record["sentence"])
+        elif record.get("kind") == "replayed":
             counts = {"compared": record["compared"], "different": different}
             again = record["judged_again"]
             emit({"kind": "replayed", "same": not different, **counts, "judged_again": again})
@@ -49,5 +51,5 @@ def replay(args: argparse.Namespace) -> int:
             different += 1
             emit(record)
     if different:
-        say(f"{different:,} values differ.")
+        say("1 value differs." if different == 1 else f"{different:,} values differ.")
     return FAILED if different else DONE

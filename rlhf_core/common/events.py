@@ -26,12 +26,14 @@ class Progress(NamedTuple):
         total: units in this stage, or None when it cannot know.
         wait: seconds for which there is nothing to do (another process works); the worker turns to
         other jobs meanwhile.
+        share: how far the whole computation is, over all its stages, from 0 to 1; None: not known.
     """
 
     stage: str
     done: int
     total: int | None
     wait: float = 0.0
+    share: float | None = None
 
 
 def last(steps: Iterator) -> Iterator:

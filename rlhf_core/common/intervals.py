@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 
 import numpy as np
 
@@ -30,13 +31,21 @@ T_TABLE = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 Z = 1.959964  # of the normal distribution, 97.5%
 
 
-def t_quantile(freedom: int) -> float:
-    """97.5% quantile of Student's t, right to 0.001. Source: Abramowitz & Stegun 26.7.5."""
-    if freedom <= len(T_TABLE):
+def t_quantile(freedom: int, tail: float = 0.025) -> float:
+    """Student's t that is exceeded with probability ``tail``: right to 0.001 at 0.025; at smaller
+    tails to 1% from 4 degrees of freedom on. Source: Abramowitz & Stegun 26.7.5.
+    """
+    usual = tail == 0.025
+    if usual and freedom <= len(T_TABLE):
         return T_TABLE[freedom - 1]
-    first, second = (Z**3 + Z) / 4, (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
-    third = (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384
-    return Z + first / freedom + second / freedom**2 + third / freedom**3
+    z = Z if usual else NormalDist().inv_cdf(1 - tail)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def clustered_interval(sums: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
@@ -85,11 +94,13 @@ def clustered(outcomes: Sequence[float], clusters: Sequence) -> tuple[float, flo
     return clustered_interval([sum(x) for x in found.values()], [len(x) for x in found.values()])
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95% interval of a mean of two or more independent values. Source: Student 1908."""
+def mean_interval(values: Sequence[float], tail: float = 0.025) -> tuple[float, float]:
+    """95% interval of a mean of two or more independent values; ``tail``: the probability that is
+    left out on each side. Source: Student 1908.
+    """
     count, middle = len(values), sum(values) / len(values)
     variance = sum((value - middle) ** 2 for value in values) / (count - 1)
-    half = t_quantile(count - 1) * math.sqrt(variance / count)
+    half = t_quantile(count - 1, tail) * math.sqrt(variance / count)
     return middle - half, middle + half
 
 

@@ -1,10 +1,11 @@
-"""The engine's own source, for a page that shows it: read from the file, so that nothing is
-imported (a page must not reach torch).
+"""The engine's own source, for a page that shows it and for a record of what made a run: read from
+the files, so that nothing is imported (a page must not reach torch).
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import re
 import textwrap
@@ -22,6 +23,19 @@ NO_CODE = (  # kinds of tokens that make no line of code
     tokenize.DEDENT,
     tokenize.ENDMARKER,
 )
+
+
+@cache
+def engine_version() -> str:
+    """Which engine this is: 12 hex digits, of all its source and word lists. Any change makes it
+    another one, whether it changes a number or not.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(ENGINE.rglob("*")):
+        if path.suffix in (".py", ".txt", ".tsv"):
+            text = path.read_bytes().replace(b"\r\n", b"\n")
+            digest.update(path.relative_to(ENGINE).as_posix().encode() + b"\0" + text)
+    return digest.hexdigest()[:12]
 
 
 @cache

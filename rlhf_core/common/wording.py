@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def counted(number: int, thing: str) -> str:
+    """ "1 pair", "2 pairs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign, and a minus that is one: "+0.75", "−0.75".
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from rlhf_core.common.intervals import clustered
+from rlhf_core.common.wording import counted
 from rlhf_core.judging.register import is_full_sentence, share
 
 FEWEST_PROMPTS = 5  # below which they are too few to tell: an interval then says next to nothing
@@ -125,14 +126,15 @@ def sentence(rate: float, low: float, high: float, count: int, judge: str, promp
     """
     if count == 0:
         return "There is nothing to compare yet."
+    pairs = counted(count, "pair")
     if prompts < FEWEST_PROMPTS:
         return (
             f"Too few prompts to tell ({prompts}): the {judge} prefers the tuned model's answer in"
-            f" {rate:.0%} of {count} pairs, ties counted half, which says little about other"
+            f" {rate:.0%} of {pairs}, ties counted half, which says little about other"
             f" prompts (95% interval {low:.0%} to {high:.0%})."
         )
     span = (
-        f"win rate, ties counted half, is {rate:.0%} over {count} pairs (95% interval {low:.0%} to"
+        f"win rate, ties counted half, is {rate:.0%} over {pairs} (95% interval {low:.0%} to"
         f" {high:.0%})"
     )
     if low > 0.5:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rlhf_core.common.wording import counted
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
 
 REWARD_MODEL, TEACHER, RULE = "reward model", "the rater's own rule", "word rule"
@@ -59,6 +60,15 @@ def lost(rows: Sequence[dict]) -> list[dict]:
             if change <= least < 0 or change >= least > 0:
                 found.append(row)
     return found
+
+
+def counts_as_loss() -> str:
+    """From what change on a loss counts, in words: what ``LOSSES`` forgives."""
+    said = []
+    for name, (least, relative, words) in LOSSES.items():
+        size = f"{abs(least):.0%} of it" if relative else f"{100 * abs(least):.0f} points"
+        said.append(f"{words} {f'{abs(least):g} nats a token' if name == 'fluency' else size}")
+    return ", ".join(said)
 
 
 def known(chance: dict | None) -> bool:
@@ -230,12 +240,12 @@ def how_sure(judges: Sequence[dict], chance: dict | None) -> list[str]:
     for row in (row for row in judges if row["pairs"]):
         way = {1: "better", -1: "worse", 0: "no detectable difference"}[direction(row)]
         low, high = row["interval"]
-        unit = "votes" if row["name"] == YOU else "pairs"
-        prompts = f" on {row['prompts']} prompts" if "prompts" in row else ""
+        unit = counted(row["pairs"], "vote" if row["name"] == YOU else "pair")
+        prompts = f" on {counted(row['prompts'], 'prompt')}" if "prompts" in row else ""
         kind = "independent" if row["name"] in INDEPENDENT else "not independent"
         lines.append(
             f"{_name(row).capitalize()} ({kind}): {way}; the tuned"
-            f" model wins {row['win_rate']:.0%} of {row['pairs']} {unit}{prompts}, ties counted"
+            f" model wins {row['win_rate']:.0%} of {unit}{prompts}, ties counted"
             f" half, 95% interval {low:.0%} to {high:.0%}."
         )
     return [*lines, *([votes_say(chance)] if known(chance) else [])]

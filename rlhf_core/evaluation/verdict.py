@@ -40,6 +40,7 @@ from rlhf_core.judging.register import is_full_sentence, judge, register_of
 
 SAME_GRADE = 0.01  # of 1: graded ratings nearer than this are a tie
 SHUFFLES = 2_000
+CLEAR = 0.01  # of the shuffles; what more of them reach is at the edge of luck
 
 
 # --- luck -----------------------------------------------------------------------------------------
@@ -231,8 +232,8 @@ def language(
 
     Returns:
         Rows {"name", "before", "after", "luck": [low, high] of the change, "beyond": is the change
-        more than luck?}; names wanted, full_sentences, well_formed, repetition, words, fluency,
-        distinct_1, distinct_2.
+        more than luck?, "clear": far more than luck?}; names wanted, full_sentences, well_formed,
+        repetition, words, fluency, distinct_1, distinct_2.
     """
     measures = {}
     if wanted:
@@ -274,4 +275,5 @@ def _change(name: str, before: float, after: float, control: dict) -> dict:
         "after": after,
         "luck": [control["low"], control["high"]],
         "beyond": control["as_far"] <= 0.05,
+        "clear": control["as_far"] <= CLEAR,
     }

@@ -25,6 +25,7 @@ Unit = tuple[str, str, str, str]
 FIRST, SECOND, TIE, BOTH_BAD = 0.0, 1.0, 2.0, 3.0
 _MIRROR = {FIRST: SECOND, SECOND: FIRST, TIE: TIE, BOTH_BAD: BOTH_BAD}
 MIN_UNITS = 6
+MAJORITY = "the majority"  # as it is called beside people's names
 
 
 def names(pairs: list[Pair]) -> list[str]:
@@ -50,6 +51,16 @@ def judgements(pairs: list[Pair]) -> dict[Unit, dict[str, float]]:
             value = {"a": FIRST, "b": SECOND, "tie": TIE, "both_bad": BOTH_BAD}[pair.choice]
             table.setdefault(unit, {})[pair.annotator] = _MIRROR[value] if swapped else value
     return table
+
+
+def pairs_judged(pairs: list[Pair]) -> dict[str, tuple[int, int]]:
+    """Annotator -> (units judged, how many of them somebody else judged too), the busiest first."""
+    found: dict[str, tuple[int, int]] = {}
+    for unit in judgements(pairs).values():
+        for name in unit:
+            all_of, shared = found.get(name, (0, 0))
+            found[name] = (all_of + 1, shared + (len(unit) > 1))
+    return dict(sorted(found.items(), key=lambda row: -row[1][0]))
 
 
 def pairwise_agreement(pairs: list[Pair]) -> list[dict]:
@@ -236,8 +247,8 @@ def majority_pairs(pairs: list[Pair], *, at_least: int = 2) -> tuple[list[Pair],
 
     Returns:
         (pairs, as the first of the majority saw them, annotator "majority"; rows {"prompt",
-        "texts", "why"} of the units without one: fewer than ``at_least`` people judged it, or no
-        answer has more than half).
+        "texts", "judged_by", "why"} of the units without one: fewer than ``at_least`` people judged
+        it, or no answer has more than half).
     """
     first: dict[tuple[Unit, float], Pair] = {}
     for pair in pairs:
@@ -248,17 +259,12 @@ def majority_pairs(pairs: list[Pair], *, at_least: int = 2) -> tuple[list[Pair],
     for unit, said in judgements(pairs).items():
         (value, count), *_ = Counter(said.values()).most_common()
         if len(said) < at_least:
-            dropped.append(
-                {"prompt": unit[1], "texts": unit[2:], "why": f"only {len(said)} judged it"}
-            )
+            why = f"only {len(said)} judged it"
         elif 2 * count <= len(said):
-            dropped.append(
-                {
-                    "prompt": unit[1],
-                    "texts": unit[2:],
-                    "why": f"no answer has more than half of {len(said)} votes",
-                }
-            )
+            why = f"no answer has more than half of {len(said)} votes"
         else:
             kept.append(replace(first[unit, value], annotator="majority", seconds=None, weight=1.0))
+            continue
+        row = {"prompt": unit[1], "texts": unit[2:], "judged_by": len(said), "why": why}
+        dropped.append(row)
     return kept, dropped

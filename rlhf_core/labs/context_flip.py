@@ -65,9 +65,9 @@ def run(
     (a former result stays until then), also when it is stopped:
         briefs: rows {"slug", "title", "prefer", "wanted", "rater", "comparisons"}, two; settings;
             status "running", "stopped" or "done".
-        accuracy: held-out accuracy of each reward model. votes: of the pairs, how many the raters
-            judged "opposite", "alike", or with a "tie" of at least one; {} where a reward model
-            learned from rankings of other outputs.
+        accuracy, accuracy_interval: held-out, of each reward model. votes: of the pairs, how many
+            the raters judged "opposite", "alike", or with a "tie" of at least one; {} where a
+            reward model learned from rankings of other outputs.
         heads: the names of the two reward models.
         sentences: ``shown`` rows {"prompt", "text", "scores": [first, second]} in reference
             standard deviations; outputs: how many were scored; flips: share of them with scores of
@@ -119,7 +119,11 @@ def run(
             except InputError as error:
                 raise InputError(f"Under the brief {brief.title!r}: {error}") from error
             found.found["briefs"][side]["comparisons"] = one.learned.summary["pairs_used"]
-            found.keep(accuracy=[o.learned.summary.get("heldout_accuracy") for o in own])
+            learned = [o.learned.summary for o in own]
+            found.keep(
+                accuracy=[fit.get("heldout_accuracy") for fit in learned],
+                accuracy_interval=[fit.get("heldout_interval") for fit in learned],
+            )
             yield {"kind": "judged", "brief": brief.slug}
         if not any(own_votes):
             found.keep(votes=compare_votes(*(judged.pairs(one) for one in own)))

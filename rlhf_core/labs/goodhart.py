@@ -93,7 +93,7 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator[Progress | dic
     """The whole lab. Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl", "proxy",
     "gold", "fluency"}; ``session.labs["goodhart"]`` has it all: {"brief", "settings",
     "prompts", "accuracy", "accuracy_interval", "best_of_n", "frontier", "points": {run: [point]},
-    "gold_unit", "status"}.
+    "gold_unit", "gold_top", "status"}.
     """
     settings.validate()
     own = lab_session(session, settings.seed)
@@ -128,6 +128,7 @@ def run(session: Session, settings: GoodhartSettings) -> Iterator[Progress | dic
                         accuracy_interval=learned["heldout_interval"],
                         pairs=learned["pairs_used"],
                         gold_unit=unit,
+                        gold_top=bench.scale.top,
                         best_of_n=best_of_n_rows(pool, POOL, unit),
                         frontier=frontier_rows(pool, POOL, unit),
                     )

@@ -11,6 +11,7 @@ Shapes: B answers, T response positions, V vocabulary.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -122,6 +123,11 @@ class Scale:
         """A rating in reference standard deviations above the original's mean."""
         return (gold - self.gold) / max(self.unit, 1e-6)
 
+    @property
+    def top(self) -> float:
+        """The highest that gold can be: every answer perfect by its rule."""
+        return self.of(1.0)
+
     def point(self, answers: list[Answer]) -> dict:
         """See ``overoptimisation``; "parts" are the means of the rule's four questions, "texts" a
         few answers: (prompt number, text, proxy, gold).
@@ -158,25 +164,34 @@ def columns(answers: list[Answer], each: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def best_of_n_rows(answers: list[Answer], each: int, unit: float) -> list[dict]:
     """What best-of-n earns at every n: {"n", "kl" (its upper bound), "proxy", "gold" (reference
-    SD), "fluency"}, as changes from n = 1, the original model.
+    SD), "gains" (gold of each prompt), "fluency"}, as changes from n = 1, the original model.
     """
     proxy, gold, fluency = columns(answers, each)
     rows = []
     for n in (n for n in NS if n <= each):
-        means = [
-            (best_of_n.expected_best(proxy, n, values) - values.mean(1)).mean().item()
+        changes = [
+            best_of_n.expected_best(proxy, n, values) - values.mean(1)  # (P,)
             for values in (proxy, gold, fluency)
         ]
+        means = [change.mean().item() for change in changes]
         rows.append(
             {
                 "n": n,
                 "kl": best_of_n.kl_bound(n),
                 "proxy": means[0],
                 "gold": means[1] / max(unit, 1e-6),
+                "gains": [round(gain / max(unit, 1e-6), 4) for gain in changes[1].tolist()],
                 "fluency": means[2],
             }
         )
     return rows
+
+
+def best_golds(answers: list[Answer], each: int, scale: Scale) -> list[float]:
+    """Gold of the best of all ``each`` answers, of each prompt, as ``Scale.point`` counts it."""
+    proxy, gold, _ = columns(answers, each)
+    best = best_of_n.expected_best(proxy, each, gold)  # (P,)
+    return [round(scale.of(value), 4) for value in best.tolist()]
 
 
 # --- how a lab runs -------------------------------------------------------------------------------
@@ -216,6 +231,29 @@ def lab_session(session: Session, seed: int) -> Session:
     return Session(brief, model_name=session.model_name, seed=seed)
 
 
+class Timed:
+    """Goes through ``work`` and adds up what that took: ``seconds`` of processor time in the thread
+    that goes through it (``time.thread_time``).
+
+    Not seconds on the wall: while another program is busy, or another learner's slice comes in
+    between, those would say three times as much of one run as of the next. What torch's other
+    threads do meanwhile is not in it.
+    """
+
+    def __init__(self, work: Iterator):
+        self.work, self.seconds = work, 0.0
+
+    def __iter__(self) -> Timed:
+        return self
+
+    def __next__(self):
+        began = time.thread_time()
+        try:
+            return next(self.work)
+        finally:
+            self.seconds += time.thread_time() - began
+
+
 class Bench:
     """What every run of a lab is trained and measured with: a lab session's reward model, its
     prompts, and ``seed`` for the answers at each point.
@@ -226,7 +264,7 @@ class Bench:
         unseen = own.asked.brief.evaluation_prompts
         self.held_out = [encode_prompt(self.lm, prompt, ROLLOUT_TOKENS) for prompt in unseen]
         self.prompts = list(training_prompts(own, self.lm, ROLLOUT_TOKENS).values())
-        self.seed, self.scale = seed, None
+        self.seed, self.scale, self.pool_seconds = seed, None, 0.0
         self.common = {
             "reference": self.lm.trunk,
             "prompts": self.prompts,
@@ -240,9 +278,14 @@ class Bench:
         self.model, self.common["score_fn"] = model, model.score
 
     def pool(self) -> Iterator[Progress]:
-        """Yields Progress; returns the original's answers, ``POOL`` a prompt, by prompt."""
+        """Yields Progress; returns the original's answers, ``POOL`` a prompt, by prompt;
+        ``pool_seconds`` is then the processor time of one prompt's.
+        """
         some = self.held_out[:POOL_PROMPTS]
-        return (yield from last(self._answers(self.lm.trunk, some, POOL, 1, "best of n")))
+        work = Timed(self._answers(self.lm.trunk, some, POOL, 1, "best of n"))
+        found = yield from last(work)
+        self.pool_seconds = work.seconds / len(some)
+        return found
 
     def originals(self, samples: int, stage: str) -> Iterator[Progress]:
         """Yields Progress; returns so many of the original's answers to every held-out prompt."""
@@ -253,7 +296,8 @@ class Bench:
         self, policy: Policy, work: Iterator, every: int
     ) -> Iterator[Progress | tuple[dict, bool]]:
         """Train by ``work`` and measure every so many steps: Progress, then (point, whether it is
-        the lab's first). A point is ``Scale.point`` with "step" and "seconds" of training.
+        the lab's first). A point is ``Scale.point`` with "step" and "seconds" of training, of
+        processor time (``Timed``).
 
         The first point of the first run is the original model: ``scale`` is set by it.
         """
@@ -269,15 +313,16 @@ class Bench:
     def measured(
         self, policy: Policy, work: Iterator, every: int
     ) -> Iterator[Progress | tuple[int, float, list[Answer]]]:
-        """Train by ``work`` and let it write every so many steps: Progress, then (step, seconds of
-        training so far, ``SAMPLES`` answers to each held-out prompt).
+        """Train by ``work`` and let it write every so many steps: Progress, then (step, processor
+        seconds of training so far, ``SAMPLES`` answers to each held-out prompt).
         """
-        seconds = 0.0
+        seconds, work = 0.0, Timed(work)
         for item in work:
             if isinstance(item, Progress):
                 yield item
                 continue
-            seconds += item["seconds"] * (item["step"] > 0)  # step 0 only looks
+            seconds += work.seconds * (item["step"] > 0)  # step 0 only looks
+            work.seconds = 0.0
             if item["step"] % every == 0:
                 held_out = self.held_out
                 measuring = self._answers(policy.trunk, held_out, SAMPLES, 0, "measuring")

@@ -82,7 +82,8 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
     """The whole lab. Records {"kind": "start"} and {"kind": "point", "run", ``POINT``};
     ``session.labs["noise"]`` has it all: {"brief", "settings", "prompts", "fits": {run: {"pairs",
     "ties", "accuracy", "accuracy_interval", "p", "support": what the app would shrink it to}},
-    "agree": ``agreement``, "points": {run: [``point_of`` with "step"]}, "status"}.
+    "agree": ``agreement``, "points": {run: [``point_of`` with "step"]}, "gold_top":
+    the most that gold can be, "status"}.
     """
     settings.validate()
     own = lab_session(session, settings.seed)
@@ -134,5 +135,6 @@ def run(session: Session, settings: NoiseSettings) -> Iterator[Progress | dict]:
                 scale = scale or Scale(answers)
                 point = {"step": step, **point_of(scale, answers)}
                 points = found.found["points"]
-                found.keep(points={**points, name: [*points.get(name, []), point]})
+                rows = [*points.get(name, []), point]
+                found.keep(gold_top=scale.top, points={**points, name: rows})
                 yield {"kind": "point", "run": name, **{key: point[key] for key in POINT}}

@@ -2,8 +2,9 @@
 and then records that a page can draw.
 
 What the tools compute is in ``rewards``; here is what they need from a session, read once and kept
-until its votes, settings or model change. Nothing in this module changes the session; the tools
-that do are ``hacking_game`` and ``second_opinion``.
+until its votes, settings or model change. Nothing in this module changes what the session judged
+or learned (the tools that do are ``hacking_game`` and ``second_opinion``); of what it is asked it
+keeps two things that ``challenges`` looks for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rlhf_core.evaluation import conclusion
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
+from rlhf_core.labs.hacking_board import about_head, keep_about_head
 from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.loop.workbench import memory, ready, reference_pool
 from rlhf_core.rewards import attribution, comparisons
@@ -126,6 +128,9 @@ def explain(session: Session, prompt: str, text: str) -> Iterator:
     lab = yield from open_lab(session)
     ((_, _, ended),) = _rows(lab, prompt, [text])
     *_, scored = scores(session, prompt, [text])
+    score, judged_texts = scored["rows"][0]["score"], {row[1].strip() for row in lab.data.rows}
+    if text.strip() not in judged_texts and score > about_head(session).get("best_own", 0.0):
+        keep_about_head(session, best_own=score)
     yield {"kind": "score", "prompt": check_prompt(prompt), **scored["rows"][0]}
     yield from attribution.explain_score(
         lab.lm, lab.data, lab.model, check_prompt(prompt), text, lab.settings.prior_std, ended
@@ -213,6 +218,8 @@ def flip(
         features = lab.data.features[own]
     pool, prior = lab.pool_features, lab.settings.prior_std
     found = what_if(lab.data, lab.model, index, change, features, pool, prior)
+    if found["decides"] and change == "withhold":
+        keep_about_head(session, casting_vote=index)
     shown = {"prompts": prompts, "texts": texts, "index": index, "change": change}
     yield {"kind": "what_if", **shown, **found}
 

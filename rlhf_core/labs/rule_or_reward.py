@@ -303,7 +303,7 @@ def run(
     """
     settings.validate()
     own = lab_session(session, settings.seed)
-    session.begin("rule_or_reward", asdict(settings))
+    session.begin("rule_or_reward", {**asdict(settings), "whole": bool(all_or_nothing)})
     told = {
         "brief": own.asked.brief.title,
         "settings": asdict(settings),

@@ -22,7 +22,6 @@ follow.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -45,10 +44,10 @@ from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.labs.measuring import (
     POINT,
     POOL,
-    POOL_PROMPTS,
     SHOWN,
     Bench,
     Findings,
+    best_golds,
     best_of_n_rows,
     lab_session,
 )
@@ -141,7 +140,8 @@ def run(
     Records {"kind": "pool"} and {"kind": "point", "run", "step", "kl", "proxy", "gold", "fluency"};
     ``session.labs["algorithms"]`` has it all: {"brief", "settings", "runs", "pairs", "rater",
     "best_of_n", "best_of_n_seconds" (for one answer at the largest n), "best_texts" (as a point's
-    "texts"), "points": {run: [point, with "seconds" of training]}, "gold_unit", "status"}. Raises
+    "texts"), "points": {run: [point, with "seconds" of training]}, "gold_unit", "gold_top" (the
+    most that gold can be), "status"}; all seconds are of processor time. Raises
     InputError: nothing to train, too little to learn from, or no such algorithm.
     """
     settings.validate()
@@ -155,9 +155,10 @@ def run(
     if own_votes:
         own_comparisons(session, own)
         learned_from(ready(own), own, runs)  # before a former result is lost
-    session.begin("algorithms", asdict(settings))
+    runs = [name for name in settings.TRAINED if name in runs]
+    session.begin("algorithms", {**asdict(settings), "runs": runs, "own": bool(own_votes)})
     told = {"brief": own.asked.brief.title, "settings": asdict(settings), "points": {}}
-    told["runs"] = [name for name in settings.TRAINED if name in runs]
+    told["runs"] = runs
     with Findings(session, "algorithms", "best_of_n", **told) as found:
         # 1. The comparisons, and the reward model that most of them climb.
         if not own_votes:
@@ -167,9 +168,7 @@ def run(
         # 2. Best-of-n trains nothing, and pays at every answer.
         bench = Bench(own, seed_of(own.seed, "algorithms"))
         ways = makers(settings, **learned_from(bench.lm, own, runs))
-        began = time.perf_counter()
         pool = yield from bench.pool()
-        best_seconds = (time.perf_counter() - began) / POOL_PROMPTS
         by_prompt = [pool[first : first + POOL] for first in range(0, len(pool), POOL)]
         best = [max(answers, key=lambda answer: answer.proxy) for answers in by_prompt][:SHOWN]
 
@@ -184,15 +183,17 @@ def run(
                     continue
                 point, first = item
                 if first:
-                    scale = bench.scale
+                    scale, rows = bench.scale, best_of_n_rows(pool, POOL, bench.scale.unit)
+                    rows[-1]["golds"] = best_golds(pool, POOL, scale)
                     found.keep(
                         prompts=list(own.asked.brief.evaluation_prompts),
                         accuracy=own.learned.summary["heldout_accuracy"],
                         pairs=own.learned.summary["pairs_used"],
                         rater=judged.rater(own),
                         gold_unit=scale.unit,
-                        best_of_n=best_of_n_rows(pool, POOL, scale.unit),
-                        best_of_n_seconds=best_seconds,
+                        gold_top=scale.top,
+                        best_of_n=rows,
+                        best_of_n_seconds=bench.pool_seconds,
                         best_texts=[[x.prompt, x.text, x.proxy, scale.of(x.gold)] for x in best],
                     )
                     yield {"kind": "pool"}

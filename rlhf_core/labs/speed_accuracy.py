@@ -116,7 +116,7 @@ def answer(session: Session, choice: str, seconds: float, number: int) -> None:
         return
     timed = run["stage"] == "clock" and run["deadline"] is not None
     if timed and used(run) + seconds > run["deadline"]:
-        stop(session)
+        stop(session, out_of_time=True)
         return
     row = {
         "block": run["stage"],
@@ -143,11 +143,14 @@ def start_clock(session: Session) -> None:
         _keep(session, [*runs[:-1], {**runs[-1], "stage": "clock", "deadline": deadline}])
 
 
-def stop(session: Session) -> None:
-    """End the newest run where it stands; a run without an answer is forgotten."""
+def stop(session: Session, *, out_of_time: bool = False) -> None:
+    """End the newest run where it stands; a run without an answer is forgotten. ``out_of_time``: it
+    was the clock that ended it.
+    """
     runs = runs_of(session)
     if runs and runs[-1]["stage"] != "done":
-        ended = [{**runs[-1], "stage": "done"}] if runs[-1]["answers"] else []
+        run = {**runs[-1], "stage": "done", "out_of_time": out_of_time}
+        ended = [run] if run["answers"] else []
         _keep(session, [*runs[:-1], *ended])
 
 
@@ -189,8 +192,16 @@ def results(run: dict) -> dict:
         "difference": clock["share"] - relaxed["share"] if known else None,
         "low": low,
         "high": high,
-        "words": _words(relaxed, clock, low, high),
+        "words": _time_ran_out(run, clock) + _words(relaxed, clock, low, high),
     }
+
+
+def _time_ran_out(run: dict, clock: dict) -> str:
+    if not run.get("out_of_time"):
+        return ""
+    if not clock["count"]:
+        return "Time ran out before your first answer against the clock. "
+    return f"Time ran out after {clock['count']} of {EACH * len(BRIEFS)} answers. "
 
 
 def _words(relaxed: dict, clock: dict, low: float, high: float) -> str:

@@ -18,7 +18,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval
 from rlhf_core.common.settings import RewardModelSettings
-from rlhf_core.judging.annotators import by_annotator, majority_pairs
+from rlhf_core.judging.annotators import MAJORITY, by_annotator, majority_pairs
 from rlhf_core.judging.preferences import (
     Pair,
     finished_texts,
@@ -35,7 +35,7 @@ from rlhf_core.rewards.reward_model import prior_stds
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
-MAJORITY, LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = "the majority", 6, 3, 8
+LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = 6, 3, 8
 
 
 def compare_people(session: Session) -> Iterator:
@@ -62,10 +62,8 @@ def compare_people(session: Session) -> Iterator:
     notes = [too_long] if too_long else []
     majority, split = majority_pairs([pair for votes in voters.values() for pair in votes])
     sources = {MAJORITY: training_pairs(majority), **voters}
-    if nothing_to_learn(sources[MAJORITY]):
-        left_out.append(
-            {"who": MAJORITY, "why": "too few pairs were judged by two people, or they never agree"}
-        )
+    if why := no_majority(majority, split):
+        left_out.append({"who": MAJORITY, "why": why})
         del sources[MAJORITY]
     elif split:
         notes.append(
@@ -125,6 +123,27 @@ def sift(pairs: list[Pair]) -> tuple[dict[str, list[Pair]], list[dict]]:
     return {who: enough[who] for who in enough if who in busiest[:MOST_PEOPLE]}, left_out
 
 
+def no_majority(majority: list[Pair], split: list[dict]) -> str:
+    """Why the pairs that people agree on carry no majority, in words; "" where they carry one: more
+    than half of the pairs that two or more judged, and as many as a person needs (``sift``).
+
+    majority, split: of ``majority_pairs``.
+    """
+    shared = len(majority) + sum(row["judged_by"] > 1 for row in split)
+    if not shared:
+        return "no two people judged the same pair"
+    learnable = training_pairs(majority)
+    clear = [pair for pair in learnable if pair.choice != "tie"]
+    few = len(clear) < LEAST_VOTES or len({pair.prompt for pair in clear}) < LEAST_PROMPTS
+    if not few and 2 * len(majority) > shared:
+        return nothing_to_learn(learnable)
+    return (
+        f"of {shared} {'pair' if shared == 1 else 'pairs'} that two or more judged, {len(majority)}"
+        f" got the same answer from most; it takes more than half of them, and {LEAST_VOTES} clear"
+        f" ones on {LEAST_PROMPTS} prompts"
+    )
+
+
 def cross_predict(
     data: dict[str, comparisons.Comparisons], prior: torch.Tensor, seed: int, folds: int = 10
 ) -> dict[str, dict[str, list[bool]]]:
@@ -171,7 +190,7 @@ def gap(who: str, own: list[bool], majority: list[bool]) -> dict:
     else:
         words = (
             f"Too few to tell whether {who} is served better by the majority's model or by one of"
-            f" {who}'s own ({len(own)} votes)."
+            f" {who}'s own ({len(own)} pairs)."
         )
     return {
         "who": who,

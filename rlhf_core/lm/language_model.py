@@ -217,8 +217,6 @@ REQUEST = (
 @lru_cache(maxsize=1)
 def _load_packaged(name: str) -> LanguageModel:
     """A model from an installed Python package: a GGUF file, unpacked to float32."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     known, file = model_list.PACKAGED[name], model_list.packaged_file(name)
     if file is None:
         raise ModelError(
@@ -230,16 +228,9 @@ def _load_packaged(name: str) -> LanguageModel:
             f"The file {file.name} of the package {known.package} is not the one we know, so it is"
             f" not read. {known.install!r} installs the right one."
         )
-    where = dict(pretrained_model_name_or_path=file.parent, gguf_file=file.name)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(**where)
-    except Exception as error:  # transformers raises many kinds; the learner needs one sentence
-        raise ModelError(
-            f"The model {name} could not be loaded:"
-            f" {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}."
-        ) from error
-    lm = assemble(name, model.eval().requires_grad_(False), tokenizer, where=f"The model {name}")
+    where = f"The model {name}"
+    model, tokenizer, _ = _read(where, file.parent, gguf_file=file.name)
+    lm = assemble(name, model, tokenizer, where)
     before, behind = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in REQUEST)
     lm.frame = (before, behind)
     return lm
@@ -247,28 +238,48 @@ def _load_packaged(name: str) -> LanguageModel:
 
 @lru_cache(maxsize=3)
 def _load(name: str, folder: Path) -> LanguageModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     _check_folder(folder)
-    try:
-        model, found = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # transformers raises many kinds; the learner needs one sentence
-        raise ModelError(
-            f"The model in {folder} could not be loaded:"
-            f" {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}."
-        ) from error
-    if found["missing_keys"]:  # transformers would fill them with random numbers
-        missing = sorted(found["missing_keys"])
+    where = f"The model in {folder}"
+    model, tokenizer, missing = _read(where, folder)
+    if missing:  # transformers would fill them with random numbers
         raise ModelError(
             f"The file model.safetensors in {folder} lacks {len(missing)} of the model's weights,"
             f" for example {missing[0]}."
         )
-    return assemble(
-        name, model.eval().requires_grad_(False), tokenizer, where=f"The model in {folder}"
-    )
+    return assemble(name, model, tokenizer, where)
+
+
+def _read(where: str, folder: Path, **file: str) -> tuple:
+    """transformers' own model, frozen, its tokenizer, and the names of weights that were missing.
+    Raises ModelError, with ``where`` as the sentence's subject.
+
+    ``file``: ``gguf_file``, where the folder's safetensors are not meant.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    told = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(folder, **told, **file)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **file)
+    except SafetensorError as error:
+        weights = folder / "model.safetensors"
+        size = f" ({weights.stat().st_size:,} bytes)" if weights.is_file() else ""
+        raise ModelError(
+            f"{where} cannot be read: model.safetensors{size} is cut off, or is something else."
+            " Copy or download it once more."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"{where} cannot be read: a file of its tokenizer or settings is cut off, or no JSON."
+            " Copy or download the .json files once more."
+        ) from error
+    except Exception as error:  # transformers raises many kinds; the learner needs one sentence
+        raise ModelError(
+            f"{where} could not be loaded:"
+            f" {(str(error).splitlines() or [type(error).__name__])[0][:200].rstrip('.')}."
+        ) from error
+    return model.eval().requires_grad_(False), tokenizer, sorted(found["missing_keys"])
 
 
 def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:

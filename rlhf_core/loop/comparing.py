@@ -93,7 +93,8 @@ def compare(
     session: Session, prompt: str, seed: int = 0, samples: int = 3
 ) -> Iterator[Progress | dict]:
     """Any prompt on both models, the same random numbers. One record {"kind": "compare", "prompt",
-    "seed", "before" and "after": texts, and of each "ended_", "reward_", "doubt_"}.
+    "seed", "round", "step", "before" and "after": texts, and of each "ended_", "reward_" and
+    "doubt_"}.
     """
     lm, model, tuned = ready(session), head_of(session), tuned_of(session)
     prompt = check_prompt(prompt)
@@ -101,6 +102,7 @@ def compare(
     if tuned is None:
         raise InputError("There is no tuned model yet. Run at least one PPO step first.")
     record: dict = {"kind": "compare", "prompt": prompt, "seed": seed}
+    record |= {"round": session.history.current_round, "step": session.tuned.steps_done}
     for side, trunk in (("before", lm.trunk), ("after", trunk_with(lm, tuned))):
         rows = yield from write(lm, trunk, [ids], samples, seed, stage=f"writing, {side}")
         record[side] = [text for _, text, _, _ in rows]

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, only_progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
+from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.lm import language_model
+from rlhf_core.lm import language_model, model_list
 from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
 from rlhf_core.loop.workbench import set_policy, tensors_of
 from rlhf_core.session.state import SCRIPTED, Session
@@ -59,6 +60,21 @@ def judges_again(saved: Session) -> bool:
     )
 
 
+def made_otherwise(saved: Session, model_hash: str) -> str:
+    """Why its numbers may come out differently, in a sentence: the code or the model is not what
+    it was made with. "" where both are. ``model_hash``: of the model as it is here.
+    """
+    others = [version for version in saved.made_by if version != engine_version()]
+    code = f"by {'an older' if '' in others else 'another'} version of Opossum" if others else ""
+    if saved.model_hash in ("", model_hash):
+        return f"This run was made {code}: where numbers differ, that may be why." if code else ""
+    model = "another bundled model"
+    if saved.model_name != model_list.BUNDLED:
+        model = f"other weights of the model {saved.model_name}"
+    made = f"{code}, with {model}" if code else f"with {model}"
+    return f"This run was made {made}, so its numbers cannot be the same here."
+
+
 def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | dict]:
     """Run ``saved`` again.
 
@@ -66,9 +82,10 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
         tensors: the weights in its bundle ("reward_model", "policy"), to be compared too.
 
     Yields:
-        ``Progress``; a record {"where", "name", "saved", "now"} for each thing that differs; last
-        {"kind": "replayed", "compared": how many were compared, "judged_again": bool}. No
-        difference: the run is what it says it is.
+        ``Progress``; first {"kind": "note", "sentence"} where it was made otherwise
+        (``made_otherwise``); a record {"where", "name", "saved", "now"} for each thing that
+        differs; last {"kind": "replayed", "compared": how many were compared, "judged_again":
+        bool}. No difference: the run is what it says it is.
     """
     check_replayable(saved)
     now = Session(saved.asked.brief, model_name=saved.model_name, seed=saved.seed)
@@ -78,9 +95,10 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
     )
     settings, compared = saved.settings, 0
     model_hash = language_model.load(saved.model_name).fingerprint()
-    if (
-        saved.model_hash and saved.model_hash != model_hash
-    ):  # nothing that follows could be the same
+    if sentence := made_otherwise(saved, model_hash):
+        yield {"kind": "note", "sentence": sentence}
+    if saved.model_hash and saved.model_hash != model_hash:
+        # nothing that follows could be the same
         yield {
             "where": "run.json",
             "name": "model sha256",

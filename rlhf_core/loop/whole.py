@@ -22,6 +22,24 @@ PAIRS = 200  # of the verdict; with a slow model FEWER_PAIRS, and fewer referenc
 FEWER_PAIRS, FEWER_SAMPLES = 60, 128
 
 
+SHARES = {  # of the run's time that a stage takes, about, with the bundled model on two cores
+    "generate": 0.12,
+    "rank": 0.01,
+    "reward": 0.22,
+    "ppo": 0.40,
+    "evaluate": 0.25,
+}
+PARTS = {  # of a stage: how it names itself -> (the share of the stage before it, its own)
+    "sampling the original model": (0.0, 0.6),
+    "reading": (0.6, 0.1),
+    "comparing with chance": (0.7, 0.3),
+    "writing, before": (0.0, 0.35),
+    "writing, after": (0.35, 0.35),
+    "reading, before": (0.7, 0.15),
+    "reading, after": (0.85, 0.15),
+}
+
+
 def run_once(session: Session, comparisons: int = 30, steps: int = 15) -> Iterator[Progress | dict]:
     """Everything once with the scripted rater: its earlier judgements under this brief are
     replaced, a person's are kept and used too. Records {"kind": "stage", "stage": generate | rank |
@@ -49,11 +67,13 @@ def run_once(session: Session, comparisons: int = 30, steps: int = 15) -> Iterat
         ("ppo", ppo(session, tuning)),
         ("evaluate", evaluate(session, pairs)),
     )
+    before = 0.0  # the share of the stages that are over
     for stage, work in stages:
         yield {"kind": "stage", "stage": stage}
         for event in work:
             if isinstance(event, Progress):
-                yield event
+                now = _within(stage, event, session.tuned.steps_done, steps)
+                yield event._replace(share=before + SHARES[stage] * now)
                 continue
             shown = {k: v for k, v in event.items() if k != "examples"}
             if stage == "generate":
@@ -61,6 +81,15 @@ def run_once(session: Session, comparisons: int = 30, steps: int = 15) -> Iterat
                 row = next(row for row in sets if row["id"] == event["set_id"])
                 shown = {"prompt": row["prompt"], "texts": row["texts"]}
             yield {**shown, "kind": "stage", "stage": stage}
+        before += SHARES[stage]
+
+
+def _within(stage: str, event: Progress, step: int, steps: int) -> float:
+    """How far a stage of the run is, from 0 to 1. ``step``: PPO's newest of ``steps``."""
+    if stage == "ppo":
+        return min(1.0, step / steps)
+    start, wide = PARTS.get(event.stage, (0.0, 1.0))
+    return min(1.0, start + wide * event.done / event.total) if event.total else start
 
 
 def _clear_the_desk(session: Session) -> None:

@@ -110,10 +110,16 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
     named = [row for row in rows if row["effect"] is not None]
     sentence = ""
     if named:
-        most = max(named, key=lambda row: abs(row["effect"]))
-        sentence = (
-            f"Without {most['word'].strip()!r} the score would be {signed(most['without'])} instead"
-            f" of {signed(score)}. A word's share sums what its own states add."
+        darkest = max(rows, key=lambda row: abs(row["share"]))
+        most = max(named, key=lambda row: abs(row["share"]))
+        if darkest is not most:
+            sentence = (
+                f"The end of the text carries most ({signed(darkest['share'])}), and can't be left"
+                " out. "
+            )
+        sentence += (
+            f"Of the words, {most['word'].strip()!r} carries most ({signed(most['share'])}):"
+            f" without it the score would be {signed(most['without'])} instead of {signed(score)}."
         )
     return {"score": score, "baseline": 0.0, "words": rows, "sentence": sentence}
 

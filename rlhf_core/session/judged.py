@@ -191,6 +191,23 @@ def learnable(session: Session) -> list[Pair]:
     return [pair for pair in training_pairs(pairs(session)) if pair.prompt not in kept_out]
 
 
+def pair_count(session: Session) -> int:
+    """How many pairs the reward model may learn from: four answers in order are six; both bad and
+    skip are none.
+    """
+    return len(learnable(session))
+
+
+def judgement_count(session: Session) -> int:
+    """How many judgements count under the brief in force: a pair or a whole list is one; skips are
+    none.
+    """
+    return sum(
+        counts(session, ranking) and ranking.verdict != "skip"
+        for ranking in session.judged.rankings
+    )
+
+
 def thumbs(session: Session) -> list[Thumb]:
     """Every single answer that was called good or bad, or counts as such (``thumbs``), never to an
     evaluation prompt.

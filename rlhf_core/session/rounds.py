@@ -105,6 +105,7 @@ def summary(session: Session) -> dict:
         "steps": tuned.steps_done,
         "reward_gain": tuned.reward_gain or 0.0,
         "reward": reward,
+        "reward_start": tuned.metrics[0].get("reward_mean") if tuned.metrics else None,
         "reward_interval": interval,
         "kl": last.get("kl_to_reference", 0.0),
         "win_rate": evaluation.get("win_rate"),
@@ -113,6 +114,19 @@ def summary(session: Session) -> dict:
         "by_prompt": by_prompt(evaluation),
         "verdict": {k: evaluation[k] for k in _VERDICT if k in evaluation} or None,
         "reward_summary": {k: v for k, v in learned.summary.items() if k != "examples"},
+    }
+
+
+def told(row: dict) -> dict:
+    """A round's row with what its reward model says of itself: "learned_from" (comparisons; after
+    going back these are fewer than were judged by then), "heldout_interval", "heldout_pairs".
+    """
+    learned = row.get("reward_summary") or {}
+    return {
+        **row,
+        "learned_from": learned.get("pairs_used", row.get("comparisons", 0)),
+        "heldout_interval": learned.get("heldout_interval"),
+        "heldout_pairs": learned.get("heldout_pairs"),
     }
 
 

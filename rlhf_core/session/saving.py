@@ -11,8 +11,9 @@ import shutil
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
+from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
-from rlhf_core.session import judged, rounds, weights
+from rlhf_core.session import judged, older_limits, rounds, weights
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle
 
@@ -42,6 +43,7 @@ def to_dict(session: Session) -> dict:
             "id": session.id,
             "seed": session.seed,
             "model": {"name": session.model_name, "sha256": session.model_hash},
+            "made_by": session.made_by,
             "settings": session.settings,
             "step_times": session.step_times,
             "restartable": session.restartable,
@@ -64,6 +66,7 @@ def from_dict(data: dict) -> Session:
     session.tuned = Tuned.from_dict(data["tuned"])
     session.history = History.from_dict(data["history"])
     session.labs, session.settings = dict(data.get("labs", {})), dict(data.get("settings", {}))
+    session.made_by = list(map(str, data.get("made_by", [])))
     session.step_times = dict(data.get("step_times", {}))
     session.restartable = bool(data.get("restartable", False))
     return session
@@ -78,6 +81,7 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
     """Write the bundle, into the session's own folder or another. Raises BundleError."""
     directory = Path(directory or session.directory)
     with session.lock:
+        session.made_by = list(dict.fromkeys([*session.made_by, engine_version()]))
         told = "running" if session.under_way and session.status == "done" else session.status
         tensors, holds = weights.to_write(session, directory)
         state = to_dict(session)
@@ -91,6 +95,7 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
             "brief": state["asked"].pop("brief"),
             "judge": judged.rater(session),
             "model": state.pop("model"),
+            "made_by": state.pop("made_by"),
             "seed": state.pop("seed"),
             "settings": state.pop("settings"),
             "round": session.history.current_round,
@@ -127,11 +132,15 @@ def load(directory: str | Path) -> Session:
         data = state if "asked" in state else from_before(run, state)
         imported = int(data["judged"].get("imported") or 0)
         rows = contents["preferences"][:imported]  # the rest follows from the rankings
+        rankings, shortened = older_limits.rankings_within(contents["rankings"])
+        files = list(data["judged"].get("imports", []))
+        rows, files, reweighed = older_limits.imported_within(rows, files)
         data = {
             **data,
             **{name: run.get(name, {}) for name in ("id", "seed", "model", "settings")},
+            "made_by": run.get("made_by", [""]),
             "asked": {**data["asked"], "brief": run["brief"]},
-            "judged": {**data["judged"], "rankings": contents["rankings"], "imported": []},
+            "judged": {**data["judged"], "rankings": rankings, "imported": [], "imports": files},
             "tuned": {
                 **data["tuned"],
                 **{name: contents[name] for name in _IN_FILES["tuned"]},
@@ -143,7 +152,8 @@ def load(directory: str | Path) -> Session:
         session.judged.imported = [
             pair_from_row(row, f"preferences.jsonl row {i}") for i, row in enumerate(rows, 1)
         ]
-        session.status, session.note = run["status"], run.get("note", "")
+        session.status = run["status"]
+        session.note = " ".join(filter(None, (run.get("note", ""), shortened, reweighed)))
         files = run["files"]
         holds = {
             role: name

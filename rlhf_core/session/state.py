@@ -87,6 +87,9 @@ class Judged:
         exploits: rejected exploits (``labs.hacking_game``), each under its own brief.
         votes: blind before / after votes, rows {"prompt", "choice", "round", "step"}.
         people: names of others at this screen. sitting: who judges now; "" is ``YOU``.
+        thumbs_begun: answers called good or bad in sets that are not through, which count for
+            nothing yet: rows {"set", "who", "said": [[index, good]], "how", "why", "brief"}
+            (``thumbs_begun``).
     """
 
     rankings: list[Ranking] = field(default_factory=list)
@@ -96,6 +99,7 @@ class Judged:
     votes: list[dict] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
     sitting: str = ""
+    thumbs_begun: list[dict] = field(default_factory=list)
 
     def to_dict(self) -> dict:
         return {
@@ -106,6 +110,7 @@ class Judged:
             "votes": self.votes,
             "people": self.people,
             "sitting": self.sitting,
+            "thumbs_begun": self.thumbs_begun,
         }
 
     @classmethod
@@ -120,6 +125,7 @@ class Judged:
             list(data.get("votes", [])),
             list(data.get("people", [])),
             str(data.get("sitting", "")),
+            list(data.get("thumbs_begun", [])),
         )
 
 
@@ -227,6 +233,8 @@ class Session:
         settings: what each stage last ran with, by its name; "ppo_next" and the like: what was
             chosen for the next run, which also reaches a run under way.
         model_name, model_hash: the base model, and the sha256 of its weights once it was loaded.
+        made_by: which engines saved it (``source.engine_version``), oldest first; "": one of before
+            that was written down.
         step_times: what was measured of the model on this machine (``loop.model_choice``).
         held: tensors by name, put here by ``loop``; whoever saves writes them.
         jobs: the ids of this session's jobs, by slot (``ui.state``).
@@ -240,7 +248,7 @@ class Session:
     """
 
     __slots__ = (
-        *("id", "seed", "model_name", "model_hash", "settings", "step_times", "jobs"),
+        *("id", "seed", "model_name", "model_hash", "made_by", "settings", "step_times", "jobs"),
         *("asked", "judged", "learned", "tuned", "history", "labs"),
         *("held", "store", "directory", "restartable", "status", "under_way", "on_disk"),
         *("save_problem", "note", "deleted", "lock", "worker", "_depth", "_unsaved"),
@@ -258,6 +266,7 @@ class Session:
     ):
         self.id, self.seed, self.directory = id or secrets.token_urlsafe(12), seed, directory
         self.model_name, self.model_hash = model_name, ""
+        self.made_by: list[str] = []
         self.asked = Asked(brief or briefs.PRESETS["biology-homework"])
         self.judged, self.learned, self.tuned, self.history = (
             Judged(),

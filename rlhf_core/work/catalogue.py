@@ -33,6 +33,7 @@ JOBS = {
     # what several labs ask for, or a page of the loop
     "fine_tune": Job("labs.second_opinion:fine_tune", "Fine-tuning a reward model", long=True),
     "lab_report": Job("labs.reward_lab:report", "Questioning the reward model"),
+    "narrow_group": Job("labs.narrow_group:run", "Two groups judge"),
     # the labs' own
     **{name: job for lab in LABS for name, job in lab.jobs.items()},
     # the process

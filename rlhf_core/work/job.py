@@ -12,7 +12,8 @@ from rlhf_core.common.events import Progress
 
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "error")
+_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
+_SHOWN += ("error",)
 
 
 @dataclass(eq=False)
@@ -20,7 +21,7 @@ class QueuedJob:
     """One job. Every field but ``generator`` is read and written under the queue's lock.
 
     Attributes:
-        id, label, owner, long: as submitted.
+        id, label, owner, long, kin: as submitted.
         order: what was ordered; dropped, as is the generator, when the job ends: weights.
         counts_records: the unit of ``done`` and ``total``: records (submitted with a total) or what
             ``Progress`` counts.
@@ -32,7 +33,10 @@ class QueuedJob:
         last_slice: number of its last slice, counted over the whole queue; 0: never had one.
         ran: seconds spent running, up to ``since``.
         marked: seconds run when the count ``done`` last changed.
-        first, first_at: the count and the seconds run when the first units of this count came.
+        first, first_at: of a count of units: how many, and the seconds run, when the first came.
+        trained: counted records of steps that trained ("step" above 0); training: the seconds that
+            they took. A job's first record is none: the model may have been woken for it.
+        share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -60,8 +64,12 @@ class QueuedJob:
     marked: float = 0.0
     first: int = 0
     first_at: float = 0.0
+    trained: int = 0
+    training: float = 0.0
+    share: float | None = None
     error: str | None = None
     forgotten: bool = False
+    kin: str = ""
 
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
@@ -74,12 +82,16 @@ class QueuedJob:
             self.generator = self.order = self.wish = None
 
     def pace(self) -> float | None:
-        """Seconds a unit so far, None where nothing was measured. The first is like no other (the
-        model is woken for it; step 0 only looks), so it is no measure of those to come.
+        """Seconds a unit so far, None where nothing was measured.
+
+        Of counted records, only those of a step that trained are a measure: what comes before them,
+        and a step 0, which only looks, take much longer or no time at all. Of other units, the
+        first is none: the model may have been woken for it.
         """
-        if not self.first or self.done <= self.first:
-            return None
-        return (self.marked - self.first_at) / (self.done - self.first)
+        if self.counts_records:
+            return self.training / self.trained if self.trained else None
+        later = self.done - self.first if self.first else 0
+        return (self.marked - self.first_at) / later if later > 0 else None
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
@@ -87,13 +99,18 @@ class QueuedJob:
         if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
-                self._count(min(len(self.records), self.total), seconds)
+                if _trained(item) and len(self.records) > 1:
+                    self.trained += 1
+                    self.training += seconds - self.marked
+                self.done, self.marked = min(len(self.records), self.total), seconds
             if self.stepping:
                 self.stepping -= 1
                 if not self.stepping and self.wish is None:
                     self.wish = "paused"
             return
         self.due = now + item.wait
+        if item.share is not None:
+            self.share = max(self.share or 0.0, item.share)
         if not self.counts_records:
             if item.stage != self.stage or item.done < self.done:  # a new count starts
                 self.first = 0
@@ -111,6 +128,11 @@ class QueuedJob:
         seconds = self.ran_until(now)
         facts = {name: getattr(self, name) for name in _SHOWN}
         return {**facts, "records": len(self.records), "seconds": seconds}
+
+
+def _trained(record: dict) -> bool:
+    step = record.get("step")
+    return isinstance(step, int | float) and step > 0
 
 
 # --- why one ended --------------------------------------------------------------------------------

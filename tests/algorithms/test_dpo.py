@@ -2,7 +2,6 @@
 transformers' model, and runs that learn, stop and go on.
 """
 
-import dataclasses
 import math
 import warnings
 
@@ -13,16 +12,26 @@ from tiny_models import (
     PAD,
     as_words,
     nudged,
+    one_thread,  # noqa: F401
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,
     tiny_trunk,
-)  # noqa: F401
+)
+from tiny_runs import (
+    assert_going_on_equals_never_stopping,
+    assert_gradients_are,
+    assert_the_seed_decides,
+    changed,
+    drifted_gpt2,
+    records,
+    run_of,
+    tiny_policy,
+)
 
 from rlhf_core.algorithms import dpo
 from rlhf_core.algorithms.dpo import TokenPair, answer_logprobs, both_logprobs, dpo_loss
 from rlhf_core.algorithms.ppo import Policy
-from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import DPOSettings
 from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
@@ -42,36 +51,8 @@ SMALL = DPOSettings(
 )
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def changed(settings, **values):
-    return dataclasses.replace(settings, **values)
-
-
 def running(policy, reference, settings=SMALL, pairs=PAIRS):
-    return dpo.train(
-        policy=policy,
-        reference=reference,
-        pairs=pairs,
-        prompts=PROMPTS,
-        score_fn=lambda pooled: pooled[:, 0],
-        settings=settings,
-        end_id=END,
-        pad_id=PAD,
-    )
-
-
-def records(run):
-    return [item for item in run if not isinstance(item, Progress)]
-
-
-def plain(record):
-    return {name: value for name, value in record.items() if name not in ("seconds", "batch")}
+    return run_of(dpo.train, policy, reference, settings, pairs=pairs, prompts=PROMPTS)
 
 
 def ones(count):
@@ -168,10 +149,7 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
         )
         for p in PAIRS
     ]  # TRL adds the end
-    reference, model = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(model.parameters(), nudged(trunk_of(model), 0.05).parameters()):
-        p.data.copy_(q.data)
-    model.requires_grad_(True)
+    reference, model = tiny_gpt2(), drifted_gpt2().requires_grad_(True)
     ours_policy = Policy(trunk_of(model), changed(SMALL, temperature=1.0))  # a copy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -218,10 +196,7 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
     assert info["margin"] == pytest.approx(
         trainer._metrics["train"]["rewards/margins"][-1], abs=1e-6
     )
-    expected = dict(model.transformer.named_parameters())
-    for name, p in ours_policy.trunk.named_parameters():
-        torch.testing.assert_close(p.grad, expected[name].grad, atol=1e-6, rtol=0)
-        assert p.grad.abs().max() > 1e-6
+    assert_gradients_are(ours_policy.trunk, model)
 
 
 # --- runs -----------------------------------------------------------------------------------------
@@ -229,9 +204,9 @@ def test_loss_and_gradients_are_trls(tmp_path, double):
 
 @pytest.mark.parametrize("frozen", [0, 1])
 def test_dpo_learns_its_comparisons_and_leaves_the_base_alone(frozen):
-    reference = tiny_trunk()
-    settings, before = changed(SMALL, steps=12, frozen_layers=frozen), fingerprint(reference)
-    policy = Policy(reference, settings)
+    settings = changed(SMALL, steps=12, frozen_layers=frozen)
+    policy, reference = tiny_policy(settings)
+    before = fingerprint(reference)
     rows = records(running(policy, reference, settings))
     assert [row["step"] for row in rows] == list(range(13)) and rows[0]["loss"] is rows[0][
         "accuracy"
@@ -286,34 +261,19 @@ def test_targets_and_weights_of_the_comparisons_are_used():
 
 
 def test_records_are_ppos_where_they_mean_the_same():
-    reference = tiny_trunk()
-    for row in records(running(Policy(reference, SMALL), reference)):
+    for row in records(running(*tiny_policy(SMALL))):
         assert row["reward_mean"] == pytest.approx(row["batch"].scores.mean().item())
         assert row["kl_to_reference"] == pytest.approx(row["batch"].kl.sum(1).mean().item())
         assert set(row) - {"loss", "accuracy", "margin"} == set(dpo.step_loop.SHARED)
 
 
 def test_same_seed_same_run_other_seed_other_run():
-    reference = tiny_trunk()
-    one, same, other = (
-        records(running(Policy(reference, settings), reference, settings))
-        for settings in (SMALL, SMALL, changed(SMALL, seed=1))
-    )
-    assert (
-        [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
-    )
+    assert_the_seed_decides(running, SMALL)
 
 
 @pytest.mark.parametrize("items", [2, 5, 11, 17])
 def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never_stopping(items):
-    reference = tiny_trunk()
-    whole = records(running(Policy(reference, SMALL), reference))
-    policy = Policy(reference, SMALL)
-    run = running(policy, reference)
-    seen = [next(run) for _ in range(items)]
-    run.close()
-    after = records(running(policy, reference, changed(SMALL, steps=3 - policy.step)))
-    assert [plain(row) for row in records(seen) + after] == [plain(row) for row in whole]
+    assert_going_on_equals_never_stopping(running, SMALL, items)
 
 
 @pytest.mark.parametrize(
@@ -329,6 +289,5 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
     ],
 )
 def test_what_cannot_be_learned_from_is_told(pairs, sentence):
-    reference = tiny_trunk()
     with pytest.raises(ValueError, match=sentence):
-        next(running(Policy(reference, SMALL), reference, pairs=pairs))
+        next(running(*tiny_policy(SMALL), pairs=pairs))

@@ -3,7 +3,6 @@ go on.
 """
 
 import copy
-import dataclasses
 import math
 import warnings
 
@@ -11,22 +10,29 @@ import pytest
 import torch
 from test_rloo import ANSWERS, SCORES, TEMPERATURE, Recorded, our_batch
 from tiny_models import (
-    END,
-    PAD,
     as_words,
     nudged,
     one_thread,  # noqa: F401
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,
-    tiny_trunk,
+)
+from tiny_runs import (
+    assert_going_on_equals_never_stopping,
+    assert_gradients_are,
+    assert_it_climbs_and_a_dearer_drift_drifts_less,
+    assert_the_seed_decides,
+    changed,
+    drifted_gpt2,
+    records,
+    run_of,
+    tiny_policy,
 )
 
 from rlhf_core.algorithms import grpo, rloo
 from rlhf_core.algorithms.grpo import group_advantages, grpo_loss, kl_k3
 from rlhf_core.algorithms.ppo import Policy, exact_kl
 from rlhf_core.common.errors import SettingsError
-from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import GRPOSettings
 from rlhf_core.lm.families import trunk_of
 from rlhf_core.lm.language_model import fingerprint
@@ -48,35 +54,8 @@ SMALL = GRPOSettings(
 PROMPTS = random_prompts([3, 9, 1, 6, 4, 2])
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def changed(settings, **values):
-    return dataclasses.replace(settings, **values)
-
-
-def running(policy, reference, settings=SMALL, score=lambda pooled: pooled[:, 0], prompts=PROMPTS):
-    return grpo.train(
-        policy=policy,
-        reference=reference,
-        prompts=prompts,
-        score_fn=score,
-        settings=settings,
-        end_id=END,
-        pad_id=PAD,
-    )
-
-
-def records(run):
-    return [item for item in run if not isinstance(item, Progress)]
-
-
-def plain(record):
-    return {name: value for name, value in record.items() if name not in ("seconds", "batch")}
+def running(policy, reference, settings=SMALL, prompts=PROMPTS, **more):
+    return run_of(grpo.train, policy, reference, settings, prompts=prompts, **more)
 
 
 # --- advantages -----------------------------------------------------------------------------------
@@ -190,10 +169,7 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double, beta):
     ratios and clip count.
     """
     prompts = random_prompts([4, 4])  # of one length: test_rloo says why
-    reference, model = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(model.parameters(), nudged(trunk_of(model), 0.05).parameters()):
-        p.data.copy_(q.data)
-    model.requires_grad_(True)
+    reference, model = tiny_gpt2(), drifted_gpt2().requires_grad_(True)
     trainer, inputs = trl_trainer(tmp_path, model, reference, prompts, beta)
     settings = changed(
         SMALL,
@@ -235,14 +211,7 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double, beta):
     assert 0 < info["clip_fraction"] < 1 and summary == info
     clipped = trainer._metrics["train"]["clip_ratio/region_mean"][-1]
     assert info["clip_fraction"] == pytest.approx(clipped)
-    by_name = dict(model.transformer.named_parameters())
-    pairs = [
-        (given, by_name[name].grad)
-        for (name, _), given in zip(policy.trunk.named_parameters(), policy.optimizer.given)
-    ]
-    assert len(pairs) == len(by_name) and all(expected.abs().max() > 1e-6 for _, expected in pairs)
-    for given, expected in pairs:
-        torch.testing.assert_close(given, expected, atol=1e-6, rtol=0)
+    assert_gradients_are(policy.trunk, model, policy.optimizer.given)
 
 
 class Noting(Policy):
@@ -276,10 +245,10 @@ def test_minibatches_add_up_to_the_batch(double):
 
 
 def test_a_run_leaves_the_base_and_the_value_head_as_they_were():
-    reference = tiny_trunk()
     for frozen in (0, 1):
-        settings, before = changed(SMALL, frozen_layers=frozen), fingerprint(reference)
-        policy = Policy(reference, settings)
+        settings = changed(SMALL, frozen_layers=frozen)
+        policy, reference = tiny_policy(settings)
+        before = fingerprint(reference)
         rows = records(running(policy, reference, settings))
         assert [row["step"] for row in rows] == [0, 1, 2] and rows[-1]["kl_to_reference"] > 1e-4
         assert fingerprint(reference) == before and not policy.value_head.weight.any()
@@ -289,46 +258,18 @@ def test_a_run_leaves_the_base_and_the_value_head_as_they_were():
 
 
 def test_grpo_raises_a_simple_score_and_a_dearer_drift_drifts_less():
-    reference = tiny_trunk(vocabulary=12)
-    direction = torch.randn(reference.width, generator=torch.Generator().manual_seed(3))
-    ends = {}
-    for beta in (0.0, 2.0):
-        settings = changed(
-            SMALL,
-            batch_size=64,
-            minibatch_size=32,
-            steps=8,
-            learning_rate=3e-3,
-            beta=beta,
-            missing_end_penalty=0.0,
-        )
-        rows = records(
-            running(
-                Policy(reference, settings),
-                reference,
-                settings,
-                lambda pooled: pooled @ direction / direction.norm(),
-                random_prompts([3, 5, 4], 12),
-            )
-        )
-        ends[beta] = rows[-1]
-    assert ends[0.0]["reward_mean"] > rows[0]["reward_mean"] + rows[0]["reward_std"]
-    assert ends[2.0]["kl_to_reference"] < 0.3 * ends[0.0]["kl_to_reference"]
+    assert_it_climbs_and_a_dearer_drift_drifts_less(running, SMALL, dearer=2.0)
+
+
+def test_same_seed_same_run_other_seed_other_run():
+    assert_the_seed_decides(running, SMALL)
 
 
 @pytest.mark.parametrize("items", [3, 12, 22])
 def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never_stopping(items):
-    reference = tiny_trunk()
-    whole = records(running(Policy(reference, SMALL), reference))
-    policy = Policy(reference, SMALL)
-    run = running(policy, reference)
-    seen = [next(run) for _ in range(items)]
-    run.close()
-    after = records(running(policy, reference, changed(SMALL, steps=2 - policy.step)))
-    assert [plain(row) for row in records(seen) + after] == [plain(row) for row in whole]
+    assert_going_on_equals_never_stopping(running, SMALL, items)
 
 
 def test_impossible_settings_are_refused_before_anything_is_written():
-    reference = tiny_trunk()
     with pytest.raises(SettingsError, match="The setting group is 1"):
-        next(running(Policy(reference, SMALL), reference, changed(SMALL, group=1)))
+        next(running(*tiny_policy(SMALL), changed(SMALL, group=1)))

@@ -2,7 +2,6 @@
 on.
 """
 
-import dataclasses
 import math
 import warnings
 
@@ -12,12 +11,21 @@ from tiny_models import (
     END,
     PAD,
     as_words,
-    nudged,
     one_thread,  # noqa: F401
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,
     tiny_trunk,
+)
+from tiny_runs import (
+    assert_going_on_equals_never_stopping,
+    assert_gradients_are,
+    assert_the_seed_decides,
+    changed,
+    drifted_gpt2,
+    records,
+    run_of,
+    tiny_policy,
 )
 
 from rlhf_core.algorithms import kto
@@ -44,36 +52,8 @@ SMALL = KTOSettings(
 )
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def changed(settings, **values):
-    return dataclasses.replace(settings, **values)
-
-
 def running(policy, reference, settings=SMALL, rows=ROWS):
-    return kto.train(
-        policy=policy,
-        reference=reference,
-        rows=rows,
-        prompts=PROMPTS,
-        score_fn=lambda pooled: pooled[:, 0],
-        settings=settings,
-        end_id=END,
-        pad_id=PAD,
-    )
-
-
-def records(run):
-    return [item for item in run if not isinstance(item, Progress)]
-
-
-def plain(record):
-    return {name: value for name, value in record.items() if name not in ("seconds", "batch")}
+    return run_of(kto.train, policy, reference, settings, rows=rows, prompts=PROMPTS)
 
 
 def sigmoid(x):
@@ -133,10 +113,9 @@ def test_loss_reference_point_and_gradients_are_trls(tmp_path, double, which):
     """TRL's own KTOTrainer reads, collates and computes; policy and reference differ, so that no
     log-ratio is 0. The estimate of the KL is clamped to 0 in one case, and not in the other.
     """
-    reference, model = tiny_gpt2(), tiny_gpt2()
-    away = model if which == "policy" else reference
-    for p, q in zip(away.parameters(), nudged(trunk_of(away), 0.05).parameters()):
-        p.data.copy_(q.data)
+    reference, model = tiny_gpt2(), drifted_gpt2()
+    if which == "reference":
+        reference, model = model, reference
     model.requires_grad_(True)
     policy = Policy(trunk_of(model), changed(SMALL, temperature=1.0))  # a copy
     with warnings.catch_warnings():
@@ -189,10 +168,7 @@ def test_loss_reference_point_and_gradients_are_trls(tmp_path, double, which):
     assert point.item() == pytest.approx(seen["kl"], abs=1e-6)
     assert (point.item() > 0.1) == (which == "policy") == (point.item() != 0)
     assert info["margin"] == pytest.approx(seen["rewards/margins"], abs=1e-6)
-    expected = dict(model.transformer.named_parameters())
-    for name, p in policy.trunk.named_parameters():
-        torch.testing.assert_close(p.grad, expected[name].grad, atol=1e-6, rtol=0)
-        assert p.grad.abs().max() > 1e-6
+    assert_gradients_are(policy.trunk, model)
 
 
 # --- runs -----------------------------------------------------------------------------------------
@@ -200,9 +176,9 @@ def test_loss_reference_point_and_gradients_are_trls(tmp_path, double, which):
 
 @pytest.mark.parametrize("frozen", [0, 1])
 def test_kto_learns_what_was_called_good_and_leaves_the_base_alone(frozen):
-    reference = tiny_trunk()
-    settings, before = changed(SMALL, steps=25, frozen_layers=frozen), fingerprint(reference)
-    policy = Policy(reference, settings)
+    settings = changed(SMALL, steps=25, frozen_layers=frozen)
+    policy, reference = tiny_policy(settings)
+    before = fingerprint(reference)
     rows = records(running(policy, reference, settings))
     assert [row["step"] for row in rows] == list(range(26))
     assert rows[0]["loss"] is rows[0]["drift"] is rows[0]["margin"] is None
@@ -231,9 +207,9 @@ def test_weights_of_answers_and_of_the_sides_are_used():
 
 def test_no_minibatch_is_smaller_than_it_should_be():
     """A lone answer would be its own reference point."""
-    reference, settings = tiny_trunk(), changed(SMALL, steps=1)
+    settings = changed(SMALL, steps=1)
     for count, parts in ((5, 2), (4, 2), (2, 1)):
-        items = list(running(Policy(reference, settings), reference, settings, ROWS[:count]))
+        items = list(running(*tiny_policy(settings), settings, ROWS[:count]))
         updates = [
             item.total
             for item in items
@@ -243,31 +219,18 @@ def test_no_minibatch_is_smaller_than_it_should_be():
 
 
 def test_records_are_ppos_where_they_mean_the_same():
-    reference = tiny_trunk()
-    for row in records(running(Policy(reference, SMALL), reference)):
+    for row in records(running(*tiny_policy(SMALL))):
         assert row["reward_mean"] == pytest.approx(row["batch"].scores.mean().item())
         assert set(row) - {"loss", "drift", "margin"} == set(kto.step_loop.SHARED)
 
 
 def test_same_seed_same_run_other_seed_other_run():
-    reference = tiny_trunk()
-    one, same, other = (
-        [plain(row) for row in records(running(Policy(reference, how), reference, how))]
-        for how in (SMALL, SMALL, changed(SMALL, seed=1))
-    )
-    assert one == same != other
+    assert_the_seed_decides(running, SMALL)
 
 
 @pytest.mark.parametrize("items", [2, 5, 11, 17])
 def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never_stopping(items):
-    reference = tiny_trunk()
-    whole = records(running(Policy(reference, SMALL), reference))
-    policy = Policy(reference, SMALL)
-    run = running(policy, reference)
-    seen = [next(run) for _ in range(items)]
-    run.close()
-    after = records(running(policy, reference, changed(SMALL, steps=3 - policy.step)))
-    assert [plain(row) for row in records(seen) + after] == [plain(row) for row in whole]
+    assert_going_on_equals_never_stopping(running, SMALL, items)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +246,5 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
     ],
 )
 def test_what_cannot_be_learned_from_is_told(rows, sentence):
-    reference = tiny_trunk()
     with pytest.raises(ValueError, match=sentence):
-        next(running(Policy(reference, SMALL), reference, rows=rows))
+        next(running(*tiny_policy(SMALL), rows=rows))

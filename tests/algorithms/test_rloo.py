@@ -3,7 +3,6 @@ and runs that stop, break and go on.
 """
 
 import copy
-import dataclasses
 import itertools
 import math
 import warnings
@@ -14,12 +13,24 @@ from tiny_models import (
     END,
     PAD,
     as_words,
-    nudged,
+    one_thread,  # noqa: F401
     random_prompts,
     tiny_gpt2,
     tiny_tokenizer,
     tiny_trunk,
-)  # noqa: F401
+)
+from tiny_runs import (
+    assert_going_on_equals_never_stopping,
+    assert_gradients_are,
+    assert_it_climbs_and_a_dearer_drift_drifts_less,
+    assert_the_seed_decides,
+    changed,
+    drifted_gpt2,
+    plain,
+    records,
+    run_of,
+    tiny_policy,
+)
 
 from rlhf_core.algorithms import ppo, rloo
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged
@@ -49,43 +60,8 @@ SMALL = RLOOSettings(
 PROMPTS = random_prompts([3, 9, 1, 6, 4, 2])
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def changed(settings, **values):
-    return dataclasses.replace(settings, **values)
-
-
-def running(
-    policy,
-    reference,
-    settings=SMALL,
-    score=lambda pooled: pooled[:, 0],
-    prompts=PROMPTS,
-    doubt=None,
-):
-    return rloo.train(
-        policy=policy,
-        reference=reference,
-        prompts=prompts,
-        score_fn=score,
-        settings=settings,
-        end_id=END,
-        pad_id=PAD,
-        doubt_fn=doubt,
-    )
-
-
-def records(run):
-    return [item for item in run if not isinstance(item, Progress)]
-
-
-def plain(record):
-    return {name: value for name, value in record.items() if name not in ("seconds", "batch")}
+def running(policy, reference, settings=SMALL, prompts=PROMPTS, **more):
+    return run_of(rloo.train, policy, reference, settings, prompts=prompts, **more)
 
 
 # --- advantages -----------------------------------------------------------------------------------
@@ -246,10 +222,7 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
     ratios and clip count.
     """
     prompts = random_prompts([4, 4])  # of one length: the next test says why
-    reference, old = tiny_gpt2(), tiny_gpt2()
-    for p, q in zip(old.parameters(), nudged(trunk_of(old), 0.05).parameters()):
-        p.data.copy_(q.data)
-    model = old.requires_grad_(True)
+    reference, model = tiny_gpt2(), drifted_gpt2().requires_grad_(True)
     trainer, inputs = trl_trainer(tmp_path, model, reference, prompts)
     settings = changed(
         SMALL,
@@ -296,14 +269,7 @@ def test_advantages_loss_and_gradients_are_trls(tmp_path, double):
     assert info["clip_fraction"] == pytest.approx(
         trainer._metrics["train"]["clip_ratio/region_mean"][-1]
     )
-    by_name = dict(model.transformer.named_parameters())
-    pairs = [
-        (given, by_name[name].grad)
-        for (name, _), given in zip(policy.trunk.named_parameters(), policy.optimizer.given)
-    ]
-    assert len(pairs) == len(by_name) and all(expected.abs().max() > 1e-6 for _, expected in pairs)
-    for given, expected in pairs:
-        torch.testing.assert_close(given, expected, atol=1e-6, rtol=0)
+    assert_gradients_are(policy.trunk, model, policy.optimizer.given)
 
 
 def test_trl_leaves_positions_to_the_model_so_that_gpt2_counts_the_left_padding_ours_does_not(
@@ -332,12 +298,11 @@ def test_trl_leaves_positions_to_the_model_so_that_gpt2_counts_the_left_padding_
 
 
 def test_every_prompt_of_a_batch_has_its_group():
-    reference = tiny_trunk()
-    for row in records(running(Policy(reference, SMALL), reference)):
+    for row in records(running(*tiny_policy(SMALL))):
         count = torch.bincount(rloo.same_prompt(row["batch"].responses))
         assert len(count) == 4 and (count == 4).all()  # 16 answers, 4 of 6 prompts
     settings = changed(SMALL, group=2, batch_size=32)
-    for row in records(running(Policy(reference, settings), reference, settings)):
+    for row in records(running(*tiny_policy(settings), settings)):
         assert torch.bincount(rloo.same_prompt(row["batch"].responses)).tolist() in (
             [6, 6, 5, 5, 5, 5],
             *map(list, set(itertools.permutations([6, 6, 5, 5, 5, 5]))),
@@ -351,10 +316,10 @@ def test_same_prompt_sees_through_the_padding():
 
 
 def test_a_run_leaves_the_base_and_the_value_head_as_they_were():
-    reference = tiny_trunk()
     for frozen in (0, 1):
-        settings, before = changed(SMALL, frozen_layers=frozen), fingerprint(reference)
-        policy = Policy(reference, settings)
+        settings = changed(SMALL, frozen_layers=frozen)
+        policy, reference = tiny_policy(settings)
+        before = fingerprint(reference)
         records(running(policy, reference, settings))
         assert fingerprint(reference) == before and not policy.value_head.weight.any()
         assert (
@@ -386,37 +351,11 @@ def test_kept_activations_lead_to_the_same_update():
 
 
 def test_rloo_raises_a_simple_score_and_a_dearer_drift_drifts_less():
-    reference = tiny_trunk(vocabulary=12)
-    direction = torch.randn(reference.width, generator=torch.Generator().manual_seed(3))
-    ends = {}
-    for beta in (0.0, 1.0):
-        settings = changed(
-            SMALL,
-            batch_size=64,
-            minibatch_size=32,
-            steps=8,
-            learning_rate=3e-3,
-            beta=beta,
-            missing_end_penalty=0.0,
-        )
-        rows = records(
-            running(
-                Policy(reference, settings),
-                reference,
-                settings,
-                lambda pooled: pooled @ direction / direction.norm(),
-                random_prompts([3, 5, 4], 12),
-            )
-        )
-        ends[beta] = rows[-1]
-        assert rows[0]["kl_to_reference"] < 1e-5
-    assert ends[0.0]["reward_mean"] > rows[0]["reward_mean"] + rows[0]["reward_std"]
-    assert ends[1.0]["kl_to_reference"] < 0.3 * ends[0.0]["kl_to_reference"]
+    assert_it_climbs_and_a_dearer_drift_drifts_less(running, SMALL, dearer=1.0)
 
 
 def test_records_are_ppos_where_they_mean_the_same():
-    reference = tiny_trunk()
-    rows = records(running(Policy(reference, SMALL), reference))
+    rows = records(running(*tiny_policy(SMALL)))
     assert [row["step"] for row in rows] == [0, 1, 2]
     for row in rows:
         batch = row["batch"]
@@ -448,7 +387,10 @@ def test_doubt_is_taken_off_what_an_answer_earns_as_in_ppo_and_none_changes_noth
         policy = Policy(reference, settings)
         runs.append(
             (
-                [plain(row) for row in records(running(policy, reference, settings, doubt=known))],
+                [
+                    plain(row)
+                    for row in records(running(policy, reference, settings, doubt_fn=known))
+                ],
                 [p.tolist() for p in policy.parameters],
             )
         )
@@ -460,37 +402,22 @@ def test_doubt_is_taken_off_what_an_answer_earns_as_in_ppo_and_none_changes_noth
 
 
 def test_same_seed_same_run_other_seed_other_run():
-    reference = tiny_trunk()
-    one, same, other = (
-        records(running(Policy(reference, settings), reference, settings))
-        for settings in (SMALL, SMALL, changed(SMALL, seed=1))
-    )
-    assert (
-        [plain(row) for row in one] == [plain(row) for row in same] != [plain(row) for row in other]
-    )
+    assert_the_seed_decides(running, SMALL)
 
 
 @pytest.mark.parametrize("items", [3, 12, 22])
 def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never_stopping(items):
-    reference = tiny_trunk()
-    whole = records(running(Policy(reference, SMALL), reference))
-    policy = Policy(reference, SMALL)
-    run = running(policy, reference)
-    seen = [next(run) for _ in range(items)]
-    run.close()
-    before = records(seen)
-    after = records(running(policy, reference, changed(SMALL, steps=2 - policy.step)))
-    assert [plain(row) for row in before + after] == [plain(row) for row in whole]
+    assert_going_on_equals_never_stopping(running, SMALL, items)
 
 
 def test_scores_that_are_no_numbers_end_the_step_and_undo_it():
-    reference, calls = tiny_trunk(), []
+    calls = []
 
     def score(pooled):
         calls.append(1)
         return pooled[:, 0] * (math.nan if len(calls) == 3 else 1.0)
 
-    policy = Policy(reference, SMALL)
+    policy, reference = tiny_policy(SMALL)
     run = running(policy, reference, score=score)
     rows = []
     with pytest.raises(
@@ -505,6 +432,5 @@ def test_scores_that_are_no_numbers_end_the_step_and_undo_it():
 
 
 def test_impossible_settings_are_refused_before_anything_is_written():
-    reference = tiny_trunk()
     with pytest.raises(SettingsError, match="The setting group is 1"):
-        next(running(Policy(reference, SMALL), reference, changed(SMALL, group=1)))
+        next(running(*tiny_policy(SMALL), changed(SMALL, group=1)))

@@ -19,7 +19,7 @@ from rlhf_core.common.lab_settings import ContextFlipSettings
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair, Ranking
-from rlhf_core.labs import context_flip
+from rlhf_core.labs import context_flip, context_flip_task
 from rlhf_core.labs.context_flip_briefs import choices
 from rlhf_core.session import asked, registry, saving
 from rlhf_core.session.state import Session
@@ -252,6 +252,7 @@ def some(status: str = "done") -> dict:
         ],
         "settings": {"steps": 1},
         "accuracy": [0.9, 0.8],
+        "accuracy_interval": [[0.6, 0.98], None],
         "votes": {"opposite": 5, "alike": 1, "tie": 2},
         "outputs": 10,
         "flips": 0.7,
@@ -326,7 +327,16 @@ def opened(found: dict | None = None) -> tuple[Session, AppTest]:
 def said(app: AppTest) -> str:
     parts = [
         element.value
-        for kind in ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+        for kind in (
+            "title",
+            "subheader",
+            "markdown",
+            "caption",
+            "info",
+            "warning",
+            "error",
+            "success",
+        )
         for element in getattr(app, kind)
     ]
     return " ".join(
@@ -358,7 +368,9 @@ def test_it_runs_shows_what_it_has_and_ends(queue):
         queue.advance()
     app.run()
     assert not app.exception and "context_flip_stop" in {button.key for button in app.button}
-    assert "Both reward models" in said(app) or "PPO tunes" in said(app)
+    (bar,) = app.get("progress")
+    assert bar.proto.text.startswith(("**Both reward models", "**PPO towards brief 1 of 2, step"))
+    assert " of 31" not in bar.proto.text  # records are no steps
     assert any(alt.startswith("Scores of 1 sentences") for alt in alts(app))
     while queue.advance():
         pass
@@ -376,6 +388,7 @@ def test_it_runs_shows_what_it_has_and_ends(queue):
 
 def test_a_reload_finds_it_and_untrusted_text_stays_text(queue):
     _, app = opened(some())
+    assert "Held-out accuracy: 90% (95% interval 60% to 98%)." in said(app)  # never a bare share
     assert "Tuned for: Biology" in said(app) and "90%" in said(app) and "<script>" not in said(app)
     app.selectbox(key="flip_pick").set_value(EVIL).run()
     assert not app.exception and "<script>" not in said(app)
@@ -399,12 +412,49 @@ def test_a_sentence_of_ones_own(queue):
     while queue.advance():
         pass
     app.run()
+    # The task can be done: a text of the lab has done it. This one does not.
+    assert "above +1 under one brief and below −1 under the other" in said(app)
+    assert "Can you write one that both" not in said(app) and not app.success
     assert (
         "Both briefs like it" in said(app)
         and "Biology: +0.50" in said(app)
         and "<script>" not in said(app)
         and "is empty" not in said(app)
     )
+
+
+@pytest.mark.parametrize(
+    "shown, scores, asked, how",
+    [
+        ([[1.5, -1.2]], [1.1, -1.01], ("flip", 1.0), "done"),
+        ([[1.5, -1.2]], [-0.2, 0.3], ("flip", 1.0), "nearly"),
+        ([[1.5, -1.2]], [1.5, 0.2], ("flip", 1.0), "not yet"),
+        ([[0.4, -0.2], [0.5, 0.5]], [-0.1, 0.1], ("flip", 0.0), "done"),
+        # Only where the briefs overlap can a text please both.
+        ([[0.4, 0.2], [-0.5, -0.5]], [0.1, 0.1], ("both", 0.0), "done"),
+        ([[0.4, 0.2], [-0.5, -0.5]], [0.1, -0.1], ("both", 0.0), "not yet"),
+    ],
+)
+def test_the_task_is_one_that_a_text_of_the_lab_has_done(shown, scores, asked, how):
+    found = {"sentences": [{"scores": pair} for pair in shown]}
+    assert context_flip_task.task(found) == asked
+    assert context_flip_task.outcome(asked, scores) == how
+    if asked[0] == "flip":
+        assert any(context_flip_task.outcome(asked, pair) == "done" for pair in shown)
+
+
+def test_a_text_that_flips_far_enough_is_done(queue, monkeypatch):
+    def flips(session, prompt, text):
+        yield {"kind": "own", "prompt": prompt, "text": f" {text}", "scores": [1.2, -1.1]}
+
+    monkeypatch.setattr(catalogue, "function_of", {"flip_own": flips}.__getitem__)
+    _, app = opened(some())
+    app.text_input(key="flip_text").set_value("a mood")
+    app.button(key="flip_own").click().run()
+    while queue.advance():
+        pass
+    app.run()
+    assert "Done:" in app.success[0].value and "the text is the same" in app.success[0].value
 
 
 def test_other_briefs_can_be_picked_and_the_same_one_twice_is_refused(queue):

@@ -44,8 +44,7 @@ def small(monkeypatch):
     batch = {"batch_size": 8, "minibatch_size": 8, "max_new_tokens": 6, "epochs": 1}
     for module in (measuring, goodhart, side_by_side):
         monkeypatch.setattr(module, "POOL", 4)
-    for module in (measuring, side_by_side):
-        monkeypatch.setattr(module, "POOL_PROMPTS", 2)
+    monkeypatch.setattr(measuring, "POOL_PROMPTS", 2)
     for module in (goodhart, side_by_side):
         monkeypatch.setattr(
             module,
@@ -225,7 +224,32 @@ def test_every_algorithm_from_the_same_comparisons(lm):
             and rows[0]["seconds"] == 0 < rows[1]["seconds"]
             and rows[0]["kl"] < 1e-4 < rows[1]["kl"]
         )
+    best = found["best_of_n"][-1]
+    assert len(best["gains"]) == len(best["golds"]) == 2  # of each prompt: it has an interval too
+    assert np.mean(best["gains"]) == pytest.approx(best["gold"], abs=1e-3)
+    assert max(best["golds"]) <= found["gold_top"] + 1e-6
+    kept = session.settings["algorithms"]
+    assert (kept["runs"], kept["own"]) == (list(ALGORITHMS.TRAINED), False)
     assert session.judged.rankings == [] and session.learned.head == ""
+
+
+def test_time_is_the_processors_and_others_do_not_count(monkeypatch):
+    """PPO, measured while another program was busy, once took three times as long as RLOO."""
+    now = {"thread": 0.0}
+    monkeypatch.setattr(measuring.time, "thread_time", lambda: now["thread"])
+
+    def work():
+        for step in (1, 2):
+            now["thread"] += 0.25
+            yield Progress("writing", 0, 1)
+            now["thread"] += 0.5
+            yield {"step": step, "seconds": 99.0}  # on the wall, beside who knows what
+
+    timed = measuring.Timed(work())
+    for item in timed:
+        now["thread"] += 10.0  # another learner's slice, on the same thread
+        if not isinstance(item, Progress):
+            assert timed.seconds == pytest.approx(0.75 * item["step"])
 
 
 def test_only_what_was_chosen_trains(lm):

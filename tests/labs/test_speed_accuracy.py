@@ -117,6 +117,18 @@ def test_an_answer_after_the_time_does_not_count_and_ends_the_block():
         and lab.block_of(run, "clock")["count"] == 2
         and lab.used(run) == 20.0
     )
+    assert lab.results(run)["words"].startswith("Time ran out after 2 of 12 answers. Against")
+
+
+def test_a_block_that_nobody_answered_in_time_says_so():
+    session = Session()
+    lab.begin(session, "you", 0)
+    play(session, lambda n: True, 4.0)
+    lab.start_clock(session)
+    lab.stop(session, out_of_time=True)
+    (run,) = lab.runs_of(session)
+    assert lab.results(run)["words"].startswith("Time ran out before your first answer")
+    assert "Only one block has answers" in lab.results(run)["words"]
 
 
 def test_late_presses_and_wrong_numbers_do_nothing():

@@ -16,6 +16,7 @@ from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging import briefs
+from rlhf_core.judging.annotators import krippendorff_alpha, majority_pairs
 from rlhf_core.judging.gold_items import gold_items
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.labs import reward_lab, whose_preferences
@@ -118,6 +119,23 @@ def test_who_has_enough_votes():
     ]
     enough, left_out = whose_preferences.sift(crowd)
     assert len(enough) == whose_preferences.MOST_PEOPLE and len(left_out) == 2
+
+
+def test_there_is_no_majority_where_two_agree_on_one_pair_of_nine():
+    """A "majority" was once drawn from a single agreed pair, at an alpha of -0.73."""
+    ada = [Pair(f"p{i}", f"x{i}", f"y{i}", "a", annotator="Ada") for i in range(9)]
+    ben = [replace(pair, annotator="Ben", choice="ab"[i > 0]) for i, pair in enumerate(ada)]
+    majority, split = majority_pairs([*ada, *ben])
+    assert len(majority) == 1 and krippendorff_alpha([*ada, *ben])["alpha"] < -0.5
+    why = whose_preferences.no_majority(majority, split)
+    assert why.startswith("of 9 pairs that two or more judged, 1 got the same answer from most")
+    # Two of three that always agree are a majority, however low the alpha of all three.
+    cleo = [replace(pair, annotator="Cleo") for pair in ada]
+    three = [*ada, *ben, *cleo]
+    assert krippendorff_alpha(three)["alpha"] < 0
+    assert whose_preferences.no_majority(*majority_pairs(three)) == ""
+    alone = majority_pairs(ada)
+    assert whose_preferences.no_majority(*alone) == "no two people judged the same pair"
 
 
 def test_too_few_people_are_told_who_lacks_what():

@@ -126,8 +126,15 @@ def test_damaged_or_incomplete_weights_are_refused(folder, tmp_path, monkeypatch
         match=r"lacks 1 of the model's weights, for example transformer.h.1.mlp.c_fc.weight",
     ):
         language_model.load(str(copy))
-    weights.write_bytes(b"no weights")
-    with pytest.raises(ModelError, match="could not be loaded"):
+    whole = (folder / "model.safetensors").read_bytes()
+    for damaged in (b"no weights", b"", whole[:100], whole[: len(whole) // 2]):
+        weights.write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"\(\d[\d,]* bytes\) is cut off, or") as refused:
+            language_model.load(str(copy))
+        assert "header" not in str(refused.value), "the words of another library"
+    weights.write_bytes(whole)
+    (copy / "tokenizer.json").write_text('{"cut off')
+    with pytest.raises(ModelError, match="Copy or download the .json files once more"):
         language_model.load(str(copy))
     monkeypatch.setattr(language_model, "MOST_BYTES", 9)
     with pytest.raises(ModelError, match="GB of weights; at most"):

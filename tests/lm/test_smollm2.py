@@ -2,6 +2,8 @@
 numbers as transformers; a request gets the frame that the model knows, a beginning does not.
 """
 
+import dataclasses
+import hashlib
 import importlib.util
 
 import pytest
@@ -47,6 +49,19 @@ def test_a_file_that_is_not_the_known_one_is_not_read(monkeypatch, tmp_path):
     monkeypatch.setattr(model_list, "packaged_file", lambda name: other)
     language_model._load_packaged.cache_clear()
     with pytest.raises(ModelError, match="not the one we know, so it is not read"):
+        language_model.load("smollm2")
+
+
+def test_a_file_that_cannot_be_read_is_told_as_a_folder_is(monkeypatch, tmp_path):
+    broken = tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    broken.write_bytes(b"GGUF" + b"x" * 100)
+    known = dataclasses.replace(
+        model_list.PACKAGED["smollm2"], sha256=hashlib.sha256(broken.read_bytes()).hexdigest()
+    )
+    monkeypatch.setattr(model_list, "packaged_file", lambda name: broken)
+    monkeypatch.setitem(model_list.PACKAGED, "smollm2", known)
+    language_model._load_packaged.cache_clear()
+    with pytest.raises(ModelError, match="^The model smollm2 could not be loaded: .*[.]$"):
         language_model.load("smollm2")
 
 

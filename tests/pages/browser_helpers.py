@@ -18,6 +18,8 @@ PAGES = {
     "rounds": "rounds",
     "models": "models",
     "glossary": "glossary",
+    "my-rlhf": "my_rlhf",
+    "human-side": "human_side",
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
 }

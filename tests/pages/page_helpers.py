@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs, running
+from ui.labs import saved
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVIL = "<script>alert(1)</script> ![x](http://example.org/x.png) $a$ :cat:"
@@ -19,8 +20,12 @@ WORDS = ("title", "header", "subheader", "markdown", "caption", "info", "warning
 WORDS += ("success",)
 
 
-def still_queue(monkeypatch) -> jobs.JobQueue:
-    """The process's queue, replaced by one that only moves when ``finish`` is called."""
+def still_queue(monkeypatch, saved_results: bool = False) -> jobs.JobQueue:
+    """The process's queue, replaced by one that only moves when ``finish`` is called. Labs open
+    without a saved result, unless ``saved_results``.
+    """
+    if not saved_results:
+        monkeypatch.setattr(saved, "FOLDER", ROOT / "no saved results")
     still = jobs.JobQueue(running.begin, threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     return still

@@ -87,6 +87,24 @@ def test_thumbs_by_keyboard_alone(desk, app: App) -> None:
     ]
 
 
+def test_good_and_bad_stand_still_when_they_are_pressed(desk) -> None:
+    desk.get_by_text("Good or bad").click()
+    desk.locator(".st-key-pick_good_1").wait_for(timeout=SLOW)
+    settled(desk, SLOW)
+
+    def places() -> dict[str, dict]:
+        names = [f"pick_{word}_{place}" for word in ("good", "bad") for place in (1, 2)]
+        desk.evaluate("window.scrollTo(0, 0)")
+        return {name: button(desk, name).bounding_box() for name in names}
+
+    before = places()
+    button(desk, "pick_good_1").click()
+    desk.get_by_text("And the next?").wait_for(timeout=SLOW)
+    settled(desk, SLOW)
+    desk.wait_for_timeout(500)
+    assert places() == before
+
+
 def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
     desk.get_by_text("Four at a time").click()
     desk.get_by_text("by dragging").click(timeout=SLOW)

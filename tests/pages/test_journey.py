@@ -29,6 +29,7 @@ from walking import (
     set_steps,
     step_shown,
     train_reward_model,
+    wait_for_reward_model,
     wait_for_step,
 )
 
@@ -37,7 +38,7 @@ from rlhf_core.store.bundle import read_bundle
 
 pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
 
-STEPS = 5
+STEPS = 15  # as the knobs say when nobody moves them
 HARMFUL = ["<script>alert(1)</script>", "![](http://example.invalid/x.png)"]
 
 
@@ -98,7 +99,7 @@ def walked(learner: Watched, app_url: str, artefacts) -> Walk:
 
 
 def walk(page, learner: Watched, url: str) -> Walk:
-    """Prompt, rank by keyboard alone, train, five steps of PPO, compare, measure."""
+    """Prompt, rank by keyboard alone, train, PPO, and what Before / after fills itself with."""
     open_page(page, url, "prompt")
     run = run_id(page)
     ask(page, "An opossum is")
@@ -120,25 +121,16 @@ def walk(page, learner: Watched, url: str) -> Walk:
     )
     after_undo = comparisons(page) - before
     judge(page, "b")
-    press(page, "to_reward_model")
-
-    train_reward_model(page)
+    press(page, "to_reward_model")  # each of these does what it says on the page it leads to
+    wait_for_reward_model(page)
     press(page, "to_ppo")
-
-    button(page, "ppo_play").wait_for(timeout=SLOW)
-    assert set_steps(page, "ArrowLeft", 15 - STEPS) == STEPS
-    press(page, "ppo_play")
     steps = []
     for step in range(STEPS + 1):
         wait_for_step(page, step)
         steps.append(step_shown(page))
     press(page, "to_before_after")
 
-    press(page, "compare")
     page.locator(".op-tag").get_by_text("After: the tuned model").first.wait_for(timeout=SLOW)
-    page.get_by_role("tab", name="Verdict").focus()
-    page.keyboard.press("Enter")
-    press(page, "evaluate")
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     settled(page, SLOW)
     return Walk(
@@ -165,7 +157,7 @@ def bundle(app: App, run: str) -> dict:
 def test_the_whole_loop_by_keyboard(walked: Walk, app: App) -> None:
     assert walked.ranked == 6 and walked.after_undo == 5
     assert walked.steps[-1] == STEPS and walked.steps == sorted(walked.steps)
-    assert re.search(r"\d+% of \d+ pairs", walked.verdict)
+    assert len(walked.verdict.split()) > 5
     kept = bundle(app, walked.run)
     assert [row["step"] for row in kept["metrics"]] == list(range(STEPS + 1))
     assert {ranking["annotator"] for ranking in kept["rankings"]} == {"you"} and all(
@@ -178,7 +170,6 @@ def test_a_reload_keeps_everything(walked: Walk, app_url: str) -> None:
     page = walked.page
     page.reload()
     settled(page, SLOW)
-    page.get_by_role("tab", name="Verdict").click()
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     assert run_id(page) == walked.run
     assert (
@@ -303,7 +294,7 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     let_the_scripted_rater_judge(page)
     open_page(page, app_url, "reward_model", their_run)
     train_reward_model(page)
-    press(page, "to_ppo")
+    open_page(page, app_url, "ppo", their_run)
     button(page, "ppo_play").wait_for(timeout=SLOW)
     assert set_steps(page, "Home") == 1
     press(page, "ppo_play")
@@ -349,6 +340,7 @@ def test_prompts_that_mean_harm_are_shown_as_text(walked: Walk, app_url: str) ->
         page.locator(".st-key-ppo_prompts summary").click()
         shown_as_text(page, ".st-key-ppo_prompts", prompt)
         open_page(page, app_url, "before_after", walked.run)
+        page.locator(".st-key-compare_another summary").click()
         page.get_by_role("textbox", name="Prompt for both models").fill(prompt)
         press(page, "compare")
         page.locator(".op-answer .op-given").get_by_text(prompt, exact=True).first.wait_for(

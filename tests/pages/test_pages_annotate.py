@@ -393,6 +393,39 @@ def test_each_answer_can_be_called_good_or_bad(form):
     assert session.judged.rankings[0].first["good"] == made.good
 
 
+def test_half_given_thumbs_are_found_by_a_reload_and_by_another_tab_and_count_for_nothing():
+    session = registry.create()
+    for number in range(3):
+        texts = [f" {number}{name}" for name in "wxyz"]
+        add_set(session, texts, BIOLOGY.training_prompts[number])
+    app = open_page("rank", session)
+    app.button_group(key="form_widget").set_value(4).run()
+    app.button_group(key="way_4_widget").set_value("thumbs").run()
+    first = app.session_state["card"]["set"]
+    press(press(app, "pick_good_2"), "pick_bad_3")
+    add_set(session, [" new", " newer"], BIOLOGY.training_prompts[5])  # the pool grows meanwhile
+    again = open_page("rank", session)  # a reload: another browser session of the same run
+    assert again.session_state["card"]["set"] == first and "2 to go" in words_of(again)
+    chosen = {one.key for one in again.button if one.proto.type == "primary"}
+    assert {"pick_good_2", "pick_bad_3"} <= chosen
+    assert session.judged.rankings == [] and judged.thumbs(session) == []
+    # What the one tab says and takes back, the other sees at its next turn.
+    press(again, "undo")
+    assert "3 to go" in words_of(app.run())
+    press(press(press(again, "pick_bad_1"), "pick_bad_3"), "pick_good_4")
+    (made,) = session.judged.rankings
+    assert made.id == first and made.good == sorted([made.shown[1], made.shown[3]])
+    assert app.run().session_state["card"]["set"] != first
+    assert session.judged.thumbs_begun == []
+    # Half given once more, to a judgement that is looked at again.
+    again.toggle(key="show_all_widget").set_value(True).run()
+    press(press(again, f"change_{first}"), "pick_bad_2")
+    reloaded = open_page("rank", session)
+    assert reloaded.session_state["card"]["set"] == first and "3 to go" in words_of(reloaded)
+    press(reloaded, "leave_again")
+    assert reloaded.session_state["card"]["set"] != first and session.judged.rankings == [made]
+
+
 def test_answers_that_were_being_written_for_pairs_do_not_pass_for_lists_that_did_not_come(
     queue, monkeypatch
 ):
@@ -496,6 +529,13 @@ def test_the_mirror_tells_what_can_be_told_and_says_where_it_is_too_early():
         and "Nowhere" in words
     )
     assert len(app.get("plotly_chart")) == 3
+    # Of seven judgements, which side was preferred cannot be told: then no figure is bold.
+    judge_many(few := registry.create(), 7)
+    app = open_page("mirror", few)
+    sides = [one.split("</div>")[0] for one in html_of(app).split('class="op-measure">')[1:]]
+    untold = [one for one in sides if "so far:" in one]
+    assert untold and all("<b>" not in one for one in untold)
+    assert "Too few to tell: with 7 preferences" in unescaped(words_of(app))
 
 
 def test_a_contradiction_leads_back_to_its_pairs():
@@ -551,6 +591,8 @@ def test_the_charts_of_the_mirror_say_in_words_what_they_show():
         "high": 0.9,
         "count": 12,
     }
+    one_kind = charts_mirror.shares([{**row, "key": "length_bias"}])
+    assert "dashed line" in one_kind.look_for and "far to the right" not in one_kind.look_for
     chart = charts_mirror.shares([row, {**row, "unit": "ratio", "title": "other"}])
     assert (
         "The same answer again: 75% of 12, interval 50% to 90%" in chart.alt

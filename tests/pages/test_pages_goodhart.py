@@ -45,8 +45,10 @@ def points(rows: list[tuple[float, float]]) -> list[dict]:
 
 
 def found(brief: str = "Biology homework helper") -> dict:
+    luck = [0.1 * math.sin(row) for row in range(40)]
     best = [
         {"n": n, "kl": kl, "proxy": kl, "gold": kl / 2, "fluency": 0.0}
+        | {"gains": [kl / 2 + one for one in luck], "golds": [kl / 2 + one for one in luck]}
         for n, kl in ((1, 0.0), (4, 0.636), (16, 1.835))
     ]
     return {
@@ -55,6 +57,7 @@ def found(brief: str = "Biology homework helper") -> dict:
         "accuracy": 0.7,
         "pairs": 8,
         "gold_unit": 0.12,
+        "gold_top": 0.95,
         "best_of_n": best,
         "best_of_n_seconds": 1.0,
         "frontier": [{**row, "beta": 1.0} for row in best],
@@ -81,7 +84,7 @@ def fake_goodhart(session: Session, settings: GoodhartSettings) -> Iterator:
                 yield Progress("measuring", number, 4)
                 so_far = session.labs["goodhart"]["points"]
                 keep(session, "goodhart", points={**so_far, run: points(rows)[: number + 1]})
-                yield {"kind": "point", "run": run}
+                yield {"kind": "point", "run": run, "step": 2 * number}
         how = "done"
     finally:
         keep(session, "goodhart", status=how)
@@ -90,6 +93,7 @@ def fake_goodhart(session: Session, settings: GoodhartSettings) -> Iterator:
 def fake_algorithms(
     session: Session, settings: AlgorithmsSettings, own: bool, runs: list[str]
 ) -> Iterator:
+    session.begin("algorithms", {**vars(settings), "runs": runs, "own": own})
     rows = {name: points(FREE if name in ("dpo", "kto") else PENALTY) for name in runs}
     keep(session, "algorithms", **found(), settings=vars(settings), own=own, runs=runs)
     yield {"kind": "pool"}
@@ -205,6 +209,13 @@ def test_the_algorithms_stand_side_by_side(queue):
         and "| 9 s |" in said(app)
     )
     assert session.labs["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
+    assert "not count" in said(app) and "in the thread that trains" in said(app)
+    # What came out, from this run's intervals, and that gold can go no higher.
+    assert "PPO, RLOO and GRPO are higher than DPO and KTO" in said(
+        app
+    ) and "paid for at every prompt" in said(app)
+    assert "Gold ends at +0.95" in said(app) and "and best of 16 stand" not in said(app)
+    assert "best of 16, PPO, RLOO and GRPO stand there" in said(app)
     assert session.labs["algorithms"]["runs"] == list(AlgorithmsSettings.TRAINED)
     assert "the best of each ranking counts as good" in said(app)
 
@@ -223,6 +234,34 @@ def test_the_learner_chooses_what_trains(queue):
     # Where nothing was chosen here yet, those of the last run.
     fresh = open_page("algorithms", session)
     assert fresh.get("button_group")[0].value == ["ppo", "dpo"]
+
+
+def test_a_reload_shows_what_trains_and_what_was_chosen_before_it_does(queue):
+    session = made("ranked")
+    app = open_page("algorithms", session)
+    app.get("button_group")[0].set_value(["rloo"]).run()
+    assert open_page("algorithms", session).get("button_group")[0].value == ["rloo"]
+    app.toggle(key="algorithms_own").set_value(True).run()
+    press(app, "algorithms_play")
+    for _ in range(2):  # in line, then at its first record, before there is a result
+        loaded = open_page("algorithms", session)
+        assert loaded.get("button_group")[0].value == ["rloo"]
+        assert loaded.toggle(key="algorithms_own").value is True
+        session.labs = {}
+        queue.advance()
+
+
+def test_a_running_lab_says_which_step_of_which_run_and_no_number_of_records(queue):
+    session = made()
+    app = press(open_page("goodhart", session), "goodhart_play")
+    queue.advance()
+    (bar,) = again(app).get("progress")
+    assert " of " not in bar.proto.text and "left" not in bar.proto.text  # "0 of 46 · 1 s left"
+    while len(session.labs.get("goodhart", {}).get("points", {}).get("free", [])) < 2:
+        queue.advance()
+    queue.advance()
+    (bar,) = again(app).get("progress")
+    assert "No penalty, step 2 of 28 (1 of 3)" in bar.proto.text and " of 46" not in bar.proto.text
 
 
 def test_the_learners_comparisons_are_used_where_asked_for(queue):

@@ -107,7 +107,9 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "2 of 3 parts" in html
     session.jobs.clear()
-    assert "Where is each gamed" in said(open_page("rule_or_reward", session))
+    app = open_page("rule_or_reward", session)  # a reload says what ran, and how
+    assert "Where is each gamed" in said(app)
+    assert app.toggle(key="rule_or_reward_whole").value is True
 
 
 @pytest.mark.parametrize(

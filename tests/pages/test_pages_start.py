@@ -27,6 +27,7 @@ from streamlit.testing.v1 import AppTest
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging import briefs
 from rlhf_core.session import asked, judged, registry
+from rlhf_core.session.next_step import ENOUGH
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs, running
 from ui import text, whiteboard
@@ -249,8 +250,9 @@ def test_the_board_counts_answers_that_were_asked_for_or_judged_not_those_writte
 
 
 def test_the_example_ends_in_one_full_stop(queue):
-    made = next(caption.value for caption in open_page().caption if "Made with" in caption.value)
-    assert made.endswith(".") and not made.replace("\\", "").endswith("..")
+    badge = next(one for one in open_page().markdown if "Precomputed" in one.value)
+    made = badge.proto.help
+    assert "Made with" in made and made.endswith(".") and not made.replace("\\", "").endswith("..")
 
 
 # --- prompt ---------------------------------------------------------------------------------------
@@ -450,7 +452,8 @@ def test_rank_whole_list_with_a_tie(queue, model):
     press(app, "pick_4")
     press(app, "pick_2")
     assert session.judged.rankings[-1].groups == [[shown[2]], [shown[0]], [shown[3]], [shown[1]]]
-    assert whiteboard.comparisons(session) == 6
+    assert (judged.judgement_count(session), judged.pair_count(session)) == (1, 6)
+    assert "6 of about 30 pairs · 1 judgement" in words_of_progress(app)
 
 
 def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model):
@@ -491,12 +494,17 @@ def test_rank_shows_the_brief_and_texts_as_text(queue, model):
 
 def test_rank_offers_the_next_step(queue, model):
     session = registry.create()
-    for number in range(6):
+    for number in range(ENOUGH):
         add_set(session, [f" a{number}", f" b{number}"])
         judged.add_ranking(session, f"set-{number + 1}", groups=[[0], [1]])
+        if number == 0:
+            app = open_page("rank", session)
+            assert f"{ENOUGH} pairs are enough" in words_of(app)
+            assert app.button(key="to_reward_model").proto.type == "tertiary"
     app = open_page("rank", session)
     assert app.button(key="to_reward_model").proto.type == "primary"
     press(app, "to_reward_model")
+    assert queue.view(session.jobs["fit"])["status"] == "queued", "the press trains"
 
 
 def test_judged_in_another_tab(queue, model):
@@ -535,19 +543,6 @@ def test_long_texts_are_cut_for_show():
     assert len(text.escape("x" * 100_000)) < 2_100 and "100,000 characters" in text.escape(
         "x" * 100_000
     )
-
-
-def test_next_box_walks_the_loop():
-    session = Session()
-    assert whiteboard.next_box(session) == "prompt"
-    add_set(session, [" a", " b"])
-    assert whiteboard.next_box(session) == "rank"
-    session.learned.head = "0" * 64
-    assert whiteboard.next_box(session) == "ppo"
-    session.tuned.metrics = [{"step": 0}, {"step": 1}]
-    assert whiteboard.next_box(session) == "before_after"
-    session.tuned.evaluation = {"win_rate": 0.6}
-    assert whiteboard.next_box(session) == "rounds"
 
 
 def test_an_empty_prompt_box_gets_no_warning_about_its_words():

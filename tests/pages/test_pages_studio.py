@@ -267,6 +267,8 @@ def test_agreement_the_map_and_the_models(monkeypatch):
         and {m.label: m.value for m in app.metric}["Pairs judged by two or more"] == "8"
     )
     assert "<script>" not in html_of(app)
+    # People and pairs in one unit: "10 votes" once stood beside "9 pairs".
+    assert "**Ada** 8 pairs (8 with others)" in words
     press(app, "whose_fit")
     assert session.jobs["whose"], "the work waits for the worker"
     share = {"right": 6, "of": 8, "share": 0.75, "low": 0.41, "high": 0.93}
@@ -303,6 +305,16 @@ def test_agreement_the_map_and_the_models(monkeypatch):
         and "by now there are 24" in words
     )
     assert "![x]" not in words_of(app), "a name is never a picture"
+    assert "There is no majority" not in words
+    record = session.labs["whose_preferences"]
+    without = {"who": "the majority", "why": "of 9 pairs that two or more judged, 1 got"}
+    models = [name for name in record["models"] if name != "the majority"]
+    record = {**record, "models": models, "left_out": [without], "gaps": []}
+    session.labs = {**session.labs, "whose_preferences": record}
+    app = open_page("whose_preferences", session)
+    words = words_of(app).replace("\\", "")
+    assert "There is no majority here:** of 9 pairs" in words and "Left out" not in words
+    assert "the majority does not speak" not in words
 
 
 def test_what_an_older_bundle_kept_of_the_comparison_is_found_again():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from page_helpers import EVIL, ROOT, again, alts, finish, keys, offered, open_page, press, said
 from stand_ins import FACT, MEME, OTHER, add_set, engine, evaluation, fake_ppo, made, rank, stand_in
+from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common import ppo_presets
 from rlhf_core.common.errors import InputError
@@ -491,8 +492,15 @@ def test_the_round_can_be_started_again(queue):
 # --- before and after -----------------------------------------------------------------------------
 
 
+def filled(queue: jobs.JobQueue, session: Session) -> AppTest:
+    """Before / after, once what it began by itself is done."""
+    app = open_page("before_after", session)
+    finish(queue)
+    return again(app)
+
+
 def test_any_prompt_on_both_models_with_one_seed(queue):
-    app = open_page("before_after", made("tuned"))
+    app = filled(queue, made("tuned"))
     app.text_input(key="compare_prompt").set_value(EVIL).run()
     app.number_input(key="compare_seed").set_value(7).run()
     app = press(app, "compare")
@@ -517,16 +525,15 @@ def test_any_prompt_on_both_models_with_one_seed(queue):
 )
 def test_bad_prompts_are_refused_in_one_sentence(queue, prompt, sentence):
     session = made("tuned")
-    app = open_page("before_after", session)
+    app = filled(queue, session)
+    first = session.jobs["compare"]  # of the page's own accord, on arrival
     app.text_input(key="compare_prompt").set_value(prompt).run()
     app = press(app, "compare")
-    assert sentence in said(app) and "compare" not in session.jobs
+    assert sentence in said(app) and session.jobs["compare"] == first
 
 
 def test_win_rate_with_interval_judge_rule_and_language(queue):
-    app = press(open_page("before_after", made("tuned")), "evaluate")
-    finish(queue)
-    app = again(app)
+    app = filled(queue, made("tuned"))
     words = said(app)
     assert "prefers the tuned model in 83% of 3 pairs" in words
     assert any("83%" in alt and "60% to 95%" in alt and "reward model" in alt for alt in alts(app))
@@ -568,14 +575,13 @@ def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
 def test_every_card_says_which_model_wrote_it(queue):
     session = made("tuned")
     session.tuned.evaluation = evaluation(changed=True)
-    app = press(open_page("before_after", session), "compare")
-    finish(queue)
+    app = filled(queue, session)
     cards = [
         element.proto.body
-        for element in again(app).get("html")
-        if element.proto.body.startswith('<div class="op-answers"')
+        for element in app.get("html")
+        if element.proto.body.startswith('<div class="op-answers')
     ]
-    assert len(cards) == 1 + 3
+    assert len(cards) == 1 + 2, "the learner's prompt, and the first of the others"
     for card in cards:
         before, after = card.split("</div><div")
         assert "Before: the original</span>" in before and "After: the tuned model</span>" in after
@@ -651,6 +657,42 @@ def test_rounds_are_charted_from_the_second_on(queue):
     ) and "| Comparisons |" not in said(app)
 
 
+def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_from(queue):
+    """30 comparisons once stood beside the accuracy of a reward model that knew 10 of them."""
+    session = made("tuned")
+    few = {"pairs_used": 2, "heldout_accuracy": 1.0, "heldout_pairs": 4}
+    session.learned.summary |= few | {"heldout_interval": [0.4, 1.0]}
+    words = said(open_page("rounds", session))
+    assert "| Comparisons | 3 |" in words and "reward model, which learned from 2 |" in words
+    assert "| 100% of 4 (40% to 100%) |" in words
+    press(open_page("rounds", session), "next_round")
+    app = open_page("rounds", session)
+    metrics = {metric.label: metric for metric in app.metric}
+    assert metrics["Comparisons learned from"].value == "2 of 3"
+    assert metrics["Held-out accuracy"].value == "100% of 4"
+    assert "40% to 100%" in metrics["Held-out accuracy"].delta
+
+
+def test_a_round_says_that_it_starts_from_a_fresh_sample(queue):
+    session = made("tuned")
+    first = {**rounds.summary(session), "reward": 1.03, "reward_gain": 1.03}
+    session.history.rounds, session.history.current_round = [first], 2
+    assert "starts from a fresh sample" in said(open_page("rounds", session))
+    session.history.rounds = [first, {**first, "round": 2, "reward_start": 0.98}]
+    session.history.current_round = 3
+    (second, _) = [m for m in open_page("rounds", session).metric if m.label == "Reward"]
+    assert "from +0.98" in second.delta and "fresh sample" in second.help
+
+
+def test_a_round_that_was_not_measured_warns_before_the_next_starts(queue):
+    session = made("tuned")
+    assert session.tuned.evaluation is None
+    words = said(open_page("rounds", session))
+    assert "This round is not measured." in words
+    session.tuned.evaluation = {"win_rate": 0.5}
+    assert "This round is not measured." not in said(open_page("rounds", session))
+
+
 def test_rounds_refusal_is_shown(queue):
     session = made("tuned")
     session.history.current_round = 8
@@ -668,6 +710,9 @@ def test_rounds_wait_for_a_running_job(queue):
         and "right now" in said(app)
         and session.history.current_round == state_before
     )
+    assert "ppo_stop" in keys(app)  # the page waits for its end, and does not stay disabled
+    finish(queue)
+    assert not again(app).button(key="next_round").disabled
 
 
 # --- the house's walls ----------------------------------------------------------------------------

@@ -94,6 +94,8 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     session.tuned.evaluation = measured()
     words = said(app := open_page("before_after", session))
     assert "“fact” answers rose from 0% to 90%; the graded rule (" in words
+    (told,) = [one for one in app.markdown if ":material/gavel:" in one.value]
+    assert "small program that marks four things" in told.help  # what it is, where it is met
     assert "calls the tuned model better. Coin votes rarely teach this (p = 0.002)." in words
     assert "reward model it was trained on (not independent): better; the tuned model wins 80%" in (
         words
@@ -114,7 +116,7 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
         and "| Fluency (log-probability a token, frozen model) | −0.50 | **−0.75** |" in words
         and "Luck alone" in words
     )
-    assert "on 40 pairs of answers to 40 prompts that no training saw" in words
+    assert "on 40 pairs of answers to 40 prompts, none trained on." in words
 
 
 def test_a_model_that_noise_moved_is_not_called_better_anywhere(queue):
@@ -158,7 +160,7 @@ def test_measuring_again_draws_fresh_answers(queue, monkeypatch):
 
     stand_in(monkeypatch, evaluate=fake)
     session = made("tuned")
-    app = press(open_page("before_after", session), "evaluate")
+    app = open_page("before_after", session)  # which measures by itself
     finish(queue)
     press(again(app), "evaluate_again")
     finish(queue)

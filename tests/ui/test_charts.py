@@ -328,6 +328,13 @@ def test_rounds_timeline_has_a_panel_a_measure():
         and "95% interval 66% to 89%" in chart.alt
     )
     assert "Round 2: 52 comparisons, held-out accuracy no number" in chart.alt
+    few = {**ROUNDS[0], "learned_from": 10, "heldout_accuracy": 1.0}
+    few |= {"heldout_pairs": 4, "heldout_interval": [0.4, 1.0]}
+    chart = charts_compare.rounds_timeline([few, ROUNDS[1]])
+    assert "Round 1: 30 comparisons (learned from 10), held-out accuracy 100%" in chart.alt
+    assert "accuracy 100% (of 4, 95% interval 40% to 100%)" in chart.alt
+    learned, accuracy = chart.figure.data[:2]
+    assert list(learned.y) == [10, 52] and accuracy.error_y.arrayminus[0] == pytest.approx(60)
     assert "reward +1.05 reference standard deviations (this round +0.20)" in chart.alt
     assert "no round is finished yet" in charts_compare.rounds_timeline([]).alt
     assert charts_compare.rounds_timeline(ROUNDS[:1]).figure.to_json()

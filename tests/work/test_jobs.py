@@ -64,16 +64,18 @@ def counting(count, *, each=None):
 
 
 def slow(clock, seconds, count):
-    """A factory: ``count`` records, each of which takes ``seconds`` on the test's clock."""
+    """A factory: ``count`` training steps, each of which takes ``seconds`` on the test's clock."""
 
-    def tick():
-        clock.now += seconds
+    def run():
+        for n in range(1, count + 1):
+            clock.now += seconds
+            yield {"step": n}
 
-    return counting(count, each=tick)
+    return run
 
 
-def submit(queue, factory, *, long=True, label="job", owner="me", total=None):
-    return queue.submit(factory, label=label, owner=owner, long=long, total=total)
+def submit(queue, factory, *, long=True, label="job", owner="me", total=None, kin=""):
+    return queue.submit(factory, label=label, owner=owner, long=long, total=total, kin=kin)
 
 
 def drive(queue, most=1000):
@@ -700,12 +702,25 @@ def test_a_fresh_view(queue):
         "stage": "",
         "done": 0,
         "total": None,
+        "share": None,
         "position": None,
         "eta_seconds": None,
         "seconds": 0.0,
         "error": None,
     }
     json.dumps(queue.view(job))
+
+
+def test_the_share_of_the_whole_never_goes_back(queue):
+    def work():
+        for share in (0.1, 0.4, None, 0.2, 0.9):
+            yield Progress("stage", 0, 2, share=share)
+
+    job, seen = submit(queue, work), []
+    while queue.advance():
+        seen.append(queue.view(job)["share"])
+    assert seen[0] is None or seen[0] == 0.1
+    assert sorted(filter(None, seen)) == list(filter(None, seen)) and seen[-1] == 0.9
 
 
 def test_time_left_from_records(queue, clock):
@@ -731,26 +746,31 @@ def test_two_steps_at_once_pause_after_the_second_record(queue):
     assert (queue.view(job)["status"], queue.view(job)["records"]) == ("paused", 2)
 
 
-def test_time_left_leaves_out_the_first_record_which_is_like_no_other(queue, clock):
+def test_time_left_is_measured_by_steps_that_train_and_by_nothing_else(queue, clock):
     def run():
-        clock.now += 1.0  # step 0 only looks
-        yield {"n": 0}
-        for n in range(1, 5):
-            clock.now += 6.0
-            yield {"n": n}
+        for name in ("pool", "free", "penalty"):
+            if name == "pool":
+                clock.now += 60.0  # comparisons, a fit, best-of-n
+                yield {"kind": "pool"}
+                continue
+            yield {"kind": "point", "run": name, "step": 0}  # only looks: no time at all
+            for step in (2, 4):
+                clock.now += 6.0
+                yield {"kind": "point", "run": name, "step": step}
 
     etas = []
-    job = submit(queue, run, total=5)
-    for _ in range(5):
+    job = submit(queue, run, total=7)
+    for _ in range(7):
         queue.advance()
         etas.append(queue.view(job)["eta_seconds"])
-    assert etas == [None, 18.0, 12.0, 6.0, 0.0], "one record is no measure"
+    # At "2 of 46" it once said that a second was left, of more than three minutes.
+    assert etas == [None, None, 24.0, 18.0, 12.0, 6.0, 0.0]
     queue.advance()
     assert queue.view(job)["status"] == "done"
-    again = submit(queue, run, total=5)
+    again = submit(queue, run, total=7)
     queue.advance()
-    assert queue.view(again)["eta_seconds"] == 0.0 + 24.0, (
-        "one record says nothing, another run of its kind does"
+    assert queue.view(again)["eta_seconds"] == 36.0, (
+        "before its first step, another run of its kind says how long one takes"
     )
 
 
@@ -760,7 +780,7 @@ def test_a_slow_beginning_promises_nobody_a_long_wait(queue, clock):
     def run():
         for n in range(16):
             clock.now += 1.0 if n else 24.0
-            yield {"n": n}
+            yield {"step": n}
 
     submit(queue, run, label="PPO", total=16)
     waiting = submit(queue, run, label="PPO", total=16)
@@ -856,6 +876,25 @@ def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
     assert queue.view(second)["eta_seconds"] == 0
     assert queue.view(running)["eta_seconds"] is None
+
+
+def test_who_waits_behind_one_that_is_stopping_starts_at_once(queue, clock):
+    """ "Starts in about 6 min" was said of a job that started in 20 s: the one ahead was ending."""
+    ahead = submit(queue, slow(clock, 6.0, 60), label="PPO", total=60)
+    behind = submit(queue, slow(clock, 2.0, 5), label="PPO", total=5)
+    queue.advance()
+    assert queue.view(behind)["eta_seconds"] == 59 * 6.0
+    queue.stop(ahead)
+    assert queue.view(behind)["eta_seconds"] == 0.0
+
+
+def test_a_step_of_another_model_is_no_measure(queue, clock):
+    submit(queue, slow(clock, 20.0, 2), label="PPO", total=2, kin="gpt2")
+    drive(queue)
+    small = submit(queue, slow(clock, 0.5, 15), label="PPO", total=15, kin="bundled")
+    assert queue.view(submit(queue, counting(1), label="PPO"))["eta_seconds"] is None
+    queue.advance()
+    assert queue.view(small)["eta_seconds"] == 14 * 0.5
 
 
 def test_wait_is_unknown_when_a_job_ahead_is_unlike_any_measured(queue, clock):

@@ -78,6 +78,7 @@ JOBS = {
     "step_time": (replace(STEPS, steps=1),),
     "model": ("bundled",),
     "whose": (),
+    "narrow_group": (),
     "lab_report": (),
     "lab_scores": (PROMPT, [TEXT, " a mood."]),
     "lab_explain": (PROMPT, TEXT),

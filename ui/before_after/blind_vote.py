@@ -6,15 +6,17 @@ import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.seeds import seed_of
+from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion
 from rlhf_core.evaluation import verdict as engine
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
-from ui.before_after import measuring
 
 
 def draw(session: Session) -> None:
+    """One pair after the other, by click or by key, for as long as the learner likes."""
+    st.subheader("Now blind: which is better?", anchor=False)
     found = (session.tuned.evaluation or {}).get("pairs", [])
     # One a prompt, and not those that Side by side shows first.
     pairs = list(
@@ -22,23 +24,17 @@ def draw(session: Session) -> None:
     )
     votes = judged.votes_here(session)
     if not pairs:
-        st.markdown(
-            "You see two answers, A and B at random, and say which you like better. You learn which"
-            " model wrote which only at the end."
+        st.info(
+            "Both models wrote the same for every prompt, so there is nothing to vote on.",
+            icon=":material/drag_handle:",
         )
-        if session.tuned.evaluation:
-            st.info(
-                "Both models wrote the same for every prompt, so there is nothing to vote on.",
-                icon=":material/drag_handle:",
-            )
-        else:
-            measuring.button(session, "evaluate_for_vote", "Write the pairs to vote on")
         return
     done = {row["prompt"] for row in votes}
     waiting = [pair for pair in pairs if pair["prompt"] not in done]
     st.progress(
         1 - len(waiting) / len(pairs),
-        text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on",
+        text=f"{len(pairs) - len(waiting)} of {len(pairs)} pairs voted on"
+        + (". You may stop any time." if waiting else ""),
     )
     if error := st.session_state.pop("vote_error", None):
         st.error(text.plain(error), icon=":material/error:")
@@ -49,7 +45,7 @@ def draw(session: Session) -> None:
             pair["prompt"], bool(seed_of(session.seed, "blind vote", who, pair["prompt"]) % 2)
         )
         left, right = ("after", "before") if flipped else ("before", "after")
-        st.caption(f"The brief: {text.plain(session.asked.brief.prefer)}")
+        keys = st.session_state.get("keys", True)  # the switch stands on the Rank page
         for column, side, name in zip(st.columns(2), (left, right), "AB", strict=True):
             with column:
                 text.answer(pair["prompt"], pair[side], tag=f"Answer {name}")
@@ -59,6 +55,7 @@ def draw(session: Session) -> None:
                     on_click=vote,
                     args=(session, pair["prompt"], side),
                     width="stretch",
+                    shortcut=name if keys else None,
                 )
         st.button(
             "No difference",
@@ -66,7 +63,10 @@ def draw(session: Session) -> None:
             on_click=vote,
             args=(session, pair["prompt"], "tie"),
             width="stretch",
+            shortcut="T" if keys else None,
         )
+    if not votes:
+        return
     with st.expander(
         "Your count so far (opening it ends the blindness)" if waiting else "Your count",
         expanded=not waiting,
@@ -90,13 +90,14 @@ def vote(session: Session, prompt: str, choice: str) -> None:
 
 
 def tally(votes: list[dict], seed: int) -> str:
-    """What the votes say, with their interval."""
+    """What the votes say, with their interval; of none, nothing."""
     if not votes:
-        return "No vote yet, so there is nothing to count."
+        return ""
     row = engine.by_votes(votes, seed=seed)
     words = (
-        f"Win rate of after: **{charts.percent(row['win_rate'])}** of {row['pairs']} votes (95%"
-        f" interval {charts.interval(row['interval'])}), a tie counting half. "
+        f"Win rate of after: **{charts.percent(row['win_rate'])}** of"
+        f" {counted(row['pairs'], 'vote')} (95% interval"
+        f" {charts.interval(row['interval'])}), a tie counting half. "
     )
     way = conclusion.direction(row)
     if not way:

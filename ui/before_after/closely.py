@@ -10,7 +10,13 @@ from ui import monitor, state, token_changes
 
 
 def draw(session: Session) -> None:
-    """One pair under the lens: the words that differ, and what training did to every token."""
+    """Behind a press: one pair under the lens."""
+    with st.expander("One pair, closely", icon=":material/search:", key="closely"):
+        lens(session)
+
+
+def lens(session: Session) -> None:
+    """The words of a pair that differ, and what training did to every token."""
     pairs = [
         pair
         for record in state.records("compare")
@@ -18,8 +24,8 @@ def draw(session: Session) -> None:
         for pair in singles(record)
     ] + list((session.tuned.evaluation or {}).get("pairs", []))
     if not pairs:
+        st.caption("No pair yet.")
         return
-    st.subheader("One pair, closely", anchor=False)
     number = st.selectbox(
         "Which pair?",
         range(len(pairs)),

@@ -12,13 +12,16 @@ from ui import state, verdict
 
 
 def draw(session: Session) -> None:
+    """The verdict; the button that has it counted, where that was stopped or failed."""
     if not session.tuned.evaluation:
-        st.markdown(
-            "Both models answer prompts that no training ever saw, with the same seeds. Then every"
-            " pair is judged and counted."
-        )
-        button(session, "evaluate", "Measure it")
+        if not state.alive("evaluate"):
+            st.markdown(
+                "Both models answer prompts that no training ever saw, with the same seeds. Then"
+                " every pair is judged and counted."
+            )
+            button(session, "evaluate", "Measure it")
         return
+    st.subheader("The verdict", anchor=False)
     verdict.draw(session)
     button(session, "evaluate_again", "Measure again, with fresh answers", primary=False)
 

@@ -1,4 +1,4 @@
-"""Both models on the learner's own prompts with one seed, and on the prompts of the measurement."""
+"""Both models on the learner's own prompt with one seed, and on prompts that no training saw."""
 
 from __future__ import annotations
 
@@ -7,17 +7,63 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.session.state import Session
-from ui import charts, monitor, state, text
+from ui import charts, monitor, state, text, word_diff
 
-PAIRS_SHOWN = 6
+PAIRS_SHOWN = 2
+COUNTED = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight")
 
 
-def draw(session: Session) -> None:
-    # After a reload the answers are still there.
-    shown = [record["prompt"] for record in state.records("compare") if "before" in record]
-    first = (
-        shown or session.asked.user_prompts or session.asked.brief.evaluation_prompts or ("",)
-    )[-1]
+# --- on arrival -----------------------------------------------------------------------------------
+
+
+def fill(session: Session) -> None:
+    """Once for a model as it stands: let both models answer the learner's own prompt, and those
+    kept for the verdict. Whatever was stopped or failed is not begun again by itself.
+    """
+    stands = (session.tuned.run, session.history.current_round, session.tuned.steps_done)
+    if st.session_state.get("filled_for") == stands:
+        return
+    st.session_state["filled_for"] = stands
+    if not fresh(session):
+        state.submit("compare", prompt_of(session), 0)
+    if session.tuned.evaluation is None:
+        state.submit("evaluate")
+
+
+def prompt_of(session: Session) -> str:
+    """What both are asked first: the learner's own newest prompt, else one that no training saw."""
+    asked = session.asked
+    return (asked.user_prompts or asked.brief.evaluation_prompts or asked.brief.training_prompts)[
+        -1 if asked.user_prompts else 0
+    ]
+
+
+def fresh(session: Session) -> list[dict]:
+    """What both models wrote to prompts that were asked for, by the model as it stands."""
+    here = (session.history.current_round, session.tuned.steps_done)
+    return [
+        record
+        for record in state.records("compare")
+        if "before" in record and (record.get("round"), record.get("step")) in (here, (None, None))
+    ]
+
+
+# --- a prompt of one's own ------------------------------------------------------------------------
+
+
+def own(session: Session) -> None:
+    """The learner's prompt on both models, and a box for another one behind a press."""
+    shown = fresh(session)
+    prompt = shown[-1]["prompt"] if shown else prompt_of(session)
+    yours = "Your prompt" if prompt in session.asked.user_prompts else "One prompt"
+    st.subheader(yours, anchor=False)
+    if state.job("compare"):
+        monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
+    with st.expander("Ask both another prompt", icon=":material/edit:", key="compare_another"):
+        another(session, prompt)
+
+
+def another(session: Session, first: str) -> None:
     st.session_state.setdefault("compare_prompt", st.session_state.get("compare_kept", first))
     busy = state.alive("compare")
     st.text_input(
@@ -41,7 +87,6 @@ def draw(session: Session) -> None:
         st.button(
             "Ask both",
             key="compare",
-            type="primary",
             icon=":material/compare:",
             on_click=compare,
             args=(session,),
@@ -62,31 +107,6 @@ def draw(session: Session) -> None:
             )
     if error := st.session_state.get("compare_error"):
         st.error(text.plain(error), icon=":material/error:")
-    if state.job("compare"):
-        monitor.monitor("compare", controls=("stop",), draw=compared, every=0.3, quiet=True)
-    pairs = (session.tuned.evaluation or {}).get("pairs", [])
-    if pairs:
-        st.subheader("On prompts it never trained on", anchor=False)
-        if "doubt_after" in pairs[0]:
-            st.caption(
-                "Reward ± the reward model's own doubt about it: one standard deviation, from how"
-                " few votes it has to go by."
-            )
-        everything = len(pairs) <= PAIRS_SHOWN or st.toggle(
-            f"Show all {len(pairs)} pairs", key="pairs_all"
-        )
-        for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
-            feet = [
-                reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}"))
-                for side in ("before", "after")
-            ]
-            both(
-                pair["prompt"],
-                pair["before"],
-                pair["after"],
-                foot_before=feet[0],
-                foot_after=feet[1],
-            )
 
 
 def compare(session: Session) -> None:
@@ -110,6 +130,8 @@ def offer(session: Session, prompt: str) -> None:
 def compared(records: list[dict], view: dict) -> None:
     row = next((record for record in reversed(records) if "before" in record), None)
     if row is None:
+        if view["status"] in state.ALIVE:
+            st.caption("Both models are writing.")
         return
     for number, (before, after) in enumerate(zip(row["before"], row["after"], strict=False)):
         both(
@@ -124,19 +146,63 @@ def compared(records: list[dict], view: dict) -> None:
             "Word for word the same: with this prompt and this seed, the training changed nothing.",
             icon=":material/drag_handle:",
         )
+    elif same := alike(row["after"]):
+        st.caption(
+            f":material/content_copy: **{COUNTED[same]} of the tuned model's"
+            f" {len(row['after'])} answers are the same, word for word.** What PPO gains in taste"
+            " it often pays for in variety."
+        )
+
+
+def alike(written: list[str]) -> int:
+    """How many of these texts are the one that comes most often; 0 where none comes twice."""
+    most = max((written.count(one) for one in written), default=0)
+    return min(most, len(COUNTED) - 1) if most > 1 else 0
+
+
+# --- prompts that no training saw -----------------------------------------------------------------
+
+
+def held_out(session: Session) -> None:
+    """The first pairs of the measurement, and how many different answers there are."""
+    pairs = (session.tuned.evaluation or {}).get("pairs", [])
+    if not pairs:
+        return
+    st.subheader("On prompts it never trained on", anchor=False)
+    everything = len(pairs) <= PAIRS_SHOWN or st.toggle(
+        f"Show all {len(pairs)} pairs", key="pairs_all"
+    )
+    for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
+        feet = [
+            reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}"))
+            for side in ("before", "after")
+        ]
+        both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
+    before, after = (len({pair[side] for pair in pairs}) for side in ("before", "after"))
+    if len(pairs) > 1:
+        st.caption(
+            f"**Variety:** of {len(pairs)} answers each, {before} different ones before, {after}"
+            " after."
+        )
+    if everything and "doubt_after" in pairs[0]:
+        st.caption(
+            "Reward ± the reward model's own doubt about it: one standard deviation, from how"
+            " few votes it has to go by."
+        )
 
 
 def both(
     prompt: str, before: str, after: str, *, foot_before: str = "", foot_after: str = ""
 ) -> None:
-    """One prompt, original left and tuned right (below it on a phone, so each says which it is)."""
+    """One prompt, original left and tuned right (below it on a phone, so each says which it is),
+    the words that changed marked.
+    """
     feet = [
         " · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"]))
         for written, foot in ((before, foot_before), (after, foot_after))
     ]
-    text.answers(
-        prompt, [before, after], tags=["Before: the original", "After: the tuned model"], feet=feet
-    )
+    tags = ["Before: the original", "After: the tuned model"]
+    word_diff.pair(prompt, before, after, tags=tags, feet=feet)
 
 
 def reward(score: float | None, doubt: float | None) -> str:

@@ -220,7 +220,7 @@ def judges(rows: Sequence[dict]) -> Chart:
 # Rounds
 
 _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
-    ("comparisons", "Comparisons so far", "count", 1.0, BLUE, 0),
+    ("learned_from", "Comparisons that its reward model learned from", "count", 1.0, BLUE, 0),
     (
         "heldout_accuracy",
         "Held-out accuracy of the reward model",
@@ -233,6 +233,7 @@ _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
     ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
     ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
 )
+_INTERVALS = {"heldout_accuracy": "heldout_interval", "win_rate": "win_interval"}
 
 
 def _half(record: dict) -> float | None:
@@ -250,6 +251,19 @@ def _half(record: dict) -> float | None:
 def _give_or_take(record: dict) -> str:
     half = _half(record)
     return "" if half is None else f", give or take {number(half)}"
+
+
+def _learned_from(record: dict) -> str:
+    """How many its reward model learned from, where that is not all of them."""
+    used = record.get("learned_from")
+    same = used in (None, record.get("comparisons", 0))
+    return "" if same else f" (learned from {used})"
+
+
+def _accuracy(record: dict) -> str:
+    bounds, pairs = interval(record.get("heldout_interval")), record.get("heldout_pairs")
+    told = f" (of {pairs}, 95% interval {bounds})" if bounds and pairs else ""
+    return percent(record.get("heldout_accuracy")) + told
 
 
 def rounds_timeline(rounds: Sequence[dict]) -> Chart:
@@ -286,6 +300,7 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
         hovermode="closest",
     )
     x = [record.get("round") for record in rounds]
+    rounds = [{"learned_from": record.get("comparisons"), **record} for record in rounds]
     for row, (name, panel, unit, factor, colour, digits) in enumerate(_ROUND_PANELS, start=1):
         add_line(
             figure,
@@ -297,10 +312,8 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
             row=row,
             col=1,
         )
-        if name == "win_rate":
-            bars = [
-                error_bar(record.get("win_rate"), record.get("win_interval")) for record in rounds
-            ]
+        if ends := _INTERVALS.get(name):
+            bars = [error_bar(record.get(name), record.get(ends)) for record in rounds]
             down, up = [bar[0] for bar in bars], [bar[1] for bar in bars]
             figure.data[-1].update(
                 error_y={
@@ -353,8 +366,8 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
             number(record.get("reward_gain"), sign=True),
         )
         said.append(
-            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons, held-out"
-            f" accuracy {percent(record.get('heldout_accuracy'))}, reward"
+            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons"
+            f"{_learned_from(record)}, held-out accuracy {_accuracy(record)}, reward"
             f" {number(record.get('reward'), sign=True)}"
             f" {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), KL to reference"
             f" {number(record.get('kl'))} nats a response, win rate"

@@ -38,8 +38,8 @@ def two_scores(sentences: Sequence[dict], names: Sequence[str]) -> Chart:
     """
     title = "The same sentence, two scores"
     look_for = (
-        "a line that crosses 0 is a sentence that one brief rewards and the other punishes, word"
-        " for word the same; 0 is an average output of the original model."
+        "a line that crosses 0 is one text, rewarded by one brief and punished by the other; 0 is"
+        " an average output of the original model."
     )
     figure = frame(
         f"Score ({STANDARD_DEVIATIONS})",

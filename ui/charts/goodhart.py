@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from rlhf_core.evaluation import told_apart
 from ui.charts import (
     BLUE,
     GREY,
@@ -98,9 +99,8 @@ def over_optimisation(found: dict | None) -> Chart:
     """
     title = "The measure and what it should measure"
     look_for = (
-        "the upper panel keeps climbing for the red line; where its gold line bends down below"
-        " while the proxy still rises, the score has stopped meaning what it should. Farther right"
-        " is farther from the original model. Fluency that falls says that the language suffers."
+        "the red line keeps climbing in the upper panel; where its gold bends down below, the score"
+        " has stopped meaning what it should."
     )
     points, found = (found or {}).get("points", {}), found or {}
     if not points:
@@ -177,10 +177,8 @@ def algorithms(found: dict | None) -> Chart:
     """Gold of every algorithm against exact KL; best-of-n stands at the upper bound of its KL."""
     title = "What each algorithm got, and how far it went for it"
     look_for = (
-        "high and to the left is best: much better texts, little drift. Best-of-n is drawn where"
-        " its KL can be at most (log n − (n − 1)/n); the others' KL is exact. Lines closer than the"
-        " spread of one sample (the bar on the last point of each trained line, 95%) cannot be told"
-        " apart."
+        "high and to the left is best: better texts, little drift. Bars are 95% intervals over"
+        " prompts."
     )
     points, found = (found or {}).get("points", {}), found or {}
     figure = frame("KL to the original model (nats an answer)", "Gold (reference s.d.)", height=400)
@@ -196,15 +194,10 @@ def algorithms(found: dict | None) -> Chart:
     with_legend(figure)
     figure.update_layout(hovermode="closest")
     said = []
-    if found.get("best_of_n"):
-        _drawn(
-            figure,
-            found["best_of_n"],
-            "gold",
-            (f"{BEST_OF_N[0]} (KL at most)", *BEST_OF_N[1:]),
-            "n",
-            root=False,
-        )
+    if best := found.get("best_of_n"):
+        style = (f"{BEST_OF_N[0]} (KL at most)", *BEST_OF_N[1:])
+        _drawn(figure, best, "gold", style, "n", root=False)
+        _bar(figure, len(best), told_apart.gain_of(best[-1]), style[1])
         said.append(
             _told(
                 found["best_of_n"],
@@ -217,16 +210,7 @@ def algorithms(found: dict | None) -> Chart:
         rows = points.get(run)
         if rows:
             _drawn(figure, rows, "gold", style, "step", root=False)
-            bar = [None] * (len(rows) - 1) + [1.96 * _standard_error(rows[-1])]
-            figure.data[-1].update(
-                error_y={
-                    "type": "data",
-                    "array": bar,
-                    "color": style[1],
-                    "thickness": 2,
-                    "width": 7,
-                }
-            )
+            _bar(figure, len(rows), told_apart.change_of(rows), style[1])
             said.append(_told(rows, "gold", style[0], "reference s.d."))
     figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dash"})
     return Chart(
@@ -237,10 +221,9 @@ def algorithms(found: dict | None) -> Chart:
     )
 
 
-def _standard_error(point: dict) -> float:
-    """Of the mean gold over prompts."""
-    values = [(a + b) / 2 for a, b in zip(point["gold_a"], point["gold_b"], strict=True)]
-    middle = sum(values) / len(values)
-    return math.sqrt(
-        sum((value - middle) ** 2 for value in values) / max(1, len(values) - 1) / len(values)
-    )
+def _bar(figure: go.Figure, count: int, span: tuple[float, float] | None, colour: str) -> None:
+    """The interval ``span`` at the last of the newest line's ``count`` points."""
+    if span is not None:
+        bar = [None] * (count - 1) + [(span[1] - span[0]) / 2]
+        look = {"type": "data", "array": bar, "color": colour, "thickness": 2, "width": 7}
+        figure.data[-1].update(error_y=look)

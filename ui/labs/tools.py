@@ -5,13 +5,14 @@ fresh, and the door for a session without votes.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import streamlit as st
 
 from rlhf_core.session import asked, judged
 from rlhf_core.session.state import Session
 from ui import monitor, state, text
+from ui.labs import saved
 
 # seconds that a page waits for a quick answer before it draws without: less flicker than a second
 # run of the page
@@ -34,8 +35,10 @@ def learned_from(session: Session) -> int:
     )
 
 
-def door(session: Session) -> None:
-    """Stops the page where the votes teach nothing yet, and says what is missing."""
+def door(session: Session, page: str = "", example: Callable[[dict], None] | None = None) -> None:
+    """Stops the page where the votes teach nothing yet: says what is missing, and has ``example``
+    draw the saved result of ``page``.
+    """
     missing = judged.needs(session, "reward_model")
     if not missing:
         return
@@ -48,6 +51,8 @@ def door(session: Session) -> None:
         st.page_link(
             "pages/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
         )
+    if example is not None and (kept := saved.begin(page)):
+        example(kept)
     st.stop()
 
 
@@ -55,8 +60,9 @@ def about_the_votes(session: Session) -> None:
     """What the lab works on, and where that differs from the session's reward model."""
     count, used = len(judged.learnable(session)), session.learned.summary.get("pairs_used")
     words = (
-        f"The lab refits the instant reward model to your {count}"
-        f" {'comparison' if count == 1 else 'comparisons'} as they are now."
+        f"The lab refits the instant reward model to the {count}"
+        f" {'pair' if count == 1 else 'pairs'} as they are now, judged by:"
+        f" {text.plain(judged.rater(session))}."
     )
     if session.learned.head and used is not None and used != count:
         words += (
@@ -71,7 +77,9 @@ def fresh(name: str, key: Hashable, *args, **more) -> list[dict] | None:
     they were made for. None while it works, or where it failed (the page is told).
     """
     key_name = f"{name}_made_for"
-    if not state.alive(name) and (state.job(name) is None or st.session_state.get(key_name) != key):
+    if not state.working(name) and (
+        state.job(name) is None or st.session_state.get(key_name) != key
+    ):
         began = time.perf_counter()
         st.session_state[key_name] = key
         state.submit(name, *args, **more)

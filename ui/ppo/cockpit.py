@@ -11,7 +11,7 @@ from rlhf_core.common import errors, settings
 from rlhf_core.evaluation import symptoms
 from rlhf_core.session import asked
 from rlhf_core.session.state import Session
-from ui import charts, knobs, monitor, state, text
+from ui import charts, knobs, monitor, next_step, state, text
 from ui.charts import ppo as charts_ppo
 from ui.ppo import formula, readings, sliders
 from ui.ppo.steering import LABEL, Steering
@@ -45,7 +45,7 @@ def what_it_climbs(run: Steering) -> None:
 def deck(run: Steering, *, timed: bool) -> None:
     """Play, one step, pause, stop; when it is done, the way on. One of them is the one to press."""
     going_on = (run.last_step or 0) > 0
-    done = going_on and not run.working
+    done = going_on and not run.working and not next_step.here(run.session, "ppo")
     barred = (run.busy and not run.paused) or run.whole_loop or bool(run.missing) or not timed
     with st.container(horizontal=True, key="ppo_start"):
         st.button(
@@ -66,14 +66,7 @@ def deck(run: Steering, *, timed: bool) -> None:
             help="One step, then pause. The first comes with step 0: the model before any update.",
         )
         if done:
-            if st.button(
-                "Compare before and after",
-                key="to_before_after",
-                type="primary",
-                icon=":material/arrow_forward:",
-                icon_position="right",
-            ):
-                st.switch_page("pages/before_after.py")
+            next_step.draw(run.session, "ppo")
             return
         st.button(
             "Pause",
@@ -153,13 +146,17 @@ def doing(run: Steering, view: dict) -> str:
         return ":material/pause_circle: paused; kept for half an hour"
     if run.last_step is None:
         return "the model before any update; press Play"
+    if status == "stopped":
+        some = run.last_step > 0  # step 0 only looks
+        kept = "All finished steps are" if some else "No step was finished; what was measured is"
+        return f"stopped. {kept} kept."
     return ENDED.get(status, "done")
 
 
-def trouble(view: dict) -> None:
+def trouble(view: dict, records: list[dict]) -> None:
     """The monitor's line, where ``doing`` has no words for it."""
     if view["status"] in ("failed", "expired"):
-        monitor.state_line(view)
+        monitor.state_line(view, records)
 
 
 def pending(run: Steering, view: dict) -> None:

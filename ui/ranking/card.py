@@ -17,7 +17,7 @@ import streamlit as st
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON
-from rlhf_core.session import asked, judged, ranking_desk
+from rlhf_core.session import asked, judged, ranking_desk, thumbs_begun
 from rlhf_core.session.ranking_desk import Asked
 from rlhf_core.session.state import Session
 from ui import components, state, styles, text
@@ -36,10 +36,12 @@ OWN = "Written to a prompt of your own, so it comes first."
 # --- what comes next ------------------------------------------------------------------------------
 
 
-def next_asked(session: Session, form: int, *, writing: bool, checks: bool = False) -> Asked | None:
-    """What to judge now: what is to be looked at again, what is on the card, what was asked for or
-    taken back last, then the learner's own prompts, then what the desk chooses among the sets of
-    ``form`` answers.
+def next_asked(
+    session: Session, form: int, *, writing: bool, checks: bool = False, singly: bool = False
+) -> Asked | None:
+    """What to judge now: what is to be looked at again, what is on the card, thumbs that are half
+    given (``singly``: they are asked for), what was asked for or taken back last, then the
+    learner's own prompts, then what the desk chooses among the sets of ``form`` answers.
 
     While none of that form waits and none is being written, any set will do (a tuned model may
     repeat itself too much for four different answers). A hidden check on the card leaves it where
@@ -64,13 +66,17 @@ def next_asked(session: Session, form: int, *, writing: bool, checks: bool = Fal
         if row["id"] not in ranked and len(set(row["texts"])) > 1
     }
     card = st.session_state.get("card") or {}
-    begun = card.get("groups") or card.get("said")
+    begun = card.get("groups") or thumbs_begun.said(session, card.get("set", ""))
     if (
         (row := open_rows.get(card.get("set")))
         and (begun or card["form"] == form)
         and (checks or not row.get("check"))
     ):
         return Asked(row, card["how"], card["why"])
+    if singly and (half := thumbs_begun.latest(session)):
+        made = [row_again(one) for one in session.judged.rankings if one.id == half["set"]]
+        row = made[0] if made else open_rows[half["set"]]
+        return Asked(row, half["how"], half["why"])
     if (first := st.session_state.get("first")) in open_rows:
         return Asked(
             open_rows[first],
@@ -140,11 +146,10 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "o
             "spent": 0.0,
             "groups": [],
             "tie": False,
-            "said": [],
             "form": form,
             "how": asked.how,
             "why": asked.why,
-            "brief": (session.asked.brief.slug, session.asked.brief.version),
+            "brief": _brief_of(session, row["id"]),
             "draw": 0,
         }
     if work["since"] is None:  # back from another page
@@ -194,7 +199,7 @@ def card(session: Session, asked: Asked, *, keys: bool, form: int, way: str = "o
         )
         st.caption("Write first, then judge: both go with your next judgement.")
     if row.get("again"):
-        st.button("Leave it as it was", key="leave_again", on_click=_leave_again, args=(row["id"],))
+        st.button("Leave it as it was", key="leave_again", on_click=_leave, args=(row["id"],))
 
 
 def _pair(row: dict, shown: list[int], keys: bool) -> None:
@@ -214,7 +219,6 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
                     row,
                     [[index], [other]],
                     None,
-                    kind="primary",
                     width="stretch",
                 )
     with st.container(horizontal=True, key="pair_other"):
@@ -292,6 +296,7 @@ def judge(
         return  # a second click that arrived after the card had moved on
     if work["brief"] != (session.asked.brief.slug, session.asked.brief.version):
         st.session_state.pop("card")
+        thumbs_begun.leave(session, row["id"])
         st.session_state["note"] = (
             "The brief has changed since these came up, so that judgement was not counted. Read the"
             " brief as it is now, then judge."
@@ -316,11 +321,9 @@ def judge(
         # judged in another tab already, no longer there, or a reason that can't be kept: then the
         # card stays
         st.session_state["note"] = str(error)
-        work.update(groups=[], tie=False, said=[])
+        work.update(groups=[], tie=False)
         return
-    st.session_state.pop("card")
-    st.session_state["reason"] = st.session_state["ideal"] = ""
-    _leave_again(row["id"])
+    _leave(row["id"])
 
 
 def seconds(work: dict) -> float:
@@ -342,8 +345,7 @@ def pause_clock() -> None:
 def undo(session: Session) -> None:
     """Take back the last pick of a half-made list, or the last thumb, else the last judgement."""
     work = st.session_state.get("card")
-    if work and work["said"]:
-        work["said"].pop()
+    if work and thumbs_begun.take_back(session, work["set"]):
         return
     if work and work["groups"]:
         work["groups"][-1].pop()
@@ -360,7 +362,8 @@ def undo(session: Session) -> None:
 def can_undo(session: Session) -> bool:
     """Is there a pick or a judgement under this brief to take back?"""
     work = st.session_state.get("card", {})
-    picks = work.get("groups") or work.get("said")
+    half = thumbs_begun.of(session, work["set"]) if work else thumbs_begun.latest(session)
+    picks = work.get("groups") or (half and half["said"])
     return bool(picks) or bool(
         session.judged.rankings and session.judged.rankings[-1].brief == session.asked.brief.slug
     )
@@ -372,8 +375,17 @@ def look_again(ranking_ids: list[str]) -> None:
     st.session_state.pop("card", None)
 
 
-def _leave_again(ranking_id: str) -> None:
-    if ranking_id in st.session_state.get("again", []):
-        st.session_state["again"].remove(ranking_id)
-        st.session_state["reason"] = st.session_state["ideal"] = ""
-        st.session_state.pop("card", None)
+def _leave(set_id: str) -> None:
+    """The card is done with: judged, or left as it was."""
+    thumbs_begun.leave(state.session(), set_id)
+    if set_id in st.session_state.get("again", []):
+        st.session_state["again"].remove(set_id)
+    st.session_state["reason"] = st.session_state["ideal"] = ""
+    st.session_state.pop("card", None)
+
+
+def _brief_of(session: Session, set_id: str) -> tuple[str, int]:
+    """The brief that a set is judged under: the one in force when it came up."""
+    half = thumbs_begun.of(session, set_id)
+    brief = session.asked.brief
+    return tuple(half["brief"]) if half else (brief.slug, brief.version)

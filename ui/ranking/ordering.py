@@ -42,12 +42,11 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable, *, drag: bool
     with st.container(horizontal=True, key="list_other"):
         if not drag:
             button(
-                "Ties with the last pick",
+                ("✓ " if work["tie"] else "") + "Ties with the last pick",
                 "T",
                 "pick_tie",
                 keys,
                 _toggle_tie,
-                kind="primary" if work["tie"] else "secondary",
                 help="First pick one. Then this says that the next pick is equally good.",
             )
             button(
@@ -88,8 +87,8 @@ def _picks(row: dict, shown: list[int], keys: bool, judge: Callable, work: dict)
     left = len(shown) - len(place)
     if work.pop("tie_too_early", False):
         st.markdown(
-            "**A tie with what?** Pick the best one first. Then T (or the button) says that your"
-            " next pick is equally good."
+            "**A tie with what?** Pick the best one first. Then the button says that your next pick"
+            " is equally good."
         )
     elif not place:
         st.markdown("**Which one is best?** Then the next best, down to the last.")
@@ -154,14 +153,8 @@ def foot(row: dict, index: int) -> str:
     return "breaks off" if index < len(finished) and not finished[index] else ""
 
 
-def button(label, shortcut, key, keys, action, *args, kind="secondary", **more) -> None:
+def button(label, shortcut, key, keys, action, *args, **more) -> None:
     """A button of the card with its single key."""
     st.button(
-        label,
-        key=key,
-        on_click=action,
-        args=args,
-        type=kind,
-        shortcut=shortcut if keys else None,
-        **more,
+        label, key=key, on_click=action, args=args, shortcut=shortcut if keys else None, **more
     )

@@ -1,8 +1,8 @@
 """Thumbs for the ranking card: each output of a prompt is called good or bad by itself, with a
 button beside it or with G and B, one after the other.
 
-Keeps what was said so far in the card (``st.session_state["card"]``); what is done with it once all
-are called is the caller's (``judge``).
+What was said so far stands with the session (``thumbs_begun``), where a reload finds it; what is
+done with it once all are called is the caller's (``judge``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from rlhf_core.judging.preferences import groups_of
-from ui import text
+from rlhf_core.session import thumbs_begun
+from ui import state, text
 from ui.ranking.ordering import button, foot
 
 
@@ -20,12 +21,11 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
     """The outputs of ``row`` in the order ``shown``; ``judge(row, groups, verdict, good)`` takes
     what was said.
     """
-    said = dict(st.session_state["card"]["said"])
+    said = thumbs_begun.said(state.session(), row["id"])
     now = next((index for index in shown if index not in said), None)
     st.html(f'<div class="op-card-prompt"><span>Prompt</span> {text.escape(row["prompt"])}</div>')
     st.markdown(
-        "**Is it good under the brief?** Each answer by itself"
-        + (": G is good, B is bad." if keys else ".")
+        "**Is it good under the brief?** Each answer by itself."
         if not said
         else f"**And the next?** {len(shown) - len(said)} to go."
     )
@@ -39,7 +39,7 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
             with st.container(horizontal=True, width="content", gap="small"):
                 for good, label, shortcut in ((True, "Good", "G"), (False, "Bad", "B")):
                     button(
-                        label,
+                        f"✓ {label}" if said.get(index) is good else label,
                         shortcut,
                         f"pick_{label.lower()}_{position}",
                         keys and index == now,
@@ -48,7 +48,6 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
                         index,
                         good,
                         judge,
-                        kind="primary" if said.get(index) is good else "secondary",
                         icon=":material/thumb_up:" if good else ":material/thumb_down:",
                     )
     with st.container(horizontal=True, key="list_other"):
@@ -88,9 +87,13 @@ def _say(row: dict, index: int, good: bool, judge: Callable) -> None:
     work = st.session_state.get("card") or {}
     if work.get("set") != row["id"]:
         return
-    work["said"] = [one for one in work["said"] if one[0] != index] + [(index, good)]
-    if len(work["said"]) == len(row["texts"]):
-        _done(row, [which for which, up in work["said"] if up], judge)
+    session = state.session()
+    said = thumbs_begun.said(session, row["id"]) | {index: good}
+    if len(said) == len(row["texts"]):
+        _done(row, [which for which, up in said.items() if up], judge)
+        return
+    asked = {name: work[name] for name in ("how", "why", "brief")}
+    thumbs_begun.say(session, row["id"], index, good, **asked)
 
 
 def _all(row: dict, good: bool, judge: Callable) -> None:

@@ -1,0 +1,108 @@
+"""What is next: the one station of the loop that waits for the learner, and the words of the button
+that goes there.
+
+The board, the sidebar and the button at the end of each page all ask here, so they agree. Reads the
+session's state alone: which jobs run is the queue's to know. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlhf_core.evaluation.conclusion import ENOUGH_VOTES
+from rlhf_core.session import judged
+from rlhf_core.session.state import SCRIPTED, Session
+
+ENOUGH = ENOUGH_VOTES  # pairs from which a first reward model is worth a look
+GOAL = 30  # pairs that make a good first round
+PROMPT, RANK, REWARD_MODEL, PPO = "prompt", "rank", "reward_model", "ppo"
+BEFORE_AFTER, ROUNDS = "before_after", "rounds"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A station, and what a button that leads there says.
+
+    Attributes:
+        box: its name on the board, which is also its page's.
+        label: for the button.
+        job: what the button starts on the way (``work.catalogue``); "": nothing.
+    """
+
+    box: str
+    label: str
+    job: str = ""
+
+
+def next_step(session: Session) -> NextStep:
+    """The station that waits for the learner now."""
+    tuned, learned = session.tuned, session.learned
+    if not learned.head:
+        return _first_ranking(session)
+    if _own_turn(session) or _new_round(session):
+        if fresh_pairs(session) >= ENOUGH:
+            return NextStep(REWARD_MODEL, "Train it again, on your taste", "fit")
+        return _more_ranking(session)
+    if len(tuned.metrics) < 2 or _learned_since(session):
+        return NextStep(PPO, "Bend the model: PPO", "ppo")
+    if tuned.evaluation is None:
+        return NextStep(BEFORE_AFTER, "Compare before and after")
+    return NextStep(ROUNDS, "Rinse and repeat: the next round")
+
+
+def fresh_pairs(session: Session) -> int:
+    """Pairs judged since the reward model was trained."""
+    summary = session.learned.summary
+    return judged.pair_count(session) - summary.get("offered", summary.get("pairs", 0))
+
+
+def waiting_answers(session: Session) -> bool:
+    """Do answers that the learner asked for wait to be ranked?"""
+    ranked = {ranking.id for ranking in session.judged.rankings}
+    return any(
+        row.get("asked") and row["id"] not in ranked and len(set(row["texts"])) > 1
+        for row in session.asked.candidate_sets
+    )
+
+
+def _first_ranking(session: Session) -> NextStep:
+    """Before there is a reward model."""
+    pairs = judged.pair_count(session)
+    if pairs >= ENOUGH and not judged.needs(session, REWARD_MODEL):
+        return NextStep(REWARD_MODEL, "Train the reward model", "fit")
+    if not pairs and not any(len(set(row["texts"])) > 1 for row in session.asked.candidate_sets):
+        return NextStep(PROMPT, "Write a prompt")
+    return _ranking(session)
+
+
+def _ranking(session: Session) -> NextStep:
+    return NextStep(RANK, "Rank these answers" if waiting_answers(session) else "Rank some answers")
+
+
+def _more_ranking(session: Session) -> NextStep:
+    """A reward model is there, but it is not the learner's own, or not of this round."""
+    if _own_turn(session):
+        asked = any(row.get("asked") for row in session.asked.candidate_sets)
+        if not asked and not fresh_pairs(session):
+            return NextStep(PROMPT, "Now you: write a prompt")
+        return _ranking(session)
+    return NextStep(RANK, "Rank what the tuned model writes")
+
+
+def _own_turn(session: Session) -> bool:
+    """The scripted rater went once round the whole loop: from here on the learner judges."""
+    alone = session.learned.summary.get("rater") == SCRIPTED
+    return alone and session.tuned.evaluation is not None
+
+
+def _new_round(session: Session) -> bool:
+    """A round that has nothing of its own yet: its reward model is the former round's."""
+    finished = session.history.rounds
+    carried = bool(finished) and finished[-1].get("head") == session.learned.head
+    return carried and len(session.tuned.metrics) < 2
+
+
+def _learned_since(session: Session) -> bool:
+    """Was the reward model trained again after the last PPO step?"""
+    fit = session.tuned.metrics[-1].get("reward_model")
+    return fit is not None and fit != session.learned.summary.get("fit", fit)
