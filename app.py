@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import next_step, state, text, whiteboard
+from ui import next_step, share, state, terms, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
-st.html(f"<style>{whiteboard.CSS}{text.CSS}{card.CSS}{answer_card.CSS}</style>")
+st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
 page = st.navigation(
@@ -46,11 +46,13 @@ page = st.navigation(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             )
         ],
+        "Reference": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
     expanded=10,
 )
+share.receive(page.url_path)
 session = state.session()
 if page.title != "Rank":
     card.pause_clock()

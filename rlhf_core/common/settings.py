@@ -128,8 +128,8 @@ class _Rollout(Checked):
     )
     conservative: float = setting(
         0.0,
-        "Taken off each score: so many times the reward model's own doubt about it. It then earns"
-        " less where nobody has judged. 0: as it is.",
+        "Taken off each score: so many times the reward model's own doubt. It then earns less where"
+        " nobody has judged. 0: as it is.",
         (0.0, 5.0, 0.1),
     )
     missing_end_penalty: float = setting(

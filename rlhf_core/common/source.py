@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import ast
 import io
+import re
+import textwrap
 import tokenize
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -45,3 +48,64 @@ def function_lines(module: str, name: str) -> int:
     if ast.get_docstring(node) is not None:
         lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     return len(lines)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Lines of the engine's source: ``path`` as the repository has it, ``first`` to ``last``
+    counted from 1, ``text`` as it stands there, the common indent taken off.
+    """
+
+    path: str
+    first: int
+    last: int
+    text: str
+
+
+@cache
+def excerpt(where: str) -> Excerpt:
+    """The lines that ``where`` names: "package.module:name".
+
+    The name is a function, a class, a method or field ("PPOSettings.beta"), a constant, or one
+    numbered stage of a function ("update#3": from its comment "# 3." to the next one).
+    Raises LookupError where there is no such thing.
+    """
+    module, _, name = where.partition(":")
+    file = ENGINE.joinpath(*module.split(".")).with_suffix(".py")
+    if not file.is_file():
+        raise LookupError(f"There is no module {module}.")
+    text = file.read_text(encoding="utf-8")
+    name, _, stage = name.partition("#")
+    node = ast.parse(text)
+    for part in name.split("."):
+        node = next((one for one in node.body if part in _names(one)), None)
+        if node is None:
+            raise LookupError(f"{module} has no {name}.")
+    decorators = [one.lineno for one in getattr(node, "decorator_list", [])]
+    first, last = min([node.lineno, *decorators]), node.end_lineno
+    lines = text.splitlines()
+    if stage:
+        first, last = _stage(lines, first, last, stage)
+    shown = textwrap.dedent("\n".join(lines[first - 1 : last])).rstrip()
+    return Excerpt(f"{ENGINE.name}/{file.relative_to(ENGINE).as_posix()}", first, last, shown)
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """What a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    found = [one for target in targets for one in getattr(target, "elts", [target])]
+    return [one.id for one in found if isinstance(one, ast.Name)]
+
+
+def _stage(lines: list[str], first: int, last: int, stage: str) -> tuple[int, int]:
+    """Where the stage of that number begins and ends, in a function's lines."""
+    begins = [n for n in range(first, last + 1) if re.match(r"\s*# \d+\. ", lines[n - 1])]
+    found = [n for n in begins if lines[n - 1].strip().startswith(f"# {stage}. ")]
+    if not found:
+        raise LookupError(f"There is no stage {stage} there.")
+    until = min([n - 1 for n in begins if n > found[0]], default=last)
+    while not lines[until - 1].strip() or lines[until - 1].endswith(":"):  # opens the next one
+        until -= 1
+    return found[0], until

@@ -49,7 +49,9 @@ def generate(
         reading = reading_of(lm, prompt, responses.texts, session.asked.brief.evaluation_prompts)
     except NotImplementedError:  # a tokenizer that can't say where its tokens stand in the text
         reading = None
-    row = asked.add_set(session, prompt, responses.texts, ended, settings.seed, tokens, reading)
+    row = asked.add_set(
+        session, prompt, responses.texts, ended, settings.seed, tokens, reading, vars(settings)
+    )
     yield {"kind": "done", "set_id": row["id"]}
 
 

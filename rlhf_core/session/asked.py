@@ -178,11 +178,13 @@ def add_set(
     seed: int,
     tokens: list | None = None,
     reading: dict | None = None,
+    sampling: dict | None = None,
 ) -> dict:
     """Keep a candidate set, and return its row. Duplicates collapse: the desk shows each text once.
 
     ``tokens``: with their probabilities, where a person asked on the spot; None: written ahead.
     ``reading``: how well the model could read the prompt (``loop.writing``).
+    ``sampling``: the settings it was written with, all of them: what a link must carry (``links``).
     """
     seen: dict[str, int] = {}
     for index, text in enumerate(texts):
@@ -203,5 +205,6 @@ def add_set(
             "asked": tokens is not None,
         }
         row |= {"reading": reading} if reading else {}
+        row |= {"sampling": sampling} if sampling else {}
         part.candidate_sets = [*part.candidate_sets, row]
     return row

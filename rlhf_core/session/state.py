@@ -38,7 +38,8 @@ class Asked:
         older_count: do judgements under an older version of the brief count?
         user_prompts: the learner's own.
         candidate_sets: rows {"id", "prompt", "texts", "finished", "seed", "round", "drawn",
-            "tokens" (not saved), "asked", "reading"}, hidden checks also "check", "for", "shown".
+            "tokens" (not saved), "asked", "reading", "sampling"}, hidden checks also "check",
+            "for", "shown".
         drawn: how many candidate sets were ever made; part of their seeds.
     """
 

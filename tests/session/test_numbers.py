@@ -1,0 +1,36 @@
+"""The session's numbers against the functions that training itself calls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from rlhf_core.algorithms import ppo
+from rlhf_core.common.settings import PPOSettings
+from rlhf_core.session import numbers
+from rlhf_core.session.state import Session
+
+
+@pytest.mark.parametrize("score_clip", [0.0, 1.0])
+def test_what_an_answer_earns_on_average_is_what_the_update_is_given(score_clip):
+    """The mean over answers of all that ``ppo.token_rewards`` pays, from a batch as it is made."""
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randn(16, generator=generator) * 1.5
+    ended = torch.rand(16, generator=generator) < 0.7
+    mask = torch.arange(6) < torch.randint(1, 7, (16, 1), generator=generator)
+    drift = torch.randn(16, 6, generator=generator) * mask  # log pi - log pi_ref
+    chosen = PPOSettings(beta=0.4, score_clip=score_clip, missing_end_penalty=0.7)
+    batch = SimpleNamespace(scores=scores, ended=ended, doubt=None)
+    paid = ppo.token_rewards(ppo.earned_scores(batch, chosen), drift, mask, chosen.beta)
+
+    session = Session()
+    session.settings = {"ppo": vars(chosen)}
+    row = {"step": 1, "reward_mean": scores.mean().item(), "kl_k1": drift.sum(1).mean().item()}
+    session.tuned.metrics = [{**row, "beta": chosen.beta, "learning_rate": 1e-4}]
+    session.tuned.samples = [
+        {"step": 1, "reward": score, "ended": end}
+        for score, end in zip(scores.tolist(), ended.tolist(), strict=True)
+    ]
+    assert numbers.of(session)["earned"] == pytest.approx(paid.sum(1).mean().item(), abs=1e-6)
