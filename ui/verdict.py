@@ -196,8 +196,8 @@ def _table(rows: Sequence[dict], rule: dict | None) -> None:
     terms.caption(
         (
             "“[[Luck alone]]”: how far the number moves when the labels before and after are"
-            " shuffled. Bold: far beyond that (one shuffle in a hundred). Edge: just beyond it, and among"
-            " eight rows one may be by luck. "
+            " shuffled. Bold: far beyond that (one shuffle in a hundred). Edge: just beyond it, and"
+            " among eight rows one may be by luck. "
             if lucky
             else ""
         )
