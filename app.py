@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import next_step, share, state, terms, text, whiteboard
+from ui import components, next_step, share, state, terms, text, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -96,6 +96,7 @@ with st.sidebar:
         " address can open it."
     )
 
+components.drawer(page.title)
 if note := state.note():
     st.info(note, icon=":material/info:")
 
