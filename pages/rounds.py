@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.session import rounds
-from ui import charts, state, text
+from ui import charts, next_step, state, text
 from ui.charts import compare as charts_compare
 
 session = state.session()
@@ -236,7 +236,7 @@ if not tuned:
 st.button(
     f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",
-    type="primary",
+    type="primary" if next_step.here(session, "rounds") else "secondary",
     icon=":material/restart_alt:",
     disabled=busy or not tuned,
     on_click=attempt,
@@ -289,3 +289,4 @@ if session.history.branches:
     )
     for number, branch in enumerate(reversed(session.history.branches)):
         branch_card(branch, number)
+next_step.draw(session, "rounds")

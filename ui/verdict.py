@@ -156,7 +156,7 @@ def language_table(rows: Sequence[dict], rule: dict | None) -> None:
         return
     known = all("beyond" in row for row in rows)
     lost = [conclusion.LOSSES[row["name"]][2] for row in conclusion.lost(rows)] if known else []
-    found = f": lost {lost[0]}" if lost else ": nothing lost that counts" if known else ""
+    found = f" Lost: {lost[0]}" if lost else " Nothing lost that counts" if known else ""
     with st.expander(
         f"Did it keep its language?{found}", icon=":material/translate:", key="language"
     ):

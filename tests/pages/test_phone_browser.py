@@ -17,7 +17,8 @@ def test_the_menu_closes_after_a_change_of_page_and_no_keys_are_named(chromium, 
     page = context.new_page()
     open_page(page, app_url, "prompt")
     page.locator(".st-key-generate kbd").first.wait_for(state="attached", timeout=SLOW)
-    assert not page.locator(".st-key-generate kbd").first.is_visible(), "Ctrl + Enter, without a keyboard"
+    shown = page.locator(".st-key-generate kbd").first.is_visible()
+    assert not shown, "Ctrl + Enter, without a keyboard"
     for press in (
         f"{MENU} [data-testid=stSidebarNavLink]:has-text('Rank')",
         ".st-key-board_side a",
