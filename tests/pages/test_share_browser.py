@@ -17,7 +17,7 @@ def open_made(page, app_url: str, path: str, run: str = "") -> None:
 
 def test_a_copied_link_gives_the_same_words_in_another_session(page, chromium, app_url):
     open_made(page, app_url, "prompt")
-    page.get_by_label("Your prompt").fill("A fox is")
+    page.get_by_role("textbox", name="Your prompt").fill("A fox is")
     page.locator(".st-key-generate button").click()
     page.locator(".op-answer").nth(3).wait_for(timeout=SLOW)
     share = page.locator(".st-key-share button")
