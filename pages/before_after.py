@@ -13,7 +13,10 @@ from ui.before_after import blind_vote, closely, measuring, side_by_side
 session = state.session()
 
 st.title("Before and after", anchor=False)
-st.markdown("Same prompt, same seed, both models: what changed, and was it your votes?")
+st.markdown(
+    "The original model (before) and the tuned one (after): same prompt, same seed. What changed,"
+    " and was it your votes?"
+)
 
 missing = judged.needs(session, "before_after")
 training = state.alive("ppo") or state.alive("run_once")

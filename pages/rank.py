@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rlhf_core.common.wording import counted
 from rlhf_core.session import asked, judged, thumbs_begun
 from rlhf_core.session import ranking_desk as desk_rules
-from rlhf_core.session.next_step import ENOUGH, GOAL, NextStep
+from rlhf_core.session.next_step import GOAL, NextStep, missing
 from ui import monitor, next_step, people, state, text, whiteboard
 from ui.ranking import card, judgements
 
@@ -157,7 +158,8 @@ def onward(made: int) -> None:
     if not made or session.learned.head or not next_step.here(session, "rank"):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="too_early"):
-        st.caption(f"{ENOUGH} pairs are enough for a first look.", width="content")
+        more = counted(missing(session), "more clear choice")
+        st.caption(f"{more} for a first look.", width="content")
         if not judged.needs(session, "reward_model"):
             st.button(
                 "Train on these few already",

@@ -19,6 +19,7 @@ from rlhf_core.judging.preferences import (
 )
 from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note
+from rlhf_core.judging.witnesses import independent
 from rlhf_core.session.state import IMPORTED, SCRIPTED, YOU, Session
 from rlhf_core.store import card
 
@@ -196,6 +197,11 @@ def pair_count(session: Session) -> int:
     skip are none.
     """
     return len(learnable(session))
+
+
+def witness_count(session: Session) -> int:
+    """How many clear choices about texts of their own there are: what a taste can be told from."""
+    return independent(learnable(session))
 
 
 def judgement_count(session: Session) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlhf_core.evaluation.conclusion import ENOUGH_VOTES
+from rlhf_core.evaluation.conclusion import ENOUGH_VOTES, FEW_VOTES, unproven
 from rlhf_core.session import judged
 from rlhf_core.session.state import SCRIPTED, Session
 
-ENOUGH = ENOUGH_VOTES  # pairs from which a first reward model is worth a look
+ENOUGH = ENOUGH_VOTES  # clear choices about texts of their own that a taste can be told from
 GOAL = 30  # pairs that make a good first round
 PROMPT, RANK, REWARD_MODEL, PPO = "prompt", "rank", "reward_model", "ppo"
 BEFORE_AFTER, ROUNDS = "before_after", "rounds"
@@ -43,11 +43,20 @@ def next_step(session: Session) -> NextStep:
         if fresh_pairs(session) >= ENOUGH:
             return NextStep(REWARD_MODEL, "Train it again, on your taste", "fit")
         return _more_ranking(session)
+    if tuned.evaluation is not None and unproven(learned.summary.get("chance")) == FEW_VOTES:
+        if missing(session) > 0:
+            return NextStep(RANK, "Judge more: too few to tell")
+        return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
     if len(tuned.metrics) < 2 or _learned_since(session):
         return NextStep(PPO, "Bend the model: PPO", "ppo")
     if tuned.evaluation is None:
         return NextStep(BEFORE_AFTER, "Compare before and after")
     return NextStep(ROUNDS, "Rinse and repeat: the next round")
+
+
+def missing(session: Session) -> int:
+    """Clear choices that are still missing before a taste can be told; none or less: enough."""
+    return ENOUGH - judged.witness_count(session)
 
 
 def fresh_pairs(session: Session) -> int:
@@ -68,7 +77,7 @@ def waiting_answers(session: Session) -> bool:
 def _first_ranking(session: Session) -> NextStep:
     """Before there is a reward model."""
     pairs = judged.pair_count(session)
-    if pairs >= ENOUGH and not judged.needs(session, REWARD_MODEL):
+    if missing(session) <= 0 and not judged.needs(session, REWARD_MODEL):
         return NextStep(REWARD_MODEL, "Train the reward model", "fit")
     if not pairs and not any(len(set(row["texts"])) > 1 for row in session.asked.candidate_sets):
         return NextStep(PROMPT, "Write a prompt")

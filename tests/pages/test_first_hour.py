@@ -48,8 +48,10 @@ def queue(monkeypatch) -> jobs.JobQueue:
 
 
 def ranked(count: int = ENOUGH) -> Session:
+    """Clear choices, each about texts of its own."""
     session = made()
-    rank(session, [[[0], [1]]] * count)
+    for number in range(count):
+        rank(session, [[[0], [1]]], texts=(f"{FACT} {number}", f"{MEME} {number}"))
     return session
 
 
@@ -374,7 +376,7 @@ def test_the_verdict_says_from_when_on_a_loss_counts(queue):
     session.tuned.evaluation["language"] = [row | {"luck": [-0.1, 0.1]} for row in rows]
     app = arrived(queue, session)
     labels = [expander.label for expander in app.get("expander")]
-    assert "Did it keep its language?: lost fluency" in labels
+    assert "Did it keep its language? Lost: fluency" in labels
     words = said(app)
     assert "fluency 0.5 nats a token, variety 25% of it" in words
     assert "**−1.20**" in words and "8.5 (edge)" in words, "the edge of luck is not bold"
@@ -386,7 +388,7 @@ def test_a_verdict_without_a_loss_that_counts_says_so(queue):
     session.tuned.evaluation["language"] = [small | {"luck": [-0.05, 0.05]}]
     app = arrived(queue, session)
     labels = [expander.label for expander in app.get("expander")]
-    assert "Did it keep its language?: nothing lost that counts" in labels
+    assert "Did it keep its language? Nothing lost that counts" in labels
 
 
 def test_weights_of_stand_ins_are_the_sessions_own():

@@ -130,7 +130,7 @@ def walk(page, learner: Watched, url: str) -> Walk:
         steps.append(step_shown(page))
     press(page, "to_before_after")
 
-    page.locator(".op-tag").get_by_text("After: the tuned model").first.wait_for(timeout=SLOW)
+    page.locator(".op-tag").get_by_text("After", exact=True).first.wait_for(timeout=SLOW)
     page.locator(".st-key-verdict").wait_for(timeout=SLOW)
     settled(page, SLOW)
     return Walk(

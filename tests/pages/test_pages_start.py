@@ -499,7 +499,7 @@ def test_rank_offers_the_next_step(queue, model):
         judged.add_ranking(session, f"set-{number + 1}", groups=[[0], [1]])
         if number == 0:
             app = open_page("rank", session)
-            assert f"{ENOUGH} pairs are enough" in words_of(app)
+            assert f"{ENOUGH - 1} more clear choices for a first look" in words_of(app)
             assert app.button(key="to_reward_model").proto.type == "tertiary"
     app = open_page("rank", session)
     assert app.button(key="to_reward_model").proto.type == "primary"

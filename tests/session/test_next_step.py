@@ -120,6 +120,30 @@ def test_after_the_scripted_rater_it_is_the_learners_turn(written):
     assert next_step(session).box == "ppo"
 
 
+def test_too_few_votes_to_tell_lead_back_to_the_desk():
+    session = Session()
+    judge(session, 3)
+    learn(session)
+    few = {"p": 0.6, "decided": 3, "witnesses": 3, "fits": 400, "support": 0.05}
+    session.learned.summary |= {"chance": few}
+    tune(session)
+    assert next_step(session).box == "before_after", "first what it changed"
+    session.tuned.evaluation = {"win_rate": 0.5}
+    assert next_step(session).label == "Judge more: too few to tell"
+    judge(session, ENOUGH - 3)
+    assert next_step(session).job == "fit"
+
+
+def test_a_list_of_four_is_three_choices_of_its_own():
+    session = Session()
+    set_id = add_set(session, [" a", " b", " c", " d"], asked=True)
+    judged.add_ranking(session, set_id, groups=[[0], [1], [2], [3]])
+    judge(session, ENOUGH - 4)
+    assert judged.pair_count(session) > ENOUGH and next_step(session).box == "rank"
+    judge(session, 1)
+    assert next_step(session).box == "reward_model"
+
+
 def test_a_new_round_begins_with_what_the_tuned_model_writes():
     session = Session()
     judge(session, ENOUGH)

@@ -10,6 +10,7 @@ from rlhf_core.session.state import Session
 from ui import charts, monitor, state, text, word_diff
 
 PAIRS_SHOWN = 2
+ON_ARRIVAL = 2  # answers of each model to the learner's own prompt
 COUNTED = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight")
 
 
@@ -25,7 +26,7 @@ def fill(session: Session) -> None:
         return
     st.session_state["filled_for"] = stands
     if not fresh(session):
-        state.submit("compare", prompt_of(session), 0)
+        state.submit("compare", prompt_of(session), 0, ON_ARRIVAL)
     if session.tuned.evaluation is None:
         state.submit("evaluate")
 
@@ -147,10 +148,11 @@ def compared(records: list[dict], view: dict) -> None:
             icon=":material/drag_handle:",
         )
     elif same := alike(row["after"]):
+        every = same == len(row["after"])
+        which = ("Both" if same == 2 else "All") if every else COUNTED[same]
         st.caption(
-            f":material/content_copy: **{COUNTED[same]} of the tuned model's"
-            f" {len(row['after'])} answers are the same, word for word.** What PPO gains in taste"
-            " it often pays for in variety."
+            f":material/content_copy: **{which} of the tuned model's {len(row['after'])} answers"
+            " are the same, word for word.** What PPO gains in taste it often pays for in variety."
         )
 
 
@@ -174,7 +176,7 @@ def held_out(session: Session) -> None:
     )
     for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
         feet = [
-            reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}"))
+            reward(pair.get(f"reward_{side}"), pair.get(f"doubt_{side}") if everything else None)
             for side in ("before", "after")
         ]
         both(pair["prompt"], pair["before"], pair["after"], foot_before=feet[0], foot_after=feet[1])
@@ -201,8 +203,7 @@ def both(
         " · ".join(filter(None, [foot, "" if written.strip() else "wrote nothing"]))
         for written, foot in ((before, foot_before), (after, foot_after))
     ]
-    tags = ["Before: the original", "After: the tuned model"]
-    word_diff.pair(prompt, before, after, tags=tags, feet=feet)
+    word_diff.pair(prompt, before, after, feet=feet)
 
 
 def reward(score: float | None, doubt: float | None) -> str:
