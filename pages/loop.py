@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked, judged, rounds
-from ui import brief_choice, monitor, next_step, state, text, whiteboard
+from ui import brief_choice, monitor, next_step, state, terms, text, whiteboard
 from ui.home import changed, example
 from ui.labs import menu
 
@@ -88,9 +88,8 @@ def climax() -> None:
             st.switch_page("pages/before_after.py")
     with st.expander("Its two charts", icon=":material/show_chart:", key="session_charts"):
         changed.curves(session.tuned.metrics, "session")
-        st.caption(
-            "SD is one standard deviation of the original model's scores, where the votes support"
-            " them in full. KL says how far the choice of words has drifted, in nats: 0 is no"
+        terms.caption(
+            "[[SD]]: one standard deviation of the original's scores. [[KL]], in [[nats]]: 0 is no"
             " drift, 3 a clear change of style, 10 a different model."
         )
 

@@ -10,7 +10,7 @@ from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked
-from ui import knobs, monitor, next_step, reading, state, text
+from ui import knobs, monitor, next_step, reading, share, state, terms, text
 
 LABELS = {
     "candidates": "How many answers",
@@ -155,9 +155,9 @@ with st.container(key="prompt_box"):
             shortcut="Ctrl+Enter",
         )
         with st.popover("How it picks words", icon=":material/tune:"):
-            st.caption(
-                "At every step the model gives each possible next token a probability, then one is"
-                " drawn."
+            terms.caption(
+                "At every step the model gives each possible next [[token]] a probability, then one"
+                " is drawn."
             )
             for name in sampling.rows:
                 sampling.draw(name)
@@ -256,6 +256,7 @@ if own and not busy:
             st.switch_page("pages/rank.py")
         if not (to_rank and first):
             next_step.draw(session, "prompt")
+        share.button(session, "prompt")
 elif not busy and not job and not error:
     st.info(
         "Nothing written yet. Type a prompt, or press one of the examples above.",

@@ -2,8 +2,7 @@
 session's numbers in it, the very lines that compute it, and the paper.
 
 All of it comes from the glossary (``rlhf_core.common.glossary``) and from the engine's files as
-they are now (``rlhf_core.common.source``): nothing is copied, and nothing is imported. What is
-behind the press is made when it is pressed.
+they are now (``rlhf_core.common.source``): nothing is copied, and nothing is imported.
 """
 
 from __future__ import annotations
@@ -19,37 +18,15 @@ from rlhf_core.session.state import Session
 from ui import text
 
 Numbers = Session | Mapping[str, object]  # a session: all of its own
-MOST_PILLS = 8
-TALL, HEIGHT = 16, 330  # lines of code, beyond which they scroll, and in how many pixels
-
-
-def popover(name: str, given: Numbers, *, label: str = "", key: str = "") -> None:
-    """A press that opens one term. ``label``: other words than its name; ``key``: where a page has
-    it twice.
-    """
-    one = glossary.term(name)
-    box = st.popover(
-        label or _capital(one.name),
-        icon=":material/function:",
-        type="tertiary",
-        key=key or f"depth_{one.name}",
-        on_change="rerun",
-    )
-    if box.open:
-        with box:
-            body(name, given)
+MOST_PILLS = 8  # terms; of more one is picked from a list
 
 
 def shelf(
     names: Sequence[str], given: Numbers, *, key: str, label: str = "Behind the numbers"
 ) -> None:
-    """One press that opens several terms, to be looked at one by one: where there is no room for a
-    press beside each number.
-    """
-    box = st.popover(label, icon=":material/function:", key=key, on_change="rerun")
-    if not box.open:
-        return
-    with box:
+    """One press that opens what is behind a page's numbers and knobs, one at a time."""
+    # Made at once, not when it opens: what grows after that would hang below the window's edge.
+    with st.popover(label, icon=":material/function:", key=key):
         options = [glossary.term(name).name for name in names]
         if len(options) > MOST_PILLS:
             chosen = st.selectbox("Number or knob", options, format_func=_capital, key=f"{key}_of")
@@ -81,9 +58,9 @@ def body(name: str, given: Numbers, *, sentence: bool = True) -> None:
         st.latex(worked)
     if one.source:
         lines = excerpt(one.source)
-        st.caption(f"Computed by `{lines.path}`, lines {lines.first} to {lines.last}:")
-        tall = lines.last - lines.first >= TALL
-        st.code(lines.text, language="python", height=HEIGHT if tall else "content")
+        place = text.plain(lines.path)
+        st.caption(f"Computed by {place}, lines {lines.first} to {lines.last}:")
+        st.code(lines.text, language="python", wrap_lines=True)
     if one.paper:
         title = text.plain(one.paper.title)
         link = f"[{title}]({one.paper.url})" if one.paper.url else title

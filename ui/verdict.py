@@ -15,7 +15,7 @@ from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion, verdict
 from rlhf_core.session import rounds
 from rlhf_core.session.state import Session
-from ui import charts, text
+from ui import charts, depth, terms, text
 from ui.charts import compare as charts_compare
 
 WHO = {  # judge -> what it is, and what it is not
@@ -49,6 +49,10 @@ IN_A_SENTENCE = {  # judge, as a conclusion names it -> what it is
         "The reward model is the score that PPO climbed: it is no second opinion."
     ),
 }
+BEHIND = (  # what one can look behind
+    *("win rate", "interval", "luck alone", "graded rule", "word rule", "p", "blind vote"),
+    *("log probability", "distinct-2"),
+)
 MEASURES = {  # row of the language table -> (words, how to show a value, how to show a change)
     "wanted": (
         "Counted as “{}” by a rule",
@@ -114,6 +118,7 @@ def draw(session: Session) -> None:
             " blind, and your votes join this verdict."
         )
     how_sure(rows, chance, "how_sure", _where(session, found))
+    depth.shelf(BEHIND, session, key="verdict_behind")
     language_table(found.get("language") or [], found.get("rule"))
 
 
@@ -204,17 +209,17 @@ def _table(rows: Sequence[dict], rule: dict | None) -> None:
         lines.append(f"| {words} | {show(row.get('before'))} | {after} |{span}")
     with st.container(key="language_table"):
         st.markdown("\n".join(lines))
-    st.caption(
+    terms.caption(
         (
-            "“Luck alone”: how far the number moves when the labels before and after are shuffled."
-            " Bold: far beyond that (one shuffle in a hundred). Edge: just beyond it, and among"
-            " eight rows one may be by luck. "
+            "“[[Luck alone]]”: how far the number moves when the labels before and after are"
+            " shuffled. Bold: far beyond that (one shuffle in a hundred). Edge: just beyond it, and"
+            " among eight rows one may be by luck. "
             if lucky
             else ""
         )
-        + "The log-probability is the original model's own, in nats: far lower means words that it"
-        " would hardly write. When distinct-2 falls a lot, it writes the same few things again"
-        " and again."
+        + "The [[log-probability]] is the original model's own, in [[nats]]: far lower means words"
+        " that it would hardly write. When [[distinct-2]] falls a lot, it writes the same few"
+        " things again and again."
     )
 
 

@@ -151,7 +151,7 @@ def test_what_is_not_there_is_said(where):
 
 # --- where terms are met --------------------------------------------------------------------------
 
-ASKS = {("terms", "help"), ("depth", "popover"), ("depth", "body"), ("depth", "shelf")}
+ASKS = {("terms", "help"), ("depth", "body"), ("depth", "shelf")}
 
 
 def marked_in(file: Path) -> list[str]:
@@ -160,6 +160,9 @@ def marked_in(file: Path) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += re.findall(r"\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\]", node.value)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "BEHIND":
+            every = [one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
+            found += [name for name in every if not name.endswith(".")]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             if (getattr(node.func.value, "id", ""), node.func.attr) in ASKS:
                 first = node.args[0]

@@ -17,6 +17,7 @@ PAGES = {
     "before-after": "before_after",
     "rounds": "rounds",
     "models": "models",
+    "glossary": "glossary",
     "my-rlhf": "my_rlhf",
     "human-side": "human_side",
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.session.state import Session
-from ui import charts, text, whiteboard
+from ui import charts, terms, text, whiteboard
 from ui.charts import ppo as charts_ppo
 
 SAMPLES_SHOWN = 6  # of a step, before "show all"
@@ -31,7 +31,7 @@ def numbers(session: Session, settings: dict) -> None:
             "KL to reference",
             charts.small(row.get("kl_to_reference")) if row else "–",
             width="content",
-            help="Drift from the original model, exact, in nats a response.",
+            help=terms.help("KL"),
         )
         if settings["kl_target"] and row:
             st.metric(
