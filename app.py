@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import challenges, next_step, projector, share, state, terms, text, tour, whiteboard
+from ui import (
+    challenges,
+    components,
+    next_step,
+    projector,
+    share,
+    state,
+    terms,
+    text,
+    tour,
+    whiteboard,
+)
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
@@ -103,6 +114,7 @@ with st.sidebar:
         " address can open it."
     )
 
+components.drawer(page.title)
 if note := state.note():
     st.info(note, icon=":material/info:")
 

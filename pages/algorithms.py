@@ -122,12 +122,9 @@ def conclusion(found: dict) -> None:
 
 
 def gold(value: float, span: tuple[float, float] | None) -> str:
-    """ "+0.71 (+0.52 to +0.90)"."""
+    """ "+0.71 ± 0.19"."""
     middle = charts.number(value, sign=True)
-    if span is None:
-        return middle
-    low, high = (charts.number(end, sign=True) for end in span)
-    return f"{middle} ({low} to {high})"
+    return middle if span is None else f"{middle} ± {charts.number((span[1] - span[0]) / 2)}"
 
 
 def numbers(found: dict) -> None:
@@ -148,8 +145,8 @@ def numbers(found: dict) -> None:
         )
     st.markdown("\n".join(lines))
     st.caption(
-        "Gold and proxy: changes from the original model, in its standard deviations; in brackets"
-        " the 95% interval over prompts. KL: nats an answer. Time: the processor's, in the thread"
+        "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
+        " interval over prompts. KL: nats an answer. Time: the processor's, in the thread"
         " that trains, so that other programs on this machine do not count; best-of-n pays it anew"
         " at every prompt."
     )

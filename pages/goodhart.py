@@ -197,7 +197,7 @@ def texts(found: dict) -> None:
     if not pairs:
         return
     prompts = [found["prompts"][before[0]] for before, _ in pairs]
-    number = runs.one_prompt("goodhart", prompts)
+    number = runs.one_prompt("goodhart", prompts, "Prompt, held out from all training")
     (_, before, *old), (_, after, *new) = pairs[number]
     feet = [
         f"proxy {charts.number(proxy, sign=True)} · gold {charts.number(gold, sign=True)}"
@@ -248,10 +248,10 @@ def live(records: list[dict], view: dict) -> None:
 
 st.title("Goodhart lab", anchor=False)
 st.markdown(
-    "**When a measure becomes a target, it ceases to be a good measure.** The reward model's score"
-    " is a measure: a *proxy* for what people want. Here PPO chases a poor one three times: freely,"
-    " with a KL penalty (drift costs), and with a conservative reward (the score less its own"
-    " doubt). A rule that no reward model learned from, called *gold*, rates what comes out."
+    "**When a measure becomes a target, it ceases to be a good measure.** PPO chases a poor"
+    " *proxy*, a reward model's score, three times: freely, with a KL penalty (drift costs), and"
+    " with a conservative reward (the score less its own doubt). *Gold*, a rule that none learned"
+    " from, rates what comes out."
 )
 challenges.draw("goodhart")
 runs.needs_a_rule(session)

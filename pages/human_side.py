@@ -148,6 +148,9 @@ def provenance() -> None:
             "Source: its card, assets/pocket-gpt2/README.md, section Data", key="human_card"
         ):
             st.markdown(card.split("## Data", 1)[1].split("\n## ", 1)[0])
+    st.page_link(
+        "pages/prompt.py", label="Ask it about something that it never read", icon=":material/edit:"
+    )
 
 
 st.title("The human side", anchor=False)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.judging import labeller_mirror
 from rlhf_core.session import judged, ranking_desk
-from ui import state, text
+from ui import next_step, state, text
 from ui.ranking import card
 
 EXPLAINED = {
@@ -125,14 +125,7 @@ if not pairs:
         " back.",
         icon=":material/face:",
     )
-    if st.button(
-        "Rank some answers",
-        key="to_rank",
-        type="primary",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-    ):
-        st.switch_page("pages/rank.py")
+    next_step.draw(session, "mirror")
     st.stop()
 
 gold = ranking_desk.reference_answers(session)
@@ -196,3 +189,4 @@ for column, chart, key in zip(
 ):
     with column:
         charts.draw(chart, key=key)
+next_step.draw(session, "mirror")

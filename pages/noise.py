@@ -109,20 +109,21 @@ def verdict(found: dict, ended: bool) -> None:
             truth = GUESSES.get(truths.get(tuple(climbed), "")) or f"Only {listed(climbed)}"
             st.markdown(f"You guessed “{guess}”. It was “{truth}”.")
         st.markdown(f":material/gavel: **{headline(three)}**")
-        for run, name in SHORT.items():
+        with st.expander("How sure are we?", icon=":material/help:", key="noise_sure"):
+            for run, name in SHORT.items():
+                st.markdown(
+                    f"**{name}, step {three[run]['step']}:**"
+                    f" {change_in_words(three[run]['reward'], 'its own reward')};"
+                    f" {change_in_words(three[run]['gold'], 'gold')}."
+                )
+            gap = change_in_words(three["gap"], "gold", "is higher", "is lower", "difference")
+            st.markdown(f"**Votes less the coins' mean:** {gap}.")
+            same, clear = found["agree"]
             st.markdown(
-                f"**{name}, step {three[run]['step']}:**"
-                f" {change_in_words(three[run]['reward'], 'its own reward')};"
-                f" {change_in_words(three[run]['gold'], 'gold')}."
+                f"The coin named the rater's winner in {same} of {clear} clear votes. A score from"
+                " coins points somewhere too, by luck: the votes' way or the other. Turned over,"
+                " every winner is swapped, and the score is the exact opposite."
             )
-        gap = change_in_words(three["gap"], "gold", "is higher", "is lower", "difference")
-        st.markdown(f"**Votes less the coins' mean:** {gap}.")
-        same, clear = found["agree"]
-        st.caption(
-            f"The coin named the rater's winner in {same} of {clear} clear votes. A score from"
-            " coins points somewhere too, by luck: the votes' way or the other. Turned over, every"
-            " winner is swapped, and the score is the exact opposite."
-        )
 
 
 def blown_up(fits: dict) -> None:

@@ -33,7 +33,7 @@ if run.missing and not run.busy and not session.tuned.metrics:
     whole_step.draw()
     st.stop()
 
-if not run.working and not run.missing:
+if not run.whole_loop and not run.missing:
     verdict.by_chance(
         session.learned.summary, "PPO will climb a score that may be nobody's taste. "
     )

@@ -49,9 +49,12 @@ def train() -> None:
 
 
 def chart(examples: list[dict]) -> None:
-    """The outputs, best score first."""
+    """The outputs, best score first; before there are any, room for them."""
     charts.draw(
-        charts_outputs.scores(examples, ROW), key="scores", brief="(best on top: it re-sorts)"
+        charts_outputs.scores(examples, ROW),
+        key="scores",
+        brief="(best on top: it re-sorts)",
+        height=None if examples else 100 + 12 * ROW,
     )
 
 

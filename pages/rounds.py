@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import still_improving
 from rlhf_core.session import rounds
-from ui import charts, monitor, state, text, verdict
+from ui import charts, monitor, next_step, state, text, verdict
 from ui.charts import compare as charts_compare
 
 FRESH = (
@@ -60,7 +60,7 @@ def forget(name: str) -> None:
 def learned_from(row: dict) -> str:
     """After going back, a reward model may know fewer comparisons than there are by now."""
     used = row["learned_from"]
-    return "" if used == row.get("comparisons", 0) else f", learned from {used}"
+    return "" if used == row.get("comparisons", 0) else f", which learned from {used}"
 
 
 def held_out(row: dict) -> str:
@@ -105,7 +105,11 @@ def card(row: dict) -> None:
     with st.container(border=True, key=f"round_{number}"):
         st.markdown(f"**Round {number}**")
         with st.container(horizontal=True):
-            st.metric("Comparisons" + learned_from(row), row.get("comparisons", 0))
+            count, few = row.get("comparisons", 0), learned_from(row)
+            st.metric(
+                "Comparisons learned from" if few else "Comparisons",
+                f"{row['learned_from']} of {count}" if few else count,
+            )
             sure = charts.interval(row["heldout_interval"])
             st.metric(
                 "Held-out accuracy",
@@ -257,7 +261,7 @@ if not tuned:
 st.button(
     f"Start round {session.history.current_round + 1} from the tuned model",
     key="next_round",
-    type="primary",
+    type="primary" if next_step.here(session, "rounds") else "secondary",
     icon=":material/restart_alt:",
     disabled=busy or not tuned,
     on_click=attempt,
@@ -323,3 +327,4 @@ if session.history.branches:
     )
     for number, branch in enumerate(reversed(session.history.branches)):
         branch_card(branch, number)
+next_step.draw(session, "rounds")

@@ -212,6 +212,7 @@ def models() -> None:
 
 
 def of_models(record: dict) -> None:
+    """Each person's taste, as everybody's model knows it."""
     missing = next((row for row in record["left_out"] if row["who"] == MAJORITY), None)
     if missing:
         st.info(

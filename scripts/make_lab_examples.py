@@ -225,7 +225,7 @@ def make(lab: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Make the saved results that labs open with.")
     parser.add_argument("labs", nargs="*", choices=[*LABS, []], metavar="LAB", help="only these")
     parser.add_argument("--leave-out", nargs="+", choices=[*LABS], default=[], metavar="LAB")
     chosen = parser.parse_args()

@@ -1,5 +1,5 @@
-"""Two small components of our own, since Streamlit has neither: the clock of a card, and a list to
-put in order by dragging.
+"""Three small components of our own, since Streamlit has none of them: the clock of a card, a list
+to put in order by dragging, and a menu that closes on a phone.
 
 Their scripts lie beside this file. Each gets plain data and sets it as text; what a person wrote or
 a model said is never HTML.
@@ -20,6 +20,15 @@ _order = st.components.v2.component(
     js=(HERE / "ranking" / "order.js").read_text(encoding="utf-8"),
     css=(HERE / "ranking" / "order.css").read_text(encoding="utf-8"),
 )
+_drawer = st.components.v2.component(
+    "opossum_drawer", js=(HERE / "drawer.js").read_text(encoding="utf-8")
+)
+
+
+def drawer(page: str) -> None:
+    """Close the menu where it lies over the page and ``page`` is another than before."""
+    with st.container(key="drawer"):
+        _drawer(key="opossum_drawer", data={"page": page})
 
 
 def clock(

@@ -40,7 +40,9 @@ def popover(name: str, given: Numbers, *, label: str = "", key: str = "") -> Non
             body(name, given)
 
 
-def shelf(names: Sequence[str], given: Numbers, *, key: str, label: str = "What is behind") -> None:
+def shelf(
+    names: Sequence[str], given: Numbers, *, key: str, label: str = "Behind the numbers"
+) -> None:
     """One press that opens several terms, to be looked at one by one: where there is no room for a
     press beside each number.
     """

@@ -129,9 +129,9 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
             return job_id
         order = running.Order(name, current, args, more)
         try:
-            job_id = jobs.queue().submit(
-                order, label=kind.label, owner=current.id, long=kind.long, total=total
-            )
+            about = {"label": kind.label, "owner": current.id, "long": kind.long, "total": total}
+            # A step of one model says nothing of how long another's takes.
+            job_id = jobs.queue().submit(order, **about, kin=current.model_name)
         except errors.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
@@ -171,7 +171,7 @@ def alive(name: str) -> bool:
     the monitor below it would not know that there is anything to wait for. (The monitor sees that
     it is over, and has the page drawn again.)
     """
-    now, context = _working(name), get_script_run_ctx()
+    now, context = working(name), get_script_run_ctx()
     # A callback comes before the page, a fragment after it.
     if context is None or not context.has_script_started or context.fragment_ids_this_run:
         return now
@@ -181,7 +181,7 @@ def alive(name: str) -> bool:
     return name in called
 
 
-def _working(name: str) -> bool:
+def working(name: str) -> bool:
     """Whether job ``name`` is alive at this very moment."""
     view = job(name)
     return view is not None and view["status"] in ALIVE
@@ -191,7 +191,7 @@ def stop(name: str, wait: float = 0.0) -> bool:
     """Stop job ``name`` if it is alive; what it has recorded stays. Waits up to ``wait`` seconds
     for that, and says whether it is over.
     """
-    if _working(name):
+    if working(name):
         jobs.queue().stop(session().jobs[_slot(name)])
     return settle(name, wait)
 
@@ -208,7 +208,7 @@ def settle(name: str, seconds: float) -> bool:
 
 def forget(name: str) -> None:
     """Speak no more of what job ``name`` came to; one that is alive goes on."""
-    if not _working(name):
+    if not working(name):
         session().jobs.pop(name, None)
 
 

@@ -76,8 +76,15 @@ def _of_trained(order: list[str], pairs: list, apart: list, names: dict[str, str
     if not apart:
         who = f"the {len(order)} trained ones" if len(order) > 2 else listed(order, names)
         return f"{who} cannot be told apart"
-    winners = {a: [lower for winner, lower in apart if winner == a] for a, _ in apart}
-    words = [f"{names[a]} is higher than {listed(lower, names)}" for a, lower in winners.items()]
+    winners: dict[tuple, list[str]] = {}  # those below -> who is above all of them
+    for a in dict.fromkeys(a for a, _ in apart):
+        below = tuple(lower for winner, lower in apart if winner == a)
+        winners.setdefault(below, []).append(a)
+    words = [
+        f"{listed(above, names)} {'is' if len(above) == 1 else 'are'} higher than"
+        f" {listed(list(below), names)}"
+        for below, above in winners.items()
+    ]
     if len(apart) < len(pairs):
         words.append("no other two trained ones can be told apart")
     return "; ".join(words)

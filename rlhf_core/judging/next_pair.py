@@ -110,10 +110,12 @@ def choose_pair(
             " as not to sway you), and is unsure of it"
         )
     )
+    teaches = f"{gains[index]:.2f} of at most 1 bit"
     why = (
-        f"Of {count:,} pairs, this one is expected to teach most ({gains[index]:.2f} of at most 1"
-        f" bit): the reward model {guess}."
-    )
+        f"The only pair that waits ({teaches} to learn)"
+        if count == 1
+        else f"Of {count:,} pairs, this one is expected to teach most ({teaches})"
+    ) + f": the reward model {guess}."
     return Chosen(index, "informative", float(gains[index]), chance, why)
 
 

@@ -21,7 +21,7 @@ class QueuedJob:
     """One job. Every field but ``generator`` is read and written under the queue's lock.
 
     Attributes:
-        id, label, owner, long: as submitted.
+        id, label, owner, long, kin: as submitted.
         order: what was ordered; dropped, as is the generator, when the job ends: weights.
         counts_records: the unit of ``done`` and ``total``: records (submitted with a total) or what
             ``Progress`` counts.
@@ -69,6 +69,7 @@ class QueuedJob:
     share: float | None = None
     error: str | None = None
     forgotten: bool = False
+    kin: str = ""
 
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""

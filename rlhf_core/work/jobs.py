@@ -81,15 +81,15 @@ class JobQueue:
     # What pages and the command line call
 
     def submit(
-        self, order: object, *, label: str, owner: str, long: bool, total: int | None = None
+        self, order, *, label: str, owner: str, long: bool, total: int | None = None, kin: str = ""
     ) -> str:
         """Take a job and return its id.
 
         Args:
             order: what to do; ``start`` makes a generator of it, on the worker thread, when the
                 job gets its first slice.
-            label: what it does, in words. Jobs of one label are expected to take about as long for
-            a record.
+            label: what it does, in words. Jobs of one label and ``kin`` (the model, say) are
+            expected to take about as long for a record.
             owner: whose it is (a session's id).
             long: waits in line; otherwise it gets its slices between those of the long one.
             total: how many records it will yield, if known: progress and time left then count
@@ -122,6 +122,7 @@ class JobQueue:
                 place=self._next_place(),
                 since=now,
                 viewed=now,
+                kin=kin,
             )
             self._jobs[job.id] = job
             if self._threaded and self._thread is None:

@@ -57,9 +57,10 @@ def wait(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
         return _time_left(job, jobs, now)
     if job.status != "queued" or not job.long:
         return None
-    # Progress counts a stage, not the whole: no estimate.
+    # Progress counts a stage, not the whole: no estimate. One that is about to stop or pause makes
+    # room at its next yield.
     left = [
-        _time_left(other, jobs, now) if other.counts_records else None
+        0.0 if other.wish else _time_left(other, jobs, now) if other.counts_records else None
         for other in _ahead(job, jobs)
     ]
     return None if None in left else sum(left)
@@ -71,11 +72,12 @@ def _ahead(job: QueuedJob, jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
 
 def _time_left(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
     """Seconds until a job in line or running is done, from its own pace, else from the newest job
-    of the same label that has one; its owner's before anybody's, who may run another model.
+    of the same label and kin that has one; its owner's before anybody's.
 
     A unit that takes longer than the others takes nothing off the time of those to come.
     """
-    others = [other for other in reversed(jobs) if other.label == job.label]
+    alike = (job.label, job.kin)
+    others = [other for other in reversed(jobs) if (other.label, other.kin) == alike]
     same = [job, *sorted(others, key=lambda other: other.owner != job.owner)]
     pace = next((pace for other in same if (pace := other.pace()) is not None), None)
     if pace is None or job.total is None:

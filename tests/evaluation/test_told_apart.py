@@ -43,6 +43,12 @@ TURNED = SPREAD[::-1]  # the same prompts' luck the other way round: their gaps 
             " prompt.",
         ),
         (
+            (0.9, 0.91, 0.3),
+            2.0,
+            "DPO and PPO are higher than KTO; no other two trained ones can be told apart; best of"
+            " 64 is higher than all of them, paid for at every prompt.",
+        ),
+        (
             (0.9, 0.6, 0.3),
             -0.2,
             "PPO is higher than DPO and KTO; DPO is higher than KTO; best of 64 is lower than all"

@@ -82,6 +82,11 @@ def test_informative_pairs_teach_more_than_random_ones():
     )  # about two standard errors clear of nothing
 
 
+def test_one_pair_alone_is_not_of_1_pairs():
+    only = choose_pair(np.eye(1), np.zeros(1), np.eye(1), seed=0, random_share=0)
+    assert only.why.startswith("The only pair that waits") and "1 pairs" not in only.why
+
+
 def test_every_choice_says_why_and_the_same_seed_chooses_the_same():
     x, w, c = np.eye(3), np.array([0.0, 2.0, 0.0]), np.diag([4.0, 0.01, 0.1])
     chosen = [choose_pair(x, w, c, seed=seed) for seed in range(200)]

@@ -107,7 +107,9 @@ def test_no_page_of_the_thread_is_wordy_in_use(queue):
 # --- one primary button, and it does the next thing -----------------------------------------------
 
 
-@pytest.mark.parametrize("page", [None, "briefs", "prompt", "rank", "before_after"])
+@pytest.mark.parametrize(
+    "page", [None, "briefs", "prompt", "rank", "before_after", "rounds", "mirror"]
+)
 @pytest.mark.parametrize("stage", ["empty", "ranked", "enough", "fitted", "tuned", "measured"])
 def test_a_page_has_one_primary_button_at_most(queue, page, stage):
     session = ranked() if stage == "enough" else measured() if stage == "measured" else made(stage)

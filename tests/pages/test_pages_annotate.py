@@ -590,6 +590,8 @@ def test_the_charts_of_the_mirror_say_in_words_what_they_show():
         "high": 0.9,
         "count": 12,
     }
+    one_kind = charts_mirror.shares([{**row, "key": "length_bias"}])
+    assert "dashed line" in one_kind.look_for and "far to the right" not in one_kind.look_for
     chart = charts_mirror.shares([row, {**row, "unit": "ratio", "title": "other"}])
     assert (
         "The same answer again: 75% of 12, interval 50% to 90%" in chart.alt

@@ -211,7 +211,9 @@ def test_the_algorithms_stand_side_by_side(queue):
     assert session.labs["algorithms"]["own"] is False and len(app.get("plotly_chart")) == 1
     assert "not count" in said(app) and "in the thread that trains" in said(app)
     # What came out, from this run's intervals, and that gold can go no higher.
-    assert "higher than DPO and KTO" in said(app) and "paid for at every prompt" in said(app)
+    assert "PPO, RLOO and GRPO are higher than DPO and KTO" in said(
+        app
+    ) and "paid for at every prompt" in said(app)
     assert "Gold ends at +0.95" in said(app) and "and best of 16 stand" not in said(app)
     assert "best of 16, PPO, RLOO and GRPO stand there" in said(app)
     assert session.labs["algorithms"]["runs"] == list(AlgorithmsSettings.TRAINED)

@@ -651,12 +651,12 @@ def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_fro
     few = {"pairs_used": 2, "heldout_accuracy": 1.0, "heldout_pairs": 4}
     session.learned.summary |= few | {"heldout_interval": [0.4, 1.0]}
     words = said(open_page("rounds", session))
-    assert "| Comparisons | 3 |" in words and "reward model, learned from 2 |" in words
+    assert "| Comparisons | 3 |" in words and "reward model, which learned from 2 |" in words
     assert "| 100% of 4 (40% to 100%) |" in words
     press(open_page("rounds", session), "next_round")
     app = open_page("rounds", session)
     metrics = {metric.label: metric for metric in app.metric}
-    assert metrics["Comparisons, learned from 2"].value == "3"
+    assert metrics["Comparisons learned from"].value == "2 of 3"
     assert metrics["Held-out accuracy"].value == "100% of 4"
     assert "40% to 100%" in metrics["Held-out accuracy"].delta
 

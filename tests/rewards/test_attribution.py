@@ -88,6 +88,16 @@ def test_occlusion_is_the_score_of_the_text_without_the_word(lm):
     assert whole["words"][-1]["effect"] is None  # the end of the text can't be left out
 
 
+@pytest.mark.parametrize("text", ["w3 w4 w5 w3 w9", "w8 w12", "w20 w7 w31 w6", "w15"])
+def test_the_sentence_names_the_word_that_is_drawn_darkest(lm, text):
+    found = explain_words(lm, some_model(), "w1 w2", text)
+    darkest = max(found["words"], key=lambda row: abs(row["share"]))
+    words = max(found["words"][:-1], key=lambda row: abs(row["share"]))
+    assert f"Of the words, {words['word'].strip()!r} carries most" in found["sentence"]
+    ends = darkest is found["words"][-1]
+    assert found["sentence"].startswith("The end of the text carries most") == ends
+
+
 def test_the_word_that_the_taste_is_about_ranks_first(lm):
     """A taste for one word, in the embedding: the model is that word's own direction, so its share
     and effect must lead.

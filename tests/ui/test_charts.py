@@ -386,6 +386,13 @@ def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
     )
 
 
+def test_before_the_first_step_the_axes_have_room_for_all_of_them():
+    for make in (charts_ppo.reward, charts_ppo.kl_to_reference):
+        axes = make([], 15).figure.layout
+        assert axes.xaxis.range[1] >= 15 and axes.xaxis.showticklabels and axes.yaxis.range
+        assert make([]).figure.layout.xaxis.showticklabels is False, "nobody knows how many"
+
+
 # --- labels that are cut --------------------------------------------------------------------------
 
 

@@ -74,8 +74,8 @@ def slow(clock, seconds, count):
     return run
 
 
-def submit(queue, factory, *, long=True, label="job", owner="me", total=None):
-    return queue.submit(factory, label=label, owner=owner, long=long, total=total)
+def submit(queue, factory, *, long=True, label="job", owner="me", total=None, kin=""):
+    return queue.submit(factory, label=label, owner=owner, long=long, total=total, kin=kin)
 
 
 def drive(queue, most=1000):
@@ -876,6 +876,25 @@ def test_position_and_wait_are_sums_of_what_is_ahead(queue, clock):
     assert [queue.view(j)["position"] for j in (running, second, third)] == [None, 1, 2]
     assert queue.view(second)["eta_seconds"] == 0
     assert queue.view(running)["eta_seconds"] is None
+
+
+def test_who_waits_behind_one_that_is_stopping_starts_at_once(queue, clock):
+    """ "Starts in about 6 min" was said of a job that started in 20 s: the one ahead was ending."""
+    ahead = submit(queue, slow(clock, 6.0, 60), label="PPO", total=60)
+    behind = submit(queue, slow(clock, 2.0, 5), label="PPO", total=5)
+    queue.advance()
+    assert queue.view(behind)["eta_seconds"] == 59 * 6.0
+    queue.stop(ahead)
+    assert queue.view(behind)["eta_seconds"] == 0.0
+
+
+def test_a_step_of_another_model_is_no_measure(queue, clock):
+    submit(queue, slow(clock, 20.0, 2), label="PPO", total=2, kin="gpt2")
+    drive(queue)
+    small = submit(queue, slow(clock, 0.5, 15), label="PPO", total=15, kin="bundled")
+    assert queue.view(submit(queue, counting(1), label="PPO"))["eta_seconds"] is None
+    queue.advance()
+    assert queue.view(small)["eta_seconds"] == 14 * 0.5
 
 
 def test_wait_is_unknown_when_a_job_ahead_is_unlike_any_measured(queue, clock):

@@ -34,16 +34,16 @@ KINDS = {"repeat": ("Asked twice", TEAL, "circle"), "gold": ("Reference answer",
 
 def shares(measures: Sequence[dict]) -> Chart:
     """Each share of the mirror as a dot with its 95% interval."""
-    title, look_for = (
-        "Your shares, with their 95% intervals",
-        (
-            "the two upper ones should be far to the right; the two lower ones should have the"
-            " dashed line, a half, inside their bar. A long bar means that it is too early to tell."
-        ),
-    )
+    title = "Your shares, with their 95% intervals"
     rows = [row for row in measures if row["unit"] == "share" and finite(row["value"]) is not None][
         ::-1
     ]
+    keys, told = {row.get("key") for row in rows}, []
+    if keys & {"self_consistency", "gold_accuracy"}:
+        told.append("the same answer again, and the reference answers: far to the right is best.")
+    if keys & {"position_bias", "length_bias"}:
+        told.append("what you preferred: fair has the dashed line, a half, inside its bar.")
+    look_for = " ".join([*told, "A long bar means that it is too early to tell."])
     figure = frame("Share of the judgements it rests on (%)", "", x_end=100)
     if not rows:
         nothing_yet(figure, "Nothing to count yet")

@@ -46,6 +46,7 @@ def _step_chart(
     steps: int | None,
     show_number=number,
     factor: float = 1.0,
+    most: float = 1.0,
 ) -> Chart:
     figure = frame("PPO step", y_title, x_end=end_of(metrics, "step", steps))
     if of_update:
@@ -53,7 +54,7 @@ def _step_chart(
         metrics = [record for record in metrics if record.get("step") != 0]
     y = column(metrics, name, factor)
     if all(value is None for value in y):
-        nothing_yet(figure, "No step yet")
+        _room(figure, steps, 0.0, most)
         return Chart(
             figure, title, look_for, f"{title}: no step has run yet, so the chart is empty."
         )
@@ -75,6 +76,14 @@ def _step_chart(
             metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor
         ),
     )
+
+
+def _room(figure: go.Figure, steps: int | None, low: float, high: float) -> None:
+    """Empty axes with room for the steps to come; no axes where nobody knows how many."""
+    nothing_yet(figure, "No step yet")
+    if steps:
+        figure.update_xaxes(showticklabels=True, showgrid=True)
+        figure.update_yaxes(showticklabels=True, showgrid=True, range=[low, high])
 
 
 def refitted(metrics: Sequence[dict]) -> list[int]:
@@ -101,7 +110,7 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
     )
     mean, spread = column(metrics, "reward_mean"), column(metrics, "reward_std")
     if all(value is None for value in mean):
-        nothing_yet(figure, "No step yet")
+        _room(figure, steps, -1.0, 1.0)
         return Chart(figure, title, look_for, "Reward: no step has run yet, so the chart is empty.")
     x = [record.get("step") for record in metrics]
     both = [
@@ -175,6 +184,7 @@ def kl_to_reference(
         ),
         steps=steps,
         show_number=small,
+        most=2.0,
     )
     if finite(target):
         add_level(chart.figure, float(target), "Target")

@@ -75,13 +75,12 @@ def start_row(
         st.error(text.plain(error), icon=":material/error:")
 
 
-def one_prompt(name: str, prompts: Sequence[str]) -> int:
+def one_prompt(
+    name: str, prompts: Sequence[str], label: str = "What they write: prompt, held out"
+) -> int:
     """Which of the prompts' answers are read now: its place among them."""
     return st.selectbox(
-        "What they write: prompt, held out from all training",
-        range(len(prompts)),
-        format_func=lambda place: prompts[place],
-        key=f"{name}_prompt",
+        label, range(len(prompts)), format_func=lambda place: prompts[place], key=f"{name}_prompt"
     )
 
 

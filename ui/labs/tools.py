@@ -77,7 +77,9 @@ def fresh(name: str, key: Hashable, *args, **more) -> list[dict] | None:
     they were made for. None while it works, or where it failed (the page is told).
     """
     key_name = f"{name}_made_for"
-    if not state.alive(name) and (state.job(name) is None or st.session_state.get(key_name) != key):
+    if not state.working(name) and (
+        state.job(name) is None or st.session_state.get(key_name) != key
+    ):
         began = time.perf_counter()
         st.session_state[key_name] = key
         state.submit(name, *args, **more)

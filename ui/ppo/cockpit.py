@@ -18,6 +18,11 @@ from ui.ppo.steering import LABEL, Steering
 
 HEIGHT = 232  # pixels of a chart
 PROMPTS = 2  # shown
+ENDED = {  # how a run ended, where not as planned
+    "stopped": "stopped. All finished steps are kept.",
+    "failed": "ended early",
+    "expired": "put away",
+}
 
 
 def what_it_climbs(run: Steering) -> None:
@@ -141,11 +146,11 @@ def doing(run: Steering, view: dict) -> str:
         return ":material/pause_circle: paused; kept for half an hour"
     if run.last_step is None:
         return "the model before any update; press Play"
-    if status != "stopped":
-        return "done"
-    some = run.last_step > 0  # step 0 only looks
-    kept = "All finished steps are" if some else "No step was finished; what was measured is"
-    return f"stopped. {kept} kept."
+    if status == "stopped":
+        some = run.last_step > 0  # step 0 only looks
+        kept = "All finished steps are" if some else "No step was finished; what was measured is"
+        return f"stopped. {kept} kept."
+    return ENDED.get(status, "done")
 
 
 def trouble(view: dict, records: list[dict]) -> None:

@@ -41,17 +41,14 @@ def draw(session: Session, *, disabled: bool) -> None:
         * knob.chosen()["epochs"]
     )
     st.markdown(
-        "**Fine-tuned** lets the language model's own top layers learn your taste, with TRL's"
-        " `RewardTrainer`. More can be learned, and more can be learned by heart. For your"
-        f" {len(judged.learnable(session))} comparisons it takes about"
-        f" {monitor.duration(WAKING + A_STEP * steps)} where nobody else is at work; on a busy"
-        " server it waits in line and takes several times that. The time left is shown while it"
-        " runs."
+        "**Fine-tuned** lets the language model's own top layers learn your taste (TRL's"
+        " `RewardTrainer`). More can be learned, and more can be learned by heart. Your"
+        f" {len(judged.learnable(session))} pairs take about"
+        f" {monitor.duration(WAKING + A_STEP * steps)} on a machine that does nothing else."
     )
     st.info(
-        "It is a second opinion. **PPO climbs the instant one**: that reads states which PPO has at"
-        " hand anyway and knows its own doubt; this one would have to read every answer a second"
-        " time.",
+        "A second opinion: **PPO climbs the instant one**, which reads states that PPO has at hand"
+        " anyway, and knows its own doubt.",
         icon=":material/info:",
     )
     tuning_now = state.alive("fine_tune")
