@@ -114,7 +114,7 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
     for row in rows[:50]:
         value = row.value if isinstance(row.value, dict) else {}
         if (
-            isinstance(value.get("annotations", value.get("completions")), list)
+            _annotated(value)
             or "annotation_id" in value
             or isinstance(value.get("data"), dict)
         ):
@@ -126,6 +126,17 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
         ):
             return True
     return False
+
+
+def _annotated(value: dict) -> bool:
+    """Does it hold a list of annotations, under today's name or the old one?"""
+    annotations, completions = value.get("annotations"), value.get("completions")
+    if isinstance(annotations, list):
+        return True
+    return isinstance(completions, list) and (
+        isinstance(value.get("data"), dict)
+        or any(isinstance(item, dict) and "result" in item for item in completions)
+    )
 
 
 def _answers(row: Record, report: ImportReport) -> list[Answer]:

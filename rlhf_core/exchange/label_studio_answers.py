@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rlhf_core.exchange.choices import read_choice
+from rlhf_core.exchange.choices import read_word
 from rlhf_core.exchange.file_rows import column_name
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.preference_rows import (
@@ -140,7 +140,7 @@ def _verdict(value: object, repairs: list[str]) -> str:
     chosen = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
     if isinstance(chosen, str) and chosen in VERDICTS:
         return VERDICTS[chosen]
-    verdict, said = read_choice(chosen)
+    verdict, said = read_word(chosen)
     if verdict not in VERDICTS.values():
         raise RowRefused(f"the verdict is {str(chosen)[:40]!r}; it must be {', '.join(VERDICTS)}")
     repairs.append(said)
@@ -225,9 +225,9 @@ def _ranking(
     if len(set(texts.values())) < 2:
         raise RowRefused("fewer than two different texts were ranked")
     index = {name: number for number, name in enumerate(texts)}
-    prompt = check_text("prompt", answer.data.get("prompt"))
+    prompt = check_text("the prompt", answer.data.get("prompt"))
     for name, text in texts.items():
-        check_text(f"text of item {name!r}", text)
+        check_text(f"the text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
     places = [[index[name] for name in group] for group in groups]
     return Ranking(

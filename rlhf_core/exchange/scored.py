@@ -1,0 +1,89 @@
+"""Prompts with a list of completions and a score for each (UltraFeedback): rankings by score.
+
+Knows nothing about files. Source: UltraFeedback's raw rows (Cui et al. 2023, arXiv 2310.01377).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlhf_core.common.errors import PreferenceError
+from rlhf_core.exchange.choices import number_of
+from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.conversations import RowRefused, unpack
+from rlhf_core.exchange.file_rows import Record
+from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.preference_rows import check_text, label, who
+from rlhf_core.judging.preferences import Pair, Ranking
+
+_LISTS = ("completions", "responses", "answers", "candidates", "outputs")
+_TEXTS = ("response", "text", "content", "completion", "answer", "output")
+_SCORES = ("overall_score", "score", "rating", "reward")
+
+
+def _list_of(row: Record) -> str:
+    """The field that holds scored texts; "" where there is none."""
+    for name in _LISTS:
+        items = row.value.get(name)
+        if isinstance(items, list) and len(items) > 1:
+            if all(isinstance(i, dict) and _of(i, _TEXTS) and _of(i, _SCORES) for i in items):
+                return name
+    return ""
+
+
+def _of(item: dict, names: Sequence[str]) -> str:
+    return next((name for name in names if name in item), "")
+
+
+def is_scored(rows: list[Record]) -> bool:
+    return any(_list_of(row) for row in rows[:50])
+
+
+def take_records(rows: list[Record], names: Sequence[str], report: ImportReport) -> None:
+    """Every row as a pair, or a ranking, by its scores, into the report."""
+    report.format = "scored completions"
+    fields = find_fields(names, report, only=("prompt", "annotator"))
+    for row in rows:
+        name = _list_of(row) if isinstance(row.value, dict) else ""
+        if not name:
+            report.leave_out(row.row, row.value, "it holds no list of completions with scores")
+            continue
+        items = row.value[name]
+        report.say(
+            "notes",
+            f"{name!r} was ranked by {_of(items[0], _SCORES)!r}: the higher score is better, the same"
+            " score a tie.",
+        )
+        try:
+            made = _judgement(row, items, fields)
+        except (RowRefused, PreferenceError) as error:
+            report.leave_out(row.row, row.value, str(error).rstrip("."))
+            continue
+        report.take_judgement(row.row, row.value, made, list(row.repairs))
+
+
+def _judgement(row: Record, items: list[dict], fields: dict[str, str]) -> Pair | Ranking:
+    prompt = unpack("the prompt", row.value.get(fields.get("prompt")))
+    check_text(label("prompt", fields), prompt)
+    texts, scores = [], []
+    for number, item in enumerate(items, 1):
+        texts.append(check_text(f"text {number}", unpack("a text", item[_of(item, _TEXTS)])))
+        score = number_of(item[_of(item, _SCORES)])
+        if score is None:
+            raise RowRefused(f"text {number} has no score")
+        scores.append(score)
+    if len(set(texts)) < 2:
+        raise RowRefused("both texts are the same, so nothing was preferred")
+    name = who(row.value.get(fields.get("annotator")))
+    if len(texts) == 2:
+        choice = "tie" if scores[0] == scores[1] else "a" if scores[0] > scores[1] else "b"
+        return Pair(prompt, *texts, choice, annotator=name)
+    order = sorted(set(scores), reverse=True)
+    return Ranking(
+        id=f"scored-{row.row}",
+        prompt=prompt,
+        candidates=texts,
+        shown=list(range(len(texts))),
+        groups=[[i for i, score in enumerate(scores) if score == one] for one in order],
+        annotator=name,
+    )
