@@ -9,15 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.argilla_questions import (
-    answers_of,
-    fields_of,
-    preference_of,
-    questions_of,
-)
+from rlhf_core.exchange.argilla_questions import answers_of, fields_of, preference_of, questions_of
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.columns import find_fields
-from rlhf_core.exchange.conversations import unpack
+from rlhf_core.exchange.conversations import as_text
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.preference_rows import RowRefused, check_text, read_row, who
@@ -184,9 +179,9 @@ def _take_ranking(
         places.setdefault(rank, []).append(named[plain_name(value)])
     index = iter(range(len(items)))
     try:
-        texts = [unpack("a text", text) for rank in sorted(places) for text in places[rank]]
+        texts = [as_text("a text", text) for rank in sorted(places) for text in places[rank]]
         groups = [[next(index) for _ in places[rank]] for rank in sorted(places)]
-        prompt = check_text("the prompt", unpack("the prompt", prompt))
+        prompt = check_text("the prompt", as_text("the prompt", prompt))
         for n, text in enumerate(texts, 1):
             check_text(f"text {n}", text)
         made = Ranking(

@@ -66,9 +66,9 @@ def _check_zip(data: bytes, name: str) -> None:
     try:
         parts = zipfile.ZipFile(io.BytesIO(data)).infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError) as error:
-        raise ImportRefused(f"{name} is an Excel workbook that is damaged: it cannot be opened.") from (
-            error
-        )
+        raise ImportRefused(
+            f"{name} is an Excel workbook that is damaged: it cannot be opened."
+        ) from (error)
     if len(parts) > 1000 or sum(part.file_size for part in parts) > MAX_UNPACKED:
         raise ImportRefused(
             f"{name} is an Excel workbook that unfolds to more than"

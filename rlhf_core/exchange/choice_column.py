@@ -59,7 +59,9 @@ class ChoiceUnclear(ImportRefused):
     def __init__(self, found: str, column: str, values: list[Value]):
         self.found, self.column, self.values = found, column, values
         example = ",".join(
-            f"{value.key}={value.guess or '?'}" for value in values[:MOST_SAID] if len(value.key) < 25
+            f"{value.key}={value.guess or '?'}"
+            for value in values[:MOST_SAID]
+            if len(value.key) < 25
         )
         example = f'"{example}"' if set(example) & set(" <>") else example
         super().__init__(
@@ -161,7 +163,9 @@ def read_column(
         elif not asked:
             raise _unclear(where, column, cells, reading, numbers)
     if asked:
-        said = ", ".join(f"{shown(key)} is {IN_WORDS.get(c, 'nothing')}" for key, c in asked.items())
+        said = ", ".join(
+            f"{shown(key)} is {IN_WORDS.get(c, 'nothing')}" for key, c in asked.items()
+        )
         reading.notes.append(f"{where} was read as was said: {said}.")
     found = [reading.of(cell) for cell in cells]
     unread = [
@@ -290,11 +294,7 @@ def _unclear(
         held += " and more" if len(numbers) > MOST_VALUES else ""
         found = f"{where} holds the numbers {held}, which can mean more than one thing."
     else:
-        unread = [
-            value
-            for value in values
-            if read_word(value.key)[0] is None
-        ]
+        unread = [value for value in values if read_word(value.key)[0] is None]
         some = [f"{shown(value.key)} ({value.count:,}×)" for value in unread[:MOST_SAID]]
         more = " and more" if len(unread) > MOST_SAID else ""
         read = {c for cell in cells if (c := reading.of(cell)[0])}

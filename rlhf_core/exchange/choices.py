@@ -254,7 +254,9 @@ def is_slip_of(typed: str, word: str) -> bool:
     """
     if typed == word or typed in _REAL or abs(len(typed) - len(word)) > 1 or len(typed) < 3:
         return False
-    at = next((i for i, (p, q) in enumerate(zip(typed, word)) if p != q), min(len(typed), len(word)))
+    at = next(
+        (i for i, (p, q) in enumerate(zip(typed, word)) if p != q), min(len(typed), len(word))
+    )
     if len(typed) == len(word):
         if typed[at : at + 2] == word[at : at + 2][::-1] and typed[at + 2 :] == word[at + 2 :]:
             return True

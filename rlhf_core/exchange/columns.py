@@ -16,8 +16,10 @@ _NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-d])")
 
 def bare(name: str) -> str:
     """A column's name as it is compared, without crowd-work sheets' Input. and Answer."""
-    return re.sub(r"^(?:input|answer)_(?=.)", "", column_name(name)) if "." in name else (
-        column_name(name)
+    return (
+        re.sub(r"^(?:input|answer)_(?=.)", "", column_name(name))
+        if "." in name
+        else (column_name(name))
     )
 
 

@@ -57,6 +57,12 @@ def unpack(name: str, value: object) -> object:
     return [_message(name, item) for item in value]
 
 
+def as_text(name: str, value: object) -> object:
+    """A text, or the transcript of a conversation. Raises RowRefused."""
+    value = unpack(name, value)
+    return transcript(value) if isinstance(value, list) and value else value
+
+
 def _message(name: str, item: object) -> dict:
     role = content = None
     if isinstance(item, dict):

@@ -314,9 +314,7 @@ def _table_records(
     return found
 
 
-def binary_records(
-    data: bytes, report: ImportReport, columns: frozenset[str]
-) -> list[Record]:
+def binary_records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[Record]:
     """The rows of an Excel workbook or a Parquet file. Raises ImportRefused."""
     kind, header, rows, notes = binary_rows(data, report.filename, MAX_ROWS)
     report.counted = "row"

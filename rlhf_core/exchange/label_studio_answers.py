@@ -12,19 +12,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rlhf_core.exchange.choices import read_word
-from rlhf_core.exchange.file_rows import column_name
+from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.import_report import ImportReport
-from rlhf_core.exchange.preference_rows import (
-    FIELD_OF,
-    RowRefused,
-    check_text,
-    read_number,
-    read_row,
-)
-from rlhf_core.judging.preferences import Pair, Ranking, groups_of, pairs_from_rankings
+from rlhf_core.exchange.preference_rows import check_text, label, read_number, read_row, who
+from rlhf_core.judging.preferences import MOST_CANDIDATES, Pair, Ranking, groups_of
 from rlhf_core.judging.typed import clean_name
+
+if TYPE_CHECKING:
+    from rlhf_core.exchange.label_studio_fields import Layout
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
@@ -37,6 +35,7 @@ class Answer:
     Attributes:
         results: (control's name, its kind in lower case, its value).
         meta: what our own export wrote beside a result.
+        dropped: why it does not count, whatever it says: a reviewer rejected it.
     """
 
     row: int
@@ -50,6 +49,7 @@ class Answer:
     cancelled: bool = False
     meta: dict = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    dropped: str = ""
 
     @property
     def shown(self) -> str:
@@ -63,15 +63,20 @@ class Answer:
 
 
 def judgement_of(
-    answer: Answer, report: ImportReport, fields: Sequence[str], buckets: Sequence[str]
-) -> tuple[Pair | Ranking, list[Pair], list[str]]:
-    """(judgement, its pairs, repairs). Raises RowRefused, PreferenceError."""
+    answer: Answer, report: ImportReport, layout: Layout
+) -> tuple[Pair | Ranking, list[str]]:
+    """(judgement, repairs). Raises RowRefused, PreferenceError."""
     repairs: list[str] = []
     by_kind: dict[str, list] = {}
+    others: list[str] = []
     for name, kind, value in answer.results:
-        if kind == "choices" and name != "verdict" or kind not in ("pairwise", "ranker", "choices"):
+        if kind == "choices" and name == layout.control and layout.reading:
+            kind = "control"
+        elif kind == "choices" and name != "verdict" or kind not in _KINDS:
+            others.append(f"{name!r} ({kind})")
             report.say("lost", f"The control {name!r} ({kind}): a judgement has no place for it.")
-        elif value not in by_kind.setdefault(kind, []):
+            continue
+        if value not in by_kind.setdefault(kind, []):
             by_kind[kind].append(value)
     if any(len(values) > 1 for values in by_kind.values()):
         raise RowRefused("it says two different things about the same texts")
@@ -88,6 +93,11 @@ def judgement_of(
             f"it chooses a side or an order and also says {verdict}: which of the two counts?"
         )
     if not verdict and not by_kind:
+        if others:
+            raise RowRefused(
+                f"its only answers are to the control {', '.join(sorted(set(others)))}, which is none"
+                " that says which text is better (Pairwise, Ranker, or Choices of the two)"
+            )
         raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
     common = {
         "annotator": answer.annotator,
@@ -98,27 +108,27 @@ def judgement_of(
         order = by_kind.get("ranker", [None])[0]
         if not verdict and order is None:
             raise RowRefused("it holds no ranking")
-        made = _ranking(answer, order, verdict, common, buckets, repairs)
+        made = _ranking(answer, order, verdict, common, layout, repairs)
         if not verdict and _as_listed(order, answer.data):
             report.say(
                 "notes",
                 f"Look at {report.counted} {answer.row}: its ranking is the order in which the page"
                 " lists the outputs, as it also is where nobody moved anything.",
             )
-        return made, pairs_from_rankings([made]), repairs
-    choice = verdict
-    if not choice:
+        return made, repairs
+    choice, reading = verdict, None
+    if "control" in by_kind:
+        choice, reading = chosen_of(by_kind["control"][0]), layout.reading
+    elif not choice:
         selected = by_kind["pairwise"][0] if "pairwise" in by_kind else None
-        selected = selected.get("selected") if isinstance(selected, dict) else selected
+        if isinstance(selected, dict):  # label-studio-evalme writes the other key
+            selected = selected.get("selected", selected.get("pairwise"))
         choice = {"left": "a", "right": "b"}.get(selected) if isinstance(selected, str) else None
         if choice is None:
             raise RowRefused(
                 f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right"
             )
-    names = dict(zip(("prompt", "a", "b"), fields)) if fields else {}
-    for name in () if fields else answer.data:
-        if (found := FIELD_OF.get(column_name(name))) in ("prompt", "a", "b"):
-            names.setdefault(found, name)
+    names = dict(layout.names)
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
         have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
@@ -131,13 +141,23 @@ def judgement_of(
         | common
         | {"choice": choice, "seconds": answer.lead_time, "weight": answer.meta.get("weight")},
         report,
+        reading,
+        names,
     )
-    return pair, [pair], [*repairs, *more]
+    return pair, [*repairs, *more]
+
+
+_KINDS = ("pairwise", "ranker", "choices")
+
+
+def chosen_of(value: object) -> object:
+    """The one value of a Choices answer; the list where there are several."""
+    chosen = value.get("choices") if isinstance(value, dict) else value
+    return chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
 
 
 def _verdict(value: object, repairs: list[str]) -> str:
-    chosen = value.get("choices") if isinstance(value, dict) else value
-    chosen = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    chosen = chosen_of(value)
     if isinstance(chosen, str) and chosen in VERDICTS:
         return VERDICTS[chosen]
     verdict, said = read_word(chosen)
@@ -179,7 +199,7 @@ def _ranking(
     order: object,
     verdict: str | None,
     common: dict,
-    buckets: Sequence[str],
+    layout: Layout,
     repairs: list[str],
 ) -> Ranking:
     """A Ranking from a Ranker's answer. Raises RowRefused, PreferenceError."""
@@ -188,6 +208,11 @@ def _ranking(
         isinstance(item, dict) and "id" in item for item in items
     ):
         raise RowRefused("the task's items are no list of texts with an id")
+    if len(items) > MOST_CANDIDATES:  # before anything is made of them
+        raise RowRefused(
+            f"it ranks {len(items):,} outputs, which would make {len(items) * (len(items) - 1) // 2:,}"
+            f" pairs; at most {MOST_CANDIDATES} outputs fit in a ranking"
+        )
     texts = {
         str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "")
         for item in items
@@ -195,6 +220,7 @@ def _ranking(
     if len(texts) < len(items):
         raise RowRefused("two items of the task have the same id")
     groups: list[list[str]] = []
+    buckets: Sequence[str] = layout.buckets
     if not verdict:
         inner = _order(order)
         named = [name for name in inner if name != "_"]
@@ -225,7 +251,8 @@ def _ranking(
     if len(set(texts.values())) < 2:
         raise RowRefused("fewer than two different texts were ranked")
     index = {name: number for number, name in enumerate(texts)}
-    prompt = check_text("the prompt", answer.data.get("prompt"))
+    prompt = answer.data.get(layout.names.get("prompt", "prompt"))
+    prompt = check_text(label("prompt", layout.names), as_text("the prompt", prompt))
     for name, text in texts.items():
         check_text(f"the text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
@@ -239,7 +266,7 @@ def _ranking(
         good=None if verdict else _good(answer.meta.get("good"), index, places),
         verdict=verdict,
         seconds=seconds,
-        annotator=clean_name(answer.annotator),
+        annotator=who(answer.annotator),
         brief=clean_name(common["brief"]) if common["brief"] else "",
         brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
     )

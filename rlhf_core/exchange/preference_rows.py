@@ -87,7 +87,15 @@ KNOWN = frozenset(FIELD_OF)
 
 
 # What may be a prompt where no column has a better name for it.
-LATE_PROMPTS = ("conversations", "conversation", "dialogue", "dialog", "history", "messages", "post")
+LATE_PROMPTS = (
+    "conversations",
+    "conversation",
+    "dialogue",
+    "dialog",
+    "history",
+    "messages",
+    "post",
+)
 
 
 def label(field: str, names: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.choices import number_of
 from rlhf_core.exchange.columns import find_fields
-from rlhf_core.exchange.conversations import RowRefused, unpack
+from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.preference_rows import check_text, label, who
@@ -63,11 +63,11 @@ def take_records(rows: list[Record], names: Sequence[str], report: ImportReport)
 
 
 def _judgement(row: Record, items: list[dict], fields: dict[str, str]) -> Pair | Ranking:
-    prompt = unpack("the prompt", row.value.get(fields.get("prompt")))
+    prompt = as_text("the prompt", row.value.get(fields.get("prompt")))
     check_text(label("prompt", fields), prompt)
     texts, scores = [], []
     for number, item in enumerate(items, 1):
-        texts.append(check_text(f"text {number}", unpack("a text", item[_of(item, _TEXTS)])))
+        texts.append(check_text(f"text {number}", as_text("a text", item[_of(item, _TEXTS)])))
         score = number_of(item[_of(item, _SCORES)])
         if score is None:
             raise RowRefused(f"text {number} has no score")

@@ -68,8 +68,10 @@ def import_preferences(
 
 def _annotated(value: dict) -> bool:
     found = value.get("annotations")
-    return isinstance(found, list) and all(isinstance(item, dict) for item in found) and (
-        isinstance(value.get("data"), dict) or any("result" in item for item in found)
+    return (
+        isinstance(found, list)
+        and all(isinstance(item, dict) for item in found)
+        and (isinstance(value.get("data"), dict) or any("result" in item for item in found))
     )
 
 
@@ -95,9 +97,7 @@ def _take_table(
         [name for name in names if name not in told],
         report,
         blank=blank,
-        only=("choice", "annotator", "seconds", "weight", "brief", "brief_version")
-        if told
-        else (),
+        only=("choice", "annotator", "seconds", "weight", "brief", "brief_version") if told else (),
     )
     listed = None
     if told:
@@ -124,7 +124,9 @@ def _take_table(
             fields.pop(field, None)
         report.format = "preference rows with chosen and rejected"
         _say_what_such_rows_lack(fields, report)
-    elif {"a", "b", "choice"} <= set(fields) and ("prompt" in fields or _conversed(objects, fields)):
+    elif {"a", "b", "choice"} <= set(fields) and (
+        "prompt" in fields or _conversed(objects, fields)
+    ):
         report.format = "preference rows with a, b and choice"
     elif objects:
         raise ImportRefused(
@@ -136,7 +138,9 @@ def _take_table(
     fields |= dict(zip(BY, by))
     reading = None
     if "choice" in fields:
-        reading = _read_choices(objects, names, fields, report, choice_map, bool(listed), bool(made))
+        reading = _read_choices(
+            objects, names, fields, report, choice_map, bool(listed), bool(made)
+        )
     elif choice_map:
         raise ImportRefused(
             f"{report.filename} has no choice column that --choice-map could explain: chosen and"
@@ -226,9 +230,7 @@ def _read_choices(
     cells = []
     for row in objects:
         parts = [row.value.get(fields.get(name)) for name in ("choice", "a", "b", *BY)]
-        cells.append(
-            Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:]))
-        )
+        cells.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
     known = table_shapes.convention(names, fields, listed) or table_shapes.index_convention(
         column, {n for cell in cells if (n := number_of(cell.value)) is not None}
     )
@@ -254,9 +256,7 @@ def _say_what_such_rows_lack(fields: dict[str, str], report: ImportReport) -> No
     report.say("lost", f"Such rows do not say {listed}, and hold no ties: chosen counts as a.")
 
 
-def _say_what_has_no_place(
-    names: list[str], fields: dict[str, str], report: ImportReport
-) -> None:
+def _say_what_has_no_place(names: list[str], fields: dict[str, str], report: ImportReport) -> None:
     spare = [name for name in names if name not in fields.values() and name]
     if spare:
         more = " and more" if len(spare) > 8 else ""

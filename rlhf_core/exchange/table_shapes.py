@@ -66,7 +66,9 @@ def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> l
 
 
 def _on(value: object) -> bool:
-    return value is True or number_of(value) == 1 or str(value).strip().casefold() in ("true", "yes")
+    return (
+        value is True or number_of(value) == 1 or str(value).strip().casefold() in ("true", "yes")
+    )
 
 
 def _noughts(rows: list[Record], name: str) -> bool:
@@ -90,13 +92,17 @@ def two_ratings(
         fit += [(sides[one], sides[other]) for one, other in pairs]
     if len(fit) > 1:
         sets = " and ".join(f"{one!r} with {other!r}" for one, other in fit[:4])
-        raise ImportRefused(f"{report.filename} rates the answers in several ways: {sets}. Keep one.")
+        raise ImportRefused(
+            f"{report.filename} rates the answers in several ways: {sets}. Keep one."
+        )
     if not fit:
         return None
     one, other = fit[0]
     report.say("notes", f"{one!r} and {other!r} were compared: the answer rated higher is better.")
     return [
-        replace(row, value={**row.value, "choice": higher(row.value.get(one), row.value.get(other))})
+        replace(
+            row, value={**row.value, "choice": higher(row.value.get(one), row.value.get(other))}
+        )
         for row in rows
     ]
 
