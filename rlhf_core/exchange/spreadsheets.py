@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rlhf_core.exchange import argilla
+from rlhf_core.exchange import argilla, formulas
 from rlhf_core.exchange.file_rows import Record, column_name, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, KNOWN, RowRefused, read_row
+from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 
 
 def import_preferences(data: bytes, filename: str) -> ImportReport:
@@ -22,7 +23,9 @@ def import_preferences(data: bytes, filename: str) -> ImportReport:
     The report may hold no judgement that can be used; ``ImportReport.checked`` refuses that.
     """
     report = ImportReport(filename)
-    rows = records(data, report, KNOWN)
+    rows = formulas.armed(records(data, report, KNOWN))
+    if looks_like_rankings(rows):
+        return take_rankings(rows, report)
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
     if any("annotations" in row.value or "annotation_id" in row.value for row in objects):
