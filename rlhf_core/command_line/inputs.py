@@ -69,7 +69,7 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
 
 
 def _read_or_import(path: str) -> list[Pair]:
-    """Pairs from our own rows; another tool's file is imported, and said. Raises PreferenceError."""
+    """Pairs from our own rows; another tool's file is imported, and said. Raises InputError."""
     with opened_file(path, "The preferences file ") as file:
         begins = file.read(MAX_BYTES + 1)
     if is_ours(begins):

@@ -102,7 +102,7 @@ def _take(
             report.leave_out(
                 row.row,
                 row.value,
-                f"the answers to {question!r}, their users and their status are no lists of answers",
+                f"the answers to {question!r}, their users and status are no lists of answers",
             )
             return
     answers = found[0]

@@ -49,7 +49,7 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
     )
     table = commands.add_parser(
         "import",
-        help="judgements from a spreadsheet or another tool's rows (CSV, xlsx, JSONL, JSON, Parquet)",
+        help="judgements from a spreadsheet or another tool's rows (CSV, xlsx, JSON, Parquet)",
         allow_abbrev=False,
     )
     for command in (label_studio, table):
@@ -152,8 +152,9 @@ def check_own_size(report: ImportReport) -> None:
     )
     if size + 400 * len(report.pairs) > MAX_OWN_BYTES:
         raise ImportRefused(
-            f"{report.filename} makes {len(report.pairs):,} pairs of {size // 2**20:,} MB, more than"
-            f" the {MAX_OWN_BYTES // 2**20} MB that run reads: rankings repeat long texts. Split it."
+            f"{report.filename} makes {len(report.pairs):,} pairs of {size // 2**20:,} MB, more"
+            f" than the {MAX_OWN_BYTES // 2**20} MB that run reads: rankings repeat long texts. Split"
+            " it."
         )
 
 

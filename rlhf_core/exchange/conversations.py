@@ -1,9 +1,9 @@
 """Conversations as files hold them, and the prompt and the two answers in them.
 
-TRL's messages (role, content), ShareGPT's (from, value), Label Studio's turns (author, text), one
-message instead of a list, lists of texts, transcripts ("\\n\\nHuman: ... \\n\\nAssistant: ..."), and
-all of these printed into a cell. Simplification: a prompt is one text here, so several turns become
-a transcript. Knows nothing about columns.
+TRL's messages (role, content), ShareGPT's (from, value), Label Studio's turns (author, text), a
+message instead of a list, lists of texts, transcripts ("Human: ... Assistant: ..."), and all of
+these printed into a cell. Simplification: a prompt is one text here, so several turns become a
+transcript. Knows nothing about columns.
 
 Sources: TRL's ``extract_prompt`` and ``maybe_extract_prompt``; hh-rlhf's own format, where the
 prompt ends at the last "Assistant:" that both texts share (Bai et al. 2022, arXiv 2204.05862).

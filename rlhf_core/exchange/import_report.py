@@ -111,8 +111,8 @@ class ImportReport:
         if len(pairs) < every:
             self.say(
                 "notes",
-                f"A ranking of more than {MOST_WHOLE} outputs is trained on by {len(pairs):,} of its"
-                " pairs, neighbours among them; they weigh 1 together, as all of them would.",
+                f"A ranking of more than {MOST_WHOLE} outputs is trained on by {len(pairs):,} of"
+                " its pairs, neighbours among them; they weigh 1 together, as all of them would.",
             )
         self.take(row, what, judgement, pairs, repairs)
 

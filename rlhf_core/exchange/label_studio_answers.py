@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rlhf_core.exchange.label_studio_fields import Layout
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
+NOTED = ("reason", "ideal")  # of a ranking, beside its result
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
 
 
@@ -95,8 +96,8 @@ def judgement_of(
     if not verdict and not by_kind:
         if others:
             raise RowRefused(
-                f"its only answers are to the control {', '.join(sorted(set(others)))}, which is none"
-                " that says which text is better (Pairwise, Ranker, or Choices of the two)"
+                f"its only answers are to the control {', '.join(sorted(set(others)))}, which is"
+                " none that says which text is better (Pairwise, Ranker, or Choices of the two)"
             )
         raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
     common = {
@@ -210,11 +211,14 @@ def _ranking(
         raise RowRefused("the task's items are no list of texts with an id")
     if len(items) > MOST_CANDIDATES:  # before anything is made of them
         raise RowRefused(
-            f"it ranks {len(items):,} outputs, which would make {len(items) * (len(items) - 1) // 2:,}"
-            f" pairs; at most {MOST_CANDIDATES} outputs fit in a ranking"
+            f"it ranks {len(items):,} outputs, which would make"
+            f" {len(items) * (len(items) - 1) // 2:,} pairs; at most {MOST_CANDIDATES} outputs fit"
+            " in a ranking"
         )
     texts = {
-        str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "")
+        str(item["id"]): str(
+            item["body"] if "body" in item else item.get("html") or item.get("title") or ""
+        )
         for item in items
     }
     if len(texts) < len(items):
@@ -227,7 +231,7 @@ def _ranking(
         if len(named) == 1 and named[0] not in buckets and not named[0].startswith("place_"):
             groups = [[str(item)] for item in inner[named[0]]]
         else:
-            known = list(buckets) or [f"place_{n}" for n in range(1, len(PLACES) + 1)]
+            known = list(buckets) or [f"place_{n}" for n in range(1, MOST_CANDIDATES + 1)]
             strange = [name for name in named if name not in known]
             if strange:
                 raise RowRefused(
@@ -269,7 +273,20 @@ def _ranking(
         annotator=who(answer.annotator),
         brief=clean_name(common["brief"]) if common["brief"] else "",
         brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
+        **{name: _noted(answer.meta, name, repairs) for name in NOTED},
     )
+
+
+def _noted(meta: dict, name: str, repairs: list[str]) -> str:
+    """A reason or an ideal answer that our own export noted beside a result, or ""."""
+    text = meta.get(name)
+    if text in (None, ""):
+        return ""
+    try:
+        return check_text(name, text)
+    except RowRefused as error:
+        repairs.append(f"{error}, so it was left out")
+        return ""
 
 
 def _good(named: object, index: dict[str, int], places: list[list[int]]) -> list[int] | None:

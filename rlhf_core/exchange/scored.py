@@ -51,8 +51,8 @@ def take_records(rows: list[Record], names: Sequence[str], report: ImportReport)
         items = row.value[name]
         report.say(
             "notes",
-            f"{name!r} was ranked by {_of(items[0], _SCORES)!r}: the higher score is better, the same"
-            " score a tie.",
+            f"{name!r} was ranked by {_of(items[0], _SCORES)!r}: the higher score is better, the"
+            " same score a tie.",
         )
         try:
             made = _judgement(row, items, fields)

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rlhf_core.exchange import argilla, scored, table_shapes
+from rlhf_core.exchange import argilla, formulas, scored, table_shapes
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.columns import bare, find_fields
 from rlhf_core.exchange.file_rows import Record, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
+from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 from rlhf_core.judging.preferences import Pair
 
 COLUMNS = frozenset({*KNOWN, *LATE_PROMPTS, *table_shapes.COLUMNS, "completions", "responses"})
@@ -46,7 +47,10 @@ def import_preferences(
     that.
     """
     report = ImportReport(filename)
-    rows = records(data, report, COLUMNS | {plain_name(n) for f in fields for n in f.split("+")})
+    told = {plain_name(name) for field in fields for name in field.split("+")}
+    rows = formulas.armed(records(data, report, COLUMNS | told))
+    if looks_like_rankings(rows):
+        return take_rankings(rows, report)
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = list(
         dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
@@ -202,8 +206,8 @@ def _chosen_may_name_a_side(
         named, whole = named + bool(says), whole + (not says)
     if named and whole:
         raise ImportRefused(
-            f"{report.filename}: {fields['chosen']!r} names a side in {named:,} rows and holds a text"
-            f" in {whole:,}. One of the two is needed throughout."
+            f"{report.filename}: {fields['chosen']!r} names a side in {named:,} rows and holds a"
+            f" text in {whole:,}. One of the two is needed throughout."
         )
     if named:
         fields["choice"] = fields.pop("chosen")

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError
+from rlhf_core.common.untrusted import seen
 from rlhf_core.judging import preset_prompts as prompts
 from rlhf_core.judging.register import REGISTERS
 from rlhf_core.judging.typed import MAX_PROMPT
@@ -212,6 +213,8 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
         raise BriefError("The brief's version must be a whole number from 1.")
     if not isinstance(fields["slug"], str):
         raise BriefError("The brief's slug must be text.")
+    if isinstance(fields["title"], str):
+        fields["title"] = seen(fields["title"])
     return validate(Brief(**fields))
 
 
@@ -299,7 +302,7 @@ def _typed(name: str, value: str) -> str | tuple[str, ...]:
             f"In the brief, “{words}” has control characters in it. Type it again as plain text."
         )
     if not name.endswith("_prompts"):
-        return " ".join(value.split())
+        return " ".join((seen(value) if name == "title" else value).split())
     prompts = tuple(
         dict.fromkeys(filter(None, (" ".join(line.split()) for line in value.splitlines())))
     )

@@ -21,6 +21,8 @@ import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may b
 import plotly.graph_objects as go
 import streamlit as st
 
+from rlhf_core.common.untrusted import straight
+
 TEAL, ORANGE, VIOLET, BLUE, RED, GREY = (
     "#1E8C7E",
     "#C8641B",
@@ -129,7 +131,7 @@ def label(text: str, limit: int = SHORT_LABEL) -> str:
     """Untrusted ``text`` as one short line that Plotly, which reads some HTML and ``$…$`` as maths,
     shows as it is.
     """
-    line = " ".join(str(text).split())
+    line = " ".join(straight(str(text)).split())
     line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
     return html.escape(line, quote=False).replace("$", "&#36;")
 
