@@ -89,6 +89,8 @@ class Reading:
             return told, f"the choice {shown(value)} was read as {IN_WORDS[told]}, as was said"
         if is_blank(value):
             return None, EMPTY
+        if isinstance(value, str) and value in CHOICES:
+            return value, ""
         if side := self.sides.get(plain_name(value)):
             return side, f"the choice {shown(value)} names a column; read as {IN_WORDS[side]}"
         number = number_of(value)
@@ -111,6 +113,8 @@ class Reading:
         """Each value of the column with how often it stands there and what it was read as, for a
         person to look over: {"value", "count", "means"}; "" means no judgement.
         """
+        if all(cell.value in CHOICES for cell in cells if isinstance(cell.value, str)):
+            return []  # our own words
         means: dict[str, str] = {}
         counted = _counted(cells)
         for cell in cells:

@@ -153,8 +153,8 @@ def check_own_size(report: ImportReport) -> None:
     if size + 400 * len(report.pairs) > MAX_OWN_BYTES:
         raise ImportRefused(
             f"{report.filename} makes {len(report.pairs):,} pairs of {size // 2**20:,} MB, more"
-            f" than the {MAX_OWN_BYTES // 2**20} MB that run reads: rankings repeat long texts. Split"
-            " it."
+            f" than the {MAX_OWN_BYTES // 2**20} MB that run reads: rankings repeat long texts."
+            " Split it."
         )
 
 

@@ -119,13 +119,15 @@ def about_the_brief(pairs: Sequence[Pair], brief: Brief, bundled: bool) -> list[
     if prompts and known and not prompts & known:
         words.append(
             f"None of the {len(prompts):,} prompts belongs to the brief “{brief.title}”: the"
-            " verdict is measured on the brief's prompts, about which these judgements may say nothing."
+            " verdict is measured on the brief's prompts, about which these judgements may say"
+            " nothing."
         )
     strange = sum(not readable(prompt) for prompt in prompts) if bundled else 0
     if strange and 2 * strange >= len(prompts):
         words.append(
             f"{strange:,} of {len(prompts):,} prompts are about things that the bundled model"
-            " cannot write about: it was trained on short everyday English, and answers them with noise."
+            " cannot write about: it was trained on short everyday English, and answers them with"
+            " noise."
         )
     return words
 
