@@ -12,16 +12,15 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from rlhf_core.common.errors import InputError, PreferenceError
+from rlhf_core.common.errors import InputError
 from rlhf_core.exchange import taking_in
-from rlhf_core.exchange.choice_column import ChoiceUnclear
-from rlhf_core.judging.preferences import MAX_BYTES, Pair
+from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
-from ui import importing_choices, state, text
+from ui import importing_choices, importing_files, state, text
 
 PREVIEW, MOST_ROWS, MOST_FILES = 3, 200, 12
-# Beyond MAX_BYTES a file is refused in a sentence; what the browser itself refuses, no page hears of.
+# More than 2 MB is refused in a sentence; of what the browser itself refuses, no page hears.
 MOST_UPLOADED = 10  # MB
 LOOK = "looked_at"
 
@@ -139,33 +138,7 @@ def _look(key: str, files: list[tuple[str, bytes]]) -> None:
         )
         return
     told = {"fields": fields, "buckets": buckets}
-    st.session_state[LOOK] = [_row(name, data[: MAX_BYTES + 1], told) for name, data in files]
-
-
-def _row(name: str, data: bytes, told: dict, choice_map: dict[str, str] | None = None) -> dict:
-    """What is in one file, or why it cannot be used; with the file itself where its choice column
-    may have to be read again.
-    """
-    looks = st.session_state["looks"] = st.session_state.get("looks", 0) + 1
-    row = {"file": name, "look": looks, "data": data, "told": told, "choices": []}
-    try:
-        report = taking_in.read(data, name, **told, choice_map=choice_map)
-    except ChoiceUnclear as error:
-        values = [{"value": v.key, "count": v.count, "means": v.guess} for v in error.values]
-        return row | {
-            "problem": f"{error.found} Say below what each value means.",
-            "choices": values,
-        }
-    except PreferenceError as error:
-        return {"file": name, "problem": str(error)}
-    if not report.choices:
-        del row["data"]
-    return row | {
-        "report": report.to_dict(),
-        "pairs": report.pairs,
-        "nameless": taking_in.nameless(report.pairs),
-        "choices": report.choices,
-    }
+    st.session_state[LOOK] = [importing_files.row_of(name, data, told) for name, data in files]
 
 
 def _ask(row: dict, number: int, key: str) -> None:
@@ -174,7 +147,7 @@ def _ask(row: dict, number: int, key: str) -> None:
 
         def read(said: dict[str, str]) -> None:
             looked = st.session_state.get(LOOK, [])
-            looked[number] = _row(row["file"], row["data"], row["told"], said)
+            looked[number] = importing_files.row_of(row["file"], row["data"], row["told"], said)
 
         importing_choices.ask(row, f"{key}_means_{row['look']}", read)
 

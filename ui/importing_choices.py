@@ -34,8 +34,8 @@ def ask(row: dict, key: str, read: Callable[[dict[str, str]], None]) -> None:
         key=f"{key}_box",
     ):
         st.caption(
-            "Our guess stands in the boxes. Check each with the file's own explanation: the opposite"
-            " would be learned just as well."
+            "Our guess stands in the boxes. Check it against the file's own explanation: the"
+            " opposite would be learned just as well."
             if open_
             else "This is how the file was read. Change what is wrong, then read it again."
         )

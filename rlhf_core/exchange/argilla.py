@@ -179,9 +179,9 @@ def _take_ranking(
         places.setdefault(rank, []).append(named[plain_name(value)])
     index = iter(range(len(items)))
     try:
-        texts = [as_text("a text", text) for rank in sorted(places) for text in places[rank]]
+        texts = [as_text("a text", text, False) for rank in sorted(places) for text in places[rank]]
         groups = [[next(index) for _ in places[rank]] for rank in sorted(places)]
-        prompt = check_text("the prompt", as_text("the prompt", prompt))
+        prompt = check_text("the prompt", as_text("the prompt", prompt, False))
         for n, text in enumerate(texts, 1):
             check_text(f"text {n}", text)
         made = Ranking(

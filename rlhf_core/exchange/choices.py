@@ -20,6 +20,7 @@ IN_WORDS = {
     "skip": "skipped",
 }
 EMPTY = "the choice is empty; an empty cell is no tie and no skip"
+_AROUND = " \t\r\n\ufeff()[]{}#\"':;"  # what may stand around a number: (1), #2, [0]
 # How programs print a cell in which nothing stands.
 BLANKS = frozenset(
     ("", "none", "null", "nan", "na", "n/a", "n.a.", "#n/a", "<na>", "nat", "nil", "undefined")
@@ -166,10 +167,9 @@ def number_of(value: object) -> float | None:
             return float(value) if math.isfinite(value) else None
         except OverflowError:
             return None
-    if isinstance(value, str) and re.fullmatch(
-        r"\s*[+\-−]?\d{1,15}([.,]\d{0,15})?\s*", value.strip("\ufeff")
-    ):
-        return float(value.strip("\ufeff").strip().replace(",", ".").replace("−", "-"))
+    if isinstance(value, str) and len(value) < 60:
+        found = re.fullmatch(r"[+\-−]?\d{1,15}([.,]\d{0,15})?", value.strip(_AROUND))
+        return float(found[0].replace(",", ".").replace("−", "-")) if found else None
     return None
 
 
@@ -218,6 +218,8 @@ def _plain(text: str) -> str | None:
         better = {">": left, "≻": left, "<": right, "≺": right}.get(sign)
         return _SIDES[better] if better else "tie"
     cleaned = _cleaned(text)
+    if cleaned.replace(" ", "").isdigit():
+        return None  # a number in other clothes: the column decides
     if cleaned in CHOICES or cleaned in MEANINGS:
         return cleaned if cleaned in CHOICES else MEANINGS[cleaned]
     if article := re.fullmatch(r"(?:its |it is )?an? (.+)", cleaned):  # "it's a draw"

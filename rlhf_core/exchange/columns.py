@@ -5,22 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from rlhf_core.exchange.file_rows import column_name
+from rlhf_core.exchange.file_rows import bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
 
 # Where one of several is taken and said, because our list has the likeliest first.
 RANKED = ("annotator", "choice", "seconds")
 _NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-d])")
-
-
-def bare(name: str) -> str:
-    """A column's name as it is compared, without crowd-work sheets' Input. and Answer."""
-    return (
-        re.sub(r"^(?:input|answer)_(?=.)", "", column_name(name))
-        if "." in name
-        else (column_name(name))
-    )
 
 
 def find_fields(

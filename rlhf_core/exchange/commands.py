@@ -121,13 +121,15 @@ def run_command(
     if args.command == "export-label-studio":
         return _export(args, emit, say)
     data = _read(args.file)
-    fields = [name.strip() for name in args.fields.split(",")] if args.fields else []
+    typed = getattr(args, "fields", None)
+    fields = [name.strip() for name in typed.split(",")] if typed else []
     if fields and len(fields) != 3:
         raise PreferenceError(
             "--fields needs three names, of prompt, left and right text, with commas between"
-            f" them; {args.fields!r} has {len(fields)}."
+            f" them; {typed!r} has {len(fields)}."
         )
-    told = {"fields": fields, "choice_map": parse_map(args.choice_map) if args.choice_map else None}
+    explained = getattr(args, "choice_map", None)
+    told = {"fields": fields, "choice_map": parse_map(explained) if explained else None}
     if args.command == "import":
         report = import_preferences(data, args.file, **told)
     else:

@@ -32,15 +32,23 @@ class RowRefused(ValueError):
     """A row that cannot be used; the message says why."""
 
 
-def unpack(name: str, value: object) -> object:
+def unpack(name: str, value: object, printed: bool = True) -> object:
     """A text, or messages as TRL writes them, from whatever stands in a cell. Raises RowRefused.
 
-    ``name``: the field, for the sentence.
+    Args:
+        name: the field, for the sentence.
+        printed: the file is a table, in which a list can only be printed. In JSON, where it could
+            be a list, a text that looks like an object and is no message is a text.
     """
     if looks_printed(value):
+        text = value
         try:
             value = unprinted(value)
+            if isinstance(value, dict) and not printed and not _is_message(value):
+                return text
         except NotPrinted as error:
+            if not printed and text.lstrip()[0] == "{":
+                return text
             raise RowRefused(
                 f"{name} looks like a printed list that cannot be read: {shown(value)}"
             ) from error
@@ -57,10 +65,14 @@ def unpack(name: str, value: object) -> object:
     return [_message(name, item) for item in value]
 
 
-def as_text(name: str, value: object) -> object:
+def as_text(name: str, value: object, printed: bool = True) -> object:
     """A text, or the transcript of a conversation. Raises RowRefused."""
-    value = unpack(name, value)
+    value = unpack(name, value, printed)
     return transcript(value) if isinstance(value, list) and value else value
+
+
+def _is_message(item: dict) -> bool:
+    return any(key in item for key in _ROLES) and any(key in item for key in _CONTENTS)
 
 
 def _message(name: str, item: object) -> dict:
@@ -93,8 +105,9 @@ def two_answers(
     named, first, second = names
     if isinstance(turns := _texts(prompt, one, other), tuple):
         prompt, one, other = turns
-    prompt = unpack(named, prompt)
-    one, other = unpack(first, one), unpack(second, other)
+    printed = report.counted == "row"
+    prompt = unpack(named, prompt, printed)
+    one, other = unpack(first, one, printed), unpack(second, other, printed)
     if isinstance(one, list) != isinstance(other, list):
         raise RowRefused(f"one of {first} and {second} is a conversation, the other is not")
     if isinstance(one, list):

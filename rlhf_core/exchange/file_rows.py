@@ -243,6 +243,15 @@ def column_name(header: str) -> str:
     return re.sub(r"[\s\-._]+", "_", header.strip().strip("\ufeff").casefold()).strip("_")
 
 
+def bare(name: str) -> str:
+    """A column's name as it is compared, without crowd-work sheets' Input. and Answer."""
+    return (
+        re.sub(r"^(?:input|answer)_(?=.)", "", column_name(name))
+        if "." in name
+        else (column_name(name))
+    )
+
+
 def _table_records(
     text: str, report: ImportReport, columns: frozenset[str], cp1252: set[int]
 ) -> list[Record]:
@@ -258,7 +267,7 @@ def _table_records(
             header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
         except csv.Error:  # a cell too long
             header = []
-        known[delimiter] = sum(column_name(cell) in columns for cell in header)
+        known[delimiter] = sum(bare(cell) in columns for cell in header)
     delimiter = declared.group(1) if declared else max(known, key=known.get)
     if not known.get(delimiter, 1):
         raise ImportRefused(
@@ -322,7 +331,7 @@ def binary_records(data: bytes, report: ImportReport, columns: frozenset[str]) -
         report.say("notes", sentence)
     header = [str(cell or "").strip() for cell in header]
     _check_header(header, report)
-    if not any(column_name(name) in columns for name in header):
+    if not any(bare(name) in columns for name in header):
         raise ImportRefused(
             f"{report.filename} is {kind}, and no table of judgements that can be recognised: its"
             f" columns are {excerpt(', '.join(filter(None, header)) or 'without names')}. A header"

@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.choices import is_blank
-from rlhf_core.exchange.columns import bare
 from rlhf_core.exchange.conversations import RowRefused
-from rlhf_core.exchange.file_rows import Record, records
+from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, judgement_of
 from rlhf_core.exchange.label_studio_fields import layout_of

@@ -256,7 +256,9 @@ def _ranking(
         raise RowRefused("fewer than two different texts were ranked")
     index = {name: number for number, name in enumerate(texts)}
     prompt = answer.data.get(layout.names.get("prompt", "prompt"))
-    prompt = check_text(label("prompt", layout.names), as_text("the prompt", prompt))
+    prompt = check_text(
+        label("prompt", layout.names), as_text("the prompt", prompt, layout.printed)
+    )
     for name, text in texts.items():
         check_text(f"the text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)

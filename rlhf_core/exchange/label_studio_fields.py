@@ -27,12 +27,14 @@ class Layout:
         control: the ``<Choices>`` that says who won; "" where a Pairwise or Ranker does.
         reading: what its values mean.
         buckets: the Ranker's, best first, where they are not ours.
+        printed: it is a table, whose lists are printed into cells.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     control: str = ""
     reading: Reading | None = None
     buckets: Sequence[str] = ()
+    printed: bool = False
 
 
 def layout_of(
@@ -45,7 +47,7 @@ def layout_of(
     """Decided over all answers. Raises ImportRefused, ChoiceUnclear."""
     names = dict(zip(("prompt", "a", "b"), fields)) if fields else _fields(answers, report)
     control, reading = _control(answers, names, report, choice_map)
-    return Layout(names, control, reading, buckets)
+    return Layout(names, control, reading, buckets, report.counted == "row")
 
 
 def _fields(answers: Sequence[Answer], report: ImportReport) -> dict[str, str]:

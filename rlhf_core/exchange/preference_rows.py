@@ -133,7 +133,7 @@ def read_row(
             prompt = ""
         prompt, a, b = two_answers(prompt, a, b, report, repairs, said_of)
     for name, text in zip(said_of, (prompt, a, b)):
-        check_text(name, text, literal)
+        check_text(name, text, literal or report.counted != "row")
     choice, said = "a", ""
     if not preference:
         cell = Cell(values.get("choice"), a, b, *(str(values.get(by) or "") for by in BY))
@@ -181,8 +181,11 @@ def who(value: object) -> str:
     return "unknown" if is_blank(value) else clean_name(value)
 
 
-def check_text(name: str, text: object, literal: bool = False) -> str:
-    """``text`` where a judgement can hold it. Raises RowRefused; ``name`` begins its sentence."""
+def check_text(name: str, text: object, literal: bool = True) -> str:
+    """``text`` where a judgement can hold it. Raises RowRefused; ``name`` begins its sentence.
+
+    ``literal``: "nan" is a text, and not an empty cell that a program printed into a table.
+    """
     if not isinstance(text, str) or not text.strip():
         empty = text is None or isinstance(text, str) or is_float_nan(text)
         raise RowRefused(f"{name} is empty" if empty else f"{name} is no text")

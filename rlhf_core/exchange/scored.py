@@ -63,11 +63,13 @@ def take_records(rows: list[Record], names: Sequence[str], report: ImportReport)
 
 
 def _judgement(row: Record, items: list[dict], fields: dict[str, str]) -> Pair | Ranking:
-    prompt = as_text("the prompt", row.value.get(fields.get("prompt")))
+    prompt = as_text("the prompt", row.value.get(fields.get("prompt")), False)
     check_text(label("prompt", fields), prompt)
     texts, scores = [], []
     for number, item in enumerate(items, 1):
-        texts.append(check_text(f"text {number}", as_text("a text", item[_of(item, _TEXTS)])))
+        texts.append(
+            check_text(f"text {number}", as_text("a text", item[_of(item, _TEXTS)], False))
+        )
         score = number_of(item[_of(item, _SCORES)])
         if score is None:
             raise RowRefused(f"text {number} has no score")

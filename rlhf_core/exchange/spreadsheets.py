@@ -16,8 +16,8 @@ from dataclasses import replace
 from rlhf_core.exchange import argilla, formulas, scored, table_shapes
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
-from rlhf_core.exchange.columns import bare, find_fields
-from rlhf_core.exchange.file_rows import Record, records
+from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings

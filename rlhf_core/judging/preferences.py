@@ -367,9 +367,10 @@ def pair_from_row(row: object, where: str) -> Pair:
 
 def read_preferences(path: str | Path) -> list[Pair]:
     """Pairs from a JSONL file, line by line. Raises PreferenceError naming the line."""
-    pairs = []
+    pairs, behind = [], 0
     for number, raw in enumerate(lines_of(path, MAX_OWN_BYTES, MAX_BYTES), 1):
         where = f"{path} line {number}"
+        before, behind = behind, behind + len(raw)
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             if not line.strip():
@@ -377,8 +378,7 @@ def read_preferences(path: str | Path) -> list[Pair]:
             row = json.loads(line)
         except UnicodeDecodeError as error:
             raise PreferenceError(
-                f"The preferences file {path} is not UTF-8 text (byte {error.start} of line"
-                f" {number})."
+                f"The preferences file {path} is not UTF-8 text (byte {before + error.start})."
             ) from error
         except (ValueError, RecursionError) as error:
             raise PreferenceError(f"{where}: not valid JSON ({error}).") from error
