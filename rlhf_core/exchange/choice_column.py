@@ -149,11 +149,7 @@ def read_column(
             raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.")
     open_ = [cell for cell in cells if _told(cell.value, asked) is None]
     reading = Reading(column, asked, sides or {})
-    numbers = Counter(
-        number
-        for cell in open_
-        if (number := number_of(cell.value)) is not None and _repeated(cell) is None
-    )
+    numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
     words = {read_word(cell.value)[0] or _author(cell) for cell in open_} | {
         asked[key] for key in asked if asked[key] in ("a", "b")
     }
@@ -323,6 +319,8 @@ def guesses(numbers: set[float]) -> dict[float, str]:
     low, high = min(numbers), max(numbers)
     if not whole or len(numbers) > MOST_VALUES:
         return {}
+    if numbers == {2}:
+        return {2.0: "b"}
     if numbers <= {0, 1}:
         return {n: "ab"[int(n)] for n in numbers}
     if numbers <= {1, 2, 3} and 3 in numbers and low == 1:

@@ -1,7 +1,7 @@
 """Thirty small files of the kinds that people really have: each is read as it was meant, or refused
 in one right sentence; never the opposite of what somebody said.
 
-The files lie in tests/fixtures/cases, each beside NAME.right.txt, which says in words what is right.
+The files lie in tests/fixtures/cases, each beside NAME.right.txt, which says what is right.
 """
 
 from __future__ import annotations

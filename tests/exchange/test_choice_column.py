@@ -132,8 +132,6 @@ def test_a_choice_may_repeat_a_text_or_name_a_column_or_who_wrote_it():
     cells = [Cell("A fact. ", " A fact.", " A joke."), Cell("same", "same", "same")]
     reading = read_column("choice", cells, WHERE)
     assert [reading.of(cell)[0] for cell in cells] == ["a", "tie"]
-    header = "prompt text_left text_right model_left model_right winner"
-    assert header  # the columns' names are told by --fields
     rows = [("p", " x", " y", "text_right"), ("p", " x", " z", "text_left")]
     told = {"fields": ("prompt", "text_left", "text_right")}
     assert choices("prompt text_left text_right choice", *rows, **told) == ["b", "a"]
