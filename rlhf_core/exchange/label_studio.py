@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.exchange.binary_tables import is_binary_table
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.conversations import RowRefused
 from rlhf_core.exchange.file_rows import Record, bare, records
@@ -126,6 +127,8 @@ def import_any(
 
     The rest is as in ``import_annotations``.
     """
+    if is_binary_table(data):  # read once: each time costs a process
+        return import_preferences(data, filename, fields=fields, choice_map=choice_map)
     probe = ImportReport(filename)
     told = frozenset(bare(part) for name in fields for part in name.split("+"))
     rows = records(data, probe, COLUMNS | told)

@@ -183,7 +183,7 @@ def test_binary_tables_that_are_none_are_refused_in_one_sentence():
     assert "with 2 sheets ('one', 'two')" in refused(
         workbook(HEADER, ["p", "x", "y", "a"], sheets=("one", "two")), "two.xlsx"
     )
-    assert "no table of judgements" in refused(workbook(["name", "age"], ["Ada", 3]), "other.xlsx")
+    assert "no table of judgements" in refused(workbook(["height", "age"], [1.7, 3]), "other.xlsx")
     assert "without a cell" in refused(workbook(), "empty.xlsx")
     assert "twice" in refused(workbook(["prompt", "a", "a"], ["p", 1, 2]), "twice.xlsx")
 
