@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from rlhf_core.command_line.terminal import say
 from rlhf_core.common.errors import InputError, PreferenceError
@@ -40,12 +39,16 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
     InputError naming the line.
     """
     try:
-        if Path(path).stat().st_size > MOST_FILE_BYTES:
+        with opened_file(path, "The prompts file ") as file:
+            data = file.read(MOST_FILE_BYTES + 1)
+        if len(data) > MOST_FILE_BYTES:
             raise InputError(f"The prompts file {path} is larger than 1 MB.")
-        lines = Path(path).read_bytes().decode("utf-8-sig").split("\n")
+        lines = data.decode("utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
+        if isinstance(error, PreferenceError):
+            raise InputError(str(error)) from error
         reason = getattr(error, "strerror", None) or error
         if isinstance(error, UnicodeDecodeError):
             reason = "it is not UTF-8 text"

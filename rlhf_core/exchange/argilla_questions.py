@@ -125,7 +125,7 @@ def preference_of(rows: list[Record], filename: str) -> tuple[str, ...]:
         if fit:
             return (fit[0],)
     ratings = [name for name, kind in kinds.items() if kind == "rating"]
-    sided = {re.sub(r"\d+$|_[ab]$", "*", plain_name(name)) for name in ratings}
+    sided = {re.sub(r"[012](?=\D*$)|(?<=_)[ab](?=_|$)", "*", plain_name(name)) for name in ratings}
     if len(ratings) == 2 and len(sided) == 1 and sided != {plain_name(ratings[0])}:
         return tuple(sorted(ratings, key=plain_name))
     if len(ratings) == 1:

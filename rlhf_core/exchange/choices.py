@@ -211,13 +211,18 @@ def _cleaned(text: str) -> str:
 
 def _plain(text: str) -> str | None:
     """What a word or a short phrase says, without any guessing."""
+    text = text.replace("≫", ">>").replace("≪", "<<")
     if signs := _COMPARED.fullmatch(text.casefold()):
         left, sign, right = signs[1], signs[2][0], signs[3]
         if _SIDES[left] == _SIDES[right] or left.isdecimal() != right.isdecimal():
             return None
         better = {">": left, "≻": left, "<": right, "≺": right}.get(sign)
         return _SIDES[better] if better else "tie"
-    cleaned = _cleaned(text)
+    if "[[c]]" in text.casefold():  # MT-bench's judge: A, B, or C for a tie
+        return "tie"
+    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=]\s*([^\W\d].*)", text):  # "4 - B is better"
+        text = numbered[1]
+    cleaned = re.sub(r" ?vote$", "", _cleaned(text))  # leftvote, bothbad_vote: FastChat's logs
     if cleaned.replace(" ", "").isdigit():
         return None  # a number in other clothes: the column decides
     if cleaned in CHOICES or cleaned in MEANINGS:

@@ -53,7 +53,8 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
                 f"{name} looks like a printed list that cannot be read: {shown(value)}"
             ) from error
     if isinstance(value, dict):
-        value = [value]
+        inner = value.get("messages")
+        value = inner if isinstance(inner, list) else [value]
     if not isinstance(value, list):
         return value
     if len(value) == 1 and isinstance(value[0], list):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rlhf_core.exchange.choices import read_word
+from rlhf_core.exchange.choices import read_word, shown
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.preference_rows import check_text, label, read_number, read_row, who
@@ -74,7 +74,8 @@ def judgement_of(
         if kind == "choices" and name == layout.control and layout.reading:
             kind = "control"
         elif kind == "choices" and name != "verdict" or kind not in _KINDS:
-            others.append(f"{name!r} ({kind})")
+            said = f": {shown(chosen_of(value))}" if kind == "choices" else ""
+            others.append(f"{name!r} ({kind}{said})")
             report.say("lost", f"The control {name!r} ({kind}): a judgement has no place for it.")
             continue
         if value not in by_kind.setdefault(kind, []):

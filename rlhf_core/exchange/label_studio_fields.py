@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
-from rlhf_core.exchange.choices import is_blank, read_word
+from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, chosen_of
@@ -97,6 +97,7 @@ def _control(
         if any(
             plain_name(cell.value) in sides
             or read_word(cell.value)[0] in ("a", "b")
+            or (len(cells) == 1 and number_of(cell.value) is not None)
             or plain_name(cell.value) in {plain_name(key) for key in choice_map or ()}
             for cell in column
         )

@@ -51,8 +51,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "selection",
         "selected",
     ),
-    "chosen": ("chosen", "chosen_response", "chosen_answer", "chosen_text"),
-    "rejected": ("rejected", "rejected_response", "rejected_answer", "rejected_text"),
+    "chosen": ("chosen", "chosen_response", "chosen_answer", "chosen_text", "preferred_output"),
+    "rejected": (
+        "rejected",
+        "rejected_response",
+        "rejected_answer",
+        "rejected_text",
+        "non_preferred_output",
+    ),
     "annotator": (
         "annotator",
         "rater",

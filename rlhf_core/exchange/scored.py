@@ -6,6 +6,7 @@ Knows nothing about files. Source: UltraFeedback's raw rows (Cui et al. 2023, ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.choices import number_of
@@ -18,7 +19,19 @@ from rlhf_core.judging.preferences import Pair, Ranking
 
 _LISTS = ("completions", "responses", "answers", "candidates", "outputs")
 _TEXTS = ("response", "text", "content", "completion", "answer", "output")
-_SCORES = ("overall_score", "score", "rating", "reward")
+_SCORES = ("overall_score", "score", "rating", "reward", "rank")  # of a rank, 1 is the best
+_BESIDE = (("generations", "ratings"), ("responses", "scores"), ("completions", "scores"))
+
+
+def _with_scores(value: dict) -> dict:
+    """distilabel's two lists, texts and ratings, as one list of both."""
+    for texts, scores in _BESIDE:
+        one, other = value.get(texts), value.get(scores)
+        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            if all(isinstance(text, str) for text in one):
+                pairs = [{"text": t, "score": s} for t, s in zip(one, other)]
+                return {**value, "completions": pairs}
+    return value
 
 
 def _list_of(row: Record) -> str:
@@ -36,14 +49,18 @@ def _of(item: dict, names: Sequence[str]) -> str:
 
 
 def is_scored(rows: list[Record]) -> bool:
-    return any(_list_of(row) for row in rows[:50])
+    return any(_list_of(_joined(row)) for row in rows[:50])
+
+
+def _joined(row: Record) -> Record:
+    return replace(row, value=_with_scores(row.value)) if isinstance(row.value, dict) else row
 
 
 def take_records(rows: list[Record], names: Sequence[str], report: ImportReport) -> None:
     """Every row as a pair, or a ranking, by its scores, into the report."""
     report.format = "scored completions"
     fields = find_fields(names, report, only=("prompt", "annotator"))
-    for row in rows:
+    for row in map(_joined, rows):
         name = _list_of(row) if isinstance(row.value, dict) else ""
         if not name:
             report.leave_out(row.row, row.value, "it holds no list of completions with scores")
@@ -51,8 +68,8 @@ def take_records(rows: list[Record], names: Sequence[str], report: ImportReport)
         items = row.value[name]
         report.say(
             "notes",
-            f"{name!r} was ranked by {_of(items[0], _SCORES)!r}: the higher score is better, the"
-            " same score a tie.",
+            f"{name!r} was ranked by {(by := _of(items[0], _SCORES))!r}: the"
+            f" {'lower' if by == 'rank' else 'higher'} {by} is better, the same a tie.",
         )
         try:
             made = _judgement(row, items, fields)
@@ -73,7 +90,7 @@ def _judgement(row: Record, items: list[dict], fields: dict[str, str]) -> Pair |
         score = number_of(item[_of(item, _SCORES)])
         if score is None:
             raise RowRefused(f"text {number} has no score")
-        scores.append(score)
+        scores.append(-score if _of(item, _SCORES) == "rank" else score)
     if len(set(texts)) < 2:
         raise RowRefused("both texts are the same, so nothing was preferred")
     name = who(row.value.get(fields.get("annotator")))

@@ -23,7 +23,9 @@ from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefus
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 from rlhf_core.judging.preferences import Pair
 
-COLUMNS = frozenset({*KNOWN, *LATE_PROMPTS, *table_shapes.COLUMNS, "completions", "responses"})
+COLUMNS = frozenset(
+    {*KNOWN, *LATE_PROMPTS, *table_shapes.COLUMNS, "completions", "responses", "generations"}
+)
 _OWN = frozenset(Pair.__dataclass_fields__)
 _PLACELESS = "A preference row has no place for"
 
@@ -124,6 +126,9 @@ def _take_table(
         if made:
             objects, fields = made, {**fields, "choice": "choice"}
     if {"chosen", "rejected"} <= set(fields):
+        whole = next((row.value.get(fields["chosen"]) for row in objects), None)
+        if fields.get("prompt") in LATE_PROMPTS and isinstance(whole, list) and len(whole) > 1:
+            del fields["prompt"]  # it stands in the conversations themselves
         for field in ("a", "b", "choice"):
             fields.pop(field, None)
         report.format = "preference rows with chosen and rejected"

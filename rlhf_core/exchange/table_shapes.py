@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from rlhf_core.exchange.choice_column import Convention, plain_name
 from rlhf_core.exchange.choices import is_blank, number_of
-from rlhf_core.exchange.file_rows import Record
+from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 
 _HOT = {
@@ -42,13 +42,13 @@ def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> l
     """The rows with a ``choice``, where columns of noughts and ones say it; None where none do."""
     groups: dict[str, dict[str, str]] = {}
     for name in names:
-        plain = plain_name(name)
+        plain = bare(name)
         short = re.sub(rf"(?:^|_)(?:{_HOT_WORDS})(?=_|$)", "", plain).strip("_")
         stem = plain.replace(short, "*") if short else plain
-        bare = re.sub(rf"^(?:{_HOT_NOUNS})_?", "", short) or short
-        if short != plain and bare in _HOT:
+        side = re.sub(rf"^(?:{_HOT_NOUNS})_?", "", short) or short
+        if short != plain and side in _HOT:
             kind = re.sub(rf"(?:{_HOT_NOUNS})_?\*?|\*", "", stem).strip("_")
-            groups.setdefault(kind, {})[name] = _HOT[bare]
+            groups.setdefault(kind, {})[name] = _HOT[side]
     fit = [group for group in groups.values() if {"a", "b"} <= set(group.values())]
     fit = [group for group in fit if all(_noughts(rows, name) for name in group)]
     if len(fit) > 1:
@@ -83,7 +83,7 @@ def two_ratings(
     """The rows with a ``choice``, where each answer has a rating of its own: the higher wins."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
-        if match := _PAIRED.fullmatch(plain_name(name)):
+        if match := _PAIRED.fullmatch(bare(name)):
             noun, side = match["noun"] or match["noun2"], match["side"] or match["side2"]
             found.setdefault(noun, {})[side] = name
     fit = []

@@ -17,13 +17,14 @@ import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rlhf_core.common.errors import BriefError
+from rlhf_core.common.errors import BriefError, PreferenceError
 from rlhf_core.common.untrusted import seen
 from rlhf_core.judging import preset_prompts as prompts
+from rlhf_core.judging.own_files import opened
 from rlhf_core.judging.register import REGISTERS
 from rlhf_core.judging.typed import MAX_PROMPT
 
-MAX_TITLE, MAX_TEXT, MAX_PROMPTS = 80, 2_000, 500
+MAX_TITLE, MAX_TEXT, MAX_PROMPTS, MOST_BYTES = 80, 2_000, 500, 1_000_000
 LEAST_PROMPTS = 2  # one to learn from, one to check on
 FEATURED_PROMPTS = prompts.FEATURED_PROMPTS  # what the home and Prompt pages offer
 
@@ -178,11 +179,15 @@ def load(name_or_path: str) -> Brief:
             " give a .json file."
         )
     try:
-        data = json.loads(Path(name_or_path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BriefError(
-            f"The brief file {name_or_path} cannot be read: {error.strerror or error}."
-        ) from error
+        with opened(name_or_path, "The brief file ") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise BriefError(f"The brief file {name_or_path} is larger than 1 MB.")
+        data = json.loads(text.decode("utf-8"))
+    except (PreferenceError, OSError) as error:
+        raise BriefError(str(error)) from error
+    except BriefError:
+        raise
     except (ValueError, RecursionError) as error:
         raise BriefError(f"The brief file {name_or_path} is not valid JSON: {error}.") from error
     return from_dict(data, default_slug=Path(name_or_path).stem)

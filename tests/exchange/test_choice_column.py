@@ -163,6 +163,11 @@ TEXTS = ("p", " x", " y")
         ("prompt a b a_wins b_wins", [("TRUE", "FALSE"), ("False", "True")], "a b"),
         ("prompt answer_0 answer_1 score_0 score_1", [(-0.5, 0.5), (0, 0), (1, 0)], "b tie a"),
         ("prompt response_a response_b rating_a rating_b", [(2, 5), (4, 1), ("", 3)], "b a"),
+        (
+            "prompt a b choice",
+            [("leftvote",), ("bothbad_vote",), ("[[C]]",), ("2 - B",)],
+            "a both_bad tie b",
+        ),
         ("Input.prompt Input.response_a Input.response_b Answer.choice", [("A",), ("B",)], "a b"),
     ],
 )

@@ -146,6 +146,7 @@ def test_devices_pipes_and_folders_are_refused_without_reading(tmp_path, monkeyp
     ):
         for command in (
             ["run", "--brief", "meme-bot", "--preferences", name, "--out", "out"],
+            ["run", "--brief", "meme-bot", "--prompts", name, "--out", "out"],
             ["import", name, "--out", "p.jsonl"],
             ["import-label-studio", name, "--out", "p.jsonl"],
             ["export-label-studio", name, "--out", "p.json"],
