@@ -80,6 +80,8 @@ def _read_or_import(path: str) -> list[Pair]:
     try:
         report = taking_in.read(begins, path)
     except PreferenceError as error:
+        if meant_as_ours(begins, path):
+            return read_preferences(path)  # whose error names the line
         raise InputError(
             f"{path} holds no rows of Opossum's own, and import cannot read it either: {error}"
         ) from error
@@ -88,17 +90,22 @@ def _read_or_import(path: str) -> list[Pair]:
     return report.pairs
 
 
+def _first_row(data: bytes) -> object:
+    """What the first line that is not empty holds; ... where it is no JSON."""
+    first = data.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    try:
+        return json.loads(first)
+    except (ValueError, RecursionError):
+        return ...
+
+
 def is_ours(data: bytes) -> bool:
     """Does a file begin as ours do, with a JSON line of prompt, a, b, choice, or as TRL's, with
-    prompt, chosen, rejected as texts? What cannot be told is taken for ours: its errors name lines.
+    prompt, chosen, rejected as texts? An empty one is taken for ours: its errors name lines.
     """
-    first = data.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
-    if not first.strip():
+    row = _first_row(data)
+    if not data.strip():
         return True
-    try:
-        row = json.loads(first)
-    except (ValueError, RecursionError):
-        return first.startswith(b"{") and b'"' in first[:3] and b"prompt" in data[:200]
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
         return False
     names = set(row)
@@ -107,6 +114,16 @@ def is_ours(data: bytes) -> bool:
     if {"a", "b", "choice"} <= names:
         return row["choice"] in CHOICES
     return all(isinstance(row.get(name), str) for name in ("chosen", "rejected"))
+
+
+def meant_as_ours(data: bytes, path: str) -> bool:
+    """Of a file that cannot be read: were these to be rows of ours?"""
+    row = _first_row(data)
+    if isinstance(row, dict):
+        return {"prompt", "a", "b", "choice"} <= set(row) <= set(Pair.__dataclass_fields__)
+    return path.endswith(".jsonl") and not (
+        isinstance(row, list) and bool(row) and isinstance(row[0], dict)
+    )
 
 
 def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:

@@ -95,8 +95,7 @@ def _take_table(
         return all(is_blank(row.value.get(name)) for row in objects)
 
     own = set(names) == _OWN
-    left_out_of = {name for name in names if name in ("", None)}
-    names = [name for name in names if name not in left_out_of]
+    names = [name for name in names if name]
     if told:
         objects, names = _joined(objects, names, told, report)
     fields = find_fields(

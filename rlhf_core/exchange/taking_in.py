@@ -21,6 +21,7 @@ from rlhf_core.lm.model_list import BUNDLED
 from rlhf_core.session import judged
 from rlhf_core.session.state import YOU, Session
 
+LOOKED_AT = 100  # prompts, for whether the model can write about them: each takes a millisecond
 # Annotators that say nothing once files of several people are put together.
 NAMELESS = (YOU, "unknown")
 
@@ -113,19 +114,20 @@ def about_the_brief(pairs: Sequence[Pair], brief: Brief, bundled: bool) -> list[
     """What there is to know before anybody trains on ``pairs``, a sentence each: prompts that have
     nothing to do with the brief, or that the bundled model cannot write about.
     """
-    prompts = {pair.prompt.strip() for pair in pairs}
+    prompts = dict.fromkeys(pair.prompt.strip() for pair in pairs)
     known = {prompt.strip() for prompt in (*brief.training_prompts, *brief.evaluation_prompts)}
     words = []
-    if prompts and known and not prompts & known:
+    if prompts and known and not set(prompts) & known:
         words.append(
             f"None of the {len(prompts):,} prompts belongs to the brief “{brief.title}”: the"
             " verdict is measured on the brief's prompts, about which these judgements may say"
             " nothing."
         )
-    strange = sum(not readable(prompt) for prompt in prompts) if bundled else 0
-    if strange and 2 * strange >= len(prompts):
+    some = list(prompts)[:LOOKED_AT] if bundled else []
+    strange = sum(not readable(prompt) for prompt in some)
+    if strange and 2 * strange >= len(some):
         words.append(
-            f"{strange:,} of {len(prompts):,} prompts are about things that the bundled model"
+            f"{strange:,} of {len(some):,} prompts are about things that the bundled model"
             " cannot write about: it was trained on short everyday English, and answers them with"
             " noise."
         )

@@ -320,7 +320,9 @@ def pair_from_row(row: object, where: str) -> Pair:
             f"{where}: a row must be a JSON object with prompt, a, b, choice (or prompt, chosen,"
             " rejected)."
         )
+    called = {}
     if "chosen" in row or "rejected" in row:
+        called = {"a": "chosen", "b": "rejected"}  # as the file calls them
         row = {
             "prompt": row.get("prompt"),
             "a": row.get("chosen"),
@@ -328,7 +330,8 @@ def pair_from_row(row: object, where: str) -> Pair:
             "choice": "a",
         }
     texts = {name: row.get(name) for name in ("prompt", "a", "b")}
-    for name, text in texts.items():
+    for part, text in texts.items():
+        name = called.get(part, part)
         if not isinstance(text, str) or not text.strip():
             raise PreferenceError(f"{where}: the field {name!r} is missing or empty.")
         if len(text) > MAX_TEXT:
