@@ -31,14 +31,15 @@ def panel(session: Session, *, key: str = "import") -> None:
     """
     # A new widget after every file, so that the same one can be given again.
     round_ = st.session_state.setdefault(f"{key}_round", 0)
-    st.file_uploader(
-        "One file or several, up to 2 MB each",
-        accept_multiple_files=True,
-        max_upload_size=MOST_UPLOADED,
-        key=f"{key}_files_{round_}",
-        on_change=_uploaded,
-        args=(key, round_),
-    )
+    with st.container(key=f"{key}_upload"):
+        st.file_uploader(
+            "One file or several, up to 2 MB each",
+            accept_multiple_files=True,
+            max_upload_size=MOST_UPLOADED,
+            key=f"{key}_files_{round_}",
+            on_change=_uploaded,
+            args=(key, round_),
+        )
     st.caption("A larger file isn't taken: split it, or leave out what nobody has judged.")
     with st.expander(
         "Or paste the text of a file", icon=":material/content_paste:", key=f"{key}_paste_box"

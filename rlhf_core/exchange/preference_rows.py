@@ -239,7 +239,8 @@ def read_number(
             how = (
                 f"the {name} {value!r} were read as {number:g}" if found[3] or "," in value else ""
             )
-    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_NUMBER:
+    # In this order: an integer of 400 digits is no float.
+    if number is None or not 0 <= number <= MAX_NUMBER or not math.isfinite(number):
         repairs.append(f"the {name} {excerpt(value)!r} is no number from 0, so it was left empty")
         return default
     if how:
