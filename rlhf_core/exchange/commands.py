@@ -182,6 +182,8 @@ def _export(
     data = _read(args.file)
     if b'"candidates"' in data.split(b"\n", 1)[0]:
         kind = "ranker"
+        if len(data) > MAX_BYTES:
+            raise PreferenceError(f"{args.file} is larger than 2 MB. Split it.")
         try:
             items = [Ranking.from_dict(row) for row in from_lines(data, args.file)]
         except (BundleError, UnicodeDecodeError) as error:

@@ -208,7 +208,8 @@ def read_weight(value: object) -> float:
     """A pair's weight from a cell; 1 where there is none. Raises RowRefused: a guess could count
     for nothing, or more than all other rows.
     """
-    if value is None or (isinstance(value, str) and is_blank(value) and value != "nan"):
+    # A cell of pandas is empty; a weight that somebody wrote as "nan" is none.
+    if value is None or is_float_nan(value) or (isinstance(value, str) and not value.strip()):
         return 1.0
     number = value
     if isinstance(value, str):

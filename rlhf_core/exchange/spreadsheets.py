@@ -111,7 +111,7 @@ def _take_table(
     elif "a" not in fields and "chosen" not in fields:
         if listed := table_shapes.two_in_a_list(objects, names, report):
             objects, fields = listed, {**fields, "a": "a", "b": "b"}
-    _chosen_may_name_a_side(objects, fields, report)
+    same = _chosen_may_name_a_side(objects, names, fields, report)
     made = None
     if {"a", "b"} <= set(fields) and not {"chosen", "rejected"} <= set(fields):
         made = table_shapes.one_hot(objects, names, report)
@@ -155,7 +155,7 @@ def _take_table(
             " rejected say it by themselves."
         )
     _say_what_has_no_place(names, fields, report)
-    _take_rows(rows, objects, fields, report, reading, own, "" if made else "choice")
+    _take_rows(rows, objects, fields, report, reading, own, same)
 
 
 def _joined(
@@ -189,25 +189,38 @@ def _joined(
 
 
 def _chosen_may_name_a_side(
-    objects: list[Record], fields: dict[str, str], report: ImportReport
-) -> None:
-    """chosen = "B" beside columns with the texts is a choice, not a text."""
+    objects: list[Record], names: list[str], fields: dict[str, str], report: ImportReport
+) -> set[int]:
+    """chosen = "B" beside columns with the texts is a choice, not a text; then ``fields`` say so.
+
+    Returns the numbers of the rows whose rejected names the same side.
+    """
     if not {"a", "b", "chosen"} <= set(fields):
-        return
+        return set()
+    by = table_shapes.authors(names) or ()
+    columns = {plain_name(fields[side]): side for side in ("a", "b")}
+
+    def named_by(value: object, row: Record) -> object:
+        """What a cell names: a side, a number; None where it is a text."""
+        if not isinstance(value, str | int | float) or len(str(value)) > 60:
+            return None
+        written = [str(row.value.get(name)).strip().casefold() for name in by]
+        if str(value).strip().casefold() in written:
+            return "ab"[written.index(str(value).strip().casefold())]
+        return columns.get(plain_name(value)) or read_word(value)[0] or number_of(value)
+
     named = whole = 0
+    same = set()
     for row in objects:
         value = row.value.get(fields["chosen"])
         texts = [str(row.value.get(fields[side]) or "").strip() for side in ("a", "b")]
         if is_blank(value) or (isinstance(value, str) and value.strip() in texts):
             continue
-        short = isinstance(value, int | float) or (isinstance(value, str) and len(value) < 40)
-        columns = {plain_name(fields[side]) for side in ("a", "b")}
-        says = short and (
-            plain_name(value) in columns
-            or number_of(value) is not None
-            or read_word(value)[0] is not None
-        )
-        named, whole = named + bool(says), whole + (not says)
+        side = named_by(value, row)
+        named, whole = named + (side is not None), whole + (side is None)
+        if "rejected" in fields and side is not None:
+            if named_by(row.value.get(fields["rejected"]), row) == side:
+                same.add(row.row)
     if named and whole:
         raise ImportRefused(
             f"{report.filename}: {fields['chosen']!r} names a side in {named:,} rows and holds a"
@@ -217,6 +230,7 @@ def _chosen_may_name_a_side(
         fields["choice"] = fields.pop("chosen")
         fields.pop("rejected", None)
         report.say("notes", f"{fields['choice']!r} names the side that was chosen, not its text.")
+    return same
 
 
 def _conversed(objects: list[Record], fields: dict[str, str]) -> bool:
@@ -278,7 +292,7 @@ def _take_rows(
     report: ImportReport,
     reading: Reading | None,
     own: bool,
-    shown: str,
+    same: set[int],
 ) -> None:
     made = {row.row: row for row in objects}
     status = next(
@@ -291,10 +305,13 @@ def _take_rows(
             continue
         row = made[row.row]
         what = row.value
-        if shown and "choice" in fields:
+        if "choice" in fields and fields["choice"] in row.value:
             what = f"{what.get(fields['choice'])} | {what.get(fields.get('prompt'))}"
         if status and str(row.value.get(status)).strip().casefold() == "rejected":
             report.leave_out(row.row, what, f"{status} says that this work was rejected")
+            continue
+        if row.row in same:
+            report.leave_out(row.row, what, "chosen and rejected name the same side")
             continue
         try:
             pair, repairs = read_row(

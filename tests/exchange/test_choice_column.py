@@ -197,6 +197,13 @@ def test_chosen_that_names_a_side_is_no_text():
     rows = [("p", " x", " y", "B", "A"), ("p", " x", " y", " a third text that is long", "A")]
     with pytest.raises(ImportRefused, match="names a side in 1 rows and holds a text in 1"):
         choices("prompt response_a response_b chosen rejected", *rows)
+    rows = [("p", " x", " y", "m", "n", "n", "m"), ("q", " x", " y", "m", "n", "m", "n")]
+    header = "prompt response_a response_b model_a model_b chosen rejected"
+    assert choices(header, *rows) == ["b", "a"]
+    rows = [("p", " x", " y", "A", "B"), ("q", " x", " y", "B", "A"), ("r", " x", " y", "A", "A")]
+    report = import_preferences(table("prompt answer_a answer_b chosen rejected", *rows), "p.csv")
+    assert [pair.choice for pair in report.pairs] == ["a", "b"]
+    assert report.left_out[0].why == "chosen and rejected name the same side"
     report = import_preferences(table("prompt chosen rejected", ("p", "A", "B")), "p.csv")
     assert "no column has their texts" in report.left_out[0].why
 
