@@ -37,7 +37,7 @@ ODD = (
     *("x" * 200_000, "\u202e", [None], ["left"], {"ranker": 5}, {"ranker": {"rank": "x"}}),
     *("\n\nHuman: x\n\nAssistant:", [{"role": "user", "content": "x"}], "A>>B", 10**400),
 )
-BINARY = 0.02  # of the files are workbooks or Parquet: each costs a process
+BINARY = 0.005  # of the files are workbooks or Parquet: each costs a process
 
 
 def originals() -> list[tuple[str, bytes]]:
