@@ -25,12 +25,15 @@ _HOT = {
     **dict.fromkeys(("tie", "draw", "equal", "both", "same"), "tie"),
     **dict.fromkeys(("bothbad", "both_bad", "neither", "tie_bothbad"), "both_bad"),
 }
-_HOT_WORDS = "winner|wins|win|is|prefer|prefers|preferred|better|chosen|best|vote|choice|label"
-_HOT_NOUNS = "model|response|answer|output|option|text|completion|candidate"
+_HOT_WORDS = frozenset(
+    "winner wins win won is prefer prefers preferred better chosen best vote choice label".split()
+)
+_NOUNS = "model|response|answer|output|option|text|completion|candidate"
+_HOT_NOUNS = frozenset(_NOUNS.split("|"))
 _SCORES = "score|rating|reward|stars|grade|points|overall_score|quality"
 _PAIRED = re.compile(
-    rf"(?:({_HOT_NOUNS})_?)?(?P<noun>{_SCORES})s?_?(?:({_HOT_NOUNS})_?)?(?P<side>a|b|0|1|2)|"
-    rf"(?:({_HOT_NOUNS})_?)(?P<side2>a|b|0|1|2)_(?P<noun2>{_SCORES})"
+    rf"(?:({_NOUNS})_?)?(?P<noun>{_SCORES})s?_?(?:({_NOUNS})_?)?(?P<side>a|b|0|1|2)|"
+    rf"(?:({_NOUNS})_?)(?P<side2>a|b|0|1|2)_(?P<noun2>{_SCORES})"
 )
 _LISTS = ("summaries", "responses", "answers", "completions", "candidates", "outputs", "texts")
 _AUTHORS = ("model", "generator", "system", "model_name", "policy", "author", "assistant")
@@ -40,15 +43,16 @@ COLUMNS = frozenset(("winner_model_a", "winner_model_b", "winner_tie", "a_wins",
 
 def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> list[Record] | None:
     """The rows with a ``choice``, where columns of noughts and ones say it; None where none do."""
-    groups: dict[str, dict[str, str]] = {}
+    groups: dict[tuple, dict[str, str]] = {}
+    loose: dict[str, str] = {}
     for name in names:
-        plain = bare(name)
-        short = re.sub(rf"(?:^|_)(?:{_HOT_WORDS})(?=_|$)", "", plain).strip("_")
-        stem = plain.replace(short, "*") if short else plain
-        side = re.sub(rf"^(?:{_HOT_NOUNS})_?", "", short) or short
-        if short != plain and side in _HOT:
-            kind = re.sub(rf"(?:{_HOT_NOUNS})_?\*?|\*", "", stem).strip("_")
+        words = bare(name).split("_")
+        side = "_".join(w for w in words if w not in _HOT_WORDS and w not in _HOT_NOUNS)
+        kind = tuple(word for word in words if word in _HOT_WORDS)
+        if kind and side in _HOT:
             groups.setdefault(kind, {})[name] = _HOT[side]
+        elif _HOT.get(side) in ("tie", "both_bad") and _noughts(rows, name):
+            loose[name] = _HOT[side]
     fit = [group for group in groups.values() if {"a", "b"} <= set(group.values())]
     fit = [group for group in fit if all(_noughts(rows, name) for name in group)]
     if len(fit) > 1:
@@ -56,6 +60,7 @@ def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> l
         raise ImportRefused(f"{report.filename} says who won in several ways: {sets}. Keep one.")
     if not fit:
         return None
+    fit[0].update(loose)
     report.say("notes", f"The columns {', '.join(map(repr, fit[0]))} were read as one choice.")
     made = []
     for row in rows:

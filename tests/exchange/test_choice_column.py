@@ -161,6 +161,7 @@ TEXTS = ("p", " x", " y")
             "a b tie",
         ),
         ("prompt a b a_wins b_wins", [("TRUE", "FALSE"), ("False", "True")], "a b"),
+        ("prompt a b is_a_better is_b_better tie", [(1, 0, 0), (0, 0, 1), (0, 1, 0)], "a tie b"),
         ("prompt answer_0 answer_1 score_0 score_1", [(-0.5, 0.5), (0, 0), (1, 0)], "b tie a"),
         ("prompt response_a response_b rating_a rating_b", [(2, 5), (4, 1), ("", 3)], "b a"),
         (

@@ -298,7 +298,7 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ("[1]", "must be a JSON object"),
         ("[" * 100_000, "not valid JSON"),
         ({**GOOD, "prompt": ""}, "field 'prompt' is missing or empty"),
-        ({k: v for k, v in GOOD.items() if k != "b"}, "field 'rejected' is missing or empty"),
+        ({k: v for k, v in GOOD.items() if k != "b"}, "field 'b' is missing or empty"),
         ({**GOOD, "a": 7}, "field 'a' is missing or empty"),
         ({**GOOD, "a": "x" * 10_001}, "field 'a' has 10,001 characters"),
         ({**GOOD, "choice": "left"}, "choice is 'left'"),
