@@ -207,9 +207,9 @@ inward, outward, studio = st.tabs(
 with inward:
     st.markdown(
         "**Label Studio** exports (JSON, JSON-MIN, CSV) of Pairwise or Ranker tasks, **Argilla**"
-        " records, **Hugging Face** preference rows (prompt, chosen, rejected), or a"
-        " **spreadsheet** saved as CSV. You see what is in the file, row by row, before anything is"
-        " taken."
+        " records, **Hugging Face** preference rows (prompt, chosen, rejected; JSON lines or"
+        " Parquet), or a **spreadsheet** (CSV, .xlsx). You see what is in the file, row by row,"
+        " before anything is taken."
     )
     importing.panel(session)
 with outward:
@@ -220,7 +220,8 @@ with studio:
 with st.expander("The same on the command line", icon=":material/terminal:", key="cli_box"):
     st.code(
         "python -m rlhf_core import-label-studio export.json --out prefs.jsonl\npython -m rlhf_core"
-        " import sheet.csv --out prefs.jsonl\npython -m rlhf_core export-label-studio prefs.jsonl"
+        " import sheet.csv --choice-map 0=a,1=b --out prefs.jsonl\npython -m rlhf_core"
+        " export-label-studio prefs.jsonl"
         " --out tasks.json --config config.xml --brief meme-bot\npython -m rlhf_core run --brief"
         " meme-bot --preferences prefs.jsonl --out my-run",
         language="bash",

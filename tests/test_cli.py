@@ -604,7 +604,7 @@ def test_an_unknown_model_is_one_clear_line(tmp_path, here):
         (b"", ["holds no rows"]),
         (
             b'{"prompt": "x", "chosen": " a", "rejected": " b"}\n{"prompt": "x", "chosen": " a"}\n',
-            ["line 2", "'b' is missing"],
+            ["line 2", "'rejected' is missing"],
         ),
         (b'{"prompt": "x", "a": " a", "b": " b", "choice": "c"}\n', ["line 1", "'c'"]),
         (b'\n{"prompt": "x", "a": " a", "b": " b", "choice": "a"\n', ["line 2", "not valid JSON"]),

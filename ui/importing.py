@@ -12,14 +12,16 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from rlhf_core.common.errors import InputError, PreferenceError
+from rlhf_core.common.errors import InputError
 from rlhf_core.exchange import taking_in
-from rlhf_core.judging.preferences import MAX_BYTES, Pair
+from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
-from ui import state, text
+from ui import importing_choices, importing_files, state, text
 
 PREVIEW, MOST_ROWS, MOST_FILES = 3, 200, 12
+# More than 2 MB is refused in a sentence; of what the browser itself refuses, no page hears.
+MOST_UPLOADED = 10  # MB
 LOOK = "looked_at"
 
 
@@ -29,17 +31,16 @@ def panel(session: Session, *, key: str = "import") -> None:
     """
     # A new widget after every file, so that the same one can be given again.
     round_ = st.session_state.setdefault(f"{key}_round", 0)
-    st.file_uploader(
-        "One file or several, up to 2 MB each",
-        accept_multiple_files=True,
-        max_upload_size=2,
-        key=f"{key}_files_{round_}",
-        on_change=_uploaded,
-        args=(key, round_),
-    )
-    st.caption(
-        "A larger file gets a “!” and isn't taken: split it, or leave out what nobody has judged."
-    )
+    with st.container(key=f"{key}_upload"):
+        st.file_uploader(
+            "One file or several, up to 2 MB each",
+            accept_multiple_files=True,
+            max_upload_size=MOST_UPLOADED,
+            key=f"{key}_files_{round_}",
+            on_change=_uploaded,
+            args=(key, round_),
+        )
+    st.caption("A larger file isn't taken: split it, or leave out what nobody has judged.")
     with st.expander(
         "Or paste the text of a file", icon=":material/content_paste:", key=f"{key}_paste_box"
     ):
@@ -59,13 +60,13 @@ def panel(session: Session, *, key: str = "import") -> None:
         key=f"{key}_names_box",
     ):
         st.caption(
-            "Only for Label Studio projects with a labelling config that isn't ours. Write the"
-            " names, then give the file again."
+            "For spreadsheets whose columns are called otherwise, and Label Studio projects with a"
+            " labelling config that isn't ours. Write the names, then give the file again."
         )
         st.text_input(
-            "Fields of a task: prompt, left text, right text",
+            "Columns or fields: prompt, left text, right text",
             key=f"{key}_fields",
-            placeholder="for example: question, answer_a, answer_b",
+            placeholder="for example: question, answer_a, answer_b (question+context joins two)",
         )
         st.text_input(
             "Buckets of a Ranker, best first",
@@ -99,6 +100,7 @@ def _uploaded(key: str, round_: int) -> None:
     files = files if isinstance(files, list) else [files]
     st.session_state[f"{key}_round"] = round_ + 1
     if len(files) > MOST_FILES:
+        st.session_state[LOOK] = []
         st.session_state[f"{key}_note"] = (
             "error",
             f"These are {len(files)} files; at most {MOST_FILES} are read at a time. Give fewer.",
@@ -110,6 +112,7 @@ def _uploaded(key: str, round_: int) -> None:
 def _pasted(key: str) -> None:
     pasted = st.session_state.get(f"{key}_paste", "")
     if not pasted.strip():
+        st.session_state[LOOK] = []
         st.session_state[f"{key}_note"] = (
             "error",
             "Nothing was pasted. Copy the text of the file into the box first.",
@@ -119,7 +122,10 @@ def _pasted(key: str) -> None:
 
 
 def _look(key: str, files: list[tuple[str, bytes]]) -> None:
-    """Read each file; a row for each, of what is in it or of why it cannot be used."""
+    """Read each file; a row for each, of what is in it or of why it cannot be used. What was looked
+    at before is gone, whatever comes of it.
+    """
+    st.session_state[LOOK] = []
     fields, buckets = (
         _names(st.session_state.get(f"{key}_{which}", "")) for which in ("fields", "buckets")
     )
@@ -132,22 +138,19 @@ def _look(key: str, files: list[tuple[str, bytes]]) -> None:
             ),
         )
         return
-    rows = []
-    for name, data in files:
-        try:
-            report = taking_in.read(data[: MAX_BYTES + 1], name, fields=fields, buckets=buckets)
-        except PreferenceError as error:
-            rows.append({"file": name, "problem": str(error)})
-        else:
-            rows.append(
-                {
-                    "file": name,
-                    "report": report.to_dict(),
-                    "pairs": report.pairs,
-                    "nameless": taking_in.nameless(report.pairs),
-                }
-            )
-    st.session_state[LOOK] = rows
+    told = {"fields": fields, "buckets": buckets}
+    st.session_state[LOOK] = [importing_files.row_of(name, data, told) for name, data in files]
+
+
+def _ask(row: dict, number: int, key: str) -> None:
+    """What the values of the choice column mean, where that can be said."""
+    if row.get("choices"):
+
+        def read(said: dict[str, str]) -> None:
+            looked = st.session_state.get(LOOK, [])
+            looked[number] = importing_files.row_of(row["file"], row["data"], row["told"], said)
+
+        importing_choices.ask(row, f"{key}_means_{row['look']}", read)
 
 
 def _names(typed: str) -> list[str]:
@@ -160,6 +163,7 @@ def _names(typed: str) -> list[str]:
 def _one_file(session: Session, row: dict, number: int, key: str) -> None:
     if "problem" in row:
         st.error(f"{text.plain(row['problem'])} Nothing was changed.", icon=":material/block:")
+        _ask(row, number, key)
         return
     report, pairs = row["report"], row["pairs"]
     with st.container(border=True, key=f"{key}_file_{number}"):
@@ -214,6 +218,7 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
                     st.markdown(f"- {text.plain(sentence)}")
                 for sentence in report["lost"]:
                     st.markdown(f"- **Not kept:** {text.plain(sentence)}")
+        _ask(row, number, key)
         st.markdown(
             "**The first few, as they would be taken in:**"
             if len(pairs) > 1

@@ -8,12 +8,12 @@ reads markdown. Nothing here runs, loads or links anything, whatever the text sa
 from __future__ import annotations
 
 import html
-import re
 import unicodedata
 from collections.abc import Sequence
 
 import streamlit as st
 
+from rlhf_core.common import untrusted
 from ui import styles
 
 REGISTERS = {  # of the word rule, as people say them
@@ -32,19 +32,21 @@ CSS = styles.sheet("text")
 
 def escape(text: str) -> str:
     """``text`` for our own HTML: no tags, attributes or entities of its own, and not endless."""
-    return html.escape(short(text), quote=True)
+    return html.escape(untrusted.straight(short(text)), quote=True)
 
 
 def plain(text: str) -> str:
     """``text`` for a label or message that reads markdown: every special character loses its power,
     and an address does not become a link.
     """
-    text = " ".join(short(text).split())
-    # A word joiner, which nobody sees, comes into what would be linked.
-    text = re.sub(r"(?i)(:(?=//)|w(?=ww\.)|@)", "\\1\u2060", text)
-    for character in "\\`*_[]<>$:#~!|{}()-+.":
-        text = text.replace(character, "\\" + character)
-    return text
+    return untrusted.markdown(short(text))
+
+
+def bare(text: str) -> str:
+    """``text`` on one line for a place that shows every character as it is: the choices of a select
+    box, a placeholder, a file's name.
+    """
+    return " ".join(untrusted.straight(short(text)).split())
 
 
 def answer(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> None:

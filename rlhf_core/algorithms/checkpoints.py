@@ -22,6 +22,7 @@ from torch import Tensor
 from rlhf_core.algorithms.ppo import Batch, Policy
 from rlhf_core.lm.sampling import Responses
 from rlhf_core.store import checkpoint_folder
+from rlhf_core.store.plain_files import OWNERS, make_folder
 
 BATCH = ("scores", "ended", "ref_logprobs", "values", "kl")
 RESPONSES = ("prompt_ids", "prompt_mask", "tokens", "mask", "logprobs")
@@ -129,7 +130,8 @@ def reward_model(folder: Path, fit: int) -> dict[str, Tensor] | None:
 
 def put(tensors: dict[str, Tensor], place: Path, header: dict[str, str] | None = None) -> None:
     """Write ``place`` whole or not at all. Raises OSError."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     aside = place.with_suffix(".tmp")
     save_file({name: t.detach().contiguous() for name, t in tensors.items()}, aside, header)
+    aside.chmod(OWNERS)
     aside.replace(place)

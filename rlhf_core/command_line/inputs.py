@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import json
 
 from rlhf_core.command_line.terminal import say
-from rlhf_core.common.errors import InputError
+from rlhf_core.common.errors import InputError, PreferenceError
+from rlhf_core.exchange import commands, taking_in
 from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import Pair, nothing_to_learn, read_preferences
+from rlhf_core.judging.own_files import opened as opened_file
+from rlhf_core.judging.preferences import (
+    CHOICES,
+    MAX_BYTES,
+    Pair,
+    nothing_to_learn,
+    read_preferences,
+)
 from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm import model_list
 from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
@@ -30,12 +39,16 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
     InputError naming the line.
     """
     try:
-        if Path(path).stat().st_size > MOST_FILE_BYTES:
+        with opened_file(path, "The prompts file ") as file:
+            data = file.read(MOST_FILE_BYTES + 1)
+        if len(data) > MOST_FILE_BYTES:
             raise InputError(f"The prompts file {path} is larger than 1 MB.")
-        lines = Path(path).read_bytes().decode("utf-8-sig").split("\n")
+        lines = data.decode("utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
+        if isinstance(error, PreferenceError):
+            raise InputError(str(error)) from error
         reason = getattr(error, "strerror", None) or error
         if isinstance(error, UnicodeDecodeError):
             reason = "it is not UTF-8 text"
@@ -58,9 +71,64 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
     return list(dict.fromkeys(kept))
 
 
+def _read_or_import(path: str) -> list[Pair]:
+    """Pairs from our own rows; another tool's file is imported, and said. Raises InputError."""
+    with opened_file(path, "The preferences file ") as file:
+        begins = file.read(MAX_BYTES + 1)
+    if is_ours(begins):
+        return read_preferences(path)
+    try:
+        report = taking_in.read(begins, path)
+    except PreferenceError as error:
+        if meant_as_ours(begins, path):
+            return read_preferences(path)  # whose error names the line
+        raise InputError(
+            f"{path} holds no rows of Opossum's own, and import cannot read it either: {error}"
+        ) from error
+    say(f"{path} holds no rows of Opossum's own; it was read as import reads it.")
+    commands.tell(report, say)
+    return report.pairs
+
+
+def _first_row(data: bytes) -> object:
+    """What the first line that is not empty holds; ... where it is no JSON."""
+    first = data.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    try:
+        return json.loads(first)
+    except (ValueError, RecursionError):
+        return ...
+
+
+def is_ours(data: bytes) -> bool:
+    """Does a file begin as ours do, with a JSON line of prompt, a, b, choice, or as TRL's, with
+    prompt, chosen, rejected as texts? An empty one is taken for ours: its errors name lines.
+    """
+    row = _first_row(data)
+    if not data.strip():
+        return True
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+        return False
+    names = set(row)
+    if not names <= {*Pair.__dataclass_fields__, "chosen", "rejected"}:
+        return False
+    if {"a", "b", "choice"} <= names:
+        return row["choice"] in CHOICES
+    return all(isinstance(row.get(name), str) for name in ("chosen", "rejected"))
+
+
+def meant_as_ours(data: bytes, path: str) -> bool:
+    """Of a file that cannot be read: were these to be rows of ours?"""
+    row = _first_row(data)
+    if isinstance(row, dict):
+        return {"prompt", "a", "b", "choice"} <= set(row) <= set(Pair.__dataclass_fields__)
+    return path.endswith(".jsonl") and not (
+        isinstance(row, list) and bool(row) and isinstance(row[0], dict)
+    )
+
+
 def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
     """The judgements of --preferences that training may see. Raises PreferenceError, InputError."""
-    pairs = read_preferences(args.preferences)
+    pairs = _read_or_import(args.preferences)
     kept = [pair for pair in pairs if pair.prompt not in brief.evaluation_prompts]
     if len(kept) < len(pairs):
         say(
@@ -70,6 +138,8 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
     if args.comparisons and args.comparisons < len(kept):
         say(f"The first {args.comparisons} of {len(kept)} comparisons are used.")
         kept = kept[: args.comparisons]
+    for sentence in taking_in.about_the_brief(kept, brief, args.model == model_list.BUNDLED):
+        say(sentence)
     if reason := nothing_to_learn(kept):
         raise InputError(f"There is no taste to learn from in {args.preferences}: {reason}.")
     return kept

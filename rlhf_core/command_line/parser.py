@@ -166,7 +166,7 @@ def parser() -> Parser:
         metavar="FILE.jsonl",
         help=(
             "judgements to use instead of the scripted rater's: prompt, a, b, choice, or prompt,"
-            " chosen, rejected"
+            " chosen, rejected, or another tool's file that import reads without a doubt"
         ),
     )
     run.add_argument("--out", required=True, metavar="DIR", help="where the bundle goes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 from rlhf_core.command_line.inputs import opened
 from rlhf_core.command_line.terminal import DONE, FAILED, drive, emit, say
@@ -19,7 +20,8 @@ def replay(args: argparse.Namespace) -> int:
         emit({**where, "saved": "as run.json says", "now": "changed"})
         say(f"Not the same: {error}")
         return FAILED
-    versions = stored["run"].get("versions", {})
+    versions = stored["run"].get("versions")
+    versions = versions if isinstance(versions, dict) else {}
     others = [
         f"{name} {versions.get(name, '?')} there, {version} here"
         for name, version in bundle.package_versions().items()
@@ -36,7 +38,7 @@ def replay(args: argparse.Namespace) -> int:
     if isinstance(threads, int) and 1 <= threads <= 256:
         torch.set_num_threads(threads)
     different = 0
-    for record in drive("Replaying", run_again(session, stored["tensors"])):
+    for record in drive("Replaying", readable(args.bundle, run_again(session, stored["tensors"]))):
         if record.get("kind") == "note":
             say(record["sentence"])
         elif record.get("kind") == "replayed":
@@ -53,3 +55,16 @@ def replay(args: argparse.Namespace) -> int:
     if different:
         say("1 value differs." if different == 1 else f"{different:,} values differ.")
     return FAILED if different else DONE
+
+
+def readable(name: str, records: Iterator) -> Iterator:
+    """``records``; what a stranger's bundle has in the wrong place or kind is a BundleError in one
+    sentence.
+    """
+    try:
+        yield from records
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise bundle.BundleError(
+            f"The bundle {name} holds something that no run of this app writes"
+            f" ({type(error).__name__}: {error})."
+        ) from error

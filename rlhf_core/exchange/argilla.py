@@ -1,68 +1,114 @@
 """Argilla's records: every submitted answer of one, as a pair or a ranking in the report.
 
-Knows nothing about files (``spreadsheets`` reads those). Sources: Argilla 2's
-``to_list(flatten=True)`` and ``to_list()``, Argilla 1's FeedbackDataset.
+Which question it is that counts, ``argilla_questions`` decides for the whole file. Knows nothing
+about files (``spreadsheets`` reads those).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.file_rows import Record, column_name
+from rlhf_core.exchange.argilla_questions import answers_of, fields_of, preference_of, questions_of
+from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
+from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.conversations import as_text
+from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportReport
-from rlhf_core.exchange.preference_rows import FIELD_OF, RowRefused, check_text, read_row
-from rlhf_core.judging.preferences import Ranking, pairs_from_rankings
-from rlhf_core.judging.typed import clean_name
+from rlhf_core.exchange.preference_rows import RowRefused, check_text, read_row, who
+from rlhf_core.exchange.table_shapes import higher
+from rlhf_core.judging.preferences import Ranking
 
 # Fields of a record that no question asks about.
-NOT_ASKED = ("status", "_server_id", "id", "external_id", "inserted_at", "updated_at")
+NOT_ASKED = ("status", "_server_id", "id", "external_id", "inserted_at", "updated_at", "metadata")
+_ASKED = ("prompt", "a", "b", "brief", "brief_version")
 
 
-def question_of(rows: list[Record]) -> str:
-    """The name of the question that was answered, or "" where these are no Argilla records."""
-    for row in rows[:200]:
-        for name, value in row.value.items():
-            if isinstance(name, str) and name.endswith(".responses"):
-                return name.removesuffix(".responses")
-            if name == "responses" and isinstance(value, dict) and "fields" in row.value and value:
-                return next(iter(value))
-            answers = value if isinstance(value, list) else []
-            named = [
-                isinstance(item, dict) and {"user_id", "value"} <= set(item) for item in answers
-            ]
-            if named and all(named):
-                return name
-    return ""
+def is_argilla(rows: list[Record]) -> bool:
+    return any(questions_of(row.value) for row in rows[:200])
 
 
-def take_record(row: Record, fields: dict[str, str], question: str, report: ImportReport) -> None:
+def take_records(
+    rows: list[Record], report: ImportReport, choice_map: Mapping[str, str] | None = None
+) -> None:
+    """Every submitted answer of every record, into the report. Raises ImportRefused."""
+    report.format = "Argilla records"
+    report.say(
+        "lost",
+        "Argilla's suggestions, metadata, vectors and drafts have no place in a preference row;"
+        " submitted answers are what is taken.",
+    )
+    objects = [row for row in rows if isinstance(row.value, dict)]
+    questions = preference_of(objects, report.filename)
+    every = {name for row in objects for name in questions_of(row.value)}
+    if others := sorted(every - set(questions)):
+        report.say("lost", f"Other questions: {', '.join(others)[:200]}.")
+        report.say("notes", f"{' and '.join(map(repr, questions))} was read as the preference.")
+    inner = list(dict.fromkeys(name for row in objects for name in fields_of(row.value)))
+    about = tuple(f"{name}." for name in every)
+    inner = [
+        name
+        for name in inner
+        if isinstance(name, str)
+        and name not in every
+        and name not in NOT_ASKED
+        and not name.startswith(about)
+    ]
+    fields = find_fields(inner, report, only=_ASKED)
+    if len(questions) == 2:
+        report.say(
+            "notes",
+            f"The ratings {questions[0]!r} and {questions[1]!r} were compared: the answer rated"
+            " higher is better.",
+        )
+        for row in rows:
+            _take(row, fields, questions, None, report)
+        return
+    cells = []
+    for row in objects:
+        texts = [fields_of(row.value).get(fields.get(side)) for side in ("a", "b")]
+        texts = [text if isinstance(text, str) else "" for text in texts]
+        for answer in answers_of(row.value, questions[0]) or []:
+            judged = answer.get("value")
+            if answer.get("status") not in ("draft", "pending", "discarded") and not isinstance(
+                judged, list | dict
+            ):
+                cells.append(Cell(judged, *texts))
+    where = f"{report.filename}: the question {questions[0]!r}"
+    sides = {plain_name(fields[side]): side for side in ("a", "b") if side in fields}
+    reading = read_column(questions[0], cells, where, choice_map, sides=sides)
+    report.choices = reading.table(cells)
+    for sentence in reading.notes:
+        report.say("notes", sentence)
+    for row in rows:
+        _take(row, fields, questions, reading, report)
+
+
+def _take(
+    row: Record,
+    fields: dict[str, str],
+    questions: tuple[str, ...],
+    reading: Reading | None,
+    report: ImportReport,
+) -> None:
     """Every submitted answer of one record, into the report."""
-    value = row.value
-    inner = value.get("fields") if isinstance(value.get("fields"), dict) else value
-    if inner is not value:
-        fields = {field: name for name in inner if (field := FIELD_OF.get(column_name(name)))}
-    if "responses" in value and isinstance(value["responses"], dict):
-        answers = value["responses"].get(question) or []
-    elif f"{question}.responses" in value:
-        lists = [value.get(f"{question}.responses{end}") or [] for end in ("", ".users", ".status")]
-        if not all(isinstance(items, list) for items in lists):
+    if not isinstance(row.value, dict):
+        report.leave_out(row.row, row.value, "it is no object with named fields")
+        return
+    inner = fields_of(row.value)
+    found = [answers_of(row.value, question) for question in questions]
+    for question, answers in zip(questions, found):
+        if answers is None:
             report.leave_out(
                 row.row,
-                value,
-                f"the answers to {question!r}, their users and their status are not three lists",
+                row.value,
+                f"the answers to {question!r}, their users and status are no lists of answers",
             )
             return
-        count = max(map(len, lists))
-        padded = [[*items, *[None] * (count - len(items))] for items in lists]
-        answers = [
-            {"value": v, "user_id": user, "status": status} for v, user, status in zip(*padded)
-        ]
-    else:
-        answers = value.get(question) or []
-    asked = ("prompt", "a", "b", "brief", "brief_version")
-    texts = {field: inner.get(name) for field, name in fields.items() if field in asked}
-    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
-        report.leave_out(row.row, value, f"the answers to {question!r} are no list of answers")
-        return
+    answers = found[0]
+    if len(questions) == 2:
+        answers = _compared(*found)
+    texts = {field: inner.get(name) for field, name in fields.items()}
     if not answers:
         report.unjudged.append(
             {"prompt": texts.get("prompt"), "texts": [texts.get("a"), texts.get("b")]}
@@ -75,11 +121,14 @@ def take_record(row: Record, fields: dict[str, str], question: str, report: Impo
         if status == "discarded":
             judged = "skip"
         if isinstance(judged, list | dict):
-            take_ranking(row, inner, answer, judged, texts.get("prompt"), report)
+            _take_ranking(row, inner, answer, judged, texts.get("prompt"), report)
             continue
         try:
             pair, repairs = read_row(
-                {**texts, "choice": judged, "annotator": answer.get("user_id")}, report
+                {**texts, "choice": judged, "annotator": answer.get("user_id")},
+                report,
+                None if status == "discarded" else reading,
+                fields,
             )
         except RowRefused as error:
             report.leave_out(row.row, answer, str(error))
@@ -89,7 +138,18 @@ def take_record(row: Record, fields: dict[str, str], question: str, report: Impo
             report.take(row.row, answer, pair, [pair], [*row.repairs, *repairs])
 
 
-def take_ranking(
+def _compared(one: list[dict], other: list[dict]) -> list[dict]:
+    """One answer for each person who rated both: the side that got more."""
+    theirs = {str(answer.get("user_id")): answer for answer in other}
+    made = []
+    for answer in one:
+        second = theirs.get(str(answer.get("user_id")))
+        value = higher(answer.get("value"), second.get("value")) if second else ""
+        made.append({**answer, "value": value})
+    return made
+
+
+def _take_ranking(
     row: Record,
     inner: dict,
     answer: dict,
@@ -102,35 +162,36 @@ def take_ranking(
     The values must be names of fields, else nothing says which text they are.
     """
     items = judged if isinstance(judged, list) else [judged]
-    named = {column_name(str(name)): text for name, text in inner.items() if isinstance(text, str)}
-    places: dict[int, list[str]] = {}
+    named = {plain_name(name): text for name, text in inner.items() if isinstance(text, str | list)}
+    places: dict[int, list[object]] = {}
     for place, item in enumerate(items, 1):
         value, rank = (
             (item.get("value"), item.get("rank")) if isinstance(item, dict) else (item, place)
         )
-        if not isinstance(rank, int) or column_name(str(value)) not in named:
+        rank = int(rank) if isinstance(rank, float) and rank.is_integer() else rank
+        if not isinstance(rank, int) or plain_name(value) not in named:
             why = (
                 f"the ranking names {str(value)[:40]!r}, which is no field of the record, so"
                 " nothing says which text that is"
             )
             report.leave_out(row.row, answer, why)
             return
-        places.setdefault(rank, []).append(named[column_name(str(value))])
-    texts = [text for rank in sorted(places) for text in places[rank]]
-    index = iter(range(len(texts)))
+        places.setdefault(rank, []).append(named[plain_name(value)])
+    index = iter(range(len(items)))
     try:
+        texts = [as_text("a text", text, False) for rank in sorted(places) for text in places[rank]]
         groups = [[next(index) for _ in places[rank]] for rank in sorted(places)]
+        prompt = check_text("the prompt", as_text("the prompt", prompt, False))
+        for n, text in enumerate(texts, 1):
+            check_text(f"text {n}", text)
         made = Ranking(
             id=f"argilla-{row.row}-{report.read}",
             prompt=prompt,
             candidates=texts,
             shown=list(range(len(texts))),
             groups=groups,
-            annotator=clean_name(answer.get("user_id")),
+            annotator=who(answer.get("user_id")),
         )
-        check_text("prompt", prompt)
-        for n, text in enumerate(texts, 1):
-            check_text(f"text {n}", text)
         if len(set(texts)) < 2:
             raise RowRefused("fewer than two different texts were ranked")
     except (PreferenceError, RowRefused) as error:
@@ -141,4 +202,4 @@ def take_ranking(
         "Rankings: the file gives them best first and not in the order on screen, so nothing can be"
         " said about position bias.",
     )
-    report.take(row.row, answer, made, pairs_from_rankings([made]), list(row.repairs))
+    report.take_judgement(row.row, answer, made, list(row.repairs))

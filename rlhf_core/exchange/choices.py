@@ -1,12 +1,13 @@
-"""What somebody typed into a choice column, as one of our choices: a, b, tie, both_bad, skip.
+"""What one word in a choice column says: a, b, tie, both_bad, skip; or that nobody judged.
 
-Every reading but the exact word is a repair, with a sentence that says so; what has two meanings is
-refused. Used for spreadsheets, Argilla's answers and Label Studio's buttons alike. Imports nothing
-heavy.
+Words only: what a bare number means, the whole column decides (``choice_column``). Every reading
+but the exact word is a repair, with a sentence that says so; what has two meanings is not read.
+Knows nothing about columns and files. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 from rlhf_core.judging.preferences import CHOICES
@@ -18,119 +19,262 @@ IN_WORDS = {
     "both_bad": "both bad",
     "skip": "skipped",
 }
-_SIDES = {"a": ("a", "1", "left", "first", "one"), "b": ("b", "2", "right", "second", "two")}
-_NOUNS = (
-    "answer",
-    "response",
-    "option",
-    "output",
-    "completion",
-    "text",
-    "model",
-    "candidate",
-    "choice",
-    "item",
+EMPTY = "the choice is empty; an empty cell is no tie and no skip"
+_AROUND = " \t\r\n\ufeff()[]{}#\"':;"  # what may stand around a number: (1), #2, [0]
+# How programs print a cell in which nothing stands.
+BLANKS = frozenset(
+    ("", "none", "null", "nan", "na", "n/a", "n.a.", "#n/a", "<na>", "nat", "nil", "undefined")
+    + ("-", "--", "—", "–")
 )
-_WORDS = {
-    "tie": ("tie", "tied", "equal", "same", "draw", "both equal", "no preference", "no difference"),
+_SIDES = {
+    **dict.fromkeys(("a", "1", "left", "first", "1st", "lhs", "one"), "a"),
+    **dict.fromkeys(("b", "2", "right", "second", "2nd", "rhs", "two"), "b"),
+}
+_NOUNS = frozenset(
+    "answer response option output completion text model candidate choice item assistant reply"
+    " generation summary system continuation side hand version message".split()
+)
+# Words that a side may stand among without another meaning.
+_FILLERS = _NOUNS | frozenset(
+    "the is are was i we prefer prefers preferred better best wins win won winner winning"
+    " slightly much clearly significantly far strongly somewhat marginally little bit way"
+    " choose chose chosen pick picked select selected vote voted think would more by of preference"
+    " favor favour definitely really very overall strong slight".split()
+)
+_PHRASES = {
+    "tie": (
+        "tie",
+        "tied",
+        "ties",
+        "equal",
+        "equals",
+        "equally good",
+        "same",
+        "draw",
+        "even",
+        "similar",
+        "comparable",
+        "indifferent",
+        "either",
+        "either one",
+        "either is fine",
+        "either way",
+        "both good",
+        "good both",
+        "both are good",
+        "both equal",
+        "both equally",
+        "both equally good",
+        "both are equal",
+        "both are equally good",
+        "both are the same",
+        "they are equal",
+        "they are the same",
+        "about the same",
+        "the same",
+        "about equal",
+        "roughly equal",
+        "roughly the same",
+        "no preference",
+        "no difference",
+        "no clear winner",
+        "equally",
+        "equivalent",
+        "equal quality",
+        "a and b are equal",
+        "a and b are equally good",
+        "tie both good",
+        "tie bothgood",
+    ),
     "both_bad": (
         "both bad",
         "bothbad",
         "bad both",
         "neither",
+        "neither one",
+        "neither is good",
+        "neither of them",
+        "neither good",
         "both are bad",
+        "both are equally bad",
+        "both equally bad",
+        "equally bad",
+        "both poor",
+        "both wrong",
+        "both are poor",
+        "both are wrong",
         "tie bothbad",
         "tie both bad",
     ),
-    "skip": ("skip", "skipped", "cancelled", "canceled", "unsure skip"),
+    "skip": (
+        "skip",
+        "skipped",
+        "cancelled",
+        "canceled",
+        "unsure",
+        "unsure skip",
+        "not sure",
+        "im not sure",
+        "i am not sure",
+        "cant choose",
+        "cannot choose",
+        "can not choose",
+        "cant decide",
+        "cannot decide",
+        "cant tell",
+        "cannot tell",
+        "cant say",
+        "cannot say",
+        "dont know",
+        "do not know",
+        "i dont know",
+        "i do not know",
+        "idk",
+        "no idea",
+        "undecided",
+        "abstain",
+    ),
 }
-MEANINGS: dict[str, str] = {word: choice for choice, words in _WORDS.items() for word in words}
-for _choice, _names in _SIDES.items():
-    for _name in _names:
-        MEANINGS[_name] = _choice
-        MEANINGS.update(
-            {f"{noun} {_name}": _choice for noun in _NOUNS}
-            | {f"{noun}{_name}": _choice for noun in _NOUNS if len(_name) == 1}
-        )
-        MEANINGS.update(
-            {f"{_name} {noun}": _choice for noun in _NOUNS if len(_name) > 2}
-            | {f"{_name} better": _choice, f"{_name} wins": _choice}
-        )
-MEANINGS |= {"l": "a", "r": "b", "left hand": "a", "right hand": "b"}
+MEANINGS: dict[str, str] = {
+    phrase: choice for choice, phrases in _PHRASES.items() for phrase in phrases
+}
+# "one" and "two" alone are numbers: the column decides.
+MEANINGS |= {word: side for word, side in _SIDES.items() if word not in ("1", "2", "one", "two")}
+MEANINGS |= {"l": "a", "r": "b"}
+# What a slip of the keys may have been meant to be, and words of their own that look like one.
+_SLIPS = ("left", "right", "first", "second", "equal", "same", "draw", "tied", "skip", "skipped")
+_SLIPS += ("both bad", "neither")
+_REAL = frozenset("let fist firs sam daw ted sip ski tide nether".split())
+_NOUN_AND_NUMBER = re.compile(rf"\b({'|'.join(sorted(_NOUNS))})([ab12])\b")  # response1
+_COMPARED = re.compile(
+    r"\W*(?:\w+\s+)??([ab12])\s*(>{1,3}|<{1,3}|={1,2}|≻|≺|≈|~)\s*(?:\w+\s+)??([ab12])\W*"
+)
 
 
-def read_choice(value: object, a: str = "", b: str = "") -> tuple[str | None, str]:
-    """The choice that ``value`` names, and a sentence.
+def is_blank(value: object) -> bool:
+    """Does nothing stand in this cell, whoever printed it: "", None, NaN, "null", "N/A", a dash?"""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return isinstance(value, str) and value.strip().strip("\ufeff").strip().casefold() in BLANKS
 
-    Args:
-        a, b: the two texts: some tables repeat the better text instead of naming its side.
+
+def number_of(value: object) -> float | None:
+    """The number that a cell is: 1, "1", "1.0", " 1,5 "; None where it is no finite number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            return None
+    if isinstance(value, str) and len(value) < 60:
+        found = re.fullmatch(r"[+\-−]?\d{1,15}([.,]\d{0,15})?", value.strip(_AROUND))
+        return float(found[0].replace(",", ".").replace("−", "-")) if found else None
+    return None
+
+
+def read_word(value: object) -> tuple[str | None, str]:
+    """The choice that a word names, and a sentence.
 
     Returns:
         (choice, "") where it stood there as we write it; (choice, how it was read) after a repair;
-        (None, why not).
+        (None, why not): empty, no word, a bare number, no meaning or two.
     """
     if isinstance(value, str) and value in CHOICES:
         return value, ""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None, "the choice is empty; an empty cell is no tie and no skip"
+    if is_blank(value):
+        return None, EMPTY
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None, f"the choice is {str(value)[:40]!r}, which is no word"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+        return None, f"the choice is {shown(value)}, which is no word"
     text = str(value)
-    if a != b and text.strip() and text.strip() in (a.strip(), b.strip()):
-        choice = "a" if text.strip() == a.strip() else "b"
-        return choice, f"the choice repeats a text; read as {IN_WORDS[choice]}"
-    cleaned = " ".join(re.sub(r"[^\w]+|_", " ", text.casefold().strip("\ufeff")).split())
-    if number := re.fullmatch(r"\s*([+-]?\d+)([.,]0*)?\s*", text):  # 1.0: a spreadsheet's idea of 1
-        cleaned = number[1]
-    if cleaned in CHOICES or cleaned in MEANINGS:
-        choice = cleaned if cleaned in CHOICES else MEANINGS[cleaned]
-        return choice, f"the choice {_shown(text)} was read as {IN_WORDS[choice]}"
-    near = {
-        MEANINGS[word]
-        for word in MEANINGS
-        if len(word) >= 3
-        and not word[-1].isdigit()
-        and len(cleaned) >= 3
-        and one_slip_apart(cleaned, word)
-    }
+    if number_of(value) is not None:
+        return None, f"the choice is {shown(text)}, a number whose meaning the file does not say"
+    if len(text) > 200:
+        return None, f"the choice is {shown(text)}; it must be one of {', '.join(CHOICES)}"
+    if choice := _plain(text):
+        return choice, f"the choice {shown(text)} was read as {IN_WORDS[choice]}"
+    cleaned = _cleaned(text)
+    near = {MEANINGS[word] for word in _SLIPS if is_slip_of(cleaned, word)}
     if len(near) == 1:
         choice = near.pop()
-        return (
-            choice,
-            (
-                f"the choice {_shown(text)} was taken for a slip of the keys and read as"
-                f" {IN_WORDS[choice]}"
-            ),
+        return choice, (
+            f"the choice {shown(text)} was taken for a slip of the keys and read as"
+            f" {IN_WORDS[choice]}"
         )
-    if cleaned == "0":
-        return (
-            None,
-            "the choice is 0: the file does not say whether that is the left one or the right one",
-        )
-    return None, f"the choice is {_shown(text)}; it must be one of {', '.join(CHOICES)}"
+    return None, f"the choice is {shown(text)}; it must be one of {', '.join(CHOICES)}"
 
 
-def one_slip_apart(x: str, y: str) -> bool:
-    """Does one slip of the keys turn ``x`` into ``y``?
+def _cleaned(text: str) -> str:
+    text = re.sub(r"[’'`]", "", text.casefold().strip("\ufeff"))
+    return " ".join(re.sub(r"[^\w]+|_", " ", text).split())
 
-    A letter too much, too few, another one, or two neighbours swapped?
+
+def _plain(text: str) -> str | None:
+    """What a word or a short phrase says, without any guessing."""
+    text = text.replace("≫", ">>").replace("≪", "<<")
+    if signs := _COMPARED.fullmatch(text.casefold()):
+        left, sign, right = signs[1], signs[2][0], signs[3]
+        if _SIDES[left] == _SIDES[right] or left.isdecimal() != right.isdecimal():
+            return None
+        better = {">": left, "≻": left, "<": right, "≺": right}.get(sign)
+        return _SIDES[better] if better else "tie"
+    if "[[c]]" in text.casefold():  # MT-bench's judge: A, B, or C for a tie
+        return "tie"
+    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=]\s*([^\W\d].*)", text):  # "4 - B is better"
+        text = numbered[1]
+    cleaned = re.sub(r" ?vote$", "", _cleaned(text))  # leftvote, bothbad_vote: FastChat's logs
+    if cleaned.replace(" ", "").isdigit():
+        return None  # a number in other clothes: the column decides
+    if cleaned in CHOICES or cleaned in MEANINGS:
+        return cleaned if cleaned in CHOICES else MEANINGS[cleaned]
+    if article := re.fullmatch(r"(?:its |it is )?an? (.+)", cleaned):  # "it's a draw"
+        if MEANINGS.get(article[1]) in ("tie", "both_bad"):
+            return MEANINGS[article[1]]
+    cleaned = _NOUN_AND_NUMBER.sub(r"\1 \2", re.sub(r"\ba (lot|little|bit)\b", "", cleaned))
+    for turned, better in (("better than", 0), ("preferred over", 0), ("worse than", 1)):
+        head, found, tail = cleaned.partition(f" {turned} ")
+        if found:
+            sides = _side_among(head.split()), _side_among(tail.split())
+            return sides[better] if set(sides) == {"a", "b"} else None
+    return _side_among(cleaned.split())
+
+
+def _side_among(words: list[str]) -> str | None:
+    """The one side among words that mean nothing else; None where there is none, or two."""
+    if len(words) > 2 and words[0] == "a" and words[-1] in _NOUNS:
+        return None  # "a better answer": an article
+    sides = {_SIDES[word] for word in words if word in _SIDES and word != "one"}
+    if not sides and len(words) > 1 and "one" in words:  # "option one", not "the right one"
+        sides = {"a"}
+    rest = [word for word in words if word not in _SIDES and word not in _FILLERS]
+    return sides.pop() if len(sides) == 1 and not rest else None
+
+
+def is_slip_of(typed: str, word: str) -> bool:
+    """Was ``word`` meant, and nothing else can have been?
+
+    Two neighbours swapped, a letter doubled or left out, or another one; where that gives no word
+    of its own. The first letter must be right, unless it was swapped: "light" and "either" are
+    words.
 
     Source: Damerau 1964, the four errors that make up over 80% of misspellings.
     """
-    if x == y or abs(len(x) - len(y)) > 1:
+    if typed == word or typed in _REAL or abs(len(typed) - len(word)) > 1 or len(typed) < 3:
         return False
-    if len(x) > len(y):
-        x, y = y, x
-    start = next((i for i, (p, q) in enumerate(zip(x, y)) if p != q), len(x))
-    if len(x) < len(y):
-        return x[start:] == y[start + 1 :]
-    swapped = (
-        x[start : start + 2] == y[start : start + 2][::-1] and x[start + 2 :] == y[start + 2 :]
+    at = next(
+        (i for i, (p, q) in enumerate(zip(typed, word)) if p != q), min(len(typed), len(word))
     )
-    return swapped or x[start + 1 :] == y[start + 1 :]
+    if len(typed) == len(word):
+        if typed[at : at + 2] == word[at : at + 2][::-1] and typed[at + 2 :] == word[at + 2 :]:
+            return True
+        return at > 0 and len(word) > 4 and typed[at + 1 :] == word[at + 1 :]
+    if len(typed) < len(word):
+        return at > 0 and typed[at:] == word[at + 1 :]
+    doubled = at > 0 and typed[at] == typed[at - 1]
+    return doubled and typed[at + 1 :] == word[at:]
 
 
-def _shown(text: str) -> str:
+def shown(value: object) -> str:
+    """A cell as a sentence quotes it, cut short."""
+    text = str(value)
     return repr(text if len(text) <= 40 else text[:39] + "…")

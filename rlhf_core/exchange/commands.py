@@ -2,7 +2,8 @@
 
     python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
         [--fields prompt,left,right] [--buckets best,...,worst]
-    python -m rlhf_core import FILE --out prefs.jsonl      a spreadsheet, or another tool's rows
+    python -m rlhf_core import FILE --out prefs.jsonl [--fields ...] [--choice-map 1=a,2=b,3=tie]
+        a spreadsheet (CSV, .xlsx), or another tool's rows (JSON, JSON lines, Parquet)
     python -m rlhf_core export-label-studio prefs.jsonl --out FILE [--tasks-only]
         [--config FILE.xml] [--brief NAME]
 
@@ -15,17 +16,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, PreferenceError
+from rlhf_core.exchange.choice_column import parse_map
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio import import_annotations
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging import briefs
-from rlhf_core.judging.preferences import MAX_BYTES, Ranking, read_preferences
+from rlhf_core.judging.own_files import opened
+from rlhf_core.judging.preferences import MAX_BYTES, MAX_OWN_BYTES, Ranking, read_preferences
 from rlhf_core.store.formats import from_lines, to_json, to_lines
 
 COMMANDS = ("import-label-studio", "import", "export-label-studio")
@@ -40,22 +43,29 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
         allow_abbrev=False,
     )
     label_studio.add_argument(
-        "--fields",
-        metavar="P,L,R",
-        help="names of the tasks' fields for prompt, left and right text, where they are unusual",
-    )
-    label_studio.add_argument(
         "--buckets",
         metavar="BEST,...,WORST",
         help="a Ranker's buckets, best first, where they are not Opossum's",
     )
     table = commands.add_parser(
         "import",
-        help="judgements from a spreadsheet or another tool's rows (CSV, JSONL, JSON)",
+        help="judgements from a spreadsheet or another tool's rows (CSV, xlsx, JSON, Parquet)",
         allow_abbrev=False,
     )
     for command in (label_studio, table):
         command.add_argument("file", metavar="FILE")
+        command.add_argument(
+            "--fields",
+            metavar="P,L,R",
+            help="names of the fields or columns of prompt, left and right text, where they are"
+            " unusual (import: one+other joins two)",
+        )
+        command.add_argument(
+            "--choice-map",
+            metavar="VALUE=a,...",
+            help="what the values of the choice column mean: a, b, tie, both_bad, skip, none;"
+            " numbers also <4=a",
+        )
         command.add_argument(
             "--out",
             required=True,
@@ -111,31 +121,47 @@ def run_command(
     if args.command == "export-label-studio":
         return _export(args, emit, say)
     data = _read(args.file)
-    if args.command == "import":
-        report = import_preferences(data, args.file)
-    else:
-        fields = [name.strip() for name in args.fields.split(",")] if args.fields else []
-        if fields and len(fields) != 3:
-            raise PreferenceError(
-                "--fields needs three names, of prompt, left and right text, with commas between"
-                f" them; {args.fields!r} has {len(fields)}."
-            )
-        report = import_annotations(
-            data,
-            args.file,
-            fields=fields,
-            buckets=[name.strip() for name in args.buckets.split(",")] if args.buckets else [],
+    typed = getattr(args, "fields", None)
+    fields = [name.strip() for name in typed.split(",")] if typed else []
+    if fields and len(fields) != 3:
+        raise PreferenceError(
+            "--fields needs three names, of prompt, left and right text, with commas between"
+            f" them; {typed!r} has {len(fields)}."
         )
+    explained = getattr(args, "choice_map", None)
+    told = {"fields": fields, "choice_map": parse_map(explained) if explained else None}
+    if args.command == "import":
+        report = import_preferences(data, args.file, **told)
+    else:
+        buckets = [name.strip() for name in args.buckets.split(",")] if args.buckets else []
+        report = import_annotations(data, args.file, buckets=buckets, **told)
     report.checked()
-    _write(args.out, to_lines([pair.to_dict() for pair in report.pairs]))
+    check_own_size(report)
+    _write(args.out, (to_lines([pair.to_dict()]) for pair in report.pairs))
     if args.rankings:
-        _write(args.rankings, to_lines([ranking.to_dict() for ranking in report.rankings]))
+        _write(args.rankings, (to_lines([ranking.to_dict()]) for ranking in report.rankings))
     emit(report.to_dict())
-    _tell(report, say)
+    tell(report, say)
     return 0
 
 
-def _tell(report: ImportReport, say: Callable[[str], None]) -> None:
+def check_own_size(report: ImportReport) -> None:
+    """Raises ImportRefused where the rows would be more than ``run --preferences`` reads."""
+    size = sum(
+        len(text.encode("utf-8", "replace")) + text.count('"') + text.count("\\") + text.count("\n")
+        for pair in report.pairs
+        for text in (pair.prompt, pair.a, pair.b)
+    )
+    if size + 400 * len(report.pairs) > MAX_OWN_BYTES:
+        raise ImportRefused(
+            f"{report.filename} makes {len(report.pairs):,} pairs of {size // 2**20:,} MB, more"
+            f" than the {MAX_OWN_BYTES // 2**20} MB that run reads: rankings repeat long texts."
+            " Split it."
+        )
+
+
+def tell(report: ImportReport, say: Callable[[str], None]) -> None:
+    """The report in words."""
     say(report.summary)
     for heading, rows in (("Left out", report.left_out), ("Repaired", report.repaired)):
         for row in rows[:MOST_SHOWN]:
@@ -156,6 +182,8 @@ def _export(
     data = _read(args.file)
     if b'"candidates"' in data.split(b"\n", 1)[0]:
         kind = "ranker"
+        if len(data) > MAX_BYTES:
+            raise PreferenceError(f"{args.file} is larger than 2 MB. Split it.")
         try:
             items = [Ranking.from_dict(row) for row in from_lines(data, args.file)]
         except (BundleError, UnicodeDecodeError) as error:
@@ -172,10 +200,12 @@ def _export(
             "Judgements of the same texts by one person are tasks of their own: Label Studio has"
             " one answer a person and task."
         )
-    _write(args.out, to_json(tasks))
+    _write(args.out, [to_json(tasks)])
     if args.config:
         places = max(len(item.candidates) for item in items) if kind == "ranker" else 0
-        _write(args.config, labelling_config(kind, brief, places=min(places, len(PLACES))).encode())
+        _write(
+            args.config, [labelling_config(kind, brief, places=min(places, len(PLACES))).encode()]
+        )
     judgements = sum(len(task.get("annotations", ())) for task in tasks)
     emit(
         {
@@ -198,19 +228,18 @@ def _export(
 def _read(path: str) -> bytes:
     """At most a byte more than the limit, so that a file of any size is refused at once."""
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise ImportRefused(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
-        ) from error
+    except (PreferenceError, OSError) as error:
+        raise ImportRefused(str(error)) from error
 
 
-def _write(path: str, data: bytes) -> None:
+def _write(path: str, parts: Iterable[bytes]) -> None:
     """The whole file or nothing."""
     beside = Path(f"{path}.tmp")
     try:
-        beside.write_bytes(data)
+        with open(beside, "wb") as file:
+            file.writelines(parts)
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)

@@ -15,7 +15,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from decimal import Decimal
 
+from rlhf_core.exchange import formulas
 from rlhf_core.judging.measure import counted
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.judging.thumbs import thumbs_from_pairs, thumbs_from_rankings
@@ -47,10 +49,11 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
     """
     if kind not in FORMATS:
         raise ValueError(f"kind must be one of {', '.join(FORMATS)}, not {kind!r}")
+    unread = not_read_back(pairs)
     if kind == "csv":
-        return _csv(pairs), []
+        return _csv(pairs), unread
     if kind == "argilla":
-        return _argilla(pairs), _without(pairs, "Argilla", ("weight", "seconds"))
+        return _argilla(pairs), [*_without(pairs, "Argilla", ("weight", "seconds")), *unread]
     rows, lost = (
         [],
         _without(pairs, "A preference row", ("weight", "seconds", "annotator", "brief")),
@@ -72,7 +75,18 @@ def export_pairs(pairs: list[Pair], kind: str) -> tuple[bytes, list[str]]:
             lost.append(f"A preference row prefers one of two: {count:,} {name} are left out.")
     if rows:
         lost.append("Which text was on the left: chosen comes first whatever the side.")
-    return to_lines(rows), lost
+    return to_lines(rows), [*lost, *unread]
+
+
+def not_read_back(pairs: Sequence[Pair]) -> list[str]:
+    """Which of ``pairs`` no import takes, ours included; a sentence, or none."""
+    empty = sum(not all(text.strip() for text in (p.prompt, p.a, p.b)) for p in pairs)
+    same = sum(p.a == p.b and bool(p.a.strip()) for p in pairs)
+    kinds = ((empty, "with an empty text"), (same, "of a text with itself"))
+    found = [f"{counted(count, 'comparison')} {what}" for count, what in kinds if count]
+    if not found:
+        return []
+    return [f"{' and '.join(found)}: in the file, but an import leaves such rows out."]
 
 
 def export_thumbs(
@@ -90,6 +104,8 @@ def export_thumbs(
     pairs = [pair for pair in pairs if pair.prompt not in kept_out]
     rankings = [ranking for ranking in rankings if ranking.prompt not in kept_out]
     lost = ["Who judged, how long it took, and under which brief."] if thumbs else []
+    if thumbs:
+        lost.append("The way back: a single answer is no comparison, so no import here reads it.")
     if light := sum(thumb.weight != 1 for thumb in thumbs):
         lost.append(f"Weights: {counted(light, 'answer')} that should weigh otherwise count as 1.")
     if derived := _derived(pairs, rankings):
@@ -154,15 +170,20 @@ def _conversation(prompt: str, chosen: str, rejected: str) -> dict:
 
 
 def _csv(pairs: list[Pair]) -> bytes:
-    """With a byte-order mark: Excel takes a file without one for Windows-1252."""
+    """With a byte-order mark: Excel takes a file without one for Windows-1252. What a program would
+    run as a formula is disarmed, and comes back as it was.
+    """
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for pair in pairs:
-        writer.writerow(
-            ["" if (value := getattr(pair, name)) is None else value for name in _COLUMNS]
-        )
+    rows = [[_cell(getattr(pair, name)) for name in _COLUMNS] for pair in pairs]
+    csv.writer(text).writerows(formulas.table(_COLUMNS, rows))
     return text.getvalue().encode("utf-8-sig", "replace")
+
+
+def _cell(value: object) -> object:
+    """Numbers without an exponent, which a spreadsheet's column of seconds does not have."""
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    return "" if value is None else value
 
 
 def _argilla(pairs: list[Pair]) -> bytes:

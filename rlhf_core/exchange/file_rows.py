@@ -14,19 +14,20 @@ import json
 import re
 from dataclasses import dataclass
 
+from rlhf_core.exchange.binary_tables import binary_rows, is_binary_table
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
+from rlhf_core.exchange.json_shapes import rows_of
 from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS
 
 MAX_DEPTH, MAX_CELL = 40, 100_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _FOREIGN = {
     b"PK\x03\x04": (
-        "an Excel workbook or another zip archive; save the sheet as CSV (UTF-8) and take that file"
+        "a zip archive and no Excel workbook (.xlsx); unpack it, and take the file in it"
     ),
     b"\xd0\xcf\x11\xe0": (
         "an old Excel workbook (.xls); save the sheet as CSV (UTF-8) and take that file"
     ),
-    b"PAR1": "a Parquet file; write it as JSON lines first (datasets: to_json)",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"%PDF": "a PDF; a table of rows is needed",
 }
@@ -41,6 +42,14 @@ class Record:
     repairs: tuple[str, ...] = ()
 
 
+def check_size(data: bytes, name: str) -> None:
+    """Raises ImportRefused where there is more than is read."""
+    if len(data) > MAX_BYTES:
+        raise ImportRefused(
+            f"{name} is larger than 2 MB. Split it, or leave out what nobody has judged."
+        )
+
+
 def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
     """The file's text, and the numbers (from 1) of the lines that were not UTF-8.
 
@@ -49,10 +58,7 @@ def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
     Raises ImportRefused: too large, empty, a foreign kind of file, not text.
     """
     name = report.filename
-    if len(data) > MAX_BYTES:
-        raise ImportRefused(
-            f"{name} is larger than 2 MB. Split it, or leave out what nobody has judged."
-        )
+    check_size(data, name)
     for magic, kind in _FOREIGN.items():
         if data.startswith(magic):
             raise ImportRefused(f"{name} is {kind}.")
@@ -121,10 +127,27 @@ def depth_of(value: object) -> int:
     return deepest
 
 
+class _Twice(ValueError):
+    """A JSON object that names a field twice."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
+    return found
+
+
 def parse_json(text: str, where: str) -> object:
-    """Raises ImportRefused: not JSON, breaks off, nested too deeply."""
+    """Raises ImportRefused: not JSON, breaks off, nested too deeply, a field twice."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once)
+    except _Twice as error:
+        raise ImportRefused(
+            f"{where} has the field {excerpt(str(error))!r} twice in one object; which of them"
+            " counts? Remove one."
+        ) from error
     except RecursionError as error:
         raise ImportRefused(
             f"{where} is nested too deeply; at most {MAX_DEPTH} levels are read."
@@ -135,9 +158,14 @@ def parse_json(text: str, where: str) -> object:
                 f"{where} breaks off: the JSON is not finished. It may be half a file; export or"
                 " copy it again."
             ) from error
-        raise ImportRefused(
-            f"{where} is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})."
-        ) from error
+        place = f"line {error.lineno}, column {error.colno}"
+        before, behind = text[: error.pos].rstrip(), text[error.pos :].lstrip()
+        if (before[-1:] == "," and behind[:1] in "]}") or behind[:1] == ",":
+            raise ImportRefused(
+                f"{where} has a comma too many ({place}): nothing stands between it and what comes"
+                " next. Remove it."
+            ) from error
+        raise ImportRefused(f"{where} is not valid JSON ({place}: {error.msg}).") from error
     except ValueError as error:  # a number of thousands of digits
         raise ImportRefused(f"{where} is not usable JSON: {error}.") from error
     if depth_of(value) > MAX_DEPTH:
@@ -155,11 +183,19 @@ def records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[
     Raises ImportRefused where the file as a whole cannot be read. A bad line of a JSONL file is
     left out and reported.
     """
+    if is_binary_table(data):
+        check_size(data, report.filename)
+        found = binary_records(data, report, columns)
+        return _checked(found, report)
     text, cp1252 = decode(data, report)
     if text.lstrip()[0] in "[{":
-        found = _json_records(text, report, cp1252)
+        found = _json_records(text, report, columns, cp1252)
     else:
         found = _table_records(text, report, columns, cp1252)
+    return _checked(found, report)
+
+
+def _checked(found: list[Record], report: ImportReport) -> list[Record]:
     if len(found) > MAX_ROWS:
         raise ImportRefused(
             f"{report.filename} has {len(found):,} rows; at most {MAX_ROWS:,} are read. Split it."
@@ -167,7 +203,9 @@ def records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[
     return found
 
 
-def _json_records(text: str, report: ImportReport, cp1252: set[int]) -> list[Record]:
+def _json_records(
+    text: str, report: ImportReport, columns: frozenset[str], cp1252: set[int]
+) -> list[Record]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     first = lines[0][1].strip()
     if first.startswith("{") and (len(lines) == 1 or first.endswith("}")):
@@ -187,16 +225,31 @@ def _json_records(text: str, report: ImportReport, cp1252: set[int]) -> list[Rec
                 report.leave_out(number, line[:1000], str(error).rstrip("."))
                 continue
             found.append(Record(number, value, _old_encoding({number} & cp1252)))
-        return found
-    value = parse_json(text, report.filename)
-    report.counted = "entry"
-    items = value if isinstance(value, list) else [value]
+        if len(found) > 1 or not found:
+            return found
+        value = found[0].value
+    else:
+        value = parse_json(text, report.filename)
+        report.counted = "entry"
+    items, how = rows_of(value, lambda name: column_name(str(name)) in columns)
+    if how:
+        report.counted = "entry"
+        report.say("notes", f"The rows were found as {how}.")
     return [Record(number, item) for number, item in enumerate(items, 1)]
 
 
 def column_name(header: str) -> str:
     """A header as it is compared: lower case, one underscore for every space, hyphen or dot."""
     return re.sub(r"[\s\-._]+", "_", header.strip().strip("\ufeff").casefold()).strip("_")
+
+
+def bare(name: str) -> str:
+    """A column's name as it is compared, without crowd-work sheets' Input. and Answer."""
+    return (
+        re.sub(r"^(?:input|answer)_(?=.)", "", column_name(name))
+        if "." in name
+        else (column_name(name))
+    )
 
 
 def _table_records(
@@ -210,8 +263,11 @@ def _table_records(
         text = text[declared.end() :]
     known = {}
     for delimiter in DELIMITERS:
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-        known[delimiter] = sum(column_name(cell) in columns for cell in header)
+        try:
+            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        except csv.Error:  # a cell too long
+            header = []
+        known[delimiter] = sum(bare(cell) in columns for cell in header)
     delimiter = declared.group(1) if declared else max(known, key=known.get)
     if not known.get(delimiter, 1):
         raise ImportRefused(
@@ -223,7 +279,7 @@ def _table_records(
         report.say(
             "notes", f"The columns are separated by {DELIMITERS.get(delimiter, repr(delimiter))}."
         )
-    csv.field_size_limit(MAX_CELL)
+    # Python's own limit of 131,072 letters a cell is the whole process's: it stays as it is.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found, header, number, before = [], None, 0, 0
     try:
@@ -231,6 +287,11 @@ def _table_records(
             lines = set(range(before + skipped + 1, reader.line_num + skipped + 1))
             before = reader.line_num
             number += 1
+            if any(len(cell) > MAX_CELL for cell in cells):
+                raise ImportRefused(
+                    f"{report.filename} has a cell of more than {MAX_CELL:,} letters in line"
+                    f" {reader.line_num}: is a quotation mark missing?"
+                )
             if not any(cell.strip() for cell in cells):
                 continue
             if header is None:
@@ -254,10 +315,36 @@ def _table_records(
         why = str(error)
         if "unexpected end" in why:
             why = "a quotation mark is opened and never closed, or the file breaks off"
+        elif "field limit" in why:
+            why = f"a cell has more than {MAX_CELL:,} letters; is a quotation mark missing?"
         raise ImportRefused(
             f"{report.filename} cannot be read as a table after line {before}: {why}."
         ) from error
     return found
+
+
+def binary_records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[Record]:
+    """The rows of an Excel workbook or a Parquet file. Raises ImportRefused."""
+    kind, header, rows, notes = binary_rows(data, report.filename, MAX_ROWS)
+    report.counted = "row"
+    for sentence in notes:
+        report.say("notes", sentence)
+    header = [str(cell or "").strip() for cell in header]
+    _check_header(header, report)
+    if not any(bare(name) in columns for name in header):
+        raise ImportRefused(
+            f"{report.filename} is {kind}, and no table of judgements that can be recognised: its"
+            f" columns are {excerpt(', '.join(filter(None, header)) or 'without names')}. A header"
+            " with prompt, a, b, choice (or prompt, chosen, rejected) is needed."
+        )
+    first = 1
+    if kind == "an Excel workbook":  # as in a CSV: texts, and the header is row 1
+        first, rows = 2, [["" if cell is None else str(cell) for cell in row] for row in rows]
+    return [
+        Record(number, dict(zip(header, [*cells, *[""] * len(header)])))
+        for number, cells in enumerate(rows, first)
+        if any(cell not in (None, "") for cell in cells)
+    ]
 
 
 def _check_header(header: list[str], report: ImportReport) -> None:

@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass, field
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.judging.long_rankings import MOST_WHOLE, pairs_of
+from rlhf_core.judging.preferences import MAX_ROWS, Pair, Ranking
 
 MAX_EXCERPT = 80  # letters of a row that the report shows
 
@@ -47,6 +48,8 @@ class ImportReport:
         lost: what the file holds and a row of preferences has no place for, or the other way round;
         a sentence each.
         notes: how the file was read: encoding, delimiter, column names; a sentence each.
+        choices: {"value", "count", "means"} of the choice column, where it has words or numbers of
+        its own.
     """
 
     filename: str
@@ -61,6 +64,7 @@ class ImportReport:
     repaired: list[ReportRow] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    choices: list[dict] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
@@ -86,6 +90,11 @@ class ImportReport:
         repairs: list[str],
     ) -> None:
         """Count a judgement that is taken; ``repairs`` say what was not read as it was written."""
+        if len(self.pairs) + len(pairs) > MAX_ROWS:
+            raise ImportRefused(
+                f"{self.filename} makes more than {MAX_ROWS:,} pairs; at most so many are taken."
+                " Split it."
+            )
         self.read += 1
         self.used += 1
         self.pairs += pairs
@@ -93,6 +102,19 @@ class ImportReport:
             self.rankings.append(judgement)
         if repairs:
             self.repaired.append(ReportRow(row, excerpt(what), "; ".join(repairs)))
+
+    def take_judgement(
+        self, row: int, what: object, judgement: Pair | Ranking, repairs: list[str]
+    ) -> None:
+        """``take`` with all pairs of a ranking; of a long one with a part of them, and says so."""
+        pairs, every = ([judgement], 1) if isinstance(judgement, Pair) else pairs_of(judgement)
+        if len(pairs) < every:
+            self.say(
+                "notes",
+                f"A ranking of more than {MOST_WHOLE} outputs is trained on by {len(pairs):,} of"
+                " its pairs, neighbours among them; they weigh 1 together, as all of them would.",
+            )
+        self.take(row, what, judgement, pairs, repairs)
 
     def say(self, kind: str, sentence: str) -> None:
         """Add a sentence to ``lost`` or ``notes``, once."""
@@ -116,6 +138,7 @@ class ImportReport:
             "repaired": [vars(row) for row in self.repaired],
             "lost": self.lost,
             "notes": self.notes,
+            "choices": self.choices,
         }
 
     def checked(self) -> ImportReport:

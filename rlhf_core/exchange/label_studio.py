@@ -12,13 +12,18 @@ label_studio_sdk.converter for JSON-MIN and CSV.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.file_rows import Record, records
+from rlhf_core.exchange.binary_tables import is_binary_table
+from rlhf_core.exchange.choices import is_blank
+from rlhf_core.exchange.conversations import RowRefused
+from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, judgement_of
-from rlhf_core.exchange.preference_rows import FIELD_OF, RowRefused
+from rlhf_core.exchange.label_studio_fields import layout_of
+from rlhf_core.exchange.preference_rows import FIELD_OF
+from rlhf_core.exchange.spreadsheets import COLUMNS as TABLES
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import Pair, Ranking
 
@@ -27,11 +32,16 @@ _OURS = set("id annotator annotation_id created_at updated_at lead_time agreemen
 # By which key a value in JSON-MIN and CSV, which drop its type, is known.
 _VALUES = {"selected": "pairwise", "ranker": "ranker", "choices": "choices"}
 _TASK = "prompt answer1 answer2 items comparison rank verdict annotation_id lead_time"
-COLUMNS = frozenset({*_TASK.split(), *FIELD_OF})
+COLUMNS = frozenset({*_TASK.split(), *TABLES})
 
 
 def import_annotations(
-    data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
+    data: bytes,
+    filename: str,
+    *,
+    fields: Sequence[str] = (),
+    buckets: Sequence[str] = (),
+    choice_map: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """What people did, from a JSON, JSON-MIN, CSV or TSV export, or from a list of tasks.
 
@@ -39,7 +49,8 @@ def import_annotations(
         fields: the names of prompt, left and right text in the tasks, where they are not ours or
             their usual aliases.
         buckets: the Ranker's buckets, best first, where they are not ours: an export does not say
-        which is better.
+            which is better.
+        choice_map: what the values of a ``<Choices>`` mean (``choice_column.parse_map``).
 
     Raises ImportRefused where the file as a whole cannot be read. The same person's later answer to
     a task replaces the earlier one, which is reported.
@@ -55,20 +66,24 @@ def import_annotations(
     kinds = {kind for answer in answers for _, kind, _ in answer.results}
     named = " and ".join(sorted(kind.capitalize() for kind in kinds & {"pairwise", "ranker"}))
     report.format = f"Label Studio {report.format or 'JSON'}, {named or 'tasks'}"
-    judged: list[tuple[Answer, Pair | Ranking, list[Pair], list[str]]] = []
+    layout = layout_of(answers, report, fields, buckets, choice_map)
+    judged: list[tuple[Answer, Pair | Ranking, list[str]]] = []
     for answer in answers:
+        if answer.dropped:
+            report.leave_out(answer.row, answer.shown, answer.dropped)
+            continue
         try:
-            judged.append((answer, *judgement_of(answer, report, fields, buckets)))
+            judged.append((answer, *judgement_of(answer, report, layout)))
         except (RowRefused, PreferenceError) as error:
             report.leave_out(answer.row, answer.shown, str(error).rstrip("."))
     latest: dict[tuple, int] = {}  # (who, which task) -> index of the last answer
     first: dict[tuple, int] = {}  # (which annotation) -> index of its first copy
-    for index, (answer, judgement, *_) in enumerate(judged):
+    for index, (answer, judgement, _) in enumerate(judged):
         if first.setdefault(_copy_key(answer, index), index) == index:
             key = _person_key(answer, judgement, index)
             if key not in latest or answer.when >= judged[latest[key]][0].when:
                 latest[key] = index
-    for index, (answer, judgement, pairs, repairs) in enumerate(judged):
+    for index, (answer, judgement, repairs) in enumerate(judged):
         if first[_copy_key(answer, index)] != index:
             report.leave_out(
                 answer.row, answer.shown, f"the annotation {answer.id} stands in the file twice"
@@ -80,7 +95,7 @@ def import_annotations(
                 f"{judgement.annotator} answered this task more than once; the last answer counts",
             )
         else:
-            report.take(answer.row, answer.shown, judgement, pairs, [*answer.repairs, *repairs])
+            report.take_judgement(answer.row, answer.shown, judgement, [*answer.repairs, *repairs])
     return report
 
 
@@ -100,24 +115,35 @@ def _person_key(answer: Answer, judgement: Pair | Ranking, index: int) -> tuple:
     return (judgement.annotator, _about(answer))
 
 
-def import_any(data: bytes, filename: str) -> ImportReport:
-    """A Label Studio export or a table: what it is, its rows say. Raises ImportRefused."""
+def import_any(
+    data: bytes,
+    filename: str,
+    *,
+    fields: Sequence[str] = (),
+    buckets: Sequence[str] = (),
+    choice_map: Mapping[str, str] | None = None,
+) -> ImportReport:
+    """A Label Studio export or a table: what it is, its rows say. Raises ImportRefused.
+
+    The rest is as in ``import_annotations``.
+    """
+    if is_binary_table(data):  # read once: each time costs a process
+        return import_preferences(data, filename, fields=fields, choice_map=choice_map)
     probe = ImportReport(filename)
-    rows = records(data, probe, COLUMNS)
-    if looks_like_label_studio(rows, strictly=True):
-        return import_annotations(data, filename)
-    return import_preferences(data, filename)
+    told = frozenset(bare(part) for name in fields for part in name.split("+"))
+    rows = records(data, probe, COLUMNS | told)
+    if buckets or looks_like_label_studio(rows, strictly=True):
+        return import_annotations(
+            data, filename, fields=fields, buckets=buckets, choice_map=choice_map
+        )
+    return import_preferences(data, filename, fields=fields, choice_map=choice_map)
 
 
 def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
     """Are these tasks or annotations? ``strictly``: annotations only, no bare texts of a table."""
     for row in rows[:50]:
         value = row.value if isinstance(row.value, dict) else {}
-        if (
-            isinstance(value.get("annotations", value.get("completions")), list)
-            or "annotation_id" in value
-            or isinstance(value.get("data"), dict)
-        ):
+        if _annotated(value) or "annotation_id" in value or isinstance(value.get("data"), dict):
             return True
         if (
             not strictly
@@ -126,6 +152,17 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
         ):
             return True
     return False
+
+
+def _annotated(value: dict) -> bool:
+    """Does it hold a list of annotations, under today's name or the old one?"""
+    annotations, completions = value.get("annotations"), value.get("completions")
+    if isinstance(annotations, list):
+        return True
+    return isinstance(completions, list) and (
+        isinstance(value.get("data"), dict)
+        or any(isinstance(item, dict) and "result" in item for item in completions)
+    )
 
 
 def _answers(row: Record, report: ImportReport) -> list[Answer]:
@@ -147,11 +184,18 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
     if isinstance(annotations, list):
         if not annotations:
             _nobody_yet(data, report)
-        return [
-            answer
-            for annotation in annotations
-            if (answer := _full(row, value, data, annotation, report))
-        ]
+        replaced = {
+            str(item["parent_annotation"]): item.get("id")
+            for item in annotations
+            if isinstance(item, dict) and item.get("parent_annotation") not in (None, "")
+        }
+        found = [_full(row, value, data, annotation, report) for annotation in annotations]
+        for answer in filter(None, found):
+            if str(answer.id) in replaced and not answer.dropped:
+                answer.dropped = (
+                    f"the annotation {answer.id} was overwritten by {replaced[str(answer.id)]}"
+                )
+        return [answer for answer in found if answer]
     if "annotation_id" not in value and not ({"comparison", "rank", "verdict"} & set(value)):
         _nobody_yet(data, report)
         return []
@@ -194,6 +238,11 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
                 results.append((name, kind, item))
         elif name not in _OURS:
             texts[name] = items if name == "items" else item
+    if not results:  # a Choices of somebody's own, which these exports write without its type
+        for name, item in list(texts.items()):
+            if FIELD_OF.get(bare(str(name))) == "choice" and isinstance(item, str) and item.strip():
+                results.append((name, "choices", {"choices": [item]}))
+                del texts[name]
     return [
         Answer(
             row.row,
@@ -234,7 +283,19 @@ def _full(
         cancelled=bool(annotation.get("was_cancelled") or annotation.get("skipped")),
         meta=meta,
         repairs=row.repairs,
+        dropped=_rejected(annotation),
     )
+
+
+def _rejected(annotation: dict) -> str:
+    """Why a reviewer's word keeps this annotation out; "" where none does."""
+    action, reviews = annotation.get("last_action"), annotation.get("reviews")
+    last = reviews[-1] if isinstance(reviews, list) and reviews else None
+    said_no = isinstance(last, dict) and last.get("accepted") is False
+    if action == "rejected" or (said_no and action is None):
+        by = f" ({_who(last['created_by'])})" if said_no and last.get("created_by") else ""
+        return f"a reviewer{by} rejected this annotation"
+    return ""
 
 
 def _nobody_yet(data: dict, report: ImportReport) -> None:
@@ -256,6 +317,6 @@ def _who(person: object) -> str:
             or full
             or (f"user {person['id']}" if person.get("id") is not None else "unknown")
         )
-    if person in (None, "", "None") or isinstance(person, bool):
+    if is_blank(person) or isinstance(person, bool):
         return "unknown"
     return f"user {person}" if isinstance(person, int) or str(person).isdecimal() else str(person)

@@ -12,21 +12,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rlhf_core.exchange.choices import read_choice
-from rlhf_core.exchange.file_rows import column_name
+from rlhf_core.exchange.choices import read_word, shown
+from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.import_report import ImportReport
-from rlhf_core.exchange.preference_rows import (
-    FIELD_OF,
-    RowRefused,
-    check_text,
-    read_number,
-    read_row,
-)
-from rlhf_core.judging.preferences import Pair, Ranking, groups_of, pairs_from_rankings
+from rlhf_core.exchange.preference_rows import check_text, label, read_number, read_row, who
+from rlhf_core.judging.preferences import MOST_CANDIDATES, Pair, Ranking, groups_of
 from rlhf_core.judging.typed import clean_name
 
+if TYPE_CHECKING:
+    from rlhf_core.exchange.label_studio_fields import Layout
+
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
+NOTED = ("reason", "ideal")  # of a ranking, beside its result
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
 
 
@@ -37,6 +36,7 @@ class Answer:
     Attributes:
         results: (control's name, its kind in lower case, its value).
         meta: what our own export wrote beside a result.
+        dropped: why it does not count, whatever it says: a reviewer rejected it.
     """
 
     row: int
@@ -50,6 +50,7 @@ class Answer:
     cancelled: bool = False
     meta: dict = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    dropped: str = ""
 
     @property
     def shown(self) -> str:
@@ -63,15 +64,21 @@ class Answer:
 
 
 def judgement_of(
-    answer: Answer, report: ImportReport, fields: Sequence[str], buckets: Sequence[str]
-) -> tuple[Pair | Ranking, list[Pair], list[str]]:
-    """(judgement, its pairs, repairs). Raises RowRefused, PreferenceError."""
+    answer: Answer, report: ImportReport, layout: Layout
+) -> tuple[Pair | Ranking, list[str]]:
+    """(judgement, repairs). Raises RowRefused, PreferenceError."""
     repairs: list[str] = []
     by_kind: dict[str, list] = {}
+    others: list[str] = []
     for name, kind, value in answer.results:
-        if kind == "choices" and name != "verdict" or kind not in ("pairwise", "ranker", "choices"):
+        if kind == "choices" and name == layout.control and layout.reading:
+            kind = "control"
+        elif kind == "choices" and name != "verdict" or kind not in _KINDS:
+            said = f": {shown(chosen_of(value))}" if kind == "choices" else ""
+            others.append(f"{name!r} ({kind}{said})")
             report.say("lost", f"The control {name!r} ({kind}): a judgement has no place for it.")
-        elif value not in by_kind.setdefault(kind, []):
+            continue
+        if value not in by_kind.setdefault(kind, []):
             by_kind[kind].append(value)
     if any(len(values) > 1 for values in by_kind.values()):
         raise RowRefused("it says two different things about the same texts")
@@ -88,6 +95,11 @@ def judgement_of(
             f"it chooses a side or an order and also says {verdict}: which of the two counts?"
         )
     if not verdict and not by_kind:
+        if others:
+            raise RowRefused(
+                f"its only answers are to the control {', '.join(sorted(set(others)))}, which is"
+                " none that says which text is better (Pairwise, Ranker, or Choices of the two)"
+            )
         raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
     common = {
         "annotator": answer.annotator,
@@ -98,27 +110,27 @@ def judgement_of(
         order = by_kind.get("ranker", [None])[0]
         if not verdict and order is None:
             raise RowRefused("it holds no ranking")
-        made = _ranking(answer, order, verdict, common, buckets, repairs)
+        made = _ranking(answer, order, verdict, common, layout, repairs)
         if not verdict and _as_listed(order, answer.data):
             report.say(
                 "notes",
                 f"Look at {report.counted} {answer.row}: its ranking is the order in which the page"
                 " lists the outputs, as it also is where nobody moved anything.",
             )
-        return made, pairs_from_rankings([made]), repairs
-    choice = verdict
-    if not choice:
+        return made, repairs
+    choice, reading = verdict, None
+    if "control" in by_kind:
+        choice, reading = chosen_of(by_kind["control"][0]), layout.reading
+    elif not choice:
         selected = by_kind["pairwise"][0] if "pairwise" in by_kind else None
-        selected = selected.get("selected") if isinstance(selected, dict) else selected
+        if isinstance(selected, dict):  # label-studio-evalme writes the other key
+            selected = selected.get("selected", selected.get("pairwise"))
         choice = {"left": "a", "right": "b"}.get(selected) if isinstance(selected, str) else None
         if choice is None:
             raise RowRefused(
                 f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right"
             )
-    names = dict(zip(("prompt", "a", "b"), fields)) if fields else {}
-    for name in () if fields else answer.data:
-        if (found := FIELD_OF.get(column_name(name))) in ("prompt", "a", "b"):
-            names.setdefault(found, name)
+    names = dict(layout.names)
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
         have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
@@ -131,16 +143,26 @@ def judgement_of(
         | common
         | {"choice": choice, "seconds": answer.lead_time, "weight": answer.meta.get("weight")},
         report,
+        reading,
+        names,
     )
-    return pair, [pair], [*repairs, *more]
+    return pair, [*repairs, *more]
+
+
+_KINDS = ("pairwise", "ranker", "choices")
+
+
+def chosen_of(value: object) -> object:
+    """The one value of a Choices answer; the list where there are several."""
+    chosen = value.get("choices") if isinstance(value, dict) else value
+    return chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
 
 
 def _verdict(value: object, repairs: list[str]) -> str:
-    chosen = value.get("choices") if isinstance(value, dict) else value
-    chosen = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    chosen = chosen_of(value)
     if isinstance(chosen, str) and chosen in VERDICTS:
         return VERDICTS[chosen]
-    verdict, said = read_choice(chosen)
+    verdict, said = read_word(chosen)
     if verdict not in VERDICTS.values():
         raise RowRefused(f"the verdict is {str(chosen)[:40]!r}; it must be {', '.join(VERDICTS)}")
     repairs.append(said)
@@ -179,7 +201,7 @@ def _ranking(
     order: object,
     verdict: str | None,
     common: dict,
-    buckets: Sequence[str],
+    layout: Layout,
     repairs: list[str],
 ) -> Ranking:
     """A Ranking from a Ranker's answer. Raises RowRefused, PreferenceError."""
@@ -188,20 +210,29 @@ def _ranking(
         isinstance(item, dict) and "id" in item for item in items
     ):
         raise RowRefused("the task's items are no list of texts with an id")
+    if len(items) > MOST_CANDIDATES:  # before anything is made of them
+        raise RowRefused(
+            f"it ranks {len(items):,} outputs, which would make"
+            f" {len(items) * (len(items) - 1) // 2:,} pairs; at most {MOST_CANDIDATES} outputs fit"
+            " in a ranking"
+        )
     texts = {
-        str(item["id"]): str(item.get("body") or item.get("html") or item.get("title") or "")
+        str(item["id"]): str(
+            item["body"] if "body" in item else item.get("html") or item.get("title") or ""
+        )
         for item in items
     }
     if len(texts) < len(items):
         raise RowRefused("two items of the task have the same id")
     groups: list[list[str]] = []
+    buckets: Sequence[str] = layout.buckets
     if not verdict:
         inner = _order(order)
         named = [name for name in inner if name != "_"]
         if len(named) == 1 and named[0] not in buckets and not named[0].startswith("place_"):
             groups = [[str(item)] for item in inner[named[0]]]
         else:
-            known = list(buckets) or [f"place_{n}" for n in range(1, len(PLACES) + 1)]
+            known = list(buckets) or [f"place_{n}" for n in range(1, MOST_CANDIDATES + 1)]
             strange = [name for name in named if name not in known]
             if strange:
                 raise RowRefused(
@@ -225,9 +256,12 @@ def _ranking(
     if len(set(texts.values())) < 2:
         raise RowRefused("fewer than two different texts were ranked")
     index = {name: number for number, name in enumerate(texts)}
-    prompt = check_text("prompt", answer.data.get("prompt"))
+    prompt = answer.data.get(layout.names.get("prompt", "prompt"))
+    prompt = check_text(
+        label("prompt", layout.names), as_text("the prompt", prompt, layout.printed)
+    )
     for name, text in texts.items():
-        check_text(f"text of item {name!r}", text)
+        check_text(f"the text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
     places = [[index[name] for name in group] for group in groups]
     return Ranking(
@@ -239,10 +273,23 @@ def _ranking(
         good=None if verdict else _good(answer.meta.get("good"), index, places),
         verdict=verdict,
         seconds=seconds,
-        annotator=clean_name(answer.annotator),
+        annotator=who(answer.annotator),
         brief=clean_name(common["brief"]) if common["brief"] else "",
         brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
+        **{name: _noted(answer.meta, name, repairs) for name in NOTED},
     )
+
+
+def _noted(meta: dict, name: str, repairs: list[str]) -> str:
+    """A reason or an ideal answer that our own export noted beside a result, or ""."""
+    text = meta.get(name)
+    if text in (None, ""):
+        return ""
+    try:
+        return check_text(name, text)
+    except RowRefused as error:
+        repairs.append(f"{error}, so it was left out")
+        return ""
 
 
 def _good(named: object, index: dict[str, int], places: list[list[int]]) -> list[int] | None:

@@ -17,9 +17,11 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
-from rlhf_core.exchange.label_studio_answers import PLACES, VERDICTS
+from rlhf_core.exchange.exports import not_read_back
+from rlhf_core.exchange.label_studio_answers import NOTED, PLACES, VERDICTS
+from rlhf_core.exchange.ranking_rows import said_beside
 from rlhf_core.judging.briefs import Brief
-from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.judging.preferences import Pair, Ranking, pairs_from_rankings
 
 
 def labelling_config(kind: str, brief: Brief | None = None, places: int = 4) -> str:
@@ -124,7 +126,7 @@ def export_tasks(
             groups = ranking.groups if ranking else []
             places = {f"place_{n}": [names[i] for i in group] for n, group in enumerate(groups, 1)}
             result = result_of("rank", "ranker", ranker=places) if places else None
-        if not isinstance(item, dict) and item.brief:
+        if not isinstance(item, dict) and (item.brief or item.brief_version != 1):
             data |= {"brief": item.brief, "brief_version": item.brief_version}
         who = getattr(item, "annotator", "")
         key = json.dumps(data, ensure_ascii=False)
@@ -140,6 +142,8 @@ def export_tasks(
                 meta["weight"] = item.weight
             if isinstance(item, Ranking) and item.good is not None:
                 meta["good"] = [names[index] for index in item.good]
+            if isinstance(item, Ranking):
+                meta |= {name: text for name in NOTED if (text := getattr(item, name))}
             annotation = {
                 "result": [{**result, "id": f"r{len(task.get('annotations', []))}", "meta": meta}],
                 "was_cancelled": verdict == "skip",
@@ -153,12 +157,31 @@ def export_tasks(
             "Label Studio's JSON-MIN and CSV exports leave out skipped tasks and who judged before"
             " the import; its JSON export keeps both."
         )
-    if any(isinstance(item, Ranking) for item in items):
-        lost.append(
-            "The round, the order in which outputs were written, and whether the model ended them"
-            " itself have no place in a Ranker task."
-        )
+    rankings = [item for item in items if isinstance(item, Ranking)]
+    if rankings:
+        lost += _beside(rankings, judged)
+    pairs = [item for item in items if isinstance(item, Pair)]
+    lost += not_read_back([*pairs, *pairs_from_rankings(rankings)])
     return list(tasks.values()), lost
+
+
+def _beside(rankings: list[Ranking], judged: bool) -> list[str]:
+    """What of rankings a Ranker task does not show, with how often."""
+    lost = [
+        "The round, the order in which outputs were written, and whether the model ended them"
+        " itself have no place in a Ranker task."
+    ]
+    noted = said_beside(rankings, "reason", "ideal")
+    if noted and judged:
+        lost.append(
+            f"{' and '.join(noted)}: noted beside the results, where Label Studio shows them to"
+            " nobody. Its JSON export brings them back; JSON-MIN and CSV drop them."
+        )
+    elif noted:
+        lost.append(f"{' and '.join(noted)}: tasks to be judged are given without them.")
+    if dropped := said_beside(rankings, "first", "asked"):
+        lost.append(f"A Ranker task has no place for: {', '.join(dropped)}.")
+    return lost
 
 
 def result_of(control: str, kind: str, **value) -> dict:

@@ -1,10 +1,10 @@
 """One row of a table of judgements: which column means what, and the pair that its cells say.
 
 Our own rows, TRL's, and what people type. What a cell says in an unusual way is repaired and
-reported; what has two meanings is refused. Simplification: a prompt is one text here, so a
-conversation of several turns becomes its transcript.
+reported; what has two meanings is refused. Conversations are ``conversations``' business, a choice
+column is ``choice_column``'s.
 
-Sources: TRL's dataset formats (preference, with explicit or implicit prompt, standard or
+Source: TRL's dataset formats (preference, with explicit or implicit prompt, standard or
 conversational).
 """
 
@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
-from rlhf_core.exchange.choices import read_choice
+from rlhf_core.exchange.choice_column import Cell, Reading
+from rlhf_core.exchange.choices import is_blank
+from rlhf_core.exchange.conversations import RowRefused, two_answers
 from rlhf_core.exchange.import_report import ImportReport, excerpt
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
 _SIDES = ("answer", "response", "option", "output", "completion", "text", "candidate")
+_SIDES += ("conversation", "summary", "generation", "reply", "human_ref", "continuation")
 ALIASES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt", "instruction", "question", "input", "context", "query"),
     "a": ("a", "left", *(f"{noun}{end}" for noun in _SIDES for end in ("_a", "a", "_1", "1"))),
@@ -33,9 +37,28 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "vote",
         "better",
         "label",
+        "labels",
+        "overall_preference",
+        "better_response_id",
+        "preferred_index",
+        "choice_index",
+        "best",
+        "verdict",
+        "which_is_better",
+        "preferred_response",
+        "preferred_answer",
+        "answer",
+        "selection",
+        "selected",
     ),
-    "chosen": ("chosen",),
-    "rejected": ("rejected",),
+    "chosen": ("chosen", "chosen_response", "chosen_answer", "chosen_text", "preferred_output"),
+    "rejected": (
+        "rejected",
+        "rejected_response",
+        "rejected_answer",
+        "rejected_text",
+        "non_preferred_output",
+    ),
     "annotator": (
         "annotator",
         "rater",
@@ -46,8 +69,21 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "who",
         "worker",
         "name",
+        "worker_id",
+        "workerid",
+        "annotator_id",
+        "rater_id",
+        "judge",
     ),
-    "seconds": ("seconds", "lead_time", "duration_seconds", "time_seconds", "secs"),
+    "seconds": (
+        "seconds",
+        "lead_time",
+        "duration_seconds",
+        "time_seconds",
+        "secs",
+        "worktimeinseconds",
+        "work_time_in_seconds",
+    ),
     "weight": ("weight",),
     "brief": ("brief",),
     "brief_version": ("brief_version",),
@@ -56,29 +92,69 @@ FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in alia
 KNOWN = frozenset(FIELD_OF)
 
 
-class RowRefused(ValueError):
-    """A row that cannot be used; the message says why."""
+# What may be a prompt where no column has a better name for it.
+LATE_PROMPTS = (
+    "conversations",
+    "conversation",
+    "dialogue",
+    "dialog",
+    "history",
+    "messages",
+    "post",
+)
 
 
-def read_row(values: dict[str, object], report: ImportReport) -> tuple[Pair, list[str]]:
-    """A Pair from one row's fields, and its repairs. Raises RowRefused."""
+def label(field: str, names: Mapping[str, str]) -> str:
+    """A field as a sentence names it: as the file does."""
+    name = names.get(field)
+    if not name:
+        return f"the {field}"
+    return name if name.isidentifier() else repr(name)
+
+
+def read_row(
+    values: dict[str, object],
+    report: ImportReport,
+    reading: Reading | None = None,
+    names: Mapping[str, str] | None = None,
+    literal: bool = False,
+) -> tuple[Pair, list[str]]:
+    """A Pair from one row's fields, and its repairs. Raises RowRefused.
+
+    Args:
+        reading: of the whole choice column; None: the choice is a word.
+        names: field -> what the file calls it, for the sentences.
+        literal: our own file, whose texts mean themselves, brackets and all.
+    """
     repairs: list[str] = []
-    if "chosen" in values and "rejected" in values:
-        prompt, a, b = read_preference(
-            values.get("prompt"), values["chosen"], values["rejected"], report, repairs
-        )
-        choice, said = "a", ""
-    else:
-        prompt, a, b = values.get("prompt"), values.get("a"), values.get("b")
-        choice, said = read_choice(
-            values.get("choice"), a if isinstance(a, str) else "", b if isinstance(b, str) else ""
-        )
-    for name, text in (("prompt", prompt), ("a", a), ("b", b)):
-        check_text(name, text)
+    names = names or {}
+    preference = "chosen" in values and "rejected" in values
+    first, second = ("chosen", "rejected") if preference else ("a", "b")
+    prompt, a, b = values.get("prompt"), values.get(first), values.get(second)
+    said_of = tuple(label(field, names) for field in ("prompt", first, second))
+    if not literal:
+        prompt, a, b = (None if is_float_nan(text) else text for text in (prompt, a, b))
+        # A table that has a prompt has none to be found in its answers.
+        if "prompt" in values and prompt is None and not preference:
+            prompt = ""
+        prompt, a, b = two_answers(prompt, a, b, report, repairs, said_of)
+    for name, text in zip(said_of, (prompt, a, b)):
+        check_text(name, text, literal or report.counted != "row")
+    choice, said = "a", ""
+    if not preference:
+        cell = Cell(values.get("choice"), a, b, *(str(values.get(by) or "") for by in BY))
+        choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:
         raise RowRefused(said)
     if a == b:
         raise RowRefused("both texts are the same, so nothing was preferred")
+    if preference and len(a) < 30 and len(b) < 30 and not literal:
+        sides = [Reading("chosen").of(Cell(text))[0] for text in (a, b)]
+        if set(sides) == {"a", "b"} and a.strip() == a:
+            raise RowRefused(
+                f"{said_of[1]} and {said_of[2]} name sides ({a!r}, {b!r}), and no column has their"
+                " texts"
+            )
     repairs += [said] if said else []
     seconds = read_number(values.get("seconds"), "seconds", None, repairs)
     weight = read_weight(values.get("weight"))
@@ -91,23 +167,40 @@ def read_row(values: dict[str, object], report: ImportReport) -> tuple[Pair, lis
             choice,
             weight=weight,
             seconds=seconds,
-            annotator=clean_name(values.get("annotator")),
-            brief=clean_name(values.get("brief")) if values.get("brief") else "",
+            annotator=who(values.get("annotator")),
+            brief="" if is_blank(values.get("brief")) else clean_name(values.get("brief")),
             brief_version=max(1, int(version)),
         ),
         repairs,
     )
 
 
-def check_text(name: str, text: object) -> str:
-    """``text`` where a judgement can hold it. Raises RowRefused."""
+BY = ("by_a", "by_b")  # who wrote the texts, where a table says so
+
+
+def is_float_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def who(value: object) -> str:
+    """An annotator's name; "unknown" where nobody is named, in whatever words."""
+    return "unknown" if is_blank(value) else clean_name(value)
+
+
+def check_text(name: str, text: object, literal: bool = True) -> str:
+    """``text`` where a judgement can hold it. Raises RowRefused; ``name`` begins its sentence.
+
+    ``literal``: "nan" is a text, and not an empty cell that a program printed into a table.
+    """
     if not isinstance(text, str) or not text.strip():
-        empty = text is None or isinstance(text, str)
-        raise RowRefused(f"the {name} is empty" if empty else f"the {name} is no text")
+        empty = text is None or isinstance(text, str) or is_float_nan(text)
+        raise RowRefused(f"{name} is empty" if empty else f"{name} is no text")
+    if not literal and text in ("nan", "NaN", "None", "null", "<NA>"):
+        raise RowRefused(f"{name} is empty: {text!r} is how programs print an empty cell")
     if len(text) > MAX_TEXT:
-        raise RowRefused(f"the {name} has {len(text):,} characters; at most {MAX_TEXT:,} fit")
+        raise RowRefused(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} fit")
     if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
-        raise RowRefused(f"the {name} has control characters in it")
+        raise RowRefused(f"{name} has control characters in it")
     return text
 
 
@@ -115,7 +208,8 @@ def read_weight(value: object) -> float:
     """A pair's weight from a cell; 1 where there is none. Raises RowRefused: a guess could count
     for nothing, or more than all other rows.
     """
-    if value is None or (isinstance(value, str) and not value.strip()):
+    # A cell of pandas is empty; a weight that somebody wrote as "nan" is none.
+    if value is None or is_float_nan(value) or (isinstance(value, str) and not value.strip()):
         return 1.0
     number = value
     if isinstance(value, str):
@@ -132,7 +226,7 @@ def read_number(
     value: object, name: str, default: float | None, repairs: list[str]
 ) -> float | None:
     """A number from 0, from a cell; ``default`` where there is none, or, as a repair, no such."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if is_blank(value):
         return default
     number, how = None, ""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -146,77 +240,10 @@ def read_number(
             how = (
                 f"the {name} {value!r} were read as {number:g}" if found[3] or "," in value else ""
             )
-    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_NUMBER:
+    # In this order: an integer of 400 digits is no float.
+    if number is None or not 0 <= number <= MAX_NUMBER or not math.isfinite(number):
         repairs.append(f"the {name} {excerpt(value)!r} is no number from 0, so it was left empty")
         return default
     if how:
         repairs.append(how)
     return number
-
-
-# --- TRL's formats --------------------------------------------------------------------------------
-
-
-def read_preference(
-    prompt: object, chosen: object, rejected: object, report: ImportReport, repairs: list[str]
-) -> tuple[object, object, object]:
-    """(prompt, chosen, rejected) as texts, from TRL's four preference formats. Raises RowRefused.
-
-    Standard or conversational (lists of {"role", "content"}), with the prompt named or implied:
-    then it is what both answers begin with, in whole messages or (other than TRL, which cuts at a
-    letter) in whole words. Source: TRL's ``extract_prompt`` and ``maybe_extract_prompt``.
-    """
-    if isinstance(chosen, list) != isinstance(rejected, list):
-        raise RowRefused("one of chosen and rejected is a conversation, the other is not")
-    for name, messages in (("prompt", prompt), ("chosen", chosen), ("rejected", rejected)):
-        if isinstance(messages, list) and not all(
-            isinstance(m, dict)
-            and isinstance(m.get("role"), str)
-            and isinstance(m.get("content"), str)
-            for m in messages
-        ):
-            raise RowRefused(
-                f"the conversation in {name} has a message without a role or without text"
-            )
-    if isinstance(chosen, list):
-        shared = 0 if isinstance(prompt, list) else _shared(chosen, rejected)
-        for name, messages in (("chosen", chosen[shared:]), ("rejected", rejected[shared:])):
-            if len(messages) != 1 or messages[0]["role"] != "assistant":
-                raise RowRefused(f"{name} is not one answer by the assistant after what both share")
-        if (
-            shared
-            and isinstance(prompt, str)
-            and prompt.strip() not in ("", transcript(chosen[:shared]).strip())
-        ):
-            repairs.append(
-                "the prompt was taken from the conversation, which differs from the prompt field"
-            )
-        prompt = chosen[:shared] if shared else prompt
-        chosen, rejected = chosen[-1]["content"], rejected[-1]["content"]
-        report.say("lost", "Roles of a conversation: a prompt and an answer are plain texts here.")
-    elif prompt is None and isinstance(chosen, str) and isinstance(rejected, str):
-        shared = _shared(chosen, rejected)
-        if chosen[shared : shared + 1].isalnum() or rejected[shared : shared + 1].isalnum():
-            # The space belongs to the answer.
-            shared = max((i for i in range(shared) if chosen[i].isspace()), default=0)
-        repairs.append("the prompt is what both texts begin with")
-        prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
-    if isinstance(prompt, list):
-        if len(prompt) > 1:
-            repairs.append(
-                f"a conversation of {len(prompt)} messages became one prompt, as a transcript"
-            )
-        prompt = transcript(prompt)
-    return prompt, chosen, rejected
-
-
-def _shared(x: list | str, y: list | str) -> int:
-    """How many messages, or letters, both begin with."""
-    return next((i for i, (p, q) in enumerate(zip(x, y)) if p != q), min(len(x), len(y)))
-
-
-def transcript(messages: list[dict]) -> str:
-    """One message as it is; several as "role: text" lines."""
-    if len(messages) == 1:
-        return messages[0]["content"]
-    return "\n".join(f"{message['role']}: {message['content']}" for message in messages)

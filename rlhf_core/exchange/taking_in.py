@@ -7,35 +7,39 @@ the judgements in it. Knows nothing about models.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.exchange.import_report import ImportReport
-from rlhf_core.exchange.label_studio import import_annotations, import_any
-from rlhf_core.judging.briefs import PRESETS
+from rlhf_core.exchange.label_studio import import_any
+from rlhf_core.judging.briefs import PRESETS, Brief
+from rlhf_core.judging.near_prompts import readable
 from rlhf_core.judging.preferences import MAX_ROWS, Pair
 from rlhf_core.judging.typed import MAX_PROMPT
+from rlhf_core.lm.model_list import BUNDLED
 from rlhf_core.session import judged
 from rlhf_core.session.state import YOU, Session
 
+LOOKED_AT = 100  # prompts, for whether the model can write about them: each takes a millisecond
 # Annotators that say nothing once files of several people are put together.
 NAMELESS = (YOU, "unknown")
 
 
 def read(
-    data: bytes, filename: str, *, fields: Sequence[str] = (), buckets: Sequence[str] = ()
+    data: bytes,
+    filename: str,
+    *,
+    fields: Sequence[str] = (),
+    buckets: Sequence[str] = (),
+    choice_map: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """What is in a file, whatever tool it came from.
 
-    ``fields``, ``buckets``: as in ``label_studio.import_annotations``. Raises ImportRefused, in one
-    sentence.
+    ``fields``, ``buckets``, ``choice_map``: as in ``label_studio.import_annotations``. Raises
+    ImportRefused, in one sentence; ChoiceUnclear where the choice column has to be explained.
     """
-    report = (
-        import_annotations(data, filename, fields=fields, buckets=buckets)
-        if fields or buckets
-        else import_any(data, filename)
-    )
+    report = import_any(data, filename, fields=fields, buckets=buckets, choice_map=choice_map)
     return report.checked()
 
 
@@ -86,6 +90,7 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
             f"{kept:,} are about prompts that are kept for the final verdict: they are put on"
             " record, and nothing is trained on them."
         )
+    words += about_the_brief(fresh, session.asked.brief, session.model_name == BUNDLED)
     others = Counter(
         pair.brief for pair in fresh if pair.brief and pair.brief != session.asked.brief.slug
     )
@@ -103,6 +108,30 @@ def sift(session: Session, pairs: Sequence[Pair]) -> tuple[list[Pair], list[str]
             " nothing."
         )
     return fresh, words
+
+
+def about_the_brief(pairs: Sequence[Pair], brief: Brief, bundled: bool) -> list[str]:
+    """What there is to know before anybody trains on ``pairs``, a sentence each: prompts that have
+    nothing to do with the brief, or that the bundled model cannot write about.
+    """
+    prompts = dict.fromkeys(pair.prompt.strip() for pair in pairs)
+    known = {prompt.strip() for prompt in (*brief.training_prompts, *brief.evaluation_prompts)}
+    words = []
+    if prompts and known and not set(prompts) & known:
+        words.append(
+            f"None of the {len(prompts):,} prompts belongs to the brief “{brief.title}”: the"
+            " verdict is measured on the brief's prompts, about which these judgements may say"
+            " nothing."
+        )
+    some = list(prompts)[:LOOKED_AT] if bundled else []
+    strange = sum(not readable(prompt) for prompt in some)
+    if strange and 2 * strange >= len(some):
+        words.append(
+            f"{strange:,} of {len(some):,} prompts are about things that the bundled model"
+            " cannot write about: it was trained on short everyday English, and answers them with"
+            " noise."
+        )
+    return words
 
 
 def _said(pair: Pair) -> tuple:

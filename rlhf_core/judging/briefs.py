@@ -17,12 +17,14 @@ import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rlhf_core.common.errors import BriefError
+from rlhf_core.common.errors import BriefError, PreferenceError
+from rlhf_core.common.untrusted import seen
 from rlhf_core.judging import preset_prompts as prompts
+from rlhf_core.judging.own_files import opened
 from rlhf_core.judging.register import REGISTERS
 from rlhf_core.judging.typed import MAX_PROMPT
 
-MAX_TITLE, MAX_TEXT, MAX_PROMPTS = 80, 2_000, 500
+MAX_TITLE, MAX_TEXT, MAX_PROMPTS, MOST_BYTES = 80, 2_000, 500, 1_000_000
 LEAST_PROMPTS = 2  # one to learn from, one to check on
 FEATURED_PROMPTS = prompts.FEATURED_PROMPTS  # what the home and Prompt pages offer
 
@@ -177,11 +179,15 @@ def load(name_or_path: str) -> Brief:
             " give a .json file."
         )
     try:
-        data = json.loads(Path(name_or_path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BriefError(
-            f"The brief file {name_or_path} cannot be read: {error.strerror or error}."
-        ) from error
+        with opened(name_or_path, "The brief file ") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise BriefError(f"The brief file {name_or_path} is larger than 1 MB.")
+        data = json.loads(text.decode("utf-8"))
+    except (PreferenceError, OSError) as error:
+        raise BriefError(str(error)) from error
+    except BriefError:
+        raise
     except (ValueError, RecursionError) as error:
         raise BriefError(f"The brief file {name_or_path} is not valid JSON: {error}.") from error
     return from_dict(data, default_slug=Path(name_or_path).stem)
@@ -212,6 +218,8 @@ def from_dict(data: object, default_slug: str = "my-brief") -> Brief:
         raise BriefError("The brief's version must be a whole number from 1.")
     if not isinstance(fields["slug"], str):
         raise BriefError("The brief's slug must be text.")
+    if isinstance(fields["title"], str):
+        fields["title"] = seen(fields["title"])
     return validate(Brief(**fields))
 
 
@@ -299,7 +307,7 @@ def _typed(name: str, value: str) -> str | tuple[str, ...]:
             f"In the brief, “{words}” has control characters in it. Type it again as plain text."
         )
     if not name.endswith("_prompts"):
-        return " ".join(value.split())
+        return " ".join((seen(value) if name == "title" else value).split())
     prompts = tuple(
         dict.fromkeys(filter(None, (" ".join(line.split()) for line in value.splitlines())))
     )

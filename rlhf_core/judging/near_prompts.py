@@ -69,6 +69,13 @@ def near(text: str, count: int = 3, leave_out: Collection[str] = ()) -> list[str
     return (found + [p for p in spare if p not in {text, *leave_out, *found}])[:count]
 
 
+def readable(text: str) -> bool:
+    """Is the prompt about something that the bundled model was trained on: does it share words with
+    a prompt that the model knows, and are half of its words known? True where there is no list.
+    """
+    return not known_prompts() or bool(_known_index().nearest(text, 1))
+
+
 class Index:
     """Prompts as tf-idf vectors (Salton & Buckley 1988, "ntc": idf-weighted, of length 1) over
     words, stems and trigrams, and from each of these to its prompts.

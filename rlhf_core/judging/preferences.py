@@ -20,12 +20,14 @@ from itertools import combinations
 from pathlib import Path
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.judging.own_files import lines_of
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
 VERDICTS = (None, "both_bad", "skip")
 # annotator of a nonsense text that scored too high, rejected by the learner (labs.hacking)
 EXPLOIT = "you (exploit)"
 MAX_BYTES, MAX_TEXT, MAX_ROWS, MAX_NUMBER = 2 * 1024 * 1024, 10_000, 20_000, 1_000_000_000
+MAX_OWN_BYTES = 16 * MAX_BYTES  # of our own rows: pairs of a ranking repeat its texts
 MOST_CANDIDATES = 100  # of an imported ranking; the app's own have up to 8
 # What a pair may weigh. A ranking's pairs weigh 1 together: 8 answers and an ideal one give 36
 # pairs of 0.028; MOST_CANDIDATES give 5,050 of 0.0002, which must come back too.
@@ -318,7 +320,9 @@ def pair_from_row(row: object, where: str) -> Pair:
             f"{where}: a row must be a JSON object with prompt, a, b, choice (or prompt, chosen,"
             " rejected)."
         )
+    called = {}
     if "chosen" in row or "rejected" in row:
+        called = {"a": "chosen", "b": "rejected"}  # as the file calls them
         row = {
             "prompt": row.get("prompt"),
             "a": row.get("chosen"),
@@ -326,7 +330,8 @@ def pair_from_row(row: object, where: str) -> Pair:
             "choice": "a",
         }
     texts = {name: row.get(name) for name in ("prompt", "a", "b")}
-    for name, text in texts.items():
+    for part, text in texts.items():
+        name = called.get(part, part)
         if not isinstance(text, str) or not text.strip():
             raise PreferenceError(f"{where}: the field {name!r} is missing or empty.")
         if len(text) > MAX_TEXT:
@@ -364,29 +369,20 @@ def pair_from_row(row: object, where: str) -> Pair:
 
 
 def read_preferences(path: str | Path) -> list[Pair]:
-    """Pairs from a JSONL file. Raises PreferenceError naming the line; nothing is guessed."""
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise PreferenceError(
-            f"The preferences file {path} cannot be read: {error.strerror or error}."
-        ) from error
-    if len(raw) > MAX_BYTES:
-        raise PreferenceError(f"The preferences file {path} is larger than 2 MB.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PreferenceError(
-            f"The preferences file {path} is not UTF-8 text (byte {error.start})."
-        ) from error
-    pairs = []
-    # Not splitlines: a text may hold U+2028 and its like.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    """Pairs from a JSONL file, line by line. Raises PreferenceError naming the line."""
+    pairs, behind = [], 0
+    for number, raw in enumerate(lines_of(path, MAX_OWN_BYTES, MAX_BYTES), 1):
         where = f"{path} line {number}"
+        before, behind = behind, behind + len(raw)
         try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            if not line.strip():
+                continue
             row = json.loads(line)
+        except UnicodeDecodeError as error:
+            raise PreferenceError(
+                f"The preferences file {path} is not UTF-8 text (byte {before + error.start})."
+            ) from error
         except (ValueError, RecursionError) as error:
             raise PreferenceError(f"{where}: not valid JSON ({error}).") from error
         pairs.append(pair_from_row(row, where))

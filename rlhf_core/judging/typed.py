@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.untrusted import seen
 
 MAX_PROMPT, MAX_REASON, MAX_IDEAL, MAX_NAME = 400, 300, 400, 80  # characters
 
 
 def clean_name(name: object) -> str:
     """Who judged, on one line and cut to 80 characters; "unknown" where nobody says."""
-    return (
-        " ".join(("" if name is None else str(name)).encode("utf-8", "replace").decode().split())[
-            :80
-        ]
-        or "unknown"
-    )
+    said = "" if name is None else str(name).encode("utf-8", "replace").decode()
+    return " ".join(seen(said).split())[:MAX_NAME] or "unknown"
 
 
 def check_prompt(text: str) -> str:

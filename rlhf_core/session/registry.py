@@ -21,6 +21,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import saving
 from rlhf_core.session.state import Session
+from rlhf_core.store import marker
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
 _LOCK = threading.Lock()
@@ -43,7 +44,7 @@ def create(brief: briefs.Brief | None = None) -> Session:
     session = Session(brief, model_name=model_list.default())
     session.status = "done"  # nothing is under way before something begins
     session.directory, session.restartable = folder() / session.id, True
-    session.store = saving.Folder()
+    session.store = saving.Folder(ours=True)
     with _LOCK:
         _SESSIONS[session.id] = (session, time.time())
     _sweep()
@@ -69,24 +70,28 @@ def get(run_id: str) -> Session | None:
         except (BundleError, ValueError):
             return None
         session.status, session.restartable = "done", True
-        session.store = saving.Folder()
+        # Before there was a marker, the app's folders could be told by bearing their session's id.
+        session.store = saving.Folder(ours=session.id == run_id or marker.is_ours(directory))
         _SESSIONS[run_id] = (session, time.time())
         return session
 
 
 def delete(run_id: str) -> None:
-    """Forget a session and all it has on disk."""
+    """Forget a session and all it has on disk; a folder that the app did not make stays."""
     with _LOCK:
         session, _ = _SESSIONS.pop(run_id, (None, 0.0))
     if session is not None:
-        session.store.delete(session)
-    elif is_id(run_id):  # not in memory any more: only its bundle is left
+        if session.store is not None:
+            session.store.delete(session)
+    elif is_id(run_id) and marker.is_ours(folder() / run_id):  # only its bundle is left
         shutil.rmtree(folder() / run_id, ignore_errors=True)
 
 
 def _sweep() -> None:
-    """At most once a minute: drop idle sessions from memory, and their expired bundles from disk
-    (never a folder that is not a session's).
+    """At most once a minute: drop idle sessions from memory, and their expired bundles from disk.
+
+    Only folders that carry the app's marker. Sessions of a version without one stay until they are
+    visited (they are marked then) or removed by hand: what a person put there looks the same.
     """
     global _SWEPT
     now = time.time()
@@ -106,6 +111,7 @@ def _sweep() -> None:
             if (
                 is_id(directory.name)
                 and directory.name not in kept
+                and marker.is_ours(directory)
                 and manifest.is_file()
                 and now - manifest.stat().st_mtime > KEPT_SECONDS
             ):

@@ -15,21 +15,32 @@ from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
 from rlhf_core.session import judged, older_limits, rounds, weights
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
-from rlhf_core.store import bundle
+from rlhf_core.store import bundle, marker
 
 
 class Folder:
-    """A ``store.keeping.Store``: each session in its own folder."""
+    """A ``store.keeping.Store``: each session in its own folder.
+
+    ``ours``: the app chose that folder. Only then is it marked as the app's and ever deleted; a
+    folder that a person named stays.
+    """
+
+    def __init__(self, ours: bool = False):
+        self.ours = ours
 
     def save(self, session: Session) -> None:
         """Raises BundleError."""
         save(session)
+        if self.ours:
+            marker.mark(session.directory)
 
     def delete(self, session: Session) -> None:
-        """Remove what the session has on disk; the object is not used again."""
+        """Remove what the session has on disk, where the app made it; the object is not used
+        again.
+        """
         with session.lock:
             session.deleted = True
-            if session.directory is not None and session.directory.exists():
+            if self.ours and session.directory is not None and session.directory.exists():
                 shutil.rmtree(session.directory, ignore_errors=True)
 
 
@@ -127,6 +138,12 @@ def load(directory: str | Path) -> Session:
     """
     contents = bundle.read_bundle(directory, tensors=False)
     run = contents["run"]
+    settings = run.get("settings", {})
+    if not isinstance(settings, dict) or not all(isinstance(v, dict) for v in settings.values()):
+        raise BundleError(
+            f"The settings in run.json of {directory} are not settings that a run has: each stage"
+            " has its own by name."
+        )
     try:
         state = run.get("state", {})
         data = state if "asked" in state else from_before(run, state)

@@ -11,6 +11,7 @@ Commands are functions on parts, in the modules beside this one; what takes time
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -315,8 +316,8 @@ class Session:
                 self._unsaved, self.save_problem = False, ""
             except BundleError as error:
                 self.save_problem = (
-                    f"{error} Your work goes on here, but a reload after a restart would not find"
-                    " it."
+                    f"{without_place(str(error), self.directory)} Your work goes on here, but a"
+                    " reload after a restart would not find it."
                 )
 
     def take_note(self) -> str:
@@ -341,3 +342,17 @@ class Session:
             chosen = f"{stage}_next"
             others = {name: kept for name, kept in self.settings.items() if name != chosen}
             self.settings, self._unsaved = {**others, stage: values}, True
+
+
+def without_place(sentence: str, directory: Path | None) -> str:
+    """``sentence`` for the page, which must not tell where on the server's disk a session lies."""
+    if directory is None:
+        return sentence
+    for where, here in (
+        (f"The folder {directory}", "This session's folder"),
+        (f"{directory}{os.sep}", ""),
+        (f"{directory}", "this session's folder"),
+        (f"{directory.absolute()}", "this session's folder"),
+    ):
+        sentence = sentence.replace(where, here)
+    return sentence[:1].upper() + sentence[1:]

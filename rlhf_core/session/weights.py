@@ -15,8 +15,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from rlhf_core.common.errors import BundleError
-from rlhf_core.session.state import Session
+from rlhf_core.session.state import Session, without_place
 from rlhf_core.store import bundle, checkpoint_folder
+from rlhf_core.store.plain_files import OWNERS, make_folder
 
 SMALL = 32_000_000  # bytes of a policy that is saved at every step; a larger one every so often
 SAVE_EVERY = 5  # PPO steps between two saves of a large policy
@@ -120,7 +121,12 @@ def _read(session: Session, name: str) -> dict[str, dict]:
     is read and checked as a whole. Empty where they are not kept.
     """
     if name in session.on_disk.values():
-        stored = bundle.read_bundle(session.directory)["tensors"]
+        try:
+            stored = bundle.read_bundle(session.directory)["tensors"]
+        except BundleError as error:
+            if not session.restartable:  # a terminal is told which folder
+                raise
+            raise BundleError(without_place(str(error), session.directory)) from error
         names = {role: session.on_disk.get(role) for role, found in stored.items() if found}
         return {one: stored[role] for role, one in names.items() if one}
     place = place_of(session, name)
@@ -148,10 +154,11 @@ def put_away(session: Session, name: str) -> None:
     from safetensors.torch import save_file
 
     with suppress(OSError, SafetensorError):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         about = {"about": json.dumps({"model": session.model_hash})}
         whole = {key: value.detach().clone().contiguous() for key, value in found.items()}
         save_file(whole, place.with_suffix(".tmp"), about)
+        place.with_suffix(".tmp").chmod(OWNERS)
         place.with_suffix(".tmp").replace(place)
 
 

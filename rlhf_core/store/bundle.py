@@ -39,6 +39,7 @@ from rlhf_core.store.plain_files import (
     bytes_of,
     identity,
     lstat,
+    make_folder,
     reason,
     size_of,
     stage,
@@ -156,7 +157,7 @@ def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | N
     """
     directory = Path(directory)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
     except FileExistsError as error:
         raise BundleError(f"{directory} is a file, not a folder; a run needs a folder.") from error
     except (OSError, ValueError) as error:

@@ -13,6 +13,8 @@ import json
 import re
 from collections import Counter
 
+from rlhf_core.common.untrusted import unlinked
+
 SCRIPTED = "scripted rater"
 _FILES = {
     "run.json": (
@@ -279,5 +281,5 @@ def _quoted(text: str) -> str:
 def _inline(text: str) -> str:
     """Text inside a Markdown line: whatever could be markup or HTML is escaped."""
     return re.sub(
-        r"([\\`*_{}\[\]()#+!|<>&~$-])", r"\\\1", _printable(text).replace("\n", " ")
+        r"([\\`*_{}\[\]()#+!|<>&~$:-])", r"\\\1", unlinked(_printable(text).replace("\n", " "))
     ).strip()

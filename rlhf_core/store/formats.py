@@ -142,6 +142,13 @@ def from_safetensors(data: bytes, name: str) -> dict:
     from safetensors.torch import load
 
     try:
-        return load(data)
+        tensors = load(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise BundleError(f"{name} is not a usable safetensors file: {error}.") from error
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise BundleError(
+                f"{name} holds numbers that are not finite (NaN or infinity) in {key!r}, so it"
+                " cannot be used."
+            )
+    return tensors

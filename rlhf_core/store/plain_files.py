@@ -14,6 +14,16 @@ from pathlib import Path
 
 from rlhf_core.common.errors import BundleError
 
+PRIVATE, OWNERS = 0o700, 0o600  # a folder and a file that other users of the machine cannot read
+
+
+def make_folder(directory: Path) -> None:
+    """Make ``directory`` and what is missing above it, for the owner only. Raises OSError."""
+    missing = [place for place in (directory, *directory.parents) if not os.path.lexists(place)]
+    for place in reversed(missing):
+        place.mkdir(mode=PRIVATE, exist_ok=True)
+    directory.mkdir(mode=PRIVATE, exist_ok=True)  # a file in its place is an error
+
 
 def lstat(path: Path) -> os.stat_result | None:
     """What lies at ``path``, not following links; None where nothing does.
@@ -71,7 +81,7 @@ def stage(directory: Path, contents: dict[str, bytes]) -> None:
             place.unlink(missing_ok=True)
             done.append(place)
             descriptor = os.open(
-                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
+                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNERS
             )
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)

@@ -152,6 +152,8 @@ def sentence(error: BaseException) -> str:
     message = str(error).strip()
     if ours(error):
         return message
+    if isinstance(error, OSError) and error.strerror:
+        message = error.strerror  # without the path: the page shows it to whoever looks
     first_line = message.split("\n")[0][:200]
     colon = ": " if first_line else ""
     return f"Something went wrong inside ({type(error).__name__}{colon}{first_line})"

@@ -152,12 +152,14 @@ def test_rankings_go_out_and_come_back(call):
 
 def test_spreadsheets_and_unusual_names(call):
     Path("sheet.csv").write_bytes(
-        "Prompt;Response A;Response B;Winner\nCafé; x; y;left \np; x; y;?\n".encode("cp1252")
+        "Prompt;Response A;Response B;Winner\nCafé; x; y;left \nq; x; y;right\np; x; y;?\n".encode(
+            "cp1252"
+        )
     )
     status, report, said = call("import", "sheet.csv", "--out", "p.jsonl")
     assert (
         status == 0
-        and (report["used"], len(report["repaired"]), len(report["left_out"])) == (1, 1, 1)
+        and (report["used"], len(report["repaired"]), len(report["left_out"])) == (2, 2, 1)
         and any("separated by semicolons" in line for line in said)
     )
     Path("odd.json").write_text(
@@ -222,7 +224,9 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(call, tmp_path)
 
 
 def test_long_reports_are_cut_short_on_the_terminal_only(call):
-    Path("sheet.csv").write_text("prompt,a,b,choice\n" + "p, x, y,?\n" * 50 + "p, x, y,a\n")
+    Path("sheet.csv").write_text(
+        "prompt,a,b,choice\n" + "p, x, y,?\n" * 50 + "p, x, y,a\nq, x, y,b\n"
+    )
     status, report, said = call("import", "sheet.csv", "--out", "p.jsonl")
     assert (
         status == 0

@@ -102,14 +102,17 @@ def test_thumbs_are_rows_that_trls_kto_reads():
         {"prompt": "A cat is", "completion": " a pet.", "label": True},
         {"prompt": "A cat is", "completion": " no.", "label": False},
     ]
-    assert lost == ["Who judged, how long it took, and under which brief."]
+    assert lost == [
+        "Who judged, how long it took, and under which brief.",
+        "The way back: a single answer is no comparison, so no import here reads it.",
+    ]
     assert export_thumbs([], []) == (b"", [])
 
 
 def test_what_a_row_of_kto_cannot_say_is_said_and_nothing_else():
     cat = Ranking("1", "A cat is", [" a.", " b.", " c."], [0, 1, 2], groups=[[2], [0], [1]])
     lost = export_thumbs([], [cat])[1]
-    assert lost[1:] == [
+    assert lost[2:] == [
         "Which rows nobody called good or bad: there are also the best and the last of 1 judgement"
         " put in order, and no row says so.",
         "What stands between: of a list in order only the best and the last are here.",
@@ -122,7 +125,7 @@ def test_what_a_row_of_kto_cannot_say_is_said_and_nothing_else():
         [light, replace(light, choice="tie")], [bad, tie, away], ["A fox is"]
     )
     assert len(data.splitlines()) == 2 + 4 and "A fox is" not in data.decode()
-    assert lost[1:] == [
+    assert lost[2:] == [
         "Weights: 2 answers that should weigh otherwise count as 1.",
         "Which rows nobody called good or bad: there are also both sides of 1 judgement that came"
         " as a pair, all answers of 1 judgement called bad together, the ideal answer of 1"

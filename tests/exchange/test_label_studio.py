@@ -115,7 +115,10 @@ def test_what_an_answer_means(result, choice):
         ([verdict("Tie", "Skip")], "the verdict is"),
         ([verdict("left")], "the verdict is 'left'"),
         ([verdict()], "the verdict is"),
-        ([verdict("good", name="quality")], "nothing was chosen"),
+        (
+            [verdict("good", name="quality")],
+            "only answers are to the control 'quality' (choices: 'good')",
+        ),
         ("left", "no object with a list of results"),
     ],
 )

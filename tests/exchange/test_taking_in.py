@@ -97,8 +97,11 @@ def test_doubts_are_said_before_anything_is_taken():
             "kept for the final verdict",
             "“Meme bot”",
             "teach the reward model nothing",
+            "belongs to the brief",
         )
-    ] == [True] * 4
+    ] == [True, True, True, True, False]
+    _, words = taking_in.sift(session, [replace(PAIR, prompt="Quarkonium suppression")])
+    assert "None of the 1 prompts belongs to the brief" in words[0] and "cannot write" in words[1]
     taking_in.take_in(session, fresh, "f")
     assert len(judged.pairs(session)) == 3 and all(
         pair.prompt != kept for pair in judged.learnable(session)

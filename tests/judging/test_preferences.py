@@ -303,7 +303,7 @@ def test_windows_files_blank_lines_and_a_byte_order_mark_are_no_problem(tmp_path
         ({**GOOD, "a": "x" * 10_001}, "field 'a' has 10,001 characters"),
         ({**GOOD, "choice": "left"}, "choice is 'left'"),
         ({k: v for k, v in GOOD.items() if k != "choice"}, "choice is None"),
-        ({"prompt": "p", "chosen": " x."}, "field 'b' is missing or empty"),
+        ({"prompt": "p", "chosen": " x."}, "field 'rejected' is missing or empty"),
         ({**GOOD, "weight": -1}, "the weight is -1; it must be a number from 0.01 to 100."),
         ({**GOOD, "weight": "abc"}, "the weight is 'abc'; it must be"),
         ({**GOOD, "weight": "1"}, "the weight is '1'; it must be"),

@@ -28,6 +28,7 @@ from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, wor
 from rlhf_core.loop.replay import replay
 from rlhf_core.session import asked, judged, registry, rounds, saving, weights
 from rlhf_core.session.state import Session
+from rlhf_core.store import marker
 from rlhf_core.store.bundle import read_bundle
 from rlhf_core.work import running
 
@@ -799,6 +800,7 @@ def test_weights_of_another_model_are_not_laid_over_this_one(tuned):
 
 
 def test_a_deleted_session_is_gone_and_writes_no_more(tuned):
+    tuned.store = saving.Folder(ours=True)
     tuned.store.delete(tuned)
     assert not tuned.directory.exists()
     asked.add_prompt(tuned, "A yak is")
@@ -947,6 +949,85 @@ def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monke
         and registry.get(one.id) is None
         and registry.get(other.id) is None
     )
+
+
+PERSONS = ("my-best-run-2026", "saved-session-16")  # 16 characters, as ours have
+
+
+@pytest.mark.parametrize("name", PERSONS)
+def test_a_folder_that_a_person_named_is_never_swept_nor_deleted(runs, saved, monkeypatch, name):
+    """Neither a bundle of the command line, nor a copy of a session under a name of one's own."""
+    session = registry.create()
+    asked.add_prompt(session, "A yak is")
+    copy = shutil.copytree(session.directory, runs / "my-copy-of-a-run")
+    put = shutil.copytree(saved, runs / name)
+    link = runs / "a-link-elsewhere"
+    link.symlink_to(saved, target_is_directory=True)
+    past = time.time() - 2 * registry.KEPT_SECONDS
+    for folder in (copy, put):
+        os.utime(folder / "run.json", (past, past))
+    leave_the_memory(monkeypatch)
+    tidied()
+    for folder in (copy, put, link):
+        assert (folder / "run.json").is_file()
+        registry.delete(folder.name)  # not in memory
+        assert (folder / "run.json").is_file()
+    for folder in (copy, put) if name == PERSONS[0] else (copy,):
+        assert registry.get(folder.name) is not None  # an address opens it ...
+        registry.delete(folder.name)  # ... and "Start over" forgets it
+        assert (folder / "run.json").is_file()
+
+
+def test_a_session_from_before_the_marker_is_swept_only_once_it_was_visited(runs, monkeypatch):
+    session = registry.create()
+    asked.add_prompt(session, "A yak is")
+    (session.directory / marker.MARKER).unlink()
+
+    def long_ago():
+        past = time.time() - 2 * registry.KEPT_SECONDS
+        os.utime(session.directory / "run.json", (past, past))
+        leave_the_memory(monkeypatch)
+
+    long_ago()
+    tidied()
+    assert session.directory.exists()
+    asked.add_prompt(registry.get(session.id), "A gnu is")  # saved, and marked with that
+    long_ago()
+    tidied()
+    assert not session.directory.exists()
+
+
+def test_a_session_on_disk_is_its_owners_only(runs, tuned):
+    session = registry.create()
+    asked.add_prompt(session, "A yak is")
+    name = tuned.tuned.weights
+    session.held = {name: weights.tensors(tuned, name)}
+    weights.put_away(session, name)
+    assert weights.place_of(session, name).is_file()
+    session.directory.chmod(0o755)  # as an earlier version made it
+    (session.directory / marker.MARKER).unlink()
+    asked.add_prompt(session, "A gnu is")
+    for place in (runs, session.directory, *session.directory.rglob("*")):
+        assert place.stat().st_mode & 0o077 == 0, place
+
+
+def test_a_save_that_fails_does_not_tell_the_page_where_it_lies(runs, monkeypatch):
+    session = registry.create()
+    for error in (
+        f"The folder {session.directory} cannot be written: no.",
+        f"The disk is full: run.json did not fit into {session.directory}; the save before.",
+        f"{session.directory / 'run.json'} cannot be written: no.",
+        f"{session.directory} is a file, not a folder; a run needs a folder.",
+    ):
+
+        def refuse(*_, error=error, **__):
+            raise BundleError(error)
+
+        monkeypatch.setattr(saving.bundle, "write_bundle", refuse)
+        asked.add_prompt(session, f"A yak {len(session.asked.user_prompts)} is")
+        told = session.save_problem
+        assert "Your work goes on here" in told and told[0].isupper()
+        assert str(runs) not in told and session.id not in told, told
 
 
 def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved):

@@ -23,6 +23,7 @@ import pandas  # noqa: F401 (plotly looks at it while it draws; the worker may b
 import plotly.graph_objects as go
 import streamlit as st
 
+from rlhf_core.common.untrusted import straight
 from ui import projector
 
 TEAL, ORANGE, VIOLET, BLUE, RED, GREY = (
@@ -156,14 +157,14 @@ def label(text: str, limit: int = SHORT_LABEL) -> str:
     """Untrusted ``text`` as one short line that Plotly, which reads some HTML and ``$…$`` as maths,
     shows as it is.
     """
-    return _harmless(_cut(" ".join(str(text).split()), limit))
+    return _harmless(_cut(_line(text), limit))
 
 
 def labels(texts: Sequence[str], limit: int = SHORT_LABEL) -> list[str]:
     """``label`` of each text; those that the cut would make alike show where they part, and equal
     texts get a number.
     """
-    lines = [" ".join(str(text).split()) for text in texts]
+    lines = [_line(text) for text in texts]
     found = {line: _cut(line, limit) for line in lines}
     for _ in lines:
         alike = next((group for group in _alike(found) if len(group) > 1), [])
@@ -180,6 +181,10 @@ def labels(texts: Sequence[str], limit: int = SHORT_LABEL) -> list[str]:
         again = count[shown] > 1
         named.append(_harmless(f"{_cut(shown, limit - 4)} ({count[shown]})" if again else shown))
     return named
+
+
+def _line(text: str) -> str:
+    return " ".join(straight(str(text)).split())
 
 
 def _alike(found: dict[str, str]) -> list[list[str]]:

@@ -1,0 +1,140 @@
+"""Which question of an Argilla project is the preference, and its answers, whichever export it is.
+
+A ranking, or a label over the answers; not whichever question stands first. Two ratings of two
+answers compare. Two questions that fit are refused by name. Knows nothing about pairs.
+
+Sources: Argilla 2's ``to_list(flatten=True)`` and ``to_list()``, Argilla 1's FeedbackDataset, also
+as older ``datasets`` wrote it (a struct of lists).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rlhf_core.exchange.choice_column import plain_name
+from rlhf_core.exchange.choices import number_of, read_word
+from rlhf_core.exchange.file_rows import Record
+from rlhf_core.exchange.import_report import ImportRefused
+
+_PARTS = ("", ".users", ".status")
+
+
+def fields_of(value: dict) -> dict:
+    """The texts of a record."""
+    return value["fields"] if isinstance(value.get("fields"), dict) else value
+
+
+def questions_of(value: dict) -> list[str]:
+    """The names of a record's questions; none where it is no Argilla record."""
+    found = [
+        name.removesuffix(".responses")
+        for name in value
+        if isinstance(name, str) and name.endswith(".responses")
+    ]
+    if isinstance(value.get("responses"), dict) and "fields" in value:
+        found += [name for name in value["responses"] if isinstance(name, str)]
+    for name, item in value.items():
+        answers = _unstructed(item)
+        if isinstance(answers, list) and answers and isinstance(name, str):
+            if all(isinstance(a, dict) and {"user_id", "value"} <= set(a) for a in answers):
+                found.append(name)
+    return found
+
+
+def _unstructed(item: object) -> object:
+    """A list of objects, where a struct of lists stands: {"x": [1, 2]} -> [{"x": 1}, {"x": 2}]."""
+    if not isinstance(item, dict) or not item:
+        return item
+    lists = list(item.values())
+    if not all(isinstance(part, list) for part in lists) or len({len(p) for p in lists}) != 1:
+        return item
+    return [dict(zip(item, row)) for row in zip(*lists)]
+
+
+def answers_of(value: dict, question: str) -> list[dict] | None:
+    """[{"value", "user_id", "status"}] of one question; None where they are no such lists."""
+    if isinstance(value.get("responses"), dict):
+        answers = _unstructed(value["responses"].get(question) or [])
+    elif f"{question}.responses" in value:
+        lists = [value.get(f"{question}.responses{end}") or [] for end in _PARTS]
+        if not all(isinstance(items, list) for items in lists):
+            return None
+        count = max(map(len, lists))
+        padded = [[*items, *[None] * (count - len(items))] for items in lists]
+        return [{"value": v, "user_id": user, "status": s} for v, user, s in zip(*padded)]
+    else:
+        answers = _unstructed(value.get(question) or [])
+    if not isinstance(answers, list) or not all(isinstance(item, dict) for item in answers):
+        return None
+    return [
+        {**answer, "value": _ranked(answer.get("value"))} if "value" in answer else answer
+        for answer in answers
+    ]
+
+
+def _ranked(value: object) -> object:
+    """{"rank": [1, 2], "value": ["x", "y"]} as a list of {"rank", "value"}."""
+    if isinstance(value, dict) and isinstance(value.get("value"), list):
+        return _unstructed(value)
+    return value
+
+
+def _kind(values: Sequence[object], texts: set[str]) -> str:
+    """What a question asked for: "ranking", "label", "rating", "text", or "" (nobody answered)."""
+    values = [value for value in values if value not in (None, "", [])]
+    if not values:
+        return ""
+    if all(isinstance(value, list | dict) for value in values):
+        flat = [i for value in values for i in (value if isinstance(value, list) else [value])]
+        named = [i.get("value") if isinstance(i, dict) else i for i in flat]
+        if any(plain_name(name) in texts for name in named):
+            return "ranking"
+        return "list" if any(isinstance(i, dict) and "rank" in i for i in flat) else "labels"
+    if all(number_of(value) is not None for value in values):
+        return "rating"
+    read = [plain_name(value) in texts or read_word(value)[0] in ("a", "b") for value in values]
+    # A text may begin with "A": a label says one of few words, each often.
+    short = [isinstance(value, str) and len(value) <= 40 for value in values]
+    return "label" if any(read) and all(short) else "text"
+
+
+def preference_of(rows: list[Record], filename: str) -> tuple[str, ...]:
+    """The question that is the preference; or two, whose ratings are compared.
+
+    Raises ImportRefused: several fit, or none; each by name.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in questions_of(row.value)))
+    texts = {
+        plain_name(name)
+        for row in rows
+        for name, text in fields_of(row.value).items()
+        if isinstance(text, str | list) and name not in names
+    }
+    kinds = {}
+    for name in names:
+        answers = [a for row in rows for a in answers_of(row.value, name) or []]
+        kinds[name] = _kind([answer.get("value") for answer in answers], texts)
+    for wanted in (("ranking", "label"), ("list",)):
+        fit = [name for name, kind in kinds.items() if kind in wanted]
+        if len(fit) > 1:
+            raise ImportRefused(
+                f"{filename} has several questions that could be the preference:"
+                f" {', '.join(map(repr, fit))}. Leave one of them in the file."
+            )
+        if fit:
+            return (fit[0],)
+    ratings = [name for name, kind in kinds.items() if kind == "rating"]
+    sided = {re.sub(r"[012](?=\D*$)|(?<=_)[ab](?=_|$)", "*", plain_name(name)) for name in ratings}
+    if len(ratings) == 2 and len(sided) == 1 and sided != {plain_name(ratings[0])}:
+        return tuple(sorted(ratings, key=plain_name))
+    if len(ratings) == 1:
+        return (ratings[0],)
+    if len(names) == 1:
+        return (names[0],)
+    if not any(kinds.values()):
+        return (names[0],)  # nobody answered anything
+    listed = ", ".join(f"{name!r} ({kind or 'no answers'})" for name, kind in kinds.items())
+    raise ImportRefused(
+        f"{filename} has no question that says which answer is better: {listed[:200]}."
+    )

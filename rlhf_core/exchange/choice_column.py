@@ -1,0 +1,336 @@
+"""A choice column, read as a whole: what every value of it means, or a refusal that asks.
+
+One cell cannot say what its number means: 1 and 2 are sides, unless a 0 or a 3 stands in the same
+column. And a column of which only one side can be read would teach that side. So all values come in
+at once, and out comes a reading, or ``ChoiceUnclear`` with the values found, how often, and what
+each may mean; ``choice_map`` is the person's answer. Words are ``choices``' business. Knows nothing
+about files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rlhf_core.exchange.choices import EMPTY, IN_WORDS, is_blank, number_of, read_word, shown
+from rlhf_core.exchange.import_report import ImportRefused
+from rlhf_core.judging.preferences import CHOICES
+
+NOTHING = "none"  # in a choice map: such a cell is no judgement
+MOST_VALUES, MOST_SAID = 12, 6  # values asked about one by one; named in a sentence
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the column, the texts beside it, and who wrote them where a table says so."""
+
+    value: object
+    a: str = ""
+    b: str = ""
+    by_a: str = ""
+    by_b: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value that has to be explained: as a choice map names it, how often, and our guess."""
+
+    key: str
+    count: int
+    guess: str = ""
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What numbers mean in a format that is known, and the sentence that says so."""
+
+    read: Callable[[float], str | None]
+    said: str
+
+
+class ChoiceUnclear(ImportRefused):
+    """A choice column whose values could mean two things, or nothing.
+
+    Attributes: found: the first half of the sentence; column; values: what to explain.
+    """
+
+    def __init__(self, found: str, column: str, values: list[Value]):
+        self.found, self.column, self.values = found, column, values
+        example = ",".join(
+            f"{value.key}={value.guess or '?'}"
+            for value in values[:MOST_SAID]
+            if len(value.key) < 25
+        )
+        example = f'"{example}"' if set(example) & set(" <>") else example
+        super().__init__(
+            f"{found} Say what each means: import --choice-map {example or 'VALUE=a,...'}"
+            f" (a, b, tie, both_bad, skip or {NOTHING})."
+        )
+
+
+@dataclass
+class Reading:
+    """What a column says. ``of`` reads one cell; ``notes`` are sentences for the report."""
+
+    column: str
+    asked: Mapping[str, str] = field(default_factory=dict)
+    sides: Mapping[str, str] = field(default_factory=dict)
+    numbers: Callable[[float], str | None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, cell: Cell) -> tuple[str | None, str]:
+        """(choice, how it was read) or (None, why not), of one cell."""
+        value = cell.value
+        if (told := _told(value, self.asked)) is not None:
+            if told == NOTHING:
+                return None, f"the choice {shown(value)} counts as no judgement, as was said"
+            return told, f"the choice {shown(value)} was read as {IN_WORDS[told]}, as was said"
+        if is_blank(value):
+            return None, EMPTY
+        if isinstance(value, str) and value in CHOICES:
+            return value, ""
+        if side := self.sides.get(plain_name(value)):
+            return side, f"the choice {shown(value)} names a column; read as {IN_WORDS[side]}"
+        number = number_of(value)
+        if (side := _repeated(cell)) is not None:
+            if number is not None:
+                return None, (
+                    f"the choice is {shown(value)}, which is a number and also one of the texts"
+                )
+            return side, f"the choice repeats a text; read as {IN_WORDS[side]}"
+        if number is not None:
+            choice = self.numbers(number) if self.numbers else None
+            if choice is None:
+                return None, f"the choice is {shown(value)}, a number that says nothing here"
+            return choice, f"the choice {shown(value)} was read as {IN_WORDS[choice]}"
+        if (side := _author(cell)) is not None:
+            return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
+        return read_word(value)
+
+    def table(self, cells: Sequence[Cell]) -> list[dict]:
+        """Each value of the column with how often it stands there and what it was read as, for a
+        person to look over: {"value", "count", "means"}; "" means no judgement.
+        """
+        if all(cell.value in CHOICES for cell in cells if isinstance(cell.value, str)):
+            return []  # our own words
+        means: dict[str, str] = {}
+        counted = _counted(cells)
+        for cell in cells:
+            if not is_blank(cell.value):
+                means.setdefault(_key(cell.value), self.of(cell)[0] or "")
+        return [
+            {"value": key, "count": count, "means": means[key]}
+            for key, count in counted.most_common(MOST_VALUES)
+        ]
+
+
+def read_column(
+    column: str,
+    cells: Sequence[Cell],
+    where: str,
+    choice_map: Mapping[str, str] | None = None,
+    convention: Convention | None = None,
+    sides: Mapping[str, str] | None = None,
+) -> Reading:
+    """How to read every cell. Raises ChoiceUnclear, ImportRefused (a map that does not fit).
+
+    Args:
+        where: begins every sentence: the file and the column, in words.
+        choice_map: what the person said of single values (``parse_map``).
+        convention: what numbers mean, where the file's format is known.
+        sides: the names (``plain_name``) of the columns that hold the two texts, and their side.
+    """
+    asked = dict(choice_map or {})
+    for key in asked:
+        if not any(_told(cell.value, {key: "a"}) for cell in cells):
+            held = ", ".join(shown(value) for value in list(_counted(cells))[:MOST_SAID])
+            raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.")
+    open_ = [cell for cell in cells if _told(cell.value, asked) is None]
+    reading = Reading(column, asked, sides or {})
+    numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
+    words = {read_word(cell.value)[0] or _author(cell) for cell in open_} | {
+        asked[key] for key in asked if asked[key] in ("a", "b")
+    }
+    if numbers:
+        if convention:
+            reading.numbers = convention.read
+            reading.notes.append(convention.said)
+        elif sides := _one_and_two(set(numbers), words):
+            reading.numbers = sides.read
+            reading.notes.append(f"{where} {sides.said}")
+        elif not asked:
+            raise _unclear(where, column, cells, reading, numbers)
+    if asked:
+        said = ", ".join(
+            f"{shown(key)} is {IN_WORDS.get(c, 'nothing')}" for key, c in asked.items()
+        )
+        reading.notes.append(f"{where} was read as was said: {said}.")
+    found = [reading.of(cell) for cell in cells]
+    unread = [
+        cell
+        for cell, (choice, why) in zip(cells, found)
+        if choice is None and why != EMPTY and _told(cell.value, asked) is None
+    ]
+    if unread and not {"a", "b"} <= {choice for choice, _ in found}:
+        raise _unclear(where, column, cells, reading, numbers)
+    return reading
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """A choice map as it is typed: ``1=a,2=b,3=tie``; ``<4=a,4=tie,>4=b`` for numbers.
+
+    Raises ImportRefused naming the part that is none.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        key, sign, meaning = part.rpartition("=")
+        key, meaning = key.strip(), meaning.strip().casefold().replace(" ", "_")
+        if not sign or not key or meaning not in (*CHOICES, NOTHING) or key in found:
+            raise ImportRefused(
+                f"The choice map {shown(text)} is not understood at {shown(part.strip())}: it must"
+                f" look like 1=a,2=b,3=tie, with one of {', '.join(CHOICES)}, {NOTHING} behind each"
+                " value."
+            )
+        found[key] = meaning
+    return found
+
+
+def plain_name(value: object) -> str:
+    """A name as it is compared: small letters, one underscore for space, hyphen, dot."""
+    return re.sub(r"[\s\-._]+", "_", str(value).strip().casefold()).strip("_")
+
+
+# --- one cell -------------------------------------------------------------------------------------
+
+
+def _told(value: object, asked: Mapping[str, str]) -> str | None:
+    """What the choice map says of this value; None where it says nothing."""
+    if not asked or isinstance(value, dict | list):
+        return None
+    text, number = _key(value), number_of(value)
+    for key, meaning in asked.items():
+        if key.casefold() == text.casefold():
+            return meaning
+        limit = number_of(key.lstrip("<>").strip())
+        if number is None or limit is None:
+            continue
+        if (
+            (key[0] == "<" and number < limit)
+            or (key[0] == ">" and number > limit)
+            or number == limit
+            and key[0] not in "<>"
+        ):
+            return meaning
+    return None
+
+
+def _repeated(cell: Cell) -> str | None:
+    """The side whose text the cell repeats."""
+    a, b, text = cell.a.strip(), cell.b.strip(), str(cell.value).strip()
+    if not isinstance(cell.value, str | int | float) or a == b or not text or text not in (a, b):
+        return None
+    return "a" if text == a else "b"
+
+
+def _author(cell: Cell) -> str | None:
+    """The side whose author (a model's name) the cell names, where no word of ours is meant."""
+    text = str(cell.value).strip().casefold()
+    one, other = cell.by_a.strip().casefold(), cell.by_b.strip().casefold()
+    if one == other or not text or text not in (one, other) or read_word(cell.value)[0]:
+        return None
+    return "a" if text == one else "b"
+
+
+def _key(value: object) -> str:
+    number = number_of(value)
+    if number is not None and not isinstance(value, bool):
+        return f"{number:g}"
+    return " ".join(str(value).split())
+
+
+# --- all cells ------------------------------------------------------------------------------------
+
+
+def _counted(cells: Sequence[Cell]) -> Counter:
+    """Values, by how often; what is blank is no value."""
+    return Counter(_key(cell.value) for cell in cells if not is_blank(cell.value))
+
+
+def _one_and_two(numbers: set[float], words: set) -> Convention | None:
+    """1 and 2 as the sides, where no number stands in the column that is not between them."""
+    if not all(1 <= number <= 2 for number in numbers):
+        return None
+    if not ({1.0, 2.0} <= numbers or (numbers == {2.0} and words & {"a", "b"})):
+        return None
+    said = "holds 1 and 2 and no other number: 1 was read as a (the left one), 2 as b."
+    if len(numbers) > 2:
+        said = "holds numbers from 1 to 2: nearer to 1 was read as a (the left one), to 2 as b."
+    return Convention(lambda n: "tie" if n == 1.5 else "a" if n < 1.5 else "b", said)
+
+
+def _unclear(
+    where: str, column: str, cells: Sequence[Cell], reading: Reading, numbers: Counter
+) -> ChoiceUnclear:
+    counted = _counted(cells)
+    values = [Value(key, count) for key, count in counted.most_common()]
+    if numbers:
+        guess = guesses(set(numbers))
+        rest = [value for value in values if number_of(value.key) is None]
+        if len(guess) == len(numbers) and len(numbers) <= MOST_VALUES:
+            told = [Value(f"{n:g}", numbers[n], guess[n]) for n in sorted(numbers)]
+        else:
+            low, high = min(numbers), max(numbers)
+            middle = (low + high) / 2
+            shares = (
+                (f"<{middle:g}", sum(c for n, c in numbers.items() if n < middle)),
+                (f"{middle:g}", numbers[middle]),
+                (f">{middle:g}", sum(c for n, c in numbers.items() if n > middle)),
+            )
+            told = [Value(key, count) for key, count in shares if count]
+        values = told + rest
+        held = ", ".join(f"{n:g}" for n in sorted(numbers)[:MOST_VALUES])
+        held += " and more" if len(numbers) > MOST_VALUES else ""
+        found = f"{where} holds the numbers {held}, which can mean more than one thing."
+    else:
+        unread = [value for value in values if read_word(value.key)[0] is None]
+        some = [f"{shown(value.key)} ({value.count:,}×)" for value in unread[:MOST_SAID]]
+        more = " and more" if len(unread) > MOST_SAID else ""
+        read = {c for cell in cells if (c := reading.of(cell)[0])}
+        why = (
+            "; only a part of the choices can be read, and that part alone would mislead"
+            if read
+            else ""
+        )
+        found = f"{where} holds {', '.join(some)}{more}, which is no choice that is known{why}."
+    sure = {value.key: read_word(value.key)[0] or value.guess for value in values}
+    return ChoiceUnclear(
+        found, column, [Value(v.key, v.count, sure[v.key]) for v in values[:MOST_VALUES]]
+    )
+
+
+def guesses(numbers: set[float]) -> dict[float, str]:
+    """What each number of a column may mean: a guess for a person to confirm, never to import.
+
+    An index (0 is the first), a scale with its middle a tie, a sign. Empty where there is none.
+    """
+    whole = all(number.is_integer() for number in numbers)
+    low, high = min(numbers), max(numbers)
+    if not whole or len(numbers) > MOST_VALUES:
+        return {}
+    if numbers == {2}:
+        return {2.0: "b"}
+    if numbers <= {0, 1}:
+        return {n: "ab"[int(n)] for n in numbers}
+    if numbers <= {1, 2, 3} and 3 in numbers and low == 1:
+        return {n: {1: "a", 2: "b", 3: "tie"}[n] for n in numbers}
+    if low < 0:
+        top = max(-low, high)
+        low, high = -top, top
+    elif low == 0:
+        high = max(high, 2)
+    elif high > 2:
+        low, high = 1, next((top for top in (3, 5, 7, 9, 10) if high <= top), high)
+    middle = (low + high) / 2
+    return {n: "tie" if n == middle else "a" if n < middle else "b" for n in numbers}

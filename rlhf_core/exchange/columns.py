@@ -1,0 +1,85 @@
+"""Which column holds which field, decided for the whole file; refused by name where two fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from rlhf_core.exchange.file_rows import bare
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
+
+# Where one of several is taken and said, because our list has the likeliest first.
+RANKED = ("annotator", "choice", "seconds")
+_NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-d])")
+
+
+def find_fields(
+    names: Sequence[str],
+    report: ImportReport,
+    *,
+    blank: Callable[[str], bool] = lambda name: False,
+    only: Sequence[str] = (),
+) -> dict[str, str]:
+    """Field -> column: an exact name first. Raises ImportRefused where two columns fit.
+
+    Args:
+        blank: says whether nothing stands in a column; such a one is no candidate beside another.
+        only: the fields to look for; all of them if empty.
+    """
+    fields: dict[str, str] = {}
+    numbered = _from_nought(names, report)
+    for field in only or ALIASES:
+        likely = [name for name in names if name == field]
+        exact = bool(likely)
+        if field in numbered:
+            likely = likely or [numbered[field]]
+        taken = set(numbered.values())
+        likely = likely or [
+            name for name in names if FIELD_OF.get(bare(name)) == field and name not in taken
+        ]
+        if not likely and field == "prompt":
+            likely = [name for name in names if bare(name) in LATE_PROMPTS][:2]
+        if len(likely) > 1:
+            likely = [name for name in likely if not blank(name)] or likely[:1]
+        if field in RANKED and not exact and len(likely) > 1:
+            ranked = sorted(likely, key=lambda name: ALIASES[field].index(bare(name)))
+            report.say(
+                "notes",
+                f"The columns {', '.join(map(repr, likely))} could all be the {field};"
+                f" {ranked[0]!r} was taken.",
+            )
+            likely = ranked[:1]
+        if len(likely) > 1:
+            both = " + ".join(likely[:2]).replace(" ", "")
+            join = f", or join them: --fields {both},..." if field == "prompt" else ""
+            raise ImportRefused(
+                f"{report.filename} has several columns that could be {field}:"
+                f" {', '.join(map(repr, likely))}. Rename the right one to {field}{join}."
+            )
+        if likely:
+            fields[field] = likely[0]
+            if likely[0] != field:
+                report.say("notes", f"The column {likely[0]!r} was read as {field}.")
+    return fields
+
+
+def _from_nought(names: Sequence[str], report: ImportReport) -> dict[str, str]:
+    """response_0 and response_1 are a and b. Raises ImportRefused: three answers in a row."""
+    sides: dict[str, dict[str, str]] = {}
+    for name in names:
+        if (found := _NUMBERED.fullmatch(bare(name))) and (
+            FIELD_OF.get(f"{found[1]}_a") == "a" or FIELD_OF.get(f"{found[1]}a") == "a"
+        ):
+            sides.setdefault(found[1].rstrip("_"), {})[found[2]] = name
+    for found in sides.values():
+        for trio in ("abc", "123", "012"):
+            if set(trio) <= set(found):
+                raise ImportRefused(
+                    f"{report.filename} has more than two answers a row"
+                    f" ({', '.join(repr(found[side]) for side in trio)}); rows that compare two are"
+                    " needed, or a ranking (Label Studio, Argilla)."
+                )
+        if {"0", "1"} <= set(found):
+            return {"a": found["0"], "b": found["1"]}
+    return {}

@@ -1,0 +1,58 @@
+"""The rows in a JSON value, whichever way round a program wrote the table.
+
+A list of objects; pandas' ``to_json`` by columns, by index, split or as a table; a column of lists
+each (``datasets``' ``to_dict``); the rows of the Hugging Face dataset viewer; a list inside an
+envelope. Knows nothing about what the rows mean.
+
+Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (``/rows``).
+"""
+
+from __future__ import annotations
+
+_ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
+
+
+def rows_of(value: object, known: object) -> tuple[list, str]:
+    """(rows, how they were found; "" where they are simply a list, or one object).
+
+    ``known``: a function that says whether a name is a column's name.
+    """
+    if isinstance(value, list):
+        if value and all(isinstance(i, dict) and isinstance(i.get("row"), dict) for i in value):
+            return [item["row"] for item in value], "the dataset viewer's rows"
+        return value, ""
+    if not isinstance(value, dict) or not value:
+        return [value], ""
+    data, columns = value.get("data"), value.get("columns")
+    if isinstance(data, list) and isinstance(columns, list):
+        if all(isinstance(row, list) and len(row) == len(columns) for row in data):
+            return [dict(zip(map(str, columns), row)) for row in data], 'pandas\' orient="split"'
+    for name in _ENVELOPES:
+        inner = value.get(name)
+        rest = [key for key in value if known(key) and key != name]
+        if isinstance(inner, list) and all(isinstance(i, dict) for i in inner) and not rest:
+            if name in ("annotations", "items") and isinstance(value.get("data"), dict):
+                continue  # one task of Label Studio
+            return rows_of(inner, known)[0], f"the list under {name!r}"
+    parts = list(value.values())
+    named = any(known(name) for name in value)
+    if named and all(isinstance(part, dict) for part in parts):
+        index = list(dict.fromkeys(key for part in parts for key in part))
+        if len({tuple(part) for part in parts}) == 1 and all(str(key).isdigit() for key in index):
+            rows = [{name: part[key] for name, part in value.items()} for key in index]
+            return rows, 'columns, as pandas\' to_json writes them without orient="records"'
+    if (
+        not named
+        and all(isinstance(part, dict) for part in parts)
+        and any(known(key) for part in parts[:50] for key in part)
+        and all(str(key).isdigit() for key in value)
+    ):
+        return parts, 'rows by number (pandas\' orient="index")'
+    if named and len(value) > 1 and all(isinstance(part, list) for part in parts):
+        asked = value.get("prompt")
+        conversation = isinstance(asked, list) and asked and isinstance(asked[0], dict)
+        if len({len(part) for part in parts}) == 1 and not conversation:
+            rows = [dict(zip(value, row)) for row in zip(*parts)]
+            if rows and not all(isinstance(c, list | dict) for c in rows[0].values()):
+                return rows, "columns, a list each"
+    return [value], ""

@@ -1,0 +1,74 @@
+"""What the values of a choice column mean: a small table that a person confirms before anything is
+taken in, filled in with our guess. Knows nothing about files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from rlhf_core.exchange.choice_column import NOTHING
+from ui import text
+
+MEANS = {
+    "a": "the first (left) text is better",
+    "b": "the second (right) text is better",
+    "tie": "a tie",
+    "both_bad": "both are bad",
+    "skip": "skipped",
+    NOTHING: "no judgement: leave it out",
+}
+
+
+def ask(row: dict, key: str, read: Callable[[dict[str, str]], None]) -> None:
+    """The table of ``row["choices"]`` ({"value", "count", "means"}), and a button that reads the
+    file again with what it says. ``means`` is our guess, "" where there is none.
+    """
+    values, open_ = row["choices"], "problem" in row
+    numbers = any(value["value"].lstrip("<>-.")[:1].isdigit() for value in values)
+    with st.expander(
+        f"What each value means ({len(values)})",
+        expanded=open_ or numbers,
+        icon=":material/rule:",
+        key=f"{key}_box",
+    ):
+        st.caption(
+            "Our guess stands in the boxes. Check it against the file's own explanation: the"
+            " opposite would be learned just as well."
+            if open_
+            else "This is how the file was read. Change what is wrong, then read it again."
+        )
+        for number, value in enumerate(values):
+            options = list(MEANS)
+            times = "once" if value["count"] == 1 else f"{value['count']:,} times"
+            guess = value["means"] or (None if open_ else NOTHING)
+            st.selectbox(
+                f"“{text.plain(value['value'])}”, {times}",
+                options,
+                index=options.index(guess) if guess in options else None,
+                format_func=MEANS.get,
+                placeholder="Choose what it means",
+                key=f"{key}_{number}",
+            )
+        st.button(
+            "Read it like this" if open_ else "Read it again like this",
+            key=f"{key}_read",
+            type="primary" if open_ else "secondary",
+            icon=":material/check:",
+            on_click=_read,
+            args=(values, key, read),
+        )
+        if st.session_state.pop(f"{key}_open", False):
+            st.error("A value has no meaning yet. Choose one for each.", icon=":material/block:")
+
+
+def _read(values: list[dict], key: str, read: Callable[[dict[str, str]], None]) -> None:
+    said = {
+        value["value"]: st.session_state.get(f"{key}_{number}")
+        for number, value in enumerate(values)
+    }
+    if None in said.values():
+        st.session_state[f"{key}_open"] = True
+        return
+    read(said)

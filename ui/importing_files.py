@@ -1,0 +1,39 @@
+"""One uploaded file, read: the row that the page shows of it, or why it cannot be used.
+
+Knows nothing about file formats (``rlhf_core.exchange.taking_in``) and draws nothing.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.common.errors import PreferenceError
+from rlhf_core.exchange import taking_in
+from rlhf_core.exchange.choice_column import ChoiceUnclear
+from rlhf_core.judging.preferences import MAX_BYTES
+
+
+def row_of(name: str, data: bytes, told: dict, choice_map: dict[str, str] | None = None) -> dict:
+    """What is in one file, or why it cannot be used; with the file itself where its choice column
+    may have to be read again.
+    """
+    looks = st.session_state["looks"] = st.session_state.get("looks", 0) + 1
+    row = {"file": name, "look": looks, "data": data, "told": told, "choices": []}
+    try:
+        report = taking_in.read(data[: MAX_BYTES + 1], name, **told, choice_map=choice_map)
+    except ChoiceUnclear as error:
+        values = [{"value": v.key, "count": v.count, "means": v.guess} for v in error.values]
+        return row | {
+            "problem": f"{error.found} Say below what each value means.",
+            "choices": values,
+        }
+    except PreferenceError as error:
+        return {"file": name, "problem": str(error)}
+    if not report.choices:
+        del row["data"]
+    return row | {
+        "report": report.to_dict(),
+        "pairs": report.pairs,
+        "nameless": taking_in.nameless(report.pairs),
+        "choices": report.choices,
+    }
