@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import state, text, tour, whiteboard
+from ui import server_log, state, text, tour, whiteboard
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
+server_log.keep_short()
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
 st.html(f"<style>{whiteboard.CSS}{text.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)

@@ -25,6 +25,7 @@ from rlhf_core.common.errors import DownloadError, ModelError
 from rlhf_core.lm import model_list
 from rlhf_core.lm.download import download
 from rlhf_core.lm.families import FAMILIES, Unsupported, trunk_of
+from rlhf_core.lm.header import check_weights
 from rlhf_core.lm.transformer import Transformer
 
 # Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the
@@ -251,10 +252,13 @@ def _load(name: str, folder: Path) -> LanguageModel:
 
     _check_folder(folder)
     try:
+        check_weights(folder)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
+    except ModelError:
+        raise
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         raise ModelError(
             f"The model in {folder} could not be loaded:"
