@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import traceback
+from pathlib import Path
 
 LOGGER = "streamlit.error_util"  # where Streamlit tells of what a page did not catch
+ROOT = Path(__file__).resolve().parent.parent.as_posix()
 MOST = 200  # places remembered; beyond them every mistake has one line
 
 
@@ -40,10 +42,14 @@ class OneLine(logging.Filter):
 
 
 def _reads_a_value(frames: traceback.StackSummary) -> bool:
-    """Whether these frames end in Streamlit, on the way from a browser's value to a widget's."""
+    """Whether these frames are on the way from a browser's value to a widget's, past our code."""
     files = [frame.filename.replace("\\", "/") for frame in frames]
     state = [i for i, file in enumerate(files) if "/streamlit/runtime/state/" in file]
-    return bool(state) and all("/streamlit/" in file for file in files[state[-1] :])
+    return bool(state) and not any(map(_is_ours, files[state[-1] :]))
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(ROOT) and "/site-packages/" not in file
 
 
 def keep_short() -> None:
