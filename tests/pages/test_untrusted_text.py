@@ -5,11 +5,12 @@ title, chart or message draws it as anything but text.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
-from page_helpers import ROOT, open_page
+from page_helpers import ROOT, finish, open_page, still_queue
 from stand_ins import add_set, engine, evaluation, fake_fit, fake_ppo
 
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
@@ -18,12 +19,14 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
-from ui.importing import LOOK
+from rlhf_core.store.card import card
+from ui import state
+from ui.labs import tools
 
 PAGES = sorted(path.stem for path in ROOT.glob("pages/*.py") if path.stem != "__init__")
 HARM = (
     "![x](http://e.example/x.png) [l](http://e.example) <img src=x onerror=a()> $a$ :cat: :red[r]"
-    " \u202eturned\u2066 `c` **b** ~~s~~ http://e.example www.e.example a@e.example %{y}"
+    " \u202eturned\u2066 `c` **qb** ~~s~~ http://e.example www.e.example a@e.example %{y}"
 )
 MARK = "Zq"  # what every text of a stranger begins with
 # What shows each character as it is: no markdown, no HTML.
@@ -43,7 +46,7 @@ AS_IT_IS = {
 }
 # The same, but they are names among others: a turned one could be taken for another.
 CHOICES = {("Selectbox", "options"), ("MultiSelect", "options"), ("Selectbox", "raw_value")}
-POWER = (r"!\[", r"\]\(", r"<img", r"\$a", r":cat", r":red", r"\*\*b", r"~~s", r"`c")
+POWER = (r"!\[", r"\]\(", r"<img", r"\$a", r":cat", r":red", r"\*\*qb", r"~~s", r"`c")
 
 
 def evil(what: str) -> str:
@@ -150,22 +153,87 @@ def harm_in(kind: str, field: str, said: str) -> str:
     return f"a link: {linked[0]}" if linked else ""
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_strangers_text_is_only_ever_text(session, page):
-    app = open_page(page, session)
-    if page == "import_export":
-        app.session_state[LOOK] = [{"file": evil("file.csv"), "problem": evil("problem")}]
-        app.run()
-        assert not app.exception
+def blocks(app) -> Iterator:
+    return (message for block in (app.main, app.sidebar) for message in messages(block))
+
+
+def check(app) -> None:
+    """No harm on the page, and a stranger's text is on it: else nothing was tested."""
+    assert not app.exception, app.exception
+    all_of_them = [said for message in blocks(app) for said in texts(message)]
     found = {
         f"{kind}.{field}: {why} in {said[:90]!r}"
-        for block in (app.main, app.sidebar)
-        for message in messages(block)
-        for kind, field, said in texts(message)
+        for kind, field, said in all_of_them
         if (why := harm_in(kind, field, said))
     }
     assert not found, "\n".join(sorted(found))
-    told = " ".join(
-        said for block in (app.main, app.sidebar) for m in messages(block) for *_, said in texts(m)
+    assert any(MARK in said for *_, said in all_of_them)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_strangers_text_is_only_ever_text(session, page):
+    check(open_page(page, session))
+
+
+@pytest.mark.parametrize("page", ["loop", "models", "prompt", "ppo", "before_after"])
+def test_a_folders_name_is_only_ever_text(session, page):
+    session.model_name = f"/{evil('model')}"
+    check(open_page(page, session))
+
+
+def test_a_file_that_was_looked_at_is_only_ever_text(session):
+    row = {"prompt": evil("p"), "a": evil("a"), "b": evil("b"), "choice": "a"}
+    rows = [row, {**row, "choice": evil("choice")}, {**row, "seconds": evil("s"), evil("c"): 1}]
+    app = open_page("import_export", session)
+    app.text_area(key="import_paste").input("\n".join(map(json.dumps, rows))).run()
+    app.button(key="import_look").click().run()
+    check(app)
+    app.text_area(key="import_paste").input(evil("no table")).run()
+    app.button(key="import_look").click().run()
+    check(app)
+    session.judged.imports = [{"file": evil("again.csv"), "pairs": 1}]
+    app.button(key="import_undo").click().run()
+    check(app)
+
+
+@pytest.mark.parametrize(
+    "page", ["what_it_learned", "trust_it", "flip_a_vote", "hack_reward_model"]
+)
+def test_the_labs_draw_it_as_text_too(monkeypatch, page):
+    """With the engine, whose findings hold what was judged."""
+    still = still_queue(monkeypatch)
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    monkeypatch.setattr(tools, "settle", lambda name: finish(still))
+    prompts = [evil(f"prompt{number}")[:200] for number in range(4)]
+    brief = briefs.PRESETS["meme-bot"]
+    made = registry.create(
+        dataclasses.replace(brief, slug="my-evil", training_prompts=(*prompts, "A cat is"))
     )
-    assert MARK in told, "no text of a stranger on this page: nothing was tested"
+    made.directory = made.store = None
+    made.settings = {"reward_model": {"reference_samples": 64}}
+    made.judged.imported = [
+        Pair(
+            prompts[number % 4],
+            f" {evil(f'answer{number}')[:200]}",
+            " a mood.",
+            "a",
+            annotator=evil("person")[:40],
+            brief="my-evil",
+        )
+        for number in range(8)
+    ]
+    app = open_page(page, made)
+    finish(still)
+    check(app.run())
+
+
+def test_the_heading_of_a_bundle_is_only_ever_text(session):
+    brief = vars(session.asked.brief)
+    words = card({"status": "done", "brief": brief, "model": {"name": evil("model")}}, {}, [])
+    lines = [line for line in words.splitlines() if MARK in line and not line.startswith("    ")]
+    assert any(line.startswith("# ") for line in lines)
+    for line in lines:
+        if line.startswith(("pretty_name: ", "base_model: ")):
+            assert not TURNING & set(line) and json.loads(line.partition(": ")[2])
+        else:
+            assert not harm_in("Markdown", "body", line), line
