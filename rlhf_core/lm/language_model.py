@@ -251,14 +251,12 @@ def _load(name: str, folder: Path) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     _check_folder(folder)
+    check_weights(folder)
     try:
-        check_weights(folder)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except ModelError:
-        raise
     except Exception as error:  # transformers raises many kinds; the learner needs one sentence
         raise ModelError(
             f"The model in {folder} could not be loaded:"
