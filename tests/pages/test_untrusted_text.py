@@ -45,7 +45,12 @@ AS_IT_IS = {
     ("BidiComponent", "json"),  # ui/ranking/order.js and ui/clock.js set text, never HTML
 }
 # The same, but they are names among others: a turned one could be taken for another.
-CHOICES = {("Selectbox", "options"), ("MultiSelect", "options"), ("Selectbox", "raw_value")}
+CHOICES = {
+    ("Image", "alt"),
+    ("Selectbox", "options"),
+    ("MultiSelect", "options"),
+    ("Selectbox", "raw_value"),
+}
 POWER = (r"!\[", r"\]\(", r"<img", r"\$a", r":cat", r":red", r"\*\*qb", r"~~s", r"`c")
 
 
