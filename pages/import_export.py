@@ -42,7 +42,7 @@ WHAT_FOR = {
         "Every pair as it was judged. Comes back in here, or goes to `python -m rlhf_core run"
         " --preferences`."
     ),
-    RANKINGS: "With reasons, ideal answers and thumbs. Comes back in here.",
+    RANKINGS: "With reasons, ideal answers and thumbs. Comes back in here as comparisons.",
     "trl": (
         "prompt, chosen, rejected: what TRL's trainers and most preference data sets on the Hugging"
         " Face Hub use."
