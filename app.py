@@ -14,6 +14,7 @@ from ui import (
     components,
     next_step,
     projector,
+    server_log,
     share,
     state,
     terms,
@@ -24,6 +25,7 @@ from ui import (
 from ui.labs import answer_card, menu
 from ui.ranking import card
 
+server_log.keep_short()
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
 st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)

@@ -183,7 +183,7 @@ st.session_state["brief_choice"] = session.asked.brief.slug
 st.selectbox(
     "Which brief",
     list(known()),
-    format_func=lambda slug: known()[slug].title,
+    format_func=lambda slug: text.bare(known()[slug].title),
     key="brief_choice",
     on_change=choose,
     help=(

@@ -53,7 +53,7 @@ def pick() -> tuple[list[Brief], tuple[bool, bool]]:
                     ("First brief", "Second brief")[number],
                     list(offered),
                     list(offered).index(before[number]),
-                    format_func=lambda slug: offered[slug].title,
+                    format_func=lambda slug: text.bare(offered[slug].title),
                     key=f"flip_brief_{number}_pick",
                     disabled=running,
                 )
@@ -245,7 +245,9 @@ def answers(found: dict, names: list[str]) -> None:
         return
     st.subheader("Two models, the same prompt", anchor=False)
     prompts = list(dict.fromkeys(row["prompt"] for row in rows))
-    picked = st.selectbox("Prompt, held out from all training", prompts, key="flip_pick")
+    picked = st.selectbox(
+        "Prompt, held out from all training", prompts, format_func=text.bare, key="flip_pick"
+    )
     for row in (row for row in rows if row["prompt"] == picked):
         feet = [
             " · ".join(

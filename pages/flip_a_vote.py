@@ -173,7 +173,7 @@ st.selectbox(
     "The vote (those that move most come first)",
     options,
     options.index(st.session_state["flip_vote"]),
-    format_func=lambda index: words(by_index[index]),
+    format_func=lambda index: text.bare(words(by_index[index])),
     key="flip_vote_widget",
     on_change=keep,
     args=("flip_vote",),

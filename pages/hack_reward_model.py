@@ -218,6 +218,7 @@ st.selectbox(
     "Prompt",
     offered,
     offered.index(prompt),
+    format_func=text.bare,
     key="hack_prompt_widget",
     on_change=keep_prompt,
     disabled=busy,

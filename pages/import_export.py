@@ -6,22 +6,31 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.exchange.exports import FORMATS, export_pairs, export_thumbs, kept_in_the_bundle
+from rlhf_core.exchange.exports import (
+    FORMATS,
+    export_pairs,
+    export_thumbs,
+    kept_in_the_bundle,
+    not_read_back,
+)
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
+from rlhf_core.judging.measure import counted
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import asked, judged
 from rlhf_core.store.formats import to_json, to_lines
 from ui import importing, state, text
 
-OWN, THUMBS = "opossum", "kto"
+OWN, RANKINGS, THUMBS = "opossum", "rankings", "kto"
 KINDS = {
     OWN: "Opossum's own rows (JSON lines)",
+    RANKINGS: "Opossum's rankings, as they were made (JSON lines)",
     **{kind: name[0].upper() + name[1:] for kind, name in FORMATS.items()},
     THUMBS: "Thumbs up and down (TRL's KTO)",
 }
 FILES = {
     OWN: "preferences.jsonl",
+    RANKINGS: "rankings.jsonl",
     "trl": "preferences-trl.jsonl",
     "trl-chat": "preferences-chat.jsonl",
     "argilla": "preferences-argilla.jsonl",
@@ -33,6 +42,7 @@ WHAT_FOR = {
         "Every pair as it was judged. Comes back in here, or goes to `python -m rlhf_core run"
         " --preferences`."
     ),
+    RANKINGS: "With reasons, ideal answers and thumbs. Comes back in here as comparisons.",
     "trl": (
         "prompt, chosen, rejected: what TRL's trainers and most preference data sets on the Hugging"
         " Face Hub use."
@@ -84,12 +94,15 @@ def take_out(pairs: list[Pair]) -> None:
         captions=[WHAT_FOR[kind] for kind in KINDS],
     )
     if kind == OWN:
-        data, lost = to_lines([pair.to_dict() for pair in pairs]), []
+        data, lost = to_lines([pair.to_dict() for pair in pairs]), not_read_back(pairs)
+    elif kind == RANKINGS:
+        data = to_lines([ranking.to_dict() for ranking in rankings])
+        lost = [f"{counted(len(came), 'comparison')} from imported files."] if came else []
     elif kind == THUMBS:
         data, lost = export_thumbs(came, rankings, session.asked.brief.evaluation_prompts)
     else:
         data, lost = export_pairs(pairs, kind)
-    lost_list([*lost, *kept_in_the_bundle(rankings)])
+    lost_list([*lost, *(kept_in_the_bundle(rankings) if kind != RANKINGS else [])])
     if data:
         st.download_button(
             f"Download {FILES[kind]}",
@@ -102,11 +115,10 @@ def take_out(pairs: list[Pair]) -> None:
         )
     else:
         st.warning(
-            (
-                "No answer counts as good or bad"
-                if kind == THUMBS
-                else "No comparison prefers one of two texts"
-            )
+            {
+                THUMBS: "No answer counts as good or bad",
+                RANKINGS: "Nothing was ranked in this session",
+            }.get(kind, "No comparison prefers one of two texts")
             + ", so a file of this format would be empty.",
             icon=":material/inbox:",
         )

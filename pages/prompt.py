@@ -178,7 +178,7 @@ with st.container(horizontal=True, key="prompt_offers", gap="small", vertical_al
         dict.fromkeys((*session.asked.brief.training_prompts[:4], *briefs.FEATURED_PROMPTS[13:16]))
     ):
         st.button(
-            prompt,
+            text.plain(prompt),
             key=f"offer_{number}",
             type="tertiary",
             on_click=offer,

@@ -106,6 +106,7 @@ def unsure() -> None:
         "Prompt",
         offered,
         offered.index(prompt),
+        format_func=text.bare,
         key="unsure_prompt_widget",
         on_change=keep,
         args=("unsure_prompt",),

@@ -63,8 +63,8 @@ def desk(name: str) -> None:
         )
         answer_card.brief(vars(session.asked.brief))
         st.caption(
-            f"{len(waiting)} pairs that others judged and {people.label(name)} did not. What they"
-            " said is not shown."
+            f"{len(waiting)} pairs that others judged and {text.plain(people.label(name))} did not."
+            " What they said is not shown."
         )
         answer_card.draw(
             card,

@@ -5,6 +5,7 @@ stderr, exit codes that can be trusted.
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -363,6 +364,48 @@ def test_replay_looks_at_the_weights_too(finished, tmp_path, here):
         and row["name"].startswith("h.0.mlp.c_fc.bias")
     )
     assert row["now"] == pytest.approx(0.1, abs=1e-4) and last["different"] == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"settings": None},
+        {"settings": [1]},
+        {"settings": {"run": None}},
+        {"settings": {"ppo": "x"}},
+        {"versions": 5, "state": None},
+        {"model": "x"},
+        {"seed": None},
+    ],
+    ids=str,
+)
+def test_a_bundle_of_the_wrong_kinds_is_refused_in_one_sentence(finished, tmp_path, here, damage):
+    forged = shutil.copytree(finished[0], tmp_path / "forged")
+    run = json.loads((forged / "run.json").read_text())
+    (forged / "run.json").write_text(json.dumps({**run, **damage}))
+    result = here("replay", forged)
+    said = result.stderr.strip().splitlines()
+    assert result.returncode == 2 and said[-1].startswith("error: ") and "run.json" in said[-1]
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["reward_model", "policy"])
+def test_weights_that_are_no_numbers_are_refused_in_one_sentence(finished, tmp_path, here, name):
+    """With the right checksum: a person may have made them so."""
+    forged = shutil.copytree(finished[0], tmp_path / "forged")
+    weights = load_file(forged / f"{name}.safetensors")
+    broken = next(key for key, value in weights.items() if value.is_floating_point())
+    weights[broken].view(-1)[0] = float("nan")
+    save_file(weights, forged / f"{name}.safetensors", metadata={"format": "pt"})
+    data = (forged / f"{name}.safetensors").read_bytes()
+    run = json.loads((forged / "run.json").read_text())
+    entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    run["files"][f"{name}.safetensors"] = entry
+    (forged / "run.json").write_text(json.dumps(run))
+    result = here("replay", forged)
+    assert result.returncode == 2 and not result.stdout
+    assert f"{name}.safetensors holds numbers that are not finite" in result.stderr
+    assert broken in result.stderr and "Traceback" not in result.stderr
 
 
 def test_the_scripted_rater_says_what_it_is_and_replays(tmp_path, here):

@@ -14,7 +14,7 @@ from ui import state, text
 
 def label(name: str) -> str:
     """A name as a person reads it."""
-    return "You (no name)" if name == "you" else name
+    return "You (no name)" if name == "you" else text.bare(name)
 
 
 def picker(session: Session, *, key: str = "who", caption: bool = True) -> str:

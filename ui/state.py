@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -218,11 +219,32 @@ def stop_all() -> None:
         stop(name)
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What a proxy adds about whom it speaks for.
+PROXIED = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip", "x-client-ip")
+
+
 def at_home() -> bool:
-    """Whether this server answers its own machine only: then who visits may name folders on it. A
-    room full of people may not.
+    """Whether this server answers its own machine only, and this visitor came straight to it from
+    there: then who visits may name folders on it. A room full of people may not, nor a page
+    elsewhere that a proxy or a name that points here (DNS rebinding) leads to this server.
     """
-    return (st.get_option("server.address") or "") in ("127.0.0.1", "localhost", "::1")
+    if (st.get_option("server.address") or "") not in LOOPBACK:
+        return False
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    if any(name in PROXIED or name.startswith("x-forwarded") for name in headers):
+        return False
+    visited = [headers.get("host", "")]
+    visited += [origin.partition("://")[2] for origin in (headers.get("origin"),) if origin]
+    return all(_host_of(one) in LOOPBACK for one in visited)
+
+
+def _host_of(address: str) -> str:
+    """The host in "host:port"; "" where there is none."""
+    try:
+        return urlsplit(f"//{address}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def start_over() -> None:
@@ -231,12 +253,15 @@ def start_over() -> None:
     """
     current = session()
     jobs.queue().forget(current.id)
-    registry.delete(current.id)
+    stays = not registry.delete(current.id)
     for key in list(st.session_state):
         del st.session_state[key]
     st.query_params.clear()
     st.session_state["note"] = (
-        "Gone. Everything of the old session is deleted, and this is a fresh one."
+        "Here is a fresh session. The folder that the old one was opened from is still there: this"
+        " app did not make it."
+        if stays
+        else "Gone. Everything of the old session is deleted, and this is a fresh one."
     )
 
 

@@ -8,6 +8,7 @@ reads markdown. Nothing here runs, loads or links anything, whatever the text sa
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -46,7 +47,7 @@ def bare(text: str) -> str:
     """``text`` on one line for a place that shows every character as it is: the choices of a select
     box, a placeholder, a file's name.
     """
-    return " ".join(untrusted.straight(short(text)).split())
+    return re.sub(r"[\r\n\t\v\f\x85\u2028\u2029]", " ", untrusted.straight(short(text)))
 
 
 def answer(prompt: str, written: str, *, live: bool = False, tag: str = "", foot: str = "") -> None:

@@ -25,6 +25,7 @@ from rlhf_core.common.errors import DownloadError, ModelError
 from rlhf_core.lm import model_list
 from rlhf_core.lm.download import download
 from rlhf_core.lm.families import FAMILIES, Unsupported, trunk_of
+from rlhf_core.lm.header import check_weights
 from rlhf_core.lm.transformer import Transformer
 
 # Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the
@@ -239,6 +240,7 @@ def _load_packaged(name: str) -> LanguageModel:
 @lru_cache(maxsize=3)
 def _load(name: str, folder: Path) -> LanguageModel:
     _check_folder(folder)
+    check_weights(folder)
     where = f"The model in {folder}"
     model, tokenizer, missing = _read(where, folder)
     if missing:  # transformers would fill them with random numbers

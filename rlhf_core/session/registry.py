@@ -76,15 +76,18 @@ def get(run_id: str) -> Session | None:
         return session
 
 
-def delete(run_id: str) -> None:
-    """Forget a session and all it has on disk; a folder that the app did not make stays."""
+def delete(run_id: str) -> bool:
+    """Forget a session and all it has on disk; a folder that the app did not make stays. Whether
+    nothing of it is left.
+    """
     with _LOCK:
         session, _ = _SESSIONS.pop(run_id, (None, 0.0))
-    if session is not None:
-        if session.store is not None:
-            session.store.delete(session)
+    if session is not None and session.store is not None:
+        session.store.delete(session)
     elif is_id(run_id) and marker.is_ours(folder() / run_id):  # only its bundle is left
         shutil.rmtree(folder() / run_id, ignore_errors=True)
+    place = session.directory if session is not None else None
+    return place is None or not place.exists()
 
 
 def _sweep() -> None:

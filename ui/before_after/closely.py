@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core.session import weights
 from rlhf_core.session.state import Session
-from ui import monitor, state, token_changes
+from ui import monitor, state, text, token_changes
 
 
 def draw(session: Session) -> None:
@@ -30,7 +30,9 @@ def lens(session: Session) -> None:
         "Which pair?",
         range(len(pairs)),
         format_func=lambda at: (
-            f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90] if at < len(pairs) else ""
+            text.bare(f"{at + 1}. {pairs[at]['prompt']}{pairs[at]['after']}"[:90])
+            if at < len(pairs)
+            else ""
         ),
         key="changes_pair",
         help=(

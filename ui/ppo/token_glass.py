@@ -45,7 +45,9 @@ def draw(session: Session) -> None:
         range(len(written)),
         key="token_answer",
         format_func=lambda i: (
-            f"{written[i]['prompt']} …{written[i]['text']}"[:110] if i < len(written) else ""
+            text.bare(f"{written[i]['prompt']} …{written[i]['text']}"[:110])
+            if i < len(written)
+            else ""
         ),
     )
     number = min(number or 0, len(written) - 1)
