@@ -54,7 +54,8 @@ with st.container(key="measuring"):
         )
 if session.tuned.evaluation:
     side_by_side.held_out(session)
-    blind_vote.draw(session)  # no fragment: each vote also changes the verdict below it
+    with st.container(key="blind_vote"):
+        blind_vote.draw(session)  # no fragment: each vote also changes the verdict below it
 measuring.draw(session)
 closely.draw(session)
 next_step.draw(session, "before_after")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from page_helpers import again, open_page, press, session_of, still_queue, words_of
-from stand_ins import FACT, MEME, add_set, made
+from stand_ins import FACT, MEME, add_set, evaluation, made
 
 from rlhf_core.session import tour
 from rlhf_core.session.state import Session
@@ -45,6 +45,8 @@ def test_a_station_points_at_something_that_its_page_draws(number):
     station = STATIONS[number]
     session = made("tuned")
     add_set(session, [FACT, MEME])
+    if "before_after" in station.page:
+        session.tuned.evaluation = evaluation(changed=True)
     app = open_page(script(station), on_tour(session, number))
     assert re.search(rf'"[^"]*\b{station.control}"', drawn(app)), station.control
     assert station.title in words_of(app) and f"{number + 1} of {len(STATIONS)}" in words_of(app)

@@ -141,7 +141,7 @@ STATIONS = (
     ),
     Station(
         "pages/before_after.py",
-        "vote_tie",
+        "blind_vote",
         "Is it better?",
         "The score went up: of course, it was trained on it. What counts is whether you prefer the"
         " new answers when you do not know which is which.",
