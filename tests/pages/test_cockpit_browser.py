@@ -63,14 +63,14 @@ def test_the_cockpit_is_on_the_first_screen_before_while_and_after_it_trains(
         inside(page, (*COCKPIT, *DECK), size)
     page.set_viewport_size(SIZES[0])
     before = page.locator(".op-beside").bounding_box()["y"]
-    button(page, "ppo_one_step").click()
+    button(page, "ppo_one_step").click(timeout=SLOW)
     wait_for_step(page, 1)
     page.locator(".st-key-ppo_play button:not([disabled])").first.wait_for(timeout=SLOW)
     settled(page, SLOW)
     inside(page, (*COCKPIT, *DECK), SIZES[0])
     assert abs(page.locator(".op-beside").bounding_box()["y"] - before) < 30, "it jumped"
     assert page.locator(".op-beside").get_by_text("Step 1").count() == 2
-    button(page, "ppo_stop").click()
+    button(page, "ppo_stop").click(timeout=SLOW)
     button(page, "to_before_after").wait_for(timeout=SLOW)
     settled(page, SLOW)
     inside(page, (*COCKPIT, ".st-key-to_before_after button"), SIZES[0])
@@ -84,7 +84,7 @@ def test_the_slider_and_what_is_typed_stay_while_it_trains(page, app: App) -> No
     session.status = "done"
     saving.save(session)
     open_page(page, app.url, "ppo", run)
-    button(page, "ppo_play").click()
+    button(page, "ppo_play").click(timeout=SLOW)
     wait_for_step(page, 0)
     slider = page.locator(".st-key-ppo_beta").get_by_role("slider")
     slider.focus()
@@ -93,7 +93,7 @@ def test_the_slider_and_what_is_typed_stay_while_it_trains(page, app: App) -> No
     assert slider.get_attribute("aria-valuetext") == "0.5"
     focus = "document.activeElement.closest('.st-key-ppo_beta') !== null"
     assert page.evaluate(focus), "the focus too"
-    button(page, "ppo_stop").click()
+    button(page, "ppo_stop").click(timeout=SLOW)
     page.locator(".st-key-ppo_play button:not([disabled])").first.wait_for(timeout=SLOW)
 
 

@@ -19,7 +19,6 @@ from ui.ppo.steering import LABEL, Steering
 HEIGHT = 232  # pixels of a chart
 PROMPTS = 2  # shown
 ENDED = {  # how a run ended, where not as planned
-    "stopped": "stopped. All finished steps are kept.",
     "failed": "ended early",
     "expired": "put away",
 }
@@ -131,16 +130,17 @@ def where(run: Steering, view: dict, end: int) -> None:
 def doing(run: Steering, view: dict) -> str:
     """What goes on, in a few words."""
     status, left = view.get("status"), view.get("eta_seconds")
+    soon = monitor.duration(left, whole=True) if left is not None else ""
     if status == "running":
         # Of the whole loop, only the stage's time is known.
-        known = left is not None and view["label"] == LABEL
+        known = soon and view["label"] == LABEL
         wish = monitor.WISHES.get(view.get("wish"))
         stage = text.plain(view.get("stage") or "getting ready")
-        return stage + (wish or (f" · about {monitor.duration(left)} left" if known else ""))
+        return stage + (wish or (f" · about {soon} left" if known else ""))
     if status == "queued":
         ahead = max(0, (view.get("position") or 1) - 1)
         who = "next in line" if not ahead else f"{ahead} ahead of you in line"
-        when = f" · starts in about {monitor.duration(left)}" if left is not None else ""
+        when = f" · starts in about {soon}" if soon else ""
         return f":material/hourglass_top: {who}{when}"
     if status == "paused":
         return ":material/pause_circle: paused; kept for half an hour"
