@@ -73,11 +73,12 @@ session = state.session()
 challenges.take_note(session)
 if page.title != "Rank":
     card.pause_clock()
-next_step.follow()
+next_step.follow(page.url_path)
 
 
 def small_board() -> None:
     """The loop in the sidebar, kept fresh while a job of this session works."""
+    next_step.follow(page.url_path)
     whiteboard.draw(state.session(), size="side")
 
 

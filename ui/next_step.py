@@ -41,7 +41,7 @@ def here(session: Session, page: str) -> bool:
 
 def draw(session: Session, page: str) -> None:
     """The button, at the end of ``page``; it starts what is next and goes there."""
-    follow()
+    follow(page)
     step = now(session)
     if step.box == page or state.alive("run_once"):
         return
@@ -59,14 +59,21 @@ def draw(session: Session, page: str) -> None:
 def go(session: Session, step: NextStep) -> None:
     """Start what is next; the page changes when the script runs again (``follow``)."""
     start(session, step)
-    st.session_state[GOING] = f"pages/{step.box}.py"
+    st.session_state[GOING] = step.box
 
 
-def follow() -> None:
-    """Change to the page that a press asked for. The router calls it, and ``draw``, since a press
-    in a fragment runs that alone."""
-    if page := st.session_state.pop(GOING, None):
-        st.switch_page(page)
+def follow(page: str) -> None:
+    """Change to the page that a press asked for, if ``page`` is another one.
+
+    The wish stays until its page is drawn: a poll of the page that comes in at the same moment can
+    make Streamlit forget a change of page. A press in a fragment runs that alone, so not only the
+    router asks here.
+    """
+    wished = st.session_state.get(GOING)
+    if wished == page:
+        del st.session_state[GOING]
+    elif wished:
+        st.switch_page(f"pages/{wished}.py")
 
 
 def start(session: Session, step: NextStep) -> None:

@@ -99,7 +99,15 @@ def test_the_slider_and_what_is_typed_stay_while_it_trains(page, app: App) -> No
 
 def test_the_scores_stand_beside_the_button(page, app: App, fitted: str) -> None:
     open_page(page, app.url, "reward_model", fitted)
-    inside(page, (".st-key-fit button", ".st-key-scores .main-svg", ".st-key-to_ppo"), SIZES[0])
+    inside(
+        page,
+        (
+            ".st-key-fit button",
+            ".st-key-scores .main-svg",
+            ".st-key-to_ppo, .st-key-to_before_after",
+        ),
+        SIZES[0],
+    )
     train, scores = (
         page.locator(place).first.bounding_box() for place in (".st-key-fit", ".st-key-scores")
     )
