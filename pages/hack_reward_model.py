@@ -65,7 +65,8 @@ def under_way() -> None:
             monitor.monitor(name, controls=("stop",), draw=lambda records, view: None, every=0.3)
 
 
-def board_rows(board: dict, busy: bool) -> None:
+def board_rows(board: dict, busy: bool, asks: bool = True) -> None:
+    """The board; ``asks``: whether a person may say what nobody should want."""
     for row in board["rows"]:
         with st.container(border=bool(row["exploit"]), key=f"hack_row_{row['place']}"):
             doubt = (
@@ -85,7 +86,7 @@ def board_rows(board: dict, busy: bool) -> None:
                 else ""
             )
             text.answer(row["prompt"], row["text"], tag=tag, foot=foot)
-            if "n" in row:
+            if "n" in row or not asks:
                 continue
             said = row.get("why") == hacking_board.SAID
             if said or not row.get("nonsense"):
@@ -175,7 +176,7 @@ def example(found: dict) -> None:
     board = hacking_board.best_of_n_board(found["board"]["entries"], found["board"]["best"])
     said = st.success if board["exploits"] else st.info
     said(text.plain(board["sentence"]), icon=":material/leaderboard:")
-    board_rows(board, busy=True)
+    board_rows(board, busy=True, asks=False)
     hole(found["taught"])
 
 

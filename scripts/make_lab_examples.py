@@ -119,8 +119,6 @@ def hack_reward_model(session: Session) -> tuple[dict, str]:
     for job in ("hack_race", "hack_search"):
         run(session, job, PROMPT)
     board = hacking_board.board_of(session, PROMPT)
-    run(session, "hack_try", PROMPT, f" {NONSENSE}")
-    board = hacking_board.board_of(session, PROMPT)
     taught = {**board, "hole": None}
     if any(row.get("nonsense") for row in board["entries"]):
         run(session, "hack_teach", PROMPT)
