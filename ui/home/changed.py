@@ -17,7 +17,7 @@ from ui.charts import ppo as charts_ppo
 SHOWN = 3
 LOOK_FOR = {
     "reward": "it should climb, then flatten.",
-    "kl_to_reference": "how far its words have drifted; it should level off.",
+    "kl_to_reference": "its drift; it should level off.",
 }
 
 
