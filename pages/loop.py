@@ -96,7 +96,7 @@ def climax() -> None:
 
 def choose_brief() -> None:
     st.pills(
-        "Who is it for? The answer is the brief: it decides what counts as better.",
+        "Who is it for? The brief decides what counts as better.",
         list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.asked.briefs)])),
         format_func=lambda slug: text.plain(asked.brief_called(session, slug).title),
         default=session.asked.brief.slug,
@@ -185,7 +185,5 @@ if not running:
             run_button(primary=False)
     elif untouched and (found := example.load()):
         example.draw(found)
-    with st.expander(
-        "Labs: one claim each, and you make it happen", icon=":material/science:", key="labs"
-    ):
+    with st.expander("Labs: one claim each", icon=":material/science:", key="labs"):
         menu.links()

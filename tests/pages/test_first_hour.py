@@ -4,11 +4,12 @@ button, one next step that does the next thing, and a comparison that is there o
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from drawn_words import drawn_words
-from page_helpers import again, finish, html_of, keys, open_page, press, said, still_queue
+from page_helpers import again, alts, finish, html_of, keys, open_page, press, said, still_queue
 from stand_ins import (
     FACT,
     MEME,
@@ -35,6 +36,7 @@ from rlhf_core.session.next_step import ENOUGH, next_step
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.work import jobs
 from ui import whiteboard
+from ui.home import example
 
 HOME, STEPS_PAGE = 300, 350  # words that a page may draw
 LONG = " a small furry animal with a long tail that sleeps all day."
@@ -179,6 +181,28 @@ def test_home_says_what_rlhf_is(queue):
     words = html_of(open_page())
     assert "ChatGPT was taught its manners this way" in words
     assert "reinforcement learning from human feedback" in words
+
+
+def test_the_example_moves_step_by_step(queue, monkeypatch, tmp_path):
+    made_earlier = json.loads(example.EXAMPLE.read_text(encoding="utf-8"))
+    made_earlier["prompts"] = ["A badger is", "A fox is", "<b>A dog</b> is"]
+    made_earlier["steps"] = [
+        {"step": row["step"], "texts": [f"{LONG} Step {row['step']}."] * 3}
+        for row in made_earlier["metrics"]
+    ]
+    file = tmp_path / "example.json"
+    file.write_text(json.dumps(made_earlier), encoding="utf-8")
+    monkeypatch.setattr(example, "EXAMPLE", file)
+    app = open_page()
+    assert "Precomputed" in said(app) and "<b>A dog" not in html_of(app)
+    assert "Step 0: the original" in html_of(app) and "How sure" not in said(app)
+    last = made_earlier["metrics"][-1]["step"]
+    for step in (2, last):
+        app.slider(key="example_step").set_value(step).run()
+        assert f"Step {step}</span>" in html_of(app) and "<mark>" in html_of(app)
+        assert all(f"at step {step} " in alt for alt in alts(app)), "the charts move along"
+        assert drawn_words(app) <= HOME
+    assert made_earlier["conclusion"][:20] in said(app), "at its end, what came of it"
 
 
 def test_after_a_run_the_changed_words_come_first(queue):

@@ -17,7 +17,7 @@ from ui.charts import ppo as charts_ppo
 SHOWN = 3
 LOOK_FOR = {
     "reward": "it should climb, then flatten.",
-    "kl_to_reference": "how far its words have drifted; it should level off.",
+    "kl_to_reference": "its drift; it should level off.",
 }
 
 
@@ -35,11 +35,18 @@ def pairs(rows: Sequence[dict], key: str) -> None:
             )
 
 
-def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
-    """Reward and drift, side by side, each with a short sentence."""
+def curves(
+    metrics: list[dict], key: str, steps: int | None = None, whole: Sequence[dict] = ()
+) -> None:
+    """Reward and drift, side by side, each with a short sentence. ``whole``: the run that
+    ``metrics`` is the beginning of; drift keeps its axis.
+    """
     for column, name in zip(st.columns(2), LOOK_FOR, strict=True):
         with column:
             chart = getattr(charts_ppo, name)(metrics, steps)
+            drift = [value for value in charts.column(whole, "kl_to_reference") if value]
+            if drift and name == "kl_to_reference":
+                chart.figure.update_yaxes(range=[0, 1.1 * max(drift)])
             charts.draw(chart._replace(look_for=LOOK_FOR[name]), key=f"{key}_{name}")
 
 

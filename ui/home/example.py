@@ -59,6 +59,7 @@ def draw(example: dict) -> None:
         f"Step {step}" if step else "Step 0: the original",
     )
     if len(metrics) > 1:
-        changed.curves([row for row in metrics if row["step"] <= step], "example", last)
+        shown = [row for row in metrics if row["step"] <= step]
+        changed.curves(shown, "example", last, metrics)
     if step == last:
         changed.verdict(example, str(example.get("judge", "")), "example")
