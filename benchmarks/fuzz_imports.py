@@ -16,6 +16,7 @@ import io
 import json
 import random
 import resource
+import sys
 import time
 import traceback
 from collections import Counter
@@ -156,7 +157,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     found, slowest, began = Counter(), (0.0, ""), time.perf_counter()
-    for what, data in damaged(args.count, args.seed):
+    for number, (what, data) in enumerate(damaged(args.count, args.seed)):
+        if number % 500 == 0:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{number:,} files: {dict(found)}, {most:.0f} MB", file=sys.stderr, flush=True)
         start = time.process_time()
         said = outcome(data)
         slowest = max(slowest, (time.process_time() - start, what))

@@ -200,8 +200,8 @@ def records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[
 def _check_width(columns: int, rows: int, report: ImportReport) -> None:
     if columns > MAX_COLUMNS:
         raise ImportRefused(
-            f"{report.filename} has {columns:,} columns; at most {MAX_COLUMNS:,} are read. Leave out"
-            " what is not needed."
+            f"{report.filename} has {columns:,} columns; at most {MAX_COLUMNS:,} are read. Leave"
+            " out what is not needed."
         )
     if columns * rows > MAX_CELLS:
         raise ImportRefused(
