@@ -111,8 +111,13 @@ def recoded(data: bytes, lot: random.Random) -> bytes:
 
 
 def repeated(data: bytes, lot: random.Random) -> bytes:
-    lines = data.split(b"\n")
-    return b"\n".join(lot.choice(lines) for _ in range(lot.choice((2, 50, 3000))))[: MAX_BYTES + 1]
+    lines, made, size = data.split(b"\n"), [], 0
+    for _ in range(lot.choice((2, 50, 3000))):
+        made.append(lot.choice(lines))
+        size += len(made[-1]) + 1
+        if size > MAX_BYTES:  # the page reads no more
+            break
+    return b"\n".join(made)[: MAX_BYTES + 1]
 
 
 def glued(data: bytes, lot: random.Random) -> bytes:
