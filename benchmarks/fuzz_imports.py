@@ -16,6 +16,7 @@ import io
 import json
 import random
 import resource
+import sys
 import time
 import traceback
 from collections import Counter
@@ -110,8 +111,13 @@ def recoded(data: bytes, lot: random.Random) -> bytes:
 
 
 def repeated(data: bytes, lot: random.Random) -> bytes:
-    lines = data.split(b"\n")
-    return b"\n".join(lot.choice(lines) for _ in range(lot.choice((2, 50, 3000))))[: MAX_BYTES + 1]
+    lines, made, size = data.split(b"\n"), [], 0
+    for _ in range(lot.choice((2, 50, 3000))):
+        made.append(lot.choice(lines))
+        size += len(made[-1]) + 1
+        if size > MAX_BYTES:  # the page reads no more
+            break
+    return b"\n".join(made)[: MAX_BYTES + 1]
 
 
 def glued(data: bytes, lot: random.Random) -> bytes:
@@ -156,7 +162,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     found, slowest, began = Counter(), (0.0, ""), time.perf_counter()
-    for what, data in damaged(args.count, args.seed):
+    for number, (what, data) in enumerate(damaged(args.count, args.seed)):
+        if number % 500 == 0:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{number:,} files: {dict(found)}, {most:.0f} MB", file=sys.stderr, flush=True)
         start = time.process_time()
         said = outcome(data)
         slowest = max(slowest, (time.process_time() - start, what))

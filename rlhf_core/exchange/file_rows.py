@@ -20,6 +20,8 @@ from rlhf_core.exchange.json_shapes import rows_of
 from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS
 
 MAX_DEPTH, MAX_CELL = 40, 100_000
+# A short file can have a wide header and thousands of short rows: each row holds every column.
+MAX_COLUMNS, MAX_CELLS = 1_000, 1_500_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _FOREIGN = {
     b"PK\x03\x04": (
@@ -195,7 +197,22 @@ def records(data: bytes, report: ImportReport, columns: frozenset[str]) -> list[
     return _checked(found, report)
 
 
+def _check_width(columns: int, rows: int, report: ImportReport) -> None:
+    if columns > MAX_COLUMNS:
+        raise ImportRefused(
+            f"{report.filename} has {columns:,} columns; at most {MAX_COLUMNS:,} are read. Leave"
+            " out what is not needed."
+        )
+    if columns * rows > MAX_CELLS:
+        raise ImportRefused(
+            f"{report.filename} has more than {MAX_CELLS:,} cells, full and empty ones. Leave out"
+            " columns, or split it."
+        )
+
+
 def _checked(found: list[Record], report: ImportReport) -> list[Record]:
+    names = {name for row in found if isinstance(row.value, dict) for name in row.value}
+    _check_width(len(names), 0, report)
     if len(found) > MAX_ROWS:
         raise ImportRefused(
             f"{report.filename} has {len(found):,} rows; at most {MAX_ROWS:,} are read. Split it."
@@ -296,6 +313,7 @@ def _table_records(
                 continue
             if header is None:
                 header = [cell.strip().strip("\ufeff") for cell in cells]
+                _check_width(len(header), 0, report)
                 _check_header(header, report)
                 continue
             if number > MAX_ROWS + 1:
@@ -309,6 +327,7 @@ def _table_records(
                     " inside a text?",
                 )
                 continue
+            _check_width(len(header), len(found) + 1, report)
             values = dict(zip(header, [*cells, *[""] * len(header)]))
             found.append(Record(number, values, _old_encoding(lines & cp1252)))
     except csv.Error as error:
@@ -330,6 +349,7 @@ def binary_records(data: bytes, report: ImportReport, columns: frozenset[str]) -
     for sentence in notes:
         report.say("notes", sentence)
     header = [str(cell or "").strip() for cell in header]
+    _check_width(len(header), len(rows), report)
     _check_header(header, report)
     if not any(bare(name) in columns for name in header):
         raise ImportRefused(

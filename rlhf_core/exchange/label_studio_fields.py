@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.file_rows import MAX_COLUMNS
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, chosen_of
 
@@ -53,6 +54,11 @@ def layout_of(
 def _fields(answers: Sequence[Answer], report: ImportReport) -> dict[str, str]:
     every = list(dict.fromkeys(name for answer in answers for name in answer.data))
     every = [name for name in every if isinstance(name, str)]
+    if len(every) > MAX_COLUMNS:
+        raise ImportRefused(
+            f"{report.filename} has tasks with {len(every):,} different fields; at most"
+            f" {MAX_COLUMNS:,} are read."
+        )
     lists = bool(answers) and all("items" in answer.data for answer in answers)
     aside = ImportReport(report.filename)
     try:

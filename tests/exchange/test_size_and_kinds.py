@@ -132,6 +132,17 @@ def test_a_long_cell_costs_one_sentence_and_changes_no_limit_of_the_process(leng
     assert csv.field_size_limit() == before
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "why"),
+    [(60_000, 1, "60,004 columns; at most 1,000"), (900, 19_000, "more than 1,500,000 cells")],
+)
+def test_a_wide_header_over_short_rows_is_refused(columns, rows, why):
+    header = "prompt,a,b,choice," + ",".join(f"c{n}" for n in range(columns))
+    assert why in refused((header + "\n" + "p,x,y,a\n" * rows).encode(), "wide.csv")
+    wide = [{**{f"c{n}": 1 for n in range(2_000)}, "prompt": "p", "chosen": "x", "rejected": "y"}]
+    assert "2,003 columns" in refused(json.dumps(wide).encode(), "wide.json")
+
+
 # --- files that are none --------------------------------------------------------------------------
 
 
