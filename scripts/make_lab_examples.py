@@ -33,6 +33,7 @@ from rlhf_core.common.seeds import seed_of  # noqa: E402
 from rlhf_core.judging.briefs import PRESETS  # noqa: E402
 from rlhf_core.judging.register import judge  # noqa: E402
 from rlhf_core.labs import hacking_board, instructions_matter  # noqa: E402
+from rlhf_core.lm import language_model, model_list  # noqa: E402
 from rlhf_core.session import asked, judged  # noqa: E402
 from rlhf_core.session.state import Session  # noqa: E402
 from rlhf_core.work import running  # noqa: E402
@@ -201,15 +202,16 @@ def make(lab: str) -> tuple[float, int]:
     session = Session(PRESETS[BRIEF], seed=SEED)
     found, who = LABS[lab](session)
     seconds, date = time.perf_counter() - began, time.strftime("%Y-%m-%d")
+    weights = language_model.load(model_list.BUNDLED).fingerprint()
     kept = {
         "lab": lab,
-        "model_sha256": session.model_hash,
+        "model_sha256": weights,
         "seed": SEED,
         "date": date,
         "seconds": round(seconds, 1),
         "made_with": (
             f"Brief: {PRESETS[BRIEF].title}; {who}; seed {SEED}, {date}, bundled model"
-            f" {session.model_hash[:12]}.{' “You” below is a rule.' * (lab in SAYS_YOU)}"
+            f" {weights[:12]}.{' “You” below is a rule.' * (lab in SAYS_YOU)}"
         ),
         "found": shorter(found),
     }

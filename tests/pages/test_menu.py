@@ -30,7 +30,7 @@ app = AppTest.from_file("app.py", default_timeout=60).run()
 for page in sys.argv[1:]:
     app.switch_page(page).run()
     assert not app.exception, app.exception
-for name in ("torch", "transformers", "krippendorff"):
+for name in ("torch", "transformers"):
     assert name not in sys.modules, name
 """
 

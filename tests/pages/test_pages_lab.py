@@ -521,7 +521,7 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
     words = said(app)
     assert (
         "PPO climbs the instant one" in words
-        and "For your 12 comparisons" in words
+        and "Your 12 pairs take about" in words
         and "fit" not in keys(app)
     )
     app.slider(key="fine_tuned_epochs").set_value(4).run()

@@ -31,7 +31,13 @@ from rlhf_core.session import asked, judged, saving
 from rlhf_core.session.state import YOU, Session
 from rlhf_core.work import catalogue, running, written
 
-TIMES = ("seconds", "milliseconds", "parts", "best_of_n_seconds")  # clocks, and a name by lot
+TIMES = (
+    "seconds",
+    "processor_seconds",
+    "milliseconds",
+    "parts",
+    "best_of_n_seconds",
+)  # clocks, and a name by lot
 STEPS = PPOSettings(steps=2, batch_size=8, minibatch_size=8, epochs=2, max_new_tokens=8)
 HEAD = RewardModelSettings(features=8, reference_samples=128)
 PROMPT, TEXT = "An opossum is", " a marsupial with a bare tail."
