@@ -118,10 +118,20 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
                 " out. "
             )
         sentence += (
-            f"Of the words, {most['word'].strip()!r} carries most ({signed(most['share'])}):"
-            f" without it the score would be {signed(most['without'])} instead of {signed(score)}."
+            f"Of the words, {most['word'].strip()!r} carries most ({signed(most['share'])})"
+            + left_out(most, score)
         )
     return {"score": score, "baseline": 0.0, "words": rows, "sentence": sentence}
+
+
+def left_out(row: dict, score: float) -> str:
+    """How a sentence on a word's share goes on: what the score would be without the word. That need
+    not be the share: words count together.
+    """
+    change = f"{signed(row['without'])} instead of {signed(score)}"
+    if row["effect"] * row["share"] > 0 and abs(row["effect"]) >= abs(row["share"]) / 2:
+        return f": without it the score would be {change}."
+    return f". Left out alone it would not take that away ({change}): the words count together."
 
 
 # --- votes ----------------------------------------------------------------------------------------

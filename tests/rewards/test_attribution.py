@@ -10,7 +10,7 @@ from tiny_models import END, PAD, WORDS, FakeLM, one_thread, tiny_trunk  # noqa:
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.lm.sampling import pooled_states, response_forward
-from rlhf_core.rewards import comparisons
+from rlhf_core.rewards import attribution, comparisons
 from rlhf_core.rewards.attribution import (
     correlation,
     explain_score,
@@ -248,3 +248,12 @@ def test_everything_about_one_score(lm):
     assert records[2]["rows"][0]["text"] == "w3 w4" and records[2]["rows"][0][
         "distance"
     ] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_share_that_leaving_out_contradicts_is_explained_not_claimed():
+    row = {"word": "bowling", "share": 0.19, "without": 0.55, "effect": -0.02}
+    assert "count together" in attribution.left_out(row, 0.53)
+    row = {"word": "marsupial", "share": 0.4, "without": 0.1, "effect": 0.43}
+    assert attribution.left_out(row, 0.53) == (
+        ": without it the score would be +0.10 instead of +0.53."
+    )

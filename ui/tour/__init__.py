@@ -13,10 +13,11 @@ import streamlit as st
 
 from rlhf_core.session import tour
 from rlhf_core.session.state import Session
-from ui import state, styles
+from ui import next_step, state, styles
 from ui.tour.stations import STATIONS, Station
 
 STYLE = styles.sheet("tour")
+LOOK = 1.5  # seconds between two looks whether the control was touched
 _bring = st.components.v2.component(
     "opossum_tour", js=(Path(__file__).resolve().parent / "bring.js").read_text(encoding="utf-8")
 )
@@ -48,10 +49,7 @@ def offer(session: Session, here: str) -> None:
         help=f"{len(STATIONS)} stations, about {minutes()} minutes; you do every step yourself.",
     ):
         begin(session)
-        station = STATIONS[tour.state(session)["station"]]
-        if station.page != here:
-            st.switch_page(station.page)
-        st.rerun()
+        _to(STATIONS[tour.state(session)["station"]].page, here)
 
 
 def draw(session: Session, here: str) -> None:
@@ -69,10 +67,8 @@ def draw(session: Session, here: str) -> None:
             if now["since"] is None and station.watch:
                 tour.keep(session, since=station.watch(session))
             _point(station, now["station"])
-            working = any(state.alive(name) for name in list(session.jobs))
-            st.fragment(_card, run_every=1.5 if working else None)(here)
-        else:
-            _card(here)
+        # A press on Rank draws Rank's card alone, and a job ends whenever it does: so it looks.
+        st.fragment(_card, run_every=LOOK if station.page == here else None)(here)
 
 
 def _point(station: Station, number: int) -> None:
@@ -96,11 +92,10 @@ def _card(here: str) -> None:
     if not now["open"] or now["station"] >= len(STATIONS):
         return
     number, station = now["station"], STATIONS[now["station"]]
-    st.caption(
-        f"Tour · {number + 1} of {len(STATIONS)}"
-        + (f" · {station.minutes} min" if now["host"] else "")
+    clock = f" · {station.minutes} min" if now["host"] else ""
+    st.markdown(
+        f"Tour · {number + 1} of {len(STATIONS)}{clock}\n\n**{station.title}**\n\n{station.story}"
     )
-    st.markdown(f"**{station.title}**\n\n{station.story}")
     if now["host"]:
         st.markdown(f":material/record_voice_over: *{station.say}*")
     arrived = station.page == here
@@ -109,17 +104,11 @@ def _card(here: str) -> None:
         mark = ":material/check_circle:" if touched and station.watch else ":material/touch_app:"
         st.markdown(f"{mark} **{station.do}**")
     with st.container(horizontal=True, key="tour_ways"):
-        st.button(
-            "Back",
-            key="tour_back",
-            icon=":material/arrow_back:",
-            disabled=not number,
-            on_click=tour.go,
-            args=(session, number - 1),
-        )
+        if st.button("Back", key="tour_back", icon=":material/arrow_back:", disabled=not number):
+            _go_on(session, number - 1, here)
         if not arrived:
             if st.button("Go there", key="tour_there", icon=":material/arrow_forward:"):
-                st.switch_page(station.page)
+                _to(station.page, here)
         elif st.button(
             "Next" if touched else "Skip",
             key="tour_next",
@@ -127,14 +116,14 @@ def _card(here: str) -> None:
             type="secondary" if touched else "tertiary",
         ):
             _go_on(session, number + 1, here)
-        st.button(
+        if st.button(
             "Leave",
             key="tour_leave",
             type="tertiary",
-            on_click=tour.leave,
-            args=(session,),
             help="It goes on from here when you come back.",
-        )
+        ):
+            tour.leave(session)
+            st.rerun()  # the whole page: the frame goes too
     st.toggle(
         "I lead a room",
         value=now["host"],
@@ -146,8 +135,15 @@ def _card(here: str) -> None:
 
 def _go_on(session: Session, number: int, here: str) -> None:
     tour.go(session, number)
-    if number < len(STATIONS) and STATIONS[number].page != here:
-        st.switch_page(STATIONS[number].page)
+    _to(STATIONS[number].page if number < len(STATIONS) else here, here)
+
+
+def _to(page: str, here: str) -> None:
+    """Run the app again, at ``page``. The wish stays until that is drawn (``next_step.follow``):
+    the former page may be polling at this very moment.
+    """
+    if page != here:
+        st.session_state[next_step.GOING] = Path(page).stem
     st.rerun()
 
 

@@ -77,9 +77,9 @@ STATIONS = (
         "pages/rank.py",
         "rank_card",
         "A person compares",
-        "Marks from 1 to 10 drift with mood and person. “Which of these two?” is easier to answer,"
+        "Marks from 1 to 10 drift with mood and person. “Which of these?” is easier to answer,"
         " and it is all that RLHF asks.",
-        "Judge three pairs by the brief.",
+        "Judge three times, by the brief.",
         lambda session: len(session.judged.rankings) // 3,
         3,
         "Vote by hands. Where the room is split, ask both sides why: the brief did not say.",
@@ -101,7 +101,7 @@ STATIONS = (
         "A score for any text",
         "Now your taste is a number, and each word pushes it up or down. Are they the words you"
         " went by?",
-        "Look which words count.",
+        "Type a text, and look which words count.",
         None,
         1,
         "Find one word that counts for the wrong reason.",
@@ -145,10 +145,11 @@ STATIONS = (
         "Is it better?",
         "The score went up: of course, it was trained on it. What counts is whether you prefer the"
         " new answers when you do not know which is which.",
-        "Read the pairs; vote blind on one.",
+        "Read a pair or two, then vote blind on one, further down.",
         lambda session: len(session.judged.votes),
         3,
-        "Vote in the room before you show which is which. “Cannot tell” is an answer.",
+        "Scroll to the blind vote and vote in the room before you read the pairs above it. “Cannot"
+        " tell” is an answer.",
     ),
     Station(
         "pages/rounds.py",
@@ -178,7 +179,7 @@ STATIONS = (
         "Show your work",
         "A tuned model without its comparisons and instructions cannot be checked by anybody."
         " Publish both.",
-        "Take your judgements home.",
+        "Open “Take out”, and take your judgements home.",
         None,
         1,
         "Who would you have to trust, if this were not here?",
