@@ -78,7 +78,12 @@ def card(found: dict) -> list[Line]:
         *_wrapped(f"… {found['after'].strip()}", 446, 34, INK, False, LINES),
         Line(LEFT, 548, 26, INK, True, numbers),
         *_wrapped(
-            f"Verdict: {found['verdict']}. Judged by: {found['judge']}.", 584, 22, FAINT, False, 1
+            f"Votes by: {found['judge']}. Verdict (rules, blind votes): {found['verdict']}.",
+            584,
+            22,
+            FAINT,
+            False,
+            1,
         ),
         Line(LEFT, 614, 18, FAINT, False, "Made with Opossum: RLHF, hands-on"),
     ]

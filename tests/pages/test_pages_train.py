@@ -293,7 +293,10 @@ def test_what_it_writes_now_stands_beside_what_the_original_wrote(queue):
     (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
     assert now.index(f"{own} zero") < now.index(f"{own} two"), "the learner's own prompt first"
     assert "The original · score +0.50" in now and "Step 2 · score +0.50" in now
-    assert "Only at one" not in now, "the newest step has no answer to it"
+    assert "Only at one one" in now and "Step 1 · score" in now, "an earlier answer says of when"
+    session.tuned.samples = [*session.tuned.samples, {**rows[0], "step": 3, "text": " later"}]
+    (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert "Only at one zero" in now, "the original's answer stays the one it was"
     session.history.start = "0" * 64
     (later,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
     assert "The original" not in later and "Round 1 began with" in later

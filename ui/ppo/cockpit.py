@@ -210,29 +210,28 @@ def own_prompts(session: Session) -> list[str]:
 
 def beside(session: Session) -> list[tuple[str, dict, dict]]:
     """(prompt, what the original wrote, what the model writes now) for two prompts, the learner's
-    own first; {} where there is no such answer (yet).
+    newest own first; {} where there is no such answer (yet).
 
-    Answers are {"text", "reward"}, each the first to its prompt: of step 0 and of the newest step,
-    prompts that both have; before there is a step, of what the original wrote to be ranked.
+    Answers are {"text", "reward", "step"}, each the first to its prompt: of step 0, which stands
+    fast, and of the newest step that answered it; before there is a step, of what the original
+    wrote to be ranked.
     """
-    own, part = own_prompts(session), session.asked
+    own, part = own_prompts(session)[::-1], session.asked
     wanted = [*own, *part.brief.training_prompts]
     if not session.tuned.samples:
         sets = [row for row in part.candidate_sets if row.get("round") == 1 and row["texts"]]
         answers = {row["prompt"]: {"text": row["texts"][0]} for row in reversed(sets)}
         wanted.sort(key=lambda prompt: prompt not in own and prompt not in answers)
         return [(prompt, answers.get(prompt, {}), {}) for prompt in wanted[:PROMPTS]]
-    newest = session.tuned.samples[-1]["step"]
-    was, now = _answers_of(session, 0), _answers_of(session, newest)
-    both = [prompt for prompt in now if prompt in was or not was]
-    both.sort(key=lambda prompt: wanted.index(prompt) if prompt in wanted else len(wanted))
-    return [(p, was.get(p, {}), now[p] if newest else {}) for p in both[:PROMPTS]]
-
-
-def _answers_of(session: Session, step: int) -> dict[str, dict]:
-    """The first answer to each prompt of a step."""
-    rows = [row for row in session.tuned.samples if row["step"] == step]
-    return {row["prompt"]: row for row in reversed(rows)}
+    was, now = {}, {}
+    for row in reversed(session.tuned.samples):  # the first of a step's answers wins
+        if row["step"] == 0:
+            was[row["prompt"]] = row
+        elif now.get(row["prompt"], row)["step"] == row["step"]:
+            now[row["prompt"]] = row
+    shown = list(was or now)
+    shown.sort(key=lambda prompt: wanted.index(prompt) if prompt in wanted else len(wanted))
+    return [(prompt, was.get(prompt, {}), now.get(prompt, {})) for prompt in shown[:PROMPTS]]
 
 
 def beside_html(session: Session) -> str:
@@ -240,11 +239,14 @@ def beside_html(session: Session) -> str:
     # Where a round began from tuned weights, step 0 is not the original.
     began = session.history.start and session.tuned.samples
     first = f"Round {session.history.current_round} began with" if began else "The original"
-    second, cards = f"Step {session.tuned.steps_done}", []
+    cards = []
     for prompt, was, now in beside(session):
         tags = (
             _tag(first, was) if was else f"{first}: answers at step 0",
-            _tag(second, now) if now else "The model in training: answers from step 1 on",
+            _tag(f"Step {now['step']}", now)
+            if now
+            else "The model in training: "
+            + ("no answer to this one yet" if session.tuned.steps_done else "from step 1 on"),
         )
         for tag, row in zip(tags, (was, now), strict=True):
             cards.append(text.answer_html(prompt, row.get("text", " …"), tag=tag))

@@ -52,7 +52,11 @@ class Steering:
         """
         last, alive = self.last_step, view.get("status") in state.ALIVE
         if alive and view["label"] == LABEL and view.get("total"):
-            # Records are counted there, and step 0 is one.
+            # Records are counted there, and step 0 is one. From the first on it stands fast: a
+            # record may be in the session before the view counts it.
+            first = next((row["step"] for row in state.records("ppo") if "step" in row), None)
+            if first is not None:
+                return first + view["total"] - 1
             return (-1 if last is None else last) + max(0, view["total"] - view["done"])
         if alive and self.whole_loop:
             return self.in_force()["steps"]
