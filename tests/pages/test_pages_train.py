@@ -289,7 +289,7 @@ def test_what_it_writes_now_stands_beside_what_the_original_wrote(queue):
         ]
         session.tuned.samples = [*session.tuned.samples, *rows]
     session.tuned.samples.sort(key=lambda row: row["step"])
-    session.asked.user_prompts = [own]
+    session.asked.user_prompts = ["Only at one", own]
     (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
     assert now.index(f"{own} zero") < now.index(f"{own} two"), "the learner's own prompt first"
     assert "The original · score +0.50" in now and "Step 2 · score +0.50" in now
