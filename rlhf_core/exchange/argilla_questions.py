@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from rlhf_core.exchange.choice_column import plain_name
-from rlhf_core.exchange.choices import number_of, read_word
+from rlhf_core.exchange.choices import asks_for_the_worse, number_of, read_word
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportRefused
 
@@ -123,6 +123,12 @@ def preference_of(rows: list[Record], filename: str) -> tuple[str, ...]:
                 f" {', '.join(map(repr, fit))}. Leave one of them in the file."
             )
         if fit:
+            if asks_for_the_worse(fit[0]):
+                raise ImportRefused(
+                    f"The question {fit[0]!r} of {filename} seems to ask which answer is worse."
+                    " Here an answer says which is better, so it would count the wrong way round."
+                    " Turn the answers round, and give the question another name."
+                )
             return (fit[0],)
     ratings = [name for name, kind in kinds.items() if kind == "rating"]
     sided = {re.sub(r"[012](?=\D*$)|(?<=_)[ab](?=_|$)", "*", plain_name(name)) for name in ratings}

@@ -10,6 +10,7 @@ about files.
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,9 +64,10 @@ class ChoiceUnclear(ImportRefused):
             for value in values[:MOST_SAID]
             if len(value.key) < 25
         )
-        example = f'"{example}"' if set(example) & set(" <>") else example
+        # The cells are a stranger's: pasted into a shell they stay text, and -1 is no option.
+        example = shlex.quote(example) if example else ""
         super().__init__(
-            f"{found} Say what each means: import --choice-map {example or 'VALUE=a,...'}"
+            f"{found} Say what each means: import --choice-map={example or 'VALUE=a,...'}"
             f" (a, b, tie, both_bad, skip or {NOTHING})."
         )
 

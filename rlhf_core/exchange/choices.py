@@ -173,6 +173,18 @@ def number_of(value: object) -> float | None:
     return None
 
 
+def asks_for_the_worse(name: str) -> bool:
+    """Whether a question of this name asks for the text that is worse: its answer says the opposite
+    of what a preference says.
+    """
+    return bool(
+        re.search(
+            r"(?<![a-z])(worse|worst|least|loser|losing|lost|(more|most)\W?_?harmful|rejected|dislike)",
+            name.lower(),
+        )
+    )
+
+
 def read_word(value: object) -> tuple[str | None, str]:
     """The choice that a word names, and a sentence.
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rlhf_core.exchange.choices import read_word, shown
+from rlhf_core.exchange.choices import asks_for_the_worse, read_word, shown
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.import_report import ImportReport
 from rlhf_core.exchange.preference_rows import check_text, label, read_number, read_row, who
@@ -71,6 +71,11 @@ def judgement_of(
     by_kind: dict[str, list] = {}
     others: list[str] = []
     for name, kind, value in answer.results:
+        if (kind in ("pairwise", "ranker") or name == layout.control) and asks_for_the_worse(name):
+            raise RowRefused(
+                f"the control {name!r} seems to ask which text is worse; here an answer says which"
+                " is better, so it would count the wrong way round"
+            )
         if kind == "choices" and name == layout.control and layout.reading:
             kind = "control"
         elif kind == "choices" and name != "verdict" or kind not in _KINDS:

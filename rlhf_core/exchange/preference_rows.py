@@ -195,8 +195,10 @@ def check_text(name: str, text: object, literal: bool = True) -> str:
     if not isinstance(text, str) or not text.strip():
         empty = text is None or isinstance(text, str) or is_float_nan(text)
         raise RowRefused(f"{name} is empty" if empty else f"{name} is no text")
-    if not literal and text in ("nan", "NaN", "None", "null", "<NA>"):
-        raise RowRefused(f"{name} is empty: {text!r} is how programs print an empty cell")
+    if not literal and text.strip() in ("nan", "NaN", "None", "null", "<NA>", "N/A", "n/a"):
+        raise RowRefused(f"{name} is empty: {text.strip()!r} is how programs print an empty cell")
+    if not literal and re.fullmatch(r"#(N/A|REF!|NAME\?|DIV/0!|VALUE!|NUM!|NULL!)", text.strip()):
+        raise RowRefused(f"{name} is a spreadsheet's error, {text.strip()}, and no text")
     if len(text) > MAX_TEXT:
         raise RowRefused(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} fit")
     if any((ord(c) < 32 and c not in "\n\r\t") or 0xD800 <= ord(c) <= 0xDFFF for c in text):
