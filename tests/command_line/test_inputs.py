@@ -60,7 +60,7 @@ def test_a_spreadsheet_is_imported_and_said(write, capsys):
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        ("prompt,a,b,choice\nAn opossum is, x, y,0\nA cat is, x, y,1\n", "import --choice-map 0=a"),
+        ("prompt,a,b,choice\nAn opossum is, x, y,0\nA cat is, x, y,1\n", "import --choice-map=0=a"),
         ("question,context,a,b,choice\nq,c, x, y,a\n", "could be prompt"),
         (b"\x89PNG\r\n\x1a\n", "import cannot read it either"),
         ("Dear Sir or Madam", "no table of judgements"),
