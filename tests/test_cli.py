@@ -820,6 +820,7 @@ def test_every_engine_benchmark_runs_in_small_and_prints_its_table() -> None:
         assert words in shown, words
 
 
+@pytest.mark.slow
 def test_a_benchmark_measures_and_plots_in_small(tmp_path) -> None:
     result = opossum("benchmark", "machine", "--quick")
     assert (

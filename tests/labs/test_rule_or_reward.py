@@ -139,6 +139,7 @@ def climbed(seed: int, often: float) -> list[float | None]:
     return measure.point(write(4, 1.0))["changes"]["beside"]
 
 
+@pytest.mark.slow
 def test_the_fit_is_in_the_interval_so_that_a_rare_part_alone_is_no_gaming():
     alarms = sum(low is not None and low > 0 for _, low, _ in (climbed(n, 0.06) for n in range(40)))
     assert alarms <= 4, "2.5% is meant"

@@ -54,6 +54,7 @@ def inside(page, places: tuple[str, ...], size: dict) -> None:
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
 
 
+@pytest.mark.slow
 def test_the_cockpit_is_on_the_first_screen_before_while_and_after_it_trains(
     page, app: App, fitted: str
 ) -> None:
@@ -76,6 +77,7 @@ def test_the_cockpit_is_on_the_first_screen_before_while_and_after_it_trains(
     inside(page, (*COCKPIT, ".st-key-to_before_after button"), SIZES[0])
 
 
+@pytest.mark.slow
 def test_the_slider_and_what_is_typed_stay_while_it_trains(page, app: App) -> None:
     run = "cockpitwhiletrai"
     session = Session(briefs.PRESETS["meme-bot"], id=run, directory=app.runs / run)
@@ -115,6 +117,7 @@ def test_the_scores_stand_beside_the_button(page, app: App, fitted: str) -> None
     assert scores["y"] <= train["y"] <= scores["y"] + scores["height"]
 
 
+@pytest.mark.slow
 def test_the_projector_is_readable_and_goes_along(page, app: App, fitted: str) -> None:
     page.set_viewport_size(SIZES[1])
     page.goto(f"{app.url}/ppo?run={fitted}&projector=1")

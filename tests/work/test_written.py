@@ -138,6 +138,7 @@ def compare(session: Session, jobs: dict, folder) -> None:
         assert plain(after[0]) == plain(after[1]), name
 
 
+@pytest.mark.slow
 def test_every_short_job_gives_the_same_records_in_a_fresh_process(tmp_path):
     session = made(tmp_path / "run")
     drain(hacking_game.race(session, PROMPT))
