@@ -17,6 +17,20 @@ def independent(pairs: Iterable[Pair]) -> int:
     or through others, one less than there are; four answers in order are three. Ties alone are
     none, and rejected exploits are left out.
     """
+    counted = [
+        pair
+        for pair in pairs
+        if pair.annotator != EXPLOIT and pair.choice in ("a", "b", "tie") and pair.a != pair.b
+    ]
+    group = joined((pair.a, pair.b) for pair in counted)
+    decided = {group[pair.a] for pair in counted if pair.choice != "tie"}
+    return sum(one in decided for one in group.values()) - len(decided)
+
+
+def joined(couples: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Each text of ``couples`` -> a name of its group: the same for two that stand in one couple,
+    or hang together through others.
+    """
     head: dict[str, str] = {}
 
     def root(text: str) -> str:
@@ -25,12 +39,6 @@ def independent(pairs: Iterable[Pair]) -> int:
             head[text] = text = head[head[text]]
         return text
 
-    clear = []
-    for pair in pairs:
-        if pair.annotator == EXPLOIT or pair.choice not in ("a", "b", "tie") or pair.a == pair.b:
-            continue
-        head[root(pair.a)] = root(pair.b)
-        if pair.choice != "tie":
-            clear.append(pair.a)
-    decided = {root(text) for text in clear}
-    return sum(root(text) in decided for text in list(head)) - len(decided)
+    for one, other in couples:
+        head[root(one)] = root(other)
+    return {text: root(text) for text in list(head)}

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.witnesses import joined
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
 from rlhf_core.rewards.reward_model import prior_stds
 
@@ -67,20 +68,12 @@ def related(data: Comparisons) -> list[Group]:
     Rejected exploits are in none.
     """
     name = [text for _, text, _ in data.rows]
-    head: dict[str, str] = {text: text for text in name}
-
-    def root(text: str) -> str:
-        while head[text] != text:
-            head[text] = text = head[head[text]]
-        return text
-
     left, right = ([name[row] for row in side.tolist()] for side in (data.a, data.b))
     counted = data.fair.nonzero().flatten().tolist()
-    for n in counted:
-        head[root(left[n])] = root(right[n])
+    group = joined((left[n], right[n]) for n in counted)
     groups: dict[str, list[int]] = {}
     for n in counted:
-        groups.setdefault(root(left[n]), []).append(n)
+        groups.setdefault(group[left[n]], []).append(n)
     found = []
     for places in groups.values():
         texts = dict.fromkeys(text for n in places for text in (left[n], right[n]))
