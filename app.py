@@ -16,6 +16,7 @@ from ui import (
     projector,
     server_log,
     share,
+    stale_polls,
     state,
     terms,
     text,
@@ -26,6 +27,7 @@ from ui.labs import answer_card, menu
 from ui.ranking import card
 
 server_log.keep_short()
+stale_polls.hold_back()
 st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layout="wide")
 st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
