@@ -65,9 +65,8 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     wait_for_step(page, 0)
     button(page, "ppo_stop").click(timeout=SLOW)
     # A run with a step behind it offers the next thing in its place.
-    page.locator(".st-key-ppo_stop button:not([disabled])").wait_for(
-        state="detached", timeout=SLOW
-    )
+    stoppable = "document.querySelector('.st-key-ppo_stop button:not([disabled])')"
+    page.wait_for_function(f"() => !{stoppable}", timeout=SLOW)
     settled(page, SLOW)
     ran = json.loads((app.runs / session.id / "run.json").read_text())["settings"]["ppo"]
     moved = {name: value for name, value in ran.items() if value != getattr(PPOSettings, name)}
