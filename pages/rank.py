@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.common.wording import counted
 from rlhf_core.session import asked, judged, thumbs_begun
 from rlhf_core.session import ranking_desk as desk_rules
-from rlhf_core.session.next_step import GOAL, NextStep, missing
+from rlhf_core.session.next_step import NextStep, goal
 from ui import monitor, next_step, people, state, text, whiteboard
 from ui.ranking import card, judgements
 
@@ -93,13 +92,13 @@ def desk() -> None:
     """Progress and card together: a verdict reruns only this."""
     if (session.asked.brief.slug, session.asked.brief.version) != (brief.slug, brief.version):
         state.rerun()  # changed in another tab: the brief above the card must be the one in force
-    made, said = judged.pair_count(session), judged.judgement_count(session)
-    words = whiteboard.pairs_of_goal(session) + (": plenty for this round" * (made >= GOAL))
+    (made, many, _), said = goal(session), judged.judgement_count(session)
+    words = whiteboard.of_goal(session) + ": plenty for this round" * (made >= many)
     words += f" · {said} judgement{'s' * (said != 1)}" if said else ""
     called = sum(len(one.candidates) for one in session.judged.rankings if one.good is not None)
     words += f" · {called} answers called good or bad" if called else ""
     with st.container(horizontal=True, vertical_alignment="center", key="progress_row"):
-        st.progress(min(1.0, made / GOAL), text=words)
+        st.progress(min(1.0, made / many), text=words)
         st.button(
             "Undo",
             key="undo",
@@ -147,19 +146,20 @@ def desk() -> None:
                 "Write a prompt of my own", key="to_prompt", icon=":material/edit:"
             ):
                 st.switch_page("pages/prompt.py")
-    onward(made)
+    onward(said)
     if session.judged.rankings:
         judgements.draw(session)
 
 
-def onward(made: int) -> None:
-    """The way on; before there are enough pairs, with what is still missing."""
+def onward(said: int) -> None:
+    """The way on; before there are enough clear choices, what they are for."""
     next_step.draw(session, "rank")
-    if not made or session.learned.head or not next_step.here(session, "rank"):
+    if not said or session.learned.head or not next_step.here(session, "rank"):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="too_early"):
-        more = counted(missing(session), "more clear choice")
-        st.caption(f"{more} for a first look.", width="content")
+        st.caption(
+            "Clear: one answer is better. That is what a reward model learns from.", width="content"
+        )
         if not judged.needs(session, "reward_model"):
             st.button(
                 "Train on these few already",

@@ -10,6 +10,10 @@ from __future__ import annotations
 from conftest import settled
 
 SLOW = 120_000  # milliseconds; a busy machine is no reason to fail
+JUDGEMENTS = """
+    Number(
+      document.querySelector('.st-key-progress_row')?.innerText.match(/(\\d+) judgement/)?.[1] ?? 0)
+"""
 CARD_CHANGED = (
     "before => { const card = document.querySelector('.st-key-rank_card'); return card !== null &&"
     " card.innerText !== before }"
@@ -52,9 +56,9 @@ def ask(page, prompt: str) -> None:
     ).first.wait_for(timeout=SLOW)
 
 
-def comparisons(page) -> int:
-    """On the rank page: how many comparisons the progress bar counts."""
-    return int(page.locator(".st-key-progress_row").inner_text().split()[0])
+def judgements(page) -> int:
+    """On the rank page: how many judgements the bar counts; none before it is drawn."""
+    return page.evaluate(JUDGEMENTS)
 
 
 def judge(page, keys: str) -> None:
@@ -133,13 +137,8 @@ def wait_for_step(page, step: int) -> None:
 
 def let_the_scripted_rater_judge(page) -> None:
     """On the rank page: ten comparisons by the scripted rater."""
-    before = comparisons(page)
+    before = judgements(page)
     page.locator(".st-key-scripted_box summary").click()
     button(page, "scripted").click()
-    page.wait_for_function(
-        "least => parseInt(document.querySelector('.st-key-progress_row')?.innerText ?? '0') >="
-        " least",
-        arg=before + 10,
-        timeout=SLOW,
-    )
+    page.wait_for_function(f"least => {JUDGEMENTS} >= least", arg=before + 10, timeout=SLOW)
     settled(page, SLOW)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from rlhf_core.judging.near_prompts import DEFAULTS
 from rlhf_core.lm import model_list
+from rlhf_core.session import asked
 from ui import text
 
 NEEDED = {"near", "empty", "verdict", "times", "short", "worst"}
@@ -20,8 +21,7 @@ def unread(row: dict) -> bool:
     """Whether there is something to say: the bundled model could not read the prompt, or wrote
     nothing. A reading that lacks a part (a session from elsewhere) says nothing.
     """
-    found = row.get("reading") or {}
-    return bool(found.get("near")) and NEEDED <= found.keys()
+    return asked.unread(row) and NEEDED <= row["reading"].keys()
 
 
 def box(row: dict, offer: Callable[[str], None]) -> None:
@@ -39,6 +39,7 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
             for number, prompt in enumerate(found["near"]):
                 label = text.plain(prompt)
                 st.button(label, key=f"near_{number}", on_click=offer, args=(prompt,))
+        st.caption("Yours goes when you write another, unless you rank its answers.")
         if model_list.packaged_file(model_list.SMOLLM2):
             st.page_link(
                 "pages/models.py",

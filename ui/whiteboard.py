@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged, rounds
-from rlhf_core.session.next_step import GOAL
+from rlhf_core.session.next_step import goal
 from rlhf_core.session.state import Session
 from ui import next_step, styles, text
 
@@ -109,8 +110,9 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"{answers} answers to {prompts} prompt{'s' if prompts > 1 else ''}, yours or judged",
             f"{answers}",
         )
-    if pairs := judged.pair_count(session):
-        found["rank"] = (pairs_of_goal(session), f"{pairs}/{GOAL}" if pairs < GOAL else f"{pairs}")
+    if judged.pair_count(session):
+        made, many, _ = goal(session)
+        found["rank"] = (of_goal(session), f"{made}/{many}" if made < many else f"{made}")
     summary = session.learned.summary or {}
     accuracy, chance = summary.get("heldout_accuracy"), summary.get("chance")
     if conclusion.by_chance(chance):
@@ -160,11 +162,12 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
     return found
 
 
-def pairs_of_goal(session: Session) -> str:
-    """How many pairs were judged, in the words that every page uses."""
-    pairs = judged.pair_count(session)
-    many = f"{pairs} pair{'s' * (pairs != 1)}"
-    return f"{pairs} of about {GOAL} pairs" if pairs < GOAL else many
+def of_goal(session: Session) -> str:
+    """How far the judging is, in the words that every page uses."""
+    made, many, what = goal(session)
+    if made >= many:
+        return counted(made, "pair")
+    return f"{made} of {'about ' * (what == 'pairs')}{many} {what}"
 
 
 def seen_sets(session: Session) -> list[dict]:

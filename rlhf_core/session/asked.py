@@ -114,9 +114,11 @@ def let_older_count(session: Session, yes: bool) -> None:
 def add_prompt(session: Session, text: str) -> str:
     """Remember a prompt of the learner's own and return it as it will be used. Raises InputError.
 
-    One of the evaluation prompts may be looked at, but is never trained on.
+    One of the evaluation prompts may be looked at, but is never trained on. A former prompt that
+    the model could not read is dropped, unless its answers were ranked.
     """
     prompt, part = check_prompt(text), session.asked
+    _drop_unread(session, prompt)
     if prompt in part.brief.evaluation_prompts or prompt in part.user_prompts:
         return prompt
     if len(part.user_prompts) >= MAX_USER_PROMPTS:
@@ -127,6 +129,26 @@ def add_prompt(session: Session, text: str) -> str:
     with session.change():
         part.user_prompts = [*part.user_prompts, prompt]
     return prompt
+
+
+def _drop_unread(session: Session, staying: str) -> None:
+    """Forget the prompts of the learner's own, but for ``staying``, that the model could not read
+    and whose answers nobody ranked: what it wrote there are guesses, and nothing to be trained on.
+    """
+    part, ranked = session.asked, {ranking.prompt for ranking in session.judged.rankings}
+    out = {row["prompt"] for row in part.candidate_sets if unread(row)}
+    out = (out & {*part.user_prompts}) - ranked - {staying}
+    if out:
+        with session.change():
+            part.user_prompts = [prompt for prompt in part.user_prompts if prompt not in out]
+            part.candidate_sets = [row for row in part.candidate_sets if row["prompt"] not in out]
+
+
+def unread(row: dict) -> bool:
+    """Could the model not read the prompt of this candidate set, or did it mostly write nothing
+    (``loop.writing.reading_of``)?
+    """
+    return bool((row.get("reading") or {}).get("near"))
 
 
 def training_prompts(session: Session) -> list[str]:

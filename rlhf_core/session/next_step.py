@@ -59,6 +59,16 @@ def missing(session: Session) -> int:
     return ENOUGH - judged.witness_count(session)
 
 
+def goal(session: Session) -> tuple[int, int, str]:
+    """What the learner judges towards at the moment: how many there are, how many it takes, and of
+    what. First clear choices, until a reward model can be trained; then pairs of a good round.
+    """
+    clear = ENOUGH - missing(session)
+    if clear < ENOUGH and not session.learned.head:
+        return clear, ENOUGH, "clear choices"
+    return judged.pair_count(session), GOAL, "pairs"
+
+
 def fresh_pairs(session: Session) -> int:
     """Pairs judged since the reward model was trained."""
     summary = session.learned.summary

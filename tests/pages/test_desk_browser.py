@@ -8,7 +8,7 @@ import time
 
 import pytest
 from browser_helpers import HIDE
-from walking import SLOW, button, comparisons, judge, open_page, run_id
+from walking import JUDGEMENTS, SLOW, button, judge, judgements, open_page, run_id
 
 from conftest import App, settled
 from rlhf_core.store.bundle import read_bundle
@@ -35,7 +35,7 @@ def test_twenty_pairs_by_keyboard_alone_take_less_than_two_minutes(desk) -> None
     for number in range(20):
         desk.wait_for_timeout(500)  # thinking
         judge(desk, "ab"[number % 2])
-    assert comparisons(desk) == 20 and time.monotonic() - began < 120
+    assert judgements(desk) == 20 and time.monotonic() - began < 120
 
 
 def test_a_press_counts_once_however_it_is_made(desk, app: App) -> None:
@@ -44,17 +44,17 @@ def test_a_press_counts_once_however_it_is_made(desk, app: App) -> None:
         lambda: [desk.keyboard.down("b") for _ in range(20)] and desk.keyboard.up("b"),  # held down
         lambda: button(desk, "pick_a").dblclick(),
     ):
-        before = comparisons(desk)
+        before = judgements(desk)
         press()
         desk.wait_for_timeout(2_500)
         settled(desk, SLOW)
-        assert comparisons(desk) == before + 1
+        assert judgements(desk) == before + 1
     assert len(rankings(desk, app)) == 3
     desk.locator(".st-key-say_more summary").click()
     box = desk.get_by_role("textbox", name="Why?")
     box.fill("")
     box.type("abtx")
-    assert comparisons(desk) == 3 and box.input_value() == "abtx", "letters in a text are letters"
+    assert judgements(desk) == 3 and box.input_value() == "abtx", "letters in a text are letters"
 
 
 def test_the_clock_stands_still_while_the_tab_is_hidden(desk, app: App) -> None:
@@ -77,9 +77,7 @@ def test_thumbs_by_keyboard_alone(desk, app: App) -> None:
         desk.keyboard.press(key)
         if left:
             desk.get_by_text("And the next?").wait_for(timeout=SLOW)
-    desk.wait_for_function(
-        "parseInt(document.querySelector('.st-key-progress_row').innerText) > 0", timeout=SLOW
-    )
+    desk.wait_for_function(f"() => {JUDGEMENTS} > 0", timeout=SLOW)
     (made,) = rankings(desk, app)
     assert made["good"] == [made["shown"][0]] and made["groups"] == [
         made["good"],
@@ -141,9 +139,7 @@ def test_a_list_is_put_in_order_by_mouse_and_by_keys(desk, app: App) -> None:
     assert texts() == [before[i] for i in (0, 2, 3, 1)]
     desk.locator(".st-key-order .done").focus()
     desk.keyboard.press("Enter")
-    desk.wait_for_function(
-        "parseInt(document.querySelector('.st-key-progress_row').innerText) > 0", timeout=SLOW
-    )
+    desk.wait_for_function(f"() => {JUDGEMENTS} > 0", timeout=SLOW)
     (judged,) = rankings(desk, app)
     assert [[judged["candidates"][i] for i in group] for group in judged["groups"]] == [
         [before[0]],

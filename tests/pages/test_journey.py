@@ -16,11 +16,12 @@ import pytest
 from axe import serious
 from browser_helpers import LOOKS, PAGES
 from walking import (
+    JUDGEMENTS,
     SLOW,
     ask,
     button,
-    comparisons,
     judge,
+    judgements,
     keys_of_list,
     let_the_scripted_rater_judge,
     open_page,
@@ -109,17 +110,13 @@ def walk(page, learner: Watched, url: str) -> Walk:
     settled(page, SLOW)
     if own := keys_of_list(page):  # the answers to the learner's own prompt come first, as a list
         judge(page, own)
-    before = comparisons(page)
+    before = judgements(page)
     for key in "abtabb":
         judge(page, key)
-    ranked = comparisons(page) - before
+    ranked = judgements(page) - before
     page.keyboard.press("u")
-    page.wait_for_function(
-        "most => parseInt(document.querySelector('.st-key-progress_row').innerText) < most",
-        arg=before + 6,
-        timeout=SLOW,
-    )
-    after_undo = comparisons(page) - before
+    page.wait_for_function(f"most => {JUDGEMENTS} < most", arg=before + 6, timeout=SLOW)
+    after_undo = judgements(page) - before
     judge(page, "b")
     press(page, "to_reward_model")  # each of these does what it says on the page it leads to
     wait_for_reward_model(page)
@@ -255,7 +252,7 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     for tab in (first, second):
         button(tab, "pick_skip").wait_for(timeout=SLOW)
         settled(tab, SLOW)
-    made = comparisons(first)
+    made = judgements(first)
     assert (
         first.locator(".st-key-rank_card").inner_text()
         == second.locator(".st-key-rank_card").inner_text()
@@ -263,7 +260,7 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     judge(first, "a")
     judge(second, "b")
     second.get_by_text("already judged, perhaps in another tab").wait_for(timeout=SLOW)
-    assert comparisons(first) == comparisons(second) == made + 1
+    assert judgements(first) == judgements(second) == made + 1
 
     # A long run begun in one tab is seen in the other, and can't be begun twice.
     open_page(first, app_url, "ppo", walked.run)

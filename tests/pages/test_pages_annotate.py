@@ -228,7 +228,7 @@ def test_a_reason_and_an_ideal_answer_go_with_the_judgement_and_bad_ones_cost_no
     assert session.judged.rankings[0].ideal == " the third" and session.judged.rankings[
         0
     ].reason == " ".join(EVIL.split())
-    assert app.session_state["ideal"] == "" and "3 of about 30" in " ".join(
+    assert app.session_state["ideal"] == "" and "2 of 12 clear choices" in " ".join(
         bar.proto.text for bar in app.get("progress")
     )
     app.toggle(key="show_all_widget").set_value(True).run()

@@ -355,7 +355,7 @@ def test_rank_empty_has_answers_written_ahead(queue, model):
     session = session_of(app)
     assert queue.view(session.jobs["pool"])[
         "status"
-    ] == "queued" and "0 of about 30" in words_of_progress(app)
+    ] == "queued" and "0 of 12 clear choices" in words_of_progress(app)
     finish(queue)
     app.run()
     assert {"pick_a", "pick_b", "pick_tie", "pick_bad", "pick_skip", "undo"} <= keys(app)
@@ -415,7 +415,7 @@ def test_rank_pair_records_side_time_and_choice(queue, model):
         made.groups == [[left], [right]] and made.shown == [left, right] and made.annotator == "you"
     )
     assert made.seconds is not None and 0 <= made.seconds < 60
-    assert "1 of about 30" in words_of_progress(app)
+    assert "1 of 12 clear choices" in words_of_progress(app)
     press(app, "undo")
     assert session.judged.rankings == []
     press(app, "pick_b")
@@ -453,7 +453,7 @@ def test_rank_whole_list_with_a_tie(queue, model):
     press(app, "pick_2")
     assert session.judged.rankings[-1].groups == [[shown[2]], [shown[0]], [shown[3]], [shown[1]]]
     assert (judged.judgement_count(session), judged.pair_count(session)) == (1, 6)
-    assert "6 of about 30 pairs · 1 judgement" in words_of_progress(app)
+    assert "3 of 12 clear choices · 1 judgement" in words_of_progress(app)
 
 
 def test_a_tie_before_any_pick_changes_nothing_and_says_what_to_do(queue, model):
@@ -499,7 +499,8 @@ def test_rank_offers_the_next_step(queue, model):
         judged.add_ranking(session, f"set-{number + 1}", groups=[[0], [1]])
         if number == 0:
             app = open_page("rank", session)
-            assert f"{ENOUGH - 1} more clear choices for a first look" in words_of(app)
+            assert f"1 of {ENOUGH} clear choices" in words_of_progress(app)
+            assert "Clear: one answer is better" in words_of(app)
             assert app.button(key="to_reward_model").proto.type == "tertiary"
     app = open_page("rank", session)
     assert app.button(key="to_reward_model").proto.type == "primary"

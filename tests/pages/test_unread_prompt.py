@@ -26,7 +26,7 @@ from rlhf_core.common.settings import SamplingSettings
 from rlhf_core.judging.near_prompts import DEFAULTS, defaults, known_prompts
 from rlhf_core.lm import language_model, model_list
 from rlhf_core.loop import writing
-from rlhf_core.session import registry
+from rlhf_core.session import asked, judged, registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
 
@@ -72,13 +72,29 @@ def test_french_is_measured_while_it_is_written_and_a_prompt_it_knows_is_one_pre
     assert "times as surprising as everyday English" in words_of(app) and "op-answer" in html_of(
         app
     )
+    [row] = session_of(app).asked.candidate_sets
+    assert json.loads(json.dumps(row["reading"]))["near"] == known
     press(app, "near_1")
     assert app.text_area(key="prompt_text").value == known[1]
     finish(queue)
     app.run()
-    rows = session_of(app).asked.candidate_sets
-    assert [row["prompt"] for row in rows][-1] == known[1] and not offers(app)
-    assert json.loads(json.dumps(rows[0]["reading"]))["near"] == known
+    session = session_of(app)
+    rows = session.asked.candidate_sets
+    assert [row["prompt"] for row in rows] == [known[1]] and not offers(app)
+    assert "Pourquoi le ciel est-il bleu ?" not in asked.training_prompts(session)
+
+
+def test_a_prompt_that_it_cannot_read_stays_where_its_answers_were_ranked():
+    session = Session()
+    for prompt in ("Le chat", "Der Hund"):
+        asked.add_prompt(session, prompt)
+        row = add_set(session, [" a", " b"], prompt, tokens=[[], []])
+        row["reading"] = {**MEASURED, **OURS, "near": NEAR}
+        if prompt == "Le chat":
+            judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    asked.add_prompt(session, "An opossum is")
+    assert {"Le chat", "An opossum is"} == {*session.asked.user_prompts}
+    assert [row["prompt"] for row in session.asked.candidate_sets] == ["Le chat"]
 
 
 def test_the_box_says_what_was_measured_and_shows_foreign_text_as_text(queue):
