@@ -11,7 +11,9 @@ import io
 import json
 import math
 import os
+import re
 import sys
+import zipfile
 from contextlib import suppress
 
 MEMORY, SECONDS = 300 * 2**20, 15  # of data, beside the libraries themselves
@@ -62,9 +64,32 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
         names = ", ".join(repr(str(name)[:30]) for name, _ in found[:5])
         return {"problem": f"with {len(found)} sheets ({names}); which of them? Keep that one only"}
     name, rows = found[0]
+    if formulas(data):
+        mark_formulas(data, name, rows)
     # A title may stand above: the header is the first row that is not empty.
     first = next(number for number, row in enumerate(rows) if row)
     return {"header": rows[first], "rows": rows[first + 1 :], "notes": []}
+
+
+def formulas(data: bytes) -> bool:
+    """Is there a formula in the workbook at all? Most have none, and are read once."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(re.search(rb"<(?:\w+:)?f[ >/]", archive.read(name)) for name in sheets)
+
+
+def mark_formulas(data: bytes, name: str, rows: list[list]) -> None:
+    """Cells whose formula was saved without its result become {"formula": as it is written}."""
+    import openpyxl
+
+    sheet = openpyxl.load_workbook(io.BytesIO(data), read_only=True)[name]
+    width = max(map(len, rows))
+    for row, cells in zip(rows, sheet.iter_rows(max_col=width + 20, values_only=True)):
+        for at, written in enumerate(cells):
+            formula = isinstance(written, str) and written.startswith("=") and len(written) > 1
+            if formula and (at >= len(row) or row[at] is None):
+                row += [None] * (at + 1 - len(row))
+                row[at] = {"formula": written[:100]}
 
 
 def parquet(data: bytes, most: int, columns: int, limit: int) -> dict:

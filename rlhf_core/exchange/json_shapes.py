@@ -9,6 +9,8 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 
 from __future__ import annotations
 
+from rlhf_core.exchange.not_whole import CUT_OFF, NotWhole
+
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
 
 
@@ -19,7 +21,7 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     """
     if isinstance(value, list):
         if value and all(isinstance(i, dict) and isinstance(i.get("row"), dict) for i in value):
-            return [item["row"] for item in value], "the dataset viewer's rows"
+            return [_viewed(item) for item in value], "the dataset viewer's rows"
         return value, ""
     if not isinstance(value, dict) or not value:
         return [value], ""
@@ -56,3 +58,12 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
             if rows and not all(isinstance(c, list | dict) for c in rows[0].values()):
                 return rows, "columns, a list each"
     return [value], ""
+
+
+def _viewed(item: dict) -> dict:
+    """One row of the dataset viewer, which names the cells that it cut off."""
+    cut = item.get("truncated_cells")
+    return {
+        name: NotWhole(str(cell), CUT_OFF) if isinstance(cut, list) and name in cut else cell
+        for name, cell in item["row"].items()
+    }

@@ -18,6 +18,7 @@ from rlhf_core.exchange.choice_column import Cell, Reading
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.conversations import RowRefused, two_answers
 from rlhf_core.exchange.import_report import ImportReport, excerpt
+from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
@@ -128,6 +129,9 @@ def read_row(
     """
     repairs: list[str] = []
     names = names or {}
+    for field, cell in values.items():
+        if isinstance(cell, NotWhole):
+            raise RowRefused(f"{label(field, names)} {cell.why}")
     preference = "chosen" in values and "rejected" in values
     first, second = ("chosen", "rejected") if preference else ("a", "b")
     prompt, a, b = values.get("prompt"), values.get(first), values.get(second)

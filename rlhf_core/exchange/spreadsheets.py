@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rlhf_core.exchange import argilla, formulas, scored, table_shapes
+from rlhf_core.exchange import agreement, argilla, cells, formulas, scored, table_shapes
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
+from rlhf_core.exchange.column_order import turned
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
+from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 from rlhf_core.judging.preferences import Pair
@@ -42,7 +44,7 @@ def import_preferences(
     Args:
         fields: the columns of prompt, left and right text, where their names do not say so; two
             names with a + between them are joined.
-        choice_map: what values of the choice column mean (``choice_column.parse_map``).
+        choice_map: what values of the choice column mean (``choice_map.parse_map``).
 
     Raises ImportRefused: not readable at all; ChoiceUnclear where the choice column has to be
     explained. The report may hold no judgement that can be used; ``ImportReport.checked`` refuses
@@ -53,6 +55,10 @@ def import_preferences(
     rows = formulas.armed(records(data, report, COLUMNS | told))
     if looks_like_rankings(rows):
         return take_rankings(rows, report)
+    if not rows and not report.read:
+        raise ImportRefused(f"{filename} has no row of judgements in it: nobody has judged yet.")
+    if not all(isinstance(row.value, dict) and set(row.value) == _OWN for row in rows):
+        rows = cells.without_bytes(rows, report)
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = list(
         dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
@@ -63,13 +69,21 @@ def import_preferences(
             " import-label-studio."
         )
     if argilla.is_argilla(objects):
-        argilla.take_records(rows, report, choice_map)
+        argilla.take_records(_whole(rows, report), report, choice_map)
         return report
     if scored.is_scored(objects):
-        scored.take_records(rows, names, report)
+        scored.take_records(_whole(rows, report), names, report)
         return report
     _take_table(rows, objects, names, report, fields, choice_map)
     return report
+
+
+def _whole(rows: list[Record], report: ImportReport) -> list[Record]:
+    """The rows of which no field is cut off; the others are left out."""
+    for row in rows:
+        if why := cells.cut_off(row.value):
+            report.leave_out(row.row, row.value, why)
+    return [row for row in rows if not cells.cut_off(row.value)]
 
 
 def _annotated(value: dict) -> bool:
@@ -123,8 +137,15 @@ def _take_table(
         if "choice" not in fields:
             made = made or table_shapes.two_ratings(objects, names, report)
         if made:
-            objects, fields = made, {**fields, "choice": "choice"}
+            objects, fields = made[0], {**fields, "choice": "choice"}
+            order = turned(names, fields["a"], fields["b"], bool(told))
+            if order and not all(map(order.fits, made[1])):
+                raise ImportRefused(
+                    f"{report.filename} says by {' and '.join(map(repr, made[1]))} who won, but"
+                    f" {order.said} Give all of them the same names, a and b."
+                )
     if {"chosen", "rejected"} <= set(fields):
+        agreement.check_chosen(objects, fields, report)
         whole = next((row.value.get(fields["chosen"]) for row in objects), None)
         if fields.get("prompt") in LATE_PROMPTS and isinstance(whole, list) and len(whole) > 1:
             del fields["prompt"]  # it stands in the conversations themselves
@@ -147,7 +168,7 @@ def _take_table(
     reading = None
     if "choice" in fields:
         reading = _read_choices(
-            objects, names, fields, report, choice_map, bool(listed), bool(made)
+            objects, names, fields, report, choice_map, bool(listed), bool(made), bool(told)
         )
     elif choice_map:
         raise ImportRefused(
@@ -174,18 +195,19 @@ def _joined(
             objects = [
                 replace(
                     row,
-                    value={
-                        **row.value,
-                        one: "\n\n".join(
-                            str(row.value[p]) for p in parts if not is_blank(row.value.get(p))
-                        ),
-                    },
+                    value={**row.value, one: _together([row.value.get(part) for part in parts])},
                 )
                 for row in objects
             ]
             names = [name for name in names if name not in parts]
             report.say("notes", f"{' and '.join(map(repr, parts))} were joined, as was said.")
     return objects, names
+
+
+def _together(cells: list[object]) -> str:
+    """Cells as one text; what is cut off stays so."""
+    cut = [cell for cell in cells if isinstance(cell, NotWhole)]
+    return cut[0] if cut else "\n\n".join(str(cell) for cell in cells if not is_blank(cell))
 
 
 def _chosen_may_name_a_side(
@@ -247,21 +269,26 @@ def _read_choices(
     choice_map: Mapping[str, str] | None,
     listed: bool,
     made: bool,
+    told: bool,
 ) -> Reading:
     column = fields["choice"]
-    cells = []
+    found = []
     for row in objects:
         parts = [row.value.get(fields.get(name)) for name in ("choice", "a", "b", *BY)]
-        cells.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
+        if isinstance(parts[0], NotWhole):
+            parts[0] = ""
+        found.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
     known = table_shapes.convention(names, fields, listed) or table_shapes.index_convention(
-        column, {n for cell in cells if (n := number_of(cell.value)) is not None}
+        column, {n for cell in found if (n := number_of(cell.value)) is not None}
     )
     sides = {} if listed else {plain_name(fields[side]): side for side in ("a", "b")}
     sides = {name: side for name, side in sides.items() if len(name) > 1}
     where = f"{report.filename}: the column {column!r}"
-    reading = read_column(column, cells, where, choice_map, known, sides)
+    order = None if listed or made else turned(names, fields["a"], fields["b"], told)
+    reading = read_column(column, found, where, choice_map, known, sides, order)
+    agreement.check_others(objects, names, fields, found, reading, choice_map, report)
     if not made:
-        report.choices = reading.table(cells)
+        report.choices = reading.table(found)
     for sentence in reading.notes:
         report.say("notes", sentence)
     return reading

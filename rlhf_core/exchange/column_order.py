@@ -1,0 +1,78 @@
+"""Two answers that stand the other way round than they are called: response_b before response_a.
+
+Then "left", "first" or 1 may mean the column that stands first, or the one that is called so. Only
+a choice that uses the columns' own names ("A", "response_a") is sure. Knows nothing about files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rlhf_core.exchange.choices import number_of
+from rlhf_core.exchange.file_rows import bare
+
+# Ways to call the first and the second of two.
+_WAYS = (
+    (frozenset("a"), frozenset("b")),
+    (frozenset(("1", "one")), frozenset(("2", "two"))),
+    (frozenset("0"), frozenset("1")),
+    (frozenset(("left", "l", "lhs")), frozenset(("right", "r", "rhs"))),
+    (frozenset(("first", "1st")), frozenset(("second", "2nd"))),
+)
+_NOUNS = "answer|response|option|output|completion|text|model"
+_WORDS = frozenset().union(*(words for way in _WAYS for words in way))
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Columns whose order and names disagree; ``sure``: the words that name one of them."""
+
+    first: str
+    second: str
+    a: str
+    sure: frozenset[str]
+
+    def fits(self, value: object) -> bool:
+        """Does this choice name a column in the columns' own way?"""
+        number = number_of(value)
+        if number is not None:
+            return f"{number:g}" in self.sure
+        words = _words(str(value)) & _WORDS
+        return bool(words) and words <= self.sure
+
+    @property
+    def said(self) -> str:
+        return (
+            f"{self.first!r} stands before {self.second!r}, so that it can mean either; {self.a!r}"
+            " is taken in as the left text."
+        )
+
+
+def turned(names: Sequence[str], a: str, b: str, told: bool) -> Turned | None:
+    """How the columns ``a`` and ``b`` disagree with their order; None where they do not.
+
+    ``told``: a person said that ``a`` is the left one, wherever it stands.
+    """
+    ways, against = [], []
+    for one, other in _WAYS:
+        if _words(a) & one and _words(b) & other:
+            ways.append(one | other)
+        elif _words(a) & other and _words(b) & one:
+            against.append(one | other)
+    behind = not told and names.index(b) < names.index(a)
+    if not behind and not against:
+        return None
+    sure = frozenset().union(*ways) if ways and not against else frozenset()
+    return Turned(b, a, a, sure) if behind else Turned(a, b, a, sure)
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, a number or a letter at its end by itself: answer2, responseA."""
+    plain = re.sub(r"[^\w]+|_", " ", bare(name) if len(name) < 60 else "").casefold()
+    plain = re.sub(r"([a-z]{2,})([0-9])\b", r"\1 \2", plain)
+    plain = re.sub(
+        r"\b(answer|response|option|output|completion|text|model)([ab])\b", r"\1 \2", plain
+    )
+    return set(re.sub(r"([a-z]{2,})vote\b", r"\1", plain).split())
