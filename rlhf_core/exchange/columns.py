@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from rlhf_core.exchange.file_rows import bare
+from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
 
 # Where one of several is taken and said, because our list has the likeliest first.
 RANKED = ("annotator", "choice", "seconds")
-_NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-d])")
+_NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-h])")
+_PLACELESS = "A preference row has no place for"
 
 
 def find_fields(
@@ -64,22 +65,54 @@ def find_fields(
     return fields
 
 
-def _from_nought(names: Sequence[str], report: ImportReport) -> dict[str, str]:
-    """response_0 and response_1 are a and b. Raises ImportRefused: three answers in a row."""
+def answers_in(names: Sequence[str]) -> list[str]:
+    """Three or more columns of answers, in the order of their names; none where there are fewer."""
+    for found in _numbered(names).values():
+        for row in ("abcdefgh", "123456789", "0123456789"):
+            count = next((n for n, end in enumerate(row) if end not in found), len(row))
+            if count > 2 and not (row[0] == "1" and "0" in found):
+                return [found[end] for end in row[:count]]
+    return []
+
+
+def suffix(name: str) -> str:
+    """What numbers a column of answers: the letter or number at its end."""
+    return _NUMBERED.fullmatch(bare(name))[2]
+
+
+def rejected(rows: Sequence[Record]) -> str | None:
+    """The column in which a crowd-work sheet says that work was rejected."""
+    return next((n for row in rows for n in row.value if bare(str(n)) == "assignmentstatus"), None)
+
+
+def say_spare(names: Sequence[str], used: Sequence[str], report: ImportReport) -> None:
+    """Name the columns that nothing was read from."""
+    spare = [name for name in names if name not in used and name]
+    if spare:
+        more = " and more" if len(spare) > 8 else ""
+        report.say("lost", f"{_PLACELESS}: {', '.join(spare[:8])}{more}.")
+
+
+def _numbered(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Noun -> number or letter -> column, of what can be answers."""
     sides: dict[str, dict[str, str]] = {}
     for name in names:
         if (found := _NUMBERED.fullmatch(bare(name))) and (
             FIELD_OF.get(f"{found[1]}_a") == "a" or FIELD_OF.get(f"{found[1]}a") == "a"
         ):
             sides.setdefault(found[1].rstrip("_"), {})[found[2]] = name
-    for found in sides.values():
-        for trio in ("abc", "123", "012"):
-            if set(trio) <= set(found):
-                raise ImportRefused(
-                    f"{report.filename} has more than two answers a row"
-                    f" ({', '.join(repr(found[side]) for side in trio)}); rows that compare two are"
-                    " needed, or a ranking (Label Studio, Argilla)."
-                )
+    return sides
+
+
+def _from_nought(names: Sequence[str], report: ImportReport) -> dict[str, str]:
+    """response_0 and response_1 are a and b. Raises ImportRefused: three answers in a row."""
+    if several := answers_in(names):
+        raise ImportRefused(
+            f"{report.filename} has more than two answers a row"
+            f" ({', '.join(map(repr, several[:3]))}); rows that compare two are needed, or a"
+            " ranking (Label Studio, Argilla)."
+        )
+    for found in _numbered(names).values():
         if {"0", "1"} <= set(found):
             return {"a": found["0"], "b": found["1"]}
     return {}

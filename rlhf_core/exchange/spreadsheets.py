@@ -13,12 +13,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rlhf_core.exchange import agreement, argilla, cells, formulas, scored, table_shapes
+from rlhf_core.exchange import (
+    agreement,
+    argilla,
+    cells,
+    formulas,
+    scored,
+    several_answers,
+    table_shapes,
+)
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.column_order import turned
-from rlhf_core.exchange.columns import find_fields
-from rlhf_core.exchange.file_rows import Record, bare, records
+from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare
+from rlhf_core.exchange.file_rows import Record, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
@@ -29,7 +37,6 @@ COLUMNS = frozenset(
     {*KNOWN, *LATE_PROMPTS, *table_shapes.COLUMNS, "completions", "responses", "generations"}
 )
 _OWN = frozenset(Pair.__dataclass_fields__)
-_PLACELESS = "A preference row has no place for"
 
 
 def import_preferences(
@@ -112,6 +119,13 @@ def _take_table(
     names = [name for name in names if name]
     if told:
         objects, names = _joined(objects, names, told, report)
+    answers = [] if told else answers_in(names)
+    empty = [name for name in answers if blank(name)]
+    if len(answers) - len(empty) > 2:
+        several_answers.take_records(rows, names, answers, report, choice_map)
+        return
+    if answers:  # of three columns the last may be empty
+        names = [name for name in names if name not in empty]
     fields = find_fields(
         [name for name in names if name not in told],
         report,
@@ -175,7 +189,7 @@ def _take_table(
             f"{report.filename} has no choice column that --choice-map could explain: chosen and"
             " rejected say it by themselves."
         )
-    _say_what_has_no_place(names, fields, report)
+    say_spare(names, [*fields.values()], report)
     _take_rows(rows, objects, fields, report, reading, own, same)
 
 
@@ -305,13 +319,6 @@ def _say_what_such_rows_lack(fields: dict[str, str], report: ImportReport) -> No
     report.say("lost", f"Such rows do not say {listed}, and hold no ties: chosen counts as a.")
 
 
-def _say_what_has_no_place(names: list[str], fields: dict[str, str], report: ImportReport) -> None:
-    spare = [name for name in names if name not in fields.values() and name]
-    if spare:
-        more = " and more" if len(spare) > 8 else ""
-        report.say("lost", f"{_PLACELESS}: {', '.join(spare[:8])}{more}.")
-
-
 def _take_rows(
     rows: list[Record],
     objects: list[Record],
@@ -322,9 +329,7 @@ def _take_rows(
     same: set[int],
 ) -> None:
     made = {row.row: row for row in objects}
-    status = next(
-        (n for row in objects for n in row.value if bare(str(n)) == "assignmentstatus"), None
-    )
+    status = rejected(objects)
     seen: Counter = Counter()
     for row in rows:
         if not isinstance(row.value, dict):

@@ -184,7 +184,7 @@ def test_known_tables(header, cells, read_as):
         ("prompt a b winner_a winner_b chosen_a chosen_b", (1, 0, 0, 1), "in several ways"),
         ("prompt a b score_a score_b reward_a reward_b", (1, 0, 0, 1), "in several ways"),
         ("prompt a b winner winner_a winner_b", ("a", 0, 1), "both in 'winner' and in columns"),
-        ("prompt response_a response_b response_c choice", ("z", "a"), "more than two answers"),
+        ("prompt response_a response_b response_c best ranking", ("z", "a", "a>b>c"), "best"),
         ("question context a b choice", ("z", "a"), "could be prompt"),
     ],
 )
