@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from rlhf_core.exchange import table_shapes
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choice_map import fits
 from rlhf_core.exchange.choices import is_blank, read_word, shown
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import FIELD_OF
+from rlhf_core.judging.measure import counted
 
 
 def others(names: Sequence[str], fields: Mapping[str, str]) -> list[str]:
@@ -89,12 +91,34 @@ def check_chosen(rows: Sequence[Record], fields: Mapping[str, str], report: Impo
         if against:
             raise ImportRefused(
                 f"{report.filename} has {fields['chosen']!r} and {fields['rejected']!r}, and"
-                f" {name!r} says otherwise in {len(against):,} rows ({report.counted}"
+                f" {name!r} says otherwise in {counted(len(against), 'row')} ({report.counted}"
                 f" {against[0].row}: {shown(against[0].value.get(name))}). Remove what does not"
                 " count."
             )
         if agree:
             report.say("notes", f"{name!r} says the same as {fields['chosen']!r}.")
+
+
+def say_ratings(
+    rows: Sequence[Record],
+    names: Sequence[str],
+    fields: Mapping[str, str],
+    said: Sequence[str | None],
+    report: ImportReport,
+) -> None:
+    """How often the answer that is rated higher is the one that was chosen."""
+    made = None
+    with suppress(ImportRefused):
+        made = table_shapes.two_ratings(list(rows), names, ImportReport(""))
+    rated = [row.value["choice"] for row in made[0]] if made else []
+    both = [(one, other) for one, other in zip(said, rated) if {one, other} <= {"a", "b"}]
+    if both:
+        agree = sum(one == other for one, other in both)
+        report.say(
+            "notes",
+            f"{fields['choice']!r} counts; {' and '.join(map(repr, made[1]))} agree with it in"
+            f" {agree:,} of {len(both):,} rows.",
+        )
 
 
 def _beside(cell: Cell) -> tuple[str, str, str, str]:

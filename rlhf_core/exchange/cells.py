@@ -23,7 +23,7 @@ def without_bytes(rows: list[Record], report: ImportReport) -> list[Record]:
         for name, cell in row.value.items() if isinstance(row.value, dict) else ():
             if not is_blank(cell):
                 looks.setdefault(name, []).append(looks_like_bytes(cell))
-    whole = {name for name, cells in looks.items() if all(cells)}
+    whole = [name for name, cells in looks.items() if all(cells)]
     some = {name for name, cells in looks.items() if any(cells)}
     if not some:
         return rows

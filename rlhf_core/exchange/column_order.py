@@ -21,6 +21,7 @@ _WAYS = (
     (frozenset(("left", "l", "lhs")), frozenset(("right", "r", "rhs"))),
     (frozenset(("first", "1st")), frozenset(("second", "2nd"))),
 )
+_LEFT_AND_RIGHT = _WAYS[3][0] | _WAYS[3][1]
 _NOUNS = "answer|response|option|output|completion|text|model"
 _WORDS = frozenset().union(*(words for way in _WAYS for words in way))
 
@@ -33,6 +34,7 @@ class Turned:
     second: str
     a: str
     sure: frozenset[str]
+    told: bool = False
 
     def fits(self, value: object) -> bool:
         """Does this choice name a column in the columns' own way?"""
@@ -44,6 +46,8 @@ class Turned:
 
     @property
     def said(self) -> str:
+        if self.told:
+            return f"{self.a!r} was said to be the left text, so that it can mean either."
         return (
             f"{self.first!r} stands before {self.second!r}, so that it can mean either; {self.a!r}"
             " is taken in as the left text."
@@ -64,8 +68,9 @@ def turned(names: Sequence[str], a: str, b: str, told: bool) -> Turned | None:
     behind = not told and names.index(b) < names.index(a)
     if not behind and not against:
         return None
-    sure = frozenset().union(*ways) if ways and not against else frozenset()
-    return Turned(b, a, a, sure) if behind else Turned(a, b, a, sure)
+    if told:
+        return Turned(a, b, a, _LEFT_AND_RIGHT, told=True)
+    return Turned(b, a, a, frozenset().union(*ways) if not against else frozenset())
 
 
 def _words(name: str) -> set[str]:

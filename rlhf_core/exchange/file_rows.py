@@ -88,7 +88,9 @@ def parse_json(text: str, where: str) -> object:
             ) from error
         raise ImportRefused(f"{where} is not valid JSON ({place}: {error.msg}).") from error
     except ValueError as error:  # a number of thousands of digits
-        raise ImportRefused(f"{where} is not usable JSON: {error}.") from error
+        raise ImportRefused(
+            f"{where} is not usable JSON: it has a number of thousands of digits in it."
+        ) from error
     if depth_of(value) > MAX_DEPTH:
         raise ImportRefused(f"{where} is nested too deeply; at most {MAX_DEPTH} levels are read.")
     return value

@@ -13,6 +13,8 @@ from rlhf_core.exchange.not_whole import CUT_OFF, NotWhole
 
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
 
+_TURN = ("role", "content", "from", "value", "text", "messages", "author")  # of a conversation
+
 
 def rows_of(value: object, known: object) -> tuple[list, str]:
     """(rows, how they were found; "" where they are simply a list, or one object).
@@ -40,8 +42,10 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     named = any(known(name) for name in value)
     if named and all(isinstance(part, dict) for part in parts):
         index = list(dict.fromkeys(key for part in parts for key in part))
-        if len({tuple(part) for part in parts}) == 1 and all(str(key).isdigit() for key in index):
-            rows = [{name: part[key] for name, part in value.items()} for key in index]
+        same = all(len(part) == len(index) for part in parts)
+        digits = all(str(key).isdigit() for key in index)
+        if index and (digits or (same and not any(known(k) or k in _TURN for k in index))):
+            rows = [{name: part.get(key) for name, part in value.items()} for key in index]
             return rows, 'columns, as pandas\' to_json writes them without orient="records"'
     if (
         not named

@@ -173,8 +173,9 @@ def _take_table(
         report.format = "preference rows with a, b and choice"
     elif objects:
         raise ImportRefused(
-            f"{report.filename} holds no judgements that can be recognised: its fields are"
-            f" {excerpt(', '.join(names))}. Needed are prompt, a, b, choice, or prompt, chosen,"
+            f"{report.filename} holds no judgements that can be recognised:"
+            f" {'its fields are ' + excerpt(', '.join(names)) if names else 'its rows are empty'}."
+            " Needed are prompt, a, b, choice, or prompt, chosen,"
             " rejected."
         )
     by = table_shapes.authors(names) or ()
@@ -301,6 +302,8 @@ def _read_choices(
     order = None if listed or made else turned(names, fields["a"], fields["b"], told)
     reading = read_column(column, found, where, choice_map, known, sides, order)
     agreement.check_others(objects, names, fields, found, reading, choice_map, report)
+    if not made:
+        agreement.say_ratings(objects, names, fields, [reading.of(c)[0] for c in found], report)
     if not made:
         report.choices = reading.table(found)
     for sentence in reading.notes:

@@ -187,7 +187,8 @@ def convention(
             f"{column} were read as HelpSteer3 writes them: below 0 is response1, above the other."
         )
         return Convention(
-            lambda n: None if abs(n) > 3 else "tie" if n == 0 else "a" if n < 0 else "b", said
+            lambda n: None if n not in range(-3, 4) else "tie" if n == 0 else "a" if n < 0 else "b",
+            said,
         )
     if {"output_1", "output_2", "preference"} <= plain and plain & {"generator_1", "generator_2"}:
         said = (
