@@ -6,6 +6,7 @@ choice. What a column means, ``choice_column`` decides. Knows nothing about file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -21,8 +22,13 @@ from rlhf_core.judging.measure import counted
 
 def others(names: Sequence[str], fields: Mapping[str, str]) -> list[str]:
     """The columns that could be the choice as well, beside the one that was taken."""
-    taken = set(fields.values())
-    return [n for n in names if FIELD_OF.get(bare(n)) == "choice" and n not in taken]
+    copy = re.compile(re.escape(bare(fields["choice"])) + r"_?\(?[0-9]{1,2}\)?")  # "choice.1"
+    return [
+        name
+        for name in names
+        if name not in fields.values()
+        and (FIELD_OF.get(bare(name)) == "choice" or copy.fullmatch(bare(name)))
+    ]
 
 
 def check_others(

@@ -42,9 +42,9 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    found, taken = [], 0
+    found, taken, calculated = [], 0, formulas(data)
     for sheet in book.worksheets:
-        rows, width, gap = [], 0, 0
+        rows, gap = [], 0
         for row in sheet.iter_rows(max_row=most + 1, max_col=columns, values_only=True):
             row = [cell(value) for value in row]
             while row and row[-1] in (None, ""):
@@ -54,7 +54,8 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
             if taken > limit:
                 return {"problem": "of more text than is read here"}
             rows.append(row)
-            width = max(width, len(row))
+        if calculated:
+            gap = mark_formulas(data, sheet.title, rows)
         rows = rows[: len(rows) - gap]
         if rows:
             found.append((sheet.title, rows))
@@ -64,8 +65,6 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
         names = ", ".join(repr(str(name)[:30]) for name, _ in found[:5])
         return {"problem": f"with {len(found)} sheets ({names}); which of them? Keep that one only"}
     name, rows = found[0]
-    if formulas(data):
-        mark_formulas(data, name, rows)
     # A title may stand above: the header is the first row that is not empty.
     first = next(number for number, row in enumerate(rows) if row)
     return {"header": rows[first], "rows": rows[first + 1 :], "notes": []}
@@ -78,18 +77,22 @@ def formulas(data: bytes) -> bool:
         return any(re.search(rb"<(?:\w+:)?f[ >/]", archive.read(name)) for name in sheets)
 
 
-def mark_formulas(data: bytes, name: str, rows: list[list]) -> None:
-    """Cells whose formula was saved without its result become {"formula": as it is written}."""
+def mark_formulas(data: bytes, name: str, rows: list[list]) -> int:
+    """Cells whose formula was saved without its result become {"formula": as it is written}; how
+    many rows at the end are empty.
+    """
     import openpyxl
 
     sheet = openpyxl.load_workbook(io.BytesIO(data), read_only=True)[name]
-    width = max(map(len, rows))
-    for row, cells in zip(rows, sheet.iter_rows(max_col=width + 20, values_only=True)):
+    width, gap = max(map(len, rows), default=0) + 20, 0
+    for row, cells in zip(rows, sheet.iter_rows(max_col=width, values_only=True)):
         for at, written in enumerate(cells):
             formula = isinstance(written, str) and written.startswith("=") and len(written) > 1
             if formula and (at >= len(row) or row[at] is None):
                 row += [None] * (at + 1 - len(row))
                 row[at] = {"formula": written[:100]}
+        gap = 0 if row else gap + 1
+    return gap
 
 
 def parquet(data: bytes, most: int, columns: int, limit: int) -> dict:

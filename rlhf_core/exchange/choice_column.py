@@ -265,6 +265,8 @@ def _one_and_two(numbers: set[float], words: set) -> Convention | None:
     if not ({1.0, 2.0} <= numbers or (numbers == {2.0} and words & {"a", "b"})):
         return None
     said = "holds 1 and 2 and no other number: 1 was read as a (the left one), 2 as b."
+    if numbers == {2.0}:
+        said = "holds 2 beside words for the sides: 2 was read as b."
     if len(numbers) > 2:
         said = "holds numbers from 1 to 2: nearer to 1 was read as a (the left one), to 2 as b."
     return Convention(lambda n: "tie" if n == 1.5 else "a" if n < 1.5 else "b", said, named=False)
@@ -296,7 +298,8 @@ def _unclear(
         if len(numbers) == 1:
             found = f"{where} holds the number {held} and no other, which cannot say what it means."
     else:
-        unread = [value for value in values if read_word(value.key)[0] is None]
+        dark = {key_of(cell.value) for cell in cells if reading.of(cell)[0] is None}
+        unread = [value for value in values if value.key in dark]
         some = [f"{shown(value.key)} ({value.count:,}×)" for value in unread[:MOST_SAID]]
         more = " and more" if len(unread) > MOST_SAID else ""
         read = {c for cell in cells if (c := reading.of(cell)[0])}
@@ -336,4 +339,5 @@ def guesses(numbers: set[float]) -> dict[float, str]:
     elif high > 2:
         low, high = 1, next((top for top in (3, 5, 7, 9, 10) if high <= top), high)
     middle = (low + high) / 2
-    return {n: "tie" if n == middle else "a" if n < middle else "b" for n in numbers}
+    found = {n: "tie" if n == middle else "a" if n < middle else "b" for n in numbers}
+    return found if {"a", "b"} <= set(found.values()) else {}

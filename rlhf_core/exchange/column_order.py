@@ -18,7 +18,10 @@ _WAYS = (
     (frozenset("a"), frozenset("b")),
     (frozenset(("1", "one")), frozenset(("2", "two"))),
     (frozenset("0"), frozenset("1")),
-    (frozenset(("left", "l", "lhs")), frozenset(("right", "r", "rhs"))),
+    (
+        frozenset(("left", "l", "lhs", "links", "gauche", "izquierda")),
+        frozenset(("right", "r", "rhs", "rechts", "droite", "derecha")),
+    ),
     (frozenset(("first", "1st")), frozenset(("second", "2nd"))),
 )
 _LEFT_AND_RIGHT = _WAYS[3][0] | _WAYS[3][1]

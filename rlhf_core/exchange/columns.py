@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
@@ -77,12 +78,27 @@ def answers_in(names: Sequence[str]) -> list[str]:
 
 def suffix(name: str) -> str:
     """What numbers a column of answers: the letter or number at its end."""
-    return _NUMBERED.fullmatch(bare(name))[2]
+    return bare(name) if len(bare(name)) == 1 else _NUMBERED.fullmatch(bare(name))[2]
 
 
-def rejected(rows: Sequence[Record]) -> str | None:
-    """The column in which a crowd-work sheet says that work was rejected."""
-    return next((n for row in rows for n in row.value if bare(str(n)) == "assignmentstatus"), None)
+def rejected(rows: Sequence[Record]) -> Callable[[Mapping], str]:
+    """Why a row's work was rejected, where a crowd-work sheet says so; "" where it was not."""
+    names = list(dict.fromkeys(name for row in rows for name in row.value if isinstance(name, str)))
+    plain = {bare(name): name for name in names}
+    status = [plain[name] for name in ("assignmentstatus", "status") if name in plain]
+    # MTurk's sheet has a column for the reason of a rejection, empty where there is none.
+    reason = plain.get("reject") if "assignmentstatus" in plain else None
+
+    def why(value: Mapping) -> str:
+        for name in status:
+            said = re.sub(r"\W+", "-", str(value.get(name)).strip().casefold())
+            if said in ("rejected", "returned", "timed-out", "screened-out"):
+                return f"{name} says that this work was {said}"
+        if reason and not is_blank(value.get(reason)):
+            return f"{reason} says that this work was rejected"
+        return ""
+
+    return why
 
 
 def say_spare(names: Sequence[str], used: Sequence[str], report: ImportReport) -> None:
@@ -97,7 +113,9 @@ def _numbered(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Noun -> number or letter -> column, of what can be answers."""
     sides: dict[str, dict[str, str]] = {}
     for name in names:
-        if (found := _NUMBERED.fullmatch(bare(name))) and (
+        if len(bare(name)) == 1 and bare(name) in "abcdefgh":
+            sides.setdefault("", {})[bare(name)] = name
+        elif (found := _NUMBERED.fullmatch(bare(name))) and (
             FIELD_OF.get(f"{found[1]}_a") == "a" or FIELD_OF.get(f"{found[1]}a") == "a"
         ):
             sides.setdefault(found[1].rstrip("_"), {})[found[2]] = name

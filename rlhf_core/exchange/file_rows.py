@@ -178,7 +178,7 @@ def _json_records(
 
 def column_name(header: str) -> str:
     """A header as it is compared: lower case, one underscore for every space, hyphen or dot."""
-    return re.sub(r"[\s\-._]+", "_", header.strip().strip("\ufeff").casefold()).strip("_")
+    return re.sub(r"[\s\-._]+", "_", header.strip("\ufeff").casefold()).strip("_?:*!")
 
 
 def bare(name: str) -> str:

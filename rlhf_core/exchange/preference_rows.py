@@ -46,6 +46,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "best",
         "verdict",
         "which_is_better",
+        "which_one_is_better",
+        "which_answer_is_better",
+        "which_response_is_better",
+        "which_do_you_prefer",
+        "better_answer",
+        "better_response",
         "preferred_response",
         "preferred_answer",
         "answer",
@@ -75,6 +81,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "annotator_id",
         "rater_id",
         "judge",
+        "participant",
+        "participant_id",
+        "prolific_pid",
+        "respondent",
+        "respondent_id",
+        "evaluator",
+        "email_address",
+        "created_by",
     ),
     "seconds": (
         "seconds",
@@ -84,6 +98,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "secs",
         "worktimeinseconds",
         "work_time_in_seconds",
+        "time_taken",
     ),
     "weight": ("weight",),
     "brief": ("brief",),
@@ -146,7 +161,10 @@ def read_row(
         check_text(name, text, literal or report.counted != "row")
     choice, said = "a", ""
     if not preference:
-        cell = Cell(values.get("choice"), a, b, *(str(values.get(by) or "") for by in BY))
+        said_by = values.get("choice")
+        if isinstance(said_by, list) and len(said_by) == 1:
+            said_by = said_by[0]
+        cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:
         raise RowRefused(said)

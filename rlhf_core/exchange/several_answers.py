@@ -11,7 +11,7 @@ Source: InstructGPT's rankings of several outputs (Ouyang et al. 2022, section 3
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.answer_names import Answers
@@ -136,7 +136,7 @@ def _judged_by(
 
 
 def _may_judge(name: str) -> bool:
-    return FIELD_OF.get(bare(name)) == "choice" or bare(name) in _BEST or _ranks(name)
+    return FIELD_OF.get(bare(name)) in ("choice", "chosen") or bare(name) in _BEST or _ranks(name)
 
 
 def _ranks(name: str) -> bool:
@@ -291,12 +291,14 @@ def _say(judged: list[str], kind: str, columns: list[str], report: ImportReport)
 # --- one row --------------------------------------------------------------------------------------
 
 
-def _texts(row: Record, fields: dict, columns: list[str], status: str | None) -> list[str]:
+def _texts(
+    row: Record, fields: dict, columns: list[str], status: Callable[[dict], str]
+) -> list[str]:
     """The row's answers, "" where there is none. Raises RowRefused."""
     if not isinstance(row.value, dict):
         raise RowRefused("it is no object with named fields")
-    if status and str(row.value.get(status)).strip().casefold() == "rejected":
-        raise RowRefused(f"{status} says that this work was rejected")
+    if why := status(row.value):
+        raise RowRefused(why)
     for name in (fields["prompt"], *columns):
         if isinstance(row.value.get(name), NotWhole):
             raise RowRefused(f"{name!r} {row.value[name].why}")

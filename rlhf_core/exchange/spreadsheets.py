@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from rlhf_core.exchange import (
     agreement,
@@ -23,14 +22,22 @@ from rlhf_core.exchange import (
     table_shapes,
 )
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
-from rlhf_core.exchange.choices import is_blank, number_of, read_word
+from rlhf_core.exchange.choices import asks_for_the_worse, is_blank, number_of, read_word
 from rlhf_core.exchange.column_order import turned
 from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare
-from rlhf_core.exchange.file_rows import Record, records
+from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.not_whole import NotWhole
-from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
+from rlhf_core.exchange.preference_rows import (
+    BY,
+    FIELD_OF,
+    KNOWN,
+    LATE_PROMPTS,
+    RowRefused,
+    read_row,
+)
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
+from rlhf_core.exchange.told_fields import joined, told_pair
 from rlhf_core.judging.preferences import Pair
 
 COLUMNS = frozenset(
@@ -65,7 +72,7 @@ def import_preferences(
     if not rows and not report.read:
         raise ImportRefused(f"{filename} has no row of judgements in it: nobody has judged yet.")
     if not all(isinstance(row.value, dict) and set(row.value) == _OWN for row in rows):
-        rows = cells.without_bytes(rows, report)
+        rows = cells.with_task_answers(cells.without_bytes(rows, report))
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = list(
         dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
@@ -118,13 +125,16 @@ def _take_table(
     own = set(names) == _OWN
     names = [name for name in names if name]
     if told:
-        objects, names = _joined(objects, names, told, report)
+        objects, names = joined(objects, names, told, report)
     answers = [] if told else answers_in(names)
     empty = [name for name in answers if blank(name)]
-    if len(answers) - len(empty) > 2:
+    pairs = {FIELD_OF.get(bare(name)) for name in names} >= {"chosen", "rejected"}
+    if pairs and len(answers) > 2:  # what was chosen, and of which texts
+        names = [name for name in names if name not in answers]
+    elif len(answers) - len(empty) > 2:
         several_answers.take_records(rows, names, answers, report, choice_map)
         return
-    if answers:  # of three columns the last may be empty
+    elif answers:  # of three columns the last may be empty
         names = [name for name in names if name not in empty]
     fields = find_fields(
         [name for name in names if name not in told],
@@ -134,7 +144,7 @@ def _take_table(
     )
     listed = None
     if told:
-        sides = ("a", "b") if "choice" in fields else ("chosen", "rejected")
+        sides = ("a", "b") if "choice" in fields else told_pair(names, told, report)
         fields |= dict(zip(("prompt", *sides), told))
     elif "a" not in fields and "chosen" not in fields:
         if listed := table_shapes.two_in_a_list(objects, names, report):
@@ -172,11 +182,15 @@ def _take_table(
     ):
         report.format = "preference rows with a, b and choice"
     elif objects:
+        if worse := [n for n in names if asks_for_the_worse(n) and "choice" not in fields]:
+            raise ImportRefused(
+                f"{report.filename} says in {worse[0]!r} which text is worse; needed is which is"
+                " better: turn its values round, and call it choice."
+            )
         raise ImportRefused(
             f"{report.filename} holds no judgements that can be recognised:"
             f" {'its fields are ' + excerpt(', '.join(names)) if names else 'its rows are empty'}."
-            " Needed are prompt, a, b, choice, or prompt, chosen,"
-            " rejected."
+            " Needed are prompt, a, b, choice, or prompt, chosen, rejected: rename what holds them."
         )
     by = table_shapes.authors(names) or ()
     fields |= dict(zip(BY, by))
@@ -192,37 +206,6 @@ def _take_table(
         )
     say_spare(names, [*fields.values()], report)
     _take_rows(rows, objects, fields, report, reading, own, same)
-
-
-def _joined(
-    objects: list[Record], names: list[str], told: Sequence[str], report: ImportReport
-) -> tuple[list[Record], list[str]]:
-    """The rows with the columns that ``told`` joins ("instruction+input") as one more."""
-    for one in told:
-        parts = [one] if one in names else one.split("+")
-        missing = [part for part in parts if part not in names]
-        if missing:
-            raise ImportRefused(
-                f"{report.filename} has no column {missing[0]!r}; it has"
-                f" {excerpt(', '.join(map(str, names)))}."
-            )
-        if len(parts) > 1:
-            objects = [
-                replace(
-                    row,
-                    value={**row.value, one: _together([row.value.get(part) for part in parts])},
-                )
-                for row in objects
-            ]
-            names = [name for name in names if name not in parts]
-            report.say("notes", f"{' and '.join(map(repr, parts))} were joined, as was said.")
-    return objects, names
-
-
-def _together(cells: list[object]) -> str:
-    """Cells as one text; what is cut off stays so."""
-    cut = [cell for cell in cells if isinstance(cell, NotWhole)]
-    return cut[0] if cut else "\n\n".join(str(cell) for cell in cells if not is_blank(cell))
 
 
 def _chosen_may_name_a_side(
@@ -290,11 +273,15 @@ def _read_choices(
     found = []
     for row in objects:
         parts = [row.value.get(fields.get(name)) for name in ("choice", "a", "b", *BY)]
-        if isinstance(parts[0], NotWhole):
-            parts[0] = ""
+        if isinstance(parts[0], NotWhole) or (made is False and any(map(is_blank, parts[1:3]))):
+            parts[0] = ""  # a sum below the table is no choice
+        if isinstance(parts[0], list) and len(parts[0]) == 1:
+            parts[0] = parts[0][0]
         found.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
-    known = table_shapes.convention(names, fields, listed) or table_shapes.index_convention(
-        column, {n for cell in found if (n := number_of(cell.value)) is not None}
+    numbers = {n for cell in found if (n := number_of(cell.value)) is not None}
+    counted = listed and numbers != {1.0}  # the second from 0, or the first from 1?
+    known = table_shapes.convention(names, fields, counted) or table_shapes.index_convention(
+        column, numbers
     )
     sides = {} if listed else {plain_name(fields[side]): side for side in ("a", "b")}
     sides = {name: side for name, side in sides.items() if len(name) > 1}
@@ -342,8 +329,8 @@ def _take_rows(
         what = row.value
         if "choice" in fields and fields["choice"] in row.value:
             what = f"{what.get(fields['choice'])} | {what.get(fields.get('prompt'))}"
-        if status and str(row.value.get(status)).strip().casefold() == "rejected":
-            report.leave_out(row.row, what, f"{status} says that this work was rejected")
+        if why := status(row.value):
+            report.leave_out(row.row, what, why)
             continue
         if row.row in same:
             report.leave_out(row.row, what, "chosen and rejected name the same side")
