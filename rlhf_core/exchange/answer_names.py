@@ -55,7 +55,7 @@ class Answers:
             return 0
         number = number_of(text)
         plain = f"{number:g}" if number is not None else re.sub(r"[^\w]+|_", " ", text).casefold()
-        plain = re.sub(r"\b([a-z]{2,})([0-9])\b", r"\1 \2", plain)
+        plain = re.sub(r"\b([a-z]{2,})([0-9]{1,2})\b", r"\1 \2", plain)
         words = [word for word in plain.split() if word not in _FILLERS]
         if len(words) != 1:
             return 0

@@ -260,7 +260,7 @@ def _counted(cells: Sequence[Cell]) -> Counter:
 
 def _one_and_two(numbers: set[float], words: set) -> Convention | None:
     """1 and 2 as the sides, where no number stands in the column that is not between them."""
-    if not all(1 <= number <= 2 for number in numbers):
+    if not numbers <= {1.0, 1.5, 2.0}:  # 1,2 can be both of them, or nearer to 1
         return None
     if not ({1.0, 2.0} <= numbers or (numbers == {2.0} and words & {"a", "b"})):
         return None
@@ -268,7 +268,7 @@ def _one_and_two(numbers: set[float], words: set) -> Convention | None:
     if numbers == {2.0}:
         said = "holds 2 beside words for the sides: 2 was read as b."
     if len(numbers) > 2:
-        said = "holds numbers from 1 to 2: nearer to 1 was read as a (the left one), to 2 as b."
+        said = "holds 1, 2 and 1.5: 1 was read as a (the left one), 2 as b, 1.5 as a tie."
     return Convention(lambda n: "tie" if n == 1.5 else "a" if n < 1.5 else "b", said, named=False)
 
 

@@ -268,6 +268,8 @@ def _side_among(words: list[str]) -> str | None:
     sides = {_SIDES[word] for word in words if word in _SIDES and word != "one"}
     if not sides and len(words) > 1 and "one" in words:  # "option one", not "the right one"
         sides = {"a"}
+    if words == ["two"]:
+        return None
     rest = [word for word in words if word not in _SIDES and word not in _FILLERS]
     return sides.pop() if len(sides) == 1 and not rest else None
 

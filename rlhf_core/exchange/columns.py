@@ -12,7 +12,7 @@ from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
 
 # Where one of several is taken and said, because our list has the likeliest first.
 RANKED = ("annotator", "choice", "seconds")
-_NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-h])")
+_NUMBERED = re.compile(r"(.+?)_?([0-9]{1,2}|[a-h])")
 _PLACELESS = "A preference row has no place for"
 
 
@@ -34,6 +34,8 @@ def find_fields(
     for field in only or ALIASES:
         likely = [name for name in names if name == field]
         exact = bool(likely)
+        if field in ("a", "b") and exact:  # the texts, or who wrote the texts in other columns?
+            likely += [n for n in names if FIELD_OF.get(bare(n)) == field and n != field]
         if field in numbered:
             likely = likely or [numbered[field]]
         taken = set(numbered.values())
@@ -69,10 +71,12 @@ def find_fields(
 def answers_in(names: Sequence[str]) -> list[str]:
     """Three or more columns of answers, in the order of their names; none where there are fewer."""
     for found in _numbered(names).values():
-        for row in ("abcdefgh", "123456789", "0123456789"):
-            count = next((n for n, end in enumerate(row) if end not in found), len(row))
-            if count > 2 and not (row[0] == "1" and "0" in found):
-                return [found[end] for end in row[:count]]
+        for ends in (
+            sorted(filter(str.isdigit, found), key=int),
+            sorted(filter(str.isalpha, found)),
+        ):
+            if len(ends) > 2:
+                return [found[end] for end in ends]
     return []
 
 
@@ -114,11 +118,14 @@ def _numbered(names: Sequence[str]) -> dict[str, dict[str, str]]:
     sides: dict[str, dict[str, str]] = {}
     for name in names:
         if len(bare(name)) == 1 and bare(name) in "abcdefgh":
-            sides.setdefault("", {})[bare(name)] = name
+            sides.setdefault("", {})[bare(name)] = name  # a, b, c by themselves
         elif (found := _NUMBERED.fullmatch(bare(name))) and (
             FIELD_OF.get(f"{found[1]}_a") == "a" or FIELD_OF.get(f"{found[1]}a") == "a"
         ):
             sides.setdefault(found[1].rstrip("_"), {})[found[2]] = name
+    letters = "".join(sorted(sides.get("", {})))
+    if not letters.startswith("abc"):
+        sides.pop("", None)
     return sides
 
 

@@ -64,7 +64,7 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
             "--choice-map",
             metavar="VALUE=a,...",
             help="what the values of the choice column mean: a, b, tie, both_bad, skip, none;"
-            " numbers also <4=a",
+            ' numbers also <=4=a; a value with a comma: "yes, left"=a',
         )
         command.add_argument(
             "--out",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.answer_names import Answers
-from rlhf_core.exchange.choice_map import NOTHING, told
+from rlhf_core.exchange.choice_map import NOTHING, fits, told
 from rlhf_core.exchange.choices import IN_WORDS, MEANINGS, is_blank, number_of, shown
 from rlhf_core.exchange.columns import find_fields, rejected, say_spare, suffix
 from rlhf_core.exchange.conversations import RowRefused, as_text
@@ -31,8 +31,8 @@ _ORDERS = frozenset(("order", "ranked", "ranking_order", "best_to_worst", "prefe
 _RANKS = frozenset(("ranks",))
 _RANKINGS = frozenset(("ranking", "rank", "rankings")) | _ORDERS | _RANKS
 _NUMBERED = re.compile(
-    r"(rank|score|rating|reward|stars|grade)s?_?(?:[a-z]+?_?)??([0-9]|[a-h])"
-    r"|[a-z]+_?([0-9]|[a-h])_(rank|score|rating|reward|stars|grade)"
+    r"(rank|score|rating|reward|stars|grade)s?_?(?:[a-z]+?_?)??([0-9]{1,2}|[a-h])"
+    r"|[a-z]+_?([0-9]{1,2}|[a-h])_(rank|score|rating|reward|stars|grade)"
 )
 
 
@@ -69,6 +69,9 @@ def take_records(
     found = []
     numbers = {f"{n:g}" for row in objects if (n := number_of(row.value.get(judged[0])))}
     counted = str(len(columns)) in numbers and "0" not in numbers
+    for key in choice_map or {}:
+        if not any(fits(key, row.value.get(judged[0])) for row in objects):
+            raise ImportRefused(f"{report.filename}: the column {judged[0]!r} has no {shown(key)}.")
     for row in rows:
         try:
             found.append((row, _texts(row, fields, columns, status), None))
@@ -179,6 +182,8 @@ def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: 
         if len(signs) > 1:
             raise unknown
         parts = [re.split(r"[=~≈]+", part) for part in re.split(r"[<>≻≺]+", cell)]
+        if sum(map(len, parts)) != len(full):
+            raise unknown
         groups = [[answers.of(one, texts, True) for one in part] for part in parts]
         if signs & {"<", "≺"}:
             groups.reverse()
@@ -187,8 +192,10 @@ def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: 
         parts = (
             cell if listed else [p for p in re.split(r"[\s,;|/]+", str(cell).strip("[]() ")) if p]
         )
+        if len(parts) != len(full):
+            raise unknown
         numbers = [number_of(part) for part in parts]
-        if len(parts) == len(full) and None not in numbers:
+        if None not in numbers:
             return _numbers(numbers, texts, answers, bare(name), unknown)
         groups = [[answers.of(part, texts, counted)] for part in parts]
     if sorted((at for group in groups for at in group), key=str) != sorted(full, key=str):
@@ -270,7 +277,8 @@ def _check_part(made: list, judged: list[str], report: ImportReport) -> None:
 
 
 def _say(judged: list[str], kind: str, columns: list[str], report: ImportReport) -> None:
-    answers = ", ".join(map(repr, columns))
+    answers = ", ".join(map(repr, columns[:4]))
+    answers += f" and more, to {columns[-1]!r}" if len(columns) > 4 else ""
     how = {
         "best": f"{judged[0]!r} names the best: it beats each of the others, and nothing is said"
         " about those",

@@ -15,6 +15,8 @@ from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerp
 from rlhf_core.judging.preferences import MAX_BYTES
 
 _SAVE = "Save it as UTF-8 (in Excel: “CSV UTF-8”) and give it again."
+# What is left of a letter that could not be written, and UTF-8 that was read as Windows-1252.
+_GARBLED = re.compile(r"\w{,20}(?:\ufffd|\u00c3[\u00a0-\u00bf\u201e\u2013\u0178]|\u00e2\u20ac)")
 _WORDS = re.compile(r"[^\W\d_]+")
 # Several letters in a row with an accent: no word of a Western language, and all of a Greek one.
 _RUN = re.compile(r"[\u00c0-\u024f]{3}")
@@ -77,6 +79,12 @@ def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             text, lines = _windows_1252(data, report)
+    if garbled := _GARBLED.search(text):
+        report.say(
+            "notes",
+            f"The file holds garbled letters, as in {excerpt(garbled[0])!r}: they were lost before"
+            " it was saved.",
+        )
     if "\x00" in text:
         raise ImportRefused(f"{name} is not a text file: it has zero bytes in it.")
     if not text.strip():

@@ -52,7 +52,7 @@ def choices(header: str, *rows: tuple, **more) -> list[str]:
         ((1, 2), "a b"),
         (("1", "2", "2.0", " 1 "), "a b b a"),
         ((1, "2", "tie", ""), "a b tie None"),
-        ((1, 2, 1.5, 1.2, 1.9), "a b tie a b"),
+        ((1, 2, 1.5, "1,5"), "a b tie tie"),
         (("left", 2, "2"), "a b b"),
     ],
 )
@@ -74,6 +74,7 @@ def test_one_and_two_are_sides_where_no_other_number_stands(values, read_as):
         ((0, 0), "0="),
         ((1, 0, 2, 1.93), "<1= 1= >1="),
         ((0.1, 0.9), "<0.5= >0.5="),
+        ((1, 2, "1,2"), "<1.5= >1.5="),
         (tuple(range(30)), "<14.5= >14.5="),
         ((True, False), "False= True="),
     ],

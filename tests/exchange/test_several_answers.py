@@ -122,6 +122,8 @@ def test_what_nobody_has_answered_is_said_so():
 def test_a_choice_map_speaks_of_ties_and_no_answers_only():
     report = read(f"{HEADER},best", "1", "2", "alle", choice_map={"alle": "tie"})
     assert beats(report) == ["x=y", "x=z", "x>y", "x>z", "y=z", "y>x", "y>z"]
+    with pytest.raises(ImportRefused, match="'best' has no 'all'"):
+        read(f"{HEADER},best", "1", "2", choice_map={"all": "tie"})
     with pytest.raises(ImportRefused, match="of which a choice map cannot speak"):
         read(f"{HEADER},best", "1", "2", choice_map={"1": "a"})
 
@@ -132,3 +134,25 @@ def test_lists_in_json_are_orders_too():
     report = taking_in.read(json.dumps(rows).encode(), "p.json")
     assert beats(report) == ["x>z", "y>x", "y>x", "y>z", "z>x", "z>y"]
     assert len(report.rankings) == 2
+
+
+def test_a_gap_and_two_digits_in_the_names_are_read_by_name():
+    sheet = "prompt,answer_1,answer_2,answer_4,best\np,x,y,z,4\nq,x,y,z,1\n"
+    assert beats(taking_in.read(sheet.encode(), "p.csv")) == ["x>y", "x>z", "z>x", "z>y"]
+    names = [f"response_{n}" for n in range(1, 13)]
+    rows = [f"p,{','.join(f't{n}' for n in range(1, 13))},{best}" for best in ("12", "response_2")]
+    text = "\n".join([",".join(["prompt", *names, "best"]), *rows])
+    found = beats(taking_in.read(text.encode(), "p.csv"))
+    assert len(found) == 22 and "t12>t1" in found and "t2>t12" in found
+
+
+def test_letters_alone_are_answers_where_a_third_stands_beside_a_and_b():
+    report = taking_in.read(b"prompt,A,B,C,choice\np,x,y,z,A\nq,x,y,z,C\n", "p.csv")
+    assert beats(report) == ["x>y", "x>z", "z>x", "z>y"]
+    report = taking_in.read(b"prompt,a,b,c,choice\np,x,y,,a\nq,x,y,,b\n", "p.csv")
+    assert beats(report) == ["x>y", "y>x"]
+
+
+def test_chosen_may_name_the_best_or_stand_beside_rejected():
+    assert beats(read(f"{HEADER},chosen", "response_2", "3")) == ["y>x", "y>z", "z>x", "z>y"]
+    assert beats(read(f"{HEADER},chosen,rejected", " z, x")) == ["z>x"]

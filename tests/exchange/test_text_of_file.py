@@ -81,3 +81,10 @@ def test_letters_that_no_word_gives_away_are_all_shown():
     text = "prompt;a;b;choice\nKedi;küçük hayvandır;şirin ığ;a\n"
     note = str(taking_in.read(text.encode("cp1254"), "f.csv").notes)
     assert "'küçük'" in note and "'hayvandýr'" in note and "'þirin'" in note
+
+
+@pytest.mark.parametrize("word", ["Caf\u00c3\u00a9", "Caf\ufffd", "it\u00e2\u20ac\u2122s"])
+def test_letters_that_were_lost_before_are_named(word):
+    report = taking_in.read(f"prompt,a,b,choice\np,{word} x,y,a\n".encode(), "f.csv")
+    assert any(word[:4] in note and "garbled" in note for note in report.notes)
+    assert not taking_in.read("prompt,a,b,choice\np,São,â,a\n".encode(), "f.csv").notes
