@@ -1,4 +1,5 @@
-"""Two answers that stand the other way round than they are called: response_b before response_a.
+"""Two answers that stand the other way round than they are called (response_b before response_a),
+or are counted from 0.
 
 Then "left", "first" or 1 may mean the column that stands first, or the one that is called so. Only
 a choice that uses the columns' own names ("A", "response_a") is sure. Knows nothing about files.
@@ -26,18 +27,21 @@ _WAYS = (
 )
 _LEFT_AND_RIGHT = _WAYS[3][0] | _WAYS[3][1]
 _NOUNS = "answer|response|option|output|completion|text|model"
+_FROM_NOUGHT = _WAYS[2]
 _WORDS = frozenset().union(*(words for way in _WAYS for words in way))
 
 
 @dataclass(frozen=True)
 class Turned:
-    """Columns whose order and names disagree; ``sure``: the words that name one of them."""
+    """Columns by whose order or names a word can mean either.
 
-    first: str
-    second: str
-    a: str
+    Attributes: sure: the words that name one of them all the same; said: why, the end of a
+    sentence; from_nought: they stand in order, and only a single number can mean either.
+    """
+
     sure: frozenset[str]
-    told: bool = False
+    said: str
+    from_nought: bool = False
 
     def fits(self, value: object) -> bool:
         """Does this choice name a column in the columns' own way?"""
@@ -47,33 +51,32 @@ class Turned:
         words = _words(str(value)) & _WORDS
         return bool(words) and words <= self.sure
 
-    @property
-    def said(self) -> str:
-        if self.told:
-            return f"{self.a!r} was said to be the left text, so that it can mean either."
-        return (
-            f"{self.first!r} stands before {self.second!r}, so that it can mean either; {self.a!r}"
-            " is taken in as the left text."
-        )
-
 
 def turned(names: Sequence[str], a: str, b: str, told: bool) -> Turned | None:
     """How the columns ``a`` and ``b`` disagree with their order; None where they do not.
 
     ``told``: a person said that ``a`` is the left one, wherever it stands.
     """
-    ways, against = [], []
-    for one, other in _WAYS:
-        if _words(a) & one and _words(b) & other:
-            ways.append(one | other)
-        elif _words(a) & other and _words(b) & one:
-            against.append(one | other)
-    behind = not told and names.index(b) < names.index(a)
-    if not behind and not against:
-        return None
-    if told:
-        return Turned(a, b, a, _LEFT_AND_RIGHT, told=True)
-    return Turned(b, a, a, frozenset().union(*ways) if not against else frozenset())
+    ways = [way for way in _WAYS if _words(a) & way[0] and _words(b) & way[1]]
+    against = [way for way in _WAYS if _words(a) & way[1] and _words(b) & way[0]]
+    if told and against:
+        return Turned(
+            _LEFT_AND_RIGHT, f"{a!r} was said to be the left text, so that it can mean either."
+        )
+    if not told and names.index(b) < names.index(a):
+        return Turned(
+            frozenset().union(*(words for way in ways for words in way)),
+            f"{b!r} stands before {a!r}, so that it can mean either; {a!r} is taken in as the left"
+            " text.",
+        )
+    if _FROM_NOUGHT in ways:  # answer_0, answer_1: which is "response 1"?
+        return Turned(
+            _WORDS - {"1", "2", "one", "two"},
+            f"{a!r} and {b!r} count from 0, so that it can mean either; {a!r} is taken in as the"
+            " left text.",
+            from_nought=True,
+        )
+    return None
 
 
 def _words(name: str) -> set[str]:

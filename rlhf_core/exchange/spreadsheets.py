@@ -163,7 +163,7 @@ def _take_table(
         if made:
             objects, fields = made[0], {**fields, "choice": "choice"}
             order = turned(names, fields["a"], fields["b"], bool(told))
-            if order and not all(map(order.fits, made[1])):
+            if order and not order.from_nought and not all(map(order.fits, made[1])):
                 raise ImportRefused(
                     f"{report.filename} says by {' and '.join(map(repr, made[1]))} who won, but"
                     f" {order.said} Give all of them the same names, a and b."

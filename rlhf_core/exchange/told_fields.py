@@ -9,11 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rlhf_core.exchange.choice_column import plain_name
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.not_whole import NotWhole
+
+_BETTER = re.compile(r"chosen|(?<!non_)preferred|better|best|good|win|accept", re.IGNORECASE)
+_WORSE = re.compile(r"reject|worse|worst|bad|los|non_?preferred|other", re.IGNORECASE)
 
 
 def joined(
@@ -45,11 +47,13 @@ def told_pair(names: Sequence[str], told: Sequence[str], report: ImportReport) -
     """Two texts that a person named, and no choice: the first is the better one only where its
     name says so. Raises ImportRefused.
     """
-    better, worse = (plain_name(name) for name in told[1:])
-    if re.search(r"chosen|preferred|better|best|good|win|accept", better) and re.search(
-        r"reject|worse|worst|bad|los|non_?preferred|other", worse
-    ):
+    if _BETTER.search(told[1]) and _WORSE.search(told[2]):
         return "chosen", "rejected"
+    if _WORSE.search(told[1]) and _BETTER.search(told[2]):
+        raise ImportRefused(
+            f"{report.filename}: {told[1]!r} was named before {told[2]!r}; name the better text"
+            " first."
+        )
     raise ImportRefused(
         f"{report.filename} has no choice column that says which of {told[1]!r} and {told[2]!r} is"
         f" better: its other columns are"

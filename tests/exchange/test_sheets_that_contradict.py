@@ -98,8 +98,20 @@ def test_fields_that_a_person_names_are_left_and_right_and_nothing_else():
     told = {"fields": ("prompt", "Antwort A", "Antwort B")}
     said = refused("prompt,Antwort A,Antwort B,Wahl", "A", "B", **told)
     assert "no choice column" in said and "Wahl" in said
+    told = {"fields": ("prompt", "bad", "good")}
+    assert "name the better text first" in refused("prompt,good,bad,x", "1", **told)
     told = {"fields": ("prompt", "good", "bad")}
     assert better("prompt,good,bad,x", "1", **told) == "x"
+
+
+def test_answers_that_count_from_0_are_called_by_their_names():
+    header = "prompt,answer_0,answer_1,choice"
+    assert better(header, "answer_1", "Answer 0") == "yx" and better(header, "1", "0") == "yx"
+    for rows in (("Response 1", "tie"), ("Response 1", "Response 2"), ("A2 is better", "1 > 2")):
+        assert "count from 0" in refused(header, *rows) or "no choice that is known" in refused(
+            header, *rows
+        )
+    assert better(header, "A", "second") == "xy"
 
 
 def test_json_has_an_order_too():
