@@ -103,6 +103,28 @@ def check_chosen(rows: Sequence[Record], fields: Mapping[str, str], report: Impo
             )
         if agree:
             report.say("notes", f"{name!r} says the same as {fields['chosen']!r}.")
+    _say_scores(rows, fields, report)
+
+
+def _say_scores(rows: Sequence[Record], fields: Mapping[str, str], report: ImportReport) -> None:
+    """Where the rejected text is rated higher than the chosen one, that is worth a look."""
+    names = {bare(name): name for row in rows[:1] for name in row.value if isinstance(name, str)}
+    nouns = ("score", "rating", "reward")
+    pairs = [(f"chosen_{noun}", f"rejected_{noun}") for noun in nouns]
+    pairs += [(f"{noun}_chosen", f"{noun}_rejected") for noun in nouns]
+    for better, worse in pairs:
+        if not {better, worse} <= set(names):
+            continue
+        one, other = names[better], names[worse]
+        against = sum(
+            table_shapes.higher(row.value.get(one), row.value.get(other)) == "b" for row in rows
+        )
+        if against:
+            report.say(
+                "notes",
+                f"In {counted(against, 'row')} {other!r} is higher than {one!r};"
+                f" {fields['chosen']!r} counts all the same.",
+            )
 
 
 def say_ratings(

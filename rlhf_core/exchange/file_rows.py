@@ -202,7 +202,8 @@ def _table_records(
     known = {}
     for delimiter in DELIMITERS:
         try:
-            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+            lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            header = next((cells for cells in lines if any(map(str.strip, cells))), [])
         except csv.Error:  # a cell too long
             header = []
         known[delimiter] = sum(bare(cell) in columns for cell in header)
@@ -210,8 +211,8 @@ def _table_records(
     if not known.get(delimiter, 1):
         raise ImportRefused(
             f"{report.filename} is no table of judgements that can be recognised: its first line is"
-            f" {excerpt(text.splitlines()[0])!r}. A header line with prompt, a, b, choice (or"
-            " prompt, chosen, rejected) is needed."
+            f" {excerpt(text.strip().splitlines()[0])!r}. A header line with prompt, a, b, choice"
+            " (or prompt, chosen, rejected) is needed."
         )
     if delimiter != ",":
         report.say(

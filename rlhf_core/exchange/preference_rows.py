@@ -52,6 +52,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "which_do_you_prefer",
         "better_answer",
         "better_response",
+        "preferredresponse",
+        "betterresponse",
         "preferred_response",
         "preferred_answer",
         "answer",

@@ -101,6 +101,7 @@ def two_ratings(
     for sides in found.values():
         pairs = [pair for pair in (("a", "b"), ("1", "2"), ("0", "1")) if set(pair) == set(sides)]
         fit += [(sides[one], sides[other]) for one, other in pairs]
+    fit = [pair for pair in fit if all(_has_a_number(rows, name) for name in pair)]
     if len(fit) > 1:
         sets = " and ".join(f"{one!r} with {other!r}" for one, other in fit[:4])
         raise ImportRefused(
@@ -125,6 +126,10 @@ def two_ratings(
         )
         for row in rows
     ], [one, other]
+
+
+def _has_a_number(rows: list[Record], name: str) -> bool:
+    return any(number_of(row.value.get(name)) is not None for row in rows)
 
 
 def higher(one: object, other: object) -> str:

@@ -162,6 +162,21 @@ def test_a_choice_beside_chosen_and_rejected_may_not_say_otherwise(word):
     assert "'choice' says the same as 'chosen'." in report.notes
 
 
+def test_scores_beside_chosen_and_rejected_are_compared():
+    report = read("prompt,chosen,rejected,score_chosen,score_rejected", "1,5", "5,1", "5,5")
+    assert any("In 1 row 'score_rejected' is higher" in note for note in report.notes)
+    report = read("prompt,chosen,rejected,chosen_rating,rejected_rating", "5,1")
+    assert not report.notes
+
+
+def test_ratings_in_words_are_none_and_a_header_may_stand_below_empty_lines():
+    assert "no judgements that can be recognised" in refused(
+        "prompt,a,b,score_a,score_b", "high,low"
+    )
+    report = taking_in.read(b"\n,,,\nprompt,a,b,choice\np,x,y,a\n", "p.csv")
+    assert report.used == 1
+
+
 def test_a_column_that_asks_for_the_worse_is_no_choice():
     for name in ("worse", "which_is_worse", "loser"):
         assert "turn its values round" in refused(f"prompt,a,b,{name}", "a", "b")
