@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from rlhf_core.exchange.choice_column import NOTHING
+from rlhf_core.exchange.choice_map import NOTHING
 from ui import text
 
 MEANS = {
@@ -26,7 +26,7 @@ def ask(row: dict, key: str, read: Callable[[dict[str, str]], None]) -> None:
     file again with what it says. ``means`` is our guess, "" where there is none.
     """
     values, open_ = row["choices"], "problem" in row
-    numbers = any(value["value"].lstrip("<>-.")[:1].isdigit() for value in values)
+    numbers = any(value["value"].lstrip("<>=-.")[:1].isdigit() for value in values)
     with st.expander(
         f"What each value means ({len(values)})",
         expanded=open_ or numbers,

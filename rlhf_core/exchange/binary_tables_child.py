@@ -11,7 +11,9 @@ import io
 import json
 import math
 import os
+import re
 import sys
+import zipfile
 from contextlib import suppress
 
 MEMORY, SECONDS = 300 * 2**20, 15  # of data, beside the libraries themselves
@@ -40,9 +42,9 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    found, taken = [], 0
+    found, taken, calculated = [], 0, formulas(data)
     for sheet in book.worksheets:
-        rows, width, gap = [], 0, 0
+        rows, gap = [], 0
         for row in sheet.iter_rows(max_row=most + 1, max_col=columns, values_only=True):
             row = [cell(value) for value in row]
             while row and row[-1] in (None, ""):
@@ -52,7 +54,8 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
             if taken > limit:
                 return {"problem": "of more text than is read here"}
             rows.append(row)
-            width = max(width, len(row))
+        if calculated:
+            gap = mark_formulas(data, sheet.title, rows)
         rows = rows[: len(rows) - gap]
         if rows:
             found.append((sheet.title, rows))
@@ -65,6 +68,31 @@ def workbook(data: bytes, most: int, columns: int, limit: int) -> dict:
     # A title may stand above: the header is the first row that is not empty.
     first = next(number for number, row in enumerate(rows) if row)
     return {"header": rows[first], "rows": rows[first + 1 :], "notes": []}
+
+
+def formulas(data: bytes) -> bool:
+    """Is there a formula in the workbook at all? Most have none, and are read once."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(re.search(rb"<(?:\w+:)?f[ >/]", archive.read(name)) for name in sheets)
+
+
+def mark_formulas(data: bytes, name: str, rows: list[list]) -> int:
+    """Cells whose formula was saved without its result become {"formula": as it is written}; how
+    many rows at the end are empty.
+    """
+    import openpyxl
+
+    sheet = openpyxl.load_workbook(io.BytesIO(data), read_only=True)[name]
+    width, gap = max(map(len, rows), default=0) + 20, 0
+    for row, cells in zip(rows, sheet.iter_rows(max_col=width, values_only=True)):
+        for at, written in enumerate(cells):
+            formula = isinstance(written, str) and written.startswith("=") and len(written) > 1
+            if formula and (at >= len(row) or row[at] is None):
+                row += [None] * (at + 1 - len(row))
+                row[at] = {"formula": written[:100]}
+        gap = 0 if row else gap + 1
+    return gap
 
 
 def parquet(data: bytes, most: int, columns: int, limit: int) -> dict:

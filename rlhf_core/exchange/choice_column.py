@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rlhf_core.exchange.choice_map import NOTHING, key_of, told, written
 from rlhf_core.exchange.choices import EMPTY, IN_WORDS, is_blank, number_of, read_word, shown
+from rlhf_core.exchange.column_order import Turned
 from rlhf_core.exchange.import_report import ImportRefused
 from rlhf_core.judging.preferences import CHOICES
 
-NOTHING = "none"  # in a choice map: such a cell is no judgement
 MOST_VALUES, MOST_SAID = 12, 6  # values asked about one by one; named in a sentence
 
 
@@ -49,6 +50,7 @@ class Convention:
 
     read: Callable[[float], str | None]
     said: str
+    named: bool = True  # by the columns' own names: in whatever order these stand
 
 
 class ChoiceUnclear(ImportRefused):
@@ -60,7 +62,7 @@ class ChoiceUnclear(ImportRefused):
     def __init__(self, found: str, column: str, values: list[Value]):
         self.found, self.column, self.values = found, column, values
         example = ",".join(
-            f"{value.key}={value.guess or '?'}"
+            f"{written(value.key)}={value.guess or '?'}"
             for value in values[:MOST_SAID]
             if len(value.key) < 25
         )
@@ -85,10 +87,10 @@ class Reading:
     def of(self, cell: Cell) -> tuple[str | None, str]:
         """(choice, how it was read) or (None, why not), of one cell."""
         value = cell.value
-        if (told := _told(value, self.asked)) is not None:
-            if told == NOTHING:
+        if (meant := told(value, self.asked)) is not None:
+            if meant == NOTHING:
                 return None, f"the choice {shown(value)} counts as no judgement, as was said"
-            return told, f"the choice {shown(value)} was read as {IN_WORDS[told]}, as was said"
+            return meant, f"the choice {shown(value)} was read as {IN_WORDS[meant]}, as was said"
         if is_blank(value):
             return None, EMPTY
         if isinstance(value, str) and value in CHOICES:
@@ -111,6 +113,11 @@ class Reading:
             return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
         return read_word(value)
 
+    def names_one(self, cell: Cell) -> bool:
+        """Is the choice a column's name, one of the texts, or who wrote it?"""
+        named = plain_name(cell.value) in self.sides
+        return named or _repeated(cell) is not None or _author(cell) is not None
+
     def table(self, cells: Sequence[Cell]) -> list[dict]:
         """Each value of the column with how often it stands there and what it was read as, for a
         person to look over: {"value", "count", "means"}; "" means no judgement.
@@ -121,7 +128,7 @@ class Reading:
         counted = _counted(cells)
         for cell in cells:
             if not is_blank(cell.value):
-                means.setdefault(_key(cell.value), self.of(cell)[0] or "")
+                means.setdefault(key_of(cell.value), self.of(cell)[0] or "")
         return [
             {"value": key, "count": count, "means": means[key]}
             for key, count in counted.most_common(MOST_VALUES)
@@ -135,6 +142,7 @@ def read_column(
     choice_map: Mapping[str, str] | None = None,
     convention: Convention | None = None,
     sides: Mapping[str, str] | None = None,
+    turned: Turned | None = None,
 ) -> Reading:
     """How to read every cell. Raises ChoiceUnclear, ImportRefused (a map that does not fit).
 
@@ -143,13 +151,14 @@ def read_column(
         choice_map: what the person said of single values (``parse_map``).
         convention: what numbers mean, where the file's format is known.
         sides: the names (``plain_name``) of the columns that hold the two texts, and their side.
+        turned: set where these columns stand the other way round than they are called.
     """
     asked = dict(choice_map or {})
     for key in asked:
-        if not any(_told(cell.value, {key: "a"}) for cell in cells):
+        if not any(told(cell.value, {key: "a"}) for cell in cells):
             held = ", ".join(shown(value) for value in list(_counted(cells))[:MOST_SAID])
             raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.")
-    open_ = [cell for cell in cells if _told(cell.value, asked) is None]
+    open_ = [cell for cell in cells if told(cell.value, asked) is None]
     reading = Reading(column, asked, sides or {})
     numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
     words = {read_word(cell.value)[0] or _author(cell) for cell in open_} | {
@@ -159,9 +168,10 @@ def read_column(
         if convention:
             reading.numbers = convention.read
             reading.notes.append(convention.said)
-        elif sides := _one_and_two(set(numbers), words):
-            reading.numbers = sides.read
-            reading.notes.append(f"{where} {sides.said}")
+        elif not _numbers_in(asked) and (known := _one_and_two(set(numbers), words)):
+            convention = known
+            reading.numbers = known.read
+            reading.notes.append(f"{where} {known.said}")
         elif not asked:
             raise _unclear(where, column, cells, reading, numbers)
     if asked:
@@ -173,30 +183,46 @@ def read_column(
     unread = [
         cell
         for cell, (choice, why) in zip(cells, found)
-        if choice is None and why != EMPTY and _told(cell.value, asked) is None
+        if choice is None and why != EMPTY and told(cell.value, asked) is None
     ]
     if unread and not {"a", "b"} <= {choice for choice, _ in found}:
         raise _unclear(where, column, cells, reading, numbers)
+    _check_sides(where, cells, reading, convention, turned)
     return reading
 
 
-def parse_map(text: str) -> dict[str, str]:
-    """A choice map as it is typed: ``1=a,2=b,3=tie``; ``<4=a,4=tie,>4=b`` for numbers.
+def _check_sides(
+    where: str,
+    cells: Sequence[Cell],
+    reading: Reading,
+    convention: Convention | None,
+    turned: Turned | None,
+) -> None:
+    """Raises ChoiceUnclear where words or numbers that mean a side could mean the other one."""
+    loose = [
+        cell
+        for cell in cells
+        if reading.of(cell)[0] in ("a", "b")
+        and told(cell.value, reading.asked) is None
+        and not reading.names_one(cell)
+        and not (number_of(cell.value) is not None and convention and convention.named)
+    ]
+    unsure = [cell for cell in loose if turned and not turned.fits(cell.value)]
+    why = turned.said if turned else ""
+    swapped = [
+        key for key, choice in reading.asked.items() if {read_word(key)[0], choice} == {"a", "b"}
+    ]
+    if swapped and loose and not unsure:
+        unsure, why = loose, f"{shown(swapped[0])} was said to be the other side than it names."
+    if unsure:
+        counted = _counted(unsure)
+        values = [Value(key, count) for key, count in counted.most_common(MOST_VALUES)]
+        said = ", ".join(shown(value.key) for value in values[:MOST_SAID])
+        raise ChoiceUnclear(f"{where} says {said}, but {why}", reading.column, values)
 
-    Raises ImportRefused naming the part that is none.
-    """
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        key, sign, meaning = part.rpartition("=")
-        key, meaning = key.strip(), meaning.strip().casefold().replace(" ", "_")
-        if not sign or not key or meaning not in (*CHOICES, NOTHING) or key in found:
-            raise ImportRefused(
-                f"The choice map {shown(text)} is not understood at {shown(part.strip())}: it must"
-                f" look like 1=a,2=b,3=tie, with one of {', '.join(CHOICES)}, {NOTHING} behind each"
-                " value."
-            )
-        found[key] = meaning
-    return found
+
+def _numbers_in(asked: Mapping[str, str]) -> bool:
+    return any(re.search(r"\d", key) for key in asked)
 
 
 def plain_name(value: object) -> str:
@@ -205,27 +231,6 @@ def plain_name(value: object) -> str:
 
 
 # --- one cell -------------------------------------------------------------------------------------
-
-
-def _told(value: object, asked: Mapping[str, str]) -> str | None:
-    """What the choice map says of this value; None where it says nothing."""
-    if not asked or isinstance(value, dict | list):
-        return None
-    text, number = _key(value), number_of(value)
-    for key, meaning in asked.items():
-        if key.casefold() == text.casefold():
-            return meaning
-        limit = number_of(key.lstrip("<>").strip())
-        if number is None or limit is None:
-            continue
-        if (
-            (key[0] == "<" and number < limit)
-            or (key[0] == ">" and number > limit)
-            or number == limit
-            and key[0] not in "<>"
-        ):
-            return meaning
-    return None
 
 
 def _repeated(cell: Cell) -> str | None:
@@ -245,31 +250,26 @@ def _author(cell: Cell) -> str | None:
     return "a" if text == one else "b"
 
 
-def _key(value: object) -> str:
-    number = number_of(value)
-    if number is not None and not isinstance(value, bool):
-        return f"{number:g}"
-    return " ".join(str(value).split())
-
-
 # --- all cells ------------------------------------------------------------------------------------
 
 
 def _counted(cells: Sequence[Cell]) -> Counter:
     """Values, by how often; what is blank is no value."""
-    return Counter(_key(cell.value) for cell in cells if not is_blank(cell.value))
+    return Counter(key_of(cell.value) for cell in cells if not is_blank(cell.value))
 
 
 def _one_and_two(numbers: set[float], words: set) -> Convention | None:
     """1 and 2 as the sides, where no number stands in the column that is not between them."""
-    if not all(1 <= number <= 2 for number in numbers):
+    if not numbers <= {1.0, 1.5, 2.0}:  # 1,2 can be both of them, or nearer to 1
         return None
     if not ({1.0, 2.0} <= numbers or (numbers == {2.0} and words & {"a", "b"})):
         return None
     said = "holds 1 and 2 and no other number: 1 was read as a (the left one), 2 as b."
+    if numbers == {2.0}:
+        said = "holds 2 beside words for the sides: 2 was read as b."
     if len(numbers) > 2:
-        said = "holds numbers from 1 to 2: nearer to 1 was read as a (the left one), to 2 as b."
-    return Convention(lambda n: "tie" if n == 1.5 else "a" if n < 1.5 else "b", said)
+        said = "holds 1, 2 and 1.5: 1 was read as a (the left one), 2 as b, 1.5 as a tie."
+    return Convention(lambda n: "tie" if n == 1.5 else "a" if n < 1.5 else "b", said, named=False)
 
 
 def _unclear(
@@ -281,7 +281,7 @@ def _unclear(
         guess = guesses(set(numbers))
         rest = [value for value in values if number_of(value.key) is None]
         if len(guess) == len(numbers) and len(numbers) <= MOST_VALUES:
-            told = [Value(f"{n:g}", numbers[n], guess[n]) for n in sorted(numbers)]
+            listed = [Value(f"{n:g}", numbers[n], guess[n]) for n in sorted(numbers)]
         else:
             low, high = min(numbers), max(numbers)
             middle = (low + high) / 2
@@ -290,13 +290,16 @@ def _unclear(
                 (f"{middle:g}", numbers[middle]),
                 (f">{middle:g}", sum(c for n, c in numbers.items() if n > middle)),
             )
-            told = [Value(key, count) for key, count in shares if count]
-        values = told + rest
+            listed = [Value(key, count) for key, count in shares if count]
+        values = listed + rest
         held = ", ".join(f"{n:g}" for n in sorted(numbers)[:MOST_VALUES])
         held += " and more" if len(numbers) > MOST_VALUES else ""
         found = f"{where} holds the numbers {held}, which can mean more than one thing."
+        if len(numbers) == 1:
+            found = f"{where} holds the number {held} and no other, which cannot say what it means."
     else:
-        unread = [value for value in values if read_word(value.key)[0] is None]
+        dark = {key_of(cell.value) for cell in cells if reading.of(cell)[0] is None}
+        unread = [value for value in values if value.key in dark]
         some = [f"{shown(value.key)} ({value.count:,}×)" for value in unread[:MOST_SAID]]
         more = " and more" if len(unread) > MOST_SAID else ""
         read = {c for cell in cells if (c := reading.of(cell)[0])}
@@ -315,18 +318,19 @@ def _unclear(
 def guesses(numbers: set[float]) -> dict[float, str]:
     """What each number of a column may mean: a guess for a person to confirm, never to import.
 
-    An index (0 is the first), a scale with its middle a tie, a sign. Empty where there is none.
+    An index (0 is the first), a scale with its middle a tie, a sign. Empty where there is none, as
+    for a single number.
     """
+    if len(numbers) < 2:
+        return {}
     whole = all(number.is_integer() for number in numbers)
     low, high = min(numbers), max(numbers)
     if not whole or len(numbers) > MOST_VALUES:
         return {}
-    if numbers == {2}:
-        return {2.0: "b"}
     if numbers <= {0, 1}:
         return {n: "ab"[int(n)] for n in numbers}
-    if numbers <= {1, 2, 3} and 3 in numbers and low == 1:
-        return {n: {1: "a", 2: "b", 3: "tie"}[n] for n in numbers}
+    if numbers == {1, 2, 3}:
+        return {1.0: "a", 2.0: "b", 3.0: "tie"}
     if low < 0:
         top = max(-low, high)
         low, high = -top, top
@@ -335,4 +339,5 @@ def guesses(numbers: set[float]) -> dict[float, str]:
     elif high > 2:
         low, high = 1, next((top for top in (3, 5, 7, 9, 10) if high <= top), high)
     middle = (low + high) / 2
-    return {n: "tie" if n == middle else "a" if n < middle else "b" for n in numbers}
+    found = {n: "tie" if n == middle else "a" if n < middle else "b" for n in numbers}
+    return found if {"a", "b"} <= set(found.values()) else {}

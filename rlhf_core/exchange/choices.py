@@ -76,6 +76,11 @@ _PHRASES = {
         "roughly equal",
         "roughly the same",
         "no preference",
+        "neutral",
+        "unentschieden",
+        "gleich gut",
+        "égalité",
+        "empate",
         "no difference",
         "no clear winner",
         "equally",
@@ -141,6 +146,8 @@ MEANINGS: dict[str, str] = {
 # "one" and "two" alone are numbers: the column decides.
 MEANINGS |= {word: side for word, side in _SIDES.items() if word not in ("1", "2", "one", "two")}
 MEANINGS |= {"l": "a", "r": "b"}
+MEANINGS |= dict.fromkeys(("links", "gauche", "izquierda"), "a")
+MEANINGS |= dict.fromkeys(("rechts", "droite", "derecha"), "b")
 # What a slip of the keys may have been meant to be, and words of their own that look like one.
 _SLIPS = ("left", "right", "first", "second", "equal", "same", "draw", "tied", "skip", "skipped")
 _SLIPS += ("both bad", "neither")
@@ -232,7 +239,10 @@ def _plain(text: str) -> str | None:
         return _SIDES[better] if better else "tie"
     if "[[c]]" in text.casefold():  # MT-bench's judge: A, B, or C for a tie
         return "tie"
-    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=]\s*([^\W\d].*)", text):  # "4 - B is better"
+    if re.fullmatch(r"\W*[ab]\s*[+\-−]+\W*", text, re.IGNORECASE):
+        return None  # A+, B-: a school's mark
+    # "4 - B is better", "4 (B is better)"
+    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=(]\s*([^\W\d].*)", text):
         text = numbered[1]
     cleaned = re.sub(r" ?vote$", "", _cleaned(text))  # leftvote, bothbad_vote: FastChat's logs
     if cleaned.replace(" ", "").isdigit():
@@ -258,6 +268,8 @@ def _side_among(words: list[str]) -> str | None:
     sides = {_SIDES[word] for word in words if word in _SIDES and word != "one"}
     if not sides and len(words) > 1 and "one" in words:  # "option one", not "the right one"
         sides = {"a"}
+    if words == ["two"]:
+        return None
     rest = [word for word in words if word not in _SIDES and word not in _FILLERS]
     return sides.pop() if len(sides) == 1 and not rest else None
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from rlhf_core.exchange.file_rows import bare
+from rlhf_core.exchange.choices import is_blank
+from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
 
 # Where one of several is taken and said, because our list has the likeliest first.
 RANKED = ("annotator", "choice", "seconds")
-_NUMBERED = re.compile(r"(.+?)_?([0-9]|[a-d])")
+_NUMBERED = re.compile(r"(.+?)_?([0-9]{1,2}|[a-h])")
+_PLACELESS = "A preference row has no place for"
 
 
 def find_fields(
@@ -32,6 +34,8 @@ def find_fields(
     for field in only or ALIASES:
         likely = [name for name in names if name == field]
         exact = bool(likely)
+        if field in ("a", "b") and exact:  # the texts, or who wrote the texts in other columns?
+            likely += [n for n in names if FIELD_OF.get(bare(n)) == field and n != field]
         if field in numbered:
             likely = likely or [numbered[field]]
         taken = set(numbered.values())
@@ -64,22 +68,76 @@ def find_fields(
     return fields
 
 
-def _from_nought(names: Sequence[str], report: ImportReport) -> dict[str, str]:
-    """response_0 and response_1 are a and b. Raises ImportRefused: three answers in a row."""
+def answers_in(names: Sequence[str]) -> list[str]:
+    """Three or more columns of answers, in the order of their names; none where there are fewer."""
+    for found in _numbered(names).values():
+        for ends in (
+            sorted(filter(str.isdigit, found), key=int),
+            sorted(filter(str.isalpha, found)),
+        ):
+            if len(ends) > 2:
+                return [found[end] for end in ends]
+    return []
+
+
+def suffix(name: str) -> str:
+    """What numbers a column of answers: the letter or number at its end."""
+    return bare(name) if len(bare(name)) == 1 else _NUMBERED.fullmatch(bare(name))[2]
+
+
+def rejected(rows: Sequence[Record]) -> Callable[[Mapping], str]:
+    """Why a row's work was rejected, where a crowd-work sheet says so; "" where it was not."""
+    names = list(dict.fromkeys(name for row in rows for name in row.value if isinstance(name, str)))
+    plain = {bare(name): name for name in names}
+    status = [plain[name] for name in ("assignmentstatus", "status") if name in plain]
+    # MTurk's sheet has a column for the reason of a rejection, empty where there is none.
+    reason = plain.get("reject") if "assignmentstatus" in plain else None
+
+    def why(value: Mapping) -> str:
+        for name in status:
+            said = re.sub(r"\W+", "-", str(value.get(name)).strip().casefold())
+            if said in ("rejected", "returned", "timed-out", "screened-out"):
+                return f"{name} says that this work was {said}"
+        if reason and not is_blank(value.get(reason)):
+            return f"{reason} says that this work was rejected"
+        return ""
+
+    return why
+
+
+def say_spare(names: Sequence[str], used: Sequence[str], report: ImportReport) -> None:
+    """Name the columns that nothing was read from."""
+    spare = [name for name in names if name not in used and name]
+    if spare:
+        more = " and more" if len(spare) > 8 else ""
+        report.say("lost", f"{_PLACELESS}: {', '.join(spare[:8])}{more}.")
+
+
+def _numbered(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Noun -> number or letter -> column, of what can be answers."""
     sides: dict[str, dict[str, str]] = {}
     for name in names:
-        if (found := _NUMBERED.fullmatch(bare(name))) and (
+        if len(bare(name)) == 1 and bare(name) in "abcdefgh":
+            sides.setdefault("", {})[bare(name)] = name  # a, b, c by themselves
+        elif (found := _NUMBERED.fullmatch(bare(name))) and (
             FIELD_OF.get(f"{found[1]}_a") == "a" or FIELD_OF.get(f"{found[1]}a") == "a"
         ):
             sides.setdefault(found[1].rstrip("_"), {})[found[2]] = name
-    for found in sides.values():
-        for trio in ("abc", "123", "012"):
-            if set(trio) <= set(found):
-                raise ImportRefused(
-                    f"{report.filename} has more than two answers a row"
-                    f" ({', '.join(repr(found[side]) for side in trio)}); rows that compare two are"
-                    " needed, or a ranking (Label Studio, Argilla)."
-                )
+    letters = "".join(sorted(sides.get("", {})))
+    if not letters.startswith("abc"):
+        sides.pop("", None)
+    return sides
+
+
+def _from_nought(names: Sequence[str], report: ImportReport) -> dict[str, str]:
+    """response_0 and response_1 are a and b. Raises ImportRefused: three answers in a row."""
+    if several := answers_in(names):
+        raise ImportRefused(
+            f"{report.filename} has more than two answers a row"
+            f" ({', '.join(map(repr, several[:3]))}); rows that compare two are needed, or a"
+            " ranking (Label Studio, Argilla)."
+        )
+    for found in _numbered(names).values():
         if {"0", "1"} <= set(found):
             return {"a": found["0"], "b": found["1"]}
     return {}

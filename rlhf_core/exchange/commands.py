@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, PreferenceError
-from rlhf_core.exchange.choice_column import parse_map
+from rlhf_core.exchange.choice_map import parse_map
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio import import_annotations
 from rlhf_core.exchange.label_studio_answers import PLACES
@@ -64,7 +64,7 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
             "--choice-map",
             metavar="VALUE=a,...",
             help="what the values of the choice column mean: a, b, tie, both_bad, skip, none;"
-            " numbers also <4=a",
+            ' numbers also <=4=a; a value with a comma: "yes, left"=a',
         )
         command.add_argument(
             "--out",

@@ -17,22 +17,14 @@ from dataclasses import dataclass
 from rlhf_core.exchange.binary_tables import binary_rows, is_binary_table
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.json_shapes import rows_of
-from rlhf_core.judging.preferences import MAX_BYTES, MAX_ROWS
+from rlhf_core.exchange.not_whole import NO_RESULT, NotWhole
+from rlhf_core.exchange.text_of_file import check_size, decode
+from rlhf_core.judging.preferences import MAX_ROWS
 
 MAX_DEPTH, MAX_CELL = 40, 100_000
 # A short file can have a wide header and thousands of short rows: each row holds every column.
 MAX_COLUMNS, MAX_CELLS = 1_000, 1_500_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_FOREIGN = {
-    b"PK\x03\x04": (
-        "a zip archive and no Excel workbook (.xlsx); unpack it, and take the file in it"
-    ),
-    b"\xd0\xcf\x11\xe0": (
-        "an old Excel workbook (.xls); save the sheet as CSV (UTF-8) and take that file"
-    ),
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"%PDF": "a PDF; a table of rows is needed",
-}
 
 
 @dataclass(frozen=True)
@@ -42,79 +34,6 @@ class Record:
     row: int
     value: object
     repairs: tuple[str, ...] = ()
-
-
-def check_size(data: bytes, name: str) -> None:
-    """Raises ImportRefused where there is more than is read."""
-    if len(data) > MAX_BYTES:
-        raise ImportRefused(
-            f"{name} is larger than 2 MB. Split it, or leave out what nobody has judged."
-        )
-
-
-def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
-    """The file's text, and the numbers (from 1) of the lines that were not UTF-8.
-
-    A byte-order mark decides; without one: UTF-16 where every other byte is zero, else UTF-8, else
-    Windows-1252, line by line, because files get glued together. The report says what was assumed.
-    Raises ImportRefused: too large, empty, a foreign kind of file, not text.
-    """
-    name = report.filename
-    check_size(data, name)
-    for magic, kind in _FOREIGN.items():
-        if data.startswith(magic):
-            raise ImportRefused(f"{name} is {kind}.")
-    encoding = ""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif len(data) >= 4 and b"\x00" in data and not data.startswith(b"\xef\xbb\xbf"):
-        even, odd, many = data[0:2000:2].count(0), data[1:2000:2].count(0), len(data[:2000]) // 8
-        if odd > 4 * even and odd > many:
-            encoding = "utf-16-le"
-        elif even > 4 * odd and even > many:
-            encoding = "utf-16-be"
-    cp1252 = set()
-    try:
-        if encoding.startswith("utf-16"):
-            text = data.decode(encoding)
-            report.say("notes", "The file is UTF-16, as older Excel writes it.")
-        else:
-            text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if encoding.startswith("utf-16"):
-            raise ImportRefused(
-                f"{name} begins as UTF-16 text and breaks off or is damaged at byte"
-                f" {error.start:,}."
-            ) from error
-        lines = []
-        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-            try:
-                lines.append(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                try:
-                    lines.append(line.decode("cp1252"))
-                except UnicodeDecodeError as worse:
-                    raise ImportRefused(
-                        f"{name} is not text that can be read: line {number} is neither UTF-8 nor"
-                        " Windows-1252."
-                    ) from worse
-                cp1252.add(number)
-        text = "\n".join(lines)
-        others = (
-            "the other lines are UTF-8"
-            if any(ord(c) > 127 for n, line in enumerate(lines, 1) if n not in cp1252 for c in line)
-            else "not UTF-8"
-        )
-        report.say(
-            "notes",
-            f"{len(cp1252):,} lines were read as Windows-1252, an older encoding ({others}): check"
-            " their accents and quotation marks.",
-        )
-    if "\x00" in text:
-        raise ImportRefused(f"{name} is not a text file: it has zero bytes in it.")
-    if not text.strip():
-        raise ImportRefused(f"{name} is empty.")
-    return text, cp1252
 
 
 def depth_of(value: object) -> int:
@@ -169,7 +88,9 @@ def parse_json(text: str, where: str) -> object:
             ) from error
         raise ImportRefused(f"{where} is not valid JSON ({place}: {error.msg}).") from error
     except ValueError as error:  # a number of thousands of digits
-        raise ImportRefused(f"{where} is not usable JSON: {error}.") from error
+        raise ImportRefused(
+            f"{where} is not usable JSON: it has a number of thousands of digits in it."
+        ) from error
     if depth_of(value) > MAX_DEPTH:
         raise ImportRefused(f"{where} is nested too deeply; at most {MAX_DEPTH} levels are read.")
     return value
@@ -257,7 +178,7 @@ def _json_records(
 
 def column_name(header: str) -> str:
     """A header as it is compared: lower case, one underscore for every space, hyphen or dot."""
-    return re.sub(r"[\s\-._]+", "_", header.strip().strip("\ufeff").casefold()).strip("_")
+    return re.sub(r"[\s\-._]+", "_", header.strip("\ufeff").casefold()).strip("_?:*!")
 
 
 def bare(name: str) -> str:
@@ -281,7 +202,8 @@ def _table_records(
     known = {}
     for delimiter in DELIMITERS:
         try:
-            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+            lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            header = next((cells for cells in lines if any(map(str.strip, cells))), [])
         except csv.Error:  # a cell too long
             header = []
         known[delimiter] = sum(bare(cell) in columns for cell in header)
@@ -289,8 +211,8 @@ def _table_records(
     if not known.get(delimiter, 1):
         raise ImportRefused(
             f"{report.filename} is no table of judgements that can be recognised: its first line is"
-            f" {excerpt(text.splitlines()[0])!r}. A header line with prompt, a, b, choice (or"
-            " prompt, chosen, rejected) is needed."
+            f" {excerpt(text.strip().splitlines()[0])!r}. A header line with prompt, a, b, choice"
+            " (or prompt, chosen, rejected) is needed."
         )
     if delimiter != ",":
         report.say(
@@ -359,12 +281,19 @@ def binary_records(data: bytes, report: ImportReport, columns: frozenset[str]) -
         )
     first = 1
     if kind == "an Excel workbook":  # as in a CSV: texts, and the header is row 1
-        first, rows = 2, [["" if cell is None else str(cell) for cell in row] for row in rows]
+        first, rows = 2, [[_written(cell) for cell in row] for row in rows]
     return [
         Record(number, dict(zip(header, [*cells, *[""] * len(header)])))
         for number, cells in enumerate(rows, first)
         if any(cell not in (None, "") for cell in cells)
     ]
+
+
+def _written(cell: object) -> str:
+    """A workbook's cell as its CSV would have it; a formula without its result is none."""
+    if isinstance(cell, dict):
+        return NotWhole(cell["formula"], NO_RESULT)
+    return "" if cell is None else str(cell)
 
 
 def _check_header(header: list[str], report: ImportReport) -> None:

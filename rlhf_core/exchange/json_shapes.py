@@ -9,7 +9,11 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 
 from __future__ import annotations
 
+from rlhf_core.exchange.not_whole import CUT_OFF, NotWhole
+
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
+
+_TURN = ("role", "content", "from", "value", "text", "messages", "author")  # of a conversation
 
 
 def rows_of(value: object, known: object) -> tuple[list, str]:
@@ -19,7 +23,7 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     """
     if isinstance(value, list):
         if value and all(isinstance(i, dict) and isinstance(i.get("row"), dict) for i in value):
-            return [item["row"] for item in value], "the dataset viewer's rows"
+            return [_viewed(item) for item in value], "the dataset viewer's rows"
         return value, ""
     if not isinstance(value, dict) or not value:
         return [value], ""
@@ -38,8 +42,10 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     named = any(known(name) for name in value)
     if named and all(isinstance(part, dict) for part in parts):
         index = list(dict.fromkeys(key for part in parts for key in part))
-        if len({tuple(part) for part in parts}) == 1 and all(str(key).isdigit() for key in index):
-            rows = [{name: part[key] for name, part in value.items()} for key in index]
+        same = all(len(part) == len(index) for part in parts)
+        digits = all(str(key).isdigit() for key in index)
+        if index and (digits or (same and not any(known(k) or k in _TURN for k in index))):
+            rows = [{name: part.get(key) for name, part in value.items()} for key in index]
             return rows, 'columns, as pandas\' to_json writes them without orient="records"'
     if (
         not named
@@ -56,3 +62,12 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
             if rows and not all(isinstance(c, list | dict) for c in rows[0].values()):
                 return rows, "columns, a list each"
     return [value], ""
+
+
+def _viewed(item: dict) -> dict:
+    """One row of the dataset viewer, which names the cells that it cut off."""
+    cut = item.get("truncated_cells")
+    return {
+        name: NotWhole(str(cell), CUT_OFF) if isinstance(cut, list) and name in cut else cell
+        for name, cell in item["row"].items()
+    }

@@ -50,7 +50,7 @@ def import_annotations(
             their usual aliases.
         buckets: the Ranker's buckets, best first, where they are not ours: an export does not say
             which is better.
-        choice_map: what the values of a ``<Choices>`` mean (``choice_column.parse_map``).
+        choice_map: what the values of a ``<Choices>`` mean (``choice_map.parse_map``).
 
     Raises ImportRefused where the file as a whole cannot be read. The same person's later answer to
     a task replaces the earlier one, which is reported.

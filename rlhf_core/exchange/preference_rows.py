@@ -18,6 +18,7 @@ from rlhf_core.exchange.choice_column import Cell, Reading
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.conversations import RowRefused, two_answers
 from rlhf_core.exchange.import_report import ImportReport, excerpt
+from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
@@ -45,6 +46,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "best",
         "verdict",
         "which_is_better",
+        "which_one_is_better",
+        "which_answer_is_better",
+        "which_response_is_better",
+        "which_do_you_prefer",
+        "better_answer",
+        "better_response",
+        "preferredresponse",
+        "betterresponse",
         "preferred_response",
         "preferred_answer",
         "answer",
@@ -74,6 +83,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "annotator_id",
         "rater_id",
         "judge",
+        "participant",
+        "participant_id",
+        "prolific_pid",
+        "respondent",
+        "respondent_id",
+        "evaluator",
+        "email_address",
+        "created_by",
     ),
     "seconds": (
         "seconds",
@@ -83,6 +100,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "secs",
         "worktimeinseconds",
         "work_time_in_seconds",
+        "time_taken",
     ),
     "weight": ("weight",),
     "brief": ("brief",),
@@ -128,6 +146,9 @@ def read_row(
     """
     repairs: list[str] = []
     names = names or {}
+    for field, cell in values.items():
+        if isinstance(cell, NotWhole):
+            raise RowRefused(f"{label(field, names)} {cell.why}")
     preference = "chosen" in values and "rejected" in values
     first, second = ("chosen", "rejected") if preference else ("a", "b")
     prompt, a, b = values.get("prompt"), values.get(first), values.get(second)
@@ -142,7 +163,10 @@ def read_row(
         check_text(name, text, literal or report.counted != "row")
     choice, said = "a", ""
     if not preference:
-        cell = Cell(values.get("choice"), a, b, *(str(values.get(by) or "") for by in BY))
+        said_by = values.get("choice")
+        if isinstance(said_by, list) and len(said_by) == 1:
+            said_by = said_by[0]
+        cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:
         raise RowRefused(said)

@@ -12,12 +12,13 @@ import re
 
 DEEPEST, MOST_PARTS = 40, 20_000
 _STRING = re.compile(r"""[bru]{0,2}("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
+_BYTES = re.compile(r"""[bB](?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
 _SPACE = re.compile(r"[\s,]*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)(?![\w.])")
 _WORDS = {"None": None, "null": None, "NaN": None, "nan": None}
 _WORDS |= {"True": True, "true": True, "False": False, "false": False}
 _WORD = re.compile(rf"(?:{'|'.join(_WORDS)})(?!\w)")
-_BEGINS = re.compile(r"""\s*(?:\[\s*(?:["'\[{\]]|None|null|nan)|\{\s*["'}]|array\(\[)""")
+_BEGINS = re.compile(r"""\s*(?:\[\s*(?:b?["'\[{\]]|None|null|nan|np\.)|\{\s*["'}]|array\(\[)""")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "a": "\a"}
 
 
@@ -41,6 +42,19 @@ def unprinted(text: str) -> list | dict:
     if not isinstance(value, list | dict):
         value = _scan(text.strip())
     return value
+
+
+def looks_like_bytes(value: object) -> bool:
+    """Does this text look like Python's print of bytes: b'...'?"""
+    return isinstance(value, str) and bool(_BYTES.fullmatch(value.strip()))
+
+
+def unprinted_bytes(text: str) -> str:
+    """The UTF-8 text in printed bytes. Raises NotPrinted."""
+    try:
+        return _unescaped(text.strip()[2:-1]).encode("latin-1").decode("utf-8")
+    except UnicodeError as error:
+        raise NotPrinted from error
 
 
 def _scan(text: str) -> list | dict:
@@ -93,6 +107,8 @@ def _scan(text: str) -> list | dict:
 
 def _leaf(text: str, at: int) -> tuple[object, int]:
     if found := _STRING.match(text, at):
+        if text[at] in "bB":
+            return unprinted_bytes(found[0]), found.end()
         return _unescaped(found[1][1:-1]), found.end()
     if found := _WORD.match(text, at):
         return _WORDS[found[0]], found.end()

@@ -11,23 +11,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from rlhf_core.exchange import argilla, formulas, scored, table_shapes
+from rlhf_core.exchange import (
+    agreement,
+    argilla,
+    cells,
+    formulas,
+    scored,
+    several_answers,
+    table_shapes,
+)
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
-from rlhf_core.exchange.choices import is_blank, number_of, read_word
-from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.choices import asks_for_the_worse, is_blank, number_of, read_word
+from rlhf_core.exchange.column_order import turned
+from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
-from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
+from rlhf_core.exchange.not_whole import NotWhole
+from rlhf_core.exchange.preference_rows import (
+    BY,
+    FIELD_OF,
+    KNOWN,
+    LATE_PROMPTS,
+    RowRefused,
+    read_row,
+)
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
+from rlhf_core.exchange.told_fields import joined, told_pair
 from rlhf_core.judging.preferences import Pair
 
 COLUMNS = frozenset(
     {*KNOWN, *LATE_PROMPTS, *table_shapes.COLUMNS, "completions", "responses", "generations"}
 )
 _OWN = frozenset(Pair.__dataclass_fields__)
-_PLACELESS = "A preference row has no place for"
 
 
 def import_preferences(
@@ -42,7 +58,7 @@ def import_preferences(
     Args:
         fields: the columns of prompt, left and right text, where their names do not say so; two
             names with a + between them are joined.
-        choice_map: what values of the choice column mean (``choice_column.parse_map``).
+        choice_map: what values of the choice column mean (``choice_map.parse_map``).
 
     Raises ImportRefused: not readable at all; ChoiceUnclear where the choice column has to be
     explained. The report may hold no judgement that can be used; ``ImportReport.checked`` refuses
@@ -53,6 +69,10 @@ def import_preferences(
     rows = formulas.armed(records(data, report, COLUMNS | told))
     if looks_like_rankings(rows):
         return take_rankings(rows, report)
+    if not rows and not report.read:
+        raise ImportRefused(f"{filename} has no row of judgements in it: nobody has judged yet.")
+    if not all(isinstance(row.value, dict) and set(row.value) == _OWN for row in rows):
+        rows = cells.with_task_answers(cells.without_bytes(rows, report))
     objects = [row for row in rows if isinstance(row.value, dict)]
     names = list(
         dict.fromkeys(name for row in objects for name in row.value if isinstance(name, str))
@@ -63,13 +83,21 @@ def import_preferences(
             " import-label-studio."
         )
     if argilla.is_argilla(objects):
-        argilla.take_records(rows, report, choice_map)
+        argilla.take_records(_whole(rows, report), report, choice_map)
         return report
     if scored.is_scored(objects):
-        scored.take_records(rows, names, report)
+        scored.take_records(_whole(rows, report), names, report)
         return report
     _take_table(rows, objects, names, report, fields, choice_map)
     return report
+
+
+def _whole(rows: list[Record], report: ImportReport) -> list[Record]:
+    """The rows of which no field is cut off; the others are left out."""
+    for row in rows:
+        if why := cells.cut_off(row.value):
+            report.leave_out(row.row, row.value, why)
+    return [row for row in rows if not cells.cut_off(row.value)]
 
 
 def _annotated(value: dict) -> bool:
@@ -97,7 +125,17 @@ def _take_table(
     own = set(names) == _OWN
     names = [name for name in names if name]
     if told:
-        objects, names = _joined(objects, names, told, report)
+        objects, names = joined(objects, names, told, report)
+    answers = [] if told else answers_in(names)
+    empty = [name for name in answers if blank(name)]
+    pairs = {FIELD_OF.get(bare(name)) for name in names} >= {"chosen", "rejected"}
+    if pairs and len(answers) > 2:  # what was chosen, and of which texts
+        names = [name for name in names if name not in answers]
+    elif len(answers) - len(empty) > 2:
+        several_answers.take_records(rows, names, answers, report, choice_map)
+        return
+    elif answers:  # of three columns the last may be empty
+        names = [name for name in names if name not in empty]
     fields = find_fields(
         [name for name in names if name not in told],
         report,
@@ -106,7 +144,7 @@ def _take_table(
     )
     listed = None
     if told:
-        sides = ("a", "b") if "choice" in fields else ("chosen", "rejected")
+        sides = ("a", "b") if "choice" in fields else told_pair(names, told, report)
         fields |= dict(zip(("prompt", *sides), told))
     elif "a" not in fields and "chosen" not in fields:
         if listed := table_shapes.two_in_a_list(objects, names, report):
@@ -123,8 +161,15 @@ def _take_table(
         if "choice" not in fields:
             made = made or table_shapes.two_ratings(objects, names, report)
         if made:
-            objects, fields = made, {**fields, "choice": "choice"}
+            objects, fields = made[0], {**fields, "choice": "choice"}
+            order = turned(names, fields["a"], fields["b"], bool(told))
+            if order and not order.from_nought and not all(map(order.fits, made[1])):
+                raise ImportRefused(
+                    f"{report.filename} says by {' and '.join(map(repr, made[1]))} who won, but"
+                    f" {order.said} Give all of them the same names, a and b."
+                )
     if {"chosen", "rejected"} <= set(fields):
+        agreement.check_chosen(objects, fields, report)
         whole = next((row.value.get(fields["chosen"]) for row in objects), None)
         if fields.get("prompt") in LATE_PROMPTS and isinstance(whole, list) and len(whole) > 1:
             del fields["prompt"]  # it stands in the conversations themselves
@@ -137,55 +182,30 @@ def _take_table(
     ):
         report.format = "preference rows with a, b and choice"
     elif objects:
+        if worse := [n for n in names if asks_for_the_worse(n) and "choice" not in fields]:
+            raise ImportRefused(
+                f"{report.filename} says in {worse[0]!r} which text is worse; needed is which is"
+                " better: turn its values round, and call it choice."
+            )
         raise ImportRefused(
-            f"{report.filename} holds no judgements that can be recognised: its fields are"
-            f" {excerpt(', '.join(names))}. Needed are prompt, a, b, choice, or prompt, chosen,"
-            " rejected."
+            f"{report.filename} holds no judgements that can be recognised:"
+            f" {'its fields are ' + excerpt(', '.join(names)) if names else 'its rows are empty'}."
+            " Needed are prompt, a, b, choice, or prompt, chosen, rejected: rename what holds them."
         )
     by = table_shapes.authors(names) or ()
     fields |= dict(zip(BY, by))
     reading = None
     if "choice" in fields:
         reading = _read_choices(
-            objects, names, fields, report, choice_map, bool(listed), bool(made)
+            objects, names, fields, report, choice_map, bool(listed), bool(made), bool(told)
         )
     elif choice_map:
         raise ImportRefused(
             f"{report.filename} has no choice column that --choice-map could explain: chosen and"
             " rejected say it by themselves."
         )
-    _say_what_has_no_place(names, fields, report)
+    say_spare(names, [*fields.values()], report)
     _take_rows(rows, objects, fields, report, reading, own, same)
-
-
-def _joined(
-    objects: list[Record], names: list[str], told: Sequence[str], report: ImportReport
-) -> tuple[list[Record], list[str]]:
-    """The rows with the columns that ``told`` joins ("instruction+input") as one more."""
-    for one in told:
-        parts = [one] if one in names else one.split("+")
-        missing = [part for part in parts if part not in names]
-        if missing:
-            raise ImportRefused(
-                f"{report.filename} has no column {missing[0]!r}; it has"
-                f" {excerpt(', '.join(map(str, names)))}."
-            )
-        if len(parts) > 1:
-            objects = [
-                replace(
-                    row,
-                    value={
-                        **row.value,
-                        one: "\n\n".join(
-                            str(row.value[p]) for p in parts if not is_blank(row.value.get(p))
-                        ),
-                    },
-                )
-                for row in objects
-            ]
-            names = [name for name in names if name not in parts]
-            report.say("notes", f"{' and '.join(map(repr, parts))} were joined, as was said.")
-    return objects, names
 
 
 def _chosen_may_name_a_side(
@@ -247,21 +267,32 @@ def _read_choices(
     choice_map: Mapping[str, str] | None,
     listed: bool,
     made: bool,
+    told: bool,
 ) -> Reading:
     column = fields["choice"]
-    cells = []
+    found = []
     for row in objects:
         parts = [row.value.get(fields.get(name)) for name in ("choice", "a", "b", *BY)]
-        cells.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
-    known = table_shapes.convention(names, fields, listed) or table_shapes.index_convention(
-        column, {n for cell in cells if (n := number_of(cell.value)) is not None}
+        if isinstance(parts[0], NotWhole) or (made is False and any(map(is_blank, parts[1:3]))):
+            parts[0] = ""  # a sum below the table is no choice
+        if isinstance(parts[0], list) and len(parts[0]) == 1:
+            parts[0] = parts[0][0]
+        found.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
+    numbers = {n for cell in found if (n := number_of(cell.value)) is not None}
+    counted = listed and numbers != {1.0}  # the second from 0, or the first from 1?
+    known = table_shapes.convention(names, fields, counted) or table_shapes.index_convention(
+        column, numbers
     )
     sides = {} if listed else {plain_name(fields[side]): side for side in ("a", "b")}
     sides = {name: side for name, side in sides.items() if len(name) > 1}
     where = f"{report.filename}: the column {column!r}"
-    reading = read_column(column, cells, where, choice_map, known, sides)
+    order = None if listed or made else turned(names, fields["a"], fields["b"], told)
+    reading = read_column(column, found, where, choice_map, known, sides, order)
+    agreement.check_others(objects, names, fields, found, reading, choice_map, report)
     if not made:
-        report.choices = reading.table(cells)
+        agreement.say_ratings(objects, names, fields, [reading.of(c)[0] for c in found], report)
+    if not made:
+        report.choices = reading.table(found)
     for sentence in reading.notes:
         report.say("notes", sentence)
     return reading
@@ -278,13 +309,6 @@ def _say_what_such_rows_lack(fields: dict[str, str], report: ImportReport) -> No
     report.say("lost", f"Such rows do not say {listed}, and hold no ties: chosen counts as a.")
 
 
-def _say_what_has_no_place(names: list[str], fields: dict[str, str], report: ImportReport) -> None:
-    spare = [name for name in names if name not in fields.values() and name]
-    if spare:
-        more = " and more" if len(spare) > 8 else ""
-        report.say("lost", f"{_PLACELESS}: {', '.join(spare[:8])}{more}.")
-
-
 def _take_rows(
     rows: list[Record],
     objects: list[Record],
@@ -295,9 +319,7 @@ def _take_rows(
     same: set[int],
 ) -> None:
     made = {row.row: row for row in objects}
-    status = next(
-        (n for row in objects for n in row.value if bare(str(n)) == "assignmentstatus"), None
-    )
+    status = rejected(objects)
     seen: Counter = Counter()
     for row in rows:
         if not isinstance(row.value, dict):
@@ -307,8 +329,8 @@ def _take_rows(
         what = row.value
         if "choice" in fields and fields["choice"] in row.value:
             what = f"{what.get(fields['choice'])} | {what.get(fields.get('prompt'))}"
-        if status and str(row.value.get(status)).strip().casefold() == "rejected":
-            report.leave_out(row.row, what, f"{status} says that this work was rejected")
+        if why := status(row.value):
+            report.leave_out(row.row, what, why)
             continue
         if row.row in same:
             report.leave_out(row.row, what, "chosen and rejected name the same side")

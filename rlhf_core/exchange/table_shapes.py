@@ -30,7 +30,7 @@ _HOT_WORDS = frozenset(
 )
 _NOUNS = "model|response|answer|output|option|text|completion|candidate"
 _HOT_NOUNS = frozenset(_NOUNS.split("|"))
-_SCORES = "score|rating|reward|stars|grade|points|overall_score|quality"
+_SCORES = "rank|score|rating|reward|stars|grade|points|overall_score|quality"
 _PAIRED = re.compile(
     rf"(?:({_NOUNS})_?)?(?P<noun>{_SCORES})s?_?(?:({_NOUNS})_?)?(?P<side>a|b|0|1|2)|"
     rf"(?:({_NOUNS})_?)(?P<side2>a|b|0|1|2)_(?P<noun2>{_SCORES})"
@@ -41,8 +41,12 @@ _AUTHORS = ("model", "generator", "system", "model_name", "policy", "author", "a
 COLUMNS = frozenset(("winner_model_a", "winner_model_b", "winner_tie", "a_wins", "b_wins", *_LISTS))
 
 
-def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> list[Record] | None:
-    """The rows with a ``choice``, where columns of noughts and ones say it; None where none do."""
+def one_hot(
+    rows: list[Record], names: Sequence[str], report: ImportReport
+) -> tuple[list[Record], list[str]] | None:
+    """The rows with a ``choice``, where columns of noughts and ones say it, and the columns of a
+    and b; None where none do.
+    """
     groups: dict[tuple, dict[str, str]] = {}
     loose: dict[str, str] = {}
     for name in names:
@@ -67,7 +71,7 @@ def one_hot(rows: list[Record], names: Sequence[str], report: ImportReport) -> l
         said = [side for name, side in fit[0].items() if _on(row.value.get(name))]
         choice = said[0] if len(said) == 1 else "" if not said else "several of " + "/".join(said)
         made.append(replace(row, value={**row.value, "choice": choice}))
-    return made
+    return made, [name for name, side in fit[0].items() if side in ("a", "b")]
 
 
 def _on(value: object) -> bool:
@@ -84,8 +88,10 @@ def _noughts(rows: list[Record], name: str) -> bool:
 
 def two_ratings(
     rows: list[Record], names: Sequence[str], report: ImportReport
-) -> list[Record] | None:
-    """The rows with a ``choice``, where each answer has a rating of its own: the higher wins."""
+) -> tuple[list[Record], list[str]] | None:
+    """The rows with a ``choice``, where each answer has a rating of its own, and the columns of
+    the ratings: the higher wins; of ranks the lower.
+    """
     found: dict[str, dict[str, str]] = {}
     for name in names:
         if match := _PAIRED.fullmatch(bare(name)):
@@ -95,6 +101,7 @@ def two_ratings(
     for sides in found.values():
         pairs = [pair for pair in (("a", "b"), ("1", "2"), ("0", "1")) if set(pair) == set(sides)]
         fit += [(sides[one], sides[other]) for one, other in pairs]
+    fit = [pair for pair in fit if all(_has_a_number(rows, name) for name in pair)]
     if len(fit) > 1:
         sets = " and ".join(f"{one!r} with {other!r}" for one, other in fit[:4])
         raise ImportRefused(
@@ -103,13 +110,26 @@ def two_ratings(
     if not fit:
         return None
     one, other = fit[0]
-    report.say("notes", f"{one!r} and {other!r} were compared: the answer rated higher is better.")
+    rank = bool(re.search(r"rank", bare(one)))
+    report.say(
+        "notes",
+        f"{one!r} and {other!r} were compared: the answer"
+        f" {'with the lower rank' if rank else 'rated higher'} is better.",
+    )
     return [
         replace(
-            row, value={**row.value, "choice": higher(row.value.get(one), row.value.get(other))}
+            row,
+            value={
+                **row.value,
+                "choice": higher(*(row.value.get(name) for name in fit[0][:: -1 if rank else 1])),
+            },
         )
         for row in rows
-    ]
+    ], [one, other]
+
+
+def _has_a_number(rows: list[Record], name: str) -> bool:
+    return any(number_of(row.value.get(name)) is not None for row in rows)
 
 
 def higher(one: object, other: object) -> str:
@@ -172,7 +192,8 @@ def convention(
             f"{column} were read as HelpSteer3 writes them: below 0 is response1, above the other."
         )
         return Convention(
-            lambda n: None if abs(n) > 3 else "tie" if n == 0 else "a" if n < 0 else "b", said
+            lambda n: None if n not in range(-3, 4) else "tie" if n == 0 else "a" if n < 0 else "b",
+            said,
         )
     if {"output_1", "output_2", "preference"} <= plain and plain & {"generator_1", "generator_2"}:
         said = (
@@ -190,5 +211,5 @@ def index_convention(column: str, numbers: set[float]) -> Convention | None:
     """0 and 1 in a column that calls itself an index."""
     if numbers == {0.0, 1.0} and re.search(r"(?:^|_)(?:index|idx)$", plain_name(column)):
         said = f"The numbers in {column!r} are an index: 0 was read as a, 1 as b."
-        return Convention({0.0: "a", 1.0: "b"}.get, said)
+        return Convention({0.0: "a", 1.0: "b"}.get, said, named=False)
     return None

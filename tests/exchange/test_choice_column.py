@@ -10,7 +10,8 @@ import json
 
 import pytest
 
-from rlhf_core.exchange.choice_column import Cell, ChoiceUnclear, guesses, parse_map, read_column
+from rlhf_core.exchange.choice_column import Cell, ChoiceUnclear, guesses, read_column
+from rlhf_core.exchange.choice_map import parse_map
 from rlhf_core.exchange.import_report import ImportRefused
 from rlhf_core.exchange.spreadsheets import import_preferences
 
@@ -51,7 +52,7 @@ def choices(header: str, *rows: tuple, **more) -> list[str]:
         ((1, 2), "a b"),
         (("1", "2", "2.0", " 1 "), "a b b a"),
         ((1, "2", "tie", ""), "a b tie None"),
-        ((1, 2, 1.5, 1.2, 1.9), "a b tie a b"),
+        ((1, 2, 1.5, "1,5"), "a b tie tie"),
         (("left", 2, "2"), "a b b"),
     ],
 )
@@ -68,11 +69,12 @@ def test_one_and_two_are_sides_where_no_other_number_stands(values, read_as):
         ((1, 2, 3), "1=a 2=b 3=tie"),
         ((1, 2, 4, 5), "1=a 2=a 4=b 5=b"),
         ((1, 3, 4, 7), "1=a 3=a 4=tie 7=b"),
-        ((1, 1), "1=b"),
-        ((2, 2), "2=b"),
-        ((0, 0), "0=a"),
+        ((1, 1), "1="),
+        ((2, 2), "2="),
+        ((0, 0), "0="),
         ((1, 0, 2, 1.93), "<1= 1= >1="),
         ((0.1, 0.9), "<0.5= >0.5="),
+        ((1, 2, "1,2"), "<1.5= >1.5="),
         (tuple(range(30)), "<14.5= >14.5="),
         ((True, False), "False= True="),
     ],
@@ -92,7 +94,7 @@ def test_the_persons_word_counts():
     assert read("a", "?", choice_map=parse_map("?=none")) == ["a", None]
     with pytest.raises(ImportRefused, match="has no 'x': it holds '1', '2'"):
         read(1, 2, choice_map={"x": "a"})
-    for text in ("", "1", "1=c", "1=a,1=b", "=a"):
+    for text in ("", "1", "1=c", "yes, left=a", "=a"):
         with pytest.raises(ImportRefused, match="must look like"):
             parse_map(text)
 
@@ -183,7 +185,7 @@ def test_known_tables(header, cells, read_as):
         ("prompt a b winner_a winner_b chosen_a chosen_b", (1, 0, 0, 1), "in several ways"),
         ("prompt a b score_a score_b reward_a reward_b", (1, 0, 0, 1), "in several ways"),
         ("prompt a b winner winner_a winner_b", ("a", 0, 1), "both in 'winner' and in columns"),
-        ("prompt response_a response_b response_c choice", ("z", "a"), "more than two answers"),
+        ("prompt response_a response_b response_c best ranking", ("z", "a", "a>b>c"), "best"),
         ("question context a b choice", ("z", "a"), "could be prompt"),
     ],
 )

@@ -10,9 +10,10 @@ from collections import Counter
 import pytest
 
 from rlhf_core.exchange.choices import MEANINGS, is_slip_of, read_word
-from rlhf_core.exchange.file_rows import MAX_DEPTH, decode, depth_of
+from rlhf_core.exchange.file_rows import MAX_DEPTH, depth_of
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.spreadsheets import import_preferences
+from rlhf_core.exchange.text_of_file import decode
 from rlhf_core.judging.preferences import CHOICES, MAX_ROWS, Pair
 from rlhf_core.store.formats import to_lines
 
@@ -383,8 +384,8 @@ def test_nothing_usable_is_refused_with_the_first_reason():
         match=r"^Nothing in p.csv can be used. Row 2: the choice is empty.* \(and 1 more\)\.$",
     ):
         report.checked()
-    with pytest.raises(ImportRefused, match="holds no judgement"):
-        import_preferences(b"prompt,a,b,choice\n", "p.csv").checked()
+    with pytest.raises(ImportRefused, match="has no row of judgements"):
+        import_preferences(b"prompt,a,b,choice\n", "p.csv")
 
 
 def test_half_a_jsonl_file_loses_only_its_last_line():
