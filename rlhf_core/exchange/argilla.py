@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.argilla_questions import answers_of, fields_of, preference_of, questions_of
+from rlhf_core.exchange.argilla_questions import (
+    answers_of,
+    fields_of,
+    is_record,
+    preference_of,
+    questions_of,
+)
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.conversations import as_text
@@ -25,11 +31,14 @@ _ASKED = ("prompt", "a", "b", "brief", "brief_version")
 
 
 def is_argilla(rows: list[Record]) -> bool:
-    return any(questions_of(row.value) for row in rows[:200])
+    return any(is_record(row.value) for row in rows[:200])
 
 
 def take_records(
-    rows: list[Record], report: ImportReport, choice_map: Mapping[str, str] | None = None
+    rows: list[Record],
+    report: ImportReport,
+    choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> None:
     """Every submitted answer of every record, into the report. Raises ImportRefused."""
     report.format = "Argilla records"
@@ -39,11 +48,12 @@ def take_records(
         " submitted answers are what is taken.",
     )
     objects = [row for row in rows if isinstance(row.value, dict)]
-    questions = preference_of(objects, report.filename)
+    questions = preference_of(objects, report, question)
     every = {name for row in objects for name in questions_of(row.value)}
     if others := sorted(every - set(questions)):
         report.say("lost", f"Other questions: {', '.join(others)[:200]}.")
-        report.say("notes", f"{' and '.join(map(repr, questions))} was read as the preference.")
+        if not report.question:
+            report.say("notes", f"{' and '.join(map(repr, questions))} was read as the preference.")
     inner = list(dict.fromkeys(name for row in objects for name in fields_of(row.value)))
     about = tuple(f"{name}." for name in every)
     inner = [

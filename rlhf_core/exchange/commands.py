@@ -1,7 +1,7 @@
 """The commands that bring judgements in from other tools and out to them.
 
     python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
-        [--fields prompt,left,right] [--buckets best,...,worst]
+        [--fields prompt,left,right] [--buckets best,...,worst] [--question NAME]
     python -m rlhf_core import FILE --out prefs.jsonl [--fields ...] [--choice-map 1=a,2=b,3=tie]
         a spreadsheet (CSV, .xlsx), or another tool's rows (JSON, JSON lines, Parquet)
     python -m rlhf_core export-label-studio prefs.jsonl --out FILE [--tasks-only]
@@ -67,6 +67,13 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
             " numbers also <4=a",
         )
         command.add_argument(
+            "--question",
+            metavar="NAME",
+            default="",
+            help="the question (Argilla) or control (Label Studio) that says which answer is"
+            " better, where several could",
+        )
+        command.add_argument(
             "--out",
             required=True,
             metavar="prefs.jsonl",
@@ -129,7 +136,11 @@ def run_command(
             f" them; {typed!r} has {len(fields)}."
         )
     explained = getattr(args, "choice_map", None)
-    told = {"fields": fields, "choice_map": parse_map(explained) if explained else None}
+    told = {
+        "fields": fields,
+        "choice_map": parse_map(explained) if explained else None,
+        "question": args.question,
+    }
     if args.command == "import":
         report = import_preferences(data, args.file, **told)
     else:

@@ -54,6 +54,8 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
             ) from error
     if isinstance(value, dict):
         inner = value.get("messages")
+        if isinstance(text := _named_text(value), str):
+            return text
         value = inner if isinstance(inner, list) else [value]
     if not isinstance(value, list):
         return value
@@ -70,6 +72,12 @@ def as_text(name: str, value: object, printed: bool = True) -> object:
     """A text, or the transcript of a conversation. Raises RowRefused."""
     value = unpack(name, value, printed)
     return transcript(value) if isinstance(value, list) and value else value
+
+
+def _named_text(item: dict) -> object:
+    """The text of an object that is about one (WebGPT: {"id", "full_text"}); None of others."""
+    names = [name for name in ("full_text", "text", "content") if isinstance(item.get(name), str)]
+    return item[names[0]] if len(names) == 1 and not set(_ROLES) & set(item) else None
 
 
 def _is_message(item: dict) -> bool:

@@ -41,13 +41,20 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
         if len({tuple(part) for part in parts}) == 1 and all(str(key).isdigit() for key in index):
             rows = [{name: part[key] for name, part in value.items()} for key in index]
             return rows, 'columns, as pandas\' to_json writes them without orient="records"'
-    if (
-        not named
-        and all(isinstance(part, dict) for part in parts)
-        and any(known(key) for part in parts[:50] for key in part)
-        and all(str(key).isdigit() for key in value)
-    ):
-        return parts, 'rows by number (pandas\' orient="index")'
+    if not named and all(isinstance(part, dict) for part in parts):
+        if all(str(key).isdigit() for key in value) and any(
+            known(key) for part in parts[:50] for key in part
+        ):
+            return parts, 'rows by number (pandas\' orient="index")'
+        if all(
+            {"fields", "responses"} <= set(part) or sum(map(known, part)) > 1 for part in parts
+        ) and not any(
+            isinstance(cell, dict | list)
+            for part in parts
+            for cell in part.values()
+            if "fields" not in part
+        ):
+            return parts, "rows by name, each under its own"
     if named and len(value) > 1 and all(isinstance(part, list) for part in parts):
         asked = value.get("prompt")
         conversation = isinstance(asked, list) and asked and isinstance(asked[0], dict)

@@ -42,6 +42,7 @@ def import_annotations(
     fields: Sequence[str] = (),
     buckets: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """What people did, from a JSON, JSON-MIN, CSV or TSV export, or from a list of tasks.
 
@@ -51,6 +52,7 @@ def import_annotations(
         buckets: the Ranker's buckets, best first, where they are not ours: an export does not say
             which is better.
         choice_map: what the values of a ``<Choices>`` mean (``choice_column.parse_map``).
+        question: the control, or Argilla's question, that counts, where several could.
 
     Raises ImportRefused where the file as a whole cannot be read. The same person's later answer to
     a task replaces the earlier one, which is reported.
@@ -66,7 +68,7 @@ def import_annotations(
     kinds = {kind for answer in answers for _, kind, _ in answer.results}
     named = " and ".join(sorted(kind.capitalize() for kind in kinds & {"pairwise", "ranker"}))
     report.format = f"Label Studio {report.format or 'JSON'}, {named or 'tasks'}"
-    layout = layout_of(answers, report, fields, buckets, choice_map)
+    layout = layout_of(answers, report, fields, buckets, choice_map, question)
     judged: list[tuple[Answer, Pair | Ranking, list[str]]] = []
     for answer in answers:
         if answer.dropped:
@@ -122,21 +124,26 @@ def import_any(
     fields: Sequence[str] = (),
     buckets: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """A Label Studio export or a table: what it is, its rows say. Raises ImportRefused.
 
     The rest is as in ``import_annotations``.
     """
     if is_binary_table(data):  # read once: each time costs a process
-        return import_preferences(data, filename, fields=fields, choice_map=choice_map)
+        return import_preferences(
+            data, filename, fields=fields, choice_map=choice_map, question=question
+        )
     probe = ImportReport(filename)
     told = frozenset(bare(part) for name in fields for part in name.split("+"))
     rows = records(data, probe, COLUMNS | told)
     if buckets or looks_like_label_studio(rows, strictly=True):
         return import_annotations(
-            data, filename, fields=fields, buckets=buckets, choice_map=choice_map
+            data, filename, fields=fields, buckets=buckets, choice_map=choice_map, question=question
         )
-    return import_preferences(data, filename, fields=fields, choice_map=choice_map)
+    return import_preferences(
+        data, filename, fields=fields, choice_map=choice_map, question=question
+    )
 
 
 def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
@@ -284,6 +291,11 @@ def _full(
         meta=meta,
         repairs=row.repairs,
         dropped=_rejected(annotation),
+        objects={
+            str(item.get("from_name")): [part.strip() for part in item["to_name"].split(",")]
+            for item in results
+            if isinstance(item.get("to_name"), str)
+        },
     )
 
 

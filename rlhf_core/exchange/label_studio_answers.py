@@ -10,7 +10,7 @@ Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Answer:
         results: (control's name, its kind in lower case, its value).
         meta: what our own export wrote beside a result.
         dropped: why it does not count, whatever it says: a reviewer rejected it.
+        objects: control -> what its ``to_name`` names, in order; left is the first of two.
     """
 
     row: int
@@ -51,6 +52,7 @@ class Answer:
     meta: dict = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
     dropped: str = ""
+    objects: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
@@ -135,7 +137,7 @@ def judgement_of(
             raise RowRefused(
                 f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right"
             )
-    names = dict(layout.names)
+    names = layout.names_of(answer)
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
         have = " ".join(", ".join(map(str, answer.data)).split()) or "none"

@@ -39,6 +39,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "label",
         "labels",
         "overall_preference",
+        "preference_strength",
         "better_response_id",
         "preferred_index",
         "choice_index",

@@ -36,6 +36,7 @@ def import_preferences(
     *,
     fields: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """Judgements from CSV, TSV, JSONL, JSON, .xlsx or Parquet bytes.
 
@@ -43,6 +44,7 @@ def import_preferences(
         fields: the columns of prompt, left and right text, where their names do not say so; two
             names with a + between them are joined.
         choice_map: what values of the choice column mean (``choice_column.parse_map``).
+        question: Argilla's, that counts, where several could.
 
     Raises ImportRefused: not readable at all; ChoiceUnclear where the choice column has to be
     explained. The report may hold no judgement that can be used; ``ImportReport.checked`` refuses
@@ -63,8 +65,13 @@ def import_preferences(
             " import-label-studio."
         )
     if argilla.is_argilla(objects):
-        argilla.take_records(rows, report, choice_map)
+        argilla.take_records(rows, report, choice_map, question)
         return report
+    if question:
+        raise ImportRefused(
+            f"{filename} asks no questions that --question could pick from: it is no file of"
+            " Argilla's or Label Studio's."
+        )
     if scored.is_scored(objects):
         scored.take_records(rows, names, report)
         return report
@@ -312,6 +319,9 @@ def _take_rows(
             continue
         if row.row in same:
             report.leave_out(row.row, what, "chosen and rejected name the same side")
+            continue
+        if "rejected" in fields and (why := scored.chosen_against_scores(row.value)):
+            report.leave_out(row.row, what, why)
             continue
         try:
             pair, repairs = read_row(
