@@ -21,7 +21,7 @@ from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, PreferenceError
 from rlhf_core.exchange.choice_column import parse_map
-from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport, ended
 from rlhf_core.exchange.label_studio import import_annotations
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
@@ -176,7 +176,7 @@ def tell(report: ImportReport, say: Callable[[str], None]) -> None:
     say(report.summary)
     for heading, rows in (("Left out", report.left_out), ("Repaired", report.repaired)):
         for row in rows[:MOST_SHOWN]:
-            say(f"{heading}, {report.counted} {row.row}: {row.why}.")
+            say(f"{heading}, {report.counted} {row.row}: {ended(row.why)}")
         if len(rows) > MOST_SHOWN:
             say(
                 f"{heading}: {len(rows) - MOST_SHOWN:,} more; the JSON on standard output has them"

@@ -19,6 +19,7 @@ from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
 
 _ROLES = ("role", "from", "author", "speaker", "user", "sender", "who")
 _CONTENTS = ("content", "value", "text", "message", "body", "utterance")
+_ABOUT = ("full_text", "text", "content", "post", "article")
 _CALLED = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _CALLED |= {"chatgpt": "assistant", "ai": "assistant", "prompter": "user", "chosen": "assistant"}
 _CALLED |= {"rejected": "assistant"}
@@ -75,8 +76,10 @@ def as_text(name: str, value: object, printed: bool = True) -> object:
 
 
 def _named_text(item: dict) -> object:
-    """The text of an object that is about one (WebGPT: {"id", "full_text"}); None of others."""
-    names = [name for name in ("full_text", "text", "content") if isinstance(item.get(name), str)]
+    """The text of an object that is about one (WebGPT: {"id", "full_text"}; OpenAI's summaries:
+    {"post", "subreddit"}); None of others.
+    """
+    names = [name for name in _ABOUT if isinstance(item.get(name), str)]
     return item[names[0]] if len(names) == 1 and not set(_ROLES) & set(item) else None
 
 

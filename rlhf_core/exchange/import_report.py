@@ -190,9 +190,14 @@ class ImportReport:
             more = f" (and {len(self.left_out) - 1:,} more)" if len(self.left_out) > 1 else ""
             raise ImportRefused(
                 f"Nothing in {self.filename} can be used. {self.counted.capitalize()}"
-                f" {self.left_out[0].row}: {self.left_out[0].why}{more}."
+                f" {self.left_out[0].row}: {ended(self.left_out[0].why + more)}"
             )
         return self
+
+
+def ended(sentence: str) -> str:
+    """With its full stop, unless it asks."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def excerpt(value: object, most: int = MAX_EXCERPT) -> str:

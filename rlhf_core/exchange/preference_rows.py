@@ -102,6 +102,7 @@ LATE_PROMPTS = (
     "history",
     "messages",
     "post",
+    "info",
 )
 
 
