@@ -1,5 +1,5 @@
-"""What the values of a choice column mean: a small table that a person confirms before anything is
-taken in, filled in with our guess. Knows nothing about files.
+"""What only a person can say of a file: which question counts, and what the values of a choice
+column mean (a small table, filled in with our guess). Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -61,6 +61,24 @@ def ask(row: dict, key: str, read: Callable[[dict[str, str]], None]) -> None:
         )
         if st.session_state.pop(f"{key}_open", False):
             st.error("A value has no meaning yet. Choose one for each.", icon=":material/block:")
+
+
+def pick(row: dict, key: str, read: Callable[[str], None]) -> None:
+    """The question that says which answer is better, of ``row["questions"]``; then ``read`` it."""
+
+    def picked() -> None:
+        if st.session_state.get(key) in row["questions"]:
+            read(st.session_state[key])
+
+    st.selectbox(
+        "Which of them says which answer is better?",
+        row["questions"],
+        index=row["questions"].index(row["question"]) if row["question"] else None,
+        format_func=text.bare,
+        placeholder="Choose one",
+        key=key,
+        on_change=picked,
+    )
 
 
 def _read(values: list[dict], key: str, read: Callable[[dict[str, str]], None]) -> None:

@@ -10,12 +10,13 @@ import streamlit as st
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.choice_column import ChoiceUnclear
+from rlhf_core.exchange.import_report import SeveralFit
 from rlhf_core.judging.preferences import MAX_BYTES
 
 
 def row_of(name: str, data: bytes, told: dict, choice_map: dict[str, str] | None = None) -> dict:
-    """What is in one file, or why it cannot be used; with the file itself where its choice column
-    may have to be read again.
+    """What is in one file, or why it cannot be used; with the file itself where it may have to be
+    read again, by what a person says of its questions or its choice column.
     """
     looks = st.session_state["looks"] = st.session_state.get("looks", 0) + 1
     row = {"file": name, "look": looks, "data": data, "told": told, "choices": []}
@@ -27,13 +28,18 @@ def row_of(name: str, data: bytes, told: dict, choice_map: dict[str, str] | None
             "problem": f"{error.found} Say below what each value means.",
             "choices": values,
         }
+    except SeveralFit as error:
+        problem = f"{error.found} Say below which one counts."
+        return row | {"problem": problem, "questions": error.names, "question": ""}
     except PreferenceError as error:
-        return {"file": name, "problem": str(error)}
-    if not report.choices:
+        return {"file": name, "look": looks, "problem": str(error)}
+    if not report.choices and not report.questions:
         del row["data"]
     return row | {
         "report": report.to_dict(),
         "pairs": report.pairs,
         "nameless": taking_in.nameless(report.pairs),
         "choices": report.choices,
+        "questions": report.questions,
+        "question": report.question,
     }

@@ -139,7 +139,7 @@ def run_command(
     told = {
         "fields": fields,
         "choice_map": parse_map(explained) if explained else None,
-        "question": args.question,
+        "question": getattr(args, "question", None) or "",
     }
     if args.command == "import":
         report = import_preferences(data, args.file, **told)

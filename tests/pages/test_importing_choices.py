@@ -4,6 +4,8 @@ a refused file leaves behind: nothing.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from page_helpers import EVIL, offered, open_page, press, session_of, still_queue, words_of
 from streamlit.testing.v1 import AppTest
@@ -98,3 +100,29 @@ def test_a_refused_file_leaves_no_report_of_an_earlier_one(spoil):
     assert "import_use_0" in offered(app)
     spoil(app)
     assert "import_use_0" not in offered(app) and "sides" not in words_of(app)
+
+
+RECORD = {"prompt": "A cat is", "response-1": "a pet", "response-2": "a king"}
+TWO_QUESTIONS = [
+    {
+        **RECORD,
+        **{
+            f"{name}.responses": [value]
+            for name, value in (("help", "response-2"), (EVIL, "response-1"))
+        },
+    }
+]
+
+
+def test_a_person_picks_the_question_that_counts_and_may_pick_again():
+    app = upload(open_page("import_export"), ("two.json", json.dumps(TWO_QUESTIONS).encode()))
+    assert "Say below which one counts" in words_of(app) and "import_use_0" not in offered(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
+    assert box.value is None and len(box.options) == 2
+    box.set_value("help").run()
+    assert "import_use_0" in offered(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
+    assert box.value == "help"
+    box.set_value(EVIL).run()
+    press(app, "import_use_0")
+    assert [pair.choice for pair in session_of(app).judged.imported] == ["a"]
