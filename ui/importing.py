@@ -156,14 +156,17 @@ def _look(key: str, files: list[tuple[str, bytes]]) -> None:
     st.session_state[LOOK] = [importing_files.row_of(name, data, told) for name, data in files]
 
 
-def _ask(row: dict, number: int, key: str) -> None:
+def _ask(row: dict, key: str) -> None:
     """Which question counts, and what the values of the choice column mean, where that can be
     said.
     """
 
     def read(told: dict, said: dict[str, str] | None) -> None:
-        looked = st.session_state.get(LOOK, [])
-        looked[number] = importing_files.row_of(row["file"], row["data"], told, said)
+        again = importing_files.row_of(row["file"], row["data"], told, said, row)
+        st.session_state[LOOK] = [
+            again if one.get("look") == row["look"] else one
+            for one in st.session_state.get(LOOK, [])
+        ]
 
     if row.get("questions"):
         importing_choices.pick(
@@ -187,7 +190,7 @@ def _names(typed: str) -> list[str]:
 def _one_file(session: Session, row: dict, number: int, key: str) -> None:
     if "problem" in row:
         st.error(f"{text.plain(row['problem'])} Nothing was changed.", icon=":material/block:")
-        _ask(row, number, key)
+        _ask(row, key)
         return
     report, pairs = row["report"], row["pairs"]
     with st.container(border=True, key=f"{key}_file_{number}"):
@@ -242,7 +245,7 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
                     st.markdown(f"- {text.plain(sentence)}")
                 for sentence in report["lost"]:
                     st.markdown(f"- **Not kept:** {text.plain(sentence)}")
-        _ask(row, number, key)
+        _ask(row, key)
         st.markdown(
             "**The first few, as they would be taken in:**"
             if len(pairs) > 1
@@ -326,7 +329,7 @@ def _use(key: str, number: int | None) -> None:
                 if number is not None:
                     st.session_state[f"{key}_note"] = ("error", str(error))
         left.append(row)
-    st.session_state[LOOK] = [row for row in left if "pairs" in row]
+    st.session_state[LOOK] = [row for row in left if "pairs" in row or "data" in row]
     if taken:
         where = f"{files} files" if files > 1 else "the file"
         st.session_state[f"{key}_note"] = (
