@@ -10,6 +10,7 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 from __future__ import annotations
 
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
+_ENVELOPES += ("tasks",)
 
 
 def rows_of(value: object, known: object) -> tuple[list, str]:
@@ -33,6 +34,8 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
         if isinstance(inner, list) and all(isinstance(i, dict) for i in inner) and not rest:
             if name in ("annotations", "items") and isinstance(value.get("data"), dict):
                 continue  # one task of Label Studio
+            if isinstance(config := value.get("label_config"), str):  # Label Studio's
+                inner = [{"label_config": config, **item} for item in inner]
             return rows_of(inner, known)[0], f"the list under {name!r}"
     parts = list(value.values())
     named = any(known(name) for name in value)

@@ -10,6 +10,7 @@ Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rlhf_core.exchange.label_studio_fields import Layout
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
+_TAG = re.compile(r"<[A-Za-z]+\s[^<>]*>")
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"']*)["']""")
 NOTED = ("reason", "ideal")  # of a ranking, beside its result
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
 
@@ -63,6 +66,31 @@ class Answer:
             else "nothing"
         )
         return f"{'skipped' if self.cancelled else chosen} | {self.data.get('prompt', '')}"
+
+
+def tags_of(config: object) -> list[dict[str, str]]:
+    """The attributes of each tag of a labelling config; toName with fields for the tags' names."""
+    if not isinstance(config, str):
+        return []
+    tags = [dict(_ATTRIBUTE.findall(tag)) for tag in _TAG.findall(config)]
+    fields = {tag.get("name"): tag["value"].lstrip("$") for tag in tags if "value" in tag}
+    for tag in tags:
+        named = [name.strip() for name in tag.get("toName", "").split(",")]
+        tag["toName"] = ",".join(str(fields.get(name, name)) for name in named)
+    return tags
+
+
+def objects_of(results: Sequence[dict], tags: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+    """Control -> what it names, in order: by its results, or by the labelling config's tags."""
+    found = {}
+    for item in results:
+        control, named = str(item.get("from_name")), item.get("to_name")
+        for tag in tags:
+            if tag.get("name") == control and "," not in str(named):
+                named = tag["toName"]
+        if isinstance(named, str):
+            found[control] = [part.strip() for part in named.split(",")]
+    return found
 
 
 def judgement_of(
@@ -125,6 +153,8 @@ def judgement_of(
                 " lists the outputs, as it also is where nobody moved anything.",
             )
         return made, repairs
+    if "ranker" in by_kind:
+        raise RowRefused("it ranks a list, and the task has no field that is a list of texts by id")
     choice, reading = verdict, None
     if "control" in by_kind:
         choice, reading = chosen_of(by_kind["control"][0]), layout.reading
@@ -244,7 +274,7 @@ def _ranking(
             if strange:
                 raise RowRefused(
                     f"the buckets {', '.join(map(repr, strange))} have no known order; say which"
-                    " are better"
+                    " are better, best first: --buckets BEST,...,WORST"
                 )
             groups = [[str(item) for item in inner[name]] for name in known if inner.get(name)]
         placed = [item for group in groups for item in group]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word, shown
 from rlhf_core.exchange.columns import find_fields
-from rlhf_core.exchange.file_rows import MAX_COLUMNS
+from rlhf_core.exchange.file_rows import MAX_COLUMNS, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, chosen_of
+from rlhf_core.exchange.preference_rows import FIELD_OF
 
 DECIDING = ("pairwise", "ranker")
 _OURS = {"prompt": "prompt", "a": "answer1", "b": "answer2"}
@@ -76,11 +77,58 @@ def layout_of(
 ) -> Layout:
     """Decided over all answers. Raises ImportRefused, SeveralFit, ChoiceUnclear."""
     _pick(answers, report, question)
+    _find_lists(answers, report)
     names = dict(zip(("prompt", "a", "b"), fields)) if fields else _fields(answers, report)
     control, names, reading = _control(answers, names, report, choice_map, question, bool(fields))
     layout = Layout(names, control, reading, buckets, report.counted == "row", bool(fields))
     _say_what_is_left(answers, layout, report)
     return layout
+
+
+def untyped(answers: Sequence[Answer], fields: Sequence[str]) -> None:
+    """Find the columns of Choices, which JSON-MIN and CSV write as a plain word: by their name, or
+    by words of which most say a choice. ``fields`` are texts, whatever stands in them.
+    """
+    columns: dict[str, list[str]] = {}
+    plain = [answer for answer in answers if not answer.results]
+    for answer in plain:
+        for name, value in answer.data.items():
+            if isinstance(name, str) and isinstance(value, str) and not is_blank(value):
+                columns.setdefault(name, []).append(value)
+    found = set()
+    for name, words in columns.items():
+        known = FIELD_OF.get(bare(name))
+        says = sum(read_word(word)[0] is not None for word in words)
+        if name not in fields and (known == "choice" or (not known and 2 * says >= len(words))):
+            found.add(name)
+    for answer in plain:
+        mine = {name: answer.data[name] for name in answer.data if name in found}
+        answer.results = [
+            (name, "choices", {"choices": [word]})
+            for name, word in mine.items()
+            if not is_blank(word)
+        ]
+        answer.data = {name: value for name, value in answer.data.items() if name not in mine}
+
+
+def _find_lists(answers: Sequence[Answer], report: ImportReport) -> None:
+    """A Ranker's list under another name than items, in the answers under ours."""
+    for answer in answers:
+        control = next((name for name, kind, _ in answer.results if kind == "ranker"), None)
+        if control is None or "items" in answer.data:
+            continue
+        fit = [
+            name
+            for name, value in answer.data.items()
+            if isinstance(value, list) and value
+            if all(isinstance(item, dict) and "id" in item for item in value)
+        ]
+        if len(fit) > 1:
+            fit = [name for name in fit if name in answer.objects.get(control, ())] or fit
+        if len(fit) == 1:
+            answer.data = {**answer.data, "items": answer.data[fit[0]]}
+            del answer.data[fit[0]]
+            report.say("notes", f"{fit[0]!r} was read as the list that was ranked.")
 
 
 def _pick(answers: Sequence[Answer], report: ImportReport, question: str) -> None:
@@ -121,8 +169,8 @@ def _say_what_is_left(answers: Sequence[Answer], layout: Layout, report: ImportR
             if compared(answer, control, layout.names) is None and not layout.told:
                 raise ImportRefused(
                     f"{report.filename}: the control {control!r} compares"
-                    f" {' and '.join(map(repr, named))[:120]}, which are no fields of the tasks."
-                    " Say which are prompt, left and right: --fields PROMPT,LEFT,RIGHT."
+                    f" {' and '.join(map(repr, named))[:120]}, which are not two fields of the"
+                    " tasks. Say which are prompt, left and right: --fields PROMPT,LEFT,RIGHT."
                 )
             sides = tuple(names.get(side, "") for side in "ab")
             if sides != (_OURS["a"], _OURS["b"]):
@@ -240,12 +288,14 @@ def _ordered(
     """``names`` in the order in which a Choices names two texts. Raises ImportRefused: two orders,
     or another than the fields' own, to which "1" or "A" could belong as well.
     """
-    orders = {order for answer, _ in column if (order := compared(answer, control, names))}
+    orders = dict.fromkeys(
+        order for answer, _ in column if (order := compared(answer, control, names))
+    )
     if not orders:
         return names
     order = next(iter(orders))
     ours = tuple(names.get(side) for side in "ab")
-    if orders == {ours}:
+    if list(orders) == [ours]:
         return names
     words = [value for _, value in column if plain_name(value) not in sides]
     words = [value for value in words if read_word(value)[0] in ("a", "b")]

@@ -65,7 +65,7 @@ def test_what_is_compared_need_not_have_a_usual_name():
 
 
 def test_names_that_are_no_fields_are_asked_about():
-    with pytest.raises(ImportRefused, match="'foo' and 'bar', which are no fields") as caught:
+    with pytest.raises(ImportRefused, match="'foo' and 'bar', which are not two fields") as caught:
         read(task(1, pairwise("left", "foo,bar")))
     assert "--fields PROMPT,LEFT,RIGHT" in str(caught.value)
     told = ("question", "response_2", "response_1")
@@ -119,3 +119,34 @@ def test_of_two_choices_and_of_a_pairwise_beside_choices_too():
     ]
     assert better(read(*beside)) == ["an amphibian", "an amphibian"]
     assert better(read(*beside, question="harm")) == ["my landlord", "an amphibian"]
+
+
+CONFIG = (
+    '<View><Text name="one" value="$response_2"/><Text name="two" value="$response_1"/>'
+    "<Pairwise name='pw' toName='one, two'/></View>"
+)
+
+
+def test_a_labelling_config_beside_the_tasks_says_which_is_left():
+    one = task(1, pairwise("left", "pw"))
+    envelope = {"label_config": CONFIG, "tasks": [one]}
+    assert better(taking_in.read(json.dumps(envelope).encode(), "x.json")) == ["my landlord"]
+    assert better(read(one | {"project": {"id": 1, "label_config": CONFIG}})) == ["my landlord"]
+    assert better(read(one | {"project": {"label_config": ["odd"]}})) == ["an amphibian"]
+
+
+def test_a_list_to_rank_may_have_any_name():
+    items = [{"id": name, "body": f"text {name}"} for name in "abc"]
+    rank = {"type": "ranker", "from_name": "r", "value": {"ranker": {"rank": ["b", "a", "c"]}}}
+    report = read(task(1, rank, data={"prompt": "A newt is", "outputs": items}))
+    assert report.rankings[0].groups == [[1], [0], [2]] and "'outputs'" in " ".join(report.notes)
+    with pytest.raises(ImportRefused, match="no field that is a list of texts"):
+        read(task(1, rank, data=DATA))
+
+
+def test_json_min_writes_choices_as_a_plain_word():
+    row = {"annotation_id": 1, "annotator": 1, **DATA}
+    report = read(row | {"id": 1, "quality": "Left"}, row | {"id": 2, "quality": "Right"})
+    assert better(report) == ["an amphibian", "my landlord"]
+    report = read(row | {"id": 1, "mine": {"selected": "right", "type": "pairwise"}})
+    assert better(report) == ["my landlord"]
