@@ -188,10 +188,12 @@ class ImportReport:
                     f"{self.filename} ({self.format}) holds no judgement: nobody has answered yet."
                 )
             more = f" (and {len(self.left_out) - 1:,} more)" if len(self.left_out) > 1 else ""
-            raise ImportRefused(
-                f"Nothing in {self.filename} can be used. {self.counted.capitalize()}"
-                f" {self.left_out[0].row}: {ended(self.left_out[0].why + more)}"
-            )
+            first = self.left_out[0]
+            why = f"{self.counted} {first.row}: {first.why}{more}"
+            if why.endswith("?"):
+                raise ImportRefused(f"Nothing in {self.filename} can be used ({why}).")
+            why = why[0].upper() + why[1:]
+            raise ImportRefused(f"Nothing in {self.filename} can be used. {why}.")
         return self
 
 

@@ -201,4 +201,4 @@ def test_helpsteers_strengths():
 
 def test_a_reason_that_asks_ends_as_it_asks():
     said = refused([{"prompt": PROMPT, "chosen": ["x"], "rejected": ["y", "z"]}])
-    assert said.endswith("which of them counts?")
+    assert said.endswith("which of them counts?).")
