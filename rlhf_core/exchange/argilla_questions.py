@@ -16,6 +16,7 @@ from rlhf_core.exchange.choice_column import plain_name
 from rlhf_core.exchange.choices import asks_for_the_worse, number_of, read_word
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
 
 _PARTS = ("", ".users", ".status")
 
@@ -49,7 +50,8 @@ def is_record(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     nested = isinstance(value.get("fields"), dict) and {"responses", "suggestions"} & set(value)
-    flat = "_server_id" in value or any(str(name).endswith(".suggestion") for name in value)
+    ends = (".suggestion", "-suggestion-metadata")
+    flat = "_server_id" in value or any(str(name).endswith(ends) for name in value)
     return bool(nested or flat or questions_of(value))
 
 
@@ -93,20 +95,36 @@ def answers_of(value: dict, question: str) -> list[dict] | None:
     elif isinstance(value.get("responses"), dict):
         answers = _unstructed(value["responses"].get(question) or [])
     elif f"{question}.responses" in value:
-        lists = [value.get(f"{question}.responses{end}") or [] for end in _PARTS]
+        lists = [_listed(value.get(f"{question}.responses{end}")) for end in _PARTS]
         if not all(isinstance(items, list) for items in lists):
             return None
         count = max(map(len, lists))
         padded = [[*items, *[None] * (count - len(items))] for items in lists]
-        return [{"value": v, "user_id": user, "status": s} for v, user, s in zip(*padded)]
+        return [{"value": v, "user_id": user, "status": _status(s)} for v, user, s in zip(*padded)]
     else:
         answers = _unstructed(value.get(question) or [])
     if not isinstance(answers, list) or not all(isinstance(item, dict) for item in answers):
         return None
+    answers = [{**answer, "status": _status(answer.get("status"))} for answer in answers]
     return [
         {**answer, "value": _ranked(answer.get("value"))} if "value" in answer else answer
         for answer in answers
     ]
+
+
+def _status(value: object) -> object:
+    """Python prints it as ResponseStatus.draft."""
+    return value.rpartition(".")[2] if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """A list, also where it was printed into a cell."""
+    if looks_printed(value):
+        try:
+            return unprinted(value)
+        except NotPrinted:
+            return value
+    return [] if value is None or value == "" else value
 
 
 def _ranked(value: object) -> object:
@@ -124,6 +142,10 @@ def _kind(values: Sequence[object], texts: set[str]) -> str:
     if all(isinstance(value, list | dict) for value in values):
         flat = [i for value in values for i in (value if isinstance(value, list) else [value])]
         named = [i.get("value") if isinstance(i, dict) else i for i in flat]
+        if len({len(value) for value in values if isinstance(value, list)}) > 1 and not any(
+            isinstance(item, dict) for item in flat
+        ):
+            return "labels"  # some of the answers were marked: that is no order
         if any(plain_name(name) in texts for name in named):
             return "ranking"
         return "list" if any(isinstance(i, dict) and "rank" in i for i in flat) else "labels"
@@ -179,7 +201,7 @@ def preference_of(rows: list[Record], report: ImportReport, question: str = "") 
         return tuple(sorted(ratings, key=plain_name))
     if len(ratings) == 1:
         return (ratings[0],)
-    if len(names) == 1:
+    if len(names) == 1 and kinds[names[0]] != "labels":
         return (names[0],)
     if not any(kinds.values()):
         return (names[0],)  # nobody answered anything

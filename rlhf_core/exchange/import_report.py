@@ -189,11 +189,12 @@ class ImportReport:
                 )
             more = f" (and {len(self.left_out) - 1:,} more)" if len(self.left_out) > 1 else ""
             first = self.left_out[0]
-            why = f"{self.counted} {first.row}: {first.why}{more}"
-            if why.endswith("?"):
-                raise ImportRefused(f"Nothing in {self.filename} can be used ({why}).")
-            why = why[0].upper() + why[1:]
-            raise ImportRefused(f"Nothing in {self.filename} can be used. {why}.")
+            why = first.why + more
+            why += " Change that in the file." if why.endswith("?") else "."
+            raise ImportRefused(
+                f"Nothing in {self.filename} can be used. {self.counted.capitalize()}"
+                f" {first.row}: {why}"
+            )
         return self
 
 

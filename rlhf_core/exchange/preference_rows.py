@@ -101,6 +101,7 @@ LATE_PROMPTS = (
     "dialog",
     "history",
     "messages",
+    "chat",
     "post",
     "info",
 )

@@ -65,7 +65,7 @@ def import_preferences(
             " import-label-studio."
         )
     if argilla.is_argilla(objects):
-        argilla.take_records(rows, report, choice_map, question)
+        argilla.take_records(rows, report, choice_map, question, fields)
         return report
     if question:
         raise ImportRefused(

@@ -119,6 +119,50 @@ def test_of_two_questions_a_person_says_which_counts():
     )
 
 
+def nested(fields: dict, **answers) -> dict:
+    return {
+        "fields": fields,
+        "suggestions": {},
+        "responses": {
+            name: [{"value": value, "user_id": "ann"} for value in values]
+            for name, values in answers.items()
+        },
+    }
+
+
+def test_a_ranking_may_be_of_any_number_of_answers():
+    texts = {f"response-{n}": f"text {n}" for n in range(1, 5)}
+    order = [
+        {"value": f"response-{n}", "rank": place} for n, place in ((3, 1), (1, 2), (2, 3), (4, 3))
+    ]
+    (ranking,) = read([nested({"prompt": PROMPT, **texts}, order=[order])]).rankings
+    assert ranking.candidates == ["text 3", "text 1", "text 2", "text 4"]
+    assert ranking.groups == [[0], [1], [2, 3]]
+    order[0]["rank"] = None
+    said = refused([nested({"prompt": PROMPT, **texts}, order=[order])])
+    assert "the rank of 'response-3' is 'None'" in said
+
+
+def test_marks_on_some_of_the_answers_are_no_order():
+    marks = [["response-1", "response-2"], ["response-1"]]
+    assert "'good' (labels)" in refused([nested(FIELDS, good=marks)])
+    spans = [[{"label": "x", "start": 0, "end": 3}]]
+    assert "'spans' (labels)" in refused([nested(FIELDS, spans=spans)])
+
+
+def test_what_is_printed_or_called_otherwise():
+    draft = nested(FIELDS, better=["response-2"])
+    draft["responses"]["better"][0]["status"] = "ResponseStatus.draft"
+    assert "draft" in refused([draft])
+    table = "id,prompt,response-1,response-2,better.responses,better.responses.users,"
+    table += "better.responses.status\n1,A newt is,x,y,['response-2'],['u'],['submitted']\n"
+    assert choices(taking_in.read(table.encode(), "x.csv")) == "b"
+    odd = nested({"x": PROMPT, "y": "one", "z": "two"}, better=["z"])
+    assert "no field that is the prompt" in refused([odd])
+    assert choices(read([odd], fields=("x", "y", "z"))) == "b"
+    assert "has no field 'w'" in refused([odd], fields=("x", "y", "w"))
+
+
 # --- scores and ranks -----------------------------------------------------------------------------
 
 
@@ -201,4 +245,4 @@ def test_helpsteers_strengths():
 
 def test_a_reason_that_asks_ends_as_it_asks():
     said = refused([{"prompt": PROMPT, "chosen": ["x"], "rejected": ["y", "z"]}])
-    assert said.endswith("which of them counts?).")
+    assert said.endswith("which of them counts? Change that in the file.")
