@@ -140,8 +140,11 @@ def two_answers(
         prompt = one[:shared] if shared else prompt
         one, other = one[-1]["content"], other[-1]["content"]
         report.say("lost", "Roles of a conversation: a prompt and an answer are plain texts here.")
-    elif prompt is None and isinstance(one, str) and isinstance(other, str):
-        prompt, one, other = _implied(one, other, names, repairs)
+    elif isinstance(one, str) and isinstance(other, str):
+        if prompt is None:
+            prompt, one, other = _implied(one, other, names, repairs)
+        elif isinstance(prompt, str):
+            prompt, one, other = _repeated(prompt, one, other, names, repairs)
     if isinstance(prompt, list):
         if len(prompt) > 1:
             repairs.append(
@@ -149,6 +152,25 @@ def two_answers(
             )
         prompt = transcript(prompt)
     return prompt, one, other
+
+
+def _repeated(
+    prompt: str, one: str, other: str, names: tuple[str, str, str], repairs: list[str]
+) -> tuple[str, str, str]:
+    """The answers alone, where both texts are whole transcripts in which the prompt stands again;
+    all three as they are where not.
+    """
+    if not prompt.strip() or not all(_TURN.match(text.lstrip()) for text in (one, other)):
+        return prompt, one, other
+    said: list[str] = []
+    try:
+        found = _implied(one, other, names, said)
+    except RowRefused:
+        return prompt, one, other
+    if prompt.strip() not in found[0]:
+        return prompt, one, other
+    repairs += said
+    return found
 
 
 def _texts(prompt: object, one: object, other: object) -> tuple | None:
@@ -204,6 +226,8 @@ def _implied(
     if one[shared : shared + 1].isalnum() or other[shared : shared + 1].isalnum():
         # The space belongs to the answer.
         shared = max((i for i in range(shared) if one[i].isspace()), default=0)
+    if not one[:shared].strip():
+        raise RowRefused(f"the prompt is empty: {first} and {second} do not begin alike")
     repairs.append("the prompt is what both texts begin with")
     return one[:shared], one[shared:], other[shared:]
 

@@ -10,7 +10,12 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 from __future__ import annotations
 
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
-_ENVELOPES += ("tasks",)
+_SPLITS = ("train", "validation", "valid", "dev", "test")
+_ENVELOPES += ("tasks", *_SPLITS[1:])
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(i, dict) for i in value)
 
 
 def rows_of(value: object, known: object) -> tuple[list, str]:
@@ -31,12 +36,18 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     for name in _ENVELOPES:
         inner = value.get(name)
         rest = [key for key in value if known(key) and key != name]
-        if isinstance(inner, list) and all(isinstance(i, dict) for i in inner) and not rest:
+        if (_objects(inner) or inner == []) and not rest:
             if name in ("annotations", "items") and isinstance(value.get("data"), dict):
                 continue  # one task of Label Studio
             if isinstance(config := value.get("label_config"), str):  # Label Studio's
                 inner = [{"label_config": config, **item} for item in inner]
-            return rows_of(inner, known)[0], f"the list under {name!r}"
+            splits = [key for key in value if key in _SPLITS and _objects(value[key])]
+            if name in _SPLITS and len(splits) > 1:
+                inner = [item for key in splits for item in value[key]]
+                return inner, f"the lists under {', '.join(map(repr, splits))}"
+            beside = [key for key in value if key != name and _objects(value[key])]
+            unread = f" ({', '.join(map(repr, beside))} beside it was not read)" if beside else ""
+            return rows_of(inner, known)[0], f"the list under {name!r}{unread}"
     parts = list(value.values())
     named = any(known(name) for name in value)
     if named and all(isinstance(part, dict) for part in parts):
@@ -50,7 +61,7 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
         ):
             return parts, 'rows by number (pandas\' orient="index")'
         if all(
-            {"fields", "responses"} <= set(part) or sum(map(known, part)) > 1 for part in parts
+            {"fields", "responses"} <= set(part) or sum(map(known, part)) > 2 for part in parts
         ) and not any(
             isinstance(cell, dict | list)
             for part in parts

@@ -165,13 +165,15 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
 
 def _annotated(value: dict) -> bool:
     """Does it hold a list of annotations, under today's name or the old one?"""
-    annotations, completions = value.get("annotations"), value.get("completions")
-    if isinstance(annotations, list):
-        return True
-    return isinstance(completions, list) and (
-        isinstance(value.get("data"), dict)
-        or any(isinstance(item, dict) and "result" in item for item in completions)
-    )
+    for name in ("annotations", "completions"):
+        found = value.get(name)
+        if isinstance(found, list) and (
+            isinstance(value.get("data"), dict)
+            or (name == "annotations" and not all(isinstance(item, dict) for item in found))
+            or any(isinstance(item, dict) and "result" in item for item in found)
+        ):
+            return True
+    return value.get("annotations") == []
 
 
 def _answers(row: Record, report: ImportReport, configs: dict[str, list]) -> list[Answer]:

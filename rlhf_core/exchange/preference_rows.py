@@ -52,13 +52,29 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "selection",
         "selected",
     ),
-    "chosen": ("chosen", "chosen_response", "chosen_answer", "chosen_text", "preferred_output"),
+    "chosen": (
+        "chosen",
+        "chosen_response",
+        "chosen_answer",
+        "chosen_text",
+        "chosen_output",
+        "preferred_output",
+        "accepted",
+        "accepted_response",
+        "better_response",
+        "better_answer",
+        "y_w",
+    ),
     "rejected": (
         "rejected",
         "rejected_response",
         "rejected_answer",
         "rejected_text",
+        "rejected_output",
         "non_preferred_output",
+        "worse_response",
+        "worse_answer",
+        "y_l",
     ),
     "annotator": (
         "annotator",
@@ -105,6 +121,16 @@ LATE_PROMPTS = (
     "post",
     "info",
 )
+
+
+def single(value: object) -> object:
+    """What a list of one, or an object with one named part, holds; anything else as it is."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float):
+        return value[0]
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, inner),) = value.items()
+        return inner if name in ("value", "choice", "label") else value
+    return value
 
 
 def label(field: str, names: Mapping[str, str]) -> str:

@@ -142,8 +142,15 @@ def chosen_against_scores(value: dict) -> str:
     """Why chosen cannot be what was preferred, where the row also scores or ranks both texts, and
     the other way round; else "".
     """
+    inside = {
+        f"{side}.{key}": cell
+        for side in ("chosen", "rejected")
+        if isinstance(value.get(side), dict)
+        for key, cell in value[side].items()
+    }
+    value = {**value, **inside}
     for name in _KINDS:
-        for ours in ("{0}_{1}", "{1}_{0}"):
+        for ours in ("{0}_{1}", "{1}_{0}", "{0}.{1}"):
             one, other = (ours.format(side, name) for side in ("chosen", "rejected"))
             x, y = number_of(value.get(one)), number_of(value.get(other))
             if x is not None and y is not None and (x > y if _lower_is_better(name) else x < y):

@@ -246,3 +246,42 @@ def test_helpsteers_strengths():
 def test_a_reason_that_asks_ends_as_it_asks():
     said = refused([{"prompt": PROMPT, "chosen": ["x"], "rejected": ["y", "z"]}])
     assert said.endswith("which of them counts? Change that in the file.")
+
+
+HUMAN = "\n\nHuman: hi\n\nAssistant:"
+
+
+@pytest.mark.parametrize("prompt", [HUMAN, "hi"])
+def test_a_prompt_that_the_transcripts_repeat_is_not_read_twice(prompt):
+    row = {"prompt": prompt, "chosen": f"{HUMAN} x", "rejected": f"{HUMAN} y"}
+    (pair,) = read([row]).pairs
+    assert (pair.prompt, pair.a, pair.b) == (HUMAN, " x", " y")
+
+
+@pytest.mark.parametrize("opening", ["Human: hi\nAssistant: ", "Human: who?\nUser: "])
+def test_dialogues_that_somebody_asked_for_are_answers(opening):
+    row = {"prompt": "Write a dialogue", "chosen": f"{opening}x", "rejected": f"{opening}y"}
+    (pair,) = read([row]).pairs
+    assert (pair.prompt, pair.a) == ("Write a dialogue", f"{opening}x")
+
+
+def test_texts_without_a_prompt_that_do_not_begin_alike():
+    assert "the prompt is empty: chosen and rejected do not begin alike" in refused(
+        [{"chosen": "x", "rejected": "y"}]
+    )
+
+
+def test_no_list_is_left_out_in_silence():
+    one = {"prompt": PROMPT, "chosen": "x", "rejected": "y"}
+    assert len(read({"train": [one], "test": [one]}).pairs) == 2
+    report = read({"data": [one], "examples": [one]})
+    assert len(report.pairs) == 1 and "'examples' beside it was not read" in report.notes[0]
+    row = {"prompt": PROMPT, "a": "x", "b": "y"}
+    assert "its fields are prompt, a, b, annotations" in refused(
+        [row | {"annotations": [{"annotator": "ann", "choice": "a"}]}]
+    )
+
+
+def test_a_choice_in_a_box_of_its_own():
+    row = {"prompt": PROMPT, "a": "x", "b": "y"}
+    assert choices(read([row | {"choice": ["a"]}, row | {"choice": {"value": "b"}}])) == "a b"
