@@ -143,22 +143,18 @@ def test_a_refused_file_leaves_no_report_of_an_earlier_one(spoil):
 
 
 RECORD = {"prompt": "A cat is", "response-1": "a pet", "response-2": "a king"}
-TWO_QUESTIONS = [
-    {
-        **RECORD,
-        **{
-            f"{name}.responses": [value]
-            for name, value in (("help", "response-2"), (EVIL, "response-1"))
-        },
-    }
-]
+ANSWERS = {"help": "response-2", EVIL: "response-1", "worst": "response-1"}
+QUESTIONS = [{**RECORD, **{f"{name}.responses": [value] for name, value in ANSWERS.items()}}]
 
 
 def test_a_person_picks_the_question_that_counts_and_may_pick_again():
-    app = upload(open_page("import_export"), ("two.json", json.dumps(TWO_QUESTIONS).encode()))
+    app = upload(open_page("import_export"), ("two.json", json.dumps(QUESTIONS).encode()))
     assert "Say below which one counts" in words_of(app) and "import_use_0" not in offered(app)
     box = next(box for box in app.selectbox if "_question_" in box.key)
-    assert box.value is None and len(box.options) == 2
+    assert box.value is None and len(box.options) == 3
+    box.set_value("worst").run()
+    assert "seems to ask which answer is worse" in words_of(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
     box.set_value("help").run()
     assert "import_use_0" in offered(app)
     box = next(box for box in app.selectbox if "_question_" in box.key)
