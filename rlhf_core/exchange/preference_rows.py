@@ -123,16 +123,6 @@ LATE_PROMPTS = (
 )
 
 
-def single(value: object) -> object:
-    """What a list of one, or an object with one named part, holds; anything else as it is."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float):
-        return value[0]
-    if isinstance(value, dict) and len(value) == 1:
-        ((name, inner),) = value.items()
-        return inner if name in ("value", "choice", "label") else value
-    return value
-
-
 def label(field: str, names: Mapping[str, str]) -> str:
     """A field as a sentence names it: as the file does."""
     name = names.get(field)

@@ -19,7 +19,8 @@ from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
-from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row, single
+from rlhf_core.exchange.json_shapes import unboxed
+from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 from rlhf_core.judging.preferences import Pair
 
@@ -153,13 +154,7 @@ def _take_table(
     fields |= dict(zip(BY, by))
     reading = None
     if "choice" in fields:
-        column = fields["choice"]
-        objects = [
-            replace(row, value={**row.value, column: single(row.value.get(column))})
-            if isinstance(row.value.get(column), list | dict)
-            else row
-            for row in objects
-        ]
+        objects = unboxed(objects, fields["choice"])
         reading = _read_choices(
             objects, names, fields, report, choice_map, bool(listed), bool(made)
         )
