@@ -9,8 +9,6 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
 _SPLITS = ("train", "validation", "valid", "dev", "test")
 _ENVELOPES += ("tasks", *_SPLITS[1:])
@@ -79,24 +77,3 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
             if rows and not all(isinstance(c, list | dict) for c in rows[0].values()):
                 return rows, "columns, a list each"
     return [value], ""
-
-
-def unboxed(rows: list, column: str) -> list:
-    """The rows (``file_rows.Record``), where this column holds a list of one or an object of one
-    named value with what is in it.
-    """
-    return [
-        replace(row, value={**row.value, column: _inside(row.value[column])})
-        if isinstance(row.value.get(column), list | dict)
-        else row
-        for row in rows
-    ]
-
-
-def _inside(value: list | dict) -> object:
-    if len(value) != 1:
-        return value
-    if isinstance(value, list):
-        return value[0] if isinstance(value[0], str | int | float) else value
-    ((name, inner),) = value.items()
-    return inner if name in ("value", "choice", "label") else value

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rlhf_core.exchange import argilla, formulas, scored, table_shapes
+from rlhf_core.exchange.boxed_choices import unboxed
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import is_blank, number_of, read_word
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
-from rlhf_core.exchange.json_shapes import unboxed
 from rlhf_core.exchange.preference_rows import BY, KNOWN, LATE_PROMPTS, RowRefused, read_row
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
 from rlhf_core.judging.preferences import Pair
