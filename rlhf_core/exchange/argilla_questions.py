@@ -65,6 +65,10 @@ def _people(value: dict) -> list[dict] | None:
     return [{**one, "values": _dict_of(one.get("values"))} for one in responses]
 
 
+def _inside(said: object) -> object:
+    return said.get("value") if isinstance(said, dict) else said
+
+
 def _dict_of(values: object) -> dict:
     return values if isinstance(values, dict) else {}
 
@@ -85,12 +89,12 @@ def answers_of(value: dict, question: str) -> list[dict] | None:
         # Argilla 1 keeps no values of a record that somebody discarded.
         answers = [
             {
-                "value": _dict_of(one["values"].get(question)).get("value"),
+                "value": _inside(one["values"].get(question)),
                 "user_id": one.get("user_id"),
                 "status": one.get("status"),
             }
             for one in people
-            if question in one["values"] or one.get("status") == "discarded"
+            if question in one["values"] or _status(one.get("status")) == "discarded"
         ]
     elif isinstance(value.get("responses"), dict):
         answers = _unstructed(value["responses"].get(question) or [])
@@ -114,7 +118,7 @@ def answers_of(value: dict, question: str) -> list[dict] | None:
 
 def _status(value: object) -> object:
     """Python prints it as ResponseStatus.draft."""
-    return value.rpartition(".")[2] if isinstance(value, str) else value
+    return value.rpartition(".")[2].casefold() if isinstance(value, str) else value
 
 
 def _listed(value: object) -> object:

@@ -85,6 +85,8 @@ def objects_of(results: Sequence[dict], tags: Sequence[dict[str, str]]) -> dict[
     found = {}
     for item in results:
         control, named = str(item.get("from_name")), item.get("to_name")
+        if isinstance(named, list):
+            named = ",".join(map(str, named))
         for tag in tags:
             if tag.get("name") == control and "," not in str(named):
                 named = tag["toName"]

@@ -57,7 +57,8 @@ def _trees(rows: list[Record]) -> list[Record]:
         while waiting:
             message, before = waiting.pop(0)
             replies = [r for r in message.get("replies") or [] if isinstance(r, dict)]
-            said = [*before, {"role": message.get("role"), "content": message.get("text")}]
+            role = message.get("role") or ("prompter", "assistant")[len(before) % 2]
+            said = [*before, {"role": role, "content": message.get("text")}]
             waiting += [(reply, said) for reply in replies]
             ranked = [r for r in replies if not is_blank(r.get("rank"))]
             if len(ranked) > 1:

@@ -152,8 +152,11 @@ def test_marks_on_some_of_the_answers_are_no_order():
 
 def test_what_is_printed_or_called_otherwise():
     draft = nested(FIELDS, better=["response-2"])
-    draft["responses"]["better"][0]["status"] = "ResponseStatus.draft"
-    assert "draft" in refused([draft])
+    for status in ("ResponseStatus.draft", "DRAFT"):
+        draft["responses"]["better"][0]["status"] = status
+        assert "draft" in refused([draft])
+    bare = {"user_id": "ann", "values": {"better": "response-2"}, "status": "submitted"}
+    assert choices(read([{"fields": FIELDS, "responses": [bare]}])) == "b"
     table = "id,prompt,response-1,response-2,better.responses,better.responses.users,"
     table += "better.responses.status\n1,A newt is,x,y,['response-2'],['u'],['submitted']\n"
     assert choices(taking_in.read(table.encode(), "x.csv")) == "b"

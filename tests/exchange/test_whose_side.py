@@ -39,6 +39,7 @@ def better(report: ImportReport) -> list[str]:
         ("response_2,response_1", "my landlord"),
         ("response_1, response_2", "an amphibian"),
         ("text_b,text_a", "my landlord"),
+        (["response_2", "response_1"], "my landlord"),
         ("pw", "an amphibian"),
     ],
 )
