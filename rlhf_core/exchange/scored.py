@@ -53,10 +53,13 @@ def _trees(rows: list[Record]) -> list[Record]:
         if not isinstance(root, dict) or not isinstance(root.get("replies"), list):
             made.append(row)
             continue
-        waiting = [(root, [])]
+        waiting, before_it = [(root, [])], len(made)
         while waiting:
             message, before = waiting.pop(0)
-            replies = [r for r in message.get("replies") or [] if isinstance(r, dict)]
+            replies = message.get("replies")
+            replies = (
+                [r for r in replies if isinstance(r, dict)] if isinstance(replies, list) else []
+            )
             role = message.get("role") or ("prompter", "assistant")[len(before) % 2]
             said = [*before, {"role": role, "content": message.get("text")}]
             waiting += [(reply, said) for reply in replies]
@@ -64,6 +67,8 @@ def _trees(rows: list[Record]) -> list[Record]:
             if len(ranked) > 1:
                 texts = [{"text": r.get("text"), "rank": r["rank"]} for r in ranked]
                 made.append(replace(row, value={"prompt": said, "completions": texts}))
+        if len(made) == before_it:
+            made.append(row)  # no message of it has two ranked replies: it is left out, and counted
     return made
 
 

@@ -222,6 +222,13 @@ def test_trees_of_ranked_replies():
     assert report.pairs[1].prompt.splitlines() == [f"user: {PROMPT}", "assistant: x", "user: so"]
 
 
+def test_a_tree_without_ranks_is_counted():
+    good = {"text": PROMPT, "replies": [{"text": "x", "rank": 0}, {"text": "y", "rank": 1}]}
+    odd = [{"text": PROMPT, "replies": [{"text": "x", "replies": -1}]}, {"replies": []}]
+    report = read([{"prompt": root} for root in (good, *odd)])
+    assert (choices(report), len(report.left_out)) == ("a", 2)
+
+
 # --- data sets ------------------------------------------------------------------------------------
 
 
