@@ -17,11 +17,9 @@ from rlhf_core.exchange import taking_in
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
-from ui import importing_choices, importing_files, state, text
+from ui import importing_choices, importing_files, importing_refused, importing_shown, state, text
 
-PREVIEW, MOST_ROWS, MOST_FILES = 3, 200, 12
-# More than 2 MB is refused in a sentence; of what the browser itself refuses, no page hears.
-MOST_UPLOADED = 10  # MB
+PREVIEW, MOST_FILES = 3, 12
 LOOK = "looked_at"
 
 
@@ -33,13 +31,14 @@ def panel(session: Session, *, key: str = "import") -> None:
     round_ = st.session_state.setdefault(f"{key}_round", 0)
     with st.container(key=f"{key}_upload"):
         st.file_uploader(
-            "One file or several, up to 2 MB each",
+            "One file or several",
             accept_multiple_files=True,
-            max_upload_size=MOST_UPLOADED,
+            max_upload_size=importing_refused.MOST_UPLOADED,
             key=f"{key}_files_{round_}",
             on_change=_uploaded,
             args=(key, round_),
         )
+    importing_refused.watch(f"{key}_upload", round_, lambda: _refused(key))
     st.caption("A larger file isn't taken: split it, or leave out what nobody has judged.")
     with st.expander(
         "Or paste the text of a file", icon=":material/content_paste:", key=f"{key}_paste_box"
@@ -99,6 +98,7 @@ def _uploaded(key: str, round_: int) -> None:
     files = st.session_state.get(f"{key}_files_{round_}") or []
     files = files if isinstance(files, list) else [files]
     st.session_state[f"{key}_round"] = round_ + 1
+    refused = _of_round(round_)
     if len(files) > MOST_FILES:
         st.session_state[LOOK] = []
         st.session_state[f"{key}_note"] = (
@@ -107,6 +107,20 @@ def _uploaded(key: str, round_: int) -> None:
         )
         return
     _look(key, [(file.name, file.getvalue()) for file in files])
+    rows = [row | {"round": round_} for row in st.session_state[LOOK]]
+    st.session_state[LOOK] = [*refused, *rows]
+
+
+def _refused(key: str) -> None:
+    """What the browser refused, beside what came with it; what was there before is gone."""
+    rows = importing_refused.rows_of(f"{key}_upload")
+    if rows:
+        beside = [row for row in _of_round(rows[0]["round"]) if "look" in row]
+        st.session_state[LOOK] = [*beside, *rows]
+
+
+def _of_round(round_: object) -> list[dict]:
+    return [row for row in st.session_state.get(LOOK, []) if row.get("round") == round_]
 
 
 def _pasted(key: str) -> None:
@@ -142,15 +156,28 @@ def _look(key: str, files: list[tuple[str, bytes]]) -> None:
     st.session_state[LOOK] = [importing_files.row_of(name, data, told) for name, data in files]
 
 
-def _ask(row: dict, number: int, key: str) -> None:
-    """What the values of the choice column mean, where that can be said."""
+def _ask(row: dict, key: str) -> None:
+    """Which question counts, and what the values of the choice column mean, where that can be
+    said.
+    """
+
+    def read(told: dict, said: dict[str, str] | None) -> None:
+        again = importing_files.row_of(row["file"], row["data"], told, said, row)
+        st.session_state[LOOK] = [
+            again if one.get("look") == row["look"] else one
+            for one in st.session_state.get(LOOK, [])
+        ]
+
+    if row.get("questions"):
+        importing_choices.pick(
+            row,
+            f"{key}_question_{row['look']}",
+            lambda name: read(row["told"] | {"question": name}, None),
+        )
     if row.get("choices"):
-
-        def read(said: dict[str, str]) -> None:
-            looked = st.session_state.get(LOOK, [])
-            looked[number] = importing_files.row_of(row["file"], row["data"], row["told"], said)
-
-        importing_choices.ask(row, f"{key}_means_{row['look']}", read)
+        importing_choices.ask(
+            row, f"{key}_means_{row['look']}", lambda said: read(row["told"], said)
+        )
 
 
 def _names(typed: str) -> list[str]:
@@ -163,7 +190,7 @@ def _names(typed: str) -> list[str]:
 def _one_file(session: Session, row: dict, number: int, key: str) -> None:
     if "problem" in row:
         st.error(f"{text.plain(row['problem'])} Nothing was changed.", icon=":material/block:")
-        _ask(row, number, key)
+        _ask(row, key)
         return
     report, pairs = row["report"], row["pairs"]
     with st.container(border=True, key=f"{key}_file_{number}"):
@@ -193,14 +220,14 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
             )
         if report["unjudged"]:
             st.caption(f"{report['unjudged']:,} tasks in the file were not answered by anybody.")
-        _rows(
+        importing_shown.rows(
             "Left out, row by row",
             report["left_out"],
             report["counted"],
             ":material/remove_circle:",
             f"{key}_left_{number}",
         )
-        _rows(
+        importing_shown.rows(
             "Repaired, row by row",
             report["repaired"],
             report["counted"],
@@ -218,14 +245,14 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
                     st.markdown(f"- {text.plain(sentence)}")
                 for sentence in report["lost"]:
                     st.markdown(f"- **Not kept:** {text.plain(sentence)}")
-        _ask(row, number, key)
+        _ask(row, key)
         st.markdown(
             "**The first few, as they would be taken in:**"
             if len(pairs) > 1
             else "**As it would be taken in:**"
         )
         for pair in pairs[:PREVIEW]:
-            _pair(pair)
+            importing_shown.pair(pair)
         if row["nameless"]:
             st.text_input(
                 "Whose judgements are these? The file names nobody (or only “you”)",
@@ -254,45 +281,6 @@ def _one_file(session: Session, row: dict, number: int, key: str) -> None:
                 args=(key, number),
             )
             st.button("Put it away", key=f"{key}_away_{number}", on_click=_put_away, args=(number,))
-
-
-def _rows(heading: str, rows: list[dict], counted: str, icon: str, key: str) -> None:
-    if rows:
-        with st.expander(f"{heading} ({len(rows):,})", icon=icon, key=key):
-            st.dataframe(
-                [
-                    {counted: row["row"], "why": row["why"], "what stood there": row["what"]}
-                    for row in rows[:MOST_ROWS]
-                ],
-                hide_index=True,
-            )
-            if len(rows) > MOST_ROWS:
-                st.caption(
-                    f"The first {MOST_ROWS} of {len(rows):,}. The command line's report has all of"
-                    " them."
-                )
-
-
-def _pair(pair: Pair) -> None:
-    said = {
-        "a": ("better", ""),
-        "b": ("", "better"),
-        "tie": ("tie", "tie"),
-        "both_bad": ("both bad", "both bad"),
-        "skip": ("skipped", "skipped"),
-    }[pair.choice]
-    time = f" · {pair.seconds:.1f} s" if pair.seconds is not None else ""
-    who = (
-        f"judged by {pair.annotator}{time}"
-        if pair.annotator != "unknown"
-        else f"nobody says who judged{time}"
-    )
-    text.answers(
-        pair.prompt,
-        [pair.a, pair.b],
-        tags=[f"{'✓ ' if word == 'better' else ''}{word}" for word in said],
-        feet=[who, ""],
-    )
 
 
 def _with_name(row: dict, number: int, key: str) -> list[Pair]:
@@ -341,7 +329,7 @@ def _use(key: str, number: int | None) -> None:
                 if number is not None:
                     st.session_state[f"{key}_note"] = ("error", str(error))
         left.append(row)
-    st.session_state[LOOK] = [row for row in left if "pairs" in row]
+    st.session_state[LOOK] = [row for row in left if "pairs" in row or "data" in row]
     if taken:
         where = f"{files} files" if files > 1 else "the file"
         st.session_state[f"{key}_note"] = (

@@ -6,15 +6,21 @@ about files (``spreadsheets`` reads those).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rlhf_core.common.errors import PreferenceError
-from rlhf_core.exchange.argilla_questions import answers_of, fields_of, preference_of, questions_of
+from rlhf_core.exchange.argilla_questions import (
+    answers_of,
+    fields_of,
+    is_record,
+    preference_of,
+    questions_of,
+)
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.columns import find_fields
 from rlhf_core.exchange.conversations import as_text
 from rlhf_core.exchange.file_rows import Record
-from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import RowRefused, check_text, read_row, who
 from rlhf_core.exchange.table_shapes import higher
 from rlhf_core.judging.preferences import Ranking
@@ -25,11 +31,15 @@ _ASKED = ("prompt", "a", "b", "brief", "brief_version")
 
 
 def is_argilla(rows: list[Record]) -> bool:
-    return any(questions_of(row.value) for row in rows[:200])
+    return any(is_record(row.value) for row in rows[:200])
 
 
 def take_records(
-    rows: list[Record], report: ImportReport, choice_map: Mapping[str, str] | None = None
+    rows: list[Record],
+    report: ImportReport,
+    choice_map: Mapping[str, str] | None = None,
+    question: str = "",
+    told: Sequence[str] = (),
 ) -> None:
     """Every submitted answer of every record, into the report. Raises ImportRefused."""
     report.format = "Argilla records"
@@ -39,11 +49,12 @@ def take_records(
         " submitted answers are what is taken.",
     )
     objects = [row for row in rows if isinstance(row.value, dict)]
-    questions = preference_of(objects, report.filename)
+    questions = preference_of(objects, report, question)
     every = {name for row in objects for name in questions_of(row.value)}
     if others := sorted(every - set(questions)):
         report.say("lost", f"Other questions: {', '.join(others)[:200]}.")
-        report.say("notes", f"{' and '.join(map(repr, questions))} was read as the preference.")
+        if not report.question:
+            report.say("notes", f"{' and '.join(map(repr, questions))} was read as the preference.")
     inner = list(dict.fromkeys(name for row in objects for name in fields_of(row.value)))
     about = tuple(f"{name}." for name in every)
     inner = [
@@ -54,7 +65,7 @@ def take_records(
         and name not in NOT_ASKED
         and not name.startswith(about)
     ]
-    fields = find_fields(inner, report, only=_ASKED)
+    fields = _fields(objects, inner, questions, report, told)
     if len(questions) == 2:
         report.say(
             "notes",
@@ -82,6 +93,41 @@ def take_records(
         report.say("notes", sentence)
     for row in rows:
         _take(row, fields, questions, reading, report)
+
+
+def _fields(
+    objects: list[Record],
+    inner: list[str],
+    questions: tuple[str, ...],
+    report: ImportReport,
+    told: Sequence[str],
+) -> dict[str, str]:
+    """Prompt, a and b -> field; of a ranking, whose texts are named in it, the prompt alone."""
+    if told:
+        missing = [name for name in told if name not in inner]
+        if missing:
+            raise ImportRefused(
+                f"{report.filename} has no field {missing[0]!r}; it has"
+                f" {excerpt(', '.join(inner))}."
+            )
+        return dict(zip(("prompt", "a", "b"), told))
+    ranked = {
+        plain_name(item.get("value") if isinstance(item, dict) else item)
+        for row in objects
+        for answer in answers_of(row.value, questions[0]) or []
+        if isinstance(items := answer.get("value"), list | dict)
+        for item in (items if isinstance(items, list) else [items])
+    }
+    left = [name for name in inner if plain_name(name) not in ranked]
+    only = tuple(part for part in _ASKED if part not in ("a", "b")) if ranked else _ASKED
+    fields = find_fields(left if ranked else inner, report, only=only)
+    if "prompt" not in fields:
+        raise ImportRefused(
+            f"{report.filename} has no field that is the prompt by its name: it has"
+            f" {excerpt(', '.join(inner))}. Say which are prompt, left and right: --fields"
+            " PROMPT,LEFT,RIGHT."
+        )
+    return fields
 
 
 def _take(
@@ -169,7 +215,11 @@ def _take_ranking(
             (item.get("value"), item.get("rank")) if isinstance(item, dict) else (item, place)
         )
         rank = int(rank) if isinstance(rank, float) and rank.is_integer() else rank
-        if not isinstance(rank, int) or plain_name(value) not in named:
+        if not isinstance(rank, int):
+            why = f"the rank of {str(value)[:40]!r} is {str(rank)[:20]!r}, which is no place"
+            report.leave_out(row.row, answer, why)
+            return
+        if plain_name(value) not in named:
             why = (
                 f"the ranking names {str(value)[:40]!r}, which is no field of the record, so"
                 " nothing says which text that is"

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from rlhf_core.exchange.choice_column import plain_name
 from rlhf_core.exchange.choices import asks_for_the_worse, number_of, read_word
 from rlhf_core.exchange.file_rows import Record
-from rlhf_core.exchange.import_report import ImportRefused
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
 
 _PARTS = ("", ".users", ".status")
 
@@ -32,7 +33,9 @@ def questions_of(value: dict) -> list[str]:
         for name in value
         if isinstance(name, str) and name.endswith(".responses")
     ]
-    if isinstance(value.get("responses"), dict) and "fields" in value:
+    if "fields" in value and (people := _people(value)) is not None:
+        found += dict.fromkeys(str(name) for one in people for name in one["values"])
+    elif "fields" in value and isinstance(value.get("responses"), dict):
         found += [name for name in value["responses"] if isinstance(name, str)]
     for name, item in value.items():
         answers = _unstructed(item)
@@ -40,6 +43,34 @@ def questions_of(value: dict) -> list[str]:
             if all(isinstance(a, dict) and {"user_id", "value"} <= set(a) for a in answers):
                 found.append(name)
     return found
+
+
+def is_record(value: object) -> bool:
+    """Is it a record of Argilla's, answered or not?"""
+    if not isinstance(value, dict):
+        return False
+    nested = isinstance(value.get("fields"), dict) and {"responses", "suggestions"} & set(value)
+    ends = (".suggestion", "-suggestion-metadata")
+    flat = "_server_id" in value or any(str(name).endswith(ends) for name in value)
+    return bool(nested or flat or questions_of(value))
+
+
+def _people(value: dict) -> list[dict] | None:
+    """Argilla 1's responses, a list of {"user_id", "status", "values"}; None where it is none."""
+    responses = value.get("responses")
+    if isinstance(responses, dict) and {"values", "status"} <= set(responses):
+        responses = _unstructed(responses)
+    if not isinstance(responses, list) or not all(isinstance(one, dict) for one in responses):
+        return None
+    return [{**one, "values": _dict_of(one.get("values"))} for one in responses]
+
+
+def _inside(said: object) -> object:
+    return said.get("value") if isinstance(said, dict) else said
+
+
+def _dict_of(values: object) -> dict:
+    return values if isinstance(values, dict) else {}
 
 
 def _unstructed(item: object) -> object:
@@ -54,23 +85,50 @@ def _unstructed(item: object) -> object:
 
 def answers_of(value: dict, question: str) -> list[dict] | None:
     """[{"value", "user_id", "status"}] of one question; None where they are no such lists."""
-    if isinstance(value.get("responses"), dict):
+    if "fields" in value and (people := _people(value)) is not None:
+        # Argilla 1 keeps no values of a record that somebody discarded.
+        answers = [
+            {
+                "value": _inside(one["values"].get(question)),
+                "user_id": one.get("user_id"),
+                "status": one.get("status"),
+            }
+            for one in people
+            if question in one["values"] or _status(one.get("status")) == "discarded"
+        ]
+    elif isinstance(value.get("responses"), dict):
         answers = _unstructed(value["responses"].get(question) or [])
     elif f"{question}.responses" in value:
-        lists = [value.get(f"{question}.responses{end}") or [] for end in _PARTS]
+        lists = [_listed(value.get(f"{question}.responses{end}")) for end in _PARTS]
         if not all(isinstance(items, list) for items in lists):
             return None
         count = max(map(len, lists))
         padded = [[*items, *[None] * (count - len(items))] for items in lists]
-        return [{"value": v, "user_id": user, "status": s} for v, user, s in zip(*padded)]
+        return [{"value": v, "user_id": user, "status": _status(s)} for v, user, s in zip(*padded)]
     else:
         answers = _unstructed(value.get(question) or [])
     if not isinstance(answers, list) or not all(isinstance(item, dict) for item in answers):
         return None
+    answers = [{**answer, "status": _status(answer.get("status"))} for answer in answers]
     return [
         {**answer, "value": _ranked(answer.get("value"))} if "value" in answer else answer
         for answer in answers
     ]
+
+
+def _status(value: object) -> object:
+    """Python prints it as ResponseStatus.draft."""
+    return value.rpartition(".")[2].casefold() if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """A list, also where it was printed into a cell."""
+    if looks_printed(value):
+        try:
+            return unprinted(value)
+        except NotPrinted:
+            return value
+    return [] if value is None or value == "" else value
 
 
 def _ranked(value: object) -> object:
@@ -88,6 +146,10 @@ def _kind(values: Sequence[object], texts: set[str]) -> str:
     if all(isinstance(value, list | dict) for value in values):
         flat = [i for value in values for i in (value if isinstance(value, list) else [value])]
         named = [i.get("value") if isinstance(i, dict) else i for i in flat]
+        if len({len(value) for value in values if isinstance(value, list)}) > 1 and not any(
+            isinstance(item, dict) for item in flat
+        ):
+            return "labels"  # some of the answers were marked: that is no order
         if any(plain_name(name) in texts for name in named):
             return "ranking"
         return "list" if any(isinstance(i, dict) and "rank" in i for i in flat) else "labels"
@@ -99,12 +161,19 @@ def _kind(values: Sequence[object], texts: set[str]) -> str:
     return "label" if any(read) and all(short) else "text"
 
 
-def preference_of(rows: list[Record], filename: str) -> tuple[str, ...]:
+def preference_of(rows: list[Record], report: ImportReport, question: str = "") -> tuple[str, ...]:
     """The question that is the preference; or two, whose ratings are compared.
 
-    Raises ImportRefused: several fit, or none; each by name.
+    ``question``: the one that a person named. Raises SeveralFit; ImportRefused where none fits;
+    each by name.
     """
+    filename = report.filename
     names = list(dict.fromkeys(name for row in rows for name in questions_of(row.value)))
+    if not names:
+        raise ImportRefused(
+            f"{filename} holds Argilla records that nobody has answered: suggestions are no"
+            " judgements."
+        )
     texts = {
         plain_name(name)
         for row in rows
@@ -117,30 +186,31 @@ def preference_of(rows: list[Record], filename: str) -> tuple[str, ...]:
         kinds[name] = _kind([answer.get("value") for answer in answers], texts)
     for wanted in (("ranking", "label"), ("list",)):
         fit = [name for name, kind in kinds.items() if kind in wanted]
-        if len(fit) > 1:
-            raise ImportRefused(
-                f"{filename} has several questions that could be the preference:"
-                f" {', '.join(map(repr, fit))}. Leave one of them in the file."
-            )
+        if question in names and question not in fit:
+            continue
         if fit:
-            if asks_for_the_worse(fit[0]):
+            one = report.pick("questions", fit, question)
+            if asks_for_the_worse(one):
                 raise ImportRefused(
-                    f"The question {fit[0]!r} of {filename} seems to ask which answer is worse."
+                    f"The question {one!r} of {filename} seems to ask which answer is worse."
                     " Here an answer says which is better, so it would count the wrong way round."
                     " Turn the answers round, and give the question another name."
                 )
-            return (fit[0],)
+            return (one,)
+    if question:
+        return (report.pick("questions", [n for n in names if n == question] or names, question),)
     ratings = [name for name, kind in kinds.items() if kind == "rating"]
     sided = {re.sub(r"[012](?=\D*$)|(?<=_)[ab](?=_|$)", "*", plain_name(name)) for name in ratings}
     if len(ratings) == 2 and len(sided) == 1 and sided != {plain_name(ratings[0])}:
         return tuple(sorted(ratings, key=plain_name))
     if len(ratings) == 1:
         return (ratings[0],)
-    if len(names) == 1:
+    if len(names) == 1 and kinds[names[0]] != "labels":
         return (names[0],)
     if not any(kinds.values()):
         return (names[0],)  # nobody answered anything
     listed = ", ".join(f"{name!r} ({kind or 'no answers'})" for name, kind in kinds.items())
     raise ImportRefused(
-        f"{filename} has no question that says which answer is better: {listed[:200]}."
+        f"{filename} has no question that says which answer is better: {listed[:200]}. If one"
+        " does, name it: --question NAME."
     )

@@ -1,7 +1,7 @@
 """The commands that bring judgements in from other tools and out to them.
 
     python -m rlhf_core import-label-studio FILE --out prefs.jsonl [--rankings rankings.jsonl]
-        [--fields prompt,left,right] [--buckets best,...,worst]
+        [--fields prompt,left,right] [--buckets best,...,worst] [--question NAME]
     python -m rlhf_core import FILE --out prefs.jsonl [--fields ...] [--choice-map 1=a,2=b,3=tie]
         a spreadsheet (CSV, .xlsx), or another tool's rows (JSON, JSON lines, Parquet)
     python -m rlhf_core export-label-studio prefs.jsonl --out FILE [--tasks-only]
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, PreferenceError
 from rlhf_core.exchange.choice_map import parse_map
-from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport, ended
 from rlhf_core.exchange.label_studio import import_annotations
 from rlhf_core.exchange.label_studio_answers import PLACES
 from rlhf_core.exchange.label_studio_tasks import export_tasks, labelling_config
@@ -65,6 +65,13 @@ def add_parsers(commands: argparse._SubParsersAction) -> None:
             metavar="VALUE=a,...",
             help="what the values of the choice column mean: a, b, tie, both_bad, skip, none;"
             ' numbers also <=4=a; a value with a comma: "yes, left"=a',
+        )
+        command.add_argument(
+            "--question",
+            metavar="NAME",
+            default="",
+            help="the question (Argilla) or control (Label Studio) that says which answer is"
+            " better, where several could",
         )
         command.add_argument(
             "--out",
@@ -129,7 +136,11 @@ def run_command(
             f" them; {typed!r} has {len(fields)}."
         )
     explained = getattr(args, "choice_map", None)
-    told = {"fields": fields, "choice_map": parse_map(explained) if explained else None}
+    told = {
+        "fields": fields,
+        "choice_map": parse_map(explained) if explained else None,
+        "question": getattr(args, "question", None) or "",
+    }
     if args.command == "import":
         report = import_preferences(data, args.file, **told)
     else:
@@ -165,7 +176,7 @@ def tell(report: ImportReport, say: Callable[[str], None]) -> None:
     say(report.summary)
     for heading, rows in (("Left out", report.left_out), ("Repaired", report.repaired)):
         for row in rows[:MOST_SHOWN]:
-            say(f"{heading}, {report.counted} {row.row}: {row.why}.")
+            say(f"{heading}, {report.counted} {row.row}: {ended(row.why)}")
         if len(rows) > MOST_SHOWN:
             say(
                 f"{heading}: {len(rows) - MOST_SHOWN:,} more; the JSON on standard output has them"

@@ -19,6 +19,7 @@ from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
 
 _ROLES = ("role", "from", "author", "speaker", "user", "sender", "who")
 _CONTENTS = ("content", "value", "text", "message", "body", "utterance")
+_ABOUT = ("full_text", "text", "content", "post", "article")
 _CALLED = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _CALLED |= {"chatgpt": "assistant", "ai": "assistant", "prompter": "user", "chosen": "assistant"}
 _CALLED |= {"rejected": "assistant"}
@@ -54,6 +55,8 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
             ) from error
     if isinstance(value, dict):
         inner = value.get("messages")
+        if isinstance(text := _named_text(value), str):
+            return text
         value = inner if isinstance(inner, list) else [value]
     if not isinstance(value, list):
         return value
@@ -70,6 +73,14 @@ def as_text(name: str, value: object, printed: bool = True) -> object:
     """A text, or the transcript of a conversation. Raises RowRefused."""
     value = unpack(name, value, printed)
     return transcript(value) if isinstance(value, list) and value else value
+
+
+def _named_text(item: dict) -> object:
+    """The text of an object that is about one (WebGPT: {"id", "full_text"}; OpenAI's summaries:
+    {"post", "subreddit"}); None of others.
+    """
+    names = [name for name in _ABOUT if isinstance(item.get(name), str)]
+    return item[names[0]] if len(names) == 1 and not set(_ROLES) & set(item) else None
 
 
 def _is_message(item: dict) -> bool:
@@ -129,8 +140,11 @@ def two_answers(
         prompt = one[:shared] if shared else prompt
         one, other = one[-1]["content"], other[-1]["content"]
         report.say("lost", "Roles of a conversation: a prompt and an answer are plain texts here.")
-    elif prompt is None and isinstance(one, str) and isinstance(other, str):
-        prompt, one, other = _implied(one, other, names, repairs)
+    elif isinstance(one, str) and isinstance(other, str):
+        if prompt is None:
+            prompt, one, other = _implied(one, other, names, repairs)
+        elif isinstance(prompt, str):
+            prompt, one, other = _repeated(prompt, one, other, names, repairs)
     if isinstance(prompt, list):
         if len(prompt) > 1:
             repairs.append(
@@ -138,6 +152,25 @@ def two_answers(
             )
         prompt = transcript(prompt)
     return prompt, one, other
+
+
+def _repeated(
+    prompt: str, one: str, other: str, names: tuple[str, str, str], repairs: list[str]
+) -> tuple[str, str, str]:
+    """The answers alone, where both texts are whole transcripts in which the prompt stands again;
+    all three as they are where not.
+    """
+    if not prompt.strip() or not all(_TURN.match(text.lstrip()) for text in (one, other)):
+        return prompt, one, other
+    said: list[str] = []
+    try:
+        found = _implied(one, other, names, said)
+    except RowRefused:
+        return prompt, one, other
+    if prompt.strip() not in found[0]:
+        return prompt, one, other
+    repairs += said
+    return found
 
 
 def _texts(prompt: object, one: object, other: object) -> tuple | None:
@@ -193,6 +226,8 @@ def _implied(
     if one[shared : shared + 1].isalnum() or other[shared : shared + 1].isalnum():
         # The space belongs to the answer.
         shared = max((i for i in range(shared) if one[i].isspace()), default=0)
+    if not one[:shared].strip():
+        raise RowRefused(f"the prompt is empty: {first} and {second} do not begin alike")
     repairs.append("the prompt is what both texts begin with")
     return one[:shared], one[shared:], other[shared:]
 

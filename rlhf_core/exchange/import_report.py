@@ -6,6 +6,7 @@ Knows nothing about files (``file_rows``) and what is in them.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.common.errors import PreferenceError
@@ -17,6 +18,21 @@ MAX_EXCERPT = 80  # letters of a row that the report shows
 
 class ImportRefused(PreferenceError):
     """A file from which nothing can be taken; the message names it and what is wrong."""
+
+
+class SeveralFit(ImportRefused):
+    """Several questions could be the preference, and a person has to say which.
+
+    Attributes: found: the first half of the sentence; names: of the questions.
+    """
+
+    def __init__(self, filename: str, kind: str, names: Sequence[str]):
+        self.names = list(names)
+        self.found = (
+            f"{filename} has several {kind} that could say which answer is better:"
+            f" {excerpt(', '.join(map(repr, names)), 200)}."
+        )
+        super().__init__(f"{self.found} Say which one counts: --question NAME.")
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,8 @@ class ImportReport:
         lost: what the file holds and a row of preferences has no place for, or the other way round;
         a sentence each.
         notes: how the file was read: encoding, delimiter, column names; a sentence each.
+        questions: those that could be the preference, where a person has to pick; ``question``: the
+        one that was picked.
         choices: {"value", "count", "means"} of the choice column, where it has words or numbers of
         its own.
     """
@@ -65,6 +83,8 @@ class ImportReport:
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     choices: list[dict] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    question: str = ""
 
     @property
     def summary(self) -> str:
@@ -122,6 +142,23 @@ class ImportReport:
         if sentence not in sentences:
             sentences.append(sentence)
 
+    def pick(self, kind: str, fit: Sequence[str], question: str) -> str:
+        """The one of ``fit`` that counts: the only one, or ``question``, which a person named.
+
+        Raises SeveralFit; ImportRefused where ``question`` is none of them.
+        """
+        if question and question not in fit:
+            raise ImportRefused(
+                f"{self.filename} has no {question!r} among its {kind} that say which answer is"
+                f" better: {excerpt(', '.join(map(repr, fit)), 200) or 'there are none'}."
+            )
+        if len(fit) > 1 and not question:
+            raise SeveralFit(self.filename, kind, fit)
+        if len(fit) > 1:
+            self.questions, self.question = list(fit), question
+            self.say("notes", f"{question!r} was read as the preference, as was said.")
+        return question or (fit[0] if fit else "")
+
     def to_dict(self) -> dict:
         """Plain data: the whole report, without the judgements themselves."""
         return {
@@ -139,6 +176,8 @@ class ImportReport:
             "lost": self.lost,
             "notes": self.notes,
             "choices": self.choices,
+            "questions": self.questions,
+            "question": self.question,
         }
 
     def checked(self) -> ImportReport:
@@ -149,16 +188,24 @@ class ImportReport:
                     f"{self.filename} ({self.format}) holds no judgement: nobody has answered yet."
                 )
             more = f" (and {len(self.left_out) - 1:,} more)" if len(self.left_out) > 1 else ""
+            first = self.left_out[0]
+            why = first.why + more
+            why += " Change that in the file." if why.endswith("?") else "."
             raise ImportRefused(
                 f"Nothing in {self.filename} can be used. {self.counted.capitalize()}"
-                f" {self.left_out[0].row}: {self.left_out[0].why}{more}."
+                f" {first.row}: {why}"
             )
         return self
 
 
-def excerpt(value: object) -> str:
+def ended(sentence: str) -> str:
+    """With its full stop, unless it asks."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
+
+
+def excerpt(value: object, most: int = MAX_EXCERPT) -> str:
     """``value`` on one line, cut short."""
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(value.split())
-    return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

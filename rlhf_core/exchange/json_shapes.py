@@ -12,6 +12,13 @@ from __future__ import annotations
 from rlhf_core.exchange.not_whole import CUT_OFF, NotWhole
 
 _ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
+_SPLITS = ("train", "validation", "valid", "dev", "test")
+_ENVELOPES += ("tasks", *_SPLITS[1:])
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(i, dict) for i in value)
+
 
 _TURN = ("role", "content", "from", "value", "text", "messages", "author")  # of a conversation
 
@@ -34,10 +41,18 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
     for name in _ENVELOPES:
         inner = value.get(name)
         rest = [key for key in value if known(key) and key != name]
-        if isinstance(inner, list) and all(isinstance(i, dict) for i in inner) and not rest:
+        if (_objects(inner) or inner == []) and not rest:
             if name in ("annotations", "items") and isinstance(value.get("data"), dict):
                 continue  # one task of Label Studio
-            return rows_of(inner, known)[0], f"the list under {name!r}"
+            if isinstance(config := value.get("label_config"), str):  # Label Studio's
+                inner = [{"label_config": config, **item} for item in inner]
+            splits = [key for key in value if key in _SPLITS and _objects(value[key])]
+            if name in _SPLITS and len(splits) > 1:
+                inner = [item for key in splits for item in value[key]]
+                return inner, f"the lists under {', '.join(map(repr, splits))}"
+            beside = [key for key in value if key != name and _objects(value[key])]
+            unread = f" ({', '.join(map(repr, beside))} beside it was not read)" if beside else ""
+            return rows_of(inner, known)[0], f"the list under {name!r}{unread}"
     parts = list(value.values())
     named = any(known(name) for name in value)
     if named and all(isinstance(part, dict) for part in parts):
@@ -47,13 +62,20 @@ def rows_of(value: object, known: object) -> tuple[list, str]:
         if index and (digits or (same and not any(known(k) or k in _TURN for k in index))):
             rows = [{name: part.get(key) for name, part in value.items()} for key in index]
             return rows, 'columns, as pandas\' to_json writes them without orient="records"'
-    if (
-        not named
-        and all(isinstance(part, dict) for part in parts)
-        and any(known(key) for part in parts[:50] for key in part)
-        and all(str(key).isdigit() for key in value)
-    ):
-        return parts, 'rows by number (pandas\' orient="index")'
+    if not named and all(isinstance(part, dict) for part in parts):
+        if all(str(key).isdigit() for key in value) and any(
+            known(key) for part in parts[:50] for key in part
+        ):
+            return parts, 'rows by number (pandas\' orient="index")'
+        if all(
+            {"fields", "responses"} <= set(part) or sum(map(known, part)) > 2 for part in parts
+        ) and not any(
+            isinstance(cell, dict | list)
+            for part in parts
+            for cell in part.values()
+            if "fields" not in part
+        ):
+            return parts, "rows by name, each under its own"
     if named and len(value) > 1 and all(isinstance(part, list) for part in parts):
         asked = value.get("prompt")
         conversation = isinstance(asked, list) and asked and isinstance(asked[0], dict)

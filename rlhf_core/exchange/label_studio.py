@@ -20,9 +20,8 @@ from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.conversations import RowRefused
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
-from rlhf_core.exchange.label_studio_answers import Answer, judgement_of
-from rlhf_core.exchange.label_studio_fields import layout_of
-from rlhf_core.exchange.preference_rows import FIELD_OF
+from rlhf_core.exchange.label_studio_answers import Answer, judgement_of, objects_of, tags_of
+from rlhf_core.exchange.label_studio_fields import layout_of, untyped
 from rlhf_core.exchange.spreadsheets import COLUMNS as TABLES
 from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging.preferences import Pair, Ranking
@@ -42,6 +41,7 @@ def import_annotations(
     fields: Sequence[str] = (),
     buckets: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """What people did, from a JSON, JSON-MIN, CSV or TSV export, or from a list of tasks.
 
@@ -51,6 +51,7 @@ def import_annotations(
         buckets: the Ranker's buckets, best first, where they are not ours: an export does not say
             which is better.
         choice_map: what the values of a ``<Choices>`` mean (``choice_map.parse_map``).
+        question: the control, or Argilla's question, that counts, where several could.
 
     Raises ImportRefused where the file as a whole cannot be read. The same person's later answer to
     a task replaces the earlier one, which is reported.
@@ -62,11 +63,14 @@ def import_annotations(
             f"{filename} is no Label Studio export of Pairwise or Ranker tasks: its entries hold"
             " neither annotations nor tasks of that kind."
         )
-    answers = [answer for row in rows for answer in _answers(row, report)]
+    configs: dict[str, list] = {}  # read once, however many tasks have it beside them
+    answers = [answer for row in rows for answer in _answers(row, report, configs)]
     kinds = {kind for answer in answers for _, kind, _ in answer.results}
     named = " and ".join(sorted(kind.capitalize() for kind in kinds & {"pairwise", "ranker"}))
     report.format = f"Label Studio {report.format or 'JSON'}, {named or 'tasks'}"
-    layout = layout_of(answers, report, fields, buckets, choice_map)
+    if report.counted == "row" or "JSON-MIN" in report.format:
+        untyped(answers, fields)
+    layout = layout_of(answers, report, fields, buckets, choice_map, question)
     judged: list[tuple[Answer, Pair | Ranking, list[str]]] = []
     for answer in answers:
         if answer.dropped:
@@ -122,21 +126,26 @@ def import_any(
     fields: Sequence[str] = (),
     buckets: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """A Label Studio export or a table: what it is, its rows say. Raises ImportRefused.
 
     The rest is as in ``import_annotations``.
     """
     if is_binary_table(data):  # read once: each time costs a process
-        return import_preferences(data, filename, fields=fields, choice_map=choice_map)
+        return import_preferences(
+            data, filename, fields=fields, choice_map=choice_map, question=question
+        )
     probe = ImportReport(filename)
     told = frozenset(bare(part) for name in fields for part in name.split("+"))
     rows = records(data, probe, COLUMNS | told)
     if buckets or looks_like_label_studio(rows, strictly=True):
         return import_annotations(
-            data, filename, fields=fields, buckets=buckets, choice_map=choice_map
+            data, filename, fields=fields, buckets=buckets, choice_map=choice_map, question=question
         )
-    return import_preferences(data, filename, fields=fields, choice_map=choice_map)
+    return import_preferences(
+        data, filename, fields=fields, choice_map=choice_map, question=question
+    )
 
 
 def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
@@ -156,16 +165,18 @@ def looks_like_label_studio(rows: list[Record], strictly: bool = False) -> bool:
 
 def _annotated(value: dict) -> bool:
     """Does it hold a list of annotations, under today's name or the old one?"""
-    annotations, completions = value.get("annotations"), value.get("completions")
-    if isinstance(annotations, list):
-        return True
-    return isinstance(completions, list) and (
-        isinstance(value.get("data"), dict)
-        or any(isinstance(item, dict) and "result" in item for item in completions)
-    )
+    for name in ("annotations", "completions"):
+        found = value.get(name)
+        if isinstance(found, list) and (
+            isinstance(value.get("data"), dict)
+            or (name == "annotations" and not all(isinstance(item, dict) for item in found))
+            or any(isinstance(item, dict) and "result" in item for item in found)
+        ):
+            return True
+    return value.get("annotations") == []
 
 
-def _answers(row: Record, report: ImportReport) -> list[Answer]:
+def _answers(row: Record, report: ImportReport, configs: dict[str, list]) -> list[Answer]:
     """Every answer in one entry: a task with its annotations, a row of JSON-MIN or CSV, a task."""
     value = row.value
     if not isinstance(value, dict):
@@ -189,7 +200,14 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
             for item in annotations
             if isinstance(item, dict) and item.get("parent_annotation") not in (None, "")
         }
-        found = [_full(row, value, data, annotation, report) for annotation in annotations]
+        project = value.get("project")
+        config = value.get("label_config") or (
+            project.get("label_config") if isinstance(project, dict) else ""
+        )
+        if str(config) not in configs:
+            configs[str(config)] = tags_of(config)
+        tags = configs[str(config)]
+        found = [_full(row, value, data, annotation, tags, report) for annotation in annotations]
         for answer in filter(None, found):
             if str(answer.id) in replaced and not answer.dropped:
                 answer.dropped = (
@@ -221,9 +239,9 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
                 items = json.loads(item)
             except (ValueError, RecursionError):
                 items = item
-        parts = (
-            [part for part in items if isinstance(part, dict)] if isinstance(items, list) else []
-        )
+        parts = [items] if isinstance(items, dict) and set(_VALUES) & set(items) else []
+        if isinstance(items, list):
+            parts = [part for part in items if isinstance(part, dict)]
         kinds = [next((kind for key, kind in _VALUES.items() if key in part), "") for part in parts]
         if kinds and all(kinds):
             results += [
@@ -238,11 +256,6 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
                 results.append((name, kind, item))
         elif name not in _OURS:
             texts[name] = items if name == "items" else item
-    if not results:  # a Choices of somebody's own, which these exports write without its type
-        for name, item in list(texts.items()):
-            if FIELD_OF.get(bare(str(name))) == "choice" and isinstance(item, str) and item.strip():
-                results.append((name, "choices", {"choices": [item]}))
-                del texts[name]
     return [
         Answer(
             row.row,
@@ -259,7 +272,12 @@ def _answers(row: Record, report: ImportReport) -> list[Answer]:
 
 
 def _full(
-    row: Record, task: dict, data: dict, annotation: object, report: ImportReport
+    row: Record,
+    task: dict,
+    data: dict,
+    annotation: object,
+    tags: Sequence[dict[str, str]],
+    report: ImportReport,
 ) -> Answer | None:
     """One annotation of a full JSON export."""
     if not isinstance(annotation, dict) or not isinstance(annotation.get("result", []), list):
@@ -284,6 +302,7 @@ def _full(
         meta=meta,
         repairs=row.repairs,
         dropped=_rejected(annotation),
+        objects=objects_of(results, tags),
     )
 
 

@@ -10,7 +10,8 @@ Pairwise, Ranker and Choices results, see tests/fixtures/label_studio.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rlhf_core.exchange.label_studio_fields import Layout
 
 VERDICTS = {"Tie": "tie", "Both bad": "both_bad", "Skip": "skip"}
+_TAG = re.compile(r"<[A-Za-z]+\s[^<>]*>")
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"']*)["']""")
 NOTED = ("reason", "ideal")  # of a ranking, beside its result
 PLACES = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")
 
@@ -37,6 +40,7 @@ class Answer:
         results: (control's name, its kind in lower case, its value).
         meta: what our own export wrote beside a result.
         dropped: why it does not count, whatever it says: a reviewer rejected it.
+        objects: control -> what its ``to_name`` names, in order; left is the first of two.
     """
 
     row: int
@@ -51,6 +55,7 @@ class Answer:
     meta: dict = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
     dropped: str = ""
+    objects: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
@@ -61,6 +66,33 @@ class Answer:
             else "nothing"
         )
         return f"{'skipped' if self.cancelled else chosen} | {self.data.get('prompt', '')}"
+
+
+def tags_of(config: object) -> list[dict[str, str]]:
+    """The attributes of each tag of a labelling config; toName with fields for the tags' names."""
+    if not isinstance(config, str):
+        return []
+    tags = [dict(_ATTRIBUTE.findall(tag)) for tag in _TAG.findall(config)]
+    fields = {tag.get("name"): tag["value"].lstrip("$") for tag in tags if "value" in tag}
+    for tag in tags:
+        named = [name.strip() for name in tag.get("toName", "").split(",")]
+        tag["toName"] = ",".join(str(fields.get(name, name)) for name in named)
+    return tags
+
+
+def objects_of(results: Sequence[dict], tags: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+    """Control -> what it names, in order: by its results, or by the labelling config's tags."""
+    found = {}
+    for item in results:
+        control, named = str(item.get("from_name")), item.get("to_name")
+        if isinstance(named, list):
+            named = ",".join(map(str, named))
+        for tag in tags:
+            if tag.get("name") == control and "," not in str(named):
+                named = tag["toName"]
+        if isinstance(named, str):
+            found[control] = [part.strip() for part in named.split(",")]
+    return found
 
 
 def judgement_of(
@@ -123,6 +155,8 @@ def judgement_of(
                 " lists the outputs, as it also is where nobody moved anything.",
             )
         return made, repairs
+    if "ranker" in by_kind:
+        raise RowRefused("it ranks a list, and the task has no field that is a list of texts by id")
     choice, reading = verdict, None
     if "control" in by_kind:
         choice, reading = chosen_of(by_kind["control"][0]), layout.reading
@@ -135,7 +169,7 @@ def judgement_of(
             raise RowRefused(
                 f"selected is {str(selected)[:40]!r}; a Pairwise answer is left or right"
             )
-    names = dict(layout.names)
+    names = layout.names_of(answer)
     missing = [part for part in ("prompt", "a", "b") if names.get(part) not in answer.data]
     if missing:
         have = " ".join(", ".join(map(str, answer.data)).split()) or "none"
@@ -242,7 +276,7 @@ def _ranking(
             if strange:
                 raise RowRefused(
                     f"the buckets {', '.join(map(repr, strange))} have no known order; say which"
-                    " are better"
+                    " are better, best first: --buckets BEST,...,WORST"
                 )
             groups = [[str(item) for item in inner[name]] for name in known if inner.get(name)]
         placed = [item for group in groups for item in group]

@@ -40,6 +40,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "label",
         "labels",
         "overall_preference",
+        "preference_strength",
         "better_response_id",
         "preferred_index",
         "choice_index",
@@ -60,13 +61,29 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "selection",
         "selected",
     ),
-    "chosen": ("chosen", "chosen_response", "chosen_answer", "chosen_text", "preferred_output"),
+    "chosen": (
+        "chosen",
+        "chosen_response",
+        "chosen_answer",
+        "chosen_text",
+        "chosen_output",
+        "preferred_output",
+        "accepted",
+        "accepted_response",
+        "better_response",
+        "better_answer",
+        "y_w",
+    ),
     "rejected": (
         "rejected",
         "rejected_response",
         "rejected_answer",
         "rejected_text",
+        "rejected_output",
         "non_preferred_output",
+        "worse_response",
+        "worse_answer",
+        "y_l",
     ),
     "annotator": (
         "annotator",
@@ -118,7 +135,9 @@ LATE_PROMPTS = (
     "dialog",
     "history",
     "messages",
+    "chat",
     "post",
+    "info",
 )
 
 

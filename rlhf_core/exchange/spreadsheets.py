@@ -21,6 +21,7 @@ from rlhf_core.exchange import (
     several_answers,
     table_shapes,
 )
+from rlhf_core.exchange.boxed_choices import unboxed
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import asks_for_the_worse, is_blank, number_of, read_word
 from rlhf_core.exchange.column_order import turned
@@ -52,6 +53,7 @@ def import_preferences(
     *,
     fields: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """Judgements from CSV, TSV, JSONL, JSON, .xlsx or Parquet bytes.
 
@@ -59,6 +61,7 @@ def import_preferences(
         fields: the columns of prompt, left and right text, where their names do not say so; two
             names with a + between them are joined.
         choice_map: what values of the choice column mean (``choice_map.parse_map``).
+        question: Argilla's, that counts, where several could.
 
     Raises ImportRefused: not readable at all; ChoiceUnclear where the choice column has to be
     explained. The report may hold no judgement that can be used; ``ImportReport.checked`` refuses
@@ -83,8 +86,13 @@ def import_preferences(
             " import-label-studio."
         )
     if argilla.is_argilla(objects):
-        argilla.take_records(_whole(rows, report), report, choice_map)
+        argilla.take_records(_whole(rows, report), report, choice_map, question, fields)
         return report
+    if question:
+        raise ImportRefused(
+            f"{filename} asks no questions that --question could pick from: it is no file of"
+            " Argilla's or Label Studio's."
+        )
     if scored.is_scored(objects):
         scored.take_records(_whole(rows, report), names, report)
         return report
@@ -196,6 +204,7 @@ def _take_table(
     fields |= dict(zip(BY, by))
     reading = None
     if "choice" in fields:
+        objects = unboxed(objects, fields["choice"])
         reading = _read_choices(
             objects, names, fields, report, choice_map, bool(listed), bool(made), bool(told)
         )
@@ -334,6 +343,9 @@ def _take_rows(
             continue
         if row.row in same:
             report.leave_out(row.row, what, "chosen and rejected name the same side")
+            continue
+        if "rejected" in fields and (why := scored.chosen_against_scores(row.value)):
+            report.leave_out(row.row, what, why)
             continue
         try:
             pair, repairs = read_row(

@@ -187,10 +187,10 @@ def convention(
     if listed or (a.endswith("0") and b.endswith("1") and a[:-1] == b[:-1]):
         said = f"{column} count from 0, as the answers do: 0 was read as a, 1 as b."
         return Convention({0.0: "a", 1.0: "b"}.get, said)
-    if choice == "overall_preference" and {a, b} == {"response1", "response2"}:
-        said = (
-            f"{column} were read as HelpSteer3 writes them: below 0 is response1, above the other."
-        )
+    if choice in ("overall_preference", "preference_strength") and [
+        name.replace("_", "") for name in (a, b)
+    ] == ["response1", "response2"]:
+        said = f"{column} were read as HelpSteer writes them: below 0 is {a}, above the other."
         return Convention(
             lambda n: None if n not in range(-3, 4) else "tie" if n == 0 else "a" if n < 0 else "b",
             said,

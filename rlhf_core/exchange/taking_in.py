@@ -33,13 +33,17 @@ def read(
     fields: Sequence[str] = (),
     buckets: Sequence[str] = (),
     choice_map: Mapping[str, str] | None = None,
+    question: str = "",
 ) -> ImportReport:
     """What is in a file, whatever tool it came from.
 
-    ``fields``, ``buckets``, ``choice_map``: as in ``label_studio.import_annotations``. Raises
-    ImportRefused, in one sentence; ChoiceUnclear where the choice column has to be explained.
+    The arguments are those of ``label_studio.import_annotations``. Raises ImportRefused, in one
+    sentence; ChoiceUnclear where the choice column has to be explained, SeveralFit where a question
+    has to be picked.
     """
-    report = import_any(data, filename, fields=fields, buckets=buckets, choice_map=choice_map)
+    report = import_any(
+        data, filename, fields=fields, buckets=buckets, choice_map=choice_map, question=question
+    )
     return report.checked()
 
 

@@ -179,6 +179,31 @@ def test_spreadsheets_and_unusual_names(call):
     )
 
 
+def test_of_several_questions_one_is_named(call):
+    answers = {"help.responses": ["a2"], "harm.responses": ["a1"]}
+    Path("two.json").write_text(
+        json.dumps([{"prompt": "p", "a1": "x", "a2": "y", **answers, "_server_id": "s"}])
+    )
+    fields = ("--fields", "prompt,a1,a2")
+    refused(
+        call("import", "two.json", "--out", "p.jsonl", *fields),
+        "'help', 'harm'. Say which one counts: --question NAME.",
+    )
+    status, report, said = call(
+        "import", "two.json", "--out", "p.jsonl", *fields, "--question", "harm"
+    )
+    assert (status, report["question"], report["used"]) == (0, "harm", 1)
+    assert json.loads(Path("p.jsonl").read_text())["choice"] == "a"
+    two = [ANSWER, {**ANSWER, "from_name": "harm", "value": {"selected": "right"}}]
+    Path("ls.json").write_text(
+        json.dumps([{**TASK, "annotations": [{"id": 1, "completed_by": 3, "result": two}]}])
+    )
+    refused(call("import-label-studio", "ls.json", "--out", "p.jsonl"), "--question NAME")
+    told = ("--question", "harm")
+    assert call("import-label-studio", "ls.json", "--out", "p.jsonl", *told)[0] == 0
+    assert json.loads(Path("p.jsonl").read_text())["choice"] == "b"
+
+
 def test_bad_input_is_refused_in_one_line_and_nothing_is_written(call, tmp_path):
     Path("export.json").write_text(json.dumps([TASK]))
     Path("empty.json").write_text(json.dumps([EMPTY]))

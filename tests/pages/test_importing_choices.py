@@ -4,8 +4,19 @@ a refused file leaves behind: nothing.
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from page_helpers import EVIL, offered, open_page, press, session_of, still_queue, words_of
+from page_helpers import (
+    EVIL,
+    offered,
+    open_page,
+    press,
+    session_of,
+    still_queue,
+    unescaped,
+    words_of,
+)
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.work import jobs
@@ -75,10 +86,41 @@ def test_a_column_that_was_read_shows_how_and_can_be_read_again():
     assert [pair.choice for pair in session_of(app).judged.imported] == ["a", "tie"]
 
 
-def test_values_are_untrusted_text():
-    table = f'prompt,a,b,choice\nA cat is, x, y,"{EVIL}"\nA dog is, x, y,left\n'
+def test_values_are_untrusted_text_and_a_label_is_short_and_seen():
+    values = (EVIL, "left", "\u202eright", "\u200b", "z" * 3000)
+    table = "prompt,a,b,choice\n" + "".join(f'A cat is, x, y,"{one}"\n' for one in values)
     app = upload(open_page("import_export"), ("evil.csv", table.encode()))
-    assert all("<script>" not in label for label in asked(app)) and len(asked(app)) == 2
+    assert all("<script>" not in label for label in asked(app)) and len(asked(app)) == 5
+    assert all(len(label) < 300 for label in asked(app))
+    assert "[U+202E]right" in unescaped(" ".join(asked(app)))
+    assert "[U+200B]" in unescaped(" ".join(asked(app)))
+
+
+def test_an_answer_that_leads_nowhere_can_be_given_anew():
+    app = upload(open_page("import_export"), ("index.csv", INDEX.encode()))
+    for box in [box for box in app.selectbox if "_means_" in box.key]:
+        box.set_value("none")
+    press_ending(app.run(), "_read")
+    assert "as was said" in words_of(app) and set(asked(app).values()) == {"none"}
+    for box in [box for box in app.selectbox if "_means_" in box.key]:
+        box.set_value("a")
+    press_ending(app.run(), "_read")
+    assert "Every judgement says now" in words_of(app) and "import_use_0" in offered(app)
+
+
+def test_taking_one_file_leaves_the_other_ones_question():
+    app = upload(
+        open_page("import_export"),
+        ("sides.csv", SIDES.encode()),
+        ("index.csv", INDEX.encode()),
+        ("bad.csv", b"x"),
+    )
+    press(app, "import_use_0")
+    assert asked(app) == {"“0”, once": "a", "“1”, once": "b"}
+    assert "import_use_0" not in offered(app) and "bad" not in words_of(app)
+    press_ending(app, "_read")
+    press(app, "import_use_0")
+    assert len(session_of(app).judged.imported) == 4
 
 
 @pytest.mark.parametrize(
@@ -98,3 +140,25 @@ def test_a_refused_file_leaves_no_report_of_an_earlier_one(spoil):
     assert "import_use_0" in offered(app)
     spoil(app)
     assert "import_use_0" not in offered(app) and "sides" not in words_of(app)
+
+
+RECORD = {"prompt": "A cat is", "response-1": "a pet", "response-2": "a king"}
+ANSWERS = {"help": "response-2", EVIL: "response-1", "worst": "response-1"}
+QUESTIONS = [{**RECORD, **{f"{name}.responses": [value] for name, value in ANSWERS.items()}}]
+
+
+def test_a_person_picks_the_question_that_counts_and_may_pick_again():
+    app = upload(open_page("import_export"), ("two.json", json.dumps(QUESTIONS).encode()))
+    assert "Say below which one counts" in words_of(app) and "import_use_0" not in offered(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
+    assert box.value is None and len(box.options) == 3
+    box.set_value("worst").run()
+    assert "seems to ask which answer is worse" in words_of(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
+    box.set_value("help").run()
+    assert "import_use_0" in offered(app)
+    box = next(box for box in app.selectbox if "_question_" in box.key)
+    assert box.value == "help"
+    box.set_value(EVIL).run()
+    press(app, "import_use_0")
+    assert [pair.choice for pair in session_of(app).judged.imported] == ["a"]
