@@ -12,16 +12,14 @@ from rlhf_core.evaluation import verdict as engine
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
+from ui.before_after import side_by_side
 
 
 def draw(session: Session) -> None:
     """One pair after the other, by click or by key, for as long as the learner likes."""
     st.subheader("Now blind: which is better?", anchor=False)
     found = (session.tuned.evaluation or {}).get("pairs", [])
-    # One a prompt, and not those that Side by side shows first.
-    pairs = list(
-        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
-    )
+    pairs = to_vote_on(found)
     votes = judged.votes_here(session)
     if not pairs:
         st.info(
@@ -80,6 +78,15 @@ def draw(session: Session) -> None:
             st.metric("No difference", count["tie"])
             st.metric("Before preferred", count["before"])
         st.markdown(tally(votes, session.seed))
+
+
+def to_vote_on(found: list[dict]) -> list[dict]:
+    """One pair a prompt, the last that differs; none of a prompt whose answers stand above with
+    their names, unless there is no other.
+    """
+    named = {pair["prompt"] for pair in found[: side_by_side.PAIRS_SHOWN]}
+    pairs = {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}
+    return [pair for prompt, pair in pairs.items() if prompt not in named] or list(pairs.values())
 
 
 def vote(session: Session, prompt: str, choice: str) -> None:
