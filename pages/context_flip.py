@@ -226,7 +226,9 @@ def scored(records: list[dict], names: list[str], asked: tuple[str, float]) -> N
         )
         text.answer(row["prompt"], row["text"], tag="Your sentence", foot=feet)
         how = context_flip_task.outcome(asked, scores)
-        if how == context_flip_task.DONE:
+        if row.get("copied"):
+            st.caption("The lab showed that one: write one of your own.")
+        elif how == context_flip_task.DONE:
             st.success("**Done:** " + WHO_LIKES[both_sides(scores)], icon=":material/check:")
         else:
             nearly = " It flips, and not that far yet." * (how == context_flip_task.NEARLY)
