@@ -144,12 +144,13 @@ def numbers(found: dict) -> None:
             f" {monitor.duration(row['seconds'])} |"
         )
     st.markdown("\n".join(lines))
-    st.caption(
-        "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
-        " interval over prompts. KL: nats an answer. Time: the processor's, in the thread"
-        " that trains, so that other programs on this machine do not count; best-of-n pays it anew"
-        " at every prompt."
-    )
+    with st.expander("What the columns mean", icon=":material/table:", key="algorithms_columns"):
+        st.markdown(
+            "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
+            " interval over prompts. KL: nats an answer. Time: the processor's, in the thread that"
+            " trains, so that other programs on this machine do not count; best-of-n pays it anew"
+            " at every prompt."
+        )
 
 
 def texts(found: dict) -> None:

@@ -245,7 +245,13 @@ def answers(found: dict, names: list[str]) -> None:
     rows = found["answers"]
     if not rows:
         return
-    st.subheader("Two models, the same prompt", anchor=False)
+    with st.expander("Two models, the same prompt", icon=":material/compare:", key="flip_answers"):
+        side_by_side(found, names)
+
+
+def side_by_side(found: dict, names: list[str]) -> None:
+    """The answers to one prompt, and what the word rule counts in all."""
+    rows = found["answers"]
     prompts = list(dict.fromkeys(row["prompt"] for row in rows))
     picked = st.selectbox(
         "Prompt, held out from all training", prompts, format_func=text.bare, key="flip_pick"

@@ -130,13 +130,7 @@ def verdict(found: dict) -> None:
             + f"**{NAMES['free']}:**"
             f" {fall_in_words(free, found.get('status') != 'running' or len(points) > 1)}"
         )
-        for run in ("penalty", "conservative"):
-            if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
-                ended = (
-                    found.get("status") != "running"
-                    or points[run][-1]["step"] >= found["settings"]["steps"]
-                )
-                st.markdown(cure_in_words(NAMES[run], cure, ended))
+        cures(found)
         with st.expander("How sure are we?", icon=":material/help:", key="goodhart_sure"):
             st.markdown(
                 "In standard deviations of the original model's ratings. The peak is looked for in"
@@ -144,6 +138,18 @@ def verdict(found: dict) -> None:
                 " noisy numbers always looks too high where it was found. One seed is one story;"
                 " “Change the experiment” tells others."
             )
+
+
+def cures(found: dict) -> None:
+    """What the two cures did, one press away."""
+    points, told = found["points"], []
+    for run in ("penalty", "conservative"):
+        if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
+            last = points[run][-1]["step"] >= found["settings"]["steps"]
+            told.append(cure_in_words(NAMES[run], cure, found.get("status") != "running" or last))
+    if told:
+        with st.expander("Did the two cures help?", icon=":material/healing:", key="cures"):
+            st.markdown("\n\n".join(told))
 
 
 def numbers(found: dict) -> None:
@@ -249,9 +255,8 @@ def live(records: list[dict], view: dict) -> None:
 st.title("Goodhart lab", anchor=False)
 st.markdown(
     "**When a measure becomes a target, it ceases to be a good measure.** PPO chases a poor"
-    " *proxy*, a reward model's score, three times: freely, with a KL penalty (drift costs), and"
-    " with a conservative reward (the score less its own doubt). *Gold*, a rule that none learned"
-    " from, rates what comes out."
+    " *proxy*, a reward model's score: freely, with a KL penalty (drift costs), and with a"
+    " conservative reward (less its own doubt). *Gold*, a rule, rates what comes out."
 )
 challenges.draw("goodhart")
 runs.needs_a_rule(session)

@@ -102,7 +102,7 @@ def climax() -> None:
 
 def choose_brief() -> None:
     st.pills(
-        "Who is it for? The brief decides what counts as better.",
+        "Who is it for?",
         list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.asked.briefs)])),
         format_func=lambda slug: text.plain(asked.brief_called(session, slug).title),
         default=session.asked.brief.slug,
@@ -190,5 +190,5 @@ if not running:
             run_button(primary=False)
     elif next_step.untouched(session) and (found := example.load()):
         example.draw(found)
-    with st.expander("Labs: one claim each", icon=":material/science:", key="labs"):
+    with st.expander("Labs", icon=":material/science:", key="labs"):
         menu.links()

@@ -164,7 +164,11 @@ def test_a_score_is_taken_apart_into_words_and_votes(queue):
     assert "· distance 0.0" in words, (
         "the judged output that the page opens with is its own nearest neighbour"
     )
-    assert "Judged outputs that look most alike" in words and "beats" in words and "from “" in words
+    assert (
+        "two answers to one prompt are typically" in words
+        and "beats" in words
+        and "from “" in words
+    )
     table = next(element.value for element in app.markdown if element.value.startswith("| Word |"))
     shares = [
         float(line.split("|")[2].replace("−", "-").replace("\N{MINUS SIGN}", "-"))
