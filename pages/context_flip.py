@@ -113,7 +113,7 @@ def briefs_side_by_side(found: dict | None) -> None:
             told = []
             if brief.get("rater"):
                 told.append(
-                    f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons."
+                    f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} pairs."
                 )
             if accuracy is not None:
                 sure = charts.interval(found.get("accuracy_interval", [None, None])[number])

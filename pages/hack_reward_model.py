@@ -311,7 +311,7 @@ bad, mine = (
 if bad or mine:
     st.subheader("Teach it better", anchor=False)
     st.markdown(
-        "Each nonsense text becomes a comparison that it loses against the best honest one. Then"
+        "Each nonsense text becomes a pair that it loses against the best honest one. Then"
         " the reward model is trained anew, and all texts are scored again."
     )
     with st.container(horizontal=True, key="hack_teach_box"):
@@ -331,7 +331,7 @@ if bad or mine:
                 on_click=take_back,
                 disabled=busy,
                 help=(
-                    "They leave your comparisons. The reward model forgets them when it is trained"
+                    "They leave your judgements. The reward model forgets them when it is trained"
                     " the next time."
                 ),
             )

@@ -229,7 +229,7 @@ def nothing_to_learn(session: Session) -> str:
     every, kept_out = pairs(session), session.asked.brief.evaluation_prompts
     usable = [pair for pair in every if pair.prompt not in kept_out]
     if every and not usable:
-        return "every comparison so far is about a prompt that is kept for the verdict"
+        return "every pair so far is about a prompt that is kept for the verdict"
     return preferences.nothing_to_learn(usable)
 
 

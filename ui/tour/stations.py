@@ -182,7 +182,7 @@ STATIONS = (
         "pages/import_export.py",
         "export_kind",
         "Show your work",
-        "A tuned model without its comparisons and instructions cannot be checked by anybody."
+        "A tuned model without its judgements and instructions cannot be checked by anybody."
         " Publish both.",
         "Open “Take out”, and take your judgements home.",
         None,
