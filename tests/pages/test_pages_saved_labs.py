@@ -67,6 +67,16 @@ def test_a_lab_opens_with_its_saved_result(queue, page):
     assert not session.labs and not session.jobs, "nothing of it is the learner's"
 
 
+@pytest.mark.parametrize(
+    "page", ["what_it_learned", "trust_it", "flip_a_vote", "hack_reward_model", "whose_preferences"]
+)
+def test_the_saved_result_comes_before_what_is_missing(queue, page):
+    app = open_page(page, made())
+    drawn = " ".join(drawn_texts(app))
+    missing = "Nothing was judged yet" if page == "whose_preferences" else "Still needed"
+    assert drawn.index("Precomputed") < drawn.index(missing) and "Not yet" not in drawn
+
+
 def badges(app) -> str:
     return " ".join(str(one.value) for one in app.markdown)
 

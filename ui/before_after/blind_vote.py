@@ -19,7 +19,8 @@ def draw(session: Session) -> None:
     """One pair after the other, by click or by key, for as long as the learner likes."""
     st.subheader("Now blind: which is better?", anchor=False)
     found = (session.tuned.evaluation or {}).get("pairs", [])
-    pairs = to_vote_on(found)
+    asked = {record["prompt"] for record in side_by_side.fresh(session)}
+    pairs = to_vote_on(found, asked)
     votes = judged.votes_here(session)
     if not pairs:
         st.info(
@@ -80,11 +81,11 @@ def draw(session: Session) -> None:
         st.markdown(tally(votes, session.seed))
 
 
-def to_vote_on(found: list[dict]) -> list[dict]:
+def to_vote_on(found: list[dict], asked: set[str]) -> list[dict]:
     """One pair a prompt, the last that differs; none of a prompt whose answers stand above with
-    their names, unless there is no other.
+    their names (``asked``: those that the learner asked), unless there is no other.
     """
-    named = {pair["prompt"] for pair in found[: side_by_side.PAIRS_SHOWN]}
+    named = asked | {pair["prompt"] for pair in found[: side_by_side.PAIRS_SHOWN]}
     pairs = {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}
     return [pair for prompt, pair in pairs.items() if prompt not in named] or list(pairs.values())
 
