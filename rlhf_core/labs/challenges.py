@@ -48,7 +48,9 @@ class Challenge(NamedTuple):
 
 
 def _own_prompt(session: Session) -> bool:
-    return bool(session.asked.user_prompts)
+    """And the model answered it: one that a link brought along is not asked yet."""
+    rows = [row for row in session.asked.candidate_sets if row.get("asked")]
+    return any(row["prompt"] in session.asked.user_prompts for row in rows)
 
 
 def _own_votes(session: Session) -> bool:

@@ -175,6 +175,12 @@ def votes(session: Session, count: int) -> None:
     session.judged.votes = [row] * count
 
 
+def asks(session: Session, answered: bool) -> None:
+    session.asked.user_prompts = ["A cat is"]
+    row = {"id": "s1", "prompt": "A cat is", "texts": [FACT], "asked": answered}
+    session.asked.candidate_sets = [row]
+
+
 def twice(session: Session, second: int) -> None:
     rank(session, same=True)
     rank(session, best=second, same=True)
@@ -187,8 +193,8 @@ def opposite(session: Session, second: int) -> None:
 
 STATES: dict[str, tuple[Callable, Callable]] = {  # name -> (does it, a near miss)
     "own_prompt": (
-        lambda s: setattr(s.asked, "user_prompts", ["A cat is"]),
-        lambda s: s.asked.candidate_sets.append({"prompt": "An opossum is"}),
+        lambda s: asks(s, answered=True),
+        lambda s: asks(s, answered=False),  # as a link brings one along
     ),
     "own_votes": (lambda s: ten_by(s, YOU), lambda s: ten_by(s, SCRIPTED)),
     "inconsistent": (lambda s: twice(s, 1), lambda s: twice(s, 0)),

@@ -556,7 +556,9 @@ def test_no_detectable_change_is_a_verdict(queue):
 
 def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
     session = made("tuned")
-    session.tuned.evaluation = evaluation(changed=True)
+    found = evaluation(changed=True)
+    named = [{**found["pairs"][0], "prompt": f"Named {n} is"} for n in range(2)]  # stand above
+    session.tuned.evaluation = {**found, "pairs": [*named, *found["pairs"]]}
     app = open_page("before_after", session)
     for _ in range(3):
         answers = [

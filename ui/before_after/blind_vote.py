@@ -82,12 +82,15 @@ def draw(session: Session) -> None:
 
 
 def to_vote_on(found: list[dict], asked: set[str]) -> list[dict]:
-    """One pair a prompt, the last that differs; none of a prompt whose answers stand above with
-    their names (``asked``: those that the learner asked), unless there is no other.
+    """One pair a prompt, the last that differs: none that stands above with its names, and first
+    the prompts that do not stand there (``asked``: those that the learner asked both).
     """
-    named = asked | {pair["prompt"] for pair in found[: side_by_side.PAIRS_SHOWN]}
-    pairs = {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}
-    return [pair for prompt, pair in pairs.items() if prompt not in named] or list(pairs.values())
+    shown = found[: side_by_side.PAIRS_SHOWN]
+    named = asked | {pair["prompt"] for pair in shown}
+    different = [pair for pair in found if pair["before"] != pair["after"]]
+    pairs = [pair for pair in different if pair not in shown] or different
+    one_each = {pair["prompt"]: pair for pair in pairs}.values()
+    return sorted(one_each, key=lambda pair: pair["prompt"] in named)
 
 
 def vote(session: Session, prompt: str, choice: str) -> None:
