@@ -307,10 +307,12 @@ def results(found: dict | None) -> None:
     names = [brief["title"] for brief in found["briefs"]]
     flipped(found, names)
     if any(found["metrics"]):
-        charts.draw(
-            charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"]),
-            key="flip_runs",
-        )
+        chart = charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"])
+        if found.get("status") == "running":
+            charts.draw(chart, key="flip_runs")
+            return
+        with st.expander("The two trainings", icon=":material/show_chart:", key="flip_trainings"):
+            charts.draw(chart, key="flip_runs")
 
 
 def live(records: list[dict], view: dict) -> None:

@@ -142,7 +142,7 @@ def provenance() -> None:
     )
     card = CARD.read_text(encoding="utf-8") if CARD.is_file() else ""
     if "## Data" in card:
-        st.caption("Source: its card, assets/pocket-gpt2/README.md, section Data:")
+        st.caption("Its card, assets/pocket-gpt2/README.md, says under Data:")
         st.markdown(card.split("## Data", 1)[1].split("\n## ", 1)[0])
     st.page_link(
         "pages/prompt.py", label="Ask it about something that it never read", icon=":material/edit:"

@@ -17,7 +17,7 @@ from ui import challenges, charts, importing, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
 from ui.labs import answer_card, saved
 
-CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 5
+CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 3
 MAJORITY = annotators.MAJORITY  # what the lab calls it in its tables
 VOTES = {"first": 0, "second": 1}
 
