@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from drawn_words import drawn_words
+from drawn_words import drawn_texts, drawn_words
 from page_helpers import again, alts, finish, html_of, keys, open_page, press, said, still_queue
 from stand_ins import (
     FACT,
@@ -106,6 +106,9 @@ def test_no_page_of_the_thread_is_wordy_in_use(queue):
     assert drawn_words(open_page("rank", session)) <= STEPS_PAGE
     app = arrived(queue, measured())
     assert drawn_words(app) <= STEPS_PAGE and "vote_a" in keys(app)
+    for page in ("briefs", "reward_model", "ppo", "rounds"):
+        app = open_page(page, measured())
+        assert drawn_words(app) <= STEPS_PAGE, (page, drawn_texts(app))
 
 
 # --- one primary button, and it does the next thing -----------------------------------------------
