@@ -26,7 +26,7 @@ def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
     )
     limits = _limits(settings)
     terms.draw(
-        "PPO looks for answers that score high and still sound like the original. **It climbs**"
+        "PPO looks for high scores that still sound like the original. **It climbs**"
         f" [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
         f" the original; β = {charts.small(settings['beta'])}{steered} ({whose})."
     )
