@@ -14,7 +14,7 @@ from ui.charts import goodhart as charts_goodhart
 from ui.labs import runs, saved
 
 LABELS = {
-    "comparisons": "Comparisons by the scripted rater",
+    "comparisons": "Pairs that the scripted rater judges",
     "steps": "Steps of each training",
     "seed": "Seed",
 }
@@ -33,11 +33,9 @@ HOW = {
         "Like RLOO, but counts how many standard deviations an answer is above the others to its"
         " prompt, and pays for drift word by word. Often chosen for rewards that can be checked."
     ),
-    "dpo": (
-        "Needs no reward model: raises the probability of the preferred answer of each comparison."
-    ),
+    "dpo": ("Needs no reward model: raises the probability of the preferred answer of each pair."),
     "kto": (
-        "Needs no comparisons either, only thumbs up or down for single answers: good ones should"
+        "Needs no judged pairs either, only thumbs up or down for single answers: good ones should"
         " become likelier than the model has drifted on the whole, bad ones less likely. Where you"
         " called answers good or bad on the Rank page, it learns from those; else the best of each"
         " ranking counts as good and the last as bad, and a tie says nothing."
@@ -96,7 +94,7 @@ def which(busy: bool) -> None:
 def whose_comparisons(busy: bool) -> None:
     if usable:
         st.toggle(
-            f"From your {len(judged.learnable(session))} comparisons",
+            f"From your {len(judged.learnable(session))} pairs",
             value=bool(kept("own")),
             key="algorithms_own",
             on_change=keep,
@@ -113,7 +111,7 @@ def conclusion(found: dict) -> None:
         with st.container(border=True, key="algorithms_verdict"):
             st.markdown(
                 f":material/gavel: **{words}**",
-                help="By gold, prompt by prompt; all comparisons together hold with 95%.",
+                help="By gold, prompt by prompt; all of them together hold with 95%.",
             )
     ends = {f"best of {row['n']}": row["gold"] for row in best}
     ends |= {NAMES[run]: rows[-1]["gold"] for run, rows in points.items()}
@@ -144,12 +142,13 @@ def numbers(found: dict) -> None:
             f" {monitor.duration(row['seconds'])} |"
         )
     st.markdown("\n".join(lines))
-    st.caption(
-        "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
-        " interval over prompts. KL: nats an answer. Time: the processor's, in the thread"
-        " that trains, so that other programs on this machine do not count; best-of-n pays it anew"
-        " at every prompt."
-    )
+    with st.expander("What the columns mean", icon=":material/table:", key="algorithms_columns"):
+        st.markdown(
+            "Gold and proxy: changes from the original model, in its standard deviations; ±: 95%"
+            " interval over prompts. KL: nats an answer. Time: the processor's, in the thread that"
+            " trains, so that other programs on this machine do not count; best-of-n pays it anew"
+            " at every prompt."
+        )
 
 
 def texts(found: dict) -> None:
@@ -176,7 +175,7 @@ def live(records: list[dict], view: dict) -> None:
     found = saved.found(session, "algorithms")
     if not found.get("points"):
         st.caption(
-            "First it collects the comparisons, trains the reward model and lets the original model"
+            "First it collects the judgements, trains the reward model and lets the original model"
             " write the answers that best-of-n chooses from."
             if view["status"] in state.ALIVE
             else "It ended before the first result: there is nothing to show."
@@ -191,7 +190,7 @@ def live(records: list[dict], view: dict) -> None:
     ran = found["settings"]
     runs.how_it_ran(
         "algorithms",
-        f"Brief: {text.plain(found['brief'])}. {found['pairs']} comparisons by:"
+        f"Brief: {text.plain(found['brief'])}. {found['pairs']} pairs by:"
         f" {text.plain(found['rater'])}. {ran['steps']} steps each, seed {ran['seed']}, measured on"
         " prompts that none trained on. One seed and one setting of each: another may turn the"
         " order round.",

@@ -113,7 +113,7 @@ def briefs_side_by_side(found: dict | None) -> None:
             told = []
             if brief.get("rater"):
                 told.append(
-                    f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} comparisons."
+                    f"Judged by: {text.plain(brief['rater'])}, {brief['comparisons']} pairs."
                 )
             if accuracy is not None:
                 sure = charts.interval(found.get("accuracy_interval", [None, None])[number])
@@ -226,7 +226,9 @@ def scored(records: list[dict], names: list[str], asked: tuple[str, float]) -> N
         )
         text.answer(row["prompt"], row["text"], tag="Your sentence", foot=feet)
         how = context_flip_task.outcome(asked, scores)
-        if how == context_flip_task.DONE:
+        if row.get("copied"):
+            st.caption("The lab showed that one: write one of your own.")
+        elif how == context_flip_task.DONE:
             st.success("**Done:** " + WHO_LIKES[both_sides(scores)], icon=":material/check:")
         else:
             nearly = " It flips, and not that far yet." * (how == context_flip_task.NEARLY)
@@ -243,7 +245,13 @@ def answers(found: dict, names: list[str]) -> None:
     rows = found["answers"]
     if not rows:
         return
-    st.subheader("Two models, the same prompt", anchor=False)
+    with st.expander("Two models, the same prompt", icon=":material/compare:", key="flip_answers"):
+        side_by_side(found, names)
+
+
+def side_by_side(found: dict, names: list[str]) -> None:
+    """The answers to one prompt, and what the word rule counts in all."""
+    rows = found["answers"]
     prompts = list(dict.fromkeys(row["prompt"] for row in rows))
     picked = st.selectbox(
         "Prompt, held out from all training", prompts, format_func=text.bare, key="flip_pick"
@@ -299,10 +307,12 @@ def results(found: dict | None) -> None:
     names = [brief["title"] for brief in found["briefs"]]
     flipped(found, names)
     if any(found["metrics"]):
-        charts.draw(
-            charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"]),
-            key="flip_runs",
-        )
+        chart = charts_flip.two_runs(found["metrics"], names, found["settings"]["steps"])
+        if found.get("status") == "running":
+            charts.draw(chart, key="flip_runs")
+            return
+        with st.expander("The two trainings", icon=":material/show_chart:", key="flip_trainings"):
+            charts.draw(chart, key="flip_runs")
 
 
 def live(records: list[dict], view: dict) -> None:

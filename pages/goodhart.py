@@ -15,7 +15,7 @@ from ui.charts import goodhart as charts_goodhart
 from ui.labs import runs, saved
 
 LABELS = {
-    "comparisons": "Comparisons",
+    "comparisons": "Pairs",
     "features": "Features of the reward model",
     "steps": "PPO steps of each run",
     "learning_rate": "Learning rate",
@@ -130,13 +130,7 @@ def verdict(found: dict) -> None:
             + f"**{NAMES['free']}:**"
             f" {fall_in_words(free, found.get('status') != 'running' or len(points) > 1)}"
         )
-        for run in ("penalty", "conservative"):
-            if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
-                ended = (
-                    found.get("status") != "running"
-                    or points[run][-1]["step"] >= found["settings"]["steps"]
-                )
-                st.markdown(cure_in_words(NAMES[run], cure, ended))
+        cures(found)
         with st.expander("How sure are we?", icon=":material/help:", key="goodhart_sure"):
             st.markdown(
                 "In standard deviations of the original model's ratings. The peak is looked for in"
@@ -144,6 +138,18 @@ def verdict(found: dict) -> None:
                 " noisy numbers always looks too high where it was found. One seed is one story;"
                 " “Change the experiment” tells others."
             )
+
+
+def cures(found: dict) -> None:
+    """What the two cures did, one press away."""
+    points, told = found["points"], []
+    for run in ("penalty", "conservative"):
+        if cure := overoptimisation.judge_cure(points["free"], points.get(run, [])):
+            last = points[run][-1]["step"] >= found["settings"]["steps"]
+            told.append(cure_in_words(NAMES[run], cure, found.get("status") != "running" or last))
+    if told:
+        with st.expander("Did the two cures help?", icon=":material/healing:", key="cures"):
+            st.markdown("\n\n".join(told))
 
 
 def numbers(found: dict) -> None:
@@ -215,7 +221,7 @@ def live(records: list[dict], view: dict) -> None:
     found = saved.found(session, "goodhart")
     if not found.get("points"):
         st.caption(
-            "First it collects the comparisons, trains the reward model and lets the original model"
+            "First it collects the judgements, trains the reward model and lets the original model"
             " write the answers that best-of-n chooses from."
         )
         return
@@ -226,7 +232,7 @@ def live(records: list[dict], view: dict) -> None:
     numbers(found)
     ran = found["settings"]
     accuracy = (
-        f", right on {charts.percent(found['accuracy'])} of held-out comparisons"
+        f", right on {charts.percent(found['accuracy'])} of held-out pairs"
         if found.get("accuracy") is not None
         else ""
     )
@@ -238,7 +244,7 @@ def live(records: list[dict], view: dict) -> None:
     runs.how_it_ran(
         "goodhart",
         f"Brief: {text.plain(found['brief'])}. Reward model: {ran['features']} features from"
-        f" {found['pairs']} comparisons by the scripted rater (a rule){accuracy}. Runs:"
+        f" {found['pairs']} pairs by the scripted rater (a rule){accuracy}. Runs:"
         f" {ran['steps']} PPO steps, learning rate {ran['learning_rate']:g}, no limit to a score,"
         f" no fee for answers that never end; β {ran['beta']:g} in the run with a penalty,"
         f" {ran['conservative']:g} times the doubt taken off in the conservative one. Seed"
@@ -249,9 +255,8 @@ def live(records: list[dict], view: dict) -> None:
 st.title("Goodhart lab", anchor=False)
 st.markdown(
     "**When a measure becomes a target, it ceases to be a good measure.** PPO chases a poor"
-    " *proxy*, a reward model's score, three times: freely, with a KL penalty (drift costs), and"
-    " with a conservative reward (the score less its own doubt). *Gold*, a rule that none learned"
-    " from, rates what comes out."
+    " *proxy*, a reward model's score: freely, with a KL penalty (drift costs), and with a"
+    " conservative reward (less its own doubt). *Gold*, a rule, rates what comes out."
 )
 challenges.draw("goodhart")
 runs.needs_a_rule(session)
@@ -262,11 +267,11 @@ runs.window("goodhart", live, kept=again, names=NAMES)
 with st.expander("What the words mean", icon=":material/menu_book:", key="goodhart_words"):
     st.markdown(
         "- **Proxy:** the score of a reward model, in standard deviations of the original model's"
-        " answers. It learned from few comparisons, so it is easy to fool.\n- **Gold:** the mean"
+        " answers. It learned from few pairs, so it is easy to fool.\n- **Gold:** the mean"
         " of four questions, each answered by a rule from the letters alone:"
         f" {', '.join(gold_rule.PARTS.values())}. It is a rule, not a person: it does not know"
         " whether a fact is true. No reward model sees it. The scripted rater that made the"
-        " comparisons asks the first two questions as well, but to tell the register this rule"
+        " pairs asks the first two questions as well, but to tell the register this rule"
         " reads none of the words that the rater reads, and was learned from other texts: same"
         " taste, other evidence.\n- **KL:** how far a model has drifted from the"
         " original one, in nats an answer, exact. Its square root makes the curves straight enough"

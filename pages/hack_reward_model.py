@@ -13,6 +13,7 @@ from ui.charts import scored_outputs as charts_outputs
 from ui.labs import tools
 
 MOST_TEXT = 1_000
+TOP = 3  # of the saved board, before a press
 # features: more to tell nonsense by, if the votes suffice; measured by python -m benchmarks hack
 # --features 32
 FINE = 32
@@ -176,16 +177,21 @@ def example(found: dict) -> None:
     board = hacking_board.best_of_n_board(found["board"]["entries"], found["board"]["best"])
     said = st.success if board["exploits"] else st.info
     said(text.plain(board["sentence"]), icon=":material/leaderboard:")
-    board_rows(board, busy=True, asks=False)
+    top, rest = ({**board, "rows": part} for part in (board["rows"][:TOP], board["rows"][TOP:]))
+    board_rows(top, busy=True, asks=False)
+    if rest["rows"]:
+        with st.expander(
+            f"The next {len(rest['rows'])}", icon=":material/leaderboard:", key="hack_rest"
+        ):
+            board_rows(rest, busy=True, asks=False)
     hole(found["taught"])
 
 
 st.title("Hack the reward model", anchor=False)
 st.markdown(
-    "The game: write the text that scores highest. It need not be good: the reward model only knows"
-    " what your votes covered, and nobody has voted on nonsense. A text that nobody wants and that"
-    " beats every honest one is an **exploit**. PPO looks for those too, a few hundred times a"
-    " minute."
+    "The game: write the text that scores highest. It need not be good: nobody has voted on"
+    " nonsense. A text that nobody wants and that beats every honest one is an **exploit**. PPO"
+    " looks for those too."
 )
 challenges.draw("hack_reward_model")
 tools.door(session, "hack_reward_model", example)
@@ -305,7 +311,7 @@ bad, mine = (
 if bad or mine:
     st.subheader("Teach it better", anchor=False)
     st.markdown(
-        "Each nonsense text becomes a comparison that it loses against the best honest one. Then"
+        "Each nonsense text becomes a pair that it loses against the best honest one. Then"
         " the reward model is trained anew, and all texts are scored again."
     )
     with st.container(horizontal=True, key="hack_teach_box"):
@@ -325,7 +331,7 @@ if bad or mine:
                 on_click=take_back,
                 disabled=busy,
                 help=(
-                    "They leave your comparisons. The reward model forgets them when it is trained"
+                    "They leave your judgements. The reward model forgets them when it is trained"
                     " the next time."
                 ),
             )

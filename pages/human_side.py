@@ -116,7 +116,6 @@ def seconds_of_work() -> float:
 
 
 def energy() -> None:
-    st.subheader("Small models save energy", anchor=False)
     seconds = seconds_of_work()
     watts = st.number_input(
         "Watts of this computer (assumed: put in yours)", 1, 2000, WATTS, key="watts"
@@ -137,17 +136,14 @@ def energy() -> None:
 
 
 def provenance() -> None:
-    st.subheader("Where its words come from", anchor=False)
     st.markdown(
         "The bundled model was trained from nothing, on text made for this project (with the help"
         " of a large language model) or openly licensed. It was never tested for bias."
     )
     card = CARD.read_text(encoding="utf-8") if CARD.is_file() else ""
     if "## Data" in card:
-        with st.expander(
-            "Source: its card, assets/pocket-gpt2/README.md, section Data", key="human_card"
-        ):
-            st.markdown(card.split("## Data", 1)[1].split("\n## ", 1)[0])
+        st.caption("Its card, assets/pocket-gpt2/README.md, says under Data:")
+        st.markdown(card.split("## Data", 1)[1].split("\n## ", 1)[0])
     st.page_link(
         "pages/prompt.py", label="Ask it about something that it never read", icon=":material/edit:"
     )
@@ -196,5 +192,7 @@ for pair in (rows[:2], rows[2:]):
         with column:
             claim(*row)
 narrow()
-energy()
-provenance()
+with st.expander("Small models save energy", icon=":material/bolt:", key="human_energy"):
+    energy()
+with st.expander("Where its words come from", icon=":material/menu_book:", key="human_words"):
+    provenance()

@@ -131,7 +131,8 @@ def outcome(lab: dict) -> None:
             f" {ratio['low']:.2f} to {ratio['high']:.2f}."
         )
     st.markdown(f"- **Seconds.** {text.plain(words['seconds'])}{times}")
-    st.info(text.plain(words["order"]), icon=":material/casino:")
+    with st.expander("Which brief came first?", icon=":material/casino:", key="instructions_order"):
+        st.markdown(text.plain(words["order"]))
     if found["changed"]:
         with st.expander(
             f"The {len(found['changed'])} pairs that you judged differently",
@@ -214,12 +215,13 @@ def reward_models(lab: dict) -> None:
             f" points, 95% interval {low} to {high}."
         )
     st.markdown(f"**{text.plain(record['words'])}**{bounds}")
-    st.caption(
-        f"Tested on {record['tests']} pairs of outputs to {record['prompts']} other prompts; right"
-        " is what the precise brief's scripted rule says, a word list and not a person. The"
-        " interval comes from drawing the twelve pairs anew 400 times and training both models"
-        " each time."
-    )
+    with st.expander("How it was tested", icon=":material/help:", key="instructions_tested"):
+        st.markdown(
+            f"On {record['tests']} pairs of outputs to {record['prompts']} other prompts; right is"
+            " what the precise brief's scripted rule says, a word list and not a person. The"
+            " interval comes from drawing the twelve pairs anew 400 times and training both models"
+            " each time."
+        )
 
 
 st.title("Instructions matter", anchor=False)

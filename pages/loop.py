@@ -9,9 +9,10 @@ import streamlit as st
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked, judged, rounds
-from ui import brief_choice, monitor, next_step, state, terms, text, whiteboard
+from ui import brief_choice, monitor, next_step, state, terms, text, whiteboard, word_diff
 from ui.home import changed, example
 from ui.labs import menu
+from ui.ppo import cockpit
 
 COMPARISONS, STEPS = 30, 15  # what "Run it once for me" does; about a minute on two cores
 STAGES = {  # stage of a run_once record -> (box that lights up, what is going on, in words)
@@ -58,6 +59,11 @@ def live(records: list[dict], view: dict) -> None:
         )
         changed.curves(session.tuned.metrics, "live", STEPS)
         return
+    if stage == "evaluate":  # the pairs are counted at the end; here is what it wrote in training
+        for prompt, was, now in cockpit.beside(session):
+            if was and now:
+                word_diff.pair(prompt, was["text"], now["text"])
+        return
     compared = [record for record in stages if record.get("groups")]
     for record in compared[-2:]:
         best = set(record["groups"][0]) if len(record["groups"]) > 1 else set()
@@ -96,7 +102,7 @@ def climax() -> None:
 
 def choose_brief() -> None:
     st.pills(
-        "Who is it for? The brief decides what counts as better.",
+        "Who is it for?",
         list(dict.fromkeys([*briefs.PRESETS, *(brief.slug for brief in session.asked.briefs)])),
         format_func=lambda slug: text.plain(asked.brief_called(session, slug).title),
         default=session.asked.brief.slug,
@@ -136,10 +142,9 @@ def run_button(primary: bool) -> None:
 
 status = (state.job("run_once") or {}).get("status")
 running, step = status in state.ALIVE, next_step.now(session)
-# Nothing was done yet: the whole loop in a minute comes first. One question at a time.
-untouched = step.box == "prompt" and not session.learned.head
 asking = bool(st.session_state.get(brief_choice.WAITING))
-show_off = untouched and bool(session.asked.brief.wanted) and not asking
+# One question at a time.
+show_off = next_step.whole_loop_first(session) and not asking
 
 st.html(f"<h1>{whiteboard.MARK} Teach a language model your taste</h1>")
 if not running and not session.tuned.evaluation:
@@ -173,7 +178,7 @@ if not running:
                 if not asking:
                     next_step.draw(session, "loop")
                 run_button(primary=False)
-    whiteboard.draw(session)
+    whiteboard.draw(session, lit=not show_off)
     if session.tuned.evaluation:
         with st.expander(
             "Once more, or for somebody else",
@@ -183,7 +188,7 @@ if not running:
         ):
             choose_brief()
             run_button(primary=False)
-    elif untouched and (found := example.load()):
+    elif next_step.untouched(session) and (found := example.load()):
         example.draw(found)
-    with st.expander("Labs: one claim each", icon=":material/science:", key="labs"):
+    with st.expander("Labs", icon=":material/science:", key="labs"):
         menu.links()

@@ -116,7 +116,7 @@ if model_list.from_the_web(picked):
 if picked != session.model_name or picked == FOLDER:
     if session.learned.head or session.tuned.metrics or session.history.rounds:
         st.info(
-            "Your comparisons stay: they are about texts, whoever wrote them. The reward model, the"
+            "Your judgements stay: they are about texts, whoever wrote them. The reward model, the"
             " tuned model and the rounds belong to the model you have now, so they go. Save them"
             " first if you want them.",
             icon=":material/info:",

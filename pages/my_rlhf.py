@@ -19,7 +19,7 @@ def drawn(facts: dict) -> bytes:
 def the_end() -> None:
     if challenges.loop_done(session):
         st.success(
-            "**You have done RLHF.** Comparisons became a reward model, and PPO bent a language"
+            "**You have done RLHF.** Judgements became a reward model, and PPO bent a language"
             " model to it while a frozen copy held on. Assistants are taught their manners this"
             " way, with more people and larger models.",
             icon=":material/emoji_events:",

@@ -14,7 +14,7 @@ from ui import challenges, charts, knobs, state, text
 from ui.charts import noise as charts_noise
 from ui.labs import runs, saved
 
-LABELS = {"comparisons": "Comparisons", "steps": "PPO steps of each run", "seed": "Seed"}
+LABELS = {"comparisons": "Pairs", "steps": "PPO steps of each run", "seed": "Seed"}
 SHORT = {run: name for run, (name, *_) in charts_noise.RUNS.items()}
 IN_WORDS = {"votes": "votes", "noise": "coin flips", "turned": "the coins turned over"}
 GUESSES = {"votes": "Only the one from votes", "all": "All three", "none": "None"}
@@ -167,7 +167,7 @@ def numbers(found: dict) -> None:
     ran = found["settings"]
     runs.how_it_ran(
         "noise",
-        f"Brief: {text.plain(found['brief'])}. {fits['votes']['pairs']} comparisons by the scripted"
+        f"Brief: {text.plain(found['brief'])}. {fits['votes']['pairs']} pairs by the scripted"
         f" rater (a rule), {fits['votes']['ties']} of them ties, which the coin left alone."
         f" {ran['steps']} PPO steps each, the app's own settings, seed {ran['seed']}. Measured on"
         f" {len(found['prompts'])} prompts that none trained on. Another seed, other coins.",
@@ -196,7 +196,7 @@ def texts(found: dict) -> None:
 def live(records: list[dict], view: dict) -> None:
     found = saved.found(session, "noise")
     if not found.get("points"):
-        st.caption("First come the comparisons and the reward models.")
+        st.caption("First come the judgements and the reward models.")
         return
     ended = view["status"] not in state.ALIVE
     verdict(found, ended)

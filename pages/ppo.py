@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import monitor, state, step_time, styles, text
-from ui.ppo import cockpit, more, sliders, whole_step
+from ui import monitor, next_step, state, step_time, styles, text
+from ui.ppo import cockpit, more, sliders, waiting, whole_step
 from ui.ppo.steering import ERROR, Steering
 from ui.reward_model import verdict
 
@@ -21,15 +21,14 @@ st.title("PPO", anchor=False)
 cockpit.what_it_climbs(run)
 if run.missing and not run.busy and not session.tuned.metrics:
     with st.container(border=True, key="ppo_missing"):
+        waiting.draw(run)
         st.markdown(
             "**Not yet.** PPO nudges the model towards what the reward model scores well; a frozen"
             " copy of the original pulls back. It still needs "
             + " and ".join(text.plain(need) for need in run.missing)
             + "."
         )
-        st.page_link(
-            "pages/reward_model.py", label="Go to the reward model", icon=":material/arrow_forward:"
-        )
+        next_step.draw(session, "ppo")
     whole_step.draw()
     st.stop()
 

@@ -129,7 +129,7 @@ done = bool(session.learned.head) and not busy and not playing
 
 st.title("The reward model", anchor=False)
 st.markdown(
-    "It turns your choices into a score for any text. It only knows what your comparisons tell it."
+    "It turns your choices into a score for any text. It only knows what your judgements tell it."
 )
 if missing and not session.learned.head and not busy:
     with st.container(border=True, key="fit_missing"):
@@ -192,7 +192,7 @@ with controls:
                 disabled=busy,
             )
             st.caption(
-                "More features can tell more kinds of text apart, and need more comparisons before"
+                "More features can tell more kinds of text apart, and need more pairs before"
                 " they stop guessing."
             )
     if done:

@@ -84,7 +84,7 @@ def one_round(row: dict) -> None:
     lines = [
         f"| | Round {row['round']} |",
         "|:--|--:|",
-        f"| Comparisons | {row.get('comparisons', 0)} |",
+        f"| Pairs | {row.get('comparisons', 0)} |",
         f"| Held-out accuracy of the reward model{learned_from(row)} | {accuracy} |",
         f"| PPO steps | {row.get('steps', 0)} |",
         (
@@ -107,7 +107,7 @@ def card(row: dict) -> None:
         with st.container(horizontal=True):
             count, few = row.get("comparisons", 0), learned_from(row)
             st.metric(
-                "Comparisons learned from" if few else "Comparisons",
+                "Pairs learned from" if few else "Pairs",
                 f"{row['learned_from']} of {count}" if few else count,
             )
             sure = charts.interval(row["heldout_interval"])
@@ -165,7 +165,7 @@ def way_back(number: int, label: str) -> None:
             if number
             else "the original again; the reward model stays"
         )
-        st.markdown(f"The model becomes {where}. Your comparisons stay.")
+        st.markdown(f"The model becomes {where}. Your judgements stay.")
         if len(session.history.rounds) > number or session.tuned.steps_done:
             st.markdown(
                 "**What came after is not lost:** it is kept below as a branch that you can"
@@ -237,7 +237,7 @@ busy = state.alive("ppo") or state.alive("run_once")
 st.title("Rounds", anchor=False)
 st.markdown(
     "Rank again, now that the model has changed: that is how it is done in practice. Your"
-    " comparisons add up; each round starts from the tuned model."
+    " judgements add up; each round starts from the tuned model."
 )
 with st.container(border=True, key="rounds_fixed"):
     st.markdown(
@@ -322,7 +322,7 @@ if finished or tuned:
 if session.history.branches:
     st.subheader("Branches", anchor=False)
     st.caption(
-        "Futures that you left by going back. Comparisons are shared by all of them; the models are"
+        "Futures that you left by going back. Judgements are shared by all of them; the models are"
         " not."
     )
     for number, branch in enumerate(reversed(session.history.branches)):

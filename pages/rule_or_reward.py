@@ -14,7 +14,7 @@ from ui.charts import rule_or_reward as charts_rule
 from ui.labs import runs, saved
 
 LABELS = {
-    "comparisons": "Comparisons that the rule makes",
+    "comparisons": "Pairs that the rule judges",
     "steps": "GRPO steps of each climb",
     "learning_rate": "Learning rate",
     "beta": "β, the price of drift",
@@ -226,7 +226,7 @@ def live(records: list[dict], view: dict) -> None:
     held_out = charts.interval(found.get("accuracy_interval"))
     runs.how_it_ran(
         "rule_or_reward",
-        f"The reward model learned from {found['pairs']} comparisons by the rule; held-out accuracy"
+        f"The reward model learned from {found['pairs']} pairs by the rule; held-out accuracy"
         f" {charts.percent(found['accuracy'])}{f' ({held_out})' if held_out else ''}. The rule's"
         f" three parts, added up, explain {charts.percent(found['explained'])} of how its score"
         f" varies over the original's answers. The rule paid"
@@ -239,7 +239,7 @@ def live(records: list[dict], view: dict) -> None:
 
 st.title("Rule or reward model?", anchor=False)
 st.markdown(
-    "Some wishes can be checked by a program, others must be learned from comparisons. Here is one"
+    "Some wishes can be checked by a program, others must be learned from judgements. Here is one"
     f" that can be checked: **end in a full stop**, **at most {LONGEST} words**, **name an"
     " animal**."
     " The same model climbs it twice (GRPO): once the rule itself, once a reward model that only"

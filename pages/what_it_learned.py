@@ -103,10 +103,8 @@ def word_by_word(words: dict, written: str) -> None:
             icon=":material/content_cut:",
         )
     st.caption(
-        "Green over a solid line raises the score, orange over a dashed line lowers it; the"
-        " stronger, the deeper. Point at a word, or tab to it, for its numbers. The shares add up"
-        " to the score exactly. They say where the score shows, not why: a word has read all words"
-        " before it."
+        "Green over a solid line raises the score, orange over a dashed line lowers it. Point at a"
+        " word, or tab to it, for its numbers."
     )
     if words["sentence"]:
         st.markdown(text.plain(words["sentence"]))
@@ -120,10 +118,13 @@ def word_by_word(words: dict, written: str) -> None:
             for row in words["words"]
         ]
         table(rows, ["Word", "Share of the score", "Score without it"])
+        st.caption(
+            "The shares add up to the score exactly. They say where the score shows, not why: a"
+            " word has read all words before it."
+        )
 
 
 def by_votes(found: dict) -> None:
-    st.markdown("**Which judged pairs made this score**")
     for row in found["votes"]:
         verb = "ties with" if row["tie"] else "beats"
         st.markdown(
@@ -138,7 +139,6 @@ def by_votes(found: dict) -> None:
 
 
 def nearest(rows: list[dict], typical: float) -> None:
-    st.markdown("**Judged outputs that look most alike to it**")
     for row in rows:
         record = ", ".join(f"{row[name]} {name}" for name in ("won", "lost", "tied") if row[name])
         st.markdown(
@@ -201,9 +201,15 @@ def taken_apart(found: list[dict], written: str) -> None:
             ),
         )
     word_by_word(tools.of_kind(found, "words"), written)
-    by_votes(tools.of_kind(found, "votes"))
+    with st.expander(
+        "Which judged pairs made this score?", icon=":material/how_to_vote:", key="explain_votes"
+    ):
+        by_votes(tools.of_kind(found, "votes"))
     alike = tools.of_kind(found, "nearest")
-    nearest(alike["rows"], alike["typical"])
+    with st.expander(
+        "Which judged answers look most like it?", icon=":material/near_me:", key="explain_nearest"
+    ):
+        nearest(alike["rows"], alike["typical"])
 
 
 def shallow() -> None:

@@ -17,7 +17,7 @@ from ui import challenges, charts, importing, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
 from ui.labs import answer_card, saved
 
-CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 5
+CHOICES, MOST_CARDS = ("a", "b", "tie", "both_bad", "skip"), 3
 MAJORITY = annotators.MAJORITY  # what the lab calls it in its tables
 VOTES = {"first": 0, "second": 1}
 
@@ -220,42 +220,49 @@ def of_models(record: dict) -> None:
             " the others' judgements only.",
             icon=":material/group_off:",
         )
-    for person in record["people"]:
-        rows = [
-            {
-                "name": f"{people.label(model)}{' (own)' if model == person else ''}",
-                **{k: record["table"][model][person][k] for k in ("share", "low", "high")},
-            }
-            for model in record["models"]
-        ]
-        chart = charts_labs.accuracies(
-            rows,
-            title=f"Whose model knows the taste of: {text.plain(people.label(person))}",
-            x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
-            look_for=(
-                "the person's own model far to the right of the others': then they do not speak"
-                " for this person."
-                if missing
-                else "the person's own model far to the right of the majority's: then the majority"
-                " does not speak for them."
+    asked = st.selectbox(
+        "Whose taste?", record["people"], format_func=people.label, key="whose_taste"
+    )
+    if asked is not None:
+        knows(record, asked, bool(missing))
+    with st.expander("Is anybody served badly?", icon=":material/balance:", key="whose_gaps"):
+        for row in record["gaps"]:
+            bounds = (
+                f"{charts.number(100 * row['low'], 0, sign=True)} to"
+                f" {charts.number(100 * row['high'], 0, sign=True)}"
             )
-            + " Bars across 50% know nothing yet.",
-        )
-        charts.draw(chart, key=f"whose_{record['people'].index(person)}")
-    for row in record["gaps"]:
-        bounds = (
-            f"{charts.number(100 * row['low'], 0, sign=True)} to"
-            f" {charts.number(100 * row['high'], 0, sign=True)}"
-        )
-        st.markdown(
-            f"- {text.plain(row['words'])} Own less majority:"
-            f" {charts.number(100 * row['difference'], 0, sign=True)} points (95% interval"
-            f" {bounds})."
-        )
-    for row in (row for row in record["left_out"] if row is not missing):
-        st.caption(f"Left out: {text.plain(people.label(row['who']))} ({text.plain(row['why'])}).")
-    for sentence in record["notes"]:
-        st.caption(text.plain(sentence))
+            st.markdown(
+                f"- {text.plain(row['words'])} Own less majority:"
+                f" {charts.number(100 * row['difference'], 0, sign=True)} points (95% interval"
+                f" {bounds})."
+            )
+        for row in (row for row in record["left_out"] if row is not missing):
+            who, why = text.plain(people.label(row["who"])), text.plain(row["why"])
+            st.caption(f"Left out: {who} ({why}).")
+        for sentence in record["notes"]:
+            st.caption(text.plain(sentence))
+
+
+def knows(record: dict, person: str, alone: bool) -> None:
+    """How well each model knows one person's taste. ``alone``: there is no majority's model."""
+    rows = [
+        {
+            "name": f"{people.label(model)}{' (own)' if model == person else ''}",
+            **{k: record["table"][model][person][k] for k in ("share", "low", "high")},
+        }
+        for model in record["models"]
+    ]
+    others = "others': then they do not speak" if alone else "majority's: then it does not speak"
+    chart = charts_labs.accuracies(
+        rows,
+        title=f"Whose model knows the taste of: {text.plain(people.label(person))}",
+        x_title=f"Right about {charts.label(people.label(person), 20)}'s votes (%)",
+        look_for=(
+            f"the own model far to the right of the {others} for this person. Bars across 50% know"
+            " nothing yet."
+        ),
+    )
+    charts.draw(chart, key=f"whose_{record['people'].index(person)}")
 
 
 def example(found: dict) -> None:
@@ -277,13 +284,16 @@ st.markdown(
     " and it matters who is in it."
 )
 challenges.draw("whose_preferences")
+pairs = judged.pairs(session)
+by_person = annotators.pairs_judged(pairs)
+if len(by_person) < 2 and (kept := saved.begin("whose_preferences")):
+    example(kept)
+    st.subheader("For a result of your own", anchor=False)
 name = people.picker(session)
 
 st.subheader("Judge what others judged", anchor=False)
 desk(name)
 
-pairs = judged.pairs(session)
-by_person = annotators.pairs_judged(pairs)
 st.subheader("Who judged what", anchor=False)
 if by_person:
     st.markdown(
@@ -309,8 +319,6 @@ if len(by_person) < 2:
         " taste the reward model has.",
         icon=":material/groups:",
     )
-    if kept := saved.begin("whose_preferences"):
-        example(kept)
     st.stop()
 alpha, agreed, split = counted(pairs)
 agreement(alpha, agreed)

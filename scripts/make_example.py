@@ -51,7 +51,7 @@ def main() -> None:
     evaluation = session.tuned.evaluation
     example = {
         "made_with": (
-            f"{COMPARISONS} comparisons, {STEPS} PPO steps, seed {SEED},"
+            f"{COMPARISONS} pairs, {STEPS} PPO steps, seed {SEED},"
             f" {time.strftime('%Y-%m-%d')}, bundled model {session.model_hash[:12]}."
         ),
         "brief": BRIEF,

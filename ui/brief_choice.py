@@ -54,7 +54,7 @@ def question(session: Session, widget: str) -> None:
     with st.container(border=True, key="brief_question"):
         st.markdown(
             f"**Change the brief to “{title}”?** What was learned under the present one goes, since"
-            f" it learned another taste: {', '.join(lost) or 'nothing'}. Your comparisons stay,"
+            f" it learned another taste: {', '.join(lost) or 'nothing'}. Your judgements stay,"
             " each under its own brief."
         )
         with st.container(horizontal=True):

@@ -34,6 +34,16 @@ def now(session: Session) -> NextStep:
     return engine.next_step(session)
 
 
+def untouched(session: Session) -> bool:
+    """Was nothing done in this session yet?"""
+    return now(session).box == engine.PROMPT and not session.learned.head
+
+
+def whole_loop_first(session: Session) -> bool:
+    """On Home, does the whole loop in a minute come first, before any of its stations?"""
+    return untouched(session) and bool(session.asked.brief.wanted)
+
+
 def here(session: Session, page: str) -> bool:
     """Is the next thing done on ``page`` itself? Then its own button is the primary one."""
     return now(session).box == page

@@ -24,7 +24,7 @@ WHO = {  # judge -> what it is, and what it is not
         " told, not that people like it."
     ),
     verdict.TEACHER: (
-        "The word rule that the scripted rater judged the comparisons by: the teacher's own"
+        "The word rule that the scripted rater judged the pairs by: the teacher's own"
         " yardstick, and no second opinion."
     ),
     verdict.RULE: (

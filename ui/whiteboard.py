@@ -19,7 +19,7 @@ from rlhf_core.evaluation import conclusion
 from rlhf_core.session import judged, rounds
 from rlhf_core.session.next_step import goal
 from rlhf_core.session.state import Session
-from ui import next_step, styles, text
+from ui import next_step, state, styles, text
 
 VERDICTS = {  # big board, small board
     conclusion.BETTER: ("the tuned model is better", "better"),
@@ -56,7 +56,7 @@ BOXES = (
         "pages/reward_model.py",
         "Reward model",
         "Reward",
-        "Learns to score as you choose.",
+        "Learns to score as the votes do.",
     ),
     Box("ppo", "pages/ppo.py", "PPO", "PPO", "Nudges the model towards higher scores."),
     Box(
@@ -68,6 +68,7 @@ BOXES = (
     ),
     Box("rounds", "pages/rounds.py", "Rounds", "Rounds", "Rinse and repeat."),
 )
+BY_RULE = "A scripted rater, a rule, says which are better."  # instead of "You say"
 NAMES = tuple(box.name for box in BOXES)
 
 MARK_SVG = styles.picture("mark")
@@ -209,7 +210,12 @@ def drift(session: Session) -> str:
 
 
 def draw(
-    session: Session, *, size: str = "home", now: str | None = None, busy: bool = False
+    session: Session,
+    *,
+    size: str = "home",
+    now: str | None = None,
+    busy: bool = False,
+    lit: bool = True,
 ) -> None:
     """Draw the board.
 
@@ -218,9 +224,10 @@ def draw(
         now: the box to light up; the one that waits for the learner where left out.
         busy: work is going on in that box right now ("working"), instead of it being the next to
         press ("next").
+        lit: False where the page's one primary button leads elsewhere: then no box says "next".
     """
     now = now or next_step.now(session).box
-    live = numbers(session)
+    live, by_rule = numbers(session), judged_by_rule(session)
     big = size == "home"
     with st.container(key=f"board_{size}"), st.container(key=f"ring_{size}"):
         for place, box in enumerate(BOXES):
@@ -228,10 +235,11 @@ def draw(
                 st.page_link(box.page, label=f"{place + 1} · {box.title}" if big else box.short)
                 st.html(
                     _inside(
-                        box,
+                        BY_RULE if by_rule and box.name == "rank" else box.what,
+                        box.name,
                         live[box.name][0 if big else 1],
                         big,
-                        box.name == now,
+                        lit and box.name == now,
                         busy,
                         drift(session),
                     )
@@ -242,13 +250,21 @@ def draw(
                 st.html(_middle(session, big))
 
 
-def _inside(box: Box, number: str, big: bool, lit: bool, busy: bool, drifted: str) -> str:
-    word = "working" if busy else "start here" if box.name == "prompt" else "next"
+def judged_by_rule(session: Session) -> bool:
+    """Did nobody but the scripted rater judge, or is it about to?"""
+    people = [one for one in judged.pairs(session) if not judged.is_scripted(one.annotator)]
+    return not people and (judged.scripted(session) or state.alive("run_once"))
+
+
+def _inside(
+    what: str, name: str, number: str, big: bool, lit: bool, busy: bool, drifted: str
+) -> str:
+    word = "working" if busy else "start here" if name == "prompt" else "next"
     chip = f'<span class="op-chip">{word}</span>' if lit else ""
-    what = f'<div class="op-what">{box.what}</div>' if big else ""
+    what = f'<div class="op-what">{what}</div>' if big else ""
     frozen = (
         f'<div class="op-frozen">❄ A frozen copy holds it back.{html.escape(drifted)}</div>'
-        if big and box.name == "ppo"
+        if big and name == "ppo"
         else ""
     )
     state = ("op-now" if lit else "") + (" op-busy" if lit and busy else "")

@@ -52,16 +52,16 @@ class TokenPair(NamedTuple):
 def check(pairs: list[TokenPair], context: int) -> None:
     """ValueError, in words, where there is nothing to learn from or an answer cannot be read."""
     if not pairs:
-        raise ValueError("There is no comparison to learn from yet. Rank a few outputs first.")
+        raise ValueError("There is no pair to learn from yet. Rank a few outputs first.")
     for number, pair in enumerate(pairs, 1):
         if not pair.prompt or not pair.chosen or not pair.rejected:
             raise ValueError(
-                f"Comparison {number} has an empty prompt or answer; each needs at least one token."
+                f"Pair {number} has an empty prompt or answer; each needs at least one token."
             )
         longest = len(pair.prompt) + max(len(pair.chosen), len(pair.rejected))
         if longest > context:
             raise ValueError(
-                f"Comparison {number} is {longest} tokens long; the model reads at most {context}."
+                f"Pair {number} is {longest} tokens long; the model reads at most {context}."
             )
 
 
@@ -177,7 +177,7 @@ def train(
         return both_logprobs(reference, few, pad_id, settings.temperature)
 
     size = settings.minibatch_size
-    reading = step_loop.read_once(pairs, size, reference_logprobs, "reading the comparisons")
+    reading = step_loop.read_once(pairs, size, reference_logprobs, "reading the pairs")
     ref_log_p = yield from last(reading)  # (2, N)
     yield from step_loop.run(
         policy,

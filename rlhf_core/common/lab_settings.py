@@ -15,7 +15,7 @@ class ContextFlipSettings(Checked):
     """The context flip lab: one set of outputs, two briefs."""
 
     comparisons: int = setting(
-        30, "Pairs of outputs, judged once under each brief.", (4, 200, 1), "comparisons"
+        30, "Pairs of outputs, judged once under each brief.", (4, 200, 1), "pairs"
     )
     steps: int = setting(12, "PPO steps for each brief.", (1, 100, 1), "steps")
     prompts: int = setting(
@@ -39,9 +39,9 @@ class GoodhartSettings(Checked):
 
     comparisons: int = setting(
         8,
-        "How many comparisons the scripted rater makes. Few: the reward model must guess much.",
+        "How many pairs the scripted rater judges. Few: the reward model must guess much.",
         (4, 60, 1),
-        "comparisons",
+        "pairs",
     )
     features: int = setting(
         32,
@@ -63,7 +63,7 @@ class GoodhartSettings(Checked):
         " the run with the conservative reward.",
         (0.1, 5.0, 0.1),
     )
-    seed: int = setting(0, "Same seed, same comparisons, same runs.", (0, 2**31 - 1, 1))
+    seed: int = setting(0, "Same seed, same pairs, same runs.", (0, 2**31 - 1, 1))
 
     RUNS, EVERY = ("free", "penalty", "conservative"), 2  # steps between two points
 
@@ -79,9 +79,9 @@ class AlgorithmsSettings(Checked):
 
     comparisons: int = setting(
         60,
-        "How many comparisons the scripted rater makes, where yours are not used.",
+        "How many pairs the scripted rater judges, where yours are not used.",
         (4, 200, 1),
-        "comparisons",
+        "pairs",
     )
     steps: int = setting(
         16,
@@ -110,10 +110,9 @@ class RuleOrRewardSettings(Checked):
 
     comparisons: int = setting(
         60,
-        "How many comparisons the rule makes for the reward model to learn from. Few: a poor"
-        " imitation.",
+        "How many pairs the rule judges for the reward model to learn from. Few: a poor imitation.",
         (8, 200, 1),
-        "comparisons",
+        "pairs",
     )
     steps: int = setting(24, "GRPO steps of each climb.", (4, 60, 4), "steps")
     learning_rate: float = setting(
@@ -125,7 +124,7 @@ class RuleOrRewardSettings(Checked):
         " meant.",
         (0.0, 10.0, 0.01),
     )
-    seed: int = setting(0, "Same seed, same comparisons, same climbs.", (0, 2**31 - 1, 1))
+    seed: int = setting(0, "Same seed, same pairs, same climbs.", (0, 2**31 - 1, 1))
 
     RUNS, EVERY = ("rule", "learned"), 4  # steps between two points
 
@@ -141,13 +140,13 @@ class NoiseSettings(Checked):
 
     comparisons: int = setting(
         30,
-        "How many comparisons the scripted rater makes. The coin decides the same ones.",
+        "How many pairs the scripted rater judges. The coin decides the same ones.",
         (8, 200, 1),
-        "comparisons",
+        "pairs",
     )
     steps: int = setting(12, "PPO steps of each run.", (2, 60, 2), "steps")
     # Not 0: its coin agrees with three of four votes, as one in twenty does.
-    seed: int = setting(1, "Same seed, same comparisons, same coins, same runs.", (0, 2**31 - 1, 1))
+    seed: int = setting(1, "Same seed, same pairs, same coins, same runs.", (0, 2**31 - 1, 1))
 
     RUNS, EVERY = ("votes", "noise", "turned"), 2  # steps between two points
 

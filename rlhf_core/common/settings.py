@@ -47,13 +47,13 @@ class RewardModelSettings(Checked):
     features: int = setting(
         8,
         "How many whitened directions of the hidden states the head may weigh. Fewer need fewer"
-        " comparisons.",
+        " pairs.",
         (2, 64, 1),
     )
     prior_std: float = setting(
         0.35,
         "How large a weight we expect before seeing data. Smaller: more cautious, and fewer"
-        " comparisons go further.",
+        " pairs go further.",
         (0.05, 10.0, 0.05),
     )
     iterations: int = setting(
@@ -85,17 +85,17 @@ class FineTunedSettings(Checked):
         (1, 48, 1),
         "layers",
     )
-    epochs: int = setting(6, "How often every comparison is seen.", (1, 50, 1))
+    epochs: int = setting(6, "How often every pair is seen.", (1, 50, 1))
     learning_rate: float = setting(
         1e-3, "Size of a gradient step (AdamW), falling to 0 by the end.", (0.0, 0.01, 1e-5)
     )
-    batch_size: int = setting(8, "Comparisons in one gradient step.", (1, 64, 1), "comparisons")
+    batch_size: int = setting(8, "Pairs in one gradient step.", (1, 64, 1), "pairs")
     weight_decay: float = setting(0.01, "Pulls the weights towards 0.", (0.0, 1.0, 0.01))
     folds: int = setting(
         5, "One part of so many, whole prompts, is held out and never trained on.", (2, 10, 1)
     )
     seed: int = setting(
-        0, "Which prompts are held out, and the order of the comparisons.", (0, 2**31 - 1, 1)
+        0, "Which prompts are held out, and the order of the pairs.", (0, 2**31 - 1, 1)
     )
 
 
@@ -254,8 +254,7 @@ class DPOSettings(Checked):
 
     steps: int = setting(
         15,
-        "How many times: go through all comparisons, then write a batch to see where the model"
-        " stands.",
+        "How many times: go through all pairs, then write a batch to see where the model stands.",
         (1, 200, 1),
         "steps",
     )
@@ -266,21 +265,19 @@ class DPOSettings(Checked):
         "answers",
     )
     max_new_tokens: int = setting(24, "Longest answer that is written.", (4, 64, 1), "tokens")
-    minibatch_size: int = setting(
-        16, "Comparisons in one gradient step.", (1, 256, 1), "comparisons"
-    )
+    minibatch_size: int = setting(16, "Pairs in one gradient step.", (1, 256, 1), "pairs")
     learning_rate: float = setting(
         1e-4, "Size of a gradient step (Adam). Too high: the language breaks.", (0.0, 0.1, 1e-5)
     )
     beta: float = setting(
         0.1,
-        "How strongly the original model holds it: the smaller, the further a comparison may move"
+        "How strongly the original model holds it: the smaller, the further a pair may move"
         " the model.",
         (0.001, 10.0, 0.01),
     )
     temperature: float = setting(
         0.8,
-        "One temperature for the comparisons' probabilities and for what is written.",
+        "One temperature for the pairs' probabilities and for what is written.",
         (0.1, 2.0, 0.05),
     )
     frozen_layers: int = setting(0, "Bottom layers that are not trained.", (0, 48, 1), "layers")

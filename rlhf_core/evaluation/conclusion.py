@@ -150,7 +150,7 @@ def conclusion(
         return _of_unproven_votes(found, changed, any(map(direction, told)), chance)
     words = _of_judges(found, changed, told)
     if found in (BETTER, WORSE) and known(chance):
-        words += f" Coin votes rarely teach this (p = {_p(chance)})."
+        words += " Coin tosses instead of votes would rarely teach this."
     if losses := lost(rows):
         words += f" Lost: {LOSSES[losses[0]['name']][2]}."
     return _capital(words)
@@ -159,13 +159,12 @@ def conclusion(
 def _of_unproven_votes(found: str, changed: str, seen: bool, chance: dict) -> str:
     """``seen``: whether any judge sees a difference."""
     if found == FEW_VOTES:
-        why = f"{_votes(chance)} too few to tell a taste from chance (p = {_p(chance)})"
+        why = f"{_votes(chance)} too few to tell a taste from chance"
         return f"{changed}, but {why}." if changed else f"{_capital(why)}: judge more."
     change = changed or "The model changed"
     if chance["p"] <= PERHAPS:
-        why = f"votes drawn by coin may teach as much (p = {_p(chance)})"
-        return f"{change}, but perhaps not because of what the votes say: {why}."
-    why = f"votes drawn by coin teach a reward model as much (p = {_p(chance)})"
+        return f"{change}, but perhaps not because of what the votes say: {coins(chance)}."
+    why = coins(chance)
     if not (changed or seen):
         return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
     return f"{change}, but not because of what the votes say: {why}."
@@ -215,6 +214,13 @@ def _votes(chance: dict) -> str:
     return f"{count} clear vote{'' if count == 1 else 's'}{about} {'is' if count == 1 else 'are'}"
 
 
+def coins(chance: dict) -> str:
+    """How often coins would have done as well, in plain words; its term, p, comes after."""
+    share = chance["p"]
+    often = "under 1%" if share < 0.01 else "over 99%" if share > 0.995 else f"{share:.0%}"
+    return f"had the votes been coin tosses, {often} of tries would give a reward model this good"
+
+
 def _p(chance: dict) -> str:
     return f"{chance['p']:.2g}" if chance["p"] < 0.1 else f"{chance['p']:.2f}"
 
@@ -261,8 +267,8 @@ def votes_say(chance: dict) -> str:
     low, high = chance["luck"]
     figures = (
         f"On {where} the reward model is right about {chance['accuracy']:.0%} of"
-        f" {chance['decided']} clear votes. Of {chance['fits']} fits to votes drawn by coin, the"
-        f" middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)})."
+        f" {chance['decided']} clear votes. {_capital(coins(chance))}: of {chance['fits']} fits to"
+        f" such votes, the middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)})."
     )
     if not by_chance(chance):
         return f"These votes share a taste. {figures}"

@@ -265,11 +265,11 @@ def nothing_to_learn(pairs: list[Pair]) -> str:
     """
     usable = training_pairs(pairs)
     if not pairs:
-        return "no comparison was made yet"
+        return "no pair was judged yet"
     if not usable:
-        return "no comparison prefers one of two different texts"
+        return "no pair prefers one of two different texts"
     if all(pair.choice == "tie" for pair in usable):
-        return "every comparison is a tie"
+        return "every pair is a tie"
     # Of each two texts: wins of the one less wins of the other.
     balance: dict[tuple, float] = defaultdict(float)
     for pair in usable:

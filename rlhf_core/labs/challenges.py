@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from typing import NamedTuple
 
 from rlhf_core.evaluation import beside_noise, conclusion, overoptimisation
 from rlhf_core.judging import labeller_mirror
 from rlhf_core.labs import hacking_board, instructions_matter, speed_accuracy
+from rlhf_core.labs.registry import LABS
 from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
 
@@ -22,6 +24,7 @@ KEY = "challenges"  # in ``Session.labs``: the names of those that were done
 FAR = 10.0  # nats an answer from which on a policy is called a different model
 PEAK, BACK = 1.0, 2 / 3  # nats that KL must have reached, and the share that it must fall to
 OWN_VOTES, BLIND_VOTES, CHANGED = 10, 6, 3
+SETTINGS = {lab.found: lab.settings for lab in LABS if lab.found and lab.settings}
 
 
 class Challenge(NamedTuple):
@@ -45,7 +48,9 @@ class Challenge(NamedTuple):
 
 
 def _own_prompt(session: Session) -> bool:
-    return bool(session.asked.user_prompts)
+    """And the model answered it: one that a link brought along is not asked yet."""
+    rows = [row for row in session.asked.candidate_sets if row.get("asked")]
+    return any(row["prompt"] in session.asked.user_prompts for row in rows)
 
 
 def _own_votes(session: Session) -> bool:
@@ -79,6 +84,9 @@ def _language_broken(session: Session) -> bool:
 
 
 def _believed(session: Session) -> bool:
+    """With votes of people's own: the scripted rater's alone come by one press."""
+    if not _own_votes(session):
+        return False
     found = rounds.with_votes(session)
     chance = found.get("chance")
     believed = conclusion.known(chance) and not conclusion.by_chance(chance)
@@ -102,6 +110,13 @@ def _ended(session: Session, lab: str) -> dict:
     return found if found.get("status") != "running" else {}
 
 
+def _chosen(session: Session, lab: str) -> dict:
+    """The same, of a run whose settings the learner chose: as they come, a press does it."""
+    found, cls = _ended(session, lab), SETTINGS[lab]
+    trained = found.get("runs", []) != list(getattr(cls, "TRAINED", []))
+    return found if found.get("settings", asdict(cls())) != asdict(cls()) or trained else {}
+
+
 @lru_cache(maxsize=64)
 def _coins_climbed(points: str) -> bool:
     three = beside_noise.verdict(json.loads(points))
@@ -109,7 +124,7 @@ def _coins_climbed(points: str) -> bool:
 
 
 def _noise(session: Session) -> bool:
-    return _coins_climbed(json.dumps(_ended(session, "noise").get("points", {})))
+    return _coins_climbed(json.dumps(_chosen(session, "noise").get("points", {})))
 
 
 @lru_cache(maxsize=64)
@@ -120,12 +135,12 @@ def _gold_fell(points: str) -> bool:
 
 
 def _goodhart(session: Session) -> bool:
-    return _gold_fell(json.dumps(_ended(session, "goodhart").get("points", {}).get("free", [])))
+    return _gold_fell(json.dumps(_chosen(session, "goodhart").get("points", {}).get("free", [])))
 
 
 def _rule_gamed(session: Session) -> bool:
     """By the lower end of an interval: the rule by repeating, the imitation beside the rule."""
-    points = _ended(session, "rule_or_reward").get("points", {})
+    points = _chosen(session, "rule_or_reward").get("points", {})
     for run, sign in (("rule", "repeats"), ("learned", "beside")):
         if rows := points.get(run):
             low = (rows[-1].get("changes") or {}).get(sign, [None, None])[1]
@@ -135,14 +150,14 @@ def _rule_gamed(session: Session) -> bool:
 
 
 def _beats_ppo(session: Session) -> bool:
-    points = _ended(session, "algorithms").get("points", {})
+    points = _chosen(session, "algorithms").get("points", {})
     ends = {run: rows[-1]["gold"] for run, rows in points.items() if rows and rows[-1]["step"]}
     return "ppo" in ends and any(gold > ends["ppo"] for gold in ends.values())
 
 
 def _flipped(session: Session) -> bool:
-    rows = _ended(session, "context_flip").get("sentences", [])
-    return any(max(row["scores"]) >= 1 and min(row["scores"]) <= -1 for row in rows)
+    """By a sentence of the learner's: the lab finds such ones by itself."""
+    return _ended(session, "context_flip").get("own_done") is True
 
 
 def _written_to_taste(session: Session) -> bool:
@@ -160,9 +175,13 @@ def _casting_vote(session: Session) -> bool:
 
 
 def _broken(session: Session) -> bool:
+    """By a text that somebody typed: a search finds some at one press."""
     boards = hacking_board.about_head(session).get("boards", {}).values()
-    kept = (hacking_board.best_of_n_board(b["entries"], b["best"]) for b in boards if b["best"])
-    return any(board["exploits"] for board in kept)
+    kept = (
+        hacking_board.best_of_n_board(b["entries"], b["best"], 999) for b in boards if b["best"]
+    )
+    rows = (row for board in kept for row in board["rows"] if row["exploit"])
+    return any(not row["by"].startswith(hacking_board.SEARCH) for row in rows)
 
 
 def _wording_moved(session: Session) -> bool:
@@ -235,7 +254,7 @@ CHALLENGES = (
     Challenge(
         "believed",
         "Better, and it was the votes",
-        "Get the verdict “better” from votes that coins could hardly match.",
+        f"With {OWN_VOTES} votes of your own, get the verdict “better” that coins hardly match.",
         "before_after",
         _believed,
     ),
@@ -256,35 +275,35 @@ CHALLENGES = (
     Challenge(
         "noise",
         "Coins can climb",
-        "Make a run on coin flips raise its own reward beyond doubt.",
+        "Change the experiment, and have a run on coin flips raise its own reward beyond doubt.",
         "noise",
         _noise,
     ),
     Challenge(
         "goodhart",
         "Catch Goodhart in the act",
-        "Make the score rise while gold detectably falls.",
+        "Change the experiment, and have the score rise while gold detectably falls.",
         "goodhart",
         _goodhart,
     ),
     Challenge(
         "rule_gamed",
         "Game the rule",
-        "Make one of the two climbs be gamed, by the lower end of its interval.",
+        "Change the experiment so that a climb is gamed, by the lower end of its interval.",
         "rule_or_reward",
         _rule_gamed,
     ),
     Challenge(
         "beats_ppo",
         "Beat PPO",
-        "Let another training end with more gold than PPO.",
+        "Change the experiment so that another training ends with more gold than PPO.",
         "algorithms",
         _beats_ppo,
     ),
     Challenge(
         "flipped",
         "Plus one and minus one",
-        "Make the same sentence score above +1 under one brief and below −1 under the other.",
+        "Write a sentence that flips as far as the form below asks (run the lab first).",
         "context_flip",
         _flipped,
     ),
@@ -312,7 +331,7 @@ CHALLENGES = (
     Challenge(
         "overrated",
         "Break the reward model",
-        "Find a text that nobody wants and that it rates above every honest one.",
+        "Type a text that nobody wants and that it rates above every honest one.",
         "hack_reward_model",
         _broken,
     ),

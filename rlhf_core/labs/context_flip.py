@@ -31,6 +31,7 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.register import judge
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs.context_flip_briefs import LEAST_OWN, own_rankings
+from rlhf_core.labs.context_flip_task import DONE, outcome, task
 from rlhf_core.labs.measuring import Findings
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
 from rlhf_core.loop.reward import fit_reward_model
@@ -260,7 +261,8 @@ def _by_turns(one: Sequence[str], other: Sequence[str]) -> list[str]:
 
 def score_own(session: Session, prompt: str, text: str) -> Iterator:
     """A sentence of the learner's under both briefs: one record {"kind": "own", "prompt", "text",
-    "scores": [first, second]}. Raises InputError.
+    "scores": [first, second], "copied": whether the lab had shown it}. That it did what was asked
+    is kept, as "own_done". Raises InputError.
     """
     found = session.labs.get("context_flip", {})
     heads = [weights.tensors(session, name) for name in found.get("heads", ())]
@@ -275,7 +277,11 @@ def score_own(session: Session, prompt: str, text: str) -> Iterator:
     text = f" {text}"
     pooled = yield from pooled_of_texts(ready(session), [(prompt, text, True)])
     scores = [RewardModel.from_tensors(head).score(pooled).item() for head in heads]
-    yield {"kind": "own", **_row(prompt, text, scores)}
+    copied = text.strip() in {row["text"].strip() for row in found["sentences"]}
+    if not copied and outcome(task(found), scores) == DONE:
+        with session.change():
+            session.labs = {**session.labs, "context_flip": {**found, "own_done": True}}
+    yield {"kind": "own", **_row(prompt, text, scores), "copied": copied}
 
 
 def _row(prompt: str, text: str, scores: list[float]) -> dict:

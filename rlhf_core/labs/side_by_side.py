@@ -100,7 +100,7 @@ def own_comparisons(session: Session, own: Session) -> None:
     reason = judged.nothing_to_learn(session)
     if reason:
         raise InputError(
-            f"Your comparisons cannot be used yet: {reason}. Rank some outputs, or let the scripted"
+            f"Your judgements cannot be used yet: {reason}. Rank some outputs, or let the scripted"
             " rater judge."
         )
     if own.asked.brief.slug != session.asked.brief.slug:

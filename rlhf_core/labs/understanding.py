@@ -120,7 +120,7 @@ QUESTIONS = (
     Question(
         "learned_from",
         "What does the reward model learn from?",
-        ("What the words mean", "Which answer won each comparison", "A list of true facts"),
+        ("What the words mean", "Which answer won each pair", "A list of true facts"),
         1,
         "It sees pairs and who won. It finds the pattern that the winners share, not the meaning.",
         _learned_from,
@@ -136,7 +136,7 @@ QUESTIONS = (
     ),
     Question(
         "held_out",
-        "Why are some comparisons kept away from the reward model?",
+        "Why are some pairs kept away from the reward model?",
         ("To train faster", "To save memory", "To see whether it learned more than by heart"),
         2,
         "On pairs that it learned from it can be right by heart. Only unseen ones tell a taste.",
@@ -184,7 +184,7 @@ QUESTIONS = (
     Question(
         "who",
         "Whose taste does the tuned model have?",
-        ("Everybody's", "That of whoever judged the comparisons", "Its own"),
+        ("Everybody's", "That of whoever judged the pairs", "Its own"),
         1,
         "RLHF has no other source of taste than its judges and the brief that they were given.",
         _who,

@@ -141,12 +141,12 @@ def _note(prompts: int, held_pairs: int, too_long: str, contradicting: int) -> s
     notes = []
     if prompts <= 1:
         notes.append(
-            "All comparisons are about one prompt, so nothing could be held out: there is no"
+            "All pairs are about one prompt, so nothing could be held out: there is no"
             " telling how it does on others."
         )
     elif held_pairs < FEW_HELD_OUT:
         notes.append(
-            f"Only {held_pairs} comparisons could be held out: the accuracy is a rough guess, as"
+            f"Only {held_pairs} pairs could be held out: the accuracy is a rough guess, as"
             " its interval says."
         )
     notes += [too_long] * bool(too_long)

@@ -60,6 +60,23 @@ def run_once(session: Session, comparisons: int = 30, steps: int = 15) -> Iterat
             tuning, pairs = replace(tuning, **offer["settings"]), FEWER_PAIRS
             reading = replace(reading, reference_samples=FEWER_SAMPLES)
     _clear_the_desk(session)
+    chosen = session.settings.get("ppo_next", {})  # the learner's own, or a link's: for later
+    session.settings = {k: v for k, v in session.settings.items() if k != "ppo_next"}
+    try:
+        yield from _stages(session, comparisons, tuning, reading, pairs)
+    finally:
+        if chosen:
+            session.choose("ppo", chosen)
+
+
+def _stages(
+    session: Session,
+    comparisons: int,
+    tuning: PPOSettings,
+    reading: RewardModelSettings,
+    pairs: int,
+) -> Iterator[Progress | dict]:
+    """The five parts of the run, one after the other."""
     stages = (
         ("generate", generate_pool(session, comparisons, 2)),
         ("rank", judge_for_me(session, comparisons, 2)),
@@ -72,7 +89,7 @@ def run_once(session: Session, comparisons: int = 30, steps: int = 15) -> Iterat
         yield {"kind": "stage", "stage": stage}
         for event in work:
             if isinstance(event, Progress):
-                now = _within(stage, event, session.tuned.steps_done, steps)
+                now = _within(stage, event, session.tuned.steps_done, tuning.steps)
                 yield event._replace(share=before + SHARES[stage] * now)
                 continue
             shown = {k: v for k, v in event.items() if k != "examples"}

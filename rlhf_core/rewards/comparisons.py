@@ -99,8 +99,7 @@ class Comparisons:
         """
         if not 0 <= index < len(self):
             raise RewardModelError(
-                f"There is no comparison number {index}; this session has {len(self)}, counted"
-                " from 0."
+                f"There is no pair number {index}; this session has {len(self)}, counted from 0."
             )
         if change == "flip":
             targets = self.targets.clone()
@@ -132,13 +131,11 @@ def usable(pairs: list[Pair]) -> tuple[list[Pair], tuple[str, ...]]:
     kept = training_pairs(pairs)
     if len(kept) == 1:
         notes.append(
-            "One comparison alone: the score repeats that one vote, and nothing is left to check"
-            " it on."
+            "One pair alone: the score repeats that one vote, and nothing is left to check it on."
         )
     elif len({pair.prompt for pair in kept}) == 1:
         notes.append(
-            "All comparisons are about one prompt, so there is no telling how the score does on"
-            " others."
+            "All pairs are about one prompt, so there is no telling how the score does on others."
         )
     return kept, tuple(notes)
 
@@ -295,4 +292,4 @@ def readable(lm: LanguageModel, pairs: list[Pair]) -> tuple[list[Pair], str]:
     if not left_out:
         return kept, ""
     why = "Left out, because the prompt is too long for this model"
-    return kept, f"{why}: {left_out:,} of {len(pairs):,} comparisons."
+    return kept, f"{why}: {left_out:,} of {len(pairs):,} pairs."

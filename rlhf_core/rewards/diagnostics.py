@@ -173,7 +173,7 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
             "count": 0,
             "prompts": [],
             "sentence": (
-                "All comparisons are about one prompt, so nothing can be left out to test on. Rank"
+                "All pairs are about one prompt, so nothing can be left out to test on. Rank"
                 " outputs of another prompt."
             ),
         }
@@ -306,7 +306,7 @@ def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) 
         "effective": high,
         "directions": known,
         "sentence": (
-            f"{len(data)} comparisons tell as much as {high:.0f} independent ones, and pin down"
+            f"{len(data)} pairs tell as much as {high:.0f} independent ones, and pin down"
             f" about {known:.1f} of {len(w)} features."
         ),
     }

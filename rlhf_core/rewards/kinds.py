@@ -34,7 +34,7 @@ KINDS = {
     ),
     "fine-tuned": (
         "Slower: the model's top layers learn the taste. More can be learned, from more"
-        " comparisons; it cannot say how unsure it is."
+        " pairs; it cannot say how unsure it is."
     ),
 }
 

@@ -117,14 +117,14 @@ def learning_curve(
     n, tested = len(data), int(data.tested.sum())
     if len(data) > MOST_TESTED:
         data = _some(data, MOST_TESTED, seed)
-        scope = f"Drawn from {MOST_TESTED:,} of the comparisons. "
+        scope = f"Drawn from {MOST_TESTED:,} of the pairs. "
     else:
         scope = ""
     # A little less than what is left beside the third: prompts have their votes unevenly.
     sizes = sizes_up_to(math.floor(0.6 * len(data)))
     if len(data) < FEWEST or len(data.groups.unique()) < 3:
         need = (
-            f"at least {FEWEST} comparisons about 3 prompts; there are {len(data)} about"
+            f"at least {FEWEST} pairs about 3 prompts; there are {len(data)} about"
             f" {len(data.groups.unique())}"
         )
         return {"points": [], "forecast": None, "sentence": f"A learning curve needs {need}."}
@@ -205,7 +205,7 @@ def learning_curve(
         "points": points,
         "forecast": forecast,
         "sentence": (
-            f"{scope}With your {n} comparisons it is right about {now:.0%} of the time on unseen"
+            f"{scope}With your {n} pairs it is right about {now:.0%} of the time on unseen"
             f" prompts (95% interval {spans['now'][0]:.0%} to {spans['now'][1]:.0%}, read off the"
             f" curve). {told}"
         ),

@@ -275,12 +275,10 @@ def fit(
     then full: the gradient ends below 1e-8.
     """
     if len(targets) == 0:
-        raise RewardModelError(
-            "There is no comparison to learn from yet. Rank a few outputs first."
-        )
+        raise RewardModelError("There is no pair to learn from yet. Rank a few outputs first.")
     if bool((targets == 0.5).all()):
         raise RewardModelError(
-            "Every comparison is a tie, so there is no taste to learn yet. Prefer one output at"
+            "Every pair is a tie, so there is no taste to learn yet. Prefer one output at"
             " least once."
         )
     x = (whitener(pooled_a) - whitener(pooled_b)).double()  # (N, k)

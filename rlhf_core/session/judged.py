@@ -229,7 +229,7 @@ def nothing_to_learn(session: Session) -> str:
     every, kept_out = pairs(session), session.asked.brief.evaluation_prompts
     usable = [pair for pair in every if pair.prompt not in kept_out]
     if every and not usable:
-        return "every comparison so far is about a prompt that is kept for the verdict"
+        return "every pair so far is about a prompt that is kept for the verdict"
     return preferences.nothing_to_learn(usable)
 
 
@@ -288,8 +288,8 @@ def needs(session: Session, step: str) -> list[str]:
     """
     if step == "reward_model" and (reason := nothing_to_learn(session)):
         if learnable(session):
-            return [f"a comparison that tells a taste: so far {reason}"]
-        return ["at least one comparison (rank some outputs first)"]
+            return [f"a judgement that tells a taste: so far {reason}"]
+        return ["at least one judged pair (rank some answers first)"]
     if step == "ppo" and not session.learned.head:
         return ["a trained reward model"]
     has_rounds = step == "rounds" and session.history.rounds

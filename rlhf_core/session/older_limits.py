@@ -52,8 +52,8 @@ def imported_within(rows: list, files: list[dict]) -> tuple[list, list[dict], st
 def _sentence(count: int, was: str, done: str) -> str:
     """What became of so many pairs."""
     if count == 1:
-        return f"An imported comparison {was}: it is {done}."
-    return f"{count:,} imported comparisons {was}: they are {done}."
+        return f"An imported pair {was}: it is {done}."
+    return f"{count:,} imported pairs {was}: they are {done}."
 
 
 def _too_long(row: object) -> bool:

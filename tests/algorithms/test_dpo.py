@@ -279,12 +279,12 @@ def test_a_stop_anywhere_leaves_the_last_finished_step_and_going_on_equals_never
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
     [
-        ([], "There is no comparison to learn from yet"),
-        ([PAIRS[0], PAIRS[0]._replace(rejected=[])], "Comparison 2 has an empty prompt or answer"),
-        ([PAIRS[0]._replace(prompt=[])], "Comparison 1 has an empty prompt or answer"),
+        ([], "There is no pair to learn from yet"),
+        ([PAIRS[0], PAIRS[0]._replace(rejected=[])], "Pair 2 has an empty prompt or answer"),
+        ([PAIRS[0]._replace(prompt=[])], "Pair 1 has an empty prompt or answer"),
         (
             [PAIRS[0]._replace(chosen=[5] * 46)],
-            "Comparison 1 is 49 tokens long; the model reads at most 48",
+            "Pair 1 is 49 tokens long; the model reads at most 48",
         ),
     ],
 )

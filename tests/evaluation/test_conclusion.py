@@ -76,11 +76,11 @@ def test_what_the_sentence_says():
     judges = [UP, TEACHER, GRADED]
     assert c.conclusion(judges, [FACTS], chance(0.0025)) == (
         "“fact” answers rose from 46% to 86%; the graded rule (72%) calls the tuned model better."
-        " Coin votes rarely teach this (p = 0.0025)."
+        " Coin tosses instead of votes would rarely teach this."
     )
     assert c.conclusion(judges, [FACTS], chance(0.43)) == (
-        "“fact” answers rose from 46% to 86%, but not because of what the votes say: votes drawn by"
-        " coin teach a reward model as much (p = 0.43)."
+        "“fact” answers rose from 46% to 86%, but not because of what the votes say: had the votes"
+        " been coin tosses, 43% of tries would give a reward model this good."
     )
     assert "but perhaps not because of" in c.conclusion(judges, [FACTS], chance(0.062))
     assert "better" not in c.conclusion(judges, [FACTS], chance(0.31, decided=4))
@@ -104,6 +104,9 @@ def test_how_sure_names_who_is_independent_and_what_coins_do():
     assert c.votes_say(chance(0.002)).startswith("These votes share a taste.")
     assert c.votes_say(chance(0.2, decided=3)).startswith("3 clear votes are too few")
     assert c.votes_say(chance(0.1)).startswith("These votes may share a taste, or it was chance.")
+    told = c.votes_say(chance(0.03))
+    assert told.index("Had the votes been coin tosses") < told.index("(p = 0.03)")
+    assert "3% of tries" in told and "over 99% of tries" in c.votes_say(chance(1.0))
     copied = chance(1.0, decided=60) | {"witnesses": 1}
     assert c.outcome([GRADED], copied) == c.FEW_VOTES
     assert "60 clear votes, worth 1 independent, are too few" in c.conclusion([GRADED], (), copied)

@@ -378,12 +378,12 @@ def test_the_pairs_of_the_longest_rankings_come_back(tmp_path):
 
 def test_where_nothing_can_be_learned_the_reason_is_said():
     one, other = Pair("p", " x.", " y.", "a"), Pair("p", " y.", " x.", "a")
-    assert nothing_to_learn([]) == "no comparison was made yet"
+    assert nothing_to_learn([]) == "no pair was judged yet"
     assert (
         nothing_to_learn([Pair("p", " x.", " x.", "a"), Pair("p", " x.", " y.", "skip")])
-        == "no comparison prefers one of two different texts"
+        == "no pair prefers one of two different texts"
     )
-    assert nothing_to_learn([Pair("p", " x.", " y.", "tie")]) == "every comparison is a tie"
+    assert nothing_to_learn([Pair("p", " x.", " y.", "tie")]) == "every pair is a tie"
     assert nothing_to_learn([one, other]) == nothing_to_learn(
         [one, Pair("p", " x.", " y.", "b"), Pair("q", " x.", " y.", "tie")]
     )

@@ -60,7 +60,7 @@ def test_good_stands_above_bad_and_nothing_is_said_within_a_tier():
 def test_all_alike_gives_no_pair_and_counts_all_the_same(good):
     one = ranking(good=good)
     assert one.groups == [[0, 1, 2, 3]] and pairs(one) == []
-    assert nothing_to_learn(pairs_from_rankings([one])) == "no comparison was made yet"
+    assert nothing_to_learn(pairs_from_rankings([one])) == "no pair was judged yet"
     assert said(one) == [(text, bool(good)) for text in TEXTS]
     # An ideal answer still beats them all.
     assert [row[0] for row in pairs(ranking(good=good, ideal=" e."))] == [" e."] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
 from tiny_models import one_thread  # noqa: F401
@@ -59,7 +60,8 @@ def steps(session: Session, rows: list[tuple[float, float]]) -> None:
     ]
 
 
-def measured(session: Session, verdict: str = "better", p: float = 0.01) -> None:
+def measured(session: Session, verdict: str = "better", p: float = 0.01, who: str = YOU) -> None:
+    rank(session, challenges.OWN_VOTES, who=who)
     chance = {"p": p, "decided": 30, "witnesses": 20, "fits": 100, "support": 1.0}
     session.tuned.evaluation = {"verdict": verdict, "chance": chance, "win_rate": 0.8}
 
@@ -80,13 +82,17 @@ def golds(peak: float, end: float, proxy: float) -> list[dict]:
     ]
 
 
-def lab(session: Session, name: str, **found) -> None:
+def lab(session: Session, name: str, seed: int = 7, **found) -> None:
+    """A run that is over, with a setting that the learner chose."""
+    cls = challenges.SETTINGS.get(name)
+    found |= {"settings": {**asdict(cls()), "seed": seed}} if cls else {}
+    found |= {"runs": list(cls.TRAINED)} if name == "algorithms" else {}
     session.labs = {**session.labs, name: {"status": "done", **found}}
 
 
-def board(session: Session, score: float) -> None:
+def board(session: Session, score: float, by: str = "you") -> None:
     """One nonsense text with this score beside an honest one of +1."""
-    entry = {"prompt": "An opossum is", "text": "zxq", "by": "you", "why": "no words"}
+    entry = {"prompt": "An opossum is", "text": "zxq", "by": by, "why": "no words"}
     entry |= {"score": score, "nonsense": True}
     best = {**entry, "text": FACT, "by": "the model", "score": 1.0, "nonsense": False}
     hacking_board.keep_about_head(
@@ -118,24 +124,29 @@ def raced(session: Session, right: int, seconds: float) -> None:
     session.labs = {**session.labs, "speed_accuracy": [{**run, "answers": rows, "stage": "done"}]}
 
 
-def sentence(session: Session, scores: list[float]) -> None:
-    row = {"prompt": "An opossum is", "text": FACT, "scores": scores}
-    lab(session, "context_flip", sentences=[row])
+def sentence(session: Session, own: bool) -> None:
+    row = {"prompt": "An opossum is", "text": FACT, "scores": [1.2, -1.1]}
+    lab(session, "context_flip", sentences=[row], **{"own_done": True} if own else {})
 
 
-def game(session: Session, low: float) -> None:
+def game(session: Session, low: float, seed: int = 7) -> None:
     end = {"step": 24, "changes": {"repeats": [0.3, low, 0.5]}}
-    lab(session, "rule_or_reward", points={"rule": [end]})
+    lab(session, "rule_or_reward", seed, points={"rule": [end]})
 
 
-def ends(session: Session, grpo: float) -> None:
+def ends(session: Session, grpo: float, seed: int = 7) -> None:
     rows = {"ppo": 0.5, "grpo": grpo}
-    lab(session, "algorithms", points={k: [{"step": 16, "gold": v}] for k, v in rows.items()})
+    lab(session, "algorithms", seed, points={k: [{"step": 16, "gold": v}] for k, v in rows.items()})
 
 
-def climbs(session: Session, reward: float) -> None:
+def climbs(session: Session, reward: float, seed: int = 7) -> None:
     run = golds(0.1, 0.1, reward)
-    lab(session, "noise", points={"votes": run, "noise": run, "turned": golds(0.0, 0.0, -reward)})
+    lab(
+        session,
+        "noise",
+        seed,
+        points={"votes": run, "noise": run, "turned": golds(0.0, 0.0, -reward)},
+    )
 
 
 def heldout(session: Session, low: float) -> None:
@@ -164,6 +175,12 @@ def votes(session: Session, count: int) -> None:
     session.judged.votes = [row] * count
 
 
+def asks(session: Session, answered: bool) -> None:
+    session.asked.user_prompts = ["A cat is"]
+    row = {"id": "s1", "prompt": "A cat is", "texts": [FACT], "asked": answered}
+    session.asked.candidate_sets = [row]
+
+
 def twice(session: Session, second: int) -> None:
     rank(session, same=True)
     rank(session, best=second, same=True)
@@ -176,8 +193,8 @@ def opposite(session: Session, second: int) -> None:
 
 STATES: dict[str, tuple[Callable, Callable]] = {  # name -> (does it, a near miss)
     "own_prompt": (
-        lambda s: setattr(s.asked, "user_prompts", ["A cat is"]),
-        lambda s: s.asked.candidate_sets.append({"prompt": "An opossum is"}),
+        lambda s: asks(s, answered=True),
+        lambda s: asks(s, answered=False),  # as a link brings one along
     ),
     "own_votes": (lambda s: ten_by(s, YOU), lambda s: ten_by(s, SCRIPTED)),
     "inconsistent": (lambda s: twice(s, 1), lambda s: twice(s, 0)),
@@ -202,7 +219,7 @@ STATES: dict[str, tuple[Callable, Callable]] = {  # name -> (does it, a near mis
     ),
     "rule_gamed": (lambda s: game(s, 0.1), lambda s: game(s, -0.1)),
     "beats_ppo": (lambda s: ends(s, 0.6), lambda s: ends(s, 0.4)),
-    "flipped": (lambda s: sentence(s, [1.2, -1.1]), lambda s: sentence(s, [1.2, -0.9])),
+    "flipped": (lambda s: sentence(s, True), lambda s: sentence(s, False)),
     "own_taste": (
         lambda s: hacking_board.keep_about_head(s, best_own=1.1),
         lambda s: hacking_board.keep_about_head(s, best_own=0.9),
@@ -244,6 +261,23 @@ def test_a_challenge_knows_what_does_it_from_a_near_miss(name):
     does(session)
     assert BY_NAME[name].done(session)
     assert name in {one.name for one in challenges.take_note(session)}
+
+
+@pytest.mark.parametrize(
+    "name, pressed",
+    {
+        "goodhart": lambda s: lab(s, "goodhart", seed=0, points={"free": golds(0.9, 0.2, 1.0)}),
+        "noise": lambda s: climbs(s, 0.5, seed=1),
+        "rule_gamed": lambda s: game(s, 0.1, seed=0),
+        "beats_ppo": lambda s: ends(s, 0.6, seed=0),
+        "believed": lambda s: measured(s, who=SCRIPTED),
+        "overrated": lambda s: board(s, 1.4, by=f"{hacking_board.SEARCH}word soup"),
+    }.items(),
+)
+def test_no_press_on_one_button_does_a_challenge(name, pressed):
+    session = fresh()
+    pressed(session)
+    assert not BY_NAME[name].done(session)
 
 
 def test_two_peoples_files_may_disagree_too():

@@ -122,6 +122,12 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
     assert own["scores"] == pytest.approx(row["scores"], abs=0.02), (
         "a sentence typed in scores as it did in the lab"
     )
+    assert own["copied"] and "own_done" not in session.labs["context_flip"]
+    *_, own = context_flip.score_own(session, row["prompt"], f"{row['text'].strip()[:-1]}, I say.")
+    asked_of = context_flip_task.task(found)
+    did = context_flip_task.outcome(asked_of, own["scores"]) == context_flip_task.DONE
+    assert not own["copied"] and session.labs["context_flip"].get("own_done", False) == did
+    session.labs = {**session.labs, "context_flip": found}
     with pytest.raises(InputError, match="empty"):
         list(context_flip.score_own(session, "A cat is", "  "))
 

@@ -275,7 +275,7 @@ def test_too_little_for_one_of_them_is_said_before_any_trains_or_a_result_is_los
     with pytest.raises(InputError, match="KTO needs at least two answers.*leave KTO out"):
         next(work)
     assert session.labs == {"algorithms": {"kept": 1}}
-    with pytest.raises(InputError, match="no comparison to learn from yet.*leave DPO out"):
+    with pytest.raises(InputError, match="no pair to learn from yet.*leave DPO out"):
         side_by_side.learned_from(lm, Session(BRIEF), ["dpo"])
     # What does not train needs nothing.
     assert side_by_side.learned_from(lm, Session(BRIEF), ["ppo"]) == {"pairs": [], "thumbs": []}

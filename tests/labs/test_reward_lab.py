@@ -97,7 +97,7 @@ def test_the_board(session):
 
 def test_what_is_missing_is_said():
     empty = Session(briefs.PRESETS["biology-homework"])
-    with pytest.raises(RewardModelError, match="no comparison was made yet"):
+    with pytest.raises(RewardModelError, match="no pair was judged yet"):
         records(reward_lab.report(empty))
 
 

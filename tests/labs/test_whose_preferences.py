@@ -164,7 +164,7 @@ def test_on_the_bundled_model_also_with_a_prompt_that_is_too_long_for_it():
     ):
         list(work)  # one row that can't be read is no reason to refuse the others
     assert (
-        "Left out, because the prompt is too long for this model: 1 of 37 comparisons"
+        "Left out, because the prompt is too long for this model: 1 of 37 pairs"
         in session.learned.summary["note"]
     )
     (record,) = [

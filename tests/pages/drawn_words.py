@@ -59,11 +59,16 @@ def _texts(node, kind: str, proto):
         value = getattr(proto, name, "")
         if isinstance(value, str) and "<style>" not in value:
             yield value
-    for option in getattr(proto, "options", ()):
+    chosen = (getattr(node, "index", 0) or 0) if kind == "selectbox" else None  # a closed list
+    for number, option in enumerate(getattr(proto, "options", ())):
+        if chosen is not None and number != chosen:
+            continue
         yield option if isinstance(option, str) else getattr(option, "content", "")
 
 
 def _plain(words: str) -> str:
     words = re.sub(r'<span class="op-heard">[^<]*</span>', "", words)
+    words = re.sub(r'<span class="op-(said|tip)"[^>]*>[^<]*</span>', "", words)  # until pointed at
+    words = re.sub(r"\|?(:?-{2,}:?\|)+", " ", words)  # the line under a table's head
     words = html.unescape(re.sub(r"<[^>]+>", " ", words))
     return ICON.sub(" ", words).replace("\\", "").replace("**", "").replace("|", " ").strip()

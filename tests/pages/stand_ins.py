@@ -70,7 +70,7 @@ def fake_fit(session: Session, settings: RewardModelSettings) -> Iterator:
         "train_accuracy": 0.9,
         "heldout_accuracy": 0.75,
         "heldout_interval": [0.5, 0.9],
-        "note": "Only 12 comparisons could be held out: the accuracy is a rough guess.",
+        "note": "Only 12 pairs could be held out: the accuracy is a rough guess.",
         "features": 8,
         "examples": examples,
     }

@@ -133,7 +133,10 @@ def test_the_projector_is_readable_and_goes_along(page, app: App, fitted: str) -
     )
     assert page.evaluate(size, ticks) >= 18 and page.evaluate(size, words) >= 24
     inside(page, COCKPIT, SIZES[1])
-    assert not page.locator("[data-testid=stCaptionContainer]").first.is_visible()
+    caption = "[data-testid=stElementContainer]:has([data-testid=stCaptionContainer])"
+    assert page.locator(caption).count()
+    gone = "where => [...document.querySelectorAll(where)].every(one => !one.offsetHeight)"
+    assert page.evaluate(gone, caption), "and leaves no gap"
     page.locator("[data-testid=stSidebarNav]").get_by_role("link", name="Reward model").click()
     page.get_by_role("heading", name="The reward model").wait_for(timeout=SLOW)
     settled(page, SLOW)

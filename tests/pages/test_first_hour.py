@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from drawn_words import drawn_words
+from drawn_words import drawn_texts, drawn_words
 from page_helpers import again, alts, finish, html_of, keys, open_page, press, said, still_queue
 from stand_ins import (
     FACT,
@@ -106,6 +106,9 @@ def test_no_page_of_the_thread_is_wordy_in_use(queue):
     assert drawn_words(open_page("rank", session)) <= STEPS_PAGE
     app = arrived(queue, measured())
     assert drawn_words(app) <= STEPS_PAGE and "vote_a" in keys(app)
+    for page in ("briefs", "reward_model", "ppo", "rounds"):
+        app = open_page(page, measured())
+        assert drawn_words(app) <= STEPS_PAGE, (page, drawn_texts(app))
 
 
 # --- one primary button, and it does the next thing -----------------------------------------------
@@ -252,6 +255,44 @@ def test_the_bar_of_a_run_runs_once(monkeypatch):
     assert queue.view(job_id)["status"] == "done"
     assert shares == sorted(shares) and shares[0] < 0.01 and shares[-1] == pytest.approx(1.0)
     assert len(set(shares)) > 15, "and it moves all the time"
+
+
+def test_the_board_lights_up_what_the_primary_button_does(queue):
+    lit = "op-inside op-now"
+    home = open_page(session=made())
+    assert primaries(home) == ["run_once"] and lit not in html_of(home)
+    app = open_page("rank", made())
+    assert primaries(app) == ["to_prompt"] and html_of(app).count(lit) == 1
+    home = open_page(session=ranked())
+    assert primaries(home) == ["to_reward_model"] and html_of(home).count(lit) == 1
+
+
+def test_the_board_says_who_judged(queue):
+    session = made()
+    row = add_set(session, [" a", " b"])
+    assert "You say which answers are better" in html_of(open_page(session=session))
+    judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    session.judged.rankings = [replace(r, annotator=SCRIPTED) for r in session.judged.rankings]
+    board = html_of(open_page(session=session))
+    assert whiteboard.BY_RULE in board and "You say" not in board
+
+
+def test_the_runs_last_stage_says_which_is_before_and_which_after(queue, monkeypatch):
+    def at_the_end(session: Session, **_):
+        session.tuned.metrics = [{"step": 0}, {"step": 1}]
+        row = {"prompt": "An opossum is", "reward": 0.1}
+        samples = [{**row, "step": step, "text": f" number {step}."} for step in (0, 1)]
+        session.tuned.samples = samples
+        yield {"kind": "stage", "stage": "rank", "groups": [[0], [1]], "prompt": "p", "texts": "ab"}
+        yield {"kind": "stage", "stage": "evaluate"}
+        yield Progress("writing, before", 0, 1)
+
+    stand_in(monkeypatch, run_once=at_the_end)
+    app = press(open_page(session=made()), "run_once")
+    for _ in range(3):
+        queue.advance()
+    shown = html_of(again(app))
+    assert ">Before<" in shown and ">After<" in shown and "preferred by" not in shown
 
 
 # --- prompt ---------------------------------------------------------------------------------------

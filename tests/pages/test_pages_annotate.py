@@ -475,7 +475,7 @@ def test_a_hidden_check_is_not_used_up_by_thumbs(monkeypatch):
     assert app.session_state["card"]["set"] == "repeat-1"
     app.button_group(key="way_2_widget").set_value("thumbs").run()
     assert app.session_state["card"]["set"] == "set-7" and "pick_all_good" in keys(app)
-    assert "once there is a comparison" in app.button(key="pick_all_good").help
+    assert "once there is a judged pair" in app.button(key="pick_all_good").help
     press(app, "pick_all_good")
     assert session.judged.rankings[-1].id == "set-7"
     app.button_group(key="way_2_widget").set_value("order").run()

@@ -69,7 +69,7 @@ def test_an_empty_page_says_what_is_missing_and_asks_the_worker_nothing(queue, p
     session = made()
     app = open_page(page, session)
     assert (
-        "at least one comparison" in said(app)
+        "at least one judged pair" in said(app)
         and "rank" in [link.proto.page for link in app.get("page_link")]
         and not session.jobs
         and alts(app) == []
@@ -78,7 +78,7 @@ def test_an_empty_page_says_what_is_missing_and_asks_the_worker_nothing(queue, p
 
 PROMPT = "An opossum is"
 BAD = {
-    "one comparison": [(PROMPT, FACT, MEME, "a")],
+    "one pair": [(PROMPT, FACT, MEME, "a")],
     "perfectly separable": [
         (f"A {name} is", FACT, MEME, "a")
         for name in ("cat", "dog", "fox", "yak", "bat", "elk", "owl", "ant", "bee", "cow")
@@ -115,12 +115,12 @@ def test_little_or_odd_data_draws_and_breaks_nothing(queue, page, votes):
 
 
 NOTHING = {
-    "all ties": ([(PROMPT, FACT, MEME, "tie")] * 3, "every comparison is a tie"),
+    "all ties": ([(PROMPT, FACT, MEME, "tie")] * 3, "every pair is a tie"),
     "contradictions only": (
         [(PROMPT, FACT, MEME, "a"), (PROMPT, FACT, MEME, "b")],
         "every preference is taken back by its opposite",
     ),
-    "identical texts alone": ([(PROMPT, FACT, FACT, "a")], "at least one comparison"),
+    "identical texts alone": ([(PROMPT, FACT, FACT, "a")], "at least one judged pair"),
 }
 
 
@@ -132,7 +132,7 @@ def test_what_teaches_nothing_is_named(queue, page, votes, words):
 
 
 def test_one_comparison_is_called_what_it_is(queue):
-    app = open_page("trust_it", made(BAD["one comparison"]))
+    app = open_page("trust_it", made(BAD["one pair"]))
     words = said(app)
     assert (
         "the score repeats that one vote" in words
@@ -142,7 +142,7 @@ def test_one_comparison_is_called_what_it_is(queue):
 
 
 def test_the_only_vote_cannot_be_left_out(queue):
-    app = open_page("flip_a_vote", made(BAD["one comparison"]))
+    app = open_page("flip_a_vote", made(BAD["one pair"]))
     app.segmented_control(key="flip_change_widget").set_value("withhold").run()
     assert "the only vote that prefers anything" in said(app) and not app.exception
 
@@ -164,7 +164,11 @@ def test_a_score_is_taken_apart_into_words_and_votes(queue):
     assert "· distance 0.0" in words, (
         "the judged output that the page opens with is its own nearest neighbour"
     )
-    assert "Judged outputs that look most alike" in words and "beats" in words and "from “" in words
+    assert (
+        "two answers to one prompt are typically" in words
+        and "beats" in words
+        and "from “" in words
+    )
     table = next(element.value for element in app.markdown if element.value.startswith("| Word |"))
     shares = [
         float(line.split("|")[2].replace("−", "-").replace("\N{MINUS SIGN}", "-"))
@@ -218,7 +222,7 @@ def test_trust_shows_each_figure_with_its_alternative(queue):
     ] == list(starts)
     words = said(app)
     assert (
-        "12 comparisons tell as much as" in words
+        "12 pairs tell as much as" in words
         and "Left-out prompt" in words
         and "95% interval" in app.metric[0].delta
     )
@@ -242,7 +246,7 @@ def test_a_new_vote_makes_the_report_anew_and_nothing_else_does(queue):
     assert session.jobs["lab_report"] == first
     session.judged.imported = session.judged.imported[:-1]
     app = again(app)
-    assert session.jobs["lab_report"] != first and "11 comparisons" in said(app)
+    assert session.jobs["lab_report"] != first and "11 pairs" in said(app)
 
 
 # --- flip a vote ----------------------------------------------------------------------------------
@@ -261,7 +265,7 @@ def test_a_flip_moves_the_outputs_and_changes_nothing(queue):
 
 
 def test_one_vote_decides_among_few(queue):
-    app = open_page("flip_a_vote", made(BAD["one comparison"]))
+    app = open_page("flip_a_vote", made(BAD["one pair"]))
     assert "1 of your 1 votes" in said(app) and "decides" in said(app)
 
 
@@ -455,7 +459,7 @@ def test_boards_and_rejected_exploits_are_in_the_bundle(tmp_path):
 
 
 def test_a_bundle_from_before_there_was_a_lab_opens(tmp_path, monkeypatch):
-    saved, read = made(BAD["one comparison"]), bundle.read_bundle
+    saved, read = made(BAD["one pair"]), bundle.read_bundle
     saving.save(saved, tmp_path / "old")
 
     def before_the_lab(*args, **more) -> dict:
@@ -543,7 +547,7 @@ def test_the_slower_kind_trains_in_line_says_what_it_is_for_and_is_compared(queu
         and len(alts(app)) == 3
     )
     session.judged.imported = session.judged.imported[:-1]
-    assert "Made from 12 comparisons; there are 11 now" in said(again(app))
+    assert "Made from 12 pairs; there are 11 now" in said(again(app))
 
 
 def test_the_list_of_scores_shows_its_doubt_where_it_is_known():

@@ -73,6 +73,7 @@ def test_every_challenge_is_one_press_from_its_page(queue):
 def test_a_challenge_that_was_done_is_ticked_on_both_pages(queue):
     session = made()
     session.asked.user_prompts = ["A cat is"]
+    session.asked.candidate_sets = [{"id": "s", "prompt": "A cat is", "texts": [], "asked": True}]
     session.labs = {challenges.KEY: ["goodhart"]}
     labels = said_links(open_page("my_rlhf", session))
     assert "**Ask it something** · done" in labels and "**Beat PPO** · done" not in labels

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from drawn_words import drawn_texts, drawn_words
 from page_helpers import alts, open_page, said, still_queue
 from stand_ins import made
 from test_pages_goodhart import found as lab_found
@@ -21,6 +22,7 @@ FILES = sorted(saved.FOLDER.glob("*.json"))
 PAGES = [file.stem for file in FILES]
 BADGE = "Precomputed: made earlier, not in your session"
 MOST_BYTES = 150_000
+MOST_LAB_WORDS = 400
 # draws no chart: the lab shows texts (the board), or a person's judgements only
 CHARTLESS = {"what_it_learned", "hack_reward_model"}
 
@@ -65,6 +67,16 @@ def test_a_lab_opens_with_its_saved_result(queue, page):
     assert not session.labs and not session.jobs, "nothing of it is the learner's"
 
 
+@pytest.mark.parametrize(
+    "page", ["what_it_learned", "trust_it", "flip_a_vote", "hack_reward_model", "whose_preferences"]
+)
+def test_the_saved_result_comes_before_what_is_missing(queue, page):
+    app = open_page(page, made())
+    drawn = " ".join(drawn_texts(app))
+    missing = "Nothing was judged yet" if page == "whose_preferences" else "Still needed"
+    assert drawn.index("Precomputed") < drawn.index(missing) and "Not yet" not in drawn
+
+
 def badges(app) -> str:
     return " ".join(str(one.value) for one in app.markdown)
 
@@ -88,6 +100,12 @@ def test_a_lab_without_a_saved_result_still_opens(monkeypatch, queue, lab, tmp_p
     assert BADGE not in badges(app)
     (tmp_path / f"{lab.page}.json").write_text("{broken", encoding="utf-8")
     assert BADGE not in badges(open_page(lab.page, made()))
+
+
+@pytest.mark.parametrize("page", [*(lab.page for lab in LABS), "human_side"])
+def test_a_lab_with_its_saved_result_is_read_at_a_glance(queue, page):
+    app = open_page(page, made())
+    assert drawn_words(app) < MOST_LAB_WORDS, drawn_texts(app)
 
 
 @pytest.mark.parametrize("lab", LABS, ids=[lab.page for lab in LABS])

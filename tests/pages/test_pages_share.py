@@ -11,6 +11,7 @@ from stand_ins import fake_generate, made, stand_in
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.judging.briefs import PRESETS
+from rlhf_core.loop import whole
 from rlhf_core.session import registry
 from rlhf_core.work import jobs
 from ui import share, state
@@ -74,6 +75,33 @@ def test_knobs_of_ppo_and_no_others(queue):
     assert session.settings["ppo_next"] == {"beta": 0.5, "steps": 20}
     assert session.asked.user_prompts == ["My tent"]
     assert session.asked.brief.slug == "survival-guide"
+
+
+def test_a_guest_of_a_ppo_link_sees_what_it_carries_and_one_way_on(queue):
+    app = arrive("ppo", beta="0.5", steps="20", brief="survival-guide", prompt="My tent")
+    words = said(app)
+    assert "β: price of drift 0.5" in words and "Steps 20" in words
+    assert "Survival guide" in words and "My tent" in words
+    primary = [button.key for button in app.button if button.proto.type == "primary"]
+    assert primary == ["to_prompt"]
+
+
+def test_the_knobs_of_a_link_outlive_the_run_that_somebody_else_makes(monkeypatch):
+    session = made()
+    session.choose("ppo", {"beta": 0.5})
+    for name in ("generate_pool", "judge_for_me", "fit_reward_model", "evaluate"):
+        monkeypatch.setattr(whole, name, lambda *_: iter(()))
+    ran = []
+
+    def ppo(session, settings):
+        ran.append((settings.beta, dict(session.settings)))
+        session.begin("ppo", vars(settings))
+        yield from ()
+
+    monkeypatch.setattr(whole, "ppo", ppo)
+    list(whole.run_once(session))
+    assert ran[0][0] != 0.5 and "ppo_next" not in ran[0][1]
+    assert session.settings["ppo_next"] == {"beta": 0.5}
 
 
 def test_a_session_that_is_there_is_asked_for_and_never_changed(queue):

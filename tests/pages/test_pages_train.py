@@ -47,7 +47,7 @@ def primary(app) -> list[str]:
 @pytest.mark.parametrize(
     "page, needs, leads_to",
     [
-        ("reward_model", "at least one comparison", "pages/rank.py"),
+        ("reward_model", "at least one judged pair", "pages/rank.py"),
         ("ppo", "a trained reward model", "pages/reward_model.py"),
         ("before_after", "a tuned model", "pages/ppo.py"),
         ("rounds", "at least one PPO step", "pages/ppo.py"),
@@ -114,7 +114,7 @@ def test_all_ties_teach_nothing_and_say_so(queue):
     session = made()
     rank(session, [[[0, 1]], [[0, 1]]])
     app = open_page("reward_model", session)
-    assert "every comparison is a tie" in said(app) and "fit" not in keys(app)
+    assert "every pair is a tie" in said(app) and "fit" not in keys(app)
 
 
 def test_both_bad_and_skips_teach_nothing_and_say_so(queue):
@@ -556,7 +556,9 @@ def test_no_detectable_change_is_a_verdict(queue):
 
 def test_blind_votes_are_counted_by_model_whatever_the_side(queue):
     session = made("tuned")
-    session.tuned.evaluation = evaluation(changed=True)
+    found = evaluation(changed=True)
+    named = [{**found["pairs"][0], "prompt": f"Named {n} is"} for n in range(2)]  # stand above
+    session.tuned.evaluation = {**found, "pairs": [*named, *found["pairs"]]}
     app = open_page("before_after", session)
     for _ in range(3):
         answers = [
@@ -634,9 +636,7 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     words = said(app)
     assert "original model" in words.replace("*", "") and "zero and unit" in words
     assert (
-        "| Comparisons | 3 |" in words
-        and "+0.20 (+0.20 in this round)" in words
-        and alts(app) == []
+        "| Pairs | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == []
     ), "a chart of one point shows nothing"
     app = press(app, "next_round")
     assert session.history.current_round == 2 and session.history.start == weights
@@ -655,9 +655,7 @@ def test_rounds_are_charted_from_the_second_on(queue):
     session = made("tuned")
     session.history.rounds, session.history.current_round = [rounds.summary(session)], 2
     app = open_page("rounds", session)
-    assert any(
-        "Round 2: 3 comparisons" in alt for alt in alts(app)
-    ) and "| Comparisons |" not in said(app)
+    assert any("Round 2: 3 pairs" in alt for alt in alts(app)) and "| Pairs |" not in said(app)
 
 
 def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_from(queue):
@@ -666,12 +664,12 @@ def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_fro
     few = {"pairs_used": 2, "heldout_accuracy": 1.0, "heldout_pairs": 4}
     session.learned.summary |= few | {"heldout_interval": [0.4, 1.0]}
     words = said(open_page("rounds", session))
-    assert "| Comparisons | 3 |" in words and "reward model, which learned from 2 |" in words
+    assert "| Pairs | 3 |" in words and "reward model, which learned from 2 |" in words
     assert "| 100% of 4 (40% to 100%) |" in words
     press(open_page("rounds", session), "next_round")
     app = open_page("rounds", session)
     metrics = {metric.label: metric for metric in app.metric}
-    assert metrics["Comparisons learned from"].value == "2 of 3"
+    assert metrics["Pairs learned from"].value == "2 of 3"
     assert metrics["Held-out accuracy"].value == "100% of 4"
     assert "40% to 100%" in metrics["Held-out accuracy"].delta
 

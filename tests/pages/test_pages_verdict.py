@@ -96,7 +96,7 @@ def test_the_verdict_names_its_judges_and_shows_luck_and_language(queue):
     assert "“fact” answers rose from 0% to 90%; the graded rule (" in words
     (told,) = [one for one in app.markdown if ":material/gavel:" in one.value]
     assert "small program that marks four things" in told.help  # what it is, where it is met
-    assert "calls the tuned model better. Coin votes rarely teach this (p = 0.002)." in words
+    assert "calls the tuned model better. Coin tosses instead of votes would rarely" in words
     assert "reward model it was trained on (not independent): better; the tuned model wins 80%" in (
         words
     )

@@ -13,6 +13,8 @@ from stand_ins import FACT, MEME, add_set, evaluation, made
 
 from rlhf_core.session import tour
 from rlhf_core.session.state import Session
+from ui.before_after.blind_vote import to_vote_on
+from ui.tour import frame
 from ui.tour.stations import STATIONS, Station
 
 
@@ -70,6 +72,23 @@ def test_it_waits_until_the_control_was_touched():
 def test_what_was_done_before_the_station_does_not_count_as_its_touch():
     app = open_page("ppo", on_tour(made("tuned"), 7))
     assert app.button(key="tour_next").label == "Skip"
+
+
+def test_the_blind_vote_asks_about_other_prompts_than_those_with_names():
+    rows = [
+        {"prompt": f"Animal {n % 4} is", "before": f" a{n}.", "after": f" b{n}."} for n in range(8)
+    ]
+    first = [pair["prompt"] for pair in to_vote_on(rows, {"Animal 2 is"})]
+    assert first[0] == "Animal 3 is", "0 and 1 stand above it, 2 was asked"
+    assert all(row not in rows[:2] for row in to_vote_on(rows, set()))
+    assert len(to_vote_on(rows[:5], set())) == 3, "of animal 1, only what stands above"
+    assert len(to_vote_on(rows[:1], set())) == 1, "better that than nothing"
+
+
+def test_a_station_may_frame_what_to_press_and_not_the_whole_card():
+    assert ".st-key-rank_card :is(" in frame("rank_card", ":is(.st-key-answer_0) button")
+    pressed = [station.control for station in STATIONS if station.press]
+    assert pressed == ["rank_card", "blind_vote"]
 
 
 def test_next_leads_to_the_next_stations_page():

@@ -93,7 +93,7 @@ def test_a_vote_is_flipped_or_withheld_and_the_rest_stays():
         withheld.targets, data.targets
     )
     assert data.weights.min() == 1
-    with pytest.raises(RewardModelError, match="no comparison number 10; this session has 10"):
+    with pytest.raises(RewardModelError, match="no pair number 10; this session has 10"):
         data.changed(10, "flip")
     with pytest.raises(RewardModelError, match="can be flipped or withheld, not 'drop'"):
         data.changed(1, "drop")
@@ -111,7 +111,7 @@ def test_one_comparison_is_learned_and_said_to_prove_nothing():
     data = of([Pair("p", "x", "y", "b")])
     model = fit_head(data, 1.0)
     assert (data.x @ model.weights.double()).item() < 0 and torch.isfinite(model.covariance).all()
-    assert any("One comparison alone" in note for note in data.notes)
+    assert any("One pair alone" in note for note in data.notes)
     found = diagnose(data, model.weights, 1.0)
     assert (
         found["held_out"]["accuracy"] is None
@@ -123,8 +123,8 @@ def test_one_comparison_is_learned_and_said_to_prove_nothing():
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
     [
-        ([], "no comparison was made yet"),
-        ([Pair("p", "x", "y", "tie"), Pair("q", "x", "z", "tie")], "every comparison is a tie"),
+        ([], "no pair was judged yet"),
+        ([Pair("p", "x", "y", "tie"), Pair("q", "x", "z", "tie")], "every pair is a tie"),
         (
             [Pair("p", "x", "y", "a"), Pair("p", "x", "y", "b")],
             "every preference is taken back by its opposite",
@@ -133,7 +133,7 @@ def test_one_comparison_is_learned_and_said_to_prove_nothing():
             [Pair("p", "x", "y", "a"), Pair("p", "y", "x", "a")],
             "every preference is taken back by its opposite",
         ),
-        ([Pair("p", "x", "x", "a")], "no comparison prefers one of two different texts"),
+        ([Pair("p", "x", "x", "a")], "no pair prefers one of two different texts"),
     ],
     ids=[
         "none",

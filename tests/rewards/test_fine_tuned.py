@@ -233,10 +233,7 @@ def test_both_kinds_speak_one_language(lm):
 
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
-    [
-        ([], "no comparison was made yet"),
-        ([Pair("w1", "w2", "w3", "tie")], "every comparison is a tie"),
-    ],
+    [([], "no pair was judged yet"), ([Pair("w1", "w2", "w3", "tie")], "every pair is a tie")],
     ids=["none", "all ties"],
 )
 def test_nothing_to_learn_is_told(lm, pairs, sentence):

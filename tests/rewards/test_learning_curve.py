@@ -121,7 +121,7 @@ def test_too_little_for_a_curve_is_said(count, prompts):
     assert curve["points"] == [] and curve["forecast"] is None
     assert (
         curve["sentence"]
-        == f"A learning curve needs at least 9 comparisons about 3 prompts; there are {count} about"
+        == f"A learning curve needs at least 9 pairs about 3 prompts; there are {count} about"
         f" {prompts}."
     )
 
@@ -129,6 +129,6 @@ def test_too_little_for_a_curve_is_said(count, prompts):
 def test_thousands_of_imported_rows_are_sampled():
     curve = learning_curve(judged(5000, k=4, prompts=500)[0], 1.0, repeats=8)
     assert (
-        curve["sentence"].startswith("Drawn from 1,000 of the comparisons.")
+        curve["sentence"].startswith("Drawn from 1,000 of the pairs.")
         and curve["points"][-1]["comparisons"] <= 1000
     )

@@ -218,10 +218,7 @@ def test_accuracy_leaves_ties_out_and_calls_a_margin_of_nothing_wrong():
 
 @pytest.mark.parametrize(
     ("targets", "sentence"),
-    [
-        ([], "There is no comparison to learn from yet"),
-        ([0.5, 0.5, 0.5], "Every comparison is a tie"),
-    ],
+    [([], "There is no pair to learn from yet"), ([0.5, 0.5, 0.5], "Every pair is a tie")],
 )
 def test_nothing_to_learn_is_told(targets, sentence):
     n = len(targets)

@@ -62,8 +62,8 @@ def test_weights_and_long_rankings_of_before_no_longer_keep_a_session_shut(tmp_p
     assert [one.id for one in session.judged.rankings] == ["set-1", "set-3"]
     assert session.asked.user_prompts == ["A yak is"]
     assert session.take_note() == (
-        "A ranking of more than 100 outputs, the most today, is left out. 2 imported comparisons"
-        " weighed nothing: they are left out. An imported comparison weighed more than 100, the"
+        "A ranking of more than 100 outputs, the most today, is left out. 2 imported pairs"
+        " weighed nothing: they are left out. An imported pair weighed more than 100, the"
         " most today: it is set to 100."
     )
     # Each file still gives back its own.
@@ -82,7 +82,7 @@ def test_weights_and_long_rankings_of_before_no_longer_keep_a_session_shut(tmp_p
 def test_the_command_line_says_so_too(tmp_path, capfd):
     place = older(tmp_path / "run", [1.0, 0.0])
     main(["score", "--bundle", str(place), "--prompt", "A cat is", "--text", " a pet."])
-    assert "An imported comparison weighed nothing: it is left out." in capfd.readouterr().err
+    assert "An imported pair weighed nothing: it is left out." in capfd.readouterr().err
 
 
 def test_every_weight_comes_within_the_limits_and_as_near_as_may_be():

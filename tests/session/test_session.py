@@ -198,7 +198,7 @@ def test_evaluation_prompts_stay_out_of_training_whoever_brings_them():
     assert session.learned.summary["pairs_used"] == 1
     session.judged.imported = session.judged.imported[:1]
     assert judged.needs(session, "reward_model") == [
-        "at least one comparison (rank some outputs first)"
+        "at least one judged pair (rank some answers first)"
     ]
 
 
@@ -300,7 +300,7 @@ def test_who_judged_is_said_in_words():
 def test_what_is_missing_is_said_step_by_step(tuned):
     session = Session()
     assert judged.needs(session, "reward_model") == [
-        "at least one comparison (rank some outputs first)"
+        "at least one judged pair (rank some answers first)"
     ]
     assert judged.needs(session, "ppo") == ["a trained reward model"]
     assert (
@@ -309,9 +309,9 @@ def test_what_is_missing_is_said_step_by_step(tuned):
         == ["a tuned model: run at least one PPO step"]
     )
     judged.add_ranking(session, set_of(session, " a.", " b.")["id"], verdict="both_bad")
-    assert "at least one comparison" in judged.needs(session, "reward_model")[0]
+    assert "at least one judged pair" in judged.needs(session, "reward_model")[0]
     judged.add_ranking(session, set_of(session, " c.", " d.")["id"], groups=[[0, 1]])
-    assert "every comparison is a tie" in judged.needs(session, "reward_model")[0]
+    assert "every pair is a tie" in judged.needs(session, "reward_model")[0]
     judged.add_ranking(session, set_of(session, " e.", " f.")["id"], groups=[[0], [1]])
     assert judged.needs(session, "reward_model") == []
     assert [
@@ -322,9 +322,9 @@ def test_what_is_missing_is_said_step_by_step(tuned):
 @pytest.mark.parametrize(
     ("judgements", "words"),
     [
-        ([], "no comparison was made yet"),
-        (["skip", "both_bad"], "no comparison prefers"),
-        (["tie", "tie"], "every comparison is a tie"),
+        ([], "no pair was judged yet"),
+        (["skip", "both_bad"], "no pair prefers"),
+        (["tie", "tie"], "every pair is a tie"),
     ],
 )
 def test_a_reward_model_without_a_preference_is_refused(judgements, words):

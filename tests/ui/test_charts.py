@@ -192,7 +192,7 @@ def test_kl_target_is_drawn_and_said():
 
 def test_reward_model_loss():
     chart = charts_fit.reward_model_loss(FIT)
-    assert axes(chart) == ["Iteration", "Loss (nats a comparison)"]
+    assert axes(chart) == ["Iteration", "Loss (nats a pair)"]
     assert "0.66 at iteration 1" in chart.alt and "last 0.31 at iteration 2" in chart.alt
     assert [shape.y0 for shape in chart.figure.layout.shapes] == pytest.approx([math.log(2)])
     assert "not trained yet" in charts_fit.reward_model_loss([]).alt
@@ -214,8 +214,8 @@ def test_reward_model_loss_names_what_the_ties_cost_and_no_goal():
 
 def test_accuracy_has_its_interval():
     chart = charts_fit.accuracy(FIT)
-    assert axes(chart) == ["Iteration", "Accuracy (% of comparisons)"]
-    assert "95% interval 58% to 92%" in chart.alt and "from 20 comparisons" in chart.alt
+    assert axes(chart) == ["Iteration", "Accuracy (% of pairs)"]
+    assert "95% interval 58% to 92%" in chart.alt and "from 20 pairs" in chart.alt
     bar = chart.figure.data[-1]
     assert bar.y[0] + bar.error_y.array[0] == pytest.approx(92) and bar.y[
         0
@@ -320,18 +320,18 @@ def test_rounds_timeline_has_a_panel_a_measure():
         title
         for title in titles
         if title
-        in ("count", "% of comparisons", "reference s.d.", "nats a response", "% of pairs", "Round")
+        in ("count", "% of pairs", "reference s.d.", "nats a response", "% of pairs", "Round")
     ]
     assert titles.count("Round") == 1 and len([title for title in titles if title]) == 6
     assert (
-        "Round 1: 30 comparisons, held-out accuracy 80%" in chart.alt
+        "Round 1: 30 pairs, held-out accuracy 80%" in chart.alt
         and "95% interval 66% to 89%" in chart.alt
     )
-    assert "Round 2: 52 comparisons, held-out accuracy no number" in chart.alt
+    assert "Round 2: 52 pairs, held-out accuracy no number" in chart.alt
     few = {**ROUNDS[0], "learned_from": 10, "heldout_accuracy": 1.0}
     few |= {"heldout_pairs": 4, "heldout_interval": [0.4, 1.0]}
     chart = charts_compare.rounds_timeline([few, ROUNDS[1]])
-    assert "Round 1: 30 comparisons (learned from 10), held-out accuracy 100%" in chart.alt
+    assert "Round 1: 30 pairs (learned from 10), held-out accuracy 100%" in chart.alt
     assert "accuracy 100% (of 4, 95% interval 40% to 100%)" in chart.alt
     learned, accuracy = chart.figure.data[:2]
     assert list(learned.y) == [10, 52] and accuracy.error_y.arrayminus[0] == pytest.approx(60)

@@ -12,16 +12,15 @@ from rlhf_core.evaluation import verdict as engine
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 from ui import charts, text
+from ui.before_after import side_by_side
 
 
 def draw(session: Session) -> None:
     """One pair after the other, by click or by key, for as long as the learner likes."""
     st.subheader("Now blind: which is better?", anchor=False)
     found = (session.tuned.evaluation or {}).get("pairs", [])
-    # One a prompt, and not those that Side by side shows first.
-    pairs = list(
-        {pair["prompt"]: pair for pair in found if pair["before"] != pair["after"]}.values()
-    )
+    asked = {record["prompt"] for record in side_by_side.fresh(session)}
+    pairs = to_vote_on(found, asked)
     votes = judged.votes_here(session)
     if not pairs:
         st.info(
@@ -80,6 +79,18 @@ def draw(session: Session) -> None:
             st.metric("No difference", count["tie"])
             st.metric("Before preferred", count["before"])
         st.markdown(tally(votes, session.seed))
+
+
+def to_vote_on(found: list[dict], asked: set[str]) -> list[dict]:
+    """One pair a prompt, the last that differs: none that stands above with its names, and first
+    the prompts that do not stand there (``asked``: those that the learner asked both).
+    """
+    shown = found[: side_by_side.PAIRS_SHOWN]
+    named = asked | {pair["prompt"] for pair in shown}
+    different = [pair for pair in found if pair["before"] != pair["after"]]
+    pairs = [pair for pair in different if pair not in shown] or different
+    one_each = {pair["prompt"]: pair for pair in pairs}.values()
+    return sorted(one_each, key=lambda pair: pair["prompt"] in named)
 
 
 def vote(session: Session, prompt: str, choice: str) -> None:

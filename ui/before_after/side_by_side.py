@@ -172,7 +172,9 @@ def held_out(session: Session) -> None:
         return
     st.subheader("On prompts it never trained on", anchor=False)
     everything = len(pairs) <= PAIRS_SHOWN or st.toggle(
-        f"Show all {len(pairs)} pairs", key="pairs_all"
+        f"Show all {len(pairs)} pairs",
+        key="pairs_all",
+        help="Vote blind first, below: these say which model wrote what.",
     )
     for pair in pairs if everything else pairs[:PAIRS_SHOWN]:
         feet = [

@@ -220,15 +220,8 @@ def judges(rows: Sequence[dict]) -> Chart:
 # Rounds
 
 _ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
-    ("learned_from", "Comparisons that its reward model learned from", "count", 1.0, BLUE, 0),
-    (
-        "heldout_accuracy",
-        "Held-out accuracy of the reward model",
-        "% of comparisons",
-        100.0,
-        ORANGE,
-        0,
-    ),
+    ("learned_from", "Pairs that its reward model learned from", "count", 1.0, BLUE, 0),
+    ("heldout_accuracy", "Held-out accuracy of the reward model", "% of pairs", 100.0, ORANGE, 0),
     ("reward", "Reward (0: the original model)", "reference s.d.", 1.0, TEAL, 2),
     ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
     ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
@@ -366,7 +359,7 @@ def rounds_timeline(rounds: Sequence[dict]) -> Chart:
             number(record.get("reward_gain"), sign=True),
         )
         said.append(
-            f"Round {record.get('round')}: {record.get('comparisons', 0)} comparisons"
+            f"Round {record.get('round')}: {record.get('comparisons', 0)} pairs"
             f"{_learned_from(record)}, held-out accuracy {_accuracy(record)}, reward"
             f" {number(record.get('reward'), sign=True)}"
             f" {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), KL to reference"

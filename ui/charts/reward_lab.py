@@ -158,10 +158,10 @@ def learning_curve(curve: dict) -> Chart:
     end = (forecast or {}).get("comparisons") or max(
         (row["comparisons"] for row in points), default=None
     )
-    figure = frame("Comparisons it learned from", "Right on unseen prompts (%)", x_end=end)
+    figure = frame("Pairs it learned from", "Right on unseen prompts (%)", x_end=end)
     figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
     if not points:
-        nothing_yet(figure, "Too few comparisons yet")
+        nothing_yet(figure, "Too few pairs yet")
         return Chart(
             figure,
             title,
@@ -192,7 +192,7 @@ def learning_curve(curve: dict) -> Chart:
         f"{row['comparisons']}: {percent(row['accuracy'])} ({interval([row['low'], row['high']])})"
         for row in points
     )
-    alt = f"Accuracy on unseen prompts by number of comparisons, with 95% intervals. {said}."
+    alt = f"Accuracy on unseen prompts by number of pairs, with 95% intervals. {said}."
     if forecast:
         low, high = forecast["then_interval"]
         down, up = error_bar(forecast["then"], [low, high])

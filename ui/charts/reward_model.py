@@ -36,7 +36,7 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
     title = "Reward-model loss"
     look_for = "it should fall below 0.69, which is what tossing a coin scores, and flatten out."
     figure = frame(
-        "Iteration", "Loss (nats a comparison)", x_end=end_of(records, "iteration", iterations)
+        "Iteration", "Loss (nats a pair)", x_end=end_of(records, "iteration", iterations)
     )
     loss = column(records, "loss")
     if all(value is None for value in loss):
@@ -59,13 +59,13 @@ def reward_model_loss(records: Sequence[dict], iterations: int | None = None) ->
         "loss",
         x="iteration",
         word="iteration",
-        unit="nats a comparison; tossing a coin scores 0.69",
+        unit="nats a pair; tossing a coin scores 0.69",
     )
     floor = finite(records[-1].get("floor"))
     if floor:
         # A bound, and no goal: a cautious fit to few votes stays well above it.
         look_for += f" (A tie costs 0.69 at least, so with your ties {number(floor)} is the least.)"
-        said += f" With the ties among the comparisons it cannot fall below {number(floor)}."
+        said += f" With the ties among the pairs it cannot fall below {number(floor)}."
     return Chart(figure, title, look_for, "Reward-model loss by iteration: " + said)
 
 
@@ -76,10 +76,10 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
     title = "Accuracy"
     look_for = (
         "the held-out line is the honest one, it is about prompts that the fit did not see. "
-        "A wide bar at its end means too few comparisons to be sure; 50% is tossing a coin."
+        "A wide bar at its end means too few pairs to be sure; 50% is tossing a coin."
     )
     figure = frame(
-        "Iteration", "Accuracy (% of comparisons)", x_end=end_of(records, "iteration", iterations)
+        "Iteration", "Accuracy (% of pairs)", x_end=end_of(records, "iteration", iterations)
     )
     figure.update_yaxes(range=[0, 104], tickvals=[0, 25, 50, 75, 100])
     x = [record.get("iteration") for record in records]
@@ -106,7 +106,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         "train_accuracy",
         x="iteration",
         word="iteration",
-        unit="of comparisons",
+        unit="of pairs",
         show_number=points_of_100,
         factor=100,
     )
@@ -122,7 +122,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
             font={"size": 13},
         )
         look_for = (
-            "this line is about comparisons that it learned from, so it flatters; rank answers to"
+            "this line is about pairs that it learned from, so it flatters; rank answers to"
             " several prompts, and a held-out line joins it."
         )
         return Chart(
@@ -139,7 +139,7 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         "heldout_accuracy",
         x="iteration",
         word="iteration",
-        unit="of comparisons",
+        unit="of pairs",
         show_number=points_of_100,
         factor=100,
     )
@@ -167,6 +167,6 @@ def accuracy(records: Sequence[dict], iterations: int | None = None) -> Chart:
         )
         alt += f" The last held-out value has the 95% interval {interval(bounds)}"
         pairs = finite(last.get("heldout_pairs"))
-        alt += f", from {pairs:.0f} comparisons." if pairs else "."
+        alt += f", from {pairs:.0f} pairs." if pairs else "."
     add_level(figure, 50, "Tossing a coin: 50%")
     return Chart(figure, title, look_for, alt)

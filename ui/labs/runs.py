@@ -68,9 +68,7 @@ def start_row(
                 knob.draw(row, disabled=busy)
         if more is not None:
             more(busy)
-    st.caption(
-        "A few minutes; it goes on while you look at other pages. Your own models are not touched."
-    )
+    st.caption("A few minutes, also while you read other pages. Your own models stay as they are.")
     if error := st.session_state.get(f"{name}_error"):
         st.error(text.plain(error), icon=":material/error:")
 

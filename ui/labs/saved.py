@@ -56,6 +56,7 @@ def begin(page: str) -> dict | None:
         "Precomputed: made earlier, not in your session",
         icon=":material/inventory_2:",
         color="orange",
+        help=text.plain(str(kept.get("made_with", ""))),
     )
-    st.caption(text.plain(str(kept.get("made_with", ""))) + " Your own result will replace it.")
+    st.caption("Your own result will replace it.")
     return kept["found"]

@@ -36,23 +36,25 @@ def learned_from(session: Session) -> int:
 
 
 def door(session: Session, page: str = "", example: Callable[[dict], None] | None = None) -> None:
-    """Stops the page where the votes teach nothing yet: says what is missing, and has ``example``
-    draw the saved result of ``page``.
+    """Stops the page where the votes teach nothing yet: has ``example`` draw the saved result of
+    ``page``, then says what is missing for one of the learner's own.
     """
     missing = judged.needs(session, "reward_model")
     if not missing:
         return
+    kept = saved.begin(page) if example is not None else None
+    if kept and example is not None:
+        example(kept)
+    lead = "**For a result of your own**" if kept else "**Not yet.** Here"
     with st.container(border=True, key="lab_missing"):
         st.markdown(
-            "**Not yet.** There has to be a taste before it can be looked into. Still needed: "
+            f"{lead} there has to be a taste first. Still needed: "
             + " and ".join(text.plain(need) for need in missing)
             + "."
         )
         st.page_link(
             "pages/rank.py", label="Go and rank some answers", icon=":material/arrow_forward:"
         )
-    if example is not None and (kept := saved.begin(page)):
-        example(kept)
     st.stop()
 
 

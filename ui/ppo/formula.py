@@ -26,7 +26,8 @@ def in_words(settings: dict, whose: str, beta_now: float | None) -> None:
     )
     limits = _limits(settings)
     terms.draw(
-        f"**It climbs** [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
+        "PPO looks for high scores that still sound like the original. **It climbs**"
+        f" [[score]]{doubt}{f' ({limits})' if limits else ''} − [[beta|β]] × [[KL]] to"
         f" the original; β = {charts.small(settings['beta'])}{steered} ({whose})."
     )
 

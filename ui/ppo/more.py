@@ -53,7 +53,7 @@ def ways_back(run: Steering) -> None:
         ):
             st.markdown(
                 f"Forgets the {run.last_step} steps of this round and their samples. The reward"
-                " model and your comparisons stay."
+                " model and your judgements stay."
             )
             st.button("Yes, forget these steps", key="ppo_restart", on_click=run.restart)
 

@@ -244,7 +244,7 @@ def _pair(row: dict, shown: list[int], keys: bool) -> None:
             "both_bad",
             help=(
                 "Neither will do. The reward model learns nothing from it; KTO takes both as bad,"
-                " once there is a comparison as well."
+                " once there is a judged pair as well."
             ),
         )
         button(

@@ -63,7 +63,7 @@ def draw(row: dict, shown: list[int], keys: bool, judge: Callable) -> None:
                 judge,
                 help=(
                     "Compares nothing, so the reward model learns nothing from it; KTO does, once"
-                    " there is a comparison as well."
+                    " there is a judged pair as well."
                 ),
             )
         button(
@@ -99,7 +99,7 @@ def _say(row: dict, index: int, good: bool, judge: Callable) -> None:
 def _all(row: dict, good: bool, judge: Callable) -> None:
     st.session_state["note"] = (
         f"Kept: all {'good' if good else 'bad'}. It compares nothing, so the reward model learns"
-        " nothing from it; KTO does, once there are comparisons."
+        " nothing from it; KTO does, once there are judged pairs."
     )
     _done(row, list(range(len(row["texts"]))) if good else [], judge)
 

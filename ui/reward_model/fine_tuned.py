@@ -107,11 +107,11 @@ def draw(session: Session, *, disabled: bool) -> None:
             delta_color="off",
             delta_arrow="off",
         )
-        st.metric("Comparisons", found["comparisons"])
+        st.metric("Pairs", found["comparisons"])
     st.markdown(text.plain(found["sentence"]))
     count = len(judged.learnable(session))
     if found["comparisons"] != count:
-        st.caption(f"Made from {found['comparisons']} comparisons; there are {count} now.")
+        st.caption(f"Made from {found['comparisons']} pairs; there are {count} now.")
     charts.draw(second_opinion(found["examples"], "Fine-tuned"), key="tune_scores")
     curves.draw(found["records"], key="tune")
 

@@ -27,7 +27,7 @@ def doubts(session: Session) -> None:
         )
     elif decided == 1:
         st.warning(
-            "One clear comparison is enough to train, and far too little to trust. Ten or more,"
+            "One clear judgement is enough to train, and far too little to trust. Ten or more,"
             " about different prompts, make it useful.",
             icon=":material/counter_1:",
         )

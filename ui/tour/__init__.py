@@ -73,15 +73,15 @@ def draw(session: Session, here: str) -> None:
 
 def _point(station: Station, number: int) -> None:
     """Frame the control, and bring it into sight once."""
-    st.html(f"<style>{frame(station.control)}</style>")
+    st.html(f"<style>{frame(station.control, station.press)}</style>")
     _bring(key="tour_bring", data={"control": station.control, "station": number})
 
 
-def frame(control: str) -> str:
-    """The rule of CSS that frames the control of this key."""
+def frame(control: str, press: str = "") -> str:
+    """The rule of CSS that frames the control of this key, or what to ``press`` in it."""
     return (
-        f".st-key-{control} {{outline: 3px solid light-dark(#a83f67, #f0a0bb);"
-        " outline-offset: 6px; border-radius: .5rem;}"
+        f".st-key-{control} {press} {{outline: 3px solid light-dark(#a83f67, #f0a0bb);"
+        " outline-offset: {2 if press else 6}px; border-radius: .5rem;}"
     )
 
 

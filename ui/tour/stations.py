@@ -21,6 +21,7 @@ class Station:
         watch: reads from the session what changes when the control was touched (a plain value);
             None: a station to look at, nothing to touch.
         minutes, say: for who leads a room: how long, and a line to say.
+        press: a selector of what to press inside the control, framed instead of all of it.
     """
 
     page: str
@@ -31,6 +32,7 @@ class Station:
     watch: Callable[[Session], object] | None
     minutes: int
     say: str
+    press: str = ""
 
     def touched(self, session: Session, since: object) -> bool:
         """Whether its control was touched since it said ``since``."""
@@ -79,10 +81,12 @@ STATIONS = (
         "A person compares",
         "Marks from 1 to 10 drift with mood and person. “Which of these?” is easier to answer,"
         " and it is all that RLHF asks.",
-        "Judge three times, by the brief.",
-        lambda session: len(session.judged.rankings) // 3,
+        "Press Pick at the best answer, then at the next best. Of two, press A or B.",
+        lambda session: len(session.judged.rankings),
         3,
         "Vote by hands. Where the room is split, ask both sides why: the brief did not say.",
+        # of a list, of a pair, and of one by one
+        ':is([class*="st-key-answer_"] button, .st-key-pair_answers button, .st-key-order)',
     ),
     Station(
         "pages/reward_model.py",
@@ -145,11 +149,12 @@ STATIONS = (
         "Is it better?",
         "The score went up: of course, it was trained on it. What counts is whether you prefer the"
         " new answers when you do not know which is which.",
-        "Read a pair or two, then vote blind on one, further down.",
+        "Vote blind: press the answer that is better.",
         lambda session: len(session.judged.votes),
         3,
-        "Scroll to the blind vote and vote in the room before you read the pairs above it. “Cannot"
-        " tell” is an answer.",
+        "Vote by hands before anybody scrolls up to the pairs with names. “No difference” is an"
+        " answer.",
+        ":is(.st-key-vote_a, .st-key-vote_b, .st-key-vote_tie) button",
     ),
     Station(
         "pages/rounds.py",
@@ -177,7 +182,7 @@ STATIONS = (
         "pages/import_export.py",
         "export_kind",
         "Show your work",
-        "A tuned model without its comparisons and instructions cannot be checked by anybody."
+        "A tuned model without its judgements and instructions cannot be checked by anybody."
         " Publish both.",
         "Open “Take out”, and take your judgements home.",
         None,
