@@ -87,6 +87,8 @@ def test_the_blind_vote_asks_about_other_prompts_than_those_with_names():
 
 def test_a_station_may_frame_what_to_press_and_not_the_whole_card():
     assert ".st-key-rank_card :is(" in frame("rank_card", ":is(.st-key-answer_0) button")
+    for rule in (frame("rank_card"), frame("rank_card", "button")):
+        assert rule.count("{") == rule.count("}") == 1, "a rule that a browser reads"
     pressed = [station.control for station in STATIONS if station.press]
     assert pressed == ["rank_card", "blind_vote"]
 

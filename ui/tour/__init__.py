@@ -81,7 +81,7 @@ def frame(control: str, press: str = "") -> str:
     """The rule of CSS that frames the control of this key, or what to ``press`` in it."""
     return (
         f".st-key-{control} {press} {{outline: 3px solid light-dark(#a83f67, #f0a0bb);"
-        " outline-offset: {2 if press else 6}px; border-radius: .5rem;}"
+        f" outline-offset: {2 if press else 6}px; border-radius: .5rem;}}"
     )
 
 
