@@ -25,7 +25,8 @@ class QueuedJob:
         order: what was ordered; dropped, as is the generator, when the job ends: weights.
         counts_records: the unit of ``done`` and ``total``: records (submitted with a total) or what
             ``Progress`` counts.
-        place: in line: smaller goes first; a resumed job gets a new one.
+        turn, place: in line: a smaller turn goes first, then a smaller place; a resumed job gets
+        new ones.
         since: clock: when ``status`` last changed. viewed: when somebody last asked about it.
         wish: what it becomes at its next yield: "paused", "stopped" or "expired".
         stepping: pause after so many more records; 0: do not.
@@ -70,6 +71,7 @@ class QueuedJob:
     error: str | None = None
     forgotten: bool = False
     kin: str = ""
+    turn: int = 0
 
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""

@@ -1,15 +1,13 @@
 """One worker thread that advances everybody's long computations, one slice at a time.
 
-A job is a generator (see ``rlhf_core.common.events``); a slice is one ``next()`` on it. Slices
-never overlap, so that two learners never fight over the processor. Long jobs (PPO) wait in line and
-run one after the other; short jobs (a few answers) get a slice each, in turn, between two slices of
-the long one. Pause, step and stop are wishes: they take effect at the generator's next yield, and a
-generator that does not yield can't be interrupted.
+A job is a generator (``rlhf_core.common.events``); a slice is one ``next()`` on it. Slices never
+overlap: two learners never fight over the processor. Long jobs (PPO) wait in line; short ones (a
+few answers) get a slice each, in turn, between two slices of the long one. Pause, step and stop are
+wishes: they take effect at the generator's next yield.
 
 Knows nothing about models, sessions or pages: it keeps what a generator yields, tells how far it
 is, and forgets it after a while. Only this module makes threads. Simplification against practice: a
-cluster's scheduler has many workers, priorities and checkpoints that outlive the process; here
-there is one worker, and a paused job lives in memory until it is resumed or expires.
+cluster's scheduler has many workers, and checkpoints that outlive the process; here there is one.
 """
 
 from __future__ import annotations
@@ -42,9 +40,11 @@ class JobQueue:
         threaded: start a daemon worker at the first ``submit``. Without it, whoever calls
         ``advance`` drives the queue.
         paused_ttl: seconds after which a paused job expires.
-        abandoned_ttl: seconds after which a long job that nobody asks about is paused.
+        abandoned_ttl: seconds after which a long job that nobody asks about is paused; unseen_ttl:
+        after which one, of any kind, that has not begun leaves the line.
         finished_ttl: seconds after which a finished job and its records are forgotten.
-        max_jobs: jobs remembered; beyond it the oldest finished one is forgotten.
+        max_jobs: long jobs remembered, and as many short ones, so that a line of long ones keeps
+        nobody from a few answers; beyond it the oldest finished one of its kind is forgotten.
         max_records: records of one job; at that many it is stopped and says so.
         max_open: long jobs begun and not finished, at any time, each with weights in memory; the
         longest paused one makes room.
@@ -59,6 +59,7 @@ class JobQueue:
         threaded: bool = True,
         paused_ttl: float = 1800.0,
         abandoned_ttl: float = 600.0,
+        unseen_ttl: float = 120.0,
         finished_ttl: float = 3600.0,
         max_jobs: int = 400,
         max_records: int = 5_000,
@@ -66,7 +67,8 @@ class JobQueue:
         sweep_seconds: float = 30.0,
     ):
         self._start, self._clock, self._threaded = start, clock, threaded
-        self._paused_ttl, self._abandoned_ttl = paused_ttl, abandoned_ttl
+        self._paused_ttl = paused_ttl
+        self._abandoned_ttl, self._unseen_ttl = abandoned_ttl, unseen_ttl
         self._finished_ttl, self._sweep_seconds = finished_ttl, sweep_seconds
         self._max_jobs, self._max_records, self._max_open = max_jobs, max_records, max_open
         self._jobs: dict[str, QueuedJob] = {}  # in the order of submission
@@ -102,8 +104,9 @@ class JobQueue:
             self._sweep()
             if self._closed:
                 raise QueueError("The app is shutting down, so nothing new can start.")
-            if len(self._jobs) >= self._max_jobs:
-                finished = [job for job in self._jobs.values() if job.status in FINISHED]
+            alike = [job for job in self._jobs.values() if job.long == long]
+            if len(alike) >= self._max_jobs:
+                finished = [job for job in alike if job.status in FINISHED]
                 if not finished:
                     raise QueueError(
                         "Too many runs are waiting at the moment. Please try again in a few"
@@ -123,6 +126,7 @@ class JobQueue:
                 since=now,
                 viewed=now,
                 kin=kin,
+                turn=line.next_turn(owner, self._jobs.values()),
             )
             self._jobs[job.id] = job
             if self._threaded and self._thread is None:
@@ -205,8 +209,7 @@ class JobQueue:
         """Stop every job and the worker, waiting up to ``timeout`` seconds for its slice; take no
         more jobs.
 
-        Without it, a process that ends while the worker is inside torch dies with "terminate
-        called" instead of an exit status.
+        Without it, a process that ends inside torch dies with "terminate called", no exit status.
         """
         with self._lock:
             self._closed = True
@@ -290,9 +293,7 @@ class JobQueue:
             return "failed", sentence(error)
 
     def _close_generator(self, job: QueuedJob) -> tuple[str | None, str | None]:
-        """Close it: what the job becomes, and what went wrong on the way. One that refuses is
-        dropped, and never advanced again.
-        """
+        """Close it: what the job becomes, and what went wrong. One that refuses is dropped."""
         try:
             if job.generator is not None:
                 job.generator.close()
@@ -313,7 +314,7 @@ class JobQueue:
         elif job.wish == "paused":
             self._pause(job)
 
-    # Shared by the above; all called under the lock
+    # Called under the lock
 
     def _find(self, job_id: str) -> QueuedJob | None:
         if (job := self._jobs.get(job_id)) and not job.forgotten:
@@ -340,6 +341,7 @@ class JobQueue:
             job.wish, job.stepping = None, stepping
             if job.status == "paused":
                 job.place = self._next_place()
+                job.turn = line.next_turn(job.owner, self._jobs.values())
                 job.become("queued", self._clock())
                 self._lock.notify_all()
 
@@ -370,6 +372,8 @@ class JobQueue:
                         f"It was paused for {self._paused_ttl / 60:.0f} minutes, so it was closed;"
                         " its records are kept.",
                     )
+            elif job.generator is None and now - job.viewed >= self._unseen_ttl:
+                self._expire(job, "Nobody was watching while it waited, so it left the line.")
             elif job.long and now - job.viewed >= self._abandoned_ttl:
                 self._pause(job)
         begun = [job for job in self._jobs.values() if job.long and job.generator is not None]

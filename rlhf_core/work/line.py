@@ -5,22 +5,34 @@ Functions of a list of jobs, in the order of submission, and of the time; they c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rlhf_core.work.job import CLOSING, QueuedJob
 
 
 def line(jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
-    """Long jobs that run or wait: the running one, then first in, first out."""
+    """Long jobs that run or wait: the running one, then by turns, then first in, first out."""
     return sorted(filter(_in_line, jobs), key=_place)
+
+
+def next_turn(owner: str, jobs: Iterable[QueuedJob]) -> int:
+    """The turn of a long job of ``owner`` that comes now: the one under way, but after those of the
+    owner's that wait. So everybody has a turn before anybody has a second.
+
+    Source: start-time fair queuing (Goyal, Vin & Cheng 1996), a job counting as one.
+    """
+    jobs = list(jobs)
+    under_way = max((job.turn for job in jobs if job.long and job.last_slice), default=0)
+    own = [job.turn + 1 for job in jobs if job.owner == owner and _in_line(job)]
+    return max([under_way, *own])
+
+
+def _place(job: QueuedJob) -> tuple[bool, int, int]:
+    return job.status == "queued", job.turn, job.place
 
 
 def _in_line(job: QueuedJob) -> bool:
     return job.long and job.status in ("queued", "running")
-
-
-def _place(job: QueuedJob) -> tuple[bool, int]:
-    return job.status == "queued", job.place
 
 
 def choose(jobs: Sequence[QueuedJob], now: float, max_open: int) -> QueuedJob | None:

@@ -511,7 +511,11 @@ def test_paused_jobs_expire_and_are_closed(queue, clock):
 
 
 def test_a_long_job_that_nobody_watches_is_paused_then_expires(queue, clock):
-    watched, left = submit(queue, counting(100)), submit(queue, counting(100))
+    left = submit(queue, counting(100))
+    queue.advance()
+    queue.pause(left)
+    watched = submit(queue, counting(100), owner="you")
+    queue.resume(left)  # begun, and in line again
     for _ in range(9):
         queue.advance()
         clock.now += 66.6
@@ -527,6 +531,43 @@ def test_a_long_job_that_nobody_watches_is_paused_then_expires(queue, clock):
     assert status(queue, watched) == "running"
     view = queue.view(left)
     assert view["status"] == "expired" and "paused for 30 minutes" in view["error"]
+
+
+def test_what_nobody_watches_and_has_not_begun_leaves_the_line(queue, clock):
+    running = submit(queue, counting(100))
+    queue.advance()
+    seen, unseen = (submit(queue, counting(1), owner=name) for name in ("a", "b"))
+    short = submit(queue, counting(1), long=False, owner="c")
+    for _ in range(4):
+        clock.now += 40
+        queue.view(seen)
+        queue.view(running)
+    queue.pause(running)
+    drive(queue)
+    assert [status(queue, one) for one in (seen, unseen, short)] == ["done", "expired", "expired"]
+    assert "Nobody was watching" in queue.view(unseen)["error"] and not queue.records(unseen)
+
+
+def test_in_line_everybody_has_a_turn_before_anybody_has_a_second(queue):
+    mine = [submit(queue, counting(1), owner="me") for _ in range(3)]
+    yours = submit(queue, counting(1), owner="you")
+    assert [queue.view(one)["position"] for one in (*mine, yours)] == [1, 3, 4, 2]
+    queue.advance()  # whoever runs one has had a turn
+    assert [queue.view(one)["position"] for one in (*mine, yours)] == [None, 2, 3, 1]
+    assert list(dict.fromkeys(drive(queue))) == [mine[0], yours, mine[1], mine[2]]
+
+
+def test_a_line_full_of_long_jobs_keeps_nobody_from_a_short_one(clock):
+    queue = JobQueue(made_by, clock=clock, threaded=False, max_jobs=3)
+    for number in range(3):
+        submit(queue, counting(9), owner=f"session {number}")
+    with pytest.raises(QueueError, match="try again"):
+        submit(queue, counting(1))
+    short = submit(queue, counting(1), long=False)
+    while status(queue, short) != "done":
+        queue.advance()
+    clock.now += 120  # the three were begun and left by nobody's eye: those in line go
+    submit(queue, counting(1))
 
 
 def test_abandoning_a_running_job_frees_the_worker(queue, clock):
