@@ -337,8 +337,13 @@ def test_rank_board_and_reward_model_count_the_same_pairs(queue):
     assert "4 of 12 clear choices · 2 judgements" in bar  # four in order are three
     assert whiteboard.numbers(session)["rank"] == ("4 of 12 clear choices", "4/12")
     assert "It learns from 7 pairs" in said(open_page("reward_model", session))
-    rank(session, [[[0], [1]]] * 14)
-    rank(session, [[[0], [1]]] * 14)
+    rank(session, [[[0], [1]]] * 9)  # about the same texts once more: no choices of their own
+    assert whiteboard.numbers(session)["rank"] == ("4 of 12 clear choices", "4/12")
+    for number in range(9):
+        row = add_set(session, [f" better {number}", f" worse {number}"])
+        judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    assert whiteboard.numbers(session)["rank"] == ("25 of about 30 pairs", "25/30")
+    rank(session, [[[0], [1]]] * 10)
     assert whiteboard.numbers(session)["rank"] == ("35 pairs", "35"), "no 35/30"
 
 
