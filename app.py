@@ -42,9 +42,9 @@ page = st.navigation(
                 default=True,
                 url_path=state.HOME,
             ),
-            st.Page("pages/models.py", title="Models", icon=":material/memory:"),
             st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
             st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
+            st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:"),
             *state.lost(),
         ],
         "Steps": [
@@ -63,7 +63,7 @@ page = st.navigation(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             )
         ],
-        "Reference": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
+        "Reference": [st.Page("pages/models.py", title="Models", icon=":material/memory:")],
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight

@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
-from rlhf_core.session import asked, judged, rounds
+from rlhf_core.session import asked, judged, rounds, tour
 from ui import brief_choice, monitor, next_step, state, terms, text, whiteboard, word_diff
 from ui.home import changed, example
 from ui.labs import menu
@@ -184,7 +184,7 @@ if not running:
             "Once more, or for somebody else",
             icon=":material/play_circle:",
             key="once_more",
-            expanded=asking,
+            expanded=asking or tour.at(session, 0),  # the tour's first station points in there
         ):
             choose_brief()
             run_button(primary=False)

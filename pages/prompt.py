@@ -210,7 +210,7 @@ if own and not busy:
             " once."
         )
     if told:
-        reading.box(row, offer)
+        reading.box(row, offer, ranked=row["id"] in ranked)
     finished = row.get("finished") or [True] * len(row["texts"])
     # As "Look inside" calls them.
     tags = [f"Answer {number}" for number in range(1, len(row["texts"]) + 1)]

@@ -92,8 +92,9 @@ def desk() -> None:
     """Progress and card together: a verdict reruns only this."""
     if (session.asked.brief.slug, session.asked.brief.version) != (brief.slug, brief.version):
         state.rerun()  # changed in another tab: the brief above the card must be the one in force
-    (made, many, _), said = goal(session), judged.judgement_count(session)
-    words = whiteboard.of_goal(session) + ": plenty for this round" * (made >= many)
+    (made, many, what), said = goal(session), judged.judgement_count(session)
+    enough = ": plenty for this round" if what == "pairs" else ": enough to train"
+    words = whiteboard.of_goal(session) + enough * (made >= many)
     words += f" · {said} judgement{'s' * (said != 1)}" if said else ""
     called = sum(len(one.candidates) for one in session.judged.rankings if one.good is not None)
     words += f" · {called} answers called good or bad" if called else ""
@@ -125,6 +126,8 @@ def desk() -> None:
         checks=checks(),
         singly=way() == "thumbs",
     )
+    if not next_step.here(session, "rank"):
+        next_step.draw(session, "rank")  # above the card: on a phone that fills the screen
     if work:
         if len(work.row["texts"]) != form and work.how == "own":
             st.caption(
@@ -152,8 +155,7 @@ def desk() -> None:
 
 
 def onward(said: int) -> None:
-    """The way on; before there are enough clear choices, what they are for."""
-    next_step.draw(session, "rank")
+    """Before there are enough clear choices, what they are for."""
     if not said or session.learned.head or not next_step.here(session, "rank"):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="too_early"):

@@ -97,7 +97,7 @@ def counted() -> str:
     """What it learns from, in words: clear choices and ties, as pairs."""
     made = Counter(pair.choice for pair in judged.learnable(session))
     count, ties = sum(made.values()), made["tie"]
-    kinds = f": {count - ties} clear, {ties} tie{'s' * (ties != 1)}" if ties else ""
+    kinds = f": {count - ties} with a better answer, {ties} tied" if ties else ""
     idle = len(judged.pairs(session)) - count
     rest = f" {idle} more: skipped, both bad, or kept for the verdict." if idle else ""
     return f"It learns from {count} pair{'s' * (count != 1)}{kinds}.{rest}"
@@ -198,6 +198,8 @@ with controls:
     if done:
         verdict.draw(session, session.learned.summary)
         next_step.draw(session, "reward_model")
+        if next_step.now(session).box == "rank":
+            st.page_link("pages/ppo.py", label="PPO all the same", icon=":material/trending_up:")
     elif not busy and not session.learned.head:
         st.caption(
             "Before the first time, the original model writes a few hundred answers: they set the"

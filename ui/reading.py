@@ -24,8 +24,10 @@ def unread(row: dict) -> bool:
     return asked.unread(row) and NEEDED <= row["reading"].keys()
 
 
-def box(row: dict, offer: Callable[[str], None]) -> None:
-    """What was measured, in plain words, and prompts that the model knows."""
+def box(row: dict, offer: Callable[[str], None], *, ranked: bool) -> None:
+    """What was measured, in plain words, and prompts that the model knows. ``ranked``: whether
+    somebody ranked the answers.
+    """
     found = row["reading"]
     with st.container(border=True, key="unread"):
         st.markdown(f":material/translate: {sentence(row)}")
@@ -39,7 +41,8 @@ def box(row: dict, offer: Callable[[str], None]) -> None:
             for number, prompt in enumerate(found["near"]):
                 label = text.plain(prompt)
                 st.button(label, key=f"near_{number}", on_click=offer, args=(prompt,))
-        st.caption("Yours goes when you write another, unless you rank its answers.")
+        if not ranked:
+            st.caption("Yours goes when you write another, unless you rank its answers.")
         if model_list.packaged_file(model_list.SMOLLM2):
             st.page_link(
                 "pages/models.py",

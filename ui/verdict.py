@@ -13,7 +13,7 @@ import streamlit as st
 
 from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion, verdict
-from rlhf_core.session import rounds
+from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
 from ui import charts, depth, terms, text
 from ui.charts import compare as charts_compare
@@ -117,9 +117,17 @@ def draw(session: Session) -> None:
             "No independent opinion yet: PPO trained on the only score that judged here. Vote"
             " blind, and your votes join this verdict."
         )
+    if _votes_wait(session, found):  # a count that moves with each vote would say which was which
+        rows = [row for row in rows if row["name"] != conclusion.YOU]
     how_sure(rows, chance, "how_sure", _where(session, found))
     depth.shelf(BEHIND, session, key="verdict_behind")
     language_table(found.get("language") or [], found.get("rule"))
+
+
+def _votes_wait(session: Session, found: dict) -> bool:
+    """Are there pairs that could still be voted on blind?"""
+    differ = {pair["prompt"] for pair in found.get("pairs", []) if pair["before"] != pair["after"]}
+    return bool(differ - {row["prompt"] for row in judged.votes_here(session)})
 
 
 def _where(session: Session, found: dict) -> str:
@@ -160,6 +168,8 @@ def sentence(words: str, key: str = "") -> None:
 def explained(words: str) -> str | None:
     """What the judges are that ``words`` name, a plain sentence each; None where it names none."""
     named = [why for name, why in IN_A_SENTENCE.items() if name in words.lower()]
+    if "%) call" in words:
+        named.insert(0, "The share in brackets: of the pairs, where it prefers after; ties half.")
     return " ".join(named) or None
 
 

@@ -25,7 +25,7 @@ VERDICTS = {  # big board, small board
     conclusion.BETTER: ("the tuned model is better", "better"),
     conclusion.WORSE: ("the tuned model is worse", "worse"),
     conclusion.SAME: ("no detectable difference", "same"),
-    conclusion.NOT_THE_VOTES: ("changed, but not because of the votes", "not votes"),
+    conclusion.NOT_THE_VOTES: ("changed; the votes could be chance", "unproven"),
     conclusion.FEW_PROMPTS: ("too few prompts to tell", "too few"),
     conclusion.FEW_VOTES: ("too few clear votes to tell", "too few"),
 }
@@ -112,15 +112,18 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
             f"{answers}",
         )
     if judged.pair_count(session):
-        made, many, _ = goal(session)
-        found["rank"] = (of_goal(session), f"{made}/{many}" if made < many else f"{made}")
+        made, many, what = goal(session)
+        found["rank"] = (
+            of_goal(session),
+            f"{made}/{many}" if what != "pairs" or made < many else f"{made}",
+        )
     summary = session.learned.summary or {}
     accuracy, chance = summary.get("heldout_accuracy"), summary.get("chance")
     if conclusion.by_chance(chance):
         found["reward_model"] = (
             ("too few clear votes to tell taste from chance", "too few")
             if conclusion.unproven(chance) == conclusion.FEW_VOTES
-            else ("the votes could be chance", "no taste")
+            else ("the votes could be chance", "unproven")
         )
     elif accuracy is not None and summary.get("heldout_pairs") and summary.get("heldout_interval"):
         pairs, (low, high) = summary["heldout_pairs"], summary["heldout_interval"]
@@ -166,9 +169,9 @@ def numbers(session: Session) -> dict[str, tuple[str, str]]:
 def of_goal(session: Session) -> str:
     """How far the judging is, in the words that every page uses."""
     made, many, what = goal(session)
-    if made >= many:
-        return counted(made, "pair")
-    return f"{made} of {'about ' * (what == 'pairs')}{many} {what}"
+    if what == "pairs":
+        return f"{made} of about {many} pairs" if made < many else counted(made, "pair")
+    return f"{made} of {many} {what}"
 
 
 def seen_sets(session: Session) -> list[dict]:

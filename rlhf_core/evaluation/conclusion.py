@@ -163,11 +163,11 @@ def _of_unproven_votes(found: str, changed: str, seen: bool, chance: dict) -> st
         return f"{changed}, but {why}." if changed else f"{_capital(why)}: judge more."
     change = changed or "The model changed"
     if chance["p"] <= PERHAPS:
-        return f"{change}, but perhaps not because of what the votes say: {coins(chance)}."
+        return f"{change}, perhaps because of the votes, perhaps not: {coins(chance)}."
     why = coins(chance)
     if not (changed or seen):
-        return f"Nothing changed beyond luck, and these votes agree on nothing: {why}."
-    return f"{change}, but not because of what the votes say: {why}."
+        return f"Nothing changed beyond luck, and the votes could be coin tosses: {why}."
+    return f"{change}, but the votes could be coin tosses: {why}."
 
 
 def _of_judges(found: str, changed: str, told: Sequence[dict]) -> str:
@@ -265,10 +265,16 @@ def votes_say(chance: dict) -> str:
         )
     where = "votes that it had not seen" if chance["one_prompt"] else "prompts that it had not seen"
     low, high = chance["luck"]
+    models = chance.get("models")
+    several = (
+        f" Of the {models} reward models that trained this one, these votes show least."
+        if isinstance(models, int) and models > 1
+        else ""
+    )
     figures = (
         f"On {where} the reward model is right about {chance['accuracy']:.0%} of"
         f" {chance['decided']} clear votes. {_capital(coins(chance))}: of {chance['fits']} fits to"
-        f" such votes, the middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)})."
+        f" such votes, the middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)}).{several}"
     )
     if not by_chance(chance):
         return f"These votes share a taste. {figures}"
@@ -276,7 +282,7 @@ def votes_say(chance: dict) -> str:
         return f"{_votes(chance)} too few to tell a taste from chance. {figures}"
     if chance["p"] <= PERHAPS:
         return f"These votes may share a taste, or it was chance. {figures}"
-    return f"These votes agree on nothing that I can find. {figures}"
+    return f"These votes cannot be told from coin tosses; more of them may. {figures}"
 
 
 def _list(parts: list[str]) -> str:

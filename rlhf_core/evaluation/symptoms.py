@@ -234,13 +234,15 @@ def reward_flat(rows: Sequence[dict], texts: dict, settings: dict) -> dict | Non
         retry = {"learning_rate": usual if rate < usual else min(highest, 2 * rate)}
     else:
         knob, retry = "learning rate (too large): it moves, and gets nowhere", calmer(settings)
-    seen = f"{gain:+.2f} SD over {len(rows) - 1} steps; chance alone moves it by ± {chance:.2f}."
+    since = f" since the score changed at step {rows[0]['step']}" if rows[0]["step"] else ""
+    seen = f"{gain:+.2f} SD over {len(rows) - 1} steps{since}; chance alone moves it by ±"
+    seen += f" {chance:.2f}."
     return _finding(
         "reward_flat",
         WATCH,
         "The reward does not rise",
         seen.replace("-", "\N{MINUS SIGN}"),
-        "Nothing was learned so far: "
+        (f"Nothing more was learned{since}: " if since else "Nothing was learned so far: ")
         + (
             "the model has hardly moved from the original."
             if timid

@@ -73,6 +73,8 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     # Of all the reward models that trained this round, the one whose votes show least.
     trained = [row.get("chance") for row in part.log if row["step"] < step]
     chance = max(filter(known, trained), key=lambda found: found["p"], default=None)
+    if (models := len({found["p"] for found in filter(known, trained)})) > 1:
+        chance = {**chance, "models": models}
     result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(
         pairs,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlhf_core.evaluation.conclusion import ENOUGH_VOTES, FEW_VOTES, unproven
+from rlhf_core.evaluation.conclusion import ENOUGH_VOTES, FEW_VOTES, by_chance, unproven
 from rlhf_core.session import judged
 from rlhf_core.session.state import SCRIPTED, Session
 
 ENOUGH = ENOUGH_VOTES  # clear choices about texts of their own that a taste can be told from
 GOAL = 30  # pairs that make a good first round
+SOME_MORE = 8  # pairs after which a reward model is worth training again
 PROMPT, RANK, REWARD_MODEL, PPO = "prompt", "rank", "reward_model", "ppo"
 BEFORE_AFTER, ROUNDS = "before_after", "rounds"
 
@@ -47,11 +48,24 @@ def next_step(session: Session) -> NextStep:
         if missing(session) > 0:
             return NextStep(RANK, "Judge more: too few to tell")
         return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
-    if len(tuned.metrics) < 2 or _learned_since(session):
+    if len(tuned.metrics) < 2 and wants_more(session):
+        if fresh_pairs(session) >= SOME_MORE:
+            return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
+        return NextStep(RANK, "Judge some more: these could be chance")
+    if len(tuned.metrics) < 2:
         return NextStep(PPO, "Bend the model: PPO", "ppo")
+    if _learned_since(session):
+        return NextStep(PPO, "Go on with PPO: the score is new", "ppo")
     if tuned.evaluation is None:
         return NextStep(BEFORE_AFTER, "Compare before and after")
     return NextStep(ROUNDS, "Rinse and repeat: the next round")
+
+
+def wants_more(session: Session) -> bool:
+    """Could coins have taught the reward model as much, from less than makes a good round? A few
+    judgements more then tell more than any number of PPO steps.
+    """
+    return by_chance(session.learned.summary.get("chance")) and judged.pair_count(session) < GOAL
 
 
 def missing(session: Session) -> int:
@@ -63,9 +77,8 @@ def goal(session: Session) -> tuple[int, int, str]:
     """What the learner judges towards at the moment: how many there are, how many it takes, and of
     what. First clear choices, until a reward model can be trained; then pairs of a good round.
     """
-    clear = ENOUGH - missing(session)
-    if clear < ENOUGH and not session.learned.head:
-        return clear, ENOUGH, "clear choices"
+    if not session.learned.head:
+        return min(ENOUGH, ENOUGH - missing(session)), ENOUGH, "clear choices"
     return judged.pair_count(session), GOAL, "pairs"
 
 

@@ -35,6 +35,23 @@ def of(session: Session) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if _number(value)}
 
 
+def after_drift(session: Session) -> float | None:
+    """How far score less beta times KL has moved since this reward model began to train, at the
+    newest step's beta, in reference SD: what PPO climbs, but for what bounds a single answer. None
+    before there are two steps.
+    """
+    rows = session.tuned.metrics
+    same = [row for row in rows if row.get("reward_model") == rows[-1].get("reward_model")]
+    if len(same) < 2:
+        return None
+    beta, ends = same[-1].get("beta"), (same[0], same[-1])
+    found = [(row.get("reward_mean"), row.get("kl_to_reference")) for row in ends]
+    if not all(_number(value) for value in (beta, *found[0], *found[1])):
+        return None
+    first, last = (reward - beta * kl for reward, kl in found)
+    return last - first
+
+
 def _number(value: object) -> bool:
     """Is it a finite one? A record may come from a file."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -18,7 +18,7 @@ from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging import briefs
 from rlhf_core.judging.contradictions import reconsider
 from rlhf_core.judging.gold_items import GoldItem, gold_items
-from rlhf_core.judging.next_pair import RANDOM_SHARE, choose_pair, choose_repeat
+from rlhf_core.judging.next_pair import choose_pair, choose_repeat
 from rlhf_core.judging.preferences import (
     Pair,
     Ranking,
@@ -35,8 +35,8 @@ REPEATS, GOLD, FIRST_CHECK = (
     4,
 )  # chances of a check where the last pair was none, from the judgement after this many on
 BY_LOT = (
-    f"Drawn by lot: about one in {round(1 / RANDOM_SHARE)} is, so that the reward model's own"
-    " guesses do not decide all that it gets to see"
+    "Drawn by lot, as some are, so that the reward model's own guesses do not decide all that it"
+    " gets to see"
 )
 
 

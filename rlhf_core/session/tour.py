@@ -26,6 +26,12 @@ def state(session: Session) -> dict:
     }
 
 
+def at(session: Session, station: int) -> bool:
+    """Is the tour open at ``station``?"""
+    now = state(session)
+    return now["open"] and now["station"] == station
+
+
 def keep(session: Session, **changed) -> None:
     """Replace some of ``state``."""
     with session.change():

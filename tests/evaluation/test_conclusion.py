@@ -79,10 +79,12 @@ def test_what_the_sentence_says():
         " Coin tosses instead of votes would rarely teach this."
     )
     assert c.conclusion(judges, [FACTS], chance(0.43)) == (
-        "“fact” answers rose from 46% to 86%, but not because of what the votes say: had the votes"
+        "“fact” answers rose from 46% to 86%, but the votes could be coin tosses: had the votes"
         " been coin tosses, 43% of tries would give a reward model this good."
     )
-    assert "but perhaps not because of" in c.conclusion(judges, [FACTS], chance(0.062))
+    assert "perhaps because of the votes, perhaps not" in c.conclusion(
+        judges, [FACTS], chance(0.062)
+    )
     assert "better" not in c.conclusion(judges, [FACTS], chance(0.31, decided=4))
     assert "4 clear votes are too few" in c.conclusion(judges, [FACTS], chance(0.31, decided=4))
     assert c.conclusion([UP], (), chance(0.01)).startswith("Only the reward model")
@@ -100,7 +102,7 @@ def test_how_sure_names_who_is_independent_and_what_coins_do():
     lines = c.how_sure([UP, TEACHER, GRADED], chance(0.43))
     assert [("not independent" in line) for line in lines[:3]] == [True, True, False]
     assert "95% interval 66% to 78%" in lines[2] and "24 prompts" in lines[2]
-    assert lines[3].startswith("These votes agree on nothing that I can find.")
+    assert lines[3].startswith("These votes cannot be told from coin tosses;")
     assert c.votes_say(chance(0.002)).startswith("These votes share a taste.")
     assert c.votes_say(chance(0.2, decided=3)).startswith("3 clear votes are too few")
     assert c.votes_say(chance(0.1)).startswith("These votes may share a taste, or it was chance.")

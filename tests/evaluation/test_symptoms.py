@@ -206,6 +206,24 @@ def test_a_round_that_begins_at_the_top_is_not_called_flat():
     assert [one["name"] for one in symptoms.examine(low, [], {})] == ["reward_flat"]
 
 
+def test_a_flat_stretch_after_the_score_changed_is_not_called_the_whole_run():
+    rows = [
+        {
+            "step": i,
+            "reward_mean": 0.3 if i > 5 else 0.1 * i,
+            "reward_std": 0.5,
+            "kl_to_reference": 2.0,
+            "entropy": 1.0,
+            "value_loss": 0.1,
+            "reward_model": 1 + (i > 5),
+        }
+        for i in range(20)
+    ]
+    (found,) = (one for one in symptoms.examine(rows, [], {}) if one["name"] == "reward_flat")
+    assert "since the score changed at step 6" in found["seen"]
+    assert found["means"].startswith("Nothing more was learned since the score changed at step 6")
+
+
 def test_one_odd_value_loss_is_no_trend():
     rows = [
         {

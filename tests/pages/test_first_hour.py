@@ -17,6 +17,7 @@ from stand_ins import (
     engine,
     evaluation,
     fake_compare,
+    fake_fit,
     fake_generate,
     fake_pool,
     made,
@@ -27,6 +28,7 @@ from stand_ins import (
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.events import Progress
+from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.evaluation import conclusion
 from rlhf_core.evaluation import verdict as engine_verdict
 from rlhf_core.judging import briefs
@@ -342,6 +344,8 @@ def test_rank_board_and_reward_model_count_the_same_pairs(queue):
     for number in range(9):
         row = add_set(session, [f" better {number}", f" worse {number}"])
         judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    assert whiteboard.numbers(session)["rank"] == ("12 of 12 clear choices", "12/12")
+    list(fake_fit(session, RewardModelSettings()))  # from here on pairs are counted
     assert whiteboard.numbers(session)["rank"] == ("25 of about 30 pairs", "25/30")
     rank(session, [[[0], [1]]] * 10)
     assert whiteboard.numbers(session)["rank"] == ("35 pairs", "35"), "no 35/30"

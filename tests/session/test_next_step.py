@@ -6,7 +6,7 @@ import pytest
 
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.session import judged
-from rlhf_core.session.next_step import ENOUGH, fresh_pairs, next_step
+from rlhf_core.session.next_step import ENOUGH, GOAL, SOME_MORE, fresh_pairs, goal, next_step
 from rlhf_core.session.state import SCRIPTED, Session
 
 
@@ -166,3 +166,35 @@ def test_a_list_is_one_judgement_and_six_pairs():
     third = add_set(session, [" g", " h"])
     judged.add_ranking(session, third, verdict="both_bad")
     assert (judged.judgement_count(session), judged.pair_count(session)) == (2, 6)
+
+
+def test_votes_that_could_be_coins_are_joined_by_more_before_ppo():
+    """Twelve votes of a nervous beginner often tell nothing; PPO on them ends in a sad verdict."""
+    session = Session()
+    judge(session, ENOUGH)
+    learn(session)
+    chance = {"p": 0.32, "decided": ENOUGH, "witnesses": ENOUGH, "fits": 400, "support": 0.3}
+    session.learned.summary["chance"] = chance
+    assert next_step(session).label == "Judge some more: these could be chance"
+    judge(session, SOME_MORE)
+    assert next_step(session).job == "fit"
+    learn(session)
+    session.learned.summary["chance"] = {**chance, "p": 0.01}
+    assert next_step(session).job == "ppo", "now they tell more than coins would"
+    session.learned.summary["chance"] = chance
+    judge(session, GOAL)
+    learn(session)
+    session.learned.summary["chance"] = chance
+    assert next_step(session).job == "ppo", "a whole round that tells nothing: see what comes of it"
+
+
+def test_the_goal_is_clear_choices_until_there_is_a_reward_model():
+    session = Session()
+    judge(session, 3)
+    assert goal(session) == (3, ENOUGH, "clear choices")
+    judge(session, ENOUGH)
+    assert goal(session) == (ENOUGH, ENOUGH, "clear choices"), (
+        "enough: it does not jump to a new goal"
+    )
+    learn(session)
+    assert goal(session) == (ENOUGH + 3, GOAL, "pairs")

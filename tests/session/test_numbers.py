@@ -34,3 +34,18 @@ def test_what_an_answer_earns_on_average_is_what_the_update_is_given(score_clip)
         for score, end in zip(scores.tolist(), ended.tolist(), strict=True)
     ]
     assert numbers.of(session)["earned"] == pytest.approx(paid.sum(1).mean().item(), abs=1e-6)
+
+
+def test_what_drift_has_left_of_the_gain_goes_by_one_reward_model():
+    session = Session()
+    assert numbers.after_drift(session) is None
+    rows = [
+        {"step": 0, "reward_mean": 0.1, "kl_to_reference": 0.0, "beta": 0.25, "reward_model": 1},
+        {"step": 1, "reward_mean": 1.1, "kl_to_reference": 2.0, "beta": 0.5, "reward_model": 1},
+    ]
+    session.tuned.metrics = rows[:1]
+    assert numbers.after_drift(session) is None
+    session.tuned.metrics = rows
+    assert numbers.after_drift(session) == pytest.approx(1.1 - 0.5 * 2.0 - 0.1)
+    session.tuned.metrics = [*rows, {**rows[1], "step": 2, "reward_model": 2}]
+    assert numbers.after_drift(session) is None, "another score: nothing to compare with yet"

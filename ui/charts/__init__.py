@@ -120,9 +120,10 @@ def number(value: object, digits: int = 2, sign: bool = False) -> str:
 
 def small(value: object) -> str:
     """``value`` with two significant digits where it is below 0.1 (step sizes, losses), else as
-    ``number``.
+    ``number``. What only rounding has left of a nought is one.
     """
     value = finite(value)
+    value = 0.0 if value is not None and abs(value) < 1e-6 else value
     return (
         f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
         if value is not None and 0 < abs(value) < 0.1

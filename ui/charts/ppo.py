@@ -67,6 +67,8 @@ def _step_chart(
         hover=f"step %{{x}}: %{{y:.3~g}}{'%' if factor == 100 else ''} {unit}",
     )
     figure.update_yaxes(rangemode="tozero")
+    if max(abs(value) for value in y if value is not None) < most / 100:
+        figure.update_yaxes(range=[0.0, most])  # else what rounding leaves of a nought fills it
     return Chart(
         figure,
         title,

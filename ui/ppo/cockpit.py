@@ -9,7 +9,7 @@ import streamlit as st
 
 from rlhf_core.common import errors, settings
 from rlhf_core.evaluation import symptoms
-from rlhf_core.session import asked
+from rlhf_core.session import asked, numbers
 from rlhf_core.session.state import Session
 from ui import charts, knobs, monitor, next_step, state, text
 from ui.charts import ppo as charts_ppo
@@ -31,8 +31,8 @@ def what_it_climbs(run: Steering) -> None:
     tuned, knob = run.session.tuned, run.knob
     if run.whole_loop:
         shown, whose = vars(settings.PPOSettings()), "the run under way"
-    elif tuned.metrics and knob.ran():
-        shown, whose = knob.ran(), "this run" if run.busy else "the last run"
+    elif tuned.metrics and knob.ran() and not run.busy:
+        shown, whose = knob.ran(), "the last run"
     else:
         shown, whose = knob.chosen(), "this run" if run.busy else "as the sliders say"
     now = tuned.metrics[-1].get("beta") if tuned.metrics and shown["kl_target"] else None
@@ -122,9 +122,15 @@ def where(run: Steering, view: dict, end: int) -> None:
         with st.container(key="ppo_step", width="stretch"):
             st.progress(
                 min(1.0, step / end) if end else 0.0,
-                text=f"**Step {step} of {end}** · {doing(run, view)}",
+                text=f"**Step {step} of {end}** · {doing(run, view)}{worth(run.session)}",
             )
         readings.numbers(run.session, run.in_force())
+
+
+def worth(session: Session) -> str:
+    """What the drift has left of the gain: the very thing that is climbed."""
+    net = numbers.after_drift(session)
+    return "" if net is None else f" · score − β × KL: {charts.number(net, sign=True)} SD"
 
 
 def doing(run: Steering, view: dict) -> str:
@@ -239,10 +245,11 @@ def beside_html(session: Session) -> str:
     # Where a round began from tuned weights, step 0 is not the original.
     began = session.history.start and session.tuned.samples
     first = f"Round {session.history.current_round} began with" if began else "The original"
-    cards = []
+    cards, fits = [], {row["step"]: row.get("reward_model") for row in session.tuned.metrics}
     for prompt, was, now in beside(session):
+        alike = fits.get(0) == fits.get(now.get("step", 0))  # scores of two models do not compare
         tags = (
-            _tag(first, was) if was else f"{first}: answers at step 0",
+            _tag(first, was if alike else {}) if was else f"{first}: answers at step 0",
             _tag(f"Step {now['step']}", now)
             if now
             else "The model in training: "
