@@ -18,7 +18,7 @@ run = Steering(session)
 
 st.html(f"<style>{STYLE}</style>")
 st.title("PPO", anchor=False)
-cockpit.what_it_climbs(run)
+st.fragment(cockpit.what_it_climbs, run_every=2.0 if run.busy else None, key="ppo_climbs")(run)
 if run.missing and not run.busy and not session.tuned.metrics:
     with st.container(border=True, key="ppo_missing"):
         waiting.draw(run)

@@ -95,7 +95,10 @@ def test_reward_model_counts_pairs_and_promises_no_seconds(queue):
     rank(session, [[[0, 1], [2]]], texts=(FACT, MEME, OTHER))
     app = open_page("reward_model", session)
     words = said(app)
-    assert "It learns from 6 pairs: 4 clear, 2 ties." in words and "left better" not in words
+    assert (
+        "It learns from 6 pairs: 4 with a better answer, 2 tied." in words
+        and "left better" not in words
+    )
     assert "second or two" not in words and "writes a few hundred answers" in words
     assert primary(app) == ["fit"] and alts(app)[0].startswith("Scores of the outputs: not trained")
     assert primary(open_page("reward_model", made("fitted"))) == ["to_ppo"]
@@ -180,6 +183,11 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     assert {"ppo_pause", "ppo_stop"} <= offered(app) and not {"ppo_play", "ppo_one_step"} & offered(
         app
     )
+    session.settings = {**session.settings, "ppo": {"beta": 0.125}}  # of the run before
+    session.choose("ppo", {"beta": 0.5})
+    session.tuned.metrics = session.tuned.metrics or [{"step": 0}]
+    assert "β = 0.50 (this run)" in said(again(app)), "before its first record, too"
+    session.tuned.metrics = []
     for _ in range(4):
         queue.advance()
     app = again(app)
@@ -294,6 +302,11 @@ def test_what_it_writes_now_stands_beside_what_the_original_wrote(queue):
     assert now.index(f"{own} zero") < now.index(f"{own} two"), "the learner's own prompt first"
     assert "The original · score +0.50" in now and "Step 2 · score +0.50" in now
     assert "Only at one one" in now and "Step 1 · score" in now, "an earlier answer says of when"
+    metrics = session.tuned.metrics
+    session.tuned.metrics = [{**row, "reward_model": 1 + (row["step"] > 0)} for row in metrics]
+    (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
+    assert "The original<" in now and "Step 2 · score +0.50" in now, "two scores do not compare"
+    session.tuned.metrics = metrics
     session.tuned.samples = [*session.tuned.samples, {**rows[0], "step": 3, "text": " later"}]
     (now,) = [body for body in bodies(open_page("ppo", session)) if "op-beside" in body]
     assert "Only at one zero" in now, "the original's answer stays the one it was"

@@ -29,10 +29,13 @@ def what_it_climbs(run: Steering) -> None:
     would change.
     """
     tuned, knob = run.session.tuned, run.knob
+    begun = not run.busy or (state.job("ppo") or {}).get(
+        "records"
+    )  # else ``ran`` is the one before
     if run.whole_loop:
         shown, whose = vars(settings.PPOSettings()), "the run under way"
-    elif tuned.metrics and knob.ran() and not run.busy:
-        shown, whose = knob.ran(), "the last run"
+    elif tuned.metrics and knob.ran() and begun:
+        shown, whose = knob.ran(), "this run" if run.busy else "the last run"
     else:
         shown, whose = knob.chosen(), "this run" if run.busy else "as the sliders say"
     now = tuned.metrics[-1].get("beta") if tuned.metrics and shown["kl_target"] else None
