@@ -386,6 +386,29 @@ def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
     )
 
 
+@pytest.mark.parametrize("name", STEP_CHARTS)
+def test_a_setting_moved_in_mid_run_is_marked_in_every_chart(name):
+    row = {field: 0.5 for _, field in STEP_CHARTS.values()} | {"reward_std": 1.0}
+    rate, beta = [0.0, 2e-4, 2e-4, 2e-4, 1e-4], [0.25, 0.25, 0.25, 0.5, 0.5]
+    rows = [row | {"step": n, "learning_rate": rate[n], "beta": beta[n]} for n in range(len(rate))]
+    chart = getattr(charts_ppo, name)(rows, 10)
+    layout = chart.figure.layout
+    marks = [shape.x0 for shape in layout.shapes if shape.name == "Setting moved"]
+    assert marks == [2.5, 3.5] and [note.text for note in layout.annotations] == [
+        "β 0.5",
+        "learning rate 0.0001",
+    ]
+    assert "From step 3 on: β 0.5. From step 4 on: learning rate 0.0001." in chart.alt
+
+
+def test_what_adaptive_kl_does_to_beta_is_no_move():
+    betas = [0.25, 0.275, 0.2475, 0.22275, 0.0, 0.0, 0.02]
+    rows = [{"step": n + 1, "beta": beta} for n, beta in enumerate(betas)]
+    assert charts_ppo.steered(rows) == [(5, "β 0"), (7, "β 0.02")]
+    both = [{"step": 1, "beta": 0.2, "learning_rate": 1.0}, {"step": 2, "beta": 0.5}]
+    assert charts_ppo.steered([*both, {"step": 3}, {"step": 4, "beta": None}]) == [(2, "β 0.5")]
+
+
 def test_before_the_first_step_the_axes_have_room_for_all_of_them():
     for make in (charts_ppo.reward, charts_ppo.kl_to_reference):
         axes = make([], 15).figure.layout
