@@ -118,8 +118,11 @@ def steered(metrics: Sequence[dict]) -> list[tuple[int, str]]:
 
 def _mark_steered(chart: Chart, metrics: Sequence[dict]) -> Chart:
     """``chart`` with a thin dotted line and a short label where a setting was moved."""
-    alt = chart.alt
-    for step, words in steered(metrics):
+    alt, found = chart.alt, steered(metrics)
+    end = max([row["step"] for row in metrics if finite(row.get("step")) is not None], default=0)
+    end = max(end, (chart.figure.layout.xaxis.range or (0, 0))[1])
+    for place, (step, words) in enumerate(found):
+        right = step <= end / 2  # else its words would run out of the chart
         chart.figure.add_vline(
             x=step - 0.5,
             line={"color": GREY, "width": 1, "dash": "dot"},
@@ -131,9 +134,10 @@ def _mark_steered(chart: Chart, metrics: Sequence[dict]) -> Chart:
             x=step - 0.5,
             y=1,
             yref="paper",
-            xanchor="left",
+            xanchor="left" if right else "right",
             yanchor="top",
-            xshift=3,
+            xshift=3 if right else -3,
+            yshift=-15 * (place % 2),  # two moves in a row stay legible
             showarrow=False,
             font={"size": 12},
         )
