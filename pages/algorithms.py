@@ -9,7 +9,7 @@ import streamlit as st
 from rlhf_core.common import lab_settings
 from rlhf_core.evaluation import told_apart
 from rlhf_core.session import judged
-from ui import challenges, charts, knobs, monitor, state, text
+from ui import challenges, charts, knobs, monitor, state, terms, text
 from ui.charts import goodhart as charts_goodhart
 from ui.labs import runs, saved
 
@@ -214,9 +214,9 @@ runs.window("algorithms", live, kept=again, names=NAMES)
 with st.expander("How each of them works", icon=":material/menu_book:", key="algorithms_words"):
     ways = {"best_of_n": "Best-of-n", **NAMES}
     st.markdown("\n".join(f"- **{ways[name]}:** {words}" for name, words in HOW.items()))
-    st.markdown(
-        "**Gold** is a rule's rating (wanted register, full sentence, nothing said twice, real"
+    terms.draw(
+        "**Gold** is a rule's rating (wanted [[register]], full sentence, nothing said twice, real"
         " words), not a person's. The **proxy** is the reward model's score, which DPO and KTO"
-        " never see. Best-of-n is drawn where its KL can be at most (log n − (n − 1)/n); the"
-        " others' KL is exact."
+        " never see. Best-of-n is drawn where its [[KL]] can be at most (log n − (n − 1)/n); the"
+        " others' KL is measured."
     )

@@ -7,14 +7,14 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.evaluation import still_improving
+from rlhf_core.evaluation import conclusion, still_improving
 from rlhf_core.session import rounds
 from ui import charts, monitor, next_step, state, text, verdict
-from ui.charts import compare as charts_compare
+from ui.charts import rounds as charts_rounds
 
 FRESH = (
-    "A round starts from a fresh sample of answers, so its first reward differs a little from the"
-    " last one of the round before."
+    "A round's first reward differs from the last one of the round before: its reward model, once"
+    " trained anew, is another judge with a unit of its own, and the answers are a fresh sample."
 )
 
 session = state.session()
@@ -73,27 +73,27 @@ def held_out(row: dict) -> str:
 
 def one_round(row: dict) -> None:
     """The only round so far, as a table: a chart of one point shows nothing."""
-    bounds = charts.interval(row.get("win_interval"))
-    win_rate = (
-        charts.percent(row["win_rate"]) + (f" ({bounds})" if bounds else "")
-        if row.get("win_rate") is not None
-        else "not measured"
-    )
+    rates = [
+        f"| Win rate against the original model, by {who} |"
+        f" {charts.percent(rate)}{f' ({bounds})' if bounds else ''} |"
+        for who, rate, bounds in charts_rounds.win_rates(row)
+    ]
     bounds = charts.interval(row["heldout_interval"])
     accuracy = held_out(row) + (f" ({bounds})" if bounds else "")
     lines = [
         f"| | Round {row['round']} |",
         "|:--|--:|",
-        f"| Pairs | {row.get('comparisons', 0)} |",
-        f"| Held-out accuracy of the reward model{learned_from(row)} | {accuracy} |",
-        f"| PPO steps | {row.get('steps', 0)} |",
+        *(rates or ["| Win rate against the original model | not measured |"]),
+        f"| KL to reference, in nats a response | {charts.number(row.get('kl'))} |",
         (
-            f"| Reward at its end, in {charts.STANDARD_DEVIATIONS} (0: the original model) |"
+            "| Reward at its end, by its own reward model, in"
+            f" {charts.STANDARD_DEVIATIONS} (0: the original model) |"
             f" {charts.number(row.get('reward'), sign=True)}"
             f" ({charts.number(row.get('reward_gain'), sign=True)} in this round) |"
         ),
-        f"| KL to reference, in nats a response | {charts.number(row.get('kl'))} |",
-        f"| Win rate against the original model | {win_rate} |",
+        f"| PPO steps | {row.get('steps', 0)} |",
+        f"| Held-out accuracy of the reward model{learned_from(row)} | {accuracy} |",
+        f"| Pairs | {row.get('comparisons', 0)} |",
     ]
     st.markdown("\n".join(lines))
 
@@ -101,10 +101,26 @@ def one_round(row: dict) -> None:
 def card(row: dict) -> None:
     """One finished round: what went in, what came out, and the way back to it."""
     number = row["round"]
-    bounds = charts.interval(row.get("win_interval"))
     with st.container(border=True, key=f"round_{number}"):
         st.markdown(f"**Round {number}**")
         with st.container(horizontal=True):
+            rates = charts_rounds.win_rates(row)
+            for who, rate, bounds in rates:
+                st.metric(
+                    f"Win rate by {who}",
+                    charts.percent(rate),
+                    f"95% interval {bounds}" if bounds else None,
+                    delta_color="off",
+                    delta_arrow="off",
+                    help="Against the original model.",
+                )
+            if not rates:
+                st.metric("Win rate", "not measured", help="Against the original model.")
+            st.metric(
+                "KL to reference",
+                charts.number(row.get("kl")),
+                help="Nats a response, to the original model.",
+            )
             count, few = row.get("comparisons", 0), learned_from(row)
             st.metric(
                 "Pairs learned from" if few else "Pairs",
@@ -120,31 +136,16 @@ def card(row: dict) -> None:
             )
             st.metric("PPO steps", row.get("steps", 0))
             gain = f"{charts.number(row.get('reward_gain'), sign=True)} in this round"
-            if (start := row.get("reward_start")) is not None and number > 1:
+            if (start := charts_rounds.began(row)) is not None and number > 1:
                 gain += f", from {charts.number(start, sign=True)}"
             words = f"At its end, in {charts.STANDARD_DEVIATIONS}. 0 is the original model. {FRESH}"
             st.metric(
-                "Reward",
+                "Reward by its own reward model",
                 charts.number(row.get("reward"), sign=True),
                 gain,
                 delta_color="off",
                 delta_arrow="off",
                 help=words,
-            )
-            st.metric(
-                "KL to reference",
-                charts.number(row.get("kl")),
-                help="Nats a response, to the original model.",
-            )
-            st.metric(
-                "Win rate",
-                (
-                    charts.percent(row["win_rate"])
-                    if row.get("win_rate") is not None
-                    else "not measured"
-                ),
-                help="Against the original model, judged by the reward model."
-                + (f" 95% interval {bounds}." if bounds else ""),
             )
         kept = row.get("verdict") or {}
         if words := kept.get("conclusion") or kept.get("sentence"):
@@ -191,11 +192,8 @@ def branch_card(branch: dict, number: int) -> None:
     row = branch["summary"]
     with st.container(border=True, key=f"branch_{number}"):
         st.markdown(f":material/fork_right: **{text.plain(branch['name'])}**")
-        rate = (
-            f", win rate {charts.percent(row['win_rate'])}"
-            if row.get("win_rate") is not None
-            else ""
-        )
+        rates = charts_rounds.win_rates(rounds.told(row))[:1]  # the most independent judge
+        rate = "".join(f", win rate by {who} {charts.percent(share)}" for who, share, _ in rates)
         came = (
             f"went off after round {branch['left_at']}"
             if branch["left_at"]
@@ -241,9 +239,10 @@ st.markdown(
 )
 with st.container(border=True, key="rounds_fixed"):
     st.markdown(
-        ":material/anchor: **What stays put.** The KL penalty always measures the distance to the"
-        " *original* model, and the score's zero and unit stay those of the *original* model's"
-        " answers. So the numbers of all rounds can be compared."
+        ":material/anchor: **Compare rounds** by the judges that no reward model taught (graded"
+        " rule, word rule, your blind votes) and by KL: all look from the *original* model."
+        " **Not by reward:** each round's own reward model gives it, so rewards of two rounds come"
+        " from two judges."
     )
 
 if note := st.session_state.pop("rounds_note", None):
@@ -291,7 +290,8 @@ if finished or tuned:
     if len(so_far) == 1:
         if tuned:  # a finished one has its card below
             one_round(so_far[0])
-        st.caption("From the second round on, a chart shows every line from round to round.")
+        second = so_far[0]["round"] + 1
+        st.caption(f"A chart from round to round comes with round {second}'s first PPO step.")
     else:
         found = still_improving.still_improving(so_far)
         icon = {
@@ -302,11 +302,12 @@ if finished or tuned:
         with st.container(border=True, key="rounds_verdict"):
             st.markdown(f"{icon} **Does it still improve?** {text.plain(found['sentence'])}")
             if found["answer"] != "unknown":
+                outside = found["judge"] in conclusion.INDEPENDENT
                 st.caption(
-                    "Both against the original, on the same prompts that no training saw; judged by"
-                    " each round's own reward model, so it is no outside view."
+                    "Both against the original, on the same prompts that no training saw."
+                    + ("" if outside else " Two reward models, two judges: no outside view.")
                 )
-        charts.draw(charts_compare.rounds_timeline(so_far), key="rounds_timeline")
+        charts.draw(charts_rounds.rounds_timeline(so_far), key="rounds_timeline")
         st.caption(FRESH)
     if tuned and len(so_far) > 1:
         st.caption(f"The last point, round {session.history.current_round}, is the one you are in.")

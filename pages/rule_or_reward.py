@@ -29,7 +29,7 @@ SHORT = {"rule": "Rule", "learned": "Reward model"}
 TEXTS_SHOWN = 6
 COLUMNS = (
     "Learned reward: the reward model's score, in the original's standard deviations above where it"
-    " began. KL: exact, nats an answer. Distinct-2: different pairs of words among all pairs; the"
+    " began. KL: nats an answer. Distinct-2: different pairs of words among all pairs; the"
     " lower, the more alike the answers are. Repeats: answers that stand, word for word, under"
     " another prompt too."
 )

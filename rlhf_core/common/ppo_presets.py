@@ -31,7 +31,8 @@ SAFE = {
         0.1,
         1.0,
         "little holds it back: it may trade its language for the score",
-        "it is held so tightly that it hardly changes",
+        "so tightly held, the original hardly changes, and a model that has drifted is pulled"
+        " back towards it, its score falling",
     ),
     "clip": Safe(0.1, 0.3, "very timid updates", "a single step may go far"),
     "learning_rate": Safe(

@@ -142,7 +142,9 @@ class _Rollout(Checked):
         "layers",
     )
     max_grad_norm: float = setting(
-        1.0, "Longer gradients are shortened to this.", (0.01, 1000.0, 0.1)
+        1.0,
+        "Gradient clipping: a gradient whose norm (length) is larger is shortened to this.",
+        (0.01, 1000.0, 0.1),
     )
     seed: int = setting(0, "Same seed, same run.", (0, 2**31 - 1, 1))
 
@@ -282,7 +284,9 @@ class DPOSettings(Checked):
     )
     frozen_layers: int = setting(0, "Bottom layers that are not trained.", (0, 48, 1), "layers")
     max_grad_norm: float = setting(
-        1.0, "Longer gradients are shortened to this.", (0.01, 1000.0, 0.1)
+        1.0,
+        "Gradient clipping: a gradient whose norm (length) is larger is shortened to this.",
+        (0.01, 1000.0, 0.1),
     )
     seed: int = setting(0, "Same seed, same run.", (0, 2**31 - 1, 1))
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from rlhf_core.common.intervals import mean_interval, wilson_interval
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
+from rlhf_core.evaluation.conclusion import GRADED, REWARD_MODEL, RULE
 
 
 def still_improving(rounds: list[dict]) -> dict:
     """The last measured round against the one measured before it.
 
-    {"answer": better | worse | no change | unknown, "sentence"}.
+    {"answer": better | worse | no change | unknown, "sentence", "judge": who compared}.
+
+    A rule that judged both compares them, the graded one first: it is the same judge in both. Else
+    each round's own reward model, which is two judges.
 
     Both have a win rate against the original model on the same prompts. Where each round kept its
     prompts' rates, the change is tested over prompts (Student's interval of the paired gaps), and
@@ -22,12 +26,13 @@ def still_improving(rounds: list[dict]) -> dict:
         missing = "Only one round was" if measured else "No round was"
         return {
             "answer": "unknown",
+            "judge": REWARD_MODEL,
             "sentence": (
                 f"{missing} measured so far, so there is no telling. Measure a round on Before /"
                 " after before you start the next one."
             ),
         }
-    former, last = measured[-2:]
+    judge, (former, last) = _same_judge(measured[-2:])
     a, b = former.get("by_prompt") or {}, last.get("by_prompt") or {}
     prompts = [prompt for prompt in b if prompt in a]
     change = last["win_rate"] - former["win_rate"]
@@ -35,6 +40,7 @@ def still_improving(rounds: list[dict]) -> dict:
     if 0 < len(gaps) < FEWEST_PROMPTS:
         return {
             "answer": "unknown",
+            "judge": judge,
             "sentence": (
                 f"Too few prompts were measured in both of these rounds ({len(gaps)}), so there is"
                 " no telling."
@@ -54,6 +60,7 @@ def still_improving(rounds: list[dict]) -> dict:
     else:
         return {
             "answer": "unknown",
+            "judge": judge,
             "sentence": (
                 "These rounds were measured without keeping how many pairs, so there is no telling."
             ),
@@ -64,15 +71,33 @@ def still_improving(rounds: list[dict]) -> dict:
         "worse": "it got worse",
         "no change": "no detectable change",
     }[answer]
+    who = "their own reward models" if judge == REWARD_MODEL else f"the {judge}"
     span = (
-        f"{100 * change:+.0f} points of win rate (95% interval {100 * low:+.0f} to"
+        f"{100 * change:+.0f} points of win rate by {who} (95% interval {100 * low:+.0f} to"
         f" {100 * high:+.0f})"
     )
     return {
         "answer": answer,
+        "judge": judge,
         "sentence": (
             f"From round {former['round']} to round {last['round']}: {span}: {words}.".replace(
                 "-", "\N{MINUS SIGN}"
             )
         ),
     }
+
+
+def _same_judge(rows: list[dict]) -> tuple[str, list[dict]]:
+    """The first rule that judged all ``rows``, and these with its numbers; else the reward model
+    and the rows as they are.
+    """
+    for name in (GRADED, RULE):
+        found = [
+            {**row, **judge}
+            for row in rows
+            for judge in row.get("judges") or []
+            if judge["name"] == name and judge.get("by_prompt")
+        ]
+        if len(found) == len(rows):
+            return name, found
+    return REWARD_MODEL, rows

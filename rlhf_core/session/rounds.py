@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.evaluation import conclusion, verdict
+from rlhf_core.evaluation import before_after, conclusion, verdict
 from rlhf_core.session import asked, judged, weights
 from rlhf_core.session.state import Session, Tuned
 from rlhf_core.store import checkpoint_folder
@@ -112,6 +112,7 @@ def summary(session: Session) -> dict:
         "win_interval": evaluation.get("interval"),
         "pairs": len(evaluation.get("pairs") or []),
         "by_prompt": by_prompt(evaluation),
+        "judges": _independent(evaluation, session.asked.brief.wanted),
         "verdict": {k: evaluation[k] for k in _VERDICT if k in evaluation} or None,
         "reward_summary": {k: v for k, v in learned.summary.items() if k != "examples"},
     }
@@ -119,7 +120,8 @@ def summary(session: Session) -> dict:
 
 def told(row: dict) -> dict:
     """A round's row with what its reward model says of itself: "learned_from" (comparisons; after
-    going back these are fewer than were judged by then), "heldout_interval", "heldout_pairs".
+    going back these are fewer than were judged by then), "heldout_interval", "heldout_pairs". Its
+    "judges" are those that no reward model taught ([] in a round of an earlier version).
     """
     learned = row.get("reward_summary") or {}
     return {
@@ -127,6 +129,7 @@ def told(row: dict) -> dict:
         "learned_from": learned.get("pairs_used", row.get("comparisons", 0)),
         "heldout_interval": learned.get("heldout_interval"),
         "heldout_pairs": learned.get("heldout_pairs"),
+        "judges": [one for one in row.get("judges") or [] if one.get("pairs")],
     }
 
 
@@ -144,22 +147,45 @@ def with_votes(session: Session) -> dict:
 
 
 def by_prompt(evaluation: dict) -> dict[str, float]:
-    """Win rate of each prompt of a verdict (a tie is half): what two rounds are compared by."""
+    """Win rate of each prompt of a verdict by the reward model (a tie is half)."""
+    pairs = [
+        pair
+        for pair in evaluation.get("pairs") or []
+        if all(isinstance(pair.get(f"reward_{side}"), int | float) for side in ("before", "after"))
+    ]
+    return _rates(pairs, before_after.by_reward(pairs))
+
+
+def _rates(pairs: list[dict], outcomes: list[float]) -> dict[str, float]:
+    """Win rate of each prompt: what two rounds are compared by."""
     found: dict[str, list[float]] = {}
-    for pair in evaluation.get("pairs") or []:
-        before, after = pair.get("reward_before"), pair.get("reward_after")
-        if isinstance(before, int | float) and isinstance(after, int | float):
-            same = pair.get("before") == pair.get("after") or abs(after - before) < 1e-6
-            found.setdefault(pair["prompt"], []).append(0.5 if same else float(after > before))
+    for pair, outcome in zip(pairs, outcomes, strict=True):
+        found.setdefault(pair["prompt"], []).append(outcome)
     return {prompt: sum(rates) / len(rates) for prompt, rates in found.items()}
+
+
+def _independent(evaluation: dict, wanted: str | None) -> list[dict]:
+    """What the judges counted that no reward model taught; the rules' with win rates by prompt.
+
+    They judge every round alike; each round's reward model is another one.
+    """
+    pairs, found = evaluation.get("pairs") or [], []
+    rules = {conclusion.GRADED: verdict.by_graded_rule, conclusion.RULE: verdict.by_rule}
+    for row in evaluation.get("judges") or []:
+        if row["name"] in conclusion.INDEPENDENT:
+            kept = {name: row[name] for name in ("name", "win_rate", "interval", "pairs")}
+            if wanted and (rule := rules.get(row["name"])):
+                kept["by_prompt"] = _rates(pairs, rule(pairs, wanted))
+            found.append(kept)
+    return sorted(found, key=lambda row: row["name"] != conclusion.GRADED)  # the finest first
 
 
 def start_next(session: Session) -> int:
     """Close this round; the next one samples from, and trains, the tuned model. Comparisons
     accumulate. Raises InputError.
 
-    The KL reference and the reward's zero and unit stay the original model's, so that numbers of
-    different rounds can be compared.
+    The KL reference stays the original model, so that the drift of two rounds can be compared.
+    Their rewards cannot: another reward model, with a unit of its own, gives them.
     """
     with session.change():
         history, tuned = session.history, session.tuned

@@ -10,6 +10,7 @@ import pytest
 
 from rlhf_core.common import glossary, knob, settings
 from rlhf_core.common.source import ENGINE, excerpt
+from rlhf_core.judging import register
 from rlhf_core.session import numbers
 from rlhf_core.session.state import Session
 
@@ -94,6 +95,19 @@ def test_a_term_is_found_by_any_of_its_names():
         glossary.term("unheard of")
     with pytest.raises(LookupError):
         glossary.of_knob("PPOSettings", "nothing")
+
+
+def test_a_paper_is_cited_for_what_is_computed():
+    assert "Bishop" in glossary.term("doubt").paper.title, "a Laplace approximation, no ensemble"
+    kl = glossary.term("KL")
+    assert "Kullback" in kl.paper.title and "Rao-Blackwellised" in kl.where
+    assert "exact at each token, averaged over sampled answers" in kl.sentence
+    assert glossary.term("gradient clipping").knob == "PPOSettings.max_grad_norm"
+
+
+def test_the_register_names_every_one_that_a_rule_tells():
+    said = glossary.term("register").sentence
+    assert all(name in said for name in register.REGISTERS)
 
 
 def test_search_puts_names_first_and_wants_every_word():

@@ -290,6 +290,8 @@ def test_presets_can_be_run_and_are_recognised():
             safe.low <= getattr(PPOSettings, knob) <= safe.high
             and safe.says(getattr(PPOSettings, knob)) == ""
         )
+    tight = ppo_presets.SAFE["beta"].says(5.0)  # from the start, and from a drifted model
+    assert "hardly changes" in tight and "drifted is pulled back" in tight
     assert ppo_presets.SAFE["beta"].says(0.0) and ppo_presets.SAFE["learning_rate"].says(0.01)
 
 

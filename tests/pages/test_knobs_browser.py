@@ -29,7 +29,7 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     button(page, "preset_reckless").click()
     page.wait_for_timeout(500)
     settled(page, SLOW)
-    page.get_by_role("button", name="All settings").click()
+    page.get_by_role("button", name="More settings").click()
     box = page.locator("[data-testid=stPopoverBody]")
     box.get_by_role("slider", name="Minibatch").wait_for(timeout=SLOW)
     said = {
@@ -49,7 +49,7 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     button(page, "preset_gentle").click()  # saves nothing by itself; the next look does
     page.wait_for_timeout(500)
     settled(page, SLOW)
-    page.get_by_role("button", name="All settings").click()
+    page.get_by_role("button", name="More settings").click()
     box.get_by_role("slider", name="Minibatch").wait_for(timeout=SLOW)
     again = {
         slider.get_attribute("aria-label").split(" (")[0]: float(slider.input_value())

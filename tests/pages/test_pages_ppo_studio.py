@@ -241,8 +241,16 @@ def test_the_token_view_opens_a_token_and_runs_nothing_it_shows(queue):
     session = made("tuned")
     session.tuned.traces = {1: trace(1), 2: trace(2, update=False)}
     app = open_page("ppo", session)
+    assert app.select_slider(key="token_step").value == 2, "it opens at the newest step"
+    session.tuned.traces = session.tuned.traces | {3: trace(3, update=False)}
+    app = again(app)
+    assert app.select_slider(key="token_step").value == 3, "and follows it"
+    app = app.select_slider(key="token_step").set_value(1).run()
+    session.tuned.traces = session.tuned.traces | {4: trace(4, update=False)}
+    app = again(app)
+    assert app.select_slider(key="token_step").value == 1, "until somebody turns back"
     pills = app.pills(key="token_1_0")
-    assert len(pills.options) == 3 and app.select_slider(key="token_step").value == 1
+    assert len(pills.options) == 3
     assert powerless(app)
     words = said(app)
     assert (

@@ -647,13 +647,16 @@ def test_next_round_starts_from_the_tuned_model_and_rolls_back(queue):
     weights = session.tuned.weights
     app = open_page("rounds", session)
     words = said(app)
-    assert "original model" in words.replace("*", "") and "zero and unit" in words
+    assert "rewards of two rounds come from two judges" in words
+    assert "can be compared" not in words and "round 2's first PPO step" in words
     assert (
         "| Pairs | 3 |" in words and "+0.20 (+0.20 in this round)" in words and alts(app) == []
     ), "a chart of one point shows nothing"
     app = press(app, "next_round")
     assert session.history.current_round == 2 and session.history.start == weights
-    assert "You are in round 2" in said(app) and app.button(key="next_round").disabled
+    words = said(app)
+    assert "You are in round 2" in words and app.button(key="next_round").disabled
+    assert "round 2's first PPO step" in words and alts(app) == [], "no chart before that step"
     app = press(app, "roll_back_1")
     assert session.history.current_round == 2 and "Back at the end of round 1" in said(app)
     app = press(app, "roll_back_0")
@@ -668,7 +671,7 @@ def test_rounds_are_charted_from_the_second_on(queue):
     session = made("tuned")
     session.history.rounds, session.history.current_round = [rounds.summary(session)], 2
     app = open_page("rounds", session)
-    assert any("Round 2: 3 pairs" in alt for alt in alts(app)) and "| Pairs |" not in said(app)
+    assert any("Round 2: win rate" in alt for alt in alts(app)) and "| Pairs |" not in said(app)
 
 
 def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_from(queue):
@@ -687,15 +690,24 @@ def test_after_going_back_an_accuracy_stands_beside_the_comparisons_it_comes_fro
     assert "40% to 100%" in metrics["Held-out accuracy"].delta
 
 
-def test_a_round_says_that_it_starts_from_a_fresh_sample(queue):
+def test_a_round_says_why_its_first_reward_is_another(queue):
     session = made("tuned")
     first = {**rounds.summary(session), "reward": 1.03, "reward_gain": 1.03}
     session.history.rounds, session.history.current_round = [first], 2
-    assert "starts from a fresh sample" in said(open_page("rounds", session))
-    session.history.rounds = [first, {**first, "round": 2, "reward_start": 0.98}]
-    session.history.current_round = 3
-    (second, _) = [m for m in open_page("rounds", session).metric if m.label == "Reward"]
-    assert "from +0.98" in second.delta and "fresh sample" in second.help
+    words = said(open_page("rounds", session))
+    assert "reward model, once trained anew, is another judge" in words and "fresh sample" in words
+    graded = {"name": "graded rule", "win_rate": 0.6, "interval": [0.5, 0.7], "pairs": 200}
+    own = {"win_rate": 0.71, "win_interval": [0.6, 0.8], "judges": [graded]}
+    began = {"round": 2, "reward_start": 0.98, "reward_gain": 0.05}
+    session.history.rounds, session.history.current_round = [first, {**first, **began, **own}], 3
+    metrics = open_page("rounds", session).metric
+    (second, _) = [m for m in metrics if m.label == "Reward by its own reward model"]
+    assert "from +0.98" in second.delta and "is another judge" in second.help
+    rates = [(m.label, m.value) for m in metrics if m.label.startswith("Win rate by")]
+    assert rates == [
+        ("Win rate by the graded rule", "60%"),
+        ("Win rate by its own reward model", "71%"),
+    ], "who judges, the independent one first"
 
 
 def test_a_round_that_was_not_measured_warns_before_the_next_starts(queue):

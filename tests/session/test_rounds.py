@@ -375,7 +375,9 @@ def test_a_change_is_tested_over_prompts_by_student():
     other["by_prompt"] = {f"p{i}": 0.5 + gap for i, gap in enumerate(gaps)}
     found = still_improving.still_improving([one, other])
     assert found["answer"] == "no change"
-    assert "+10 points of win rate (95% interval \N{MINUS SIGN}10 to +30)" in found["sentence"]
+    said = found["sentence"]
+    assert "+10 points of win rate by their own reward models (95% interval" in said
+    assert "\N{MINUS SIGN}10 to +30)" in said
 
 
 def test_few_prompts_and_noise_are_no_improvement():
@@ -421,3 +423,31 @@ def test_rates_by_prompt_count_ties_half():
         ]
     }
     assert rounds.by_prompt(evaluation) == {"A cat is": 0.5} and rounds.by_prompt({}) == {}
+
+
+def test_an_independent_judge_compares_rounds_where_it_saw_both(tmp_path):
+    """By each round's own reward model it improves, by the graded rule it got worse."""
+    rows = []
+    for number, own, rule in ((1, 0.6, 0.8), (2, 0.8, 0.6)):
+        graded = {"name": "graded rule", "win_rate": rule, "interval": [0.4, 0.9], "pairs": 200}
+        graded["by_prompt"] = rounds.by_prompt({"pairs": pairs(rule)})
+        rows.append(measured(number, own, judges=[graded]))
+    found = still_improving.still_improving(rows)
+    assert (found["answer"], found["judge"]) == ("worse", "graded rule")
+    assert "by the graded rule" in found["sentence"]
+    older = still_improving.still_improving([measured(1, 0.6), rows[1]])
+    assert (older["answer"], older["judge"]) == ("better", "reward model")
+
+
+def test_a_round_keeps_what_the_independent_judges_counted():
+    session = Session(briefs.PRESETS["meme-bot"])
+    train(session, 1)
+    evaluation = session.tuned.evaluation
+    count = {"win_rate": 0.7, "interval": [0.6, 0.8], "pairs": 200}
+    evaluation["judges"] = [
+        count | {"name": name} for name in ("reward model", "word rule", "graded rule")
+    ]
+    kept = rounds.told(rounds.summary(session))["judges"]
+    assert [row["name"] for row in kept] == ["graded rule", "word rule"]
+    assert set(kept[0]["by_prompt"]) == {pair["prompt"] for pair in evaluation["pairs"]}
+    assert rounds.told({"round": 1})["judges"] == []

@@ -13,6 +13,7 @@ from ui import charts
 from ui.charts import compare as charts_compare
 from ui.charts import ppo as charts_ppo
 from ui.charts import reward_model as charts_fit
+from ui.charts import rounds as charts_rounds
 from ui.charts import scored_outputs as charts_outputs
 
 FIELDS = (
@@ -314,7 +315,7 @@ def test_win_rate_survives_what_is_missing(found):
 
 
 def test_rounds_timeline_has_a_panel_a_measure():
-    chart = charts_compare.rounds_timeline(ROUNDS)
+    chart = charts_rounds.rounds_timeline(ROUNDS)
     titles = axes(chart)
     assert [
         title
@@ -323,22 +324,47 @@ def test_rounds_timeline_has_a_panel_a_measure():
         in ("count", "% of pairs", "reference s.d.", "nats a response", "% of pairs", "Round")
     ]
     assert titles.count("Round") == 1 and len([title for title in titles if title]) == 6
-    assert (
-        "Round 1: 30 pairs, held-out accuracy 80%" in chart.alt
-        and "95% interval 66% to 89%" in chart.alt
-    )
-    assert "Round 2: 52 pairs, held-out accuracy no number" in chart.alt
+    one, two = chart.alt.split(" Round 2: ")
+    assert one.startswith("Round 1: win rate by its own reward model 80% (95% interval 66% to 89%)")
+    assert "held-out accuracy 80%, 30 pairs." in one
+    assert two.startswith("win rate not measured") and "held-out accuracy no number" in two
+    assert "reward model +1.05 reference standard deviations (this round +0.20)" in two
     few = {**ROUNDS[0], "learned_from": 10, "heldout_accuracy": 1.0}
     few |= {"heldout_pairs": 4, "heldout_interval": [0.4, 1.0]}
-    chart = charts_compare.rounds_timeline([few, ROUNDS[1]])
-    assert "Round 1: 30 pairs (learned from 10), held-out accuracy 100%" in chart.alt
-    assert "accuracy 100% (of 4, 95% interval 40% to 100%)" in chart.alt
-    learned, accuracy = chart.figure.data[:2]
+    chart = charts_rounds.rounds_timeline([few, ROUNDS[1]])
+    assert "accuracy 100% (of 4, 95% interval 40% to 100%), 30 pairs (learned from 10)" in chart.alt
+    *_, accuracy, learned = chart.figure.data
     assert list(learned.y) == [10, 52] and accuracy.error_y.arrayminus[0] == pytest.approx(60)
-    assert "reward +1.05 reference standard deviations (this round +0.20)" in chart.alt
-    assert "no round is finished yet" in charts_compare.rounds_timeline([]).alt
-    assert charts_compare.rounds_timeline(ROUNDS[:1]).figure.to_json()
-    assert charts_compare.rounds_timeline([{"round": 1, "kl": math.nan}]).figure.to_json()
+    assert "no round is finished yet" in charts_rounds.rounds_timeline([]).alt
+    assert charts_rounds.rounds_timeline(ROUNDS[:1]).figure.to_json()
+    assert charts_rounds.rounds_timeline([{"round": 1, "kl": math.nan}]).figure.to_json()
+
+
+def test_rounds_are_joined_only_where_one_judge_saw_them_all():
+    """Two rounds' rewards come from two reward models: no line from one to the other."""
+    graded = {"name": "graded rule", "win_rate": 0.6, "interval": [0.5, 0.7], "pairs": 200}
+    rounds = [
+        ROUNDS[0] | {"reward_start": 0.0, "judges": [graded]},
+        ROUNDS[1] | {"reward_start": 0.85, "judges": [graded | {"win_rate": 0.7}]},
+    ]
+    chart = charts_rounds.rounds_timeline(rounds)
+    found = {trace.name: trace for trace in chart.figure.data}
+    first, *_ = chart.figure.data
+    assert first.name == "Win rate by the graded rule" and list(first.y) == [60.0, 70.0]
+    assert first.mode == "lines+markers"
+    assert "Win rate by each round's own reward model" not in found
+    reward = found["Reward by its own reward model (open: step 0)"]
+    assert list(reward.y) == [0.0, 0.85, None, 0.85, 1.05, None] and reward.connectgaps is False
+    assert list(reward.x)[:2] == [0.88, 1.12] and list(reward.marker.symbol[:2]) == [
+        "circle-open",
+        "circle",
+    ]
+    assert "win rate by the graded rule 70% (95% interval 50% to 70%)" in chart.alt
+    assert "from +0.85 to +1.05" in chart.alt
+    (own,) = [t for t in charts_rounds.rounds_timeline(ROUNDS).figure.data if "Win rate" in t.name]
+    assert own.mode == "markers", "each by another reward model"
+    anew = ROUNDS[1] | {"reward_start": 3.0}  # the reward model was trained anew in mid-round
+    assert charts_rounds.began(anew) is None
 
 
 @pytest.mark.parametrize(
@@ -363,7 +389,7 @@ def test_every_chart_says_what_to_look_for():
         charts_fit.accuracy(FIT),
         charts_outputs.scores(EXAMPLES),
         charts_compare.win_rate(EVALUATION),
-        charts_compare.rounds_timeline(ROUNDS),
+        charts_rounds.rounds_timeline(ROUNDS),
     ]
     assert all(
         chart.look_for.endswith(".") and len(chart.look_for) > 40 and chart.title for chart in made
@@ -384,6 +410,29 @@ def test_a_reward_model_trained_anew_is_marked_in_the_reward_chart():
         all(shape.name != "New reward model" for shape in plain.figure.layout.shapes)
         and "anew" not in plain.look_for + plain.alt
     )
+
+
+@pytest.mark.parametrize("name", STEP_CHARTS)
+def test_a_setting_moved_in_mid_run_is_marked_in_every_chart(name):
+    row = {field: 0.5 for _, field in STEP_CHARTS.values()} | {"reward_std": 1.0}
+    rate, beta = [0.0, 2e-4, 2e-4, 2e-4, 1e-4], [0.25, 0.25, 0.25, 0.5, 0.5]
+    rows = [row | {"step": n, "learning_rate": rate[n], "beta": beta[n]} for n in range(len(rate))]
+    chart = getattr(charts_ppo, name)(rows, 10)
+    layout = chart.figure.layout
+    marks = [shape.x0 for shape in layout.shapes if shape.name == "Setting moved"]
+    assert marks == [2.5, 3.5] and [note.text for note in layout.annotations] == [
+        "β 0.5",
+        "learning rate 0.0001",
+    ]
+    assert "From step 3 on: β 0.5. From step 4 on: learning rate 0.0001." in chart.alt
+
+
+def test_what_adaptive_kl_does_to_beta_is_no_move():
+    betas = [0.25, 0.275, 0.2475, 0.22275, 0.0, 0.0, 0.02]
+    rows = [{"step": n + 1, "beta": beta} for n, beta in enumerate(betas)]
+    assert charts_ppo.steered(rows) == [(5, "β 0"), (7, "β 0.02")]
+    both = [{"step": 1, "beta": 0.2, "learning_rate": 1.0}, {"step": 2, "beta": 0.5}]
+    assert charts_ppo.steered([*both, {"step": 3}, {"step": 4, "beta": None}]) == [(2, "β 0.5")]
 
 
 def test_before_the_first_step_the_axes_have_room_for_all_of_them():

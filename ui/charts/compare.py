@@ -9,26 +9,19 @@ import textwrap
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ui.charts import (
     BLUE,
     GREY,
     ORANGE,
-    RED,
-    STANDARD_DEVIATIONS,
     TEAL,
     VIOLET,
     Chart,
-    add_line,
-    column,
-    error_bar,
     finite,
     frame,
     interval,
     label,
     nothing_yet,
-    number,
     percent,
 )
 
@@ -215,156 +208,3 @@ def judges(rows: Sequence[dict]) -> Chart:
     )
     figure.add_vline(x=50, line={"color": GREY, "width": 1.5, "dash": "dash"})
     return Chart(figure, title, look_for, "Win rate of the tuned model. " + ". ".join(said) + ".")
-
-
-# Rounds
-
-_ROUND_PANELS = (  # field, title, unit on the axis, factor, colour, digits
-    ("learned_from", "Pairs that its reward model learned from", "count", 1.0, BLUE, 0),
-    ("heldout_accuracy", "Held-out accuracy of the reward model", "% of pairs", 100.0, ORANGE, 0),
-    ("reward", "Reward (0: the original model)", "reference s.d.", 1.0, TEAL, 2),
-    ("kl", "KL to reference", "nats a response", 1.0, VIOLET, 2),
-    ("win_rate", "Win rate and its interval", "% of pairs", 100.0, RED, 0),
-)
-_INTERVALS = {"heldout_accuracy": "heldout_interval", "win_rate": "win_interval"}
-
-
-def _half(record: dict) -> float | None:
-    """Half of the interval of a round's mean reward, or None."""
-    bounds = record.get("reward_interval")
-    if (
-        not isinstance(bounds, list | tuple)
-        or len(bounds) != 2
-        or None in (finite(bounds[0]), finite(bounds[1]))
-    ):
-        return None
-    return (bounds[1] - bounds[0]) / 2
-
-
-def _give_or_take(record: dict) -> str:
-    half = _half(record)
-    return "" if half is None else f", give or take {number(half)}"
-
-
-def _learned_from(record: dict) -> str:
-    """How many its reward model learned from, where that is not all of them."""
-    used = record.get("learned_from")
-    same = used in (None, record.get("comparisons", 0))
-    return "" if same else f" (learned from {used})"
-
-
-def _accuracy(record: dict) -> str:
-    bounds, pairs = interval(record.get("heldout_interval")), record.get("heldout_pairs")
-    told = f" (of {pairs}, 95% interval {bounds})" if bounds and pairs else ""
-    return percent(record.get("heldout_accuracy")) + told
-
-
-def rounds_timeline(rounds: Sequence[dict]) -> Chart:
-    """One small panel a measure over the rounds; all are measured against the original model, so
-    that they can be compared.
-    """
-    title = "Round by round"
-    look_for = (
-        "bars are 95% intervals: where those of two rounds overlap widely, nothing can be told from"
-        " them. Reward and win rate should go up while held-out accuracy holds; when KL climbs and"
-        " the win rate does not, another round only costs language."
-    )
-    if not rounds:
-        figure = frame("Round", "Measures")
-        nothing_yet(figure, "No finished round yet")
-        return Chart(
-            figure, title, look_for, "Rounds: no round is finished yet, so the chart is empty."
-        )
-    figure = make_subplots(
-        rows=len(_ROUND_PANELS),
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.06,
-        subplot_titles=[panel[1] for panel in _ROUND_PANELS],
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 14})
-    height = 150 * len(_ROUND_PANELS) + 40
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 20, "t": 30, "b": 8},
-        font={"size": 14},
-        showlegend=False,
-        dragmode=False,
-        hovermode="closest",
-    )
-    x = [record.get("round") for record in rounds]
-    rounds = [{"learned_from": record.get("comparisons"), **record} for record in rounds]
-    for row, (name, panel, unit, factor, colour, digits) in enumerate(_ROUND_PANELS, start=1):
-        add_line(
-            figure,
-            x,
-            column(rounds, name, factor),
-            name=panel,
-            colour=colour,
-            hover=f"round %{{x}}: %{{y:.{digits}f}} {unit}",
-            row=row,
-            col=1,
-        )
-        if ends := _INTERVALS.get(name):
-            bars = [error_bar(record.get(name), record.get(ends)) for record in rounds]
-            down, up = [bar[0] for bar in bars], [bar[1] for bar in bars]
-            figure.data[-1].update(
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": up,
-                    "arrayminus": down,
-                    "color": colour,
-                    "thickness": 2,
-                    "width": 7,
-                }
-            )
-        if name == "reward":
-            halves = [_half(record) for record in rounds]
-            figure.data[-1].update(
-                error_y={
-                    "type": "data",
-                    "array": halves,
-                    "color": colour,
-                    "thickness": 2,
-                    "width": 7,
-                }
-            )
-        axis = {
-            "title": {"text": unit, "font": {"size": 13}, "standoff": 10},
-            "fixedrange": True,
-            "automargin": True,
-            "zeroline": False,
-            "tickfont": {"size": 13},
-        }
-        scale = (
-            {"range": [0, 104], "tickvals": [0, 50, 100]}
-            if factor == 100.0
-            else {"rangemode": "tozero", "nticks": 4}
-        )
-        figure.update_yaxes(**axis, **scale, row=row, col=1)
-    figure.update_xaxes(
-        fixedrange=True, zeroline=False, tickvals=x, tickformat="d", tickfont={"size": 13}
-    )
-    known = [at for at in x if finite(at) is not None]
-    if known:
-        figure.update_xaxes(range=[min(known) - 0.3, max(known) + 0.3])
-    figure.update_xaxes(
-        title={"text": "Round", "standoff": 8, "font": {"size": 14}}, row=len(_ROUND_PANELS), col=1
-    )
-    said = []
-    for record in rounds:
-        bounds, gain = (
-            interval(record.get("win_interval")),
-            number(record.get("reward_gain"), sign=True),
-        )
-        said.append(
-            f"Round {record.get('round')}: {record.get('comparisons', 0)} pairs"
-            f"{_learned_from(record)}, held-out accuracy {_accuracy(record)}, reward"
-            f" {number(record.get('reward'), sign=True)}"
-            f" {STANDARD_DEVIATIONS}{_give_or_take(record)} (this round {gain}), KL to reference"
-            f" {number(record.get('kl'))} nats a response, win rate"
-            f" {percent(record.get('win_rate'))}"
-            + (f" (95% interval {bounds})." if bounds else ".")
-        )
-    return Chart(figure, title, look_for, " ".join(said))

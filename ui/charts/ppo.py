@@ -69,15 +69,10 @@ def _step_chart(
     figure.update_yaxes(rangemode="tozero")
     if max(abs(value) for value in y if value is not None) < most / 100:
         figure.update_yaxes(range=[0.0, most])  # else what rounding leaves of a nought fills it
-    return Chart(
-        figure,
-        title,
-        look_for,
-        f"{title} by PPO step: "
-        + story(
-            metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor
-        ),
+    alt = f"{title} by PPO step: " + story(
+        metrics, name, x="step", word="step", unit=unit, show_number=show_number, factor=factor
     )
+    return _mark_steered(Chart(figure, title, look_for, alt), metrics)
 
 
 def _room(figure: go.Figure, steps: int | None, low: float, high: float) -> None:
@@ -95,6 +90,61 @@ def refitted(metrics: Sequence[dict]) -> list[int]:
         for earlier, later in zip(metrics, metrics[1:])
         if earlier.get("reward_model") != later.get("reward_model")
     ]
+
+
+_STEERED = {"beta": "β", "learning_rate": "learning rate"}  # a row's setting -> its short name
+_ADAPTIVE = 0.1001  # adaptive KL moves beta by at most a tenth a step, a knob by more
+
+
+def steered(metrics: Sequence[dict]) -> list[tuple[int, str]]:
+    """Where a setting was moved in mid-run: (the first step made with it, "β 0.5").
+
+    What adaptive KL itself does to beta is no such move. Before step 1 nothing was updated, so
+    step 0 names no learning rate.
+    """
+    found: list[tuple[int, str]] = []
+    updates = [row for row in metrics if row.get("step")]
+    for earlier, later in zip(updates, updates[1:]):
+        moved = []
+        for name, short in _STEERED.items():
+            was, now = finite(earlier.get(name)), finite(later.get(name))
+            if was is None or now is None:
+                continue
+            least = _ADAPTIVE * was if name == "beta" else 1e-12
+            if abs(now - was) > least:
+                moved.append(f"{short} {now:g}")
+        if moved:
+            found.append((later["step"], ", ".join(moved)))
+    return found
+
+
+def _mark_steered(chart: Chart, metrics: Sequence[dict]) -> Chart:
+    """``chart`` with a thin dotted line and a short label where a setting was moved."""
+    alt, found = chart.alt, steered(metrics)
+    end = max([row["step"] for row in metrics if finite(row.get("step")) is not None], default=0)
+    end = max(end, (chart.figure.layout.xaxis.range or (0, 0))[1])
+    for place, (step, words) in enumerate(found):
+        right = step <= end / 2  # else its words would run out of the chart
+        chart.figure.add_vline(
+            x=step - 0.5,
+            line={"color": GREY, "width": 1, "dash": "dot"},
+            name="Setting moved",
+            showlegend=False,
+        )
+        chart.figure.add_annotation(
+            text=words,
+            x=step - 0.5,
+            y=1,
+            yref="paper",
+            xanchor="left" if right else "right",
+            yanchor="top",
+            xshift=3 if right else -3,
+            yshift=-15 * (place % 2),  # two moves in a row stay legible
+            showarrow=False,
+            font={"size": 12},
+        )
+        alt += f" From step {step} on: {words}."
+    return chart._replace(alt=alt)
 
 
 def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
@@ -164,7 +214,7 @@ def reward(metrics: Sequence[dict], steps: int | None = None) -> Chart:
         alt += f" Spread of the samples: {number(both[0][2])} at step {both[0][0]}" + (
             f", {number(both[-1][2])} at step {both[-1][0]}." if len(both) > 1 else "."
         )
-    return Chart(figure, title, look_for, alt)
+    return _mark_steered(Chart(figure, title, look_for, alt), metrics)
 
 
 def kl_to_reference(

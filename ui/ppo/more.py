@@ -31,9 +31,9 @@ BEHIND = (  # what one can look behind: every number of the page, and every knob
 
 
 def ways_back(run: Steering) -> None:
-    """All settings, back to a step, the round again: three presses in a row."""
+    """More settings, back to a step, the round again: three presses in a row."""
     with st.container(horizontal=True, key="ppo_back_row"):
-        with st.popover("All settings", icon=":material/tune:"):
+        with st.popover("More settings", icon=":material/tune:"):
             for name in run.knob.rows:
                 if name not in sliders.COCKPIT + sliders.FIRST + sliders.MORE:
                     run.knob.draw(name, disabled=_fixed(run, name))
@@ -130,7 +130,7 @@ def all_knobs(run: Steering) -> None:
         if chosen["minibatch_size"] > chosen["batch_size"]:
             st.caption(
                 "A gradient step reads a minibatch of answers: here all"
-                f" {chosen['batch_size']} of the batch. (The minibatch is under All settings.)"
+                f" {chosen['batch_size']} of the batch. (The minibatch is under More settings.)"
             )
 
 

@@ -30,7 +30,7 @@ LABELS = {
     "conservative": "Doubt taken off a score",
     "missing_end_penalty": "Penalty for not ending",
     "frozen_layers": "Frozen layers",
-    "max_grad_norm": "Longest gradient",
+    "max_grad_norm": "Gradient clipping: largest norm",
     "seed": "Seed",
 }
 COCKPIT = ("beta",)

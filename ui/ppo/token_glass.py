@@ -23,10 +23,11 @@ def draw(session: Session) -> None:
         )
         return
     steps = sorted(traces)
-    if st.session_state.get("token_step") not in steps:
-        st.session_state["token_step"] = max(
-            (step for step in steps if traces[step].update), default=steps[-1]
-        )
+    newest, shown = steps[-1], st.session_state.get("token_step")
+    # At the newest step (step 0 is the original, all alike) until somebody turns back.
+    if shown not in steps or shown == st.session_state.get("token_newest"):
+        st.session_state["token_step"] = newest
+    st.session_state["token_newest"] = newest
     step = (
         st.select_slider(
             "Step",
