@@ -9,6 +9,7 @@ import torch
 
 from rlhf_core.algorithms import ppo
 from rlhf_core.common.settings import PPOSettings
+from rlhf_core.evaluation import conclusion
 from rlhf_core.session import numbers
 from rlhf_core.session.state import Session
 
@@ -34,3 +35,18 @@ def test_what_an_answer_earns_on_average_is_what_the_update_is_given(score_clip)
         for score, end in zip(scores.tolist(), ended.tolist(), strict=True)
     ]
     assert numbers.of(session)["earned"] == pytest.approx(paid.sum(1).mean().item(), abs=1e-6)
+
+
+def test_the_shares_are_one_named_judges_and_rounded_as_the_page_shows_them():
+    session = Session()
+    assert numbers.judge(session) == "" and "win_rate" not in numbers.of(session)
+    counts = {"pairs": 100, "wins": 33, "ties": 67, "losses": 0, "win_rate": 0.665}
+    judges = [
+        {"name": conclusion.REWARD_MODEL, **counts, "win_rate": 0.9},
+        {"name": conclusion.GRADED, **counts, "interval": [0.555, 0.765]},
+    ]
+    session.tuned.evaluation = {"judges": judges, "win_rate": 0.9}
+    found = numbers.of(session)
+    assert numbers.judge(session) == conclusion.GRADED
+    for name, share in (("win_rate", 0.665), ("win_low", 0.555), ("win_high", 0.765)):
+        assert f"{100 * found[name]:.0f}%" == f"{share:.0%}"
