@@ -82,7 +82,7 @@ def test_a_win_rate_says_whose_count_it_is(monkeypatch):
     session.tuned.evaluation = {"judges": [{"name": "graded rule", **counts}]}
     depth.body("win rate", session)
     assert "With the numbers of this session, as counted by: **graded rule**:" in shown
-    depth.body("beta", session)
+    depth.body("KL", session)
     assert "With the numbers of this session:" in shown, "no judge's number"
 
 
