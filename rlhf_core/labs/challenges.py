@@ -139,23 +139,22 @@ def _goodhart(session: Session) -> bool:
 
 
 def _rule_gamed(session: Session) -> bool:
-    """By the lower end of the interval of what repeats itself."""
     rows = _chosen(session, "rule_or_reward").get("points", {}).get("rule")
     low = rows[-1]["changes"]["repeats"][1] if rows else None
     return low is not None and low > 0
 
 
 @lru_cache(maxsize=64)
-def _ppo_beaten(points: str, best: str) -> bool:
-    """By the rule of the page's own sentence."""
-    found = told_apart.compared(json.loads(points), json.loads(best))
+def _ppo_beaten(ends: str) -> bool:
+    """By the rule of the page's own conclusion."""
+    found = told_apart.compared(*json.loads(ends))
     return found is not None and any(lower == "ppo" for _, lower in found.apart)
 
 
 def _beats_ppo(session: Session) -> bool:
     found = _chosen(session, "algorithms")
-    best = (found.get("best_of_n") or [{}])[-1]
-    return _ppo_beaten(json.dumps(found.get("points", {})), json.dumps(best))
+    ends = found.get("points", {}), (found.get("best_of_n") or [{}])[-1]
+    return _ppo_beaten(json.dumps(ends))
 
 
 def _flipped(session: Session) -> bool:
