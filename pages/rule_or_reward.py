@@ -73,9 +73,8 @@ def share_moved(rows: list[dict], share: str) -> str:
     change, shown = rows[-1]["changes"][share], [round(100 * row[share], 1) for row in rows]
     middle = None if change[0] is None else (shown[-1] - shown[0]) / 100
     return (
-        f"{charts.percent(rows[0][share], 1)} before,"
-        f" {charts.percent(rows[-1][share], 1)} now;"
-        f" {moved([middle, *change[1:]], 'points of 100', 100, 1)}"
+        f"{charts.percent(rows[0][share], 1)} → {charts.percent(rows[-1][share], 1)},"
+        f" {moved([middle, *change[1:]], 'points', 100, 1)}"
     )
 
 

@@ -115,13 +115,13 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     assert "step 4: its reward rose by more than the rule's three parts, added up" in words
     assert words.count("gamed") == 1, "a climb of the imitation alone shows no gaming"
     assert "all or nothing" in words and "counts as beyond them" in words
-    assert "fulfil the whole rule: 0.0% before, 90.0% now; +90.0 points of 100" in words
-    assert "(95% interval +80.0 to +95.0)" in words
+    assert "fulfil the whole rule: 0.0% → 90.0%, +90.0 points (95%" in words
+    assert "interval +80.0 to +95.0)" in words
     assert "40% of the answers name the same animal" in words
     assert "beyond what the three parts, added up, explain: +1.50 s.d." in words
     assert "“my” higher by 0.45" in words
     assert "10.0% of the answers had it before, 30.0% have it now" in words
-    assert "no detectable change: 0.0 points of 100 (95% interval −10.0 to +10.0)" in words
+    assert "no detectable change: 0.0 points (95% interval −10.0 to +10.0)" in words
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "2 of 3 parts" in html
     session.jobs.clear()
@@ -136,7 +136,7 @@ def test_a_change_is_the_difference_of_the_two_shares_that_stand_beside_it():
     end = point(4, 0.05625, satisfied=[0.04375, 0.0, 0.10625])
     session.labs["rule_or_reward"] = {**whole(), "points": {"learned": [point(0, 0.0125), end]}}
     words = said(open_page("rule_or_reward", session))
-    assert "1.2% before, 5.6% now; no detectable change: +4.4 points of 100" in words
+    assert "1.2% → 5.6%, no detectable change: +4.4 points" in words
     assert "| Before | 1.2% |" in words and "| Reward model, step 4 | 5.6% |" in words
 
 
