@@ -37,9 +37,9 @@ def summary(found: dict) -> None:
     decide = sum(row["decides"] for row in rows)
     against = sum(row["agrees"] is False for row in rows)
     scope = (
-        f"of your {count} votes"
+        f"of the {count} votes"
         if len(rows) == count
-        else f"of the {len(rows)} most influential of your {count} votes"
+        else f"of the {len(rows)} most influential of the {count} votes"
     )
     told = (
         f"**{decide} {scope}** {'decides' if decide == 1 else 'decide'}, each by itself, which of"
@@ -92,7 +92,7 @@ def effect(found: dict, row: dict, change: str) -> None:
     chart = charts_outputs.moves(
         rows,
         title=f"The outputs with vote #{row['index'] + 1} {CHANGES[change]}",
-        before="As you voted",
+        before="As voted",
         after=CHANGES[change].capitalize(),
         look_for=(
             "how far the filled dots are from the open ones: a short way says that other votes hold"
@@ -104,7 +104,7 @@ def effect(found: dict, row: dict, change: str) -> None:
     if seconds is not None:
         st.caption(
             f"From your choice reaching the server to the numbers being here: {1000 * seconds:.0f}"
-            " ms. Nothing is kept: your vote stays as it was."
+            " ms. Nothing is kept: the vote stays as it was."
         )
 
 
@@ -115,7 +115,7 @@ def vote(row: dict) -> None:
         [row["a"], row["b"]],
         tags=[
             (
-                "You preferred this"
+                "Preferred"
                 if row["choice"] == side
                 else "A tie"
                 if row["choice"] == "tie"

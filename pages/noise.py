@@ -28,9 +28,14 @@ def start() -> None:
     chosen = runs.chosen(knob, lab_settings.NoiseSettings)
     if chosen is None:
         return
-    # A widget's own value is gone when its page is left.
-    st.session_state["noise_guessed"] = st.session_state.get("noise_guess")
+    if session.labs.get("noise"):  # the guess was about an earlier run
+        st.session_state.pop("noise_guessed", None)
     state.submit("noise", chosen, total=chosen.records)
+
+
+def take_guess() -> None:
+    """A widget's own value is gone when its page is left."""
+    st.session_state["noise_guessed"] = st.session_state["noise_guess"]
 
 
 def change_in_words(
@@ -73,17 +78,15 @@ def headline(found: dict) -> str:
 
 
 def coins_in_words(found: dict, climbed: list[str]) -> str:
-    """What became of gold on the coins, either way up; the lesson only where it was seen."""
-    ways = {found["noise"]["gold"]["way"], found["turned"]["gold"]["way"]}
-    if ways == {1, -1}:
-        words = "The coins' gold rose one way up and fell the other"
-        both_climbed = {"noise", "turned"} <= set(climbed)
-        return words + (": a rising reward alone says nothing of quality." * both_climbed or ".")
-    if len(ways) == 1:
-        said = {1: "rose", -1: "fell", 0: "shows no detectable change"}[ways.pop()]
-        return f"The coins' gold {said} both ways up."
-    said = "rose" if 1 in ways else "fell"
-    return f"The coins' gold {said} one way up and shows no detectable change the other."
+    """What became of gold on the coins and on their reverse; the lesson only where it was seen."""
+    ways = [found[run]["gold"]["way"] for run in ("noise", "turned")]
+    said = [{1: "rose", -1: "fell", 0: "shows no detectable change"}[way] for way in ways]
+    if ways[0] == ways[1]:
+        return f"Gold {said[0]} on the coin flips, and on the coins turned over too."
+    words = f"Gold {said[0]} on the coin flips and {said[1]} on the coins turned over"
+    both_climbed = {"noise", "turned"} <= set(climbed)
+    lesson = ": a rising reward alone says nothing of quality."
+    return words + (lesson if both_climbed and set(ways) == {1, -1} else ".")
 
 
 def votes_in_words(found: dict) -> str:
@@ -219,15 +222,19 @@ st.markdown(
 challenges.draw("noise")
 runs.needs_a_rule(session)
 again = bool(session.labs.get("noise"))
-if not again and not state.alive("noise"):
+started = again or state.job("noise")
+asks = not started and st.session_state.get("noise_guessed") is None
+if asks:
     st.segmented_control(
-        "Which will climb their own reward?",
-        list(GUESSES),
-        format_func=GUESSES.get,
+        "Guess first: which will climb their own reward?",
+        [*GUESSES, *(["show"] if saved.of("noise") else [])],
+        format_func=lambda guess: GUESSES.get(guess, "No guess, show it"),
         key="noise_guess",
+        on_change=take_guess,
     )
 runs.start_row(knob, start, first="Let all three climb", again=again)
-runs.window("noise", live, kept=again, names=SHORT)
+if not asks:  # the saved result would give the answer away
+    runs.window("noise", live, kept=again, names=SHORT)
 
 with st.expander("What the words mean", icon=":material/menu_book:", key="noise_words"):
     st.markdown(

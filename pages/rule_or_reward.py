@@ -1,5 +1,5 @@
 """Rule or reward model?: the same climb twice, by a rule that can be checked and by a reward model
-that learned that rule; and where each is gamed.
+that learned that rule; and what each climb found beside the rule.
 """
 
 from __future__ import annotations
@@ -68,6 +68,16 @@ def how_it_pays(busy: bool) -> None:
     )
 
 
+def share_moved(rows: list[dict], share: str) -> str:
+    """How a share changed over a run. The change is that of the two as they are shown."""
+    change, shown = rows[-1]["changes"][share], [round(100 * row[share], 1) for row in rows]
+    middle = None if change[0] is None else (shown[-1] - shown[0]) / 100
+    return (
+        f"{charts.percent(rows[0][share], 1)} → {charts.percent(rows[-1][share], 1)},"
+        f" {moved([middle, *change[1:]], 'points', 100, 1)}"
+    )
+
+
 def moved(change: list[float], unit: str, times: float = 1.0, digits: int = 0) -> str:
     """A change with its interval in words; "no detectable change" where it holds 0, and no verdict
     where there is none.
@@ -99,35 +109,34 @@ def numbers(found: dict) -> None:
     for name, row in rows.items():
         time = monitor.duration(row["seconds"]) if row["step"] else ""
         lines.append(
-            f"| {name} | {charts.percent(row['satisfied'])} |"
+            f"| {name} | {charts.percent(row['satisfied'], 1)} |"
             f" {charts.number(row['learned'], sign=True)} | {charts.number(row['kl'], 1)} |"
-            f" {charts.number(row['distinct_2'])} | {charts.percent(row['repeats'])} | {time} |"
+            f" {charts.number(row['distinct_2'])} | {charts.percent(row['repeats'], 1)} | {time} |"
         )
     st.markdown("\n".join(lines))
     st.caption("Time: the processor's, in the thread that trains.", help=COLUMNS)
 
 
-def gamed(found: dict) -> None:
+def where_it_led(found: dict) -> None:
     """What happened, from the numbers of this run alone."""
-    st.subheader("Where is each gamed?", anchor=False)
+    st.subheader("Where did each climb lead?", anchor=False)
     points = found["points"]
     for run in charts_rule.RUNS:
         rows = points.get(run, [])
         if not rows or not rows[-1]["step"]:
             continue
-        last, changes = rows[-1], rows[-1]["changes"]
-        whole = moved(changes["satisfied"], "points of 100", 100)
+        changes = rows[-1]["changes"]
         st.markdown(
-            f"**{NAMES[run]}, step {last['step']}: {verdict(run, changes, found)}**"
-            f" Answers that fulfil the whole rule: {whole}."
+            f"**{NAMES[run]}, step {rows[-1]['step']}: {verdict(run, changes, found)}**"
+            f" Answers that fulfil the whole rule: {share_moved(rows, 'satisfied')}."
         )
-        with st.expander("What says so", icon=":material/search:", key=f"gamed_{run}"):
-            st.markdown(" ".join(evidence(run, last, found)))
+        with st.expander("What says so", icon=":material/search:", key=f"led_{run}"):
+            st.markdown(" ".join(evidence(run, rows, found)))
 
 
-def evidence(run: str, last: dict, found: dict) -> list[str]:
+def evidence(run: str, rows: list[dict], found: dict) -> list[str]:
     """What a verdict rests on, in sentences."""
-    alike = moved(last["changes"]["repeats"], "points of 100", 100)
+    last, alike = rows[-1], share_moved(rows, "repeats")
     words = [f"Answers that stand, word for word, under another prompt too: {alike}."]
     if last["animal"]:
         name, share = last["animal"]
@@ -145,24 +154,19 @@ def evidence(run: str, last: dict, found: dict) -> list[str]:
 
 
 def verdict(run: str, changes: dict, found: dict) -> str:
-    """Whether gaming was seen, by the lower end of an interval."""
+    """What was seen beyond doubt, by the lower end of an interval. Of the imitation no more than
+    that: what its reward rose by, the rule's parts may explain together and not added up.
+    """
     if changes["repeats" if run == "rule" else "beside"][1] is None:
         if len(found["prompts"]) < FEWEST_PROMPTS:
-            return "too few prompts to tell whether it was gamed."
-        return "the original's answers show too little of the rule to tell whether it was gamed."
+            return "too few prompts to tell."
+        return "the original's answers show too little of the rule to tell."
     if run == "rule":
         if changes["repeats"][1] > 0:
             return "gamed by saying the same to different prompts."
         return "not seen to be gamed by repeating itself (no detectable change)."
-    if changes["beside"][1] > 0:
-        return (
-            "gamed: its reward rose by more than the three parts, added up as on the original's"
-            " answers, explain."
-        )
-    return (
-        "not seen to be gamed: its reward did not detectably rise by more than the three parts,"
-        " added up, explain."
-    )
+    rose = "rose" if changes["beside"][1] > 0 else "did not detectably rise"
+    return f"its reward {rose} by more than the rule's three parts, added up, explain."
 
 
 def beside_the_rule(found: dict, last: dict) -> list[str]:
@@ -179,8 +183,8 @@ def beside_the_rule(found: dict, last: dict) -> list[str]:
             f"At the same parts of the rule, it scores answers with the word"
             f" “{text.plain(word['word'])}” higher by {charts.number(middle)}"
             f" (95% interval {charts.number(low)} to {charts.number(high)}), which no rule said;"
-            f" {charts.percent(last['word'])} of the answers have it now, before it were"
-            f" {charts.percent(found['points']['learned'][0]['word'])}."
+            f" {charts.percent(found['points']['learned'][0]['word'], 1)} of the answers had it"
+            f" before, {charts.percent(last['word'], 1)} have it now."
         )
     else:
         words.append("No single word was found that it rewards beside the rule.")
@@ -220,7 +224,7 @@ def live(records: list[dict], view: dict) -> None:
     charts.draw(charts_rule.satisfied(found), key="rule_or_reward_chart")
     numbers(found)
     if view["status"] not in state.ALIVE:
-        gamed(found)
+        where_it_led(found)
         texts(found)
     ran = found["settings"]
     held_out = charts.interval(found.get("accuracy_interval"))

@@ -42,7 +42,7 @@ def new_prompts(found: dict) -> None:
         " it, which suits small data. Ties have no right answer and rejected exploits were picked"
         " because it errs there, so neither is counted. 50% is tossing a coin."
     )
-    st.markdown("**How much your votes really tell.** " + text.plain(effective["sentence"]))
+    st.markdown("**How much the votes really tell.** " + text.plain(effective["sentence"]))
     st.caption(
         "Ten votes about the same two texts tell less than ten different ones, and a vote that it"
         " foresaw tells little. This counts votes as if all were fresh and open."
@@ -81,7 +81,7 @@ def calibrated(found: dict) -> None:
             f" distance from the line. With {curve['count']} votes a perfectly honest model would"
             f" show about {charts.number(100 * mean, 0)} by luck alone, and seldom more than"
             f" {charts.number(100 * high, 0)}. Confidence allows for slips: about"
-            f" {charts.percent(found['noise'])} of your votes are taken to be recorded the wrong"
+            f" {charts.percent(found['noise'])} of the votes are taken to be recorded the wrong"
             f" way round, and margins count {charts.number(found['slope'], 1)}-fold."
         )
 
@@ -90,9 +90,9 @@ def how_much(curve: dict) -> None:
     charts.draw(charts_lab.learning_curve(curve), key="trust_curve")
     st.markdown(text.plain(curve["sentence"]))
     st.caption(
-        "Drawn from your own votes: your prompts are split in two again and again; it learns from a"
+        "Drawn from these votes: their prompts are split in two again and again; it learns from a"
         " few votes about one part and is tested on the other. The forecast assumes that further"
-        " votes are like your past ones."
+        " votes are like the past ones."
     )
 
 
@@ -172,7 +172,7 @@ def doubts(found: dict, prompt: str, k: float) -> None:
     )
     st.caption(
         "Two answers to “how sure?”: the Laplace bar comes from how sharply the votes pin the"
-        " weights down; the violet band is the span of five reward models, each fitted to your"
+        " weights down; the violet band is the span of five reward models, each fitted to the"
         " votes drawn anew with repeats. The conservative score, score − k × doubt, is what PPO"
         " climbs when “Doubt taken off a score” in its settings is k."
     )

@@ -195,7 +195,7 @@ def taken_apart(found: list[dict], written: str) -> None:
                 else "no span"
             ),
             help=(
-                "Five reward models, each fitted to your votes drawn anew with repeats (bootstrap)."
+                "Five reward models, each fitted to the votes drawn anew with repeats (bootstrap)."
                 " A wide span: these few votes could have told it otherwise. No span: there are so"
                 " few that every draw is the same, which says nothing."
             ),
@@ -246,7 +246,7 @@ def of_the_surface(surface: dict) -> None:
     st.caption(
         f"Correlation over {surface['outputs']} outputs that nobody judged: +1 means that the score"
         " is that thing, 0 that it has nothing to do with it, −1 the opposite. The last column is"
-        " what you voted: near 50% you did not care. A strong correlation that your votes did not"
+        " what was voted: near 50% nobody cared. A strong correlation that the votes did not"
         " ask for is a reward model that has learned a shortcut."
     )
 

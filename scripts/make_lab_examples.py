@@ -167,7 +167,7 @@ def whose_preferences(session: Session) -> tuple[dict, str]:
 
 
 VOTED = f"{VOTES} pairs judged by a scripted rater (a rule)"
-SAYS_YOU = ("what_it_learned", "trust_it", "flip_a_vote", "instructions_matter")
+SAYS_YOU = ("instructions_matter",)
 LABS: dict[str, Callable[[Session], tuple[dict, str]]] = {
     "what_it_learned": what_it_learned,
     "trust_it": trust_it,
@@ -203,6 +203,7 @@ def make(lab: str) -> tuple[float, int]:
     found, who = LABS[lab](session)
     seconds, date = time.perf_counter() - began, time.strftime("%Y-%m-%d")
     weights = language_model.load(model_list.BUNDLED).fingerprint()
+    briefs = " and ".join(brief["title"] for brief in found.get("briefs", []))
     kept = {
         "lab": lab,
         "model_sha256": weights,
@@ -210,8 +211,8 @@ def make(lab: str) -> tuple[float, int]:
         "date": date,
         "seconds": round(seconds, 1),
         "made_with": (
-            f"Brief: {PRESETS[BRIEF].title}; {who}; seed {SEED}, {date}, bundled model"
-            f" {weights[:12]}.{' “You” below is a rule.' * (lab in SAYS_YOU)}"
+            f"Brief: {briefs or PRESETS[BRIEF].title}; {who}."
+            f"{' “You” below is a rule.' * (lab in SAYS_YOU)}"
         ),
         "found": shorter(found),
     }

@@ -54,7 +54,10 @@ def body(name: str, given: Numbers, *, sentence: bool = True) -> None:
         st.caption(text.plain(one.where) + ".")
     known = given if isinstance(given, Mapping) else numbers.of(given)
     if worked := glossary.with_numbers(one, known):
-        st.markdown("With the numbers of this session:")
+        judge = "" if isinstance(given, Mapping) else numbers.judge(given)
+        counted = any(f"<{share}>" in "".join(one.worked) for share in numbers.OF_A_JUDGE)
+        by = f", as counted by: **{text.plain(judge)}**" if judge and counted else ""
+        st.markdown(f"With the numbers of this session{by}:")
         st.latex(worked)
     if one.source:
         lines = excerpt(one.source)

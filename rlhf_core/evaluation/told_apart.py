@@ -14,6 +14,7 @@ Source: Student 1908 for one interval; Dunn 1961 (Journal of the American Statis
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 from rlhf_core.common.intervals import mean_interval
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
@@ -47,25 +48,53 @@ def higher(ones: list[float], others: list[float], comparisons: int) -> int:
     return (low > 0) - (high < 0)
 
 
-def conclusion(points: dict[str, list[dict]], best: dict, names: dict[str, str]) -> str:
-    """One sentence on where the runs ended; "" before one of them has trained.
+class Compared(NamedTuple):
+    """Where the runs ended.
+
+    Attributes:
+        order: the runs, highest gold first. pairs: every two of them, the higher one first.
+        apart: those of ``pairs`` whose first is detectably higher.
+        best: run -> whether best-of-n is higher (``higher``); {} where it was not kept.
+    """
+
+    order: list[str]
+    pairs: list[tuple[str, str]]
+    apart: list[tuple[str, str]]
+    best: dict[str, int]
+
+
+def compared(points: dict[str, list[dict]], best: dict) -> Compared | None:
+    """Every two runs that have trained, and best-of-n with each; None of too few prompts.
 
     Args:
-        points: run -> its points. best: best-of-n's row of the largest n. names: run -> its name.
+        points: run -> its points. best: best-of-n's row of the largest n.
     """
     ends = {run: both(rows[-1]) for run, rows in points.items() if rows and rows[-1]["step"] > 0}
-    if not ends:
-        return ""
     golds = best.get("golds") or []
-    if min(map(len, [*ends.values(), *([golds] if golds else [])])) < FEWEST_PROMPTS:
-        return "Too few prompts to tell them apart."
+    if any(len(row) < FEWEST_PROMPTS for row in [*ends.values(), *([golds] if golds else [])]):
+        return None
     order = sorted(ends, key=lambda run: -mean(ends[run]))
     pairs = list(combinations(order, 2))
     count = len(pairs) + len(order) * bool(golds)
     apart = [(a, b) for a, b in pairs if higher(ends[a], ends[b], count) > 0]
+    ways = {run: higher(golds, ends[run], count) for run in order} if golds else {}
+    return Compared(order, pairs, apart, ways)
+
+
+def conclusion(points: dict[str, list[dict]], best: dict, names: dict[str, str]) -> str:
+    """One sentence on where the runs ended; "" before one of them has trained.
+
+    Args:
+        points, best: as for ``compared``. names: run -> its name.
+    """
+    if not any(rows and rows[-1]["step"] > 0 for rows in points.values()):
+        return ""
+    found = compared(points, best)
+    if found is None:
+        return "Too few prompts to tell them apart."
+    order, pairs, apart, ways = found
     words = [_of_trained(order, pairs, apart, names)] if len(order) > 1 else []
-    if golds:
-        ways = {run: higher(golds, ends[run], count) for run in order}
+    if ways:
         them = names[order[0]] if len(order) == 1 else "them"
         words.append(_of_best(f"best of {best['n']}", ways, names, them))
     said = "; ".join(words)

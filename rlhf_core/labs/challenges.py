@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import NamedTuple
 
-from rlhf_core.evaluation import beside_noise, conclusion, overoptimisation
+from rlhf_core.evaluation import beside_noise, conclusion, overoptimisation, told_apart
 from rlhf_core.judging import labeller_mirror
 from rlhf_core.labs import hacking_board, instructions_matter, speed_accuracy
 from rlhf_core.labs.registry import LABS
@@ -139,20 +139,22 @@ def _goodhart(session: Session) -> bool:
 
 
 def _rule_gamed(session: Session) -> bool:
-    """By the lower end of an interval: the rule by repeating, the imitation beside the rule."""
-    points = _chosen(session, "rule_or_reward").get("points", {})
-    for run, sign in (("rule", "repeats"), ("learned", "beside")):
-        if rows := points.get(run):
-            low = (rows[-1].get("changes") or {}).get(sign, [None, None])[1]
-            if low is not None and low > 0:
-                return True
-    return False
+    rows = _chosen(session, "rule_or_reward").get("points", {}).get("rule")
+    low = rows[-1]["changes"]["repeats"][1] if rows else None
+    return low is not None and low > 0
+
+
+@lru_cache(maxsize=64)
+def _ppo_beaten(ends: str) -> bool:
+    """By the rule of the page's own conclusion."""
+    found = told_apart.compared(*json.loads(ends))
+    return found is not None and any(lower == "ppo" for _, lower in found.apart)
 
 
 def _beats_ppo(session: Session) -> bool:
-    points = _chosen(session, "algorithms").get("points", {})
-    ends = {run: rows[-1]["gold"] for run, rows in points.items() if rows and rows[-1]["step"]}
-    return "ppo" in ends and any(gold > ends["ppo"] for gold in ends.values())
+    found = _chosen(session, "algorithms")
+    ends = found.get("points", {}), (found.get("best_of_n") or [{}])[-1]
+    return _ppo_beaten(json.dumps(ends))
 
 
 def _flipped(session: Session) -> bool:
@@ -289,21 +291,21 @@ CHALLENGES = (
     Challenge(
         "rule_gamed",
         "Game the rule",
-        "Change the experiment so that a climb is gamed, by the lower end of its interval.",
+        "Change the experiment, and have the rule's climb detectably repeat its answers.",
         "rule_or_reward",
         _rule_gamed,
     ),
     Challenge(
         "beats_ppo",
         "Beat PPO",
-        "Change the experiment so that another training ends with more gold than PPO.",
+        "Change the experiment so that another training ends detectably above PPO in gold.",
         "algorithms",
         _beats_ppo,
     ),
     Challenge(
         "flipped",
         "Plus one and minus one",
-        "Write a sentence that flips as far as the form below asks (run the lab first).",
+        "Run the lab, then write a sentence of your own that does what its form asks.",
         "context_flip",
         _flipped,
     ),

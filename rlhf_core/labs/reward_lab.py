@@ -45,6 +45,7 @@ class Lab:
     Attributes:
         model: the head fitted to ``data`` as it is now, normalised on ``reference``; the session's
             own may be older than its last votes.
+        support: what ``model`` is normalised with.
         finished: whether the model ended (prompt, text) itself.
         pool_features: (M, k) of the reference samples.
     """
@@ -54,6 +55,7 @@ class Lab:
     reference: Reference
     data: Comparisons
     model: RewardModel
+    support: float
     finished: dict[tuple[str, str], bool]
     pool_features: Tensor
 
@@ -82,7 +84,8 @@ def open_lab(session: Session) -> Iterator:
     data = yield from comparisons.read(lm, pairs, whitener, finished)
     support = conclusion.support(session.learned.summary.get("chance"))
     model = comparisons.fit_head(data, settings.prior_std).normalised_on(reference.states, support)
-    lab = Lab(lm, settings, reference, data, model, finished, whitener(reference.states))
+    states = whitener(reference.states)
+    lab = Lab(lm, settings, reference, data, model, support, finished, states)
     memory(session)["reward lab"] = key, lab
     return lab
 
@@ -171,7 +174,9 @@ def votes(session: Session) -> Iterator:
     for done, index in enumerate(order, 1):
         pair, margin = data.pairs[index], margins[index].item()
         try:
-            found = what_if(data, lab.model, index, "flip", features, lab.pool_features, prior)
+            found = what_if(
+                data, lab.model, index, "flip", features, lab.pool_features, prior, lab.support
+            )
             effect = {
                 "largest": max(abs(b - a) for b, a in zip(found["before"], found["after"])),
                 "moved": found["moved"],
@@ -217,7 +222,7 @@ def flip(
         texts = [lab.data.rows[i][1] for i in own]
         features = lab.data.features[own]
     pool, prior = lab.pool_features, lab.settings.prior_std
-    found = what_if(lab.data, lab.model, index, change, features, pool, prior)
+    found = what_if(lab.data, lab.model, index, change, features, pool, prior, lab.support)
     if found["decides"] and change == "withhold":
         keep_about_head(session, casting_vote=index)
     shown = {"prompts": prompts, "texts": texts, "index": index, "change": change}

@@ -303,16 +303,16 @@ def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) ->
             )
             if with_it is not None and with_it >= 0.7:
                 say += (
-                    f" So did your votes: {with_it:.0%} went that way. If it is not what you meant,"
+                    f" So did the votes: {with_it:.0%} went that way. If it is not what was meant,"
                     " judge a few pairs where it goes the other way."
                 )
             else:
                 went = (
-                    "none of your votes is about it"
+                    "none of the votes is about it"
                     if with_it is None
-                    else f"only {with_it:.0%} of your votes went that way"
+                    else f"only {with_it:.0%} of the votes went that way"
                 )
-                say += f" It has learned {name} instead of your taste: {went}."
+                say += f" It has learned {name} instead of the taste: {went}."
             warnings.append(say)
     return {"features": rows, "warning": " ".join(warnings)}
 

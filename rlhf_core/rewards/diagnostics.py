@@ -300,13 +300,15 @@ def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) 
             if torch.log(1 / prior**2 + middle / 2).sum().item() < wanted
             else (low, middle)
         )
+    # To fresh, open comparisons these may look like a few more than they are: more cannot be told.
+    as_much = "as" if round(high) >= len(data) else f"as {high:.0f}"
     known = (len(w) - (torch.linalg.inv(hessian).diagonal() / prior**2).sum()).item()
     return {
         "comparisons": len(data),
         "effective": high,
         "directions": known,
         "sentence": (
-            f"{len(data)} pairs tell as much as {high:.0f} independent ones, and pin down"
+            f"{len(data)} pairs tell as much {as_much} independent ones would, and pin down"
             f" about {known:.1f} of {len(w)} features."
         ),
     }

@@ -193,7 +193,7 @@ def learning_curve(
         told = f"{more} more like these would bring next to nothing that this curve could show."
     elif low < 0.005:
         told = (
-            f"{more} more may bring nothing, or up to {100 * high:.0f} points: your votes so far"
+            f"{more} more may bring nothing, or up to {100 * high:.0f} points: the votes so far"
             " can't tell."
         )
     else:
@@ -205,7 +205,7 @@ def learning_curve(
         "points": points,
         "forecast": forecast,
         "sentence": (
-            f"{scope}With your {n} pairs it is right about {now:.0%} of the time on unseen"
+            f"{scope}With these {n} pairs it is right about {now:.0%} of the time on unseen"
             f" prompts (95% interval {spans['now'][0]:.0%} to {spans['now'][1]:.0%}, read off the"
             f" curve). {told}"
         ),

@@ -2,8 +2,9 @@
 
 A refit from cached features, a few milliseconds.
 
-Knows nothing about pages. Both heads are normalised on the same reference samples, so that their
-scores have one zero and one unit.
+Knows nothing about pages. Both heads are normalised on the same reference samples and with the
+same support, that of the votes as they are, so that their scores have one zero and one unit: those
+of the app's other scores. (What the changed votes would support is left out: it takes seconds.)
 
 Shapes: B outputs to score, M reference samples, k features.
 """
@@ -20,8 +21,11 @@ from rlhf_core.rewards.comparisons import Comparisons, fit_head
 from rlhf_core.rewards.reward_model import RewardModel
 
 
-def scores_of(model: RewardModel, features: Tensor, reference: Tensor) -> Tensor:
-    """Scores in reference standard deviations from features alone. (B, k), (M, k) -> (B,) float64.
+def scores_of(
+    model: RewardModel, features: Tensor, reference: Tensor, support: float = 1.0
+) -> Tensor:
+    """Scores in reference standard deviations from features alone, as of a head
+    ``normalised_on(..., support)``. (B, k), (M, k) -> (B,) float64.
 
     Raises RewardModelError: all alike.
     """
@@ -31,7 +35,7 @@ def scores_of(model: RewardModel, features: Tensor, reference: Tensor) -> Tensor
         raise RewardModelError(
             "Without this vote nothing is learned: every output would get the same score."
         )
-    return (raw - (reference.double() @ weights).mean()) / spread
+    return (raw - (reference.double() @ weights).mean()) * support / spread
 
 
 def what_if(
@@ -42,6 +46,7 @@ def what_if(
     features: Tensor,
     reference: Tensor,
     prior_std: float,
+    support: float = 1.0,
 ) -> dict:
     """The scores of some outputs as they are, and as they would be without, or against, one vote.
 
@@ -49,6 +54,7 @@ def what_if(
         model: the head fitted to ``data`` as it is.
         index: which comparison, from 0; change: "flip" or "withhold".
         features: (B, k) of the outputs to score; reference: (M, k) of the reference samples.
+        support: of the votes (``permutation_control``), which scores are multiplied by.
 
     Returns:
         {"before", "after": B scores; "order_before", "order_after": indices, best first; "moved":
@@ -66,8 +72,9 @@ def what_if(
             "This is the only vote that prefers anything: without it there is nothing to learn"
             " from."
         )
-    before = scores_of(model, features, reference)
-    after = scores_of(fit_head(other, prior_std, start=model.weights), features, reference)
+    before = scores_of(model, features, reference, support)
+    changed = fit_head(other, prior_std, start=model.weights)
+    after = scores_of(changed, features, reference, support)
     orders = [
         torch.argsort(scores, descending=True, stable=True).tolist() for scores in (before, after)
     ]

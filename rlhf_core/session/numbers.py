@@ -26,11 +26,14 @@ OF_A_STEP = {  # a record of ``ppo.train`` -> as the glossary calls it
     "value_loss": "value_loss",
     "policy_loss": "policy_loss",
 }
+OF_A_JUDGE = ("win_rate", "win_low", "win_high", "luck_low", "luck_high")  # shares it counted
 OF_AN_UPDATE = ("clip_fraction", "approx_kl", "value_loss", "policy_loss")  # none at step 0
 
 
 def of(session: Session) -> dict[str, float]:
-    """Everything that is known now. Shares lie between 0 and 1; units as in the records."""
+    """Everything that is known now. Shares lie between 0 and 1; units as in the records. Those of a
+    judge are rounded as pages show them, to whole percent.
+    """
     found = {**_reward_model(session), **_run(session), **_verdict(session)}
     return {name: float(value) for name, value in found.items() if _number(value)}
 
@@ -118,22 +121,36 @@ def _reward_model(session: Session) -> dict:
     return found
 
 
-def _verdict(session: Session) -> dict:
-    """The count of the judge that matters most: a person's votes, else the graded rule's, else
-    whoever there is.
+def judge(session: Session) -> str:
+    """Who counted the shares of ``OF_A_JUDGE``; "" where nobody has."""
+    row = _counts(session)
+    return str(row.get("name") or row.get("judge") or "")
+
+
+def _counts(session: Session) -> dict:
+    """The row of the judge that matters most: a person's votes, else the graded rule's, else
+    whoever there is; {} before anything was measured.
     """
-    found: dict = {"votes": len(judged.votes_here(session))}
     if not session.tuned.evaluation:
-        return found
+        return {}
     whole = rounds.with_votes(session)
     judges = whole.get("judges") or [whole]
     first = (conclusion.YOU, conclusion.GRADED, conclusion.RULE)
     by_name = {row.get("name"): row for row in judges if row.get("pairs")}
-    row = next((by_name[name] for name in first if name in by_name), judges[0])
+    return next((by_name[name] for name in first if name in by_name), judges[0])
+
+
+def _verdict(session: Session) -> dict:
+    """The blind votes, and what one judge counted."""
+    found: dict = {"votes": len(judged.votes_here(session))}
+    row = _counts(session)
+    if not row:
+        return found
     found |= {name: row.get(name) for name in ("wins", "ties", "losses", "win_rate")}
     if all(_number(found[name]) for name in ("wins", "ties", "losses")):
         found["compared"] = found["wins"] + found["ties"] + found["losses"]
     for names, key in ((("win_low", "win_high"), "interval"), (("luck_low", "luck_high"), "luck")):
         if isinstance(row.get(key), list | tuple) and len(row[key]) == 2:
             found |= dict(zip(names, row[key], strict=True))
-    return found
+    shares = {name: found[name] for name in OF_A_JUDGE if _number(found.get(name))}
+    return found | {name: round(100 * share) / 100 for name, share in shares.items()}

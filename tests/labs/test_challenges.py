@@ -134,9 +134,14 @@ def game(session: Session, low: float, seed: int = 7) -> None:
     lab(session, "rule_or_reward", seed, points={"rule": [end]})
 
 
-def ends(session: Session, grpo: float, seed: int = 7) -> None:
-    rows = {"ppo": 0.5, "grpo": grpo}
-    lab(session, "algorithms", seed, points={k: [{"step": 16, "gold": v}] for k, v in rows.items()})
+def ends(session: Session, grpo: float, seed: int = 7, wave: float = 0.01) -> None:
+    """PPO at 0.5 and GRPO, each prompt ``wave`` off its mean, the other way round."""
+
+    def run(gold: float, way: int) -> list[dict]:
+        golds = [gold + way * wave * (-1) ** prompt for prompt in range(20)]
+        return [{"step": 16, "gold": gold, "gold_a": golds, "gold_b": golds}]
+
+    lab(session, "algorithms", seed, points={"ppo": run(0.5, 1), "grpo": run(grpo, -1)})
 
 
 def climbs(session: Session, reward: float, seed: int = 7) -> None:
@@ -218,7 +223,7 @@ STATES: dict[str, tuple[Callable, Callable]] = {  # name -> (does it, a near mis
         lambda s: lab(s, "goodhart", points={"free": golds(0.9, 0.8, 1.0)}),
     ),
     "rule_gamed": (lambda s: game(s, 0.1), lambda s: game(s, -0.1)),
-    "beats_ppo": (lambda s: ends(s, 0.6), lambda s: ends(s, 0.4)),
+    "beats_ppo": (lambda s: ends(s, 0.6), lambda s: ends(s, 0.6, wave=0.5)),  # higher, by luck
     "flipped": (lambda s: sentence(s, True), lambda s: sentence(s, False)),
     "own_taste": (
         lambda s: hacking_board.keep_about_head(s, best_own=1.1),

@@ -71,9 +71,11 @@ def test_a_flip_changes_nothing_in_the_session(session):
         and record["sentence"]
         and record["milliseconds"] < 1000
     )
-    (record,) = records(
-        reward_lab.flip(session, 0, "withhold", PROMPT, [" a mood.", " a small animal."])
-    )
+    texts = [" a mood.", " a small animal."]
+    (record,) = records(reward_lab.flip(session, 0, "withhold", PROMPT, texts))
+    own = [row["reward"] for row in records(reward.score_texts(session, PROMPT, texts))]
+    support = session.learned.summary["chance"]["support"]
+    assert support < 0.9 and record["before"] == pytest.approx(own, abs=1e-3), "one scale"
     assert (
         record["texts"] == [" a mood.", " a small animal."]
         and [pair.choice for pair in judged.pairs(session)] == before

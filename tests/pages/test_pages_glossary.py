@@ -74,6 +74,18 @@ def test_every_term_can_be_opened(one, monkeypatch):
     assert ("Computed by" in " ".join(shown)) == bool(one.source)
 
 
+def test_a_win_rate_says_whose_count_it_is(monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr(depth.st, "markdown", lambda body, **_: shown.append(body))
+    session = made("tuned")
+    counts = {"pairs": 100, "wins": 33, "ties": 67, "losses": 0, "win_rate": 0.665}
+    session.tuned.evaluation = {"judges": [{"name": "graded rule", **counts}]}
+    depth.body("win rate", session)
+    assert "With the numbers of this session, as counted by: **graded rule**:" in shown
+    depth.body("KL", session)
+    assert "With the numbers of this session:" in shown, "no judge's number"
+
+
 # --- terms that are marked ------------------------------------------------------------------------
 
 

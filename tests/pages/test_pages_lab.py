@@ -266,7 +266,7 @@ def test_a_flip_moves_the_outputs_and_changes_nothing(queue):
 
 def test_one_vote_decides_among_few(queue):
     app = open_page("flip_a_vote", made(BAD["one pair"]))
-    assert "1 of your 1 votes" in said(app) and "decides" in said(app)
+    assert "1 of the 1 votes" in said(app) and "decides" in said(app)
 
 
 # --- hack it --------------------------------------------------------------------------------------

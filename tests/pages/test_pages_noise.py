@@ -100,9 +100,9 @@ def test_the_lab_asks_for_a_guess_runs_and_says_what_happened(queue):
     words = said(again(app)).replace("**", "")
     assert "You guessed “All three”. It was “All three”." in words
     assert (
-        "All three climbed their own reward. The coins' gold rose one way up and fell the other: a"
-        " rising reward alone says nothing of quality. The votes' gold rose; it ended above the"
-        " coins' mean." in words
+        "All three climbed their own reward. Gold rose on the coin flips and fell on the coins"
+        " turned over: a rising reward alone says nothing of quality. The votes' gold rose; it"
+        " ended above the coins' mean." in words
     )
     assert "Votes, step 2: its own reward rose: +0.80 (95% interval +0.7" in words
     assert "Coin flips, step 2: its own reward rose: +0.70" in words
@@ -133,15 +133,15 @@ def test_the_lab_asks_for_a_guess_runs_and_says_what_happened(queue):
             (0.8, 0.6),
             (0.7, -0.4),
             (0.7, 0.4),
-            "rose one way up and fell the other: a rising reward",
+            "fell on the coin flips and rose on the coins turned over: a rising reward",
         ),
         # no lesson of a rising reward where one did not rise
-        ((0.8, 0.6), (0.0, 0.4), (0.7, -0.4), "rose one way up and fell the other. The votes'"),
-        ((0.8, 0.6), (0.7, 0.3), (0.7, 0.3), "gold rose both ways up. The votes' gold rose; it en"),
-        ((0.8, 0.3), (0.7, -0.3), (0.7, -0.3), "The coins' gold fell both ways up."),
-        ((0.8, 0.3), (0.7, 0.0), (0.7, 0.0), "gold shows no detectable change both ways up."),
-        ((0.8, 0.3), (0.7, 0.4), (0.7, 0.0), "rose one way up and shows no detectable change the"),
-        ((0.8, 0.3), (0.7, 0.0), (0.7, -0.4), "fell one way up and shows no detectable change the"),
+        ((0.8, 0.6), (0.0, 0.4), (0.7, -0.4), "fell on the coins turned over. The votes' gold"),
+        ((0.8, 0.6), (0.7, 0.3), (0.7, 0.3), "Gold rose on the coin flips, and on the coins turn"),
+        ((0.8, 0.3), (0.7, -0.3), (0.7, -0.3), "fell on the coin flips, and on the coins turned"),
+        ((0.8, 0.3), (0.7, 0.0), (0.7, 0.0), "Gold shows no detectable change on the coin flips,"),
+        ((0.8, 0.3), (0.7, 0.4), (0.7, 0.0), "Gold rose on the coin flips and shows no detectabl"),
+        ((0.8, 0.3), (0.7, 0.0), (0.7, -0.4), "change on the coin flips and fell on the coins tu"),
         ((0.8, 0.3), (0.7, 0.3), (0.7, 0.3), "rose; it cannot be told apart from the coins' mean."),
         ((0.8, -0.5), (0.7, 0.3), (0.7, 0.0), "votes' gold fell; it ended below the coins' mean."),
         ((0.8, 0.0), (0.7, -0.5), (0.7, -0.4), "votes' gold shows no detectable change; it ended"),
@@ -160,8 +160,20 @@ def test_of_few_prompts_nothing_is_claimed():
     session = made()
     session.labs["noise"] = found(rows(0.8, 0.6, 3), rows(0.7, 0.0, 3), rows(0.7, 0.0, 3))
     words = said(open_page("noise", session))
-    assert "Too few prompts to tell." in words and "coins' gold" not in words
+    assert "Too few prompts to tell." in words and "on the coin flips" not in words
     assert "gold +0.60 (too few prompts to say how sure that is)" in words
+
+
+@pytest.mark.parametrize("guess", ["none", "show"])
+def test_the_saved_result_waits_for_the_guess(monkeypatch, guess):
+    still_queue(monkeypatch, saved_results=True)
+    app = open_page("noise", made())
+    assert not app.get("plotly_chart") and ":material/gavel:" not in said(app)
+    app.get("button_group")[0].set_value(guess).run()
+    words = said(app)
+    assert len(app.get("plotly_chart")) == 2 and "Guess first" not in words
+    assert ("You guessed “None”. It was" in words) == (guess == "none")
+    assert not [one for one in app.get("button_group") if one.key == "noise_guess"]
 
 
 def test_a_stop_keeps_what_was_measured(queue):

@@ -75,6 +75,21 @@ def fake(session: Session, settings: RuleOrRewardSettings, whole: bool) -> Itera
         session.labs = {**session.labs, "rule_or_reward": {**found, "status": how}}
 
 
+def whole() -> dict:
+    """A run that is over; its points are for a test to say."""
+    return {
+        "brief": "Biology",
+        "settings": vars(RuleOrRewardSettings()),
+        "all_or_nothing": False,
+        "prompts": ["A badger is", "A fox is", "A dog is", "x", "y", "z"],
+        "pairs": 60,
+        "accuracy": 0.73,
+        "explained": 0.27,
+        "word": None,
+        "status": "done",
+    }
+
+
 @pytest.fixture
 def queue(monkeypatch) -> jobs.JobQueue:
     still = still_queue(monkeypatch)
@@ -93,23 +108,36 @@ def test_the_lab_says_what_it_will_do_and_then_what_happened(queue):
     while len(session.labs.get("rule_or_reward", {}).get("points", {})) < 2:
         queue.advance()
     again(app)
-    assert "Where is each gamed" not in said(app) and len(app.get("plotly_chart")) == 1
+    assert "Where did each climb lead" not in said(app) and len(app.get("plotly_chart")) == 1
     finish(queue)
     words = said(again(app))
     assert "Climbs the rule, step 4: gamed by saying the same" in words
-    assert "step 4: gamed: its reward rose by more than the three parts, added up" in words
+    assert "step 4: its reward rose by more than the rule's three parts, added up" in words
+    assert words.count("gamed") == 1, "a climb of the imitation alone shows no gaming"
     assert "all or nothing" in words and "counts as beyond them" in words
-    assert "fulfil the whole rule: +90 points of 100 (95% interval +80 to +95)" in words
+    assert "fulfil the whole rule: 0.0% → 90.0%, +90.0 points (95%" in words
+    assert "interval +80.0 to +95.0)" in words
     assert "40% of the answers name the same animal" in words
     assert "beyond what the three parts, added up, explain: +1.50 s.d." in words
-    assert "“my” higher by 0.45" in words and "before it were 10%" in words
-    assert "no detectable change: 0 points of 100 (95% interval −10 to +10)" in words
+    assert "“my” higher by 0.45" in words
+    assert "10.0% of the answers had it before, 30.0% have it now" in words
+    assert "no detectable change: 0.0 points (95% interval −10.0 to +10.0)" in words
     html = " ".join(element.proto.body for element in app.get("html"))
     assert "<script>" not in html and "2 of 3 parts" in html
     session.jobs.clear()
     app = open_page("rule_or_reward", session)  # a reload says what ran, and how
-    assert "Where is each gamed" in said(app)
+    assert "Where did each climb lead" in said(app)
     assert app.toggle(key="rule_or_reward_whole").value is True
+
+
+def test_a_change_is_the_difference_of_the_two_shares_that_stand_beside_it():
+    """Of the saved run: 1.25% and 5.625%, +4.375 points, were once 1%, 6% and +4."""
+    session = made()
+    end = point(4, 0.05625, satisfied=[0.04375, 0.0, 0.10625])
+    session.labs["rule_or_reward"] = {**whole(), "points": {"learned": [point(0, 0.0125), end]}}
+    words = said(open_page("rule_or_reward", session))
+    assert "1.2% → 5.6%, no detectable change: +4.4 points" in words
+    assert "| Before | 1.2% |" in words and "| Reward model, step 4 | 5.6% |" in words
 
 
 @pytest.mark.parametrize(
@@ -127,20 +155,9 @@ def test_where_nothing_can_be_told_it_gives_no_verdict(prompts, beside, said_of_
     for rows in end.values():
         for row in rows:
             row["texts"] = row["texts"][:prompts]
-    session.labs["rule_or_reward"] = {
-        "brief": "Biology",
-        "settings": vars(RuleOrRewardSettings()),
-        "all_or_nothing": False,
-        "prompts": names,
-        "pairs": 60,
-        "accuracy": 0.73,
-        "explained": 0.27,
-        "word": None,
-        "points": end,
-        "status": "done",
-    }
+    session.labs["rule_or_reward"] = {**whole(), "prompts": names, "points": end}
     words = said(open_page("rule_or_reward", session))
-    assert words.count(said_of_it) == 2 and "gamed:" not in words and "gamed by" not in words
+    assert words.count(said_of_it) == 2 and "gamed" not in words
     assert "+2.00 s.d. (too little to say how sure that is)" in words
 
 

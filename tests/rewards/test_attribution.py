@@ -219,11 +219,11 @@ def test_a_score_that_learned_length_instead_of_taste_is_warned_about():
         texts, lengths + 0.1 * normal(29).float(), with_votes([True, False] * 5)
     )
     assert (
-        "learned length instead of your taste: only 50% of your votes" in unasked["warning"]
+        "learned length instead of the taste: only 50% of the votes" in unasked["warning"]
         and "longer" in unasked["warning"]
     )
     asked = surface_correlations(texts, lengths, with_votes([True] * 9 + [False]))
-    assert "So did your votes: 90%" in asked["warning"] and "instead" not in asked["warning"]
+    assert "So did the votes: 90%" in asked["warning"] and "instead" not in asked["warning"]
     shorter = surface_correlations(texts, -lengths, with_votes([True, False] * 5))
     assert "outputs that are shorter score higher" in shorter["warning"]
     taste = surface_correlations(texts, normal(29, seed=4), with_votes([True, False] * 5))

@@ -3,6 +3,7 @@ general optimiser.
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -152,7 +153,13 @@ def test_repeating_one_comparison_tells_less_than_asking_something_else():
     assert many["effective"] == pytest.approx(
         n, rel=0.25
     )  # at even odds, independent: what the definition says, up to sampling
+    apart = replace(different, features=2 * different.features)  # farther than usual
+    larger = effective_comparisons(apart, zero, 1.0)
     assert few["effective"] < n / 4 and few["directions"] < 2 < many["directions"] < k
+    # What is said stays believable: no more than there are.
+    assert few["sentence"].startswith(f"{n} pairs tell as much as {few['effective']:.0f} indep")
+    assert larger["effective"] > n
+    assert larger["sentence"].startswith(f"{n} pairs tell as much as independent ones would,")
     # The definition itself, checked by the determinant.
     expected = torch.logdet(
         (repeated.x * repeated.weights[:, None] / 4).T @ repeated.x + torch.eye(k)

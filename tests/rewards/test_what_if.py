@@ -42,6 +42,18 @@ def test_the_scores_are_those_of_a_fit_to_the_changed_votes(change):
     assert found["order_after"] == scores(targets, weights).argsort(descending=True).tolist()
 
 
+def test_weakly_supported_votes_move_scores_less():
+    data, _ = judged(20)
+    outputs = normal(6, 4, seed=7)
+    full, weak = (
+        what_if(data, model_of(data), 5, "flip", outputs, REFERENCE, 1.0, support)
+        for support in (1.0, 0.25)
+    )
+    for when in ("before", "after"):
+        assert weak[when] == pytest.approx([score / 4 for score in full[when]])
+    assert weak["order_after"] == full["order_after"]
+
+
 def test_one_vote_can_decide_and_most_do_not():
     data, _ = judged(2, k=4, choices=["a", "a"])
     best = (

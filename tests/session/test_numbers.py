@@ -9,6 +9,7 @@ import torch
 
 from rlhf_core.algorithms import ppo
 from rlhf_core.common.settings import PPOSettings
+from rlhf_core.evaluation import conclusion
 from rlhf_core.session import numbers
 from rlhf_core.session.state import Session
 
@@ -49,3 +50,18 @@ def test_what_drift_has_left_of_the_gain_goes_by_one_reward_model():
     assert numbers.after_drift(session) == pytest.approx(1.1 - 0.5 * 2.0 - 0.1)
     session.tuned.metrics = [*rows, {**rows[1], "step": 2, "reward_model": 2}]
     assert numbers.after_drift(session) is None, "another score: nothing to compare with yet"
+
+
+def test_the_shares_are_one_named_judges_and_rounded_as_the_page_shows_them():
+    session = Session()
+    assert numbers.judge(session) == "" and "win_rate" not in numbers.of(session)
+    counts = {"pairs": 100, "wins": 33, "ties": 67, "losses": 0, "win_rate": 0.665}
+    judges = [
+        {"name": conclusion.REWARD_MODEL, **counts, "win_rate": 0.9},
+        {"name": conclusion.GRADED, **counts, "interval": [0.555, 0.765]},
+    ]
+    session.tuned.evaluation = {"judges": judges, "win_rate": 0.9}
+    found = numbers.of(session)
+    assert numbers.judge(session) == conclusion.GRADED
+    for name, share in (("win_rate", 0.665), ("win_low", 0.555), ("win_high", 0.765)):
+        assert f"{100 * found[name]:.0f}%" == f"{share:.0%}"

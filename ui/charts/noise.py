@@ -54,9 +54,9 @@ def gold(found: dict | None) -> Chart:
         both,
         "Gold, by a rule that none learned from",
         "Gold (SD of the original's)",
-        "do the dashed and the dotted line part? They are the same coins, both ways up. Bars are"
-        " 95% intervals of the change since step 0; a bar that reaches 0 shows no detectable"
-        " change.",
+        "do the dashed and the dotted line part? The dotted one's coins are the dashed one's,"
+        " turned over. Bars are 95% intervals of the change since step 0; a bar that reaches 0"
+        " shows no detectable change.",
     )
 
 

@@ -34,12 +34,12 @@ def margins(rows: Sequence[dict]) -> Chart:
     """How clearly the votes it learned from are got right: counts of votes by margin in log-odds,
     those on the wrong side in another colour and pattern.
     """
-    title = "How clearly it agrees with your votes"
+    title = "How clearly it agrees with the votes"
     look_for = (
         "bars right of 0 are votes that it repeats, the farther right the surer; bars left of 0 are"
         " votes that it would have cast the other way."
     )
-    figure = frame("Margin in favour of your vote (log-odds)", "Votes")
+    figure = frame("Margin in favour of the vote (log-odds)", "Votes")
     total = sum(row["count"] for row in rows)
     if not total:
         nothing_yet(figure, "No decided vote")
@@ -48,7 +48,7 @@ def margins(rows: Sequence[dict]) -> Chart:
         )
     for side, name, colour, pattern in (
         (False, "Would have voted otherwise", ORANGE, "/"),
-        (True, "Agrees with you", TEAL, ""),
+        (True, "Agrees with the vote", TEAL, ""),
     ):
         shown = [row for row in rows if (row["low"] >= 0) == side]
         figure.add_trace(
@@ -173,7 +173,7 @@ def learning_curve(curve: dict) -> Chart:
         figure,
         column(points, "comparisons"),
         column(points, "accuracy", 100),
-        name="Your votes, 95% interval",
+        name="The votes, 95% interval",
         colour=BLUE,
         hover="after %{x}: %{y:.0f}%",
     )

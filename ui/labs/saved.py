@@ -2,7 +2,7 @@
 
 ``scripts/make_lab_examples.py`` writes them, from each lab's real job on the bundled model, to
 ``assets/labs``. A page draws one with the code that draws a live result, under a badge that says
-what it is, and only until the session has a result of its own.
+what it is and who judged, and only until the session has a result of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "labs"
 
 def of(page: str) -> dict | None:
     """The saved result of the lab on ``page``: {"lab", "model_sha256", "seed", "date", "seconds",
-    "made_with" (a sentence), "found"}; None where there is none that can be read.
+    "made_with" (a sentence: the brief, who judged), "found"}; None where there is none that can be
+    read.
     """
     file = FOLDER / f"{page}.json"
     return _read(str(file), file.stat().st_mtime) if file.is_file() else None
@@ -56,7 +57,11 @@ def begin(page: str) -> dict | None:
         "Precomputed: made earlier, not in your session",
         icon=":material/inventory_2:",
         color="orange",
-        help=text.plain(str(kept.get("made_with", ""))),
+        help=text.plain(
+            f"Seed {kept.get('seed')}, {kept.get('date')}, bundled model"
+            f" {str(kept.get('model_sha256'))[:12]}."
+        ),
     )
-    st.caption("Your own result will replace it.")
+    made_with = text.plain(str(kept.get("made_with", "")))  # or its votes would pass for one's own
+    st.caption(f"{made_with} Your own result will replace it.")
     return kept["found"]
