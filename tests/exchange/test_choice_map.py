@@ -145,7 +145,7 @@ def _tasks(values: list) -> bytes:
 @pytest.mark.parametrize("seed", range(15))
 def test_every_choice_map_that_is_proposed_is_taken_and_leads_on(made, seed):
     draw = random.Random(seed)
-    values = ["left", "right"]
+    values = ["left"]
     values += [
         " ".join(draw.choices(PIECES, k=draw.randint(1, 9))) for _ in range(draw.randint(1, 9))
     ]
