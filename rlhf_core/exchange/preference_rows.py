@@ -18,7 +18,7 @@ from rlhf_core.exchange.choice_column import Cell, Reading
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.conversations import RowRefused, two_answers
 from rlhf_core.exchange.import_report import ImportReport, excerpt
-from rlhf_core.exchange.not_whole import NotWhole
+from rlhf_core.exchange.not_whole import NotWhole, Unsaid
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
@@ -185,6 +185,8 @@ def read_row(
         said_by = values.get("choice")
         if isinstance(said_by, list) and len(said_by) == 1:
             said_by = said_by[0]
+        if isinstance(said_by, Unsaid):
+            raise RowRefused(said_by.why)
         cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:

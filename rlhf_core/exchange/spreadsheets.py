@@ -156,7 +156,7 @@ def _take_table(
         fields |= dict(zip(("prompt", *sides), told))
     elif "a" not in fields and "chosen" not in fields:
         if listed := table_shapes.two_in_a_list(objects, names, report):
-            objects, fields = listed, {**fields, "a": "a", "b": "b"}
+            objects, fields = listed[0], {**fields, "a": "a", "b": "b"}
     same = _chosen_may_name_a_side(objects, names, fields, report)
     made = None
     if {"a", "b"} <= set(fields) and not {"chosen", "rejected"} <= set(fields):
@@ -213,7 +213,8 @@ def _take_table(
             f"{report.filename} has no choice column that --choice-map could explain: chosen and"
             " rejected say it by themselves."
         )
-    say_spare(names, [*fields.values()], report)
+    used = [*(made[2] if made else ()), *(listed[1:] if listed else ())]
+    say_spare(names, [*fields.values(), *used], report)
     _take_rows(rows, objects, fields, report, reading, own, same)
 
 
