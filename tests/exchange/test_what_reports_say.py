@@ -9,7 +9,7 @@ from rlhf_core.exchange.import_report import ImportReport
 
 
 def read(header: str, *cells: str) -> ImportReport:
-    """A table of ``prompt,a,b`` and what ``header`` and ``cells`` add; the last rows can be used."""
+    """A table of ``prompt,a,b`` and what ``header`` and ``cells`` add."""
     rows = [f"p{number},x{number},y{number},{cell}" for number, cell in enumerate(cells)]
     return taking_in.read("\n".join([f"prompt,a,b,{header}", *rows]).encode(), "f.csv")
 
