@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rlhf_core.exchange import taking_in
-from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 
 
 def read(header: str, *cells: str) -> ImportReport:
@@ -42,3 +42,57 @@ def test_columns_that_were_read_are_not_called_lost(header, cell):
 def test_a_list_that_was_read_is_not_called_lost():
     data = b'{"prompt": "p", "responses": ["x", "y"], "choice": "left", "note": "hm"}'
     assert taking_in.read(data, "f.jsonl").lost == ["A preference row has no place for: note."]
+
+
+def refused(header: str, *cells: str) -> str:
+    text = "\n".join([header, *cells]).encode()
+    with pytest.raises(ImportRefused) as caught:
+        taking_in.read(text, "f.csv")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "lacks", "rename"),
+    [
+        ("prompt,a,b,Q1", "the choice", "choice"),
+        ("question of the day,a,b,choice", "the prompt", "prompt"),
+        ("prompt,a,other text,Q1", "the right answer or the choice", "b and choice"),
+        ("text,response_a,response_b,Q1", "the prompt or the choice", "prompt and choice"),
+        ("prompt,chosen,Q1", "the worse text", "rejected"),
+    ],
+)
+def test_a_table_that_lacks_something_hears_what_it_lacks_and_sees_all_its_columns(
+    header, lacks, rename
+):
+    said = refused(header, ",".join("1234"[: header.count(",") + 1]))
+    assert f"fields are {header.replace(',', ', ')}, and none is known as {lacks}." in said
+    assert said.endswith(f" to {rename}.")
+
+
+def test_the_column_at_fault_stands_in_the_sentence_and_no_name_is_cut():
+    many = [f"Meta data of the survey {number}" for number in range(11)]
+    said = refused(",".join([*many, "prompt", "response_a", "response_b", "Q1"]), "1")
+    assert "other fields are Meta data of the survey 0, " in said and ", Q1, and" in said
+    listed = refused(",".join(["prompt", *(f"{name} and more of it" for name in many)]), "1")
+    listed = listed.split("fields are ")[1].split(".")[0]
+    assert listed.endswith(" and 4 more") and "…" not in listed
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dispreferred", "unpreferred", "non-preferred", "not_preferred", "Not chosen", "unchosen"]
+    + ["Which answer would you NOT choose?", "Which do you prefer less?", "less preferred"]
+    + ["Which one don't you like?", "disfavoured", "is not better", "more toxic"],
+)
+def test_a_column_that_asks_for_the_worse_in_any_words_is_not_to_be_renamed(name):
+    said = refused(f'prompt,a,b,"{name}"', "p,x,y,a", "p,z,w,b")
+    assert "which text is worse" in said and "turn its values round" in said
+
+
+def test_qualtrics_own_lines_and_binary_files_are_called_what_they_are():
+    line = '"{""ImportId"":""QID1""}"'
+    text = f"prompt,a,b,choice\n{line},{line},{line},{line}\np,x,y,a\np,z,w,b\n"
+    report = taking_in.read(text.encode(), "f.csv")
+    assert report.used == 2 and "Qualtrics' header lines" in report.left_out[0].why
+    with pytest.raises(ImportRefused, match="is not a text file.* CSV, .xlsx"):
+        taking_in.read(b"\x80\x05\x95\xfd\x05\x00\x00\x8c\x06pandas\x94\x81", "p.pkl")
