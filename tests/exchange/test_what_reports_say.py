@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rlhf_core.exchange import taking_in
@@ -96,3 +98,26 @@ def test_qualtrics_own_lines_and_binary_files_are_called_what_they_are():
     assert report.used == 2 and "Qualtrics' header lines" in report.left_out[0].why
     with pytest.raises(ImportRefused, match="is not a text file.* CSV, .xlsx"):
         taking_in.read(b"\x80\x05\x95\xfd\x05\x00\x00\x8c\x06pandas\x94\x81", "p.pkl")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "why"),
+    [
+        ('["apple"]', "apple", "both texts are the same as they were read ('apple'), so"),
+        ("apple", "apple", "both texts are the same, so"),
+        ('[{"name":"f"}]', "f()", "chosen looks like a conversation, but \"{'name': 'f'}\" in it"),
+        (
+            "hi",
+            '{"role": "user", "content": "hi"}',
+            "rejected looks like a conversation, and chosen",
+        ),
+        ("[[Opossum]]", "Opossum", ""),
+        ("['a', 'b", "['a' ... 'b']", "rejected looks like a printed list that cannot be read"),
+    ],
+)
+def test_a_text_that_looks_like_a_list_is_called_no_more_than_that(chosen, rejected, why):
+    row = {"prompt": "p", "chosen": chosen, "rejected": rejected}
+    fine = {"prompt": "p", "chosen": "x", "rejected": "y"}
+    report = taking_in.read("\n".join(map(json.dumps, (fine, row))).encode(), "f.jsonl")
+    assert report.used == (1 if why else 2)
+    assert not why or report.left_out[0].why.startswith(why)
