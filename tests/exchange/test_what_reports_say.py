@@ -8,6 +8,7 @@ import pytest
 
 from rlhf_core.exchange import taking_in
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.label_studio import import_annotations
 
 
 def read(header: str, *cells: str) -> ImportReport:
@@ -121,3 +122,22 @@ def test_a_text_that_looks_like_a_list_is_called_no_more_than_that(chosen, rejec
     report = taking_in.read("\n".join(map(json.dumps, (fine, row))).encode(), "f.jsonl")
     assert report.used == (1 if why else 2)
     assert not why or report.left_out[0].why.startswith(why)
+
+
+TASK = {"id": 1, "prompt": "p", "answer1": "x", "answer2": "y"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    [
+        ({"cmp": ["left", "right"], "annotator": [1, 2]}, "it names an annotator, and has no"),
+        (
+            {"annotation_id": 5, "annotator": 1, "r1": 5, "r2": 2},
+            "beside the texts it holds r1, r2",
+        ),
+        ({"annotation_id": 5, "annotator": 1}, "nothing was chosen; an empty answer"),
+    ],
+)
+def test_somebody_who_answered_something_else_is_not_called_nobody(beside, why):
+    report = import_annotations(json.dumps([TASK | beside]).encode(), "f.json")
+    assert not report.unjudged and report.left_out[0].why.startswith(why)
