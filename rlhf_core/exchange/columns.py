@@ -129,10 +129,14 @@ def unrecognised(names: Sequence[str], fields: Mapping[str, str], report: Import
     told += f" {'' if fit else 'other '}fields are {_listed(names if fit else spare)}"
     if len(missing) > 2:
         return f"{told}. {_NEEDED}"
-    known = " or ".join(_WANTED[field] for field in missing)
+    told += f", and none is known as {' or '.join(_WANTED[field] for field in missing)}."
+    if one_sided:
+        return f"{told} {_NEEDED}"
+    if missing == ["choice"]:
+        return f"{told} Needed is one that names the better answer: call it choice."
     ones = "right one" if len(missing) == 1 else "right ones"
-    ones = "one that names the better answer" if missing == ["choice"] else ones
-    return f"{told}, and none is known as {known}. Rename the {ones} to {' and '.join(missing)}."
+    todo = f"Rename the {ones} to" if len(spare) >= len(missing) else "Add"
+    return f"{told} {todo} {' and '.join(missing)}."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -67,11 +67,18 @@ def one_hot(
         return None
     fit[0].update(loose)
     report.say("notes", f"The columns {', '.join(map(repr, fit[0]))} were read as one choice.")
-    made = []
+    made, read, against = [], set(), []
     for row in rows:
         on = [name for name in fit[0] if _on(row.value.get(name))]
         choice = fit[0][on[0]] if len(on) == 1 else Unsaid(_not_one(on, list(fit[0])))
         made.append(replace(row, value={**row.value, "choice": choice}))
+        read.add(choice)
+        against += [f"{report.counted} {row.row}: {choice.why}"] if len(on) > 1 else []
+    if against and not {"a", "b"} <= read:
+        raise ImportRefused(
+            f"{report.filename}, {against[0]}; only a part of the choices can be read, and that"
+            " part alone would mislead. Set one column a row."
+        )
     return made, [name for name, side in fit[0].items() if side in ("a", "b")], list(fit[0])
 
 

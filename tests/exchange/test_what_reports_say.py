@@ -29,9 +29,14 @@ def read(header: str, *cells: str) -> ImportReport:
     ],
 )
 def test_where_other_columns_say_the_choice_the_reason_names_them(header, bad, good, why):
-    report = read(header, bad, good)
-    assert report.used == 1 and report.left_out[0].why.startswith(why)
+    report = read(header, bad, good, ",".join(reversed(good.split(",")[:2])) + good[3:])
+    assert report.used == 2 and report.left_out[0].why.startswith(why)
     assert "the choice" not in report.left_out[0].why
+
+
+def test_columns_of_which_two_are_set_are_refused_where_one_side_is_left():
+    with pytest.raises(ImportRefused, match="row 2: 'A better' and 'B better' are set at once"):
+        read("A better,B better", "1,1", "0,1")
 
 
 @pytest.mark.parametrize(
@@ -57,11 +62,19 @@ def refused(header: str, *cells: str) -> str:
 @pytest.mark.parametrize(
     ("header", "lacks", "rename"),
     [
-        ("prompt,a,b,Q1", "the choice", "choice"),
-        ("question of the day,a,b,choice", "the prompt", "prompt"),
-        ("prompt,a,other text,Q1", "the right answer or the choice", "b and choice"),
-        ("text,response_a,response_b,Q1", "the prompt or the choice", "prompt and choice"),
-        ("prompt,chosen,Q1", "the worse text", "rejected"),
+        ("prompt,a,b,Q1", "the choice", "names the better answer: call it choice"),
+        ("question of the day,a,b,choice", "the prompt", "Rename the right one to prompt"),
+        (
+            "prompt,a,other text,Q1",
+            "the right answer or the choice",
+            "Rename the right ones to b and choice",
+        ),
+        (
+            "text,response_a,response_b,Q1",
+            "the prompt or the choice",
+            "right ones to prompt and choice",
+        ),
+        ("prompt,chosen,Q1", "the worse text", "chosen, rejected: rename what holds them"),
     ],
 )
 def test_a_table_that_lacks_something_hears_what_it_lacks_and_sees_all_its_columns(
@@ -69,7 +82,7 @@ def test_a_table_that_lacks_something_hears_what_it_lacks_and_sees_all_its_colum
 ):
     said = refused(header, ",".join("1234"[: header.count(",") + 1]))
     assert f"fields are {header.replace(',', ', ')}, and none is known as {lacks}." in said
-    assert said.endswith(f" to {rename}.")
+    assert said.endswith(f" {rename}.")
 
 
 def test_the_column_at_fault_stands_in_the_sentence_and_no_name_is_cut():
