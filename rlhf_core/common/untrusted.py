@@ -19,6 +19,9 @@ _UNSEEN += [*range(0x206A, 0x2070), *range(0xFFF9, 0xFFFC)]
 TURNING = frozenset(map(chr, _TURNING))
 _NO_TURNING, _NO_UNSEEN = dict.fromkeys(_TURNING), dict.fromkeys([*_TURNING, *_UNSEEN])
 _LINKED = re.compile(r"(:(?=//)|w(?=ww\.)|@)", re.IGNORECASE)
+# What Streamlit draws as a picture or another sign after markdown was read, where no backslash
+# stands any more: :material/home:, :streamlit:, :cat:, a -> b.
+_DRAWN = re.compile(r"(:(?=[\w+-]+:|material/)|(?<!\S)[<>~-](?=(?:[-=>]|->)(?:\s|$)))")
 
 
 def straight(text: str) -> str:
@@ -40,7 +43,8 @@ def unlinked(text: str) -> str:
 
 def markdown(text: str) -> str:
     """``text`` on one line for a place that reads markdown: every special character loses its
-    power.
+    power, and no icon, emoji or arrow is made of it.
     """
     text = unlinked(" ".join(straight(text).split()))
+    text = _DRAWN.sub("\\1\u2060", text)
     return re.sub(r"([\\`*_\[\]<>$:#~!|{}()\-+.&])", r"\\\1", text)

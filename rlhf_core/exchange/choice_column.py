@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rlhf_core.exchange.choice_map import NOTHING, key_of, told, written
+from rlhf_core.exchange.choice_map import NOTHING, is_limit, key_of, told, written
 from rlhf_core.exchange.choices import EMPTY, IN_WORDS, is_blank, number_of, read_word, shown
 from rlhf_core.exchange.column_order import Turned
 from rlhf_core.exchange.import_report import ImportRefused
 from rlhf_core.judging.preferences import CHOICES
 
 MOST_VALUES, MOST_SAID = 12, 6  # values asked about one by one; named in a sentence
+MOST_LETTERS = 150  # of a proposed choice map; one value more than was said stands in it anyway
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,31 @@ class Convention:
 class ChoiceUnclear(ImportRefused):
     """A choice column whose values could mean two things, or nothing.
 
-    Attributes: found: the first half of the sentence; column; values: what to explain.
+    Attributes: found: the first half of the sentence; column; values: what to explain, first what
+    has to be.
     """
 
-    def __init__(self, found: str, column: str, values: list[Value]):
+    def __init__(
+        self,
+        found: str,
+        column: str,
+        values: list[Value],
+        command: str = "import",
+        asked: Mapping[str, str] | None = None,
+    ):
+        """``command``: the one that reads such a file; ``asked``: what was said so far."""
         self.found, self.column, self.values = found, column, values
-        example = ",".join(
-            f"{written(value.key)}={value.guess or '?'}"
-            for value in values[:MOST_SAID]
-            if len(value.key) < 25
-        )
+        said = [f"{written(key)}={choice}" for key, choice in (asked or {}).items()]
+        open_ = [value for value in values if not asked or told(value.key, asked) is None]
+        example = ",".join(said)
+        for number, value in enumerate(open_[:MOST_SAID]):
+            part = f"{written(value.key)}={value.guess or '?'}"
+            if not number or len(example) + len(part) < MOST_LETTERS:
+                example += f",{part}" if example else part
         # The cells are a stranger's: pasted into a shell they stay text, and -1 is no option.
         example = shlex.quote(example) if example else ""
         super().__init__(
-            f"{found} Say what each means: import --choice-map={example or 'VALUE=a,...'}"
+            f"{found} Say what each means: {command} --choice-map={example or 'VALUE=a,...'}"
             f" (a, b, tie, both_bad, skip or {NOTHING})."
         )
 
@@ -143,6 +155,7 @@ def read_column(
     convention: Convention | None = None,
     sides: Mapping[str, str] | None = None,
     turned: Turned | None = None,
+    command: str = "import",
 ) -> Reading:
     """How to read every cell. Raises ChoiceUnclear, ImportRefused (a map that does not fit).
 
@@ -152,12 +165,15 @@ def read_column(
         convention: what numbers mean, where the file's format is known.
         sides: the names (``plain_name``) of the columns that hold the two texts, and their side.
         turned: set where these columns stand the other way round than they are called.
+        command: the one that reads such a file, for a sentence.
     """
     asked = dict(choice_map or {})
     for key in asked:
         if not any(told(cell.value, {key: "a"}) for cell in cells):
             held = ", ".join(shown(value) for value in list(_counted(cells))[:MOST_SAID])
-            raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.")
+            limit = is_limit(key) and not any(number_of(cell.value) is not None for cell in cells)
+            why = " None of that is a plain number, so name each value." if limit else ""
+            raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.{why}")
     open_ = [cell for cell in cells if told(cell.value, asked) is None]
     reading = Reading(column, asked, sides or {})
     numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
@@ -173,7 +189,7 @@ def read_column(
             reading.numbers = known.read
             reading.notes.append(f"{where} {known.said}")
         elif not asked:
-            raise _unclear(where, column, cells, reading, numbers)
+            raise _unclear(where, column, cells, reading, numbers, command)
     if asked:
         said = ", ".join(
             f"{shown(key)} is {IN_WORDS.get(c, 'nothing')}" for key, c in asked.items()
@@ -186,8 +202,8 @@ def read_column(
         if choice is None and why != EMPTY and told(cell.value, asked) is None
     ]
     if unread and not {"a", "b"} <= {choice for choice, _ in found}:
-        raise _unclear(where, column, cells, reading, numbers)
-    _check_sides(where, cells, reading, convention, turned)
+        raise _unclear(where, column, cells, reading, numbers, command)
+    _check_sides(where, cells, reading, convention, turned, command)
     return reading
 
 
@@ -197,6 +213,7 @@ def _check_sides(
     reading: Reading,
     convention: Convention | None,
     turned: Turned | None,
+    command: str,
 ) -> None:
     """Raises ChoiceUnclear where words or numbers that mean a side could mean the other one."""
     loose = [
@@ -218,7 +235,9 @@ def _check_sides(
         counted = _counted(unsure)
         values = [Value(key, count) for key, count in counted.most_common(MOST_VALUES)]
         said = ", ".join(shown(value.key) for value in values[:MOST_SAID])
-        raise ChoiceUnclear(f"{where} says {said}, but {why}", reading.column, values)
+        raise ChoiceUnclear(
+            f"{where} says {said}, but {why}", reading.column, values, command, reading.asked
+        )
 
 
 def _numbers_in(asked: Mapping[str, str]) -> bool:
@@ -273,7 +292,7 @@ def _one_and_two(numbers: set[float], words: set) -> Convention | None:
 
 
 def _unclear(
-    where: str, column: str, cells: Sequence[Cell], reading: Reading, numbers: Counter
+    where: str, column: str, cells: Sequence[Cell], reading: Reading, numbers: Counter, command: str
 ) -> ChoiceUnclear:
     counted = _counted(cells)
     values = [Value(key, count) for key, count in counted.most_common()]
@@ -298,8 +317,13 @@ def _unclear(
         if len(numbers) == 1:
             found = f"{where} holds the number {held} and no other, which cannot say what it means."
     else:
-        dark = {key_of(cell.value) for cell in cells if reading.of(cell)[0] is None}
+        dark = {
+            key_of(cell.value)
+            for cell in cells
+            if reading.of(cell)[0] is None and told(cell.value, reading.asked) is None
+        }
         unread = [value for value in values if value.key in dark]
+        values = unread + [value for value in values if value.key not in dark]
         some = [f"{shown(value.key)} ({value.count:,}×)" for value in unread[:MOST_SAID]]
         more = " and more" if len(unread) > MOST_SAID else ""
         read = {c for cell in cells if (c := reading.of(cell)[0])}
@@ -309,10 +333,9 @@ def _unclear(
             else ""
         )
         found = f"{where} holds {', '.join(some)}{more}, which is no choice that is known{why}."
-    sure = {value.key: read_word(value.key)[0] or value.guess for value in values}
-    return ChoiceUnclear(
-        found, column, [Value(v.key, v.count, sure[v.key]) for v in values[:MOST_VALUES]]
-    )
+    sure = {v.key: told(v.key, reading.asked) or read_word(v.key)[0] or v.guess for v in values}
+    values = [Value(v.key, v.count, sure[v.key]) for v in values[:MOST_VALUES]]
+    return ChoiceUnclear(found, column, values, command, reading.asked)
 
 
 def guesses(numbers: set[float]) -> dict[float, str]:

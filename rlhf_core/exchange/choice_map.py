@@ -58,14 +58,10 @@ def written(key: str) -> str:
 
 def fits(key: str, value: object) -> bool:
     """Does this part of a map speak of this cell?"""
-    if isinstance(value, dict | list):
-        return False
     number = number_of(value)
     if " ".join(key.split()).casefold() == key_of(value).casefold():
         return True
-    for sign, plain in _SIGNS.items():
-        key = key.replace(sign, plain)
-    limit = _LIMIT.fullmatch(key)
+    limit = _limit(key)
     bound = number_of(limit[2] if limit else key)
     if number is None or bound is None:
         return False
@@ -75,6 +71,18 @@ def fits(key: str, value: object) -> bool:
         ">": number > bound,
         ">=": number >= bound,
     }.get(limit[1] if limit else "", number == bound)
+
+
+def is_limit(key: str) -> bool:
+    """Does it speak of all numbers on one side of a number?"""
+    limit = _limit(key)
+    return bool(limit) and number_of(limit[2]) is not None
+
+
+def _limit(key: str) -> re.Match | None:
+    for sign, plain in _SIGNS.items():
+        key = key.replace(sign, plain)
+    return _LIMIT.fullmatch(key)
 
 
 def told(value: object, asked: Mapping[str, str]) -> str | None:

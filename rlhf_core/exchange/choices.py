@@ -20,6 +20,14 @@ IN_WORDS = {
     "skip": "skipped",
 }
 EMPTY = "the choice is empty; an empty cell is no tie and no skip"
+_WORSE = re.compile(
+    r"(?<![a-z])(worse|worst|least|loser|losing|lost|rejected|dislike"
+    r"|(more|most)\W?_?(harmful|toxic|offensive|biased|unsafe|dangerous)"
+    r"|(dis|un|non)[\W_]*(prefer|favou?r|chosen)"
+    r"|(not|never|(do|did|would)n.?t)[\W_]*((you|we|they)[\W_]+)?"
+    r"(prefer|favou?r|choose|chosen|pick|select|like|win|better|best|good)"
+    r"|(prefer\w*|like)[\W_]*less|less[\W_]*(prefer|liked|good|helpful))"
+)
 _AROUND = " \t\r\n\ufeff()[]{}#\"':;"  # what may stand around a number: (1), #2, [0]
 # How programs print a cell in which nothing stands.
 BLANKS = frozenset(
@@ -184,12 +192,7 @@ def asks_for_the_worse(name: str) -> bool:
     """Whether a question of this name asks for the text that is worse: its answer says the opposite
     of what a preference says.
     """
-    return bool(
-        re.search(
-            r"(?<![a-z])(worse|worst|least|loser|losing|lost|(more|most)\W?_?harmful|rejected|dislike)",
-            name.lower(),
-        )
-    )
+    return bool(_WORSE.search(name.lower()))
 
 
 def read_word(value: object) -> tuple[str | None, str]:

@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rlhf_core.exchange.choices import is_blank
 from rlhf_core.exchange.file_rows import Record, bare
-from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
 
 # Where one of several is taken and said, because our list has the likeliest first.
 RANKED = ("annotator", "choice", "seconds")
 _NUMBERED = re.compile(r"(.+?)_?([0-9]{1,2}|[a-h])")
+_IMPORT_ID = re.compile(r'\s*\{"ImportId":')  # Qualtrics' third line
+MOST_NAMED = 300  # letters of the names that a refusal lists
+_WANTED = {"prompt": "the prompt", "a": "the left answer", "b": "the right answer"}
+_WANTED |= {"choice": "the choice", "chosen": "the better text", "rejected": "the worse text"}
+_NEEDED = "Needed are prompt, a, b, choice, or prompt, chosen, rejected: rename what holds them."
 _PLACELESS = "A preference row has no place for"
 
 
@@ -86,7 +91,9 @@ def suffix(name: str) -> str:
 
 
 def rejected(rows: Sequence[Record]) -> Callable[[Mapping], str]:
-    """Why a row's work was rejected, where a crowd-work sheet says so; "" where it was not."""
+    """Why a row is no work to be used: a crowd-work sheet says that it was rejected, or it is a
+    header of Qualtrics'; "" where neither is so.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row.value if isinstance(name, str)))
     plain = {bare(name): name for name in names}
     status = [plain[name] for name in ("assignmentstatus", "status") if name in plain]
@@ -98,11 +105,49 @@ def rejected(rows: Sequence[Record]) -> Callable[[Mapping], str]:
             said = re.sub(r"\W+", "-", str(value.get(name)).strip().casefold())
             if said in ("rejected", "returned", "timed-out", "screened-out"):
                 return f"{name} says that this work was {said}"
+        if any(isinstance(cell, str) and _IMPORT_ID.match(cell) for cell in value.values()):
+            return "it is one of Qualtrics' header lines, and no answer"
         if reason and not is_blank(value.get(reason)):
             return f"{reason} says that this work was rejected"
         return ""
 
     return why
+
+
+def unrecognised(names: Sequence[str], fields: Mapping[str, str], report: ImportReport) -> str:
+    """The refusal of a table without judgements: which of the needed fields it lacks, and what it
+    has instead, each name whole.
+    """
+    told = f"{report.filename} holds no judgements that can be recognised: its"
+    if not names:
+        return f"{told} rows are empty. {_NEEDED}"
+    one_sided = {"chosen", "rejected"} & set(fields) and not {"a", "b"} <= set(fields)
+    needed = ("chosen", "rejected") if one_sided else ("prompt", "a", "b", "choice")
+    missing = [field for field in needed if field not in fields]
+    spare = [name for name in names if name not in fields.values()]
+    fit = len(", ".join(names)) <= MOST_NAMED or not spare
+    told += f" {'' if fit else 'other '}fields are {_listed(names if fit else spare)}"
+    if len(missing) > 2:
+        return f"{told}. {_NEEDED}"
+    told += f", and none is known as {' or '.join(_WANTED[field] for field in missing)}."
+    if one_sided:
+        return f"{told} {_NEEDED}"
+    if missing == ["choice"]:
+        return f"{told} Needed is one that names the better answer: call it choice."
+    ones = "right one" if len(missing) == 1 else "right ones"
+    todo = f"Rename the {ones} to" if len(spare) >= len(missing) else "Add"
+    return f"{told} {todo} {' and '.join(missing)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with commas between, whole ones as far as there is room."""
+    shown: list[str] = []
+    for name in names:
+        plain = excerpt(name, 100)
+        if shown and len(", ".join([*shown, plain])) > MOST_NAMED:
+            return f"{', '.join(shown)} and {len(names) - len(shown):,} more"
+        shown.append(plain)
+    return ", ".join(shown)
 
 
 def say_spare(names: Sequence[str], used: Sequence[str], report: ImportReport) -> None:

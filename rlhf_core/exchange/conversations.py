@@ -48,8 +48,8 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
             if isinstance(value, dict) and not printed and not _is_message(value):
                 return text
         except NotPrinted as error:
-            if not printed and text.lstrip()[0] == "{":
-                return text
+            if (not printed and text.lstrip()[0] == "{") or not set(text) & set("\"'"):
+                return text  # [[a link]]: where texts are printed, they stand in quotation marks
             raise RowRefused(
                 f"{name} looks like a printed list that cannot be read: {shown(value)}"
             ) from error
@@ -97,7 +97,9 @@ def _message(name: str, item: object) -> dict:
     ):
         content = "".join(part["text"] for part in content)
     if role is None or not isinstance(content, str):
-        raise RowRefused(f"the conversation in {name} has a message without a role or without text")
+        raise RowRefused(
+            f"{name} looks like a conversation, but {shown(item)} in it lacks a role or a text"
+        )
     return {"role": _CALLED.get(role.casefold(), role), "content": content}
 
 
@@ -121,7 +123,8 @@ def two_answers(
     prompt = unpack(named, prompt, printed)
     one, other = unpack(first, one, printed), unpack(second, other, printed)
     if isinstance(one, list) != isinstance(other, list):
-        raise RowRefused(f"one of {first} and {second} is a conversation, the other is not")
+        talk, plain = (first, second) if isinstance(one, list) else (second, first)
+        raise RowRefused(f"{talk} looks like a conversation, and {plain} does not")
     if isinstance(one, list):
         shared = 0
         if not isinstance(prompt, list) or max(len(one), len(other)) > 1:

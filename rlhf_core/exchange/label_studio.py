@@ -215,7 +215,15 @@ def _answers(row: Record, report: ImportReport, configs: dict[str, list]) -> lis
                 )
         return [answer for answer in found if answer]
     if "annotation_id" not in value and not ({"comparison", "rank", "verdict"} & set(value)):
-        _nobody_yet(data, report)
+        if is_blank(value.get("annotator")) or value.get("annotator") == []:
+            _nobody_yet(data, report)
+        else:
+            report.leave_out(
+                row.row,
+                value,
+                "it names an annotator, and has no annotation_id and no answer in a form that is"
+                " known: export the project as JSON",
+            )
         return []
     report.format = "JSON-MIN" if report.counted in ("task", "line") else "CSV"
     report.say(

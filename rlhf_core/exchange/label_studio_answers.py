@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rlhf_core.exchange.choices import asks_for_the_worse, read_word, shown
 from rlhf_core.exchange.conversations import RowRefused, as_text
-from rlhf_core.exchange.import_report import ImportReport
+from rlhf_core.exchange.import_report import ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import check_text, label, read_number, read_row, who
 from rlhf_core.judging.preferences import MOST_CANDIDATES, Pair, Ranking, groups_of
 from rlhf_core.judging.typed import clean_name
@@ -137,6 +137,11 @@ def judgement_of(
                 f"its only answers are to the control {', '.join(sorted(set(others)))}, which is"
                 " none that says which text is better (Pairwise, Ranker, or Choices of the two)"
             )
+        if spare := _beside_the_texts(answer, layout, report):
+            raise RowRefused(
+                f"beside the texts it holds {excerpt(', '.join(spare))}, which do not say which"
+                " text is better"
+            )
         raise RowRefused("nothing was chosen; an empty answer is no tie and no skip")
     common = {
         "annotator": answer.annotator,
@@ -189,6 +194,16 @@ def judgement_of(
 
 
 _KINDS = ("pairwise", "ranker", "choices")
+
+
+def _beside_the_texts(answer: Answer, layout: Layout, report: ImportReport) -> list[str]:
+    """What a row of JSON-MIN or CSV, where answers stand among the task's fields, holds beside the
+    texts.
+    """
+    if "CSV" not in report.format and "JSON-MIN" not in report.format:
+        return []
+    known = {*layout.names_of(answer).values(), "items", "brief", "brief_version"}
+    return [str(name) for name, cell in answer.data.items() if name not in known and cell]
 
 
 def chosen_of(value: object) -> object:

@@ -270,7 +270,9 @@ def _control(
         texts = [answer.data.get(names.get(side)) for side in ("a", "b")]
         cells.append(Cell(value, *(text if isinstance(text, str) else "" for text in texts)))
     where = f"{report.filename}: the control {control!r}"
-    reading = read_column(control, cells, where, choice_map, sides=sides)
+    reading = read_column(
+        control, cells, where, choice_map, sides=sides, command="import-label-studio"
+    )
     report.choices = reading.table(cells)
     report.say("notes", f"The control {control!r} (choices) was read as the choice.")
     for sentence in reading.notes:

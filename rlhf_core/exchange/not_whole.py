@@ -1,4 +1,4 @@
-"""A cell of which the file holds only a part, or not what it shows."""
+"""Cells that hold nothing to be read, and know why: a part of a text, no choice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ class NotWhole(str):
 
     def __new__(cls, text: str, why: str) -> NotWhole:
         made = super().__new__(cls, text)
+        made.why = why
+        return made
+
+
+class Unsaid(str):
+    """An empty choice, where other columns should have said it. ``why`` is the whole sentence."""
+
+    why: str
+
+    def __new__(cls, why: str) -> Unsaid:
+        made = super().__new__(cls, "")
         made.why = why
         return made
 

@@ -15,10 +15,10 @@ import re
 from collections.abc import Mapping
 
 from rlhf_core.exchange.choice_column import Cell, Reading
-from rlhf_core.exchange.choices import is_blank
+from rlhf_core.exchange.choices import is_blank, shown
 from rlhf_core.exchange.conversations import RowRefused, two_answers
 from rlhf_core.exchange.import_report import ImportReport, excerpt
-from rlhf_core.exchange.not_whole import NotWhole
+from rlhf_core.exchange.not_whole import NotWhole, Unsaid
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
@@ -185,12 +185,15 @@ def read_row(
         said_by = values.get("choice")
         if isinstance(said_by, list) and len(said_by) == 1:
             said_by = said_by[0]
+        if isinstance(said_by, Unsaid):
+            raise RowRefused(said_by.why)
         cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:
         raise RowRefused(said)
     if a == b:
-        raise RowRefused("both texts are the same, so nothing was preferred")
+        read = "" if values.get(first) == values.get(second) else f" as they were read ({shown(a)})"
+        raise RowRefused(f"both texts are the same{read}, so nothing was preferred")
     if preference and len(a) < 30 and len(b) < 30 and not literal:
         sides = [Reading("chosen").of(Cell(text))[0] for text in (a, b)]
         if set(sides) == {"a", "b"} and a.strip() == a:

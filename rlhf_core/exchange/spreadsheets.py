@@ -25,9 +25,9 @@ from rlhf_core.exchange.boxed_choices import unboxed
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.choices import asks_for_the_worse, is_blank, number_of, read_word
 from rlhf_core.exchange.column_order import turned
-from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare
+from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare, unrecognised
 from rlhf_core.exchange.file_rows import Record, bare, records
-from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
+from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.exchange.preference_rows import (
     BY,
@@ -156,7 +156,7 @@ def _take_table(
         fields |= dict(zip(("prompt", *sides), told))
     elif "a" not in fields and "chosen" not in fields:
         if listed := table_shapes.two_in_a_list(objects, names, report):
-            objects, fields = listed, {**fields, "a": "a", "b": "b"}
+            objects, fields = listed[0], {**fields, "a": "a", "b": "b"}
     same = _chosen_may_name_a_side(objects, names, fields, report)
     made = None
     if {"a", "b"} <= set(fields) and not {"chosen", "rejected"} <= set(fields):
@@ -195,11 +195,7 @@ def _take_table(
                 f"{report.filename} says in {worse[0]!r} which text is worse; needed is which is"
                 " better: turn its values round, and call it choice."
             )
-        raise ImportRefused(
-            f"{report.filename} holds no judgements that can be recognised:"
-            f" {'its fields are ' + excerpt(', '.join(names)) if names else 'its rows are empty'}."
-            " Needed are prompt, a, b, choice, or prompt, chosen, rejected: rename what holds them."
-        )
+        raise ImportRefused(unrecognised(names, fields, report))
     by = table_shapes.authors(names) or ()
     fields |= dict(zip(BY, by))
     reading = None
@@ -213,7 +209,8 @@ def _take_table(
             f"{report.filename} has no choice column that --choice-map could explain: chosen and"
             " rejected say it by themselves."
         )
-    say_spare(names, [*fields.values()], report)
+    used = [*(made[2] if made else ()), *(listed[1:] if listed else ())]
+    say_spare(names, [*fields.values(), *used], report)
     _take_rows(rows, objects, fields, report, reading, own, same)
 
 

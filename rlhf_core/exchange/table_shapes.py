@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rlhf_core.exchange.choice_column import Convention, plain_name
-from rlhf_core.exchange.choices import is_blank, number_of
+from rlhf_core.exchange.choices import is_blank, number_of, shown
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
+from rlhf_core.exchange.not_whole import Unsaid
 
 _HOT = {
     **dict.fromkeys(("a", "1", "left", "first"), "a"),
@@ -43,9 +44,9 @@ COLUMNS = frozenset(("winner_model_a", "winner_model_b", "winner_tie", "a_wins",
 
 def one_hot(
     rows: list[Record], names: Sequence[str], report: ImportReport
-) -> tuple[list[Record], list[str]] | None:
-    """The rows with a ``choice``, where columns of noughts and ones say it, and the columns of a
-    and b; None where none do.
+) -> tuple[list[Record], list[str], list[str]] | None:
+    """The rows with a ``choice``, where columns of noughts and ones say it, the columns of a and b,
+    and all that say it; None where none do.
     """
     groups: dict[tuple, dict[str, str]] = {}
     loose: dict[str, str] = {}
@@ -66,12 +67,26 @@ def one_hot(
         return None
     fit[0].update(loose)
     report.say("notes", f"The columns {', '.join(map(repr, fit[0]))} were read as one choice.")
-    made = []
+    made, read, against = [], set(), []
     for row in rows:
-        said = [side for name, side in fit[0].items() if _on(row.value.get(name))]
-        choice = said[0] if len(said) == 1 else "" if not said else "several of " + "/".join(said)
+        on = [name for name in fit[0] if _on(row.value.get(name))]
+        choice = fit[0][on[0]] if len(on) == 1 else Unsaid(_not_one(on, list(fit[0])))
         made.append(replace(row, value={**row.value, "choice": choice}))
-    return made, [name for name, side in fit[0].items() if side in ("a", "b")]
+        read.add(choice)
+        against += [f"{report.counted} {row.row}: {choice.why}"] if len(on) > 1 else []
+    if against and not {"a", "b"} <= read:
+        raise ImportRefused(
+            f"{report.filename}, {against[0]}; only a part of the choices can be read, and that"
+            " part alone would mislead. Set one column a row."
+        )
+    return made, [name for name, side in fit[0].items() if side in ("a", "b")], list(fit[0])
+
+
+def _not_one(on: list[str], columns: list[str]) -> str:
+    """Why a row of columns of noughts and ones says nothing."""
+    if on:
+        return f"{' and '.join(map(repr, on))} are set at once, so nothing says which is better"
+    return f"none of {', '.join(map(repr, columns))} is set, so nothing says which is better"
 
 
 def _on(value: object) -> bool:
@@ -88,7 +103,7 @@ def _noughts(rows: list[Record], name: str) -> bool:
 
 def two_ratings(
     rows: list[Record], names: Sequence[str], report: ImportReport
-) -> tuple[list[Record], list[str]] | None:
+) -> tuple[list[Record], list[str], list[str]] | None:
     """The rows with a ``choice``, where each answer has a rating of its own, and the columns of
     the ratings: the higher wins; of ranks the lower.
     """
@@ -116,16 +131,19 @@ def two_ratings(
         f"{one!r} and {other!r} were compared: the answer"
         f" {'with the lower rank' if rank else 'rated higher'} is better.",
     )
-    return [
-        replace(
-            row,
-            value={
-                **row.value,
-                "choice": higher(*(row.value.get(name) for name in fit[0][:: -1 if rank else 1])),
-            },
-        )
-        for row in rows
-    ], [one, other]
+    made = []
+    for row in rows:
+        said = higher(*(row.value.get(name) for name in fit[0][:: -1 if rank else 1]))
+        choice = said or Unsaid(_unrated(row, fit[0]))
+        made.append(replace(row, value={**row.value, "choice": choice}))
+    return made, [one, other], [one, other]
+
+
+def _unrated(row: Record, columns: Sequence[str]) -> str:
+    """Which of two ratings is missing, or no number."""
+    name = next(name for name in columns if number_of(row.value.get(name)) is None)
+    cell = row.value.get(name)
+    return f"{name!r} is empty" if is_blank(cell) else f"{name!r} is {shown(cell)}, no plain number"
 
 
 def _has_a_number(rows: list[Record], name: str) -> bool:
@@ -142,8 +160,8 @@ def higher(one: object, other: object) -> str:
 
 def two_in_a_list(
     rows: list[Record], names: Sequence[str], report: ImportReport
-) -> list[Record] | None:
-    """The rows with ``a`` and ``b``, where one column holds a list of two answers."""
+) -> tuple[list[Record], str] | None:
+    """The rows with ``a`` and ``b``, where one column holds a list of two answers, and its name."""
     for name in names:
         if plain_name(name) not in _LISTS:
             continue
@@ -154,7 +172,7 @@ def two_in_a_list(
         return [
             replace(row, value={**row.value, "a": _text(one), "b": _text(other)})
             for row, (one, other) in zip(rows, lists)
-        ]
+        ], name
     return None
 
 

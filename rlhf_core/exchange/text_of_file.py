@@ -15,6 +15,7 @@ from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerp
 from rlhf_core.judging.preferences import MAX_BYTES
 
 _SAVE = "Save it as UTF-8 (in Excel: “CSV UTF-8”) and give it again."
+_TABLE = "Save the judgements as CSV, .xlsx, JSON or Parquet, and give that."
 # What is left of a letter that could not be written, and UTF-8 that was read as Windows-1252.
 _GARBLED = re.compile(r"\w{,20}(?:\ufffd|\u00c3[\u00a0-\u00bf\u201e\u2013\u0178]|\u00e2\u20ac)")
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -74,6 +75,8 @@ def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
                 f" {error.start:,}."
             ) from error
         report.say("notes", "The file is UTF-16, as older Excel writes it.")
+    elif b"\x00" in data:
+        raise ImportRefused(f"{name} is not a text file: it has zero bytes in it. {_TABLE}")
     else:
         try:
             text = data.decode("utf-8-sig")
@@ -86,7 +89,7 @@ def decode(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
             " it was saved.",
         )
     if "\x00" in text:
-        raise ImportRefused(f"{name} is not a text file: it has zero bytes in it.")
+        raise ImportRefused(f"{name} is not a text file: it has zero bytes in it. {_TABLE}")
     if not text.strip():
         raise ImportRefused(f"{name} is empty.")
     return text, lines

@@ -22,12 +22,17 @@ PUNCTUATION = r"\`*_[]<>$:#~!|{}()-+.&"
         "**b** _i_ ~~s~~ `c` # h",
         "http://e.example www.e.example a@e.example",
         "&lt;b&gt;",
+        ":material/delete: x :+1: :-1: :streamlit: a:cat::dog: 12:30:45",
+        "-> a <- b <-> c -- d >= e <= f ~= -> ->",
     ],
 )
 def test_markdown_has_no_power_and_reads_the_same(text):
     out = markdown(text)
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]<>$:#~!|{}()\-+.&]", out)
     assert not re.search(r"://|www\\\.|@e", out)
+    shown = re.sub(r"\\(.)", r"\1", out)  # what Streamlit draws signs in, once markdown was read
+    assert not re.search(r":[\w+-]+:|:material/\w+:", shown)
+    assert not re.search(r"(^|\s)(<->|->|<-|--|>=|<=|~=)(\s|$)", shown)
     assert re.sub(r"\\(.)", r"\1", out).replace("\u2060", "") == text
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
+import re
+import shlex
+
 import pytest
 
 from rlhf_core.exchange import taking_in
@@ -99,3 +104,83 @@ def test_a_lone_number_and_fractions_are_asked_about_without_a_guess():
 def test_values_as_a_map_finds_them():
     assert told(" Yes  Left ", {"yes left": "a"}) == "a" and told("1,5", {"1.5": "tie"}) == "tie"
     assert told([1], {"1": "a"}) is None and told("x", {}) is None
+
+
+PIECES = (
+    "A",
+    "B",
+    "left",
+    "answer1",
+    "wrong",
+    "don't",
+    "'x'",
+    '"',
+    ",",
+    "=",
+    ";",
+    "#",
+    "$(ls)",
+    "-1",
+)
+PIECES += ("better", "ünique", ">", "<4", "[", "]", "\\", "70%", "1", "`")
+LISTS = (["left", "right"], ["answer1", "answer2"], ["it's", 'a "b"'], [])
+
+
+def _table(values: list) -> bytes:
+    rows = [{"prompt": "p", "a": f"x{n}", "b": f"y{n}", "choice": v} for n, v in enumerate(values)]
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def _tasks(values: list) -> bytes:
+    def task(number: int, value: object) -> dict:
+        said = value if isinstance(value, list) else [value]
+        result = {"type": "choices", "from_name": "choice", "value": {"choices": said}}
+        data = {"prompt": "p", "answer1": f"x{number}", "answer2": f"y{number}"}
+        return {"id": number, "data": data, "annotations": [{"id": number, "result": [result]}]}
+
+    return json.dumps([task(number, value) for number, value in enumerate(values)]).encode()
+
+
+@pytest.mark.parametrize("made", [_table, _tasks])
+@pytest.mark.parametrize("seed", range(15))
+def test_every_choice_map_that_is_proposed_is_taken_and_leads_on(made, seed):
+    draw = random.Random(seed)
+    values = ["left"]
+    values += [
+        " ".join(draw.choices(PIECES, k=draw.randint(1, 9))) for _ in range(draw.randint(1, 9))
+    ]
+    values.append(draw.choice(LISTS))
+    command = "import" if made is _table else "import-label-studio"
+    proposed: str | None = ""
+    for _ in range(len(values)):
+        asked = parse_map(proposed) if proposed else None
+        try:
+            report = taking_in.read(made(values), "f.json", choice_map=asked)
+        except ChoiceUnclear as error:
+            found = re.search(r"each means: (\S+) --choice-map=(.*) \(a, b, tie", str(error))
+            assert found[1] == command
+            (before, proposed), seen = (proposed, shlex.split(found[2])[0]), asked or {}
+            proposed = re.sub(
+                r"=\?(?=,|$)", lambda _: f"={draw.choice(['a', 'b', 'none'])}", proposed
+            )
+            assert set(seen) < set(parse_map(proposed)), (before, proposed)
+        else:
+            assert report.used
+            return
+    pytest.fail(f"still refused: {proposed}")
+
+
+def test_a_value_that_was_said_to_be_none_is_known_and_what_is_left_is_proposed():
+    long = "A better than B in tone, B overall"
+    said = refused([long, "B overall", "not A"], "B overall=b")
+    assert f'"{long}"=?' in said
+    said = refused([long, "B overall", "Not better: A"], "Not better: A=none")
+    assert "'Not better: A' (" not in said and f"{long!r} (1×)" in said
+    assert read([long, "B overall"], f'"{long}"=none') == ["b"]
+
+
+@pytest.mark.parametrize("limit", [">50", "≤ 4"])
+def test_a_limit_where_nothing_is_a_number_says_so(limit):
+    said = refused(["70%", "1e3"], f"{limit}=a")
+    assert "it holds '70%', '1e3'" in said and "name each value" in said
+    assert "name each" not in refused(["70", "left"], "nothing=a")
