@@ -120,7 +120,9 @@ def walk(page, learner: Watched, url: str) -> Walk:
     judge(page, "b")
     press(page, "to_reward_model")  # each of these does what it says on the page it leads to
     wait_for_reward_model(page)
-    press(page, "to_ppo")
+    # Keys that read nothing are votes by coin: the page asks for more of them first.
+    page.get_by_role("link", name="PPO all the same").click(timeout=SLOW)
+    press(page, "ppo_play")
     steps = []
     for step in range(STEPS + 1):
         wait_for_step(page, step)
