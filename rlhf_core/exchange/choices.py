@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 
+from rlhf_core.exchange.signs import may_turn
 from rlhf_core.judging.preferences import CHOICES
 
 IN_WORDS = {
@@ -153,8 +154,10 @@ _SLIPS = ("left", "right", "first", "second", "equal", "same", "draw", "tied", "
 _SLIPS += ("both bad", "neither")
 _REAL = frozenset("let fist firs sam daw ted sip ski tide nether".split())
 _NOUN_AND_NUMBER = re.compile(rf"\b({'|'.join(sorted(_NOUNS))})([ab12])\b")  # response1
+_NUMBERED = re.compile(r"\s*\d+\s*[-–:.)=(]\s*([^\W\d].*)")  # "4 - B is better", "4 (B is better)"
+_NOUN = rf"(?:(?:{'|'.join(sorted(_NOUNS))})\s+)??"
 _COMPARED = re.compile(
-    r"\W*(?:\w+\s+)??([ab12])\s*(>{1,3}|<{1,3}|={1,2}|≻|≺|≈|~)\s*(?:\w+\s+)??([ab12])\W*"
+    rf"\W*{_NOUN}([ab12])\s*(>{{1,3}}|<{{1,3}}|={{1,2}}|≻|≺|≈|~)\s*{_NOUN}([ab12])\W*"
 )
 
 
@@ -210,11 +213,11 @@ def read_word(value: object) -> tuple[str | None, str]:
         return None, f"the choice is {shown(text)}, a number whose meaning the file does not say"
     if len(text) > 200:
         return None, f"the choice is {shown(text)}; it must be one of {', '.join(CHOICES)}"
-    if choice := _plain(text):
+    if (choice := _plain(text)) and not may_turn(_without_signs_of_ours(text), choice):
         return choice, f"the choice {shown(text)} was read as {IN_WORDS[choice]}"
     cleaned = _cleaned(text)
     near = {MEANINGS[word] for word in _SLIPS if is_slip_of(cleaned, word)}
-    if len(near) == 1:
+    if len(near) == 1 and not may_turn(text, *near):
         choice = near.pop()
         return choice, (
             f"the choice {shown(text)} was taken for a slip of the keys and read as"
@@ -228,9 +231,21 @@ def _cleaned(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+|_", " ", text).split())
 
 
+def _without_signs_of_ours(text: str) -> str:
+    """The text without the signs that ``_plain`` reads: of a comparison, and behind a number."""
+    signs = _COMPARED.fullmatch(_doubled(text).casefold())
+    if signs:
+        return _doubled(text)[: signs.start(2)] + _doubled(text)[signs.end(2) :]
+    return numbered[1] if (numbered := _NUMBERED.fullmatch(text)) else text
+
+
+def _doubled(text: str) -> str:
+    return text.replace("≫", ">>").replace("≪", "<<")
+
+
 def _plain(text: str) -> str | None:
     """What a word or a short phrase says, without any guessing."""
-    text = text.replace("≫", ">>").replace("≪", "<<")
+    text = _doubled(text)
     if signs := _COMPARED.fullmatch(text.casefold()):
         left, sign, right = signs[1], signs[2][0], signs[3]
         if _SIDES[left] == _SIDES[right] or left.isdecimal() != right.isdecimal():
@@ -241,8 +256,7 @@ def _plain(text: str) -> str | None:
         return "tie"
     if re.fullmatch(r"\W*[ab]\s*[+\-−]+\W*", text, re.IGNORECASE):
         return None  # A+, B-: a school's mark
-    # "4 - B is better", "4 (B is better)"
-    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=(]\s*([^\W\d].*)", text):
+    if numbered := _NUMBERED.fullmatch(text):
         text = numbered[1]
     cleaned = re.sub(r" ?vote$", "", _cleaned(text))  # leftvote, bothbad_vote: FastChat's logs
     if cleaned.replace(" ", "").isdigit():

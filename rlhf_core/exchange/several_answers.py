@@ -24,6 +24,7 @@ from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.exchange.preference_rows import FIELD_OF, check_text, label, read_number, who
 from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
+from rlhf_core.exchange.signs import may_turn
 from rlhf_core.judging.preferences import Pair, Ranking
 
 _BEST = frozenset(("best_response", "best_answer", "best_output", "best_completion", "top"))
@@ -160,8 +161,9 @@ def _best_of(value: list, texts: list, answers: Answers, counted: bool, names: l
         return ("best", at)
     word = " ".join(re.sub(r"[^\w]+|_", " ", str(cell)).casefold().split())
     word = {"none of them": "neither", "all bad": "both bad", "all good": "tie"}.get(word, word)
-    if MEANINGS.get(word) in ("tie", "both_bad", "skip"):
-        return (MEANINGS[word], None)
+    choice = MEANINGS.get(word)
+    if choice in ("tie", "both_bad", "skip") and not may_turn(str(cell), choice):
+        return (choice, None)
     raise RowRefused(f"{names[0]} is {shown(cell)}, which names none of the answers")
 
 
