@@ -115,8 +115,11 @@ class Reading:
 
     def names_one(self, cell: Cell) -> bool:
         """Is the choice a column's name, one of the texts, or who wrote it?"""
-        named = plain_name(cell.value) in self.sides
-        return named or _repeated(cell) is not None or _author(cell) is not None
+        return plain_name(cell.value) in self.sides or self.repeats(cell)
+
+    def repeats(self, cell: Cell) -> bool:
+        """Is the choice one of the texts, or who wrote it? Then no side is meant."""
+        return _repeated(cell) is not None or _author(cell) is not None
 
     def table(self, cells: Sequence[Cell]) -> list[dict]:
         """Each value of the column with how often it stands there and what it was read as, for a

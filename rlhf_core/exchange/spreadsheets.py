@@ -38,6 +38,7 @@ from rlhf_core.exchange.preference_rows import (
     read_row,
 )
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
+from rlhf_core.exchange.shown_order import check_order
 from rlhf_core.exchange.told_fields import joined, told_pair
 from rlhf_core.judging.preferences import Pair
 
@@ -299,6 +300,7 @@ def _read_choices(
     reading = read_column(column, found, where, choice_map, known, sides, order)
     agreement.check_others(objects, names, fields, found, reading, choice_map, report)
     if not made:
+        check_order([row.value for row in objects], names, fields, found, reading, report.filename)
         agreement.say_ratings(objects, names, fields, [reading.of(c)[0] for c in found], report)
     if not made:
         report.choices = reading.table(found)
