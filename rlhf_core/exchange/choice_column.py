@@ -104,13 +104,13 @@ class Reading:
                     f"the choice is {shown(value)}, which is a number and also one of the texts"
                 )
             return side, f"the choice repeats a text; read as {IN_WORDS[side]}"
+        if (side := _author(cell)) is not None:
+            return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
         if number is not None:
             choice = self.numbers(number) if self.numbers else None
             if choice is None:
                 return None, f"the choice is {shown(value)}, a number that says nothing here"
             return choice, f"the choice {shown(value)} was read as {IN_WORDS[choice]}"
-        if (side := _author(cell)) is not None:
-            return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
         return read_word(value)
 
     def names_one(self, cell: Cell) -> bool:
@@ -163,7 +163,12 @@ def read_column(
             raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.")
     open_ = [cell for cell in cells if told(cell.value, asked) is None]
     reading = Reading(column, asked, sides or {})
-    numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
+    _check_authors(where, open_, reading)
+    numbers = Counter(
+        number
+        for cell in open_
+        if (number := number_of(cell.value)) is not None and _author(cell) is None
+    )
     words = {read_word(cell.value)[0] or _author(cell) for cell in open_} | {
         asked[key] for key in asked if asked[key] in ("a", "b")
     }
@@ -192,6 +197,23 @@ def read_column(
         raise _unclear(where, column, cells, reading, numbers)
     _check_sides(where, cells, reading, convention, turned)
     return reading
+
+
+def _check_authors(where: str, cells: Sequence[Cell], reading: Reading) -> None:
+    """Raises ImportRefused where who wrote a text is called as the other side, or as a tie."""
+    for cell in cells:
+        if (side := _author(cell)) is None:
+            continue
+        number = number_of(cell.value)
+        word = reading.sides.get(plain_name(cell.value)) or read_word(cell.value)[0]
+        if number in (0, 1, 2):  # may count the answers, from 0 or from 1
+            word = {1: "a", 2: "b"}.get(number, "other")
+        if word and word != side:
+            raise ImportRefused(
+                f"{where} says {shown(cell.value)}, which is who wrote text {side} and can also"
+                f" mean {IN_WORDS.get(word, 'the other text')}. Give the models other names, or"
+                " write a, b or tie there and remove the models' columns."
+            )
 
 
 def _check_sides(
@@ -245,10 +267,10 @@ def _repeated(cell: Cell) -> str | None:
 
 
 def _author(cell: Cell) -> str | None:
-    """The side whose author (a model's name) the cell names, where no word of ours is meant."""
+    """The side whose author (a model's name) the cell names."""
     text = str(cell.value).strip().casefold()
     one, other = cell.by_a.strip().casefold(), cell.by_b.strip().casefold()
-    if one == other or not text or text not in (one, other) or read_word(cell.value)[0]:
+    if one == other or not text or text not in (one, other):
         return None
     return "a" if text == one else "b"
 

@@ -185,7 +185,7 @@ def read_row(
         said_by = values.get("choice")
         if isinstance(said_by, list) and len(said_by) == 1:
             said_by = said_by[0]
-        cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
+        cell = Cell(said_by, a, b, *(author_in(values.get(by)) for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
     if choice is None:
         raise RowRefused(said)
@@ -219,6 +219,11 @@ def read_row(
 
 
 BY = ("by_a", "by_b")  # who wrote the texts, where a table says so
+
+
+def author_in(value: object) -> str:
+    """A model's name or number, as a choice may repeat it; "" where there is none."""
+    return "" if is_blank(value) else str(value)
 
 
 def is_float_nan(value: object) -> bool:

@@ -35,6 +35,7 @@ from rlhf_core.exchange.preference_rows import (
     KNOWN,
     LATE_PROMPTS,
     RowRefused,
+    author_in,
     read_row,
 )
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
@@ -287,7 +288,8 @@ def _read_choices(
             parts[0] = ""  # a sum below the table is no choice
         if isinstance(parts[0], list) and len(parts[0]) == 1:
             parts[0] = parts[0][0]
-        found.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
+        texts = [part if isinstance(part, str) else "" for part in parts[1:3]]
+        found.append(Cell(parts[0], *texts, *map(author_in, parts[3:])))
     numbers = {n for cell in found if (n := number_of(cell.value)) is not None}
     counted = listed and numbers != {1.0}  # the second from 0, or the first from 1?
     known = table_shapes.convention(names, fields, counted) or table_shapes.index_convention(
