@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choice_map import NOTHING, key_of, told, written
@@ -46,11 +46,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Convention:
-    """What numbers mean in a format that is known, and the sentence that says so."""
+    """What numbers mean in a format that is known, and the sentence that says so. A column that
+    holds another number, which is not ``silent`` there, is in another format.
+    """
 
     read: Callable[[float], str | None]
     said: str
     named: bool = True  # by the columns' own names: in whatever order these stand
+    silent: frozenset[float] = frozenset()
+
+    def fits(self, numbers: Iterable[float]) -> bool:
+        return all(n in self.silent or self.read(n) is not None for n in numbers)
 
 
 class ChoiceUnclear(ImportRefused):
@@ -173,10 +179,12 @@ def read_column(
         asked[key] for key in asked if asked[key] in ("a", "b")
     }
     if numbers:
-        if convention:
+        if convention and convention.fits(numbers):
             reading.numbers = convention.read
             reading.notes.append(convention.said)
-        elif not _numbers_in(asked) and (known := _one_and_two(set(numbers), words)):
+        elif not (convention or _numbers_in(asked)) and (
+            known := _one_and_two(set(numbers), words)
+        ):
             convention = known
             reading.numbers = known.read
             reading.notes.append(f"{where} {known.said}")
@@ -304,6 +312,8 @@ def _unclear(
     values = [Value(key, count) for key, count in counted.most_common()]
     if numbers:
         guess = guesses(set(numbers))
+        if "strength" in plain_name(column):  # of either side: there is nothing to guess
+            guess = dict.fromkeys(numbers, "")
         rest = [value for value in values if number_of(value.key) is None]
         if len(guess) == len(numbers) and len(numbers) <= MOST_VALUES:
             listed = [Value(f"{n:g}", numbers[n], guess[n]) for n in sorted(numbers)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from rlhf_core.exchange.signs import may_turn
 from rlhf_core.judging.preferences import CHOICES
@@ -181,6 +182,22 @@ def number_of(value: object) -> float | None:
         found = re.fullmatch(r"[+\-−]?\d{1,15}([.,]\d{0,15})?", value.strip(_AROUND))
         return float(found[0].replace(",", ".").replace("−", "-")) if found else None
     return None
+
+
+def thousands(values: Sequence[object]) -> str:
+    """The first of these numbers whose sign may part off thousands as well as decimals: "1,000",
+    "1.000" beside 999; "" where there is none, or another number shows that it is a decimal sign.
+    """
+    texts = [value.strip(_AROUND) for value in values if isinstance(value, str)]
+    large = any(abs(number_of(value) or 0) >= 100 for value in values)
+    for sign in (",", "."):
+        having = [text for text in texts if sign in text and number_of(text) is not None]
+        may = [
+            text for text in having if re.fullmatch(rf"[+\-−]?[1-9]\d{{0,2}}[{sign}]\d{{3}}", text)
+        ]
+        if may and len(may) == len(having) and (sign == "," or large):
+            return may[0]
+    return ""
 
 
 def asks_for_the_worse(name: str) -> bool:

@@ -17,7 +17,7 @@ from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.answer_names import Answers
 from rlhf_core.exchange.choice_map import NOTHING, fits, told
 from rlhf_core.exchange.choices import IN_WORDS, MEANINGS, is_blank, number_of, shown
-from rlhf_core.exchange.columns import find_fields, rejected, say_spare, suffix
+from rlhf_core.exchange.columns import check_thousands, find_fields, rejected, say_spare, suffix
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
@@ -73,6 +73,10 @@ def take_records(
     for key in choice_map or {}:
         if not any(fits(key, row.value.get(judged[0])) for row in objects):
             raise ImportRefused(f"{report.filename}: the column {judged[0]!r} has no {shown(key)}.")
+    if kind == "best":
+        _check_counting(objects, judged[0], answers, choice_map, report)
+    if kind == "each":
+        check_thousands([row.value for row in objects], judged, report)
     for row in rows:
         try:
             found.append((row, _texts(row, fields, columns, status), None))
@@ -265,6 +269,25 @@ def _check_order(made: list, judged: list[str], kind: str, report: ImportReport)
                 f" answer has rank {numbers[0]}. Write the order as"
                 f" {'>'.join(numbers)}, or call the column order or ranks."
             )
+
+
+def _check_counting(
+    rows: list[Record],
+    name: str,
+    answers: Answers,
+    choice_map: Mapping[str, str] | None,
+    report: ImportReport,
+) -> None:
+    """Raises ImportRefused where numbers may count the answers from 0, and their names do not."""
+    values = [row.value.get(name) for row in rows]
+    numbers = {number_of(value) for value in values if told(value, choice_map or {}) is None}
+    index = re.search(r"(?:^|_)(?:index|idx)$", bare(name)) and len(answers.columns) not in numbers
+    if "0" not in answers.names and (0 in numbers or (index and numbers - {None})):
+        raise ImportRefused(
+            f"{report.filename}: {name!r} may count the answers from 0"
+            f"{' (it holds a 0)' if 0 in numbers else ''}, and their names do not. Write the"
+            f" answers' own names there, as {answers.columns[0]!r}."
+        )
 
 
 def _check_part(made: list, judged: list[str], report: ImportReport) -> None:

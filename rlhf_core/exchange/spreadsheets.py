@@ -292,9 +292,9 @@ def _read_choices(
         found.append(Cell(parts[0], *texts, *map(author_in, parts[3:])))
     numbers = {n for cell in found if (n := number_of(cell.value)) is not None}
     counted = listed and numbers != {1.0}  # the second from 0, or the first from 1?
-    known = table_shapes.convention(names, fields, counted) or table_shapes.index_convention(
-        column, numbers
-    )
+    known = table_shapes.convention(
+        names, fields, numbers, counted
+    ) or table_shapes.index_convention(column, numbers)
     sides = {} if listed else {plain_name(fields[side]): side for side in ("a", "b")}
     sides = {name: side for name, side in sides.items() if len(name) > 1}
     where = f"{report.filename}: the column {column!r}"
