@@ -98,6 +98,12 @@ def test_a_list_too_long_to_be_ranked_is_left_out_before_any_work():
     assert "30,000 texts" in report.left_out[0].why and not report.pairs
 
 
+def test_a_field_named_twice_is_found_among_very_many():
+    fields = ",".join(f'"k{i}": 1' for i in [*range(50_000), 49_999])
+    with pytest.raises(ImportRefused, match="k49999"):
+        import_preferences(f"{{{fields}}}".encode(), "p.json")
+
+
 @pytest.mark.parametrize("kept", ['["pear"]', '["a", "b"]', '[["x"]', "{'a': 1}"])
 def test_in_json_an_answer_that_is_a_list_is_itself(kept):
     row = {"prompt": "A list", "a": kept, "b": "Sure! [pear]", "choice": "a"}
