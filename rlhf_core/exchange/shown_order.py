@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name
 from rlhf_core.exchange.choices import is_blank, number_of, read_word, shown
@@ -62,14 +63,24 @@ def check_order(
     for name in names if sided else ():
         if name in fields.values() or all(is_blank(row.get(name)) for row, _ in sided):
             continue
-        found = [(row.get(name), _says(name, row.get(name), cell, columns)) for row, cell in sided]
+        words = _words(name)
+        if words.isdisjoint(_ABOUT | _TURNED) and any(
+            _in_order(row.get(name), columns, None) is None
+            for row, _ in sided
+            if not is_blank(row.get(name))
+        ):
+            continue  # some other column in which such a word happens to stand
+        found, known = [], {}
+        for row, cell in sided:
+            value = row.get(name)
+            if str(value) not in known or words & (_FIRST | _SECOND):  # may repeat this row's text
+                known[str(value)] = _says(name, value, cell, columns)
+            found.append((value, known[str(value)]))
         turned = [value for value, said in found if said is True]
         unsaid = [value for value, said in found if said == _OPEN]
         if any(said is None and not is_blank(value) for value, said in found):
             unsaid = []  # of 1, 2 and 3 no number is an order of two
-            if _words(name).isdisjoint(_ABOUT | _TURNED):
-                continue  # some other column in which such a word happens to stand
-        if _counting(unsaid) and _words(name).isdisjoint(_FIRST | _SECOND | {"a", "b"}):
+        if _counting(unsaid) and words.isdisjoint(_FIRST | _SECOND | {"a", "b"}):
             unsaid = []
         if turned or len(set(map(str, unsaid))) > 1:
             raise ImportRefused(
@@ -107,8 +118,9 @@ def _says(name: str, value: object, cell: Cell, columns: Mapping[str, str]) -> b
             return {side} != letters
         return _OPEN
     if words & _ORDERS:
-        small = text in (*_YES, *_NO, "2", "2.0") or _side(value)
-        return _in_order(value, columns, _OPEN if small else None)
+        said = _in_order(value, columns, None)
+        small = said is None and (text in (*_YES, *_NO, "2", "2.0") or _side(value))
+        return _OPEN if small else said
     return _in_order(value, columns, None)
 
 
@@ -142,6 +154,11 @@ def _repeats(value: object, cell: Cell) -> str | None:
 
 
 def _side(value: object) -> str | None:
+    return _side_of(str(value)[:300])
+
+
+@lru_cache(maxsize=4096)
+def _side_of(value: str) -> str | None:
     text = plain_name(value)
     if text in ("top", "bottom"):
         return "a" if text == "top" else "b"
@@ -155,10 +172,11 @@ def _counting(values: Sequence[object]) -> bool:
     return None not in numbers and all(x < y for x, y in zip(numbers, numbers[1:]))
 
 
-def _words(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _words(name: str) -> frozenset[str]:
     """The words of a name, whatever their ending: is_swapped, leftIs, orderFlipped."""
     plain = bare(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) if len(name) < 60 else ""
     plain = re.sub(r"(^|_)un(?=swap|flip|revers|switch)", r"\1un_", plain)
     words = set(re.sub(r"([a-z]{2,})([12])\b", r"\1_\2", plain).split("_"))
     stems = {stem for stem in _TURNED for word in words if word.startswith(stem)}
-    return (words | stems) - {""}
+    return frozenset((words | stems) - {""})
