@@ -88,6 +88,8 @@ def take_records(
         if why is None:
             value = [row.value.get(name) for name in judged]
             try:
+                if kind == "best" and (worst := _same_as_best(row.value, value[0])):
+                    raise RowRefused(f"{judged[0]} and {worst} name the same answer")
                 order = _told(value[0], choice_map, columns, report) or read(
                     value, texts, answers, counted, judged
                 )
@@ -169,6 +171,18 @@ def _best_of(value: list, texts: list, answers: Answers, counted: bool, names: l
     if choice in ("tie", "both_bad", "skip") and not may_turn(str(cell), choice):
         return (choice, None)
     raise RowRefused(f"{names[0]} is {shown(cell)}, which names none of the answers")
+
+
+def _same_as_best(row: Mapping, best: object) -> str:
+    """The column of the worst answer, where it names the best one; "" elsewhere."""
+    return next(
+        (
+            name
+            for name, cell in row.items()
+            if bare(str(name)).startswith("worst") and not is_blank(cell) and cell == best
+        ),
+        "",
+    )
 
 
 def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: list) -> tuple:

@@ -72,6 +72,18 @@ def test_what_can_be_read_in_one_way_only_is_read(header, rows, expected):
     assert choices(header, *rows) == expected.split()
 
 
+def test_a_letter_that_names_one_text_and_repeats_the_other_is_left_out():
+    rows = [("p", "a", "b", "b"), ("p", "b", "a", "a"), ("p", " x", " y", "a")]
+    report = import_preferences(table("prompt a b choice", *rows), "p.csv")
+    assert report.used == 2 and "repeats the other" in report.left_out[0].why
+
+
+def test_an_answer_that_is_the_best_and_the_worst_is_left_out():
+    rows = [(*THREE, "response_1", "response_1"), (*THREE, "response_1", "response_2")]
+    report = import_preferences(table(f"{BEST} worst", *rows), "p.csv")
+    assert report.used == 1 and "name the same answer" in report.left_out[0].why
+
+
 def test_of_a_bare_strength_nothing_is_guessed():
     with pytest.raises(ChoiceUnclear) as caught:
         import_preferences(table(STRONG, (*TWO, "3"), (*TWO, "1")), "p.csv")
