@@ -188,7 +188,7 @@ def read_row(
         cell = Cell(said_by, a, b, *(author_in(values.get(by)) for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
         texts = {"a": str(a).strip(), "b": str(b).strip()}
-        if not literal and choice in texts and choice == said_by != texts[choice]:
+        if reading and not literal and choice in texts and choice == said_by != texts[choice]:
             if said_by in texts.values():
                 raise RowRefused(f"the choice {said_by!r} names one text and repeats the other")
     if choice is None:
