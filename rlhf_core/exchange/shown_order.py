@@ -80,6 +80,8 @@ def check_order(
         unsaid = [value for value, said in found if said == _OPEN]
         if any(said is None and not is_blank(value) for value, said in found):
             unsaid = []  # of 1, 2 and 3 no number is an order of two
+        if all(_side(row.get(name)) == reading.of(cell)[0] for row, cell in sided):
+            unsaid = []  # it says where the better one stood: the same as the choice
         if _counting(unsaid) and words.isdisjoint(_FIRST | _SECOND | {"a", "b"}):
             unsaid = []
         if turned or len(set(map(str, unsaid))) > 1:

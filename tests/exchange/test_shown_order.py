@@ -82,6 +82,22 @@ def test_a_column_that_turns_nothing_round_is_no_hindrance(column, one, other):
     assert [pair.choice for pair in pairs] == ["a", "a"]
 
 
+def test_columns_of_noughts_and_ones_that_name_sides_are_sides_too():
+    text = "prompt,a,b,left_wins,right_wins,swapped\np, x, y,1,0,yes\nq, v, w,0,1,no\n"
+    with pytest.raises(ImportRefused, match="'swapped'"):
+        import_preferences(text.encode(), "p.csv")
+    pairs = import_preferences(text.replace("yes", "no").encode(), "p.csv").pairs
+    assert [pair.choice for pair in pairs] == ["a", "b"]
+
+
+def test_where_the_better_one_stood_is_the_choice_again():
+    text = "prompt,a,b,choice,chosen_position\np, x, y,left,left\nq, v, w,right,right\n"
+    assert len(import_preferences(text.encode(), "p.csv").pairs) == 2
+    text = text.replace("right,right", "left,right")
+    with pytest.raises(ImportRefused, match="'chosen_position'"):
+        import_preferences(text.encode(), "p.csv")
+
+
 def test_a_choice_that_repeats_a_text_is_no_side():
     text = "prompt,a,b,swapped,choice\np, x, y,yes, y\nq, v, w,no, v\n"
     pairs = import_preferences(text.encode(), "p.csv").pairs
