@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from rlhf_core.exchange.choice_column import plain_name
 from rlhf_core.exchange.choices import number_of
 from rlhf_core.exchange.columns import suffix
+from rlhf_core.exchange.signs import may_turn
 
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4}
 _FILLERS = frozenset(
@@ -51,9 +52,9 @@ class Answers:
 
     def _word(self, text: str, counted: bool) -> int:
         """As a number from 1; 0 for none."""
-        if len(text) > 60:
-            return 0
         number = number_of(text)
+        if len(text) > 60 or (number is None and may_turn(text)):
+            return 0
         plain = f"{number:g}" if number is not None else re.sub(r"[^\w]+|_", " ", text).casefold()
         plain = re.sub(r"\b([a-z]{2,})([0-9]{1,2})\b", r"\1 \2", plain)
         words = [word for word in plain.split() if word not in _FILLERS]

@@ -3,8 +3,7 @@
 One cell cannot say what its number means: 1 and 2 are sides, unless a 0 or a 3 stands in the same
 column. And a column of which only one side can be read would teach that side. So all values come in
 at once, and out comes a reading, or ``ChoiceUnclear`` with the values found, how often, and what
-each may mean; ``choice_map`` is the person's answer. Words are ``choices``' business. Knows nothing
-about files.
+each may mean; ``choice_map`` is the person's answer. Words are ``choices``' business.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rlhf_core.exchange.choice_map import NOTHING, is_limit, key_of, told, written
@@ -47,11 +46,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Convention:
-    """What numbers mean in a format that is known, and the sentence that says so."""
+    """What numbers mean in a format that is known, and the sentence that says so. A column that
+    holds another number, which is not ``silent`` there, is in another format.
+    """
 
     read: Callable[[float], str | None]
     said: str
     named: bool = True  # by the columns' own names: in whatever order these stand
+    silent: frozenset[float] = frozenset()
+
+    def fits(self, numbers: Iterable[float]) -> bool:
+        return all(n in self.silent or self.read(n) is not None for n in numbers)
 
 
 class ChoiceUnclear(ImportRefused):
@@ -116,19 +121,22 @@ class Reading:
                     f"the choice is {shown(value)}, which is a number and also one of the texts"
                 )
             return side, f"the choice repeats a text; read as {IN_WORDS[side]}"
+        if (side := _author(cell)) is not None:
+            return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
         if number is not None:
             choice = self.numbers(number) if self.numbers else None
             if choice is None:
                 return None, f"the choice is {shown(value)}, a number that says nothing here"
             return choice, f"the choice {shown(value)} was read as {IN_WORDS[choice]}"
-        if (side := _author(cell)) is not None:
-            return side, f"the choice names who wrote a text; read as {IN_WORDS[side]}"
         return read_word(value)
 
     def names_one(self, cell: Cell) -> bool:
         """Is the choice a column's name, one of the texts, or who wrote it?"""
-        named = plain_name(cell.value) in self.sides
-        return named or _repeated(cell) is not None or _author(cell) is not None
+        return plain_name(cell.value) in self.sides or self.repeats(cell)
+
+    def repeats(self, cell: Cell) -> bool:
+        """Is the choice one of the texts, or who wrote it? Then no side is meant."""
+        return _repeated(cell) is not None or _author(cell) is not None
 
     def table(self, cells: Sequence[Cell]) -> list[dict]:
         """Each value of the column with how often it stands there and what it was read as, for a
@@ -176,15 +184,22 @@ def read_column(
             raise ImportRefused(f"{where} has no {shown(key)}: it holds {held or 'nothing'}.{why}")
     open_ = [cell for cell in cells if told(cell.value, asked) is None]
     reading = Reading(column, asked, sides or {})
-    numbers = Counter(number for cell in open_ if (number := number_of(cell.value)) is not None)
+    _check_authors(where, open_, reading)
+    numbers = Counter(
+        number
+        for cell in open_
+        if (number := number_of(cell.value)) is not None and _author(cell) is None
+    )
     words = {read_word(cell.value)[0] or _author(cell) for cell in open_} | {
         asked[key] for key in asked if asked[key] in ("a", "b")
     }
     if numbers:
-        if convention:
+        if convention and convention.fits(numbers):
             reading.numbers = convention.read
             reading.notes.append(convention.said)
-        elif not _numbers_in(asked) and (known := _one_and_two(set(numbers), words)):
+        elif not (convention or _numbers_in(asked)) and (
+            known := _one_and_two(set(numbers), words)
+        ):
             convention = known
             reading.numbers = known.read
             reading.notes.append(f"{where} {known.said}")
@@ -205,6 +220,23 @@ def read_column(
         raise _unclear(where, column, cells, reading, numbers, command)
     _check_sides(where, cells, reading, convention, turned, command)
     return reading
+
+
+def _check_authors(where: str, cells: Sequence[Cell], reading: Reading) -> None:
+    """Raises ImportRefused where who wrote a text is called as the other side, or as a tie."""
+    for cell in cells:
+        if (side := _author(cell)) is None:
+            continue
+        number = number_of(cell.value)
+        word = reading.sides.get(plain_name(cell.value)) or read_word(cell.value)[0]
+        if number in (0, 1, 2):  # may count the answers, from 0 or from 1
+            word = {1: "a", 2: "b"}.get(number, "other")
+        if word and word != side:
+            raise ImportRefused(
+                f"{where} says {shown(cell.value)}, which is who wrote text {side} and can also"
+                f" mean {IN_WORDS.get(word, 'the other text')}. Give the models other names, or"
+                " write a, b or tie there and remove the models' columns."
+            )
 
 
 def _check_sides(
@@ -261,10 +293,10 @@ def _repeated(cell: Cell) -> str | None:
 
 
 def _author(cell: Cell) -> str | None:
-    """The side whose author (a model's name) the cell names, where no word of ours is meant."""
+    """The side whose author (a model's name) the cell names."""
     text = str(cell.value).strip().casefold()
     one, other = cell.by_a.strip().casefold(), cell.by_b.strip().casefold()
-    if one == other or not text or text not in (one, other) or read_word(cell.value)[0]:
+    if one == other or not text or text not in (one, other):
         return None
     return "a" if text == one else "b"
 
@@ -298,6 +330,8 @@ def _unclear(
     values = [Value(key, count) for key, count in counted.most_common()]
     if numbers:
         guess = guesses(set(numbers))
+        if "strength" in plain_name(column):  # of either side: there is nothing to guess
+            guess = dict.fromkeys(numbers, "")
         rest = [value for value in values if number_of(value.key) is None]
         if len(guess) == len(numbers) and len(numbers) <= MOST_VALUES:
             listed = [Value(f"{n:g}", numbers[n], guess[n]) for n in sorted(numbers)]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
+from rlhf_core.exchange.signs import may_turn
 from rlhf_core.judging.preferences import CHOICES
 
 IN_WORDS = {
@@ -161,8 +163,10 @@ _SLIPS = ("left", "right", "first", "second", "equal", "same", "draw", "tied", "
 _SLIPS += ("both bad", "neither")
 _REAL = frozenset("let fist firs sam daw ted sip ski tide nether".split())
 _NOUN_AND_NUMBER = re.compile(rf"\b({'|'.join(sorted(_NOUNS))})([ab12])\b")  # response1
+_NUMBERED = re.compile(r"\s*\d+\s*[-–:.)=(]\s*([^\W\d].*)")  # "4 - B is better", "4 (B is better)"
+_NOUN = rf"(?:(?:{'|'.join(sorted(_NOUNS))})\s+)??"
 _COMPARED = re.compile(
-    r"\W*(?:\w+\s+)??([ab12])\s*(>{1,3}|<{1,3}|={1,2}|≻|≺|≈|~)\s*(?:\w+\s+)??([ab12])\W*"
+    rf"\W*{_NOUN}([ab12])\s*(>{{1,3}}|<{{1,3}}|={{1,2}}|≻|≺|≈|~)\s*{_NOUN}([ab12])\W*"
 )
 
 
@@ -186,6 +190,22 @@ def number_of(value: object) -> float | None:
         found = re.fullmatch(r"[+\-−]?\d{1,15}([.,]\d{0,15})?", value.strip(_AROUND))
         return float(found[0].replace(",", ".").replace("−", "-")) if found else None
     return None
+
+
+def thousands(values: Sequence[object]) -> str:
+    """The first of these numbers whose sign may part off thousands as well as decimals: "1,000",
+    "1.000" beside 999; "" where there is none, or another number shows that it is a decimal sign.
+    """
+    texts = [value.strip(_AROUND) for value in values if isinstance(value, str)]
+    large = any(abs(number_of(value) or 0) >= 100 for value in values)
+    for sign in (",", "."):
+        having = [text for text in texts if sign in text and number_of(text) is not None]
+        may = [
+            text for text in having if re.fullmatch(rf"[+\-−]?[1-9]\d{{0,2}}[{sign}]\d{{3}}", text)
+        ]
+        if may and len(may) == len(having) and (sign == "," or large):
+            return may[0]
+    return ""
 
 
 def asks_for_the_worse(name: str) -> bool:
@@ -213,11 +233,11 @@ def read_word(value: object) -> tuple[str | None, str]:
         return None, f"the choice is {shown(text)}, a number whose meaning the file does not say"
     if len(text) > 200:
         return None, f"the choice is {shown(text)}; it must be one of {', '.join(CHOICES)}"
-    if choice := _plain(text):
+    if (choice := _plain(text)) and not may_turn(_without_signs_of_ours(text), choice):
         return choice, f"the choice {shown(text)} was read as {IN_WORDS[choice]}"
     cleaned = _cleaned(text)
     near = {MEANINGS[word] for word in _SLIPS if is_slip_of(cleaned, word)}
-    if len(near) == 1:
+    if len(near) == 1 and not may_turn(text, *near):
         choice = near.pop()
         return choice, (
             f"the choice {shown(text)} was taken for a slip of the keys and read as"
@@ -231,9 +251,21 @@ def _cleaned(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+|_", " ", text).split())
 
 
+def _without_signs_of_ours(text: str) -> str:
+    """The text without the signs that ``_plain`` reads: of a comparison, and behind a number."""
+    signs = _COMPARED.fullmatch(_doubled(text).casefold())
+    if signs:
+        return _doubled(text)[: signs.start(2)] + _doubled(text)[signs.end(2) :]
+    return numbered[1] if (numbered := _NUMBERED.fullmatch(text)) else text
+
+
+def _doubled(text: str) -> str:
+    return text.replace("≫", ">>").replace("≪", "<<")
+
+
 def _plain(text: str) -> str | None:
     """What a word or a short phrase says, without any guessing."""
-    text = text.replace("≫", ">>").replace("≪", "<<")
+    text = _doubled(text)
     if signs := _COMPARED.fullmatch(text.casefold()):
         left, sign, right = signs[1], signs[2][0], signs[3]
         if _SIDES[left] == _SIDES[right] or left.isdecimal() != right.isdecimal():
@@ -244,8 +276,7 @@ def _plain(text: str) -> str | None:
         return "tie"
     if re.fullmatch(r"\W*[ab]\s*[+\-−]+\W*", text, re.IGNORECASE):
         return None  # A+, B-: a school's mark
-    # "4 - B is better", "4 (B is better)"
-    if numbered := re.fullmatch(r"\s*\d+\s*[-–:.)=(]\s*([^\W\d].*)", text):
+    if numbered := _NUMBERED.fullmatch(text):
         text = numbered[1]
     cleaned = re.sub(r" ?vote$", "", _cleaned(text))  # leftvote, bothbad_vote: FastChat's logs
     if cleaned.replace(" ", "").isdigit():

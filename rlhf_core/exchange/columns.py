@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from rlhf_core.exchange.choices import is_blank
+from rlhf_core.exchange.choices import is_blank, thousands
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.exchange.preference_rows import ALIASES, FIELD_OF, LATE_PROMPTS
@@ -71,6 +71,16 @@ def find_fields(
             if likely[0] != field:
                 report.say("notes", f"The column {likely[0]!r} was read as {field}.")
     return fields
+
+
+def check_thousands(rows: Sequence[Mapping], names: Sequence[str], report: ImportReport) -> None:
+    """Raises ImportRefused where ratings that are compared may be thousands: "1,000" and 999."""
+    if text := thousands([row.get(name) for row in rows for name in names]):
+        name = next(name for name in names for row in rows if text in str(row.get(name)))
+        raise ImportRefused(
+            f"{report.filename}: {name!r} holds {text!r}, which can be {re.sub('[,.]', '', text)}"
+            f" or {text.replace(',', '.')}. Write these numbers without a sign for thousands."
+        )
 
 
 def answers_in(names: Sequence[str]) -> list[str]:

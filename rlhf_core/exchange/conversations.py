@@ -39,7 +39,7 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
     Args:
         name: the field, for the sentence.
         printed: the file is a table, in which a list can only be printed. In JSON, where it could
-            be a list, a text that looks like an object and is no message is a text.
+            be a list, a text that looks like a list or an object and is no message is a text.
     """
     if looks_printed(value):
         text = value
@@ -47,8 +47,10 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
             value = unprinted(value)
             if isinstance(value, dict) and not printed and not _is_message(value):
                 return text
+            if isinstance(value, list) and not printed and _all_texts(value):
+                return text
         except NotPrinted as error:
-            if (not printed and text.lstrip()[0] == "{") or not set(text) & set("\"'"):
+            if not printed or not set(text) & set("\"'"):
                 return text  # [[a link]]: where texts are printed, they stand in quotation marks
             raise RowRefused(
                 f"{name} looks like a printed list that cannot be read: {shown(value)}"
@@ -62,11 +64,15 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
         return value
     if len(value) == 1 and isinstance(value[0], list):
         value = value[0]
-    if value and all(isinstance(item, str) for item in value):
+    if _all_texts(value):
         if len(value) == 1:
             return value[0]
         raise RowRefused(f"{name} is a list of {len(value)} texts; which of them counts?")
     return [_message(name, item) for item in value]
+
+
+def _all_texts(value: list) -> bool:
+    return bool(value) and all(isinstance(item, str) for item in value)
 
 
 def as_text(name: str, value: object, printed: bool = True) -> object:
@@ -119,7 +125,11 @@ def two_answers(
     named, first, second = names
     if isinstance(turns := _texts(prompt, one, other), tuple):
         prompt, one, other = turns
-    printed = report.counted == "row"
+    # A table written as JSON may keep its cells as they were printed: then all of them are lists.
+    cells = (prompt, one, other)
+    printed = report.counted == "row" or all(
+        looks_printed(cell) and cell.lstrip()[0] == "[" for cell in cells
+    )
     prompt = unpack(named, prompt, printed)
     one, other = unpack(first, one, printed), unpack(second, other, printed)
     if isinstance(one, list) != isinstance(other, list):

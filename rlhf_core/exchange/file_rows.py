@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from rlhf_core.exchange.binary_tables import binary_rows, is_binary_table
@@ -55,8 +56,8 @@ class _Twice(ValueError):
 def _once(pairs: list[tuple[str, object]]) -> dict:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Twice(next(name for name in names if names.count(name) > 1))
+        counts = Counter(name for name, _ in pairs)
+        raise _Twice(next(name for name in counts if counts[name] > 1))
     return found
 
 

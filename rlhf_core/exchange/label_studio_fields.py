@@ -17,6 +17,7 @@ from rlhf_core.exchange.file_rows import MAX_COLUMNS, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.label_studio_answers import Answer, chosen_of
 from rlhf_core.exchange.preference_rows import FIELD_OF
+from rlhf_core.exchange.shown_order import check_order
 
 DECIDING = ("pairwise", "ranker")
 _OURS = {"prompt": "prompt", "a": "answer1", "b": "answer2"}
@@ -273,6 +274,10 @@ def _control(
     reading = read_column(
         control, cells, where, choice_map, sides=sides, command="import-label-studio"
     )
+    rows = [answer.data for answer, _ in columns[control]]
+    every = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
+    used = {**names, "choice": control}
+    check_order(rows, list(every), used, cells, reading, report.filename)
     report.choices = reading.table(cells)
     report.say("notes", f"The control {control!r} (choices) was read as the choice.")
     for sentence in reading.notes:

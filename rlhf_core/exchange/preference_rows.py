@@ -187,8 +187,12 @@ def read_row(
             said_by = said_by[0]
         if isinstance(said_by, Unsaid):
             raise RowRefused(said_by.why)
-        cell = Cell(said_by, a, b, *(str(values.get(by) or "") for by in BY))
+        cell = Cell(said_by, a, b, *(author_in(values.get(by)) for by in BY))
         choice, said = (reading or Reading("choice")).of(cell)
+        texts = {"a": str(a).strip(), "b": str(b).strip()}
+        if reading and not literal and choice in texts and choice == said_by != texts[choice]:
+            if said_by in texts.values():
+                raise RowRefused(f"the choice {said_by!r} names one text and repeats the other")
     if choice is None:
         raise RowRefused(said)
     if a == b:
@@ -222,6 +226,11 @@ def read_row(
 
 
 BY = ("by_a", "by_b")  # who wrote the texts, where a table says so
+
+
+def author_in(value: object) -> str:
+    """A model's name or number, as a choice may repeat it; "" where there is none."""
+    return "" if is_blank(value) else str(value)
 
 
 def is_float_nan(value: object) -> bool:

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.choices import is_blank, number_of, read_word, shown
-from rlhf_core.exchange.columns import find_fields
+from rlhf_core.exchange.columns import check_thousands, find_fields
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.preference_rows import FIELD_OF, check_text, label, who
-from rlhf_core.judging.preferences import Pair, Ranking
+from rlhf_core.judging.preferences import MOST_CANDIDATES, Pair, Ranking
 
 _LISTS = ("completions", "generations", "responses", "answers", "candidates", "outputs")
 _TEXTS = ("response", "text", "content", "completion", "answer", "output")
@@ -187,6 +187,12 @@ def take_records(rows: list[Record], names: Sequence[str], report: ImportReport)
             report.leave_out(row.row, row.value, "it holds no list of completions with scores")
             continue
         items = row.value[name]
+        if len(items) > MOST_CANDIDATES:
+            why = f"it holds {len(items):,} texts; at most {MOST_CANDIDATES} fit"
+            report.leave_out(row.row, row.value, why)
+            continue
+        for kind in _SCORES:
+            check_thousands(items, [kind], report)
         try:
             by = _by(items)
             made = _judgement(row, items, fields, by)

@@ -17,13 +17,14 @@ from rlhf_core.common.errors import PreferenceError
 from rlhf_core.exchange.answer_names import Answers
 from rlhf_core.exchange.choice_map import NOTHING, fits, told
 from rlhf_core.exchange.choices import IN_WORDS, MEANINGS, is_blank, number_of, shown
-from rlhf_core.exchange.columns import find_fields, rejected, say_spare, suffix
+from rlhf_core.exchange.columns import check_thousands, find_fields, rejected, say_spare, suffix
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.not_whole import NotWhole
 from rlhf_core.exchange.preference_rows import FIELD_OF, check_text, label, read_number, who
 from rlhf_core.exchange.printed import NotPrinted, looks_printed, unprinted
+from rlhf_core.exchange.signs import may_turn
 from rlhf_core.judging.preferences import Pair, Ranking
 
 _BEST = frozenset(("best_response", "best_answer", "best_output", "best_completion", "top"))
@@ -72,6 +73,10 @@ def take_records(
     for key in choice_map or {}:
         if not any(fits(key, row.value.get(judged[0])) for row in objects):
             raise ImportRefused(f"{report.filename}: the column {judged[0]!r} has no {shown(key)}.")
+    if kind == "best":
+        _check_counting(objects, judged[0], answers, choice_map, report)
+    if kind == "each":
+        check_thousands([row.value for row in objects], judged, report)
     for row in rows:
         try:
             found.append((row, _texts(row, fields, columns, status), None))
@@ -83,6 +88,8 @@ def take_records(
         if why is None:
             value = [row.value.get(name) for name in judged]
             try:
+                if kind == "best" and (worst := _same_as_best(row.value, value[0])):
+                    raise RowRefused(f"{judged[0]} and {worst} name the same answer")
                 order = _told(value[0], choice_map, columns, report) or read(
                     value, texts, answers, counted, judged
                 )
@@ -160,9 +167,22 @@ def _best_of(value: list, texts: list, answers: Answers, counted: bool, names: l
         return ("best", at)
     word = " ".join(re.sub(r"[^\w]+|_", " ", str(cell)).casefold().split())
     word = {"none of them": "neither", "all bad": "both bad", "all good": "tie"}.get(word, word)
-    if MEANINGS.get(word) in ("tie", "both_bad", "skip"):
-        return (MEANINGS[word], None)
+    choice = MEANINGS.get(word)
+    if choice in ("tie", "both_bad", "skip") and not may_turn(str(cell), choice):
+        return (choice, None)
     raise RowRefused(f"{names[0]} is {shown(cell)}, which names none of the answers")
+
+
+def _same_as_best(row: Mapping, best: object) -> str:
+    """The column of the worst answer, where it names the best one; "" elsewhere."""
+    return next(
+        (
+            name
+            for name, cell in row.items()
+            if bare(str(name)).startswith("worst") and not is_blank(cell) and cell == best
+        ),
+        "",
+    )
 
 
 def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: list) -> tuple:
@@ -263,6 +283,25 @@ def _check_order(made: list, judged: list[str], kind: str, report: ImportReport)
                 f" answer has rank {numbers[0]}. Write the order as"
                 f" {'>'.join(numbers)}, or call the column order or ranks."
             )
+
+
+def _check_counting(
+    rows: list[Record],
+    name: str,
+    answers: Answers,
+    choice_map: Mapping[str, str] | None,
+    report: ImportReport,
+) -> None:
+    """Raises ImportRefused where numbers may count the answers from 0, and their names do not."""
+    values = [row.value.get(name) for row in rows]
+    numbers = {number_of(value) for value in values if told(value, choice_map or {}) is None}
+    index = re.search(r"(?:^|_)(?:index|idx)$", bare(name)) and len(answers.columns) not in numbers
+    if "0" not in answers.names and (0 in numbers or (index and numbers - {None})):
+        raise ImportRefused(
+            f"{report.filename}: {name!r} may count the answers from 0"
+            f"{' (it holds a 0)' if 0 in numbers else ''}, and their names do not. Write the"
+            f" answers' own names there, as {answers.columns[0]!r}."
+        )
 
 
 def _check_part(made: list, judged: list[str], report: ImportReport) -> None:

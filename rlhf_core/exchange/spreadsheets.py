@@ -9,6 +9,7 @@ Knows nothing about Label Studio (``label_studio``) and nothing about models.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -35,9 +36,11 @@ from rlhf_core.exchange.preference_rows import (
     KNOWN,
     LATE_PROMPTS,
     RowRefused,
+    author_in,
     read_row,
 )
 from rlhf_core.exchange.ranking_rows import looks_like_rankings, take_rankings
+from rlhf_core.exchange.shown_order import check_order
 from rlhf_core.exchange.told_fields import joined, told_pair
 from rlhf_core.judging.preferences import Pair
 
@@ -202,7 +205,14 @@ def _take_table(
     if "choice" in fields:
         objects = unboxed(objects, fields["choice"])
         reading = _read_choices(
-            objects, names, fields, report, choice_map, bool(listed), bool(made), bool(told)
+            objects,
+            names,
+            fields,
+            report,
+            choice_map,
+            bool(listed),
+            made[1] if made else [],
+            bool(told),
         )
     elif choice_map:
         raise ImportRefused(
@@ -272,32 +282,35 @@ def _read_choices(
     report: ImportReport,
     choice_map: Mapping[str, str] | None,
     listed: bool,
-    made: bool,
+    made: list[str],
     told: bool,
 ) -> Reading:
     column = fields["choice"]
     found = []
     for row in objects:
         parts = [row.value.get(fields.get(name)) for name in ("choice", "a", "b", *BY)]
-        if isinstance(parts[0], NotWhole) or (made is False and any(map(is_blank, parts[1:3]))):
+        if isinstance(parts[0], NotWhole) or (not made and any(map(is_blank, parts[1:3]))):
             parts[0] = ""  # a sum below the table is no choice
         if isinstance(parts[0], list) and len(parts[0]) == 1:
             parts[0] = parts[0][0]
-        found.append(Cell(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:])))
+        texts = [part if isinstance(part, str) else "" for part in parts[1:3]]
+        found.append(Cell(parts[0], *texts, *map(author_in, parts[3:])))
     numbers = {n for cell in found if (n := number_of(cell.value)) is not None}
     counted = listed and numbers != {1.0}  # the second from 0, or the first from 1?
-    known = table_shapes.convention(names, fields, counted) or table_shapes.index_convention(
-        column, numbers
-    )
+    known = table_shapes.convention(
+        names, fields, numbers, counted
+    ) or table_shapes.index_convention(column, numbers)
     sides = {} if listed else {plain_name(fields[side]): side for side in ("a", "b")}
     sides = {name: side for name, side in sides.items() if len(name) > 1}
     where = f"{report.filename}: the column {column!r}"
     order = None if listed or made else turned(names, fields["a"], fields["b"], told)
     reading = read_column(column, found, where, choice_map, known, sides, order)
     agreement.check_others(objects, names, fields, found, reading, choice_map, report)
+    if not made or any(re.search("left|right|first|second", bare(name)) for name in made):
+        used = {**fields, **({"choice": made[0], "other": made[-1]} if made else {})}
+        check_order([row.value for row in objects], names, used, found, reading, report.filename)
     if not made:
         agreement.say_ratings(objects, names, fields, [reading.of(c)[0] for c in found], report)
-    if not made:
         report.choices = reading.table(found)
     for sentence in reading.notes:
         report.say("notes", sentence)

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from rlhf_core.exchange.choice_column import Convention, plain_name
 from rlhf_core.exchange.choices import is_blank, number_of, shown
+from rlhf_core.exchange.columns import check_thousands
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.not_whole import Unsaid
@@ -125,6 +126,7 @@ def two_ratings(
     if not fit:
         return None
     one, other = fit[0]
+    check_thousands([row.value for row in rows], fit[0], report)
     rank = bool(re.search(r"rank", bare(one)))
     report.say(
         "notes",
@@ -193,9 +195,9 @@ def authors(names: Sequence[str]) -> tuple[str, str] | None:
 
 
 def convention(
-    names: Sequence[str], fields: Mapping[str, str], listed: bool = False
+    names: Sequence[str], fields: Mapping[str, str], numbers: set[float], listed: bool = False
 ) -> Convention | None:
-    """What numbers in the choice column mean, where the file's format says so; else None."""
+    """What ``numbers`` in the choice column mean, where the file's format says so; else None."""
     plain = {plain_name(name) for name in names}
     choice, a, b = (plain_name(fields.get(field, "")) for field in ("choice", "a", "b"))
     column = f"The numbers in {fields.get('choice')!r}"
@@ -205,9 +207,10 @@ def convention(
     if listed or (a.endswith("0") and b.endswith("1") and a[:-1] == b[:-1]):
         said = f"{column} count from 0, as the answers do: 0 was read as a, 1 as b."
         return Convention({0.0: "a", 1.0: "b"}.get, said)
-    if choice in ("overall_preference", "preference_strength") and [
-        name.replace("_", "") for name in (a, b)
-    ] == ["response1", "response2"]:
+    ours = [name.replace("_", "") for name in (a, b)] == ["response1", "response2"]
+    if choice in ("overall_preference", "preference_strength") and (ours or "strength" in choice):
+        if not ours or not any(number < 0 for number in numbers):
+            return Convention(lambda n: None, "")  # or only how strong it is, of either
         said = f"{column} were read as HelpSteer writes them: below 0 is {a}, above the other."
         return Convention(
             lambda n: None if n not in range(-3, 4) else "tie" if n == 0 else "a" if n < 0 else "b",
@@ -221,6 +224,7 @@ def convention(
         return Convention(
             lambda n: None if not 1 <= n <= 2 else "tie" if n == 1.5 else "a" if n < 1.5 else "b",
             said,
+            silent=frozenset((0.0,)),
         )
     return None
 

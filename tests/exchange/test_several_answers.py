@@ -75,7 +75,7 @@ def test_orders_ranks_and_ratings(name, cell, want):
         (f"{HEADER},best", ["2", "the other", "the other"], "only a part of 'best'"),
         ("prompt,response_3,response_1,response_2,best", ["B", "A"], "names none of the answers"),
         ("prompt,response_a,response_b,response_c,best", ["1", "2"], "names none of the answers"),
-        ("prompt,response_a,response_b,response_c,best", ["0", "3"], "names none of the answers"),
+        ("prompt,response_a,response_b,response_c,best", ["0", "3"], "count the answers from 0"),
     ],
 )
 def test_what_can_mean_two_things_is_refused(header, rows, why):

@@ -117,7 +117,7 @@ def test_qualtrics_own_lines_and_binary_files_are_called_what_they_are():
 @pytest.mark.parametrize(
     ("chosen", "rejected", "why"),
     [
-        ('["apple"]', "apple", "both texts are the same as they were read ('apple'), so"),
+        ('["apple"]', "apple", ""),
         ("apple", "apple", "both texts are the same, so"),
         ('[{"name":"f"}]', "f()", "chosen looks like a conversation, but \"{'name': 'f'}\" in it"),
         (
@@ -126,7 +126,7 @@ def test_qualtrics_own_lines_and_binary_files_are_called_what_they_are():
             "rejected looks like a conversation, and chosen",
         ),
         ("[[Opossum]]", "Opossum", ""),
-        ("['a', 'b", "['a' ... 'b']", "rejected looks like a printed list that cannot be read"),
+        ("['a', 'b", "['a' ... 'b']", ""),
     ],
 )
 def test_a_text_that_looks_like_a_list_is_called_no_more_than_that(chosen, rejected, why):
