@@ -116,6 +116,7 @@ def walk(page, learner: Watched, url: str) -> Walk:
     ranked = judgements(page) - before
     page.keyboard.press("u")
     page.wait_for_function(f"most => {JUDGEMENTS} < most", arg=before + 6, timeout=SLOW)
+    settled(page, SLOW)  # the card comes after the bar
     after_undo = judgements(page) - before
     judge(page, "b")
     press(page, "to_reward_model")  # each of these does what it says on the page it leads to
