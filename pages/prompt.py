@@ -244,17 +244,16 @@ if own and not busy:
                 "The probabilities are kept only while the server runs. Generate again to see them."
             )
     with st.container(horizontal=True, key="prompt_next"):
-        first = step.box in ("prompt", "rank")
         if to_rank and st.button(
             "Rank these answers",
             key="to_rank",
-            type="primary" if first else "secondary",
+            type="primary",
             icon=":material/arrow_forward:",
             icon_position="right",
         ):
             st.session_state["first"] = row["id"]
             st.switch_page("pages/rank.py")
-        if not (to_rank and first):
+        if not to_rank:
             next_step.draw(session, "prompt")
         share.button(session, "prompt")
 elif not busy and not job and not error:

@@ -58,6 +58,8 @@ def next_step(session: Session) -> NextStep:
         return NextStep(PPO, "Go on with PPO: the score is new", "ppo")
     if tuned.evaluation is None:
         return NextStep(BEFORE_AFTER, "Compare before and after")
+    if fresh_pairs(session) >= SOME_MORE:
+        return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
     return NextStep(ROUNDS, "Rinse and repeat: the next round")
 
 

@@ -198,3 +198,14 @@ def test_the_goal_is_clear_choices_until_there_is_a_reward_model():
     )
     learn(session)
     assert goal(session) == (ENOUGH + 3, GOAL, "pairs")
+
+
+def test_judgements_made_after_the_verdict_are_learned_before_the_next_round():
+    session = Session()
+    judge(session, ENOUGH)
+    learn(session)
+    tune(session)
+    session.tuned.evaluation = {"judges": []}
+    assert next_step(session).box == "rounds"
+    judge(session, SOME_MORE)
+    assert next_step(session).job == "fit"

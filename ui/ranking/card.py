@@ -72,7 +72,10 @@ def next_asked(
         and (begun or card["form"] == form)
         and (checks or not row.get("check"))
     ):
-        return Asked(row, card["how"], card["why"])
+        chosen = card["how"] not in ("lot", "repeat", "gold")
+        return Asked(
+            row, card["how"], card["why"] if chosen else ranking_desk.by_lot(session, checks)
+        )
     if singly and (half := thumbs_begun.latest(session)):
         made = [row_again(one) for one in session.judged.rankings if one.id == half["set"]]
         row = made[0] if made else open_rows[half["set"]]

@@ -59,7 +59,7 @@ STATIONS = (
         "Marsupial or meme?",
         "“An opossum is …” One answer: “a marsupial.” Another: “a great character for memes.” Both"
         " are good English. Which is better depends on who asks: that is the brief.",
-        "Pick another brief.",
+        "Pick another brief. To keep what a run has taught, press Skip.",
         lambda session: session.asked.brief.slug,
         1,
         "Ask the room: which of the two is better? Wait for somebody to say “for whom?”",
