@@ -159,7 +159,7 @@ def onward(said: int) -> None:
     if not said or session.learned.head or not next_step.here(session, "rank"):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="too_early"):
-        st.caption("Clear: one answer is better. A tie teaches little.", width="content")
+        st.caption("Clear: one answer is better. Ties teach little.", width="content")
         if not judged.needs(session, "reward_model"):
             st.button(
                 "Train on these few already",

@@ -106,7 +106,7 @@ def test_the_scores_stand_beside_the_button(page, app: App, fitted: str) -> None
         (
             ".st-key-fit button",
             ".st-key-scores .main-svg",
-            ".st-key-to_ppo, .st-key-to_before_after",
+            ".st-key-to_ppo, .st-key-to_rank, .st-key-to_before_after",
         ),
         SIZES[0],
     )
