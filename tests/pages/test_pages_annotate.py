@@ -21,7 +21,7 @@ from stand_ins import add_set, stand_in
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.session import judged, registry
+from rlhf_core.session import asked, judged, registry
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.work import jobs
 from ui.charts import mirror as charts_mirror
@@ -491,6 +491,17 @@ def test_a_hidden_check_is_not_used_up_by_thumbs(monkeypatch):
     add_set(session, [" same", " same", " other", " more"], BIOLOGY.training_prompts[13])
     app.button_group(key="form_widget").set_value(4).run()
     assert "Call them alike" in words_of(app) and "A tie" not in words_of(app)
+
+
+def test_answers_just_asked_for_come_before_a_card_that_was_only_looked_at():
+    session = registry.create()
+    add_set(session, [" old", " older"], BIOLOGY.training_prompts[0])
+    app = open_page("rank", session)
+    assert app.session_state["card"]["set"] == "set-1"
+    asked.add_prompt(session, "My boss on Friday is")
+    add_set(session, [" late", " gone"], "My boss on Friday is", tokens=[[], []])
+    app.run()
+    assert app.session_state["card"]["set"] == "set-2"
 
 
 # --- mirror ---------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def next_asked(
     begun = card.get("groups") or thumbs_begun.said(session, card.get("set", ""))
     if (
         (row := open_rows.get(card.get("set")))
-        and (begun or card["form"] == form)
+        and (begun or card["form"] == form and not _asked_meanwhile(session, row))
         and (checks or not row.get("check"))
     ):
         chosen = card["how"] not in ("lot", "repeat", "gold")
@@ -97,6 +97,11 @@ def next_asked(
         row = asked.next_set(session)
         found = Asked(row, "lot", ranking_desk.by_lot(session, checks)) if row else None
     return found
+
+
+def _asked_meanwhile(session: Session, row: dict) -> bool:
+    """Do answers wait that the learner asked for, and ``row`` is none of them?"""
+    return not row.get("asked") and any(one.get("asked") for one in asked.unranked(session))
 
 
 def row_again(ranking: Ranking) -> dict:
