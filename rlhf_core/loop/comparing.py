@@ -72,8 +72,9 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
     # Of all the reward models that trained this round, the one whose votes show least.
     trained = [row.get("chance") for row in part.log if row["step"] < step]
-    chance = max(filter(known, trained), key=lambda found: found["p"], default=None)
-    if (models := len({found["p"] for found in filter(known, trained)})) > 1:
+    trained = [found for found in trained if known(found)]
+    chance = max(trained, key=lambda found: found["p"], default=None)
+    if (models := len({found["p"] for found in trained})) > 1:
         chance = {**chance, "models": models}
     result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(

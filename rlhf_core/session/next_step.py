@@ -35,6 +35,9 @@ class NextStep:
     job: str = ""
 
 
+TRAIN_AGAIN = NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
+
+
 def next_step(session: Session) -> NextStep:
     """The station that waits for the learner now."""
     tuned, learned = session.tuned, session.learned
@@ -47,10 +50,10 @@ def next_step(session: Session) -> NextStep:
     if tuned.evaluation is not None and unproven(learned.summary.get("chance")) == FEW_VOTES:
         if missing(session) > 0:
             return NextStep(RANK, "Judge more: too few to tell")
-        return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
+        return TRAIN_AGAIN
     if len(tuned.metrics) < 2 and wants_more(session):
         if fresh_pairs(session) >= SOME_MORE:
-            return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
+            return TRAIN_AGAIN
         return NextStep(RANK, "Judge some more: these could be chance")
     if len(tuned.metrics) < 2:
         return NextStep(PPO, "Bend the model: PPO", "ppo")
@@ -59,7 +62,7 @@ def next_step(session: Session) -> NextStep:
     if tuned.evaluation is None:
         return NextStep(BEFORE_AFTER, "Compare before and after")
     if fresh_pairs(session) >= SOME_MORE:
-        return NextStep(REWARD_MODEL, "Train it again, on more judgements", "fit")
+        return TRAIN_AGAIN
     return NextStep(ROUNDS, "Rinse and repeat: the next round")
 
 
@@ -80,7 +83,7 @@ def goal(session: Session) -> tuple[int, int, str]:
     what. First clear choices, until a reward model can be trained; then pairs of a good round.
     """
     if not session.learned.head:
-        return min(ENOUGH, ENOUGH - missing(session)), ENOUGH, "clear choices"
+        return min(ENOUGH, judged.witness_count(session)), ENOUGH, "clear choices"
     return judged.pair_count(session), GOAL, "pairs"
 
 
