@@ -27,6 +27,19 @@ class ChangedError(BundleError):
     """A file that is not what it was when the run was saved."""
 
 
+class StoreError(BundleError):
+    """Sessions that cannot be kept or read now; the message says why and what to do.
+
+    Attributes:
+        kind: the reason in a word: "busy", "read-only", "full", "gone", "missing", "damaged",
+            "newer", "behind", "settings" or "refused".
+    """
+
+    def __init__(self, message: str, kind: str = "refused"):
+        super().__init__(message)
+        self.kind = kind
+
+
 class DownloadError(ValueError):
     """A model that could not be fetched; the message says why and what to do."""
 

@@ -1,0 +1,12 @@
+"""The database's tables, version by version (Alembic); how one is made: docs/store.md.
+
+Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PLACE = Path(__file__).parent
+
+VERSIONS = ("0001",)  # oldest first; known without importing Alembic, so that a start is quick
