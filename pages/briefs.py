@@ -187,11 +187,10 @@ st.selectbox(
     key="brief_choice",
     on_change=choose,
     help=(
-        "Choosing another brief puts the reward model and the tuned model of this one away."
-        " Judgements are kept, each under its own brief."
+        "Choosing another brief puts the reward model and the tuned model of this one away until"
+        " you come back to it. Judgements are kept, each under its own brief."
     ),
 )
-brief_choice.question(session, "brief_choice")
 words(session.asked.brief)
 if session.asked.brief.wanted:
     st.caption(

@@ -86,8 +86,7 @@ def climax() -> None:
     changed.verdict(rounds.with_votes(session), judged.rater(session), "loop")
     st.caption(f"Judged by: {text.plain(judged.rater(session))}.")
     with st.container(horizontal=True, key="after_the_run"):
-        if not asking:
-            next_step.draw(session, "loop")
+        next_step.draw(session, "loop")
         if step.box != "before_after" and st.button(
             "Read all the pairs", key="read_pairs", icon=":material/compare:"
         ):
@@ -110,7 +109,6 @@ def choose_brief() -> None:
         key="brief_pick",
         on_change=pick_brief,
     )
-    brief_choice.question(session, "brief_pick")
 
 
 def run_button(primary: bool) -> None:
@@ -142,9 +140,7 @@ def run_button(primary: bool) -> None:
 
 status = (state.job("run_once") or {}).get("status")
 running, step = status in state.ALIVE, next_step.now(session)
-asking = bool(st.session_state.get(brief_choice.WAITING))
-# One question at a time.
-show_off = next_step.whole_loop_first(session) and not asking
+show_off = next_step.whole_loop_first(session)
 
 st.html(f"<h1>{whiteboard.MARK} Teach a language model your taste</h1>")
 if not running and not session.tuned.evaluation:
@@ -175,8 +171,7 @@ if not running:
                 if st.button("Do it myself", key="to_prompt", icon=":material/edit:"):
                     st.switch_page("pages/prompt.py")
             else:
-                if not asking:
-                    next_step.draw(session, "loop")
+                next_step.draw(session, "loop")
                 run_button(primary=False)
     whiteboard.draw(session, lit=not show_off)
     if session.tuned.evaluation:
@@ -184,7 +179,7 @@ if not running:
             "Once more, or for somebody else",
             icon=":material/play_circle:",
             key="once_more",
-            expanded=asking or tour.at(session, 0),  # the tour's first station points in there
+            expanded=tour.at(session, 0),  # the tour's first station points in there
         ):
             choose_brief()
             run_button(primary=False)

@@ -117,14 +117,14 @@ if picked != session.model_name or picked == FOLDER:
     if session.learned.head or session.tuned.metrics or session.history.rounds:
         st.info(
             "Your judgements stay: they are about texts, whoever wrote them. The reward model, the"
-            " tuned model and the rounds belong to the model you have now, so they go. Save them"
-            " first if you want them.",
+            " tuned model and the rounds belong to the model you have now: they are put away, and"
+            " come back with it.",
             icon=":material/info:",
         )
     if any(state.alive(name) for name in session.jobs if name not in ("model", step_time.JOB)):
         st.warning(
             "Something of yours is running just now. Changing the model stops it; its finished"
-            " steps go with the former model.",
+            " steps stay with the former model.",
             icon=":material/stop_circle:",
         )
     st.button(

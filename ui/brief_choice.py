@@ -1,6 +1,4 @@
-"""Another brief, chosen on whatever page: at once where nothing is lost by it, else after a
-question that says what goes.
-"""
+"""Another brief, chosen on whatever page: at once, since nothing is lost by it."""
 
 from __future__ import annotations
 
@@ -10,57 +8,27 @@ from rlhf_core.session import asked
 from rlhf_core.session.state import Session
 from ui import state, text
 
-WAITING = "brief_waiting"  # the brief that was picked, until the question is answered
+
+def pick(session: Session, slug: str | None) -> None:
+    """A brief was chosen."""
+    if not slug or slug == session.asked.brief.slug:
+        return
+    state.stop_all()  # whatever runs was meant for the old brief
+    former, left = session.asked.brief, learned(session)
+    asked.set_brief(session, asked.brief_called(session, slug))
+    back = learned(session)
+    if left:
+        st.session_state["note"] = (
+            f"What you trained under “{text.plain(former.title)}” ({', '.join(left)}) is put away,"
+            " and comes back with that brief."
+        )
+    elif back:
+        st.session_state["note"] = f"Here is again what you trained under it: {', '.join(back)}."
 
 
-def goes(session: Session) -> list[str]:
-    """What was made under the present brief and would be put away, in words."""
+def learned(session: Session) -> list[str]:
+    """What was trained under the brief in force, in words."""
     steps, rounds = session.tuned.steps_done, len(session.history.rounds)
     found = ["the reward model"] if session.learned.head else []
     found += [f"the model that {steps} PPO step{'s' * (steps > 1)} tuned"] * (steps > 0)
     return found + [f"{rounds} earlier round{'s' * (rounds > 1)}"] * (rounds > 0)
-
-
-def pick(session: Session, slug: str | None) -> None:
-    """A brief was chosen."""
-    st.session_state.pop(WAITING, None)
-    if not slug or slug == session.asked.brief.slug:
-        return
-    if goes(session):
-        st.session_state[WAITING] = slug
-    else:
-        _change(session, slug)
-
-
-def _change(session: Session, slug: str) -> None:
-    st.session_state.pop(WAITING, None)
-    state.stop_all()  # whatever runs was meant for the old brief
-    asked.set_brief(session, asked.brief_called(session, slug))
-
-
-def _stay(session: Session, widget: str) -> None:
-    st.session_state.pop(WAITING, None)
-    st.session_state[widget] = session.asked.brief.slug
-
-
-def question(session: Session, widget: str) -> None:
-    """Asks before anything goes. ``widget``: the key of what was picked with, which goes back to
-    the present brief on "Stay".
-    """
-    slug, lost = st.session_state.get(WAITING), goes(session)
-    if not slug or slug == session.asked.brief.slug:
-        return
-    title = text.plain(asked.brief_called(session, slug).title)
-    with st.container(border=True, key="brief_question"):
-        st.markdown(
-            f"**Change the brief to “{title}”?** What was learned under the present one goes, since"
-            f" it learned another taste: {', '.join(lost) or 'nothing'}. Your judgements stay,"
-            " each under its own brief."
-        )
-        with st.container(horizontal=True):
-            st.button(
-                "Change the brief", key="brief_change", on_click=_change, args=(session, slug)
-            )
-            st.button(
-                "Stay", key="brief_stay", type="primary", on_click=_stay, args=(session, widget)
-            )

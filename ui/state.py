@@ -36,7 +36,11 @@ def session() -> Session:
     """
     _insist_on_the_router()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
-    found = registry.get(asked) if asked else None
+    try:
+        found = registry.get(asked) if asked else None
+    except errors.StoreError as error:  # not "no longer kept": it may well be there
+        st.error(f"{error} Your session is not lost: reload this page in a moment.")
+        st.stop()
     if found is None:
         found = registry.create()
         if asked:
@@ -253,7 +257,11 @@ def start_over() -> None:
     """
     current = session()
     jobs.queue().forget(current.id)
-    stays = not registry.delete(current.id)
+    try:
+        stays = not registry.delete(current.id)
+    except errors.StoreError as error:
+        st.session_state["note"] = f"{error} Nothing was deleted. Try again in a moment."
+        return
     for key in list(st.session_state):
         del st.session_state[key]
     st.query_params.clear()

@@ -194,10 +194,13 @@ def make_room(session: Session, lm: LanguageModel) -> None:
         with other.change():
             pass
         with other.lock:
-            if not other.save_problem and other.on_disk.get("policy") == weights.now(other):
+            if not other.save_problem and weights.is_put_away(other, weights.now(other)):
                 set_policy(other, None)
-                on_disk = other.on_disk.values()
-                other.held = {n: t for n, t in other.held.items() if n not in on_disk}
+                other.held = {
+                    name: found
+                    for name, found in other.held.items()
+                    if not weights.is_put_away(other, name)
+                }
 
 
 # --- reference samples ----------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from rlhf_core.common.errors import BriefError, InputError
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.typed import check_prompt
-from rlhf_core.session import weights
-from rlhf_core.session.state import ABOUT_HEAD, History, Learned, Session, Tuned
+from rlhf_core.session import shelf
+from rlhf_core.session.state import Session
 
 MAX_USER_PROMPTS, MAX_BRIEFS = 50, 60  # versions of briefs that a session keeps
 # of an imported file: the model writes several texts to each, which would take hours for thousands
@@ -21,18 +21,20 @@ MAX_IMPORTED_PROMPTS = 100
 
 def set_brief(session: Session, brief: Brief) -> None:
     """Change what is asked for. Judgements are kept, each under its own brief; what was learned
-    under another brief is put away.
+    under another brief goes on the shelf, and what was left there under this one comes back.
     """
     with session.change():
         part, changed = session.asked, brief.slug != session.asked.brief.slug
-        part.brief = briefs.validate(brief)
+        briefs.validate(brief)
+        if changed:
+            shelf.put_away(session)
+        part.brief = brief
         known = {(one.slug, one.version) for one in part.briefs}
         if (brief.slug, brief.version) not in known:
             part.briefs = [*part.briefs, brief]
         if changed:
             part.candidate_sets = []
-            forget_learned(session)
-            return
+            shelf.take_out(session)
         # A new version: what waits to be ranked must still be asked for.
         ranked = {ranking.id for ranking in session.judged.rankings}
         imported = (pair.prompt for pair in session.judged.imported)
@@ -45,34 +47,28 @@ def set_brief(session: Session, brief: Brief) -> None:
 
 def set_model(session: Session, name: str) -> None:
     """Change which language model writes and is trained. Comparisons are kept: they are about
-    texts, whoever wrote them. What was learned on, or written by, the former model is put away.
+    texts, whoever wrote them. What was learned on, or written by, the former model goes on the
+    shelf, and what was left there of this one comes back.
     """
     if name == session.model_name:
         return
     with session.change():
+        # Reward models that a lab kept read the former model's states.
+        labs = {lab: found for lab, found in session.labs.items() if isinstance(found, dict)}
+        heads = {lab: found["heads"] for lab, found in labs.items() if found.get("heads")}
+        shelf.put_away(session, heads)
+        for lab in heads:
+            bare = {k: v for k, v in labs[lab].items() if k != "heads"}
+            session.labs = {**session.labs, lab: bare}
         session.model_name, session.model_hash = name, ""
         forget_unjudged(session)
-        session.labs = {  # reward models that a lab kept read the former model's states
-            name: {k: v for k, v in found.items() if k != "heads"}
-            if isinstance(found, dict)
-            else found
-            for name, found in session.labs.items()
-        }
-        forget_learned(session)
         # Settings of PPO were meant for the other one's size.
         session.settings = {
             stage: values
             for stage, values in session.settings.items()
             if stage not in ("ppo", "ppo_next")
         }
-
-
-def forget_learned(session: Session) -> None:
-    """Put away the reward model, what the labs found about it, the policy and all rounds."""
-    session.learned, session.tuned = Learned(), Tuned()
-    session.history = History(predictions=session.history.predictions)
-    session.labs = {name: found for name, found in session.labs.items() if name != ABOUT_HEAD}
-    weights.drop_unused(session)
+        shelf.take_out(session)
 
 
 def forget_unjudged(session: Session) -> None:

@@ -12,9 +12,6 @@ Every function changes the session under its lock, and saves it. Imports no torc
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
-
 from rlhf_core.common.errors import InputError
 from rlhf_core.evaluation import before_after, conclusion, verdict
 from rlhf_core.session import asked, judged, weights
@@ -45,40 +42,26 @@ def tidy(session: Session) -> None:
     """Remove weights that nothing names, and the oldest branches beyond the bounds."""
     history = session.history
     history.branches = history.branches[-MOST_BRANCHES:]
-    place = weights.folder(session)
-    if place and place.is_dir():
-        _stay_within_bounds(session)
-        named = (weights.place_of(session, name) for name in weights.in_use(session))
-        used = {path.name for path in named if path}
-        for path in place.iterdir():
-            if path.name not in used:
-                with suppress(OSError):
-                    path.unlink()
-    weights.drop_unused(session)
+    _stay_within_bounds(session)
+    weights.tidy(session)
     if session.directory and not session.deleted:
-        checkpoint_folder.clear_others(session.directory / "checkpoints", {session.tuned.run})
+        runs = {session.tuned.run, *(row["tuned"]["run"] for row in session.shelf.values())}
+        checkpoint_folder.clear_others(session.directory / "checkpoints", runs)
 
 
 def _stay_within_bounds(session: Session) -> None:
-    """The oldest branches go; of a large model the oldest rounds keep their numbers only."""
+    """What was shelved first goes, then the oldest branches; of a large model the oldest rounds
+    keep their numbers only.
+    """
     history = session.history
-
-    def too_much() -> bool:
-        named = {weights.place_of(session, name) for name in weights.in_use(session)}
-        return sum(_size(path) for path in named if path) > MOST_BYTES
-
-    while history.branches and too_much():
+    while session.shelf and weights.bytes_kept(session) > MOST_BYTES:
+        session.shelf = dict([*session.shelf.items()][1:])
+    while history.branches and weights.bytes_kept(session) > MOST_BYTES:
         history.branches = history.branches[1:]
     for i, row in enumerate(history.rounds[:-1]):
-        if any(weights.names_of(row)) and too_much():
+        if any(weights.names_of(row)) and weights.bytes_kept(session) > MOST_BYTES:
             bare = {**row, "weights": "", "head": "", "file": ""}
             history.rounds = [*history.rounds[:i], bare, *history.rounds[i + 1 :]]
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
 
 
 # --- the next round -------------------------------------------------------------------------------

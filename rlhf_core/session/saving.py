@@ -13,7 +13,7 @@ from pathlib import Path
 from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
-from rlhf_core.session import judged, older_limits, rounds, weights
+from rlhf_core.session import judged, older_limits, rounds, shelf, weights
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle, marker
 
@@ -25,8 +25,13 @@ class Folder:
     folder that a person named stays.
     """
 
+    weights = None
+
     def __init__(self, ours: bool = False):
         self.ours = ours
+
+    def refresh(self, session: Session) -> None:
+        """Nobody else writes the folder of a run."""
 
     def save(self, session: Session) -> None:
         """Raises BundleError."""
@@ -64,6 +69,7 @@ def to_dict(session: Session) -> dict:
             "tuned": session.tuned.to_dict(),
             "history": session.history.to_dict(),
             "labs": session.labs,
+            "shelf": session.shelf,
         }
 
 
@@ -77,6 +83,7 @@ def from_dict(data: dict) -> Session:
     session.tuned = Tuned.from_dict(data["tuned"])
     session.history = History.from_dict(data["history"])
     session.labs, session.settings = dict(data.get("labs", {})), dict(data.get("settings", {}))
+    session.shelf = {k: row for k, row in data.get("shelf", {}).items() if shelf.readable(row)}
     session.made_by = list(map(str, data.get("made_by", [])))
     session.step_times = dict(data.get("step_times", {}))
     session.restartable = bool(data.get("restartable", False))

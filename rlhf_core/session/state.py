@@ -11,7 +11,6 @@ Commands are functions on parts, in the modules beside this one; what takes time
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -24,14 +23,22 @@ from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.preferences import Pair, Ranking, pair_from_row
 from rlhf_core.lm import model_list
+from rlhf_core.store.plain_files import without_place
 
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
 
+ROW, PAIR = 2_000, 2_300  # bytes of memory that a row takes, about, and an imported pair
 ABOUT_HEAD = "reward_model"  # the key in ``labs`` whose findings go with the reward model
 
 
+class _Part:
+    """``UNSAVED``: fields that stay in this process's memory."""
+
+    UNSAVED = ()
+
+
 @dataclass
-class Asked:
+class Asked(_Part):
     """What is asked for.
 
     Attributes:
@@ -79,7 +86,7 @@ class Asked:
 
 
 @dataclass
-class Judged:
+class Judged(_Part):
     """What was judged, and by whom.
 
     Attributes:
@@ -130,10 +137,8 @@ class Judged:
         )
 
 
-class _Plain:
-    """A part whose fields are plain values as they stand; those in ``UNSAVED`` stay behind."""
-
-    UNSAVED = ()
+class _Plain(_Part):
+    """A part whose fields are plain values as they stand."""
 
     def to_dict(self) -> dict:
         return {name: value for name, value in vars(self).items() if name not in self.UNSAVED}
@@ -240,9 +245,11 @@ class Session:
         held: tensors by name, put here by ``loop``; whoever saves writes them.
         jobs: the ids of this session's jobs, by slot (``ui.state``).
         store: who saves it (``store.keeping.Store``); None: nobody.
+        known: what its store last read or wrote of it (``in_database``).
         on_disk: what the weight files of its bundle hold: {role: name}, and "step", the PPO step.
         directory: its folder, or None. restartable: are checkpoints kept there?
-        under_way: trainings and measurements going on.
+        under_way: trainings and measurements going on. process: which process they go on in
+            (``machine.this_process``), or None.
         status: "running", "done" or "interrupted", as the bundle says. deleted: it is gone.
         save_problem, note: sentences for the learner.
         lock: guards all of it. worker: the thread that advances one of its jobs right now.
@@ -251,7 +258,8 @@ class Session:
     __slots__ = (
         *("id", "seed", "model_name", "model_hash", "made_by", "settings", "step_times", "jobs"),
         *("asked", "judged", "learned", "tuned", "history", "labs"),
-        *("held", "store", "directory", "restartable", "status", "under_way", "on_disk"),
+        *("shelf", "held", "store", "known", "directory", "restartable", "status", "under_way"),
+        *("process", "on_disk"),
         *("save_problem", "note", "deleted", "lock", "worker", "_depth", "_unsaved"),
         "__weakref__",
     )
@@ -276,13 +284,15 @@ class Session:
             History(),
         )
         self.labs: dict[str, object] = {}
+        self.shelf: dict[str, dict] = {}
         self.settings: dict[str, dict] = {}
         self.step_times: dict[str, dict] = {}
         self.jobs: dict[str, str] = {}
         self.held: dict[str, dict] = {}
         self.on_disk: dict = {}
-        self.store, self.restartable = None, False
-        self.status, self.under_way, self.deleted = "running", 0, False
+        self.store, self.known, self.restartable = None, {}, False
+        self.status, self.under_way, self.process = "running", 0, None
+        self.deleted = False
         self.save_problem, self.note = "", ""
         self.lock, self.worker = threading.RLock(), None
         self._depth, self._unsaved = 0, False
@@ -295,6 +305,8 @@ class Session:
         through. In a job the worker saves, after each record.
         """
         with self.lock:
+            if not self._depth:
+                self.refresh()
             self._depth += 1
             try:
                 yield self
@@ -303,6 +315,36 @@ class Session:
                 self._depth -= 1
             if not self._depth and self.worker != threading.get_ident():
                 self.save_changes()
+
+    @property
+    def is_kept(self) -> bool:
+        """Is nothing of it in memory only?"""
+        return not self._unsaved
+
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        rows = (*self.judged.rankings, *self.tuned.samples, *self.asked.candidate_sets)
+        tensors = (tensor for found in self.held.values() for tensor in found.values())
+        weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return weights + ROW * len(rows) + PAIR * len(self.judged.imported)
+
+    def keep(self) -> None:
+        """Have it saved, changed or not."""
+        with self.lock:
+            self._unsaved = True
+        self.save_changes()
+
+    def refresh(self) -> None:
+        """Take over what other processes wrote of the session meanwhile."""
+        with self.lock:
+            if self.store is None or self.deleted:
+                return
+            try:
+                self.store.refresh(self)
+                if not self._unsaved:
+                    self.save_problem = ""
+            except BundleError as error:
+                self._told(error)
 
     def save_changes(self) -> None:
         """Save where somebody keeps the session and something changed. A full disk is told, not
@@ -315,10 +357,13 @@ class Session:
                 self.store.save(self)
                 self._unsaved, self.save_problem = False, ""
             except BundleError as error:
-                self.save_problem = (
-                    f"{without_place(str(error), self.directory)} Your work goes on here, but a"
-                    " reload after a restart would not find it."
-                )
+                self._told(error)
+
+    def _told(self, error: BundleError) -> None:
+        self.save_problem = (
+            f"{without_place(str(error), self.directory)} Your work goes on here, but a reload"
+            " after a restart would not find it."
+        )
 
     def take_note(self) -> str:
         """The note, once: later it would be about what is long past."""
@@ -342,17 +387,3 @@ class Session:
             chosen = f"{stage}_next"
             others = {name: kept for name, kept in self.settings.items() if name != chosen}
             self.settings, self._unsaved = {**others, stage: values}, True
-
-
-def without_place(sentence: str, directory: Path | None) -> str:
-    """``sentence`` for the page, which must not tell where on the server's disk a session lies."""
-    if directory is None:
-        return sentence
-    for where, here in (
-        (f"The folder {directory}", "This session's folder"),
-        (f"{directory}{os.sep}", ""),
-        (f"{directory}", "this session's folder"),
-        (f"{directory.absolute()}", "this session's folder"),
-    ):
-        sentence = sentence.replace(where, here)
-    return sentence[:1].upper() + sentence[1:]

@@ -1,31 +1,28 @@
 """Weights by name: where the tensors lie that a session's parts name.
 
 A name is the hash of what it names (``loop.workbench`` gives it). Its tensors are in memory
-(``session.held``), in the session's bundle, or in its folder of rounds. Imports torch only where
-tensors are read from a file or written to one.
+(``session.held``), or where the session's store keeps them: as blobs (``database_weights``), else
+in the session's folder (``folder_weights``). Imports no torch.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from contextlib import suppress
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from rlhf_core.common.errors import BundleError
-from rlhf_core.session.state import Session, without_place
-from rlhf_core.store import bundle, checkpoint_folder
-from rlhf_core.store.plain_files import OWNERS, make_folder
+from rlhf_core.session import folder_weights
+from rlhf_core.session.folder_weights import is_name
+from rlhf_core.session.state import Session
+from rlhf_core.store import checkpoint_folder
+from rlhf_core.store.keeping import Weights
 
 SMALL = 32_000_000  # bytes of a policy that is saved at every step; a larger one every so often
 SAVE_EVERY = 5  # PPO steps between two saves of a large policy
 
 
-def folder(session: Session) -> Path | None:
-    """Where finished rounds and branches have their weights."""
-    return session.directory / "rounds" if session.directory and not session.deleted else None
+def keeper(session: Session) -> Weights:
+    """Where this session's weights lie while they are not in memory."""
+    return getattr(session.store, "weights", None) or folder_weights
 
 
 def checkpoints(session: Session) -> Path | None:
@@ -43,17 +40,25 @@ def now(session: Session) -> str:
 
 
 def in_use(session: Session) -> set[str]:
-    """Every name that the session's parts name."""
-    history = session.history
-    names = {session.learned.head, session.tuned.weights, history.start}
-    names |= {name for row in history.rounds for name in names_of(row)}
-    for branch in history.branches:
-        names |= {*names_of(branch), branch["start"]}
-        names |= {name for row in branch["rounds"] for name in names_of(row)}
+    """Every name that the session's parts name, those on the shelf too."""
+    names = names_in(vars(session.learned), vars(session.tuned), vars(session.history))
+    for row in session.shelf.values():
+        names |= names_in(row["learned"], row["tuned"], row["history"])
+        names |= {name for heads in row["heads"].values() for name in heads}
     for found in session.labs.values():
         if isinstance(found, dict):
             names |= {*found.get("heads", ())}
     return names - {""}
+
+
+def names_in(learned: dict, tuned: dict, history: dict) -> set[str]:
+    """The names in these three parts, given as plain values."""
+    names = {learned["head"], tuned["weights"], history["start"]}
+    names |= {name for row in history["rounds"] for name in names_of(row)}
+    for branch in history["branches"]:
+        names |= {*names_of(branch), branch["start"]}
+        names |= {name for row in branch["rounds"] for name in names_of(row)}
+    return names
 
 
 def names_of(row: dict) -> tuple[str, str]:
@@ -61,47 +66,21 @@ def names_of(row: dict) -> tuple[str, str]:
     return row.get("weights") or "", row.get("head") or ""
 
 
-def is_name(name: object) -> bool:
-    """Whether this is one of our names: a record may come from a file, and nothing else may become
-    a part of a path.
-    """
-    return isinstance(name, str) and bool(re.fullmatch(r"[0-9a-f]{64}", name) or _former(name))
-
-
-def _former(name: str) -> re.Match | None:
-    """An older version kept both in one file: "weights-1234.policy" is one half of it."""
-    return re.fullmatch(r"(weights-[0-9a-f]{12})\.(policy|reward_model)", name)
-
-
-def place_of(session: Session, name: str) -> Path | None:
-    """The file of a name in the folder of rounds, whether it is there or not."""
-    place = folder(session)
-    if place is None or not is_name(name):
-        return None
-    former = _former(name)
-    return place / f"{former[1] if former else name}.safetensors"
-
-
 def is_kept(session: Session, name: str) -> bool:
     """Whether there are tensors under ``name``, without reading them."""
-    if not is_name(name):
-        return False
-    place = place_of(session, name)
-    bundled = name in session.on_disk.values()
-    return name in session.held or bundled or bool(place and place.is_file())
+    return is_name(name) and (name in session.held or keeper(session).has(session, name))
 
 
 def is_whole(session: Session, name: str) -> bool:
     """Whether the tensors of ``name`` can be had: kept, and not in a file that is damaged."""
     if not is_kept(session, name):
         return False
-    if name in session.held or name in session.on_disk.values():
-        return True
-    try:
-        with safe_open(place_of(session, name), framework="numpy"):
-            return True
-    except (OSError, SafetensorError):
-        return False
+    return name in session.held or keeper(session).whole(session, name)
+
+
+def is_put_away(session: Session, name: str) -> bool:
+    """Whether ``name`` lies elsewhere than in memory."""
+    return is_name(name) and keeper(session).has(session, name)
 
 
 def tensors(session: Session, name: str) -> dict | None:
@@ -112,64 +91,38 @@ def tensors(session: Session, name: str) -> dict | None:
         return None
     with session.lock:  # a save may put other weights into the file that the name is read from
         if name not in session.held:
-            session.held = {**session.held, **_read(session, name)}
+            session.held = {**session.held, **keeper(session).read(session, name)}
         return session.held.get(name)
 
 
-def _read(session: Session, name: str) -> dict[str, dict]:
-    """The tensors of ``name`` by it, from a file; with them whatever else the bundle holds, which
-    is read and checked as a whole. Empty where they are not kept.
-    """
-    if name in session.on_disk.values():
-        try:
-            stored = bundle.read_bundle(session.directory)["tensors"]
-        except BundleError as error:
-            if not session.restartable:  # a terminal is told which folder
-                raise
-            raise BundleError(without_place(str(error), session.directory)) from error
-        names = {role: session.on_disk.get(role) for role, found in stored.items() if found}
-        return {one: stored[role] for role, one in names.items() if one}
-    place = place_of(session, name)
-    if place is None:
-        return {}
-    from safetensors.torch import load_file
-
-    try:
-        found = load_file(place)
-    except (OSError, SafetensorError):
-        return {}
-    if former := _former(name):
-        part = f"{former[2]}."
-        found = {k.removeprefix(part): v for k, v in found.items() if k.startswith(part)}
-    return {name: found} if found else {}
-
-
 def put_away(session: Session, name: str) -> None:
-    """Have the tensors of ``name`` in the folder of rounds. Where there is none, or no room in it,
-    they stay in memory, and a restart of the server loses them.
-    """
-    place = place_of(session, name)
-    if place is None or place.is_file() or (found := tensors(session, name)) is None:
+    """Have the tensors of ``name`` elsewhere than in memory, where there is a place for them."""
+    if not is_name(name) or keeper(session).lasts(session, name):
         return
-    from safetensors.torch import save_file
+    if (found := tensors(session, name)) is None:
+        return
+    keeper(session).put_away(session, name, found)
 
-    with suppress(OSError, SafetensorError):
-        make_folder(place.parent)
-        about = {"about": json.dumps({"model": session.model_hash})}
-        whole = {key: value.detach().clone().contiguous() for key, value in found.items()}
-        save_file(whole, place.with_suffix(".tmp"), about)
-        place.with_suffix(".tmp").chmod(OWNERS)
-        place.with_suffix(".tmp").replace(place)
+
+def bytes_kept(session: Session) -> int:
+    """Bytes of all weights that the session has put away."""
+    return keeper(session).size(session, in_use(session))
+
+
+def tidy(session: Session) -> None:
+    """Remove what nothing names."""
+    keeper(session).tidy(session, in_use(session))
+    drop_unused(session)
 
 
 def drop_unused(session: Session) -> None:
-    """Let go of tensors in memory that no part names, and of those of earlier rounds that lie on
-    disk.
+    """Let go of tensors in memory that no part names, and of those of earlier rounds that are put
+    away.
     """
     used, present = in_use(session), {session.learned.head, session.tuned.weights}
     present |= {session.history.start}
-    on_disk = {name for name in used if (place := place_of(session, name)) and place.is_file()}
-    keep = used - (on_disk - present)
+    others = {name for name in used - present if keeper(session).lasts(session, name)}
+    keep = used - others
     session.held = {name: found for name, found in session.held.items() if name in keep}
 
 
@@ -200,14 +153,14 @@ def to_write(session: Session, directory: Path) -> tuple[dict, dict]:
             written[role] = None
         elif there.get(role) == name:
             continue
-        elif role == "policy" and _may_wait(session, name, there):
+        elif role == "policy" and may_wait(session, name, there):
             holds |= {key: there[key] for key in ("policy", "run", "step")}
         else:
             written[role] = _needed(session, name)
     return written, holds
 
 
-def _may_wait(session: Session, name: str, there: dict) -> bool:
+def may_wait(session: Session, name: str, there: dict) -> bool:
     """Whether a large policy in training may go unwritten for some steps: the file then has to hold
     an earlier step of the same run, or it would be taken for what it is not.
     """

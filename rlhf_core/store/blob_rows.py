@@ -80,3 +80,31 @@ def collect(database: Database, blobs: Blobs, *, older_than_s: float = 3600) -> 
     blobs.tidy(older_than_s)
     gone = [name for name in there if name not in known]
     return sum(blobs.delete(name, older_than_s=older_than_s) for name in gone)
+
+
+def sizes(db: Session, session_id: str) -> dict[str, tuple[str, int]]:
+    """Hash and bytes by the session's names."""
+    query = select(BlobRef.name, BlobRow.sha256, BlobRow.size).join(
+        BlobRow, BlobRow.sha256 == BlobRef.sha256
+    )
+    return {
+        name: (sha256, size)
+        for name, sha256, size in db.execute(query.where(BlobRef.session_id == session_id))
+    }
+
+
+def drop(database: Database, blobs: Blobs, candidates: Iterable[str]) -> int:
+    """Delete those of ``candidates`` that nothing refers to, young or not; how many. Whoever puts
+    the same bytes at this moment looks for them again when it refers to them.
+    """
+    gone = 0
+    with database.change() as db:
+        for sha256 in sorted({*candidates}):
+            row = select(BlobRow.sha256).where(BlobRow.sha256 == sha256).with_for_update()
+            referred = select(exists().where(BlobRef.sha256 == sha256))
+            if db.scalar(row) is None or db.scalar(referred):
+                continue
+            query = delete(BlobRow).where(BlobRow.sha256 == sha256)
+            db.execute(query, execution_options=NOT_IN_MEMORY)
+            gone += bool(blobs.delete(sha256))
+    return gone

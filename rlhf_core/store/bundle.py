@@ -34,7 +34,7 @@ from rlhf_core.store.formats import (
     to_lines,
     to_safetensors,
 )
-from rlhf_core.store.machine import alive, package_versions, process_mark
+from rlhf_core.store.machine import alive, package_versions, this_process
 from rlhf_core.store.plain_files import (
     bytes_of,
     identity,
@@ -122,7 +122,7 @@ def write_bundle(
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if run["status"] == "running":
-            run["process"] = {"pid": os.getpid(), "mark": process_mark(os.getpid())}
+            run["process"] = this_process()
         weights = [name for name in WEIGHTS.values() if name in contents or name in files]
         counts = {
             "rankings": rankings,

@@ -33,6 +33,11 @@ def process_mark(pid: int) -> str | None:
     return hashlib.sha256(f"{boot} {started}".encode()).hexdigest()[:16]
 
 
+def this_process() -> dict:
+    """What ``alive`` tells this process by."""
+    return {"pid": os.getpid(), "mark": process_mark(os.getpid())}
+
+
 def alive(process: object) -> bool:
     """Whether the process that said "running" still runs, here.
 

@@ -115,3 +115,17 @@ def sync_folder(directory: Path) -> None:
 
 def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def without_place(sentence: str, directory: Path | None) -> str:
+    """``sentence`` for the page, which must not tell where on the server's disk a session lies."""
+    if directory is None:
+        return sentence
+    for where, here in (
+        (f"The folder {directory}", "This session's folder"),
+        (f"{directory}{os.sep}", ""),
+        (f"{directory}", "this session's folder"),
+        (f"{directory.absolute()}", "this session's folder"),
+    ):
+        sentence = sentence.replace(where, here)
+    return sentence[:1].upper() + sentence[1:]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rlhf_core.common.events import Progress
 from rlhf_core.session.state import Session
+from rlhf_core.store import machine
 from rlhf_core.work import catalogue
 
 SHARE = 0.2  # of the time that saving may take; a save that takes long waits a while for the next
@@ -77,3 +78,4 @@ def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progre
 def _count(session: Session, change: int) -> None:
     with session.change():
         session.under_way += change
+        session.process = machine.this_process() if session.under_way else None

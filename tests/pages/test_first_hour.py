@@ -142,12 +142,6 @@ def test_home_begins_with_the_whole_loop_and_goes_on_with_what_is_next(queue):
     assert primaries(app) == ["to_prompt"], "nobody could judge for the learner"
 
 
-def test_another_brief_is_asked_about_with_one_primary_button(queue):
-    app = open_page(session=made("fitted"))
-    app.button_group(key="brief_pick").set_value("meme-bot").run()
-    assert primaries(app) == ["brief_stay"]
-
-
 def test_the_way_on_from_rank_starts_the_training(queue):
     session = ranked()
     press(open_page("rank", session), "to_reward_model")

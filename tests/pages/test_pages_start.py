@@ -568,34 +568,19 @@ def test_an_address_in_foreign_text_does_not_become_a_link(written):
     assert not re.search(r"(?i)https?:?//|www\\.|@e", shown.replace("\\:", ":"))
 
 
-def test_another_brief_is_asked_about_where_something_goes_and_staying_keeps_it(queue):
+def test_what_was_learned_under_a_brief_is_put_away_and_comes_back_with_it(queue):
     app = open_page("prompt")
     session = session_of(app)
-    session.learned.head, session.tuned.metrics, former = (
-        "0" * 64,
-        [{"step": 0}, {"step": 3, "reward_mean": 0.3}],
-        session.asked.brief.slug,
-    )
+    with session.change():
+        session.learned.head = "0" * 64
+        session.tuned.metrics = [{"step": 0}, {"step": 3, "reward_mean": 0.3}]
+    former = session.asked.brief
     app.switch_page("pages/loop.py").run()
     app.button_group(key="brief_pick").set_value("meme-bot").run()
-    words = " ".join(element.value for element in app.markdown)
-    assert (
-        "Change the brief to “Meme bot”?" in words
-        and "the reward model, the model that 3 PPO steps tuned" in words
-    )
-    assert session.asked.brief.slug == former and session.tuned.metrics
-    app.button(key="brief_stay").click().run()
-    assert (
-        session.asked.brief.slug == former
-        and session.tuned.metrics
-        and app.button_group(key="brief_pick").value == former
-    )
-    assert not any(button.key == "brief_change" for button in app.button)
-    app.button_group(key="brief_pick").set_value("meme-bot").run()
-    app.button(key="brief_change").click().run()
-    assert (
-        not app.exception
-        and session.asked.brief.slug == "meme-bot"
-        and not session.learned.head
-        and not session.tuned.metrics
-    )
+    assert not app.exception and session.asked.brief.slug == "meme-bot"
+    assert not session.learned.head and not session.tuned.metrics
+    told = " ".join(element.value for element in (*app.info, *app.warning, *app.markdown))
+    assert former.title in told and "the reward model, the model that 3 PPO steps tuned" in told
+    app.button_group(key="brief_pick").set_value(former.slug).run()
+    assert not app.exception and session.asked.brief == former
+    assert session.learned.head == "0" * 64 and session.tuned.steps_done == 3

@@ -148,7 +148,11 @@ def test_an_address_finds_it(tmp_path, monkeypatch):
     assert session.status == "done" and session.restartable and registry.get(RICH) is session
     check(session)
     rounds.roll_back(session, 1)
-    assert saving.load(tmp_path / RICH).history.current_round == 2, "saved from then on"
+    again = registry.keeper().load(RICH)
+    assert again.history.current_round == 2, "in the database from then on"
+    assert saving.load(tmp_path / RICH).history.current_round == 3, "its folder stays as it was"
+    for name in weights.in_use(again):
+        assert set(weights.tensors(again, name)) == set(weights.tensors(session, name))
     registry.delete(RICH)
     assert not (tmp_path / RICH).exists()
 

@@ -22,6 +22,9 @@ class Counting:
     def __init__(self):
         self.saved, self.problem = [], ""
 
+    def refresh(self, session: Session) -> None:
+        pass
+
     def save(self, session: Session) -> None:
         if self.problem:
             raise BundleError(self.problem)

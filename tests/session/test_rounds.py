@@ -13,7 +13,7 @@ from rlhf_core.evaluation import still_improving
 from rlhf_core.judging import briefs
 from rlhf_core.loop import workbench
 from rlhf_core.rewards.reward_model import RewardModel, Whitener
-from rlhf_core.session import asked, rounds, saving, weights
+from rlhf_core.session import asked, folder_weights, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
 
@@ -220,7 +220,7 @@ def test_a_bundle_of_an_older_version_still_goes_back_to_its_last_round(tmp_path
 
 def test_weights_that_are_gone_are_refused_in_words_and_nothing_is_lost(tmp_path):
     session = three_rounds(on_disk(tmp_path))
-    place = weights.place_of(session, session.history.rounds[0]["weights"])
+    place = folder_weights.place_of(session, session.history.rounds[0]["weights"])
     assert place.parent == tmp_path / "run" / "rounds"
     place.write_bytes(b"damaged")
     with pytest.raises(InputError, match="weights of round 1 are no longer kept"):
@@ -273,11 +273,11 @@ def test_too_many_bytes_cost_the_oldest_branch_then_the_oldest_rounds_weights(
 
 def test_names_from_a_file_reach_nothing_outside(tmp_path):
     session = three_rounds(on_disk(tmp_path))
-    inside = weights.place_of(session, session.history.rounds[0]["weights"])
+    inside = folder_weights.place_of(session, session.history.rounds[0]["weights"])
     (tmp_path / "run" / "outside.safetensors").write_bytes(inside.read_bytes())
     for name in ("../outside", "outside", "", None, 5, ["x"], "../outside.policy"):
         assert not weights.is_kept(session, name) and weights.tensors(session, name) is None
-        assert weights.place_of(session, name) is None
+        assert folder_weights.place_of(session, name) is None
     rounds.roll_back(session, 1, "left")
     assert (
         rounds.readable(
@@ -312,15 +312,19 @@ def test_a_name_is_text_and_never_too_long(session):
     )
 
 
-def test_another_brief_forgets_branches_too(session):
+def test_another_brief_begins_anew_and_the_former_comes_back_whole(session):
     three_rounds(session)
     rounds.roll_back(session, 1)
+    former, before = session.asked.brief, session.history
     asked.set_brief(session, briefs.PRESETS["meme-bot"])
-    assert (
-        session.history.rounds == session.history.branches == []
-        and session.held == {}
-        and session.history.current_round == 1
-    )
+    assert session.history.rounds == session.history.branches == []
+    assert session.history.current_round == 1 and not session.learned.head
+    rounds.tidy(session)
+    asked.set_brief(session, former)
+    assert session.history == before and session.shelf == {}
+    (branch,) = session.history.branches
+    rounds.return_to(session, branch["name"])
+    assert session.history.current_round == 3
 
 
 # --- does it still improve? -----------------------------------------------------------------------

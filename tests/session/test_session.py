@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
-import time
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,9 +23,8 @@ from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm import texts
 from rlhf_core.loop import comparing, reward, scripted_rater, tuning, whole, workbench, writing
 from rlhf_core.loop.replay import replay
-from rlhf_core.session import asked, judged, registry, rounds, saving, weights
+from rlhf_core.session import asked, judged, rounds, saving, weights
 from rlhf_core.session.state import Session
-from rlhf_core.store import marker
 from rlhf_core.store.bundle import read_bundle
 from rlhf_core.work import running
 
@@ -819,86 +815,7 @@ def test_a_damaged_bundle_is_refused_in_one_sentence(tuned, damage):
     assert str(caught.value) and "\n" not in str(caught.value)
 
 
-# --- the process's sessions -----------------------------------------------------------------------
-
-
-clock = SimpleNamespace(ahead=0.0)  # seconds that the registry's clock is ahead of the real one
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(registry, "time", SimpleNamespace(time=lambda: time.time() + clock.ahead))
-    clock.ahead += 100
-    return tmp_path / "runs"
-
-
-def tidied() -> Session:
-    """A session that somebody begins a minute later: the registry tidies up."""
-    clock.ahead += 61
-    return registry.create()
-
-
-def leave_the_memory(monkeypatch) -> None:
-    """What a restart of the server does to all sessions."""
-    with monkeypatch.context() as patch:
-        patch.setattr(registry, "MOST", 0)
-        tidied()
-
-
-def test_ids_cannot_be_guessed_and_nothing_is_written_before_there_is_something_to_keep(runs):
-    made = {registry.create().id for _ in range(50)}
-    assert len(made) == 50 and all(registry.is_id(run_id) for run_id in made) and not runs.exists()
-
-
-def test_a_session_that_left_the_memory_is_found_on_disk(runs, monkeypatch):
-    session = registry.create(MEMES)
-    asked.add_prompt(session, "A yak is")
-    leave_the_memory(monkeypatch)
-    again = registry.get(session.id)
-    assert (
-        again is not session
-        and again.asked.user_prompts == ["A yak is"]
-        and again.asked.brief == MEMES
-        and again.directory == session.directory
-    )
-    assert registry.get(session.id) is again
-
-
-def test_only_work_that_was_under_way_was_interrupted(runs, monkeypatch):
-    session = registry.create(MEMES)
-    monkeypatch.setattr(
-        comparing,
-        "evaluate",
-        lambda *_: (record for record in ({"kind": "evaluation"}, {"kind": "more"})),
-    )
-
-    def after_a_crash() -> tuple[str, str]:
-        """What somebody finds who comes back to a server that was killed right now."""
-        folder = shutil.copytree(session.directory, runs.parent / "copy", dirs_exist_ok=True)
-        manifest = json.loads((folder / "run.json").read_text())
-        manifest["process"] = {"pid": 2**22 + 1, "mark": None}
-        (folder / "run.json").write_text(json.dumps(manifest))
-        return read_bundle(folder)["run"]["status"], saving.load(folder).note
-
-    asked.add_prompt(session, "A yak is")
-    assert after_a_crash() == ("done", ""), "nobody was interrupted in reading"
-    work = job(session, "evaluate")
-    next(work)
-    assert after_a_crash()[0] == "interrupted"
-    asked.add_prompt(session, "A gnu is")  # saved by the page, while the worker works
-    assert after_a_crash()[0] == "interrupted" and "This run was interrupted" in after_a_crash()[1]
-    work.close()  # stopped by its button
-    assert after_a_crash() == ("done", "")
-    list(job(session, "evaluate"))
-    assert after_a_crash() == ("done", "")
-    work = job(session, "evaluate")
-    next(work)
-    monkeypatch.setattr(
-        "threading.main_thread", lambda: type("Ended", (), {"is_alive": lambda self: False})()
-    )
-    work.close()  # the queue closes it because the server is closed
-    assert after_a_crash()[0] == "interrupted"
+# --- settings, steps and layers -------------------------------------------------------------------
 
 
 def test_a_run_that_begins_settles_what_was_chosen_for_it(tuned):
@@ -908,159 +825,6 @@ def test_a_run_that_begins_settles_what_was_chosen_for_it(tuned):
         pass
     assert "ppo_next" not in tuned.settings and tuned.settings["ppo"]["beta"] == 0.5
     work.close()
-
-
-def test_a_broken_bundle_in_the_runs_folder_is_no_session(runs):
-    folder = runs / ("x" * 16)
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{}")
-    assert registry.get("x" * 16) is None
-
-
-def test_path_tricks_reach_nothing(runs, saved):
-    shutil.copytree(saved, runs.parent / "outside-session1")
-    (runs / "inside").mkdir(parents=True)
-    for run_id in (
-        "../outside-session1",
-        "..",
-        ".",
-        "",
-        None,
-        "/etc/passwd",
-        "a/../../outside1",
-        "outside-session1\n",
-        "outside-session1 ",
-        "%2e%2e%2foutside",
-    ):
-        assert registry.get(run_id) is None
-        registry.delete(run_id)
-    assert (runs.parent / "outside-session1" / "run.json").is_file() and (runs / "inside").is_dir()
-
-
-def test_delete_removes_what_is_on_disk_also_when_it_left_the_memory(runs, monkeypatch):
-    one, other = registry.create(), registry.create()
-    for session in (one, other):
-        asked.add_prompt(session, "A yak is")
-    registry.delete(one.id)
-    leave_the_memory(monkeypatch)
-    registry.delete(other.id)
-    assert (
-        list(runs.iterdir()) == []
-        and registry.get(one.id) is None
-        and registry.get(other.id) is None
-    )
-
-
-PERSONS = ("my-best-run-2026", "saved-session-16")  # 16 characters, as ours have
-
-
-@pytest.mark.parametrize("name", PERSONS)
-def test_a_folder_that_a_person_named_is_never_swept_nor_deleted(runs, saved, monkeypatch, name):
-    """Neither a bundle of the command line, nor a copy of a session under a name of one's own."""
-    session = registry.create()
-    asked.add_prompt(session, "A yak is")
-    copy = shutil.copytree(session.directory, runs / "my-copy-of-a-run")
-    put = shutil.copytree(saved, runs / name)
-    link = runs / "a-link-elsewhere"
-    link.symlink_to(saved, target_is_directory=True)
-    past = time.time() - 2 * registry.KEPT_SECONDS
-    for folder in (copy, put):
-        os.utime(folder / "run.json", (past, past))
-    leave_the_memory(monkeypatch)
-    tidied()
-    for folder in (copy, put, link):
-        assert (folder / "run.json").is_file()
-        registry.delete(folder.name)  # not in memory
-        assert (folder / "run.json").is_file()
-    for folder in (copy, put) if name == PERSONS[0] else (copy,):
-        assert registry.get(folder.name) is not None  # an address opens it ...
-        registry.delete(folder.name)  # ... and "Start over" forgets it
-        assert (folder / "run.json").is_file()
-
-
-def test_a_session_from_before_the_marker_is_swept_only_once_it_was_visited(runs, monkeypatch):
-    session = registry.create()
-    asked.add_prompt(session, "A yak is")
-    (session.directory / marker.MARKER).unlink()
-
-    def long_ago():
-        past = time.time() - 2 * registry.KEPT_SECONDS
-        os.utime(session.directory / "run.json", (past, past))
-        leave_the_memory(monkeypatch)
-
-    long_ago()
-    tidied()
-    assert session.directory.exists()
-    asked.add_prompt(registry.get(session.id), "A gnu is")  # saved, and marked with that
-    long_ago()
-    tidied()
-    assert not session.directory.exists()
-
-
-def test_a_session_on_disk_is_its_owners_only(runs, tuned):
-    session = registry.create()
-    asked.add_prompt(session, "A yak is")
-    name = tuned.tuned.weights
-    session.held = {name: weights.tensors(tuned, name)}
-    weights.put_away(session, name)
-    assert weights.place_of(session, name).is_file()
-    session.directory.chmod(0o755)  # as an earlier version made it
-    (session.directory / marker.MARKER).unlink()
-    asked.add_prompt(session, "A gnu is")
-    for place in (runs, session.directory, *session.directory.rglob("*")):
-        assert place.stat().st_mode & 0o077 == 0, place
-
-
-def test_a_save_that_fails_does_not_tell_the_page_where_it_lies(runs, monkeypatch):
-    session = registry.create()
-    for error in (
-        f"The folder {session.directory} cannot be written: no.",
-        f"The disk is full: run.json did not fit into {session.directory}; the save before.",
-        f"{session.directory / 'run.json'} cannot be written: no.",
-        f"{session.directory} is a file, not a folder; a run needs a folder.",
-    ):
-
-        def refuse(*_, error=error, **__):
-            raise BundleError(error)
-
-        monkeypatch.setattr(saving.bundle, "write_bundle", refuse)
-        asked.add_prompt(session, f"A yak {len(session.asked.user_prompts)} is")
-        told = session.save_problem
-        assert "Your work goes on here" in told and told[0].isupper()
-        assert str(runs) not in told and session.id not in told, told
-
-
-def test_idle_sessions_expire_and_nobody_elses_folder_does(runs, saved):
-    clock.ahead -= 2 * registry.KEPT_SECONDS
-    idle = registry.create()
-    clock.ahead += 2 * registry.KEPT_SECONDS
-    busy = registry.create()
-    for session in (idle, busy):
-        asked.add_prompt(session, "A yak is")
-    shutil.copytree(saved, runs / "my-own-run")  # what a person wrote there with the command line
-    (runs / "notes").mkdir()
-    past = time.time() - 2 * registry.KEPT_SECONDS
-    for folder in (idle.directory, busy.directory, runs / "my-own-run"):
-        os.utime(folder / "run.json", (past, past))
-    tidied()
-    assert not idle.directory.exists() and registry.get(idle.id) is None
-    assert registry.get(busy.id) is busy and busy.directory.exists()
-    assert (runs / "my-own-run" / "run.json").is_file() and (runs / "notes").is_dir()
-
-
-def test_memory_is_bounded_and_the_longest_idle_leave_first(runs, monkeypatch):
-    monkeypatch.setattr(registry, "MOST", 3)
-    made = []
-    for _ in range(5):
-        session = registry.create()
-        asked.add_prompt(session, "A yak is")
-        clock.ahead += 1
-        made.append(session)
-    new = tidied()
-    found = [registry.get(session.id) for session in made]
-    still = [one is session for one, session in zip(found, made, strict=True)]
-    assert still == [False, False, False, True, True] and registry.get(new.id) is new
-    assert found[0].asked.user_prompts == ["A yak is"]  # back from disk
 
 
 def test_a_gain_is_not_reckoned_across_two_reward_models():
