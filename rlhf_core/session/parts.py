@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, Ranking, pair_from_row
+from rlhf_core.session import shelf
 from rlhf_core.session.state import Asked, History, Judged, Learned, Session, Tuned
 
 PARTS = {"asked": Asked, "judged": Judged, "learned": Learned, "tuned": Tuned, "history": History}
@@ -67,7 +68,7 @@ def put(session: Session, part: str, values: dict) -> None:
         if part.startswith(prefix):
             key, others = part.removeprefix(prefix), dict(getattr(session, name))
             others.pop(key, None)
-            if "value" in values:
+            if "value" in values and (name != "shelf" or shelf.readable(values["value"])):
                 others[key] = values["value"]
             setattr(session, name, others)
 

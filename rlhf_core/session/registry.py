@@ -65,8 +65,10 @@ def create(brief: briefs.Brief | None = None) -> Session:
     session.directory, session.restartable = folder() / session.id, True
     session.store = keeper()
     session.keep()
+    now = time.time()
     with _LOCK:
-        _SESSIONS[session.id] = (session, time.time())
+        _SESSIONS[session.id] = (session, now)
+    _seen(session, now)
     _sweep()
     return session
 

@@ -488,7 +488,8 @@ def test_a_stop_at_step_0_and_then_play(fresh, finished):
     assert numbers(fresh) == numbers(finished)[:3], "as if nothing had been"
 
 
-def test_another_model_half_way_forgets_the_run(steered):
+def test_another_model_half_way_puts_the_run_away_and_it_goes_on_where_it_was(steered):
+    before = numbers(steered)
     folder = weights.checkpoints(steered)
     asked.set_model(steered, "somebody/else")
     assert (
@@ -498,9 +499,12 @@ def test_another_model_half_way_forgets_the_run(steered):
         and steered.history.rounds == []
         and weights.checkpoints(steered) != folder
     )
-    asked.set_model(steered, "bundled")
     with pytest.raises(InputError, match="reward model"):
-        run(tuning.ppo(steered, changed(steps=1)))
+        run(tuning.ppo(Session(), changed(steps=1)))
+    asked.set_model(steered, "bundled")
+    assert numbers(steered) == before and weights.checkpoints(steered) == folder
+    run(tuning.ppo(steered, changed(steps=1)))
+    assert len(numbers(steered)) == len(before) + 1
 
 
 def test_weights_and_checkpoints_are_of_the_same_steps():

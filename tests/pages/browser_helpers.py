@@ -4,7 +4,11 @@ and how a tab goes out of sight.
 
 from __future__ import annotations
 
+from conftest import App
 from rlhf_core.labs.registry import LABS
+from rlhf_core.session.in_database import InDatabase
+from rlhf_core.session.state import Session
+from rlhf_core.store import blobs, database
 
 PAGES = {
     "home": "",
@@ -37,3 +41,10 @@ HIDE = (
     "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () =>"
     " hidden}); document.dispatchEvent(new Event('visibilitychange')) }"
 )
+
+
+def kept(app: App, run: str) -> Session:
+    """The session that ``app`` keeps as ``run``, as another server would find it."""
+    url = database.url_of(app.runs)
+    store = InDatabase(database.Database(url), blobs.Blobs(blobs.place_of(app.runs)))
+    return store.load(run)

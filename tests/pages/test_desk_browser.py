@@ -7,11 +7,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser_helpers import HIDE
+from browser_helpers import HIDE, kept
 from walking import JUDGEMENTS, SLOW, button, judge, judgements, open_page, run_id
 
 from conftest import App, settled
-from rlhf_core.store.bundle import read_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +26,7 @@ def desk(page, app: App):
 
 
 def rankings(page, app: App) -> list[dict]:
-    return read_bundle(app.runs / run_id(page), tensors=False)["rankings"]
+    return [ranking.to_dict() for ranking in kept(app, run_id(page)).judged.rankings]
 
 
 def test_twenty_pairs_by_keyboard_alone_take_less_than_two_minutes(desk) -> None:

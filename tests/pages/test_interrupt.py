@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser_helpers import kept
 from walking import SLOW, button, open_page, press, set_steps, step_shown, wait_for_step
 
 from conftest import App, settled
@@ -46,10 +47,6 @@ def trained(tmp_path_factory) -> Path:
 def copied(trained: Path, runs: Path) -> Path:
     """The same session in another runs folder."""
     return Path(shutil.copytree(trained, runs / RUN))
-
-
-def rows(folder: Path) -> list[dict]:
-    return read_bundle(folder, tensors=False)["metrics"]
 
 
 @pytest.mark.parametrize("stage", ["writing", "updating"])
@@ -100,7 +97,7 @@ def test_a_stop_acts_within_a_token_or_a_minibatch(
 
 
 def test_stop_on_the_page_keeps_every_finished_step(trained: Path, page, app: App) -> None:
-    folder = copied(trained, app.runs)
+    copied(trained, app.runs)
     open_page(page, app.url, "ppo", RUN)
     press(page, "ppo_play")
     wait_for_step(page, 2)
@@ -108,7 +105,7 @@ def test_stop_on_the_page_keeps_every_finished_step(trained: Path, page, app: Ap
     press(page, "ppo_stop")
     page.get_by_text("All finished steps are kept.").wait_for(timeout=SLOW)
     settled(page, SLOW)
-    steps = [row["step"] for row in rows(folder)]
+    steps = [row["step"] for row in kept(app, RUN).tuned.metrics]
     assert (
         steps == list(range(len(steps)))
         and steps[-1] >= shown
@@ -122,7 +119,7 @@ def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
     trained: Path, page, start_app: Callable[..., App], tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    folder = copied(trained, runs)
+    copied(trained, runs)
     first = start_app(runs=runs)
     open_page(page, first.url, "ppo", RUN)
     press(page, "ppo_play")
@@ -131,25 +128,23 @@ def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
     shown = step_shown(page)
     first.kill()
 
-    killed = read_bundle(folder, tensors=False)
-    assert killed["run"]["status"] == "interrupted" and killed["metrics"][-1]["step"] >= shown
-    assert (
-        "This run was interrupted" in killed["run"]["note"] and "PPO steps" in killed["run"]["note"]
-    )
+    killed = kept(first, RUN)
+    assert killed.tuned.steps_done >= shown
+    assert "stopped while something of yours was under way" in killed.note
+    assert "PPO steps" in killed.note
 
     second = start_app(runs=runs)
     open_page(page, second.url, "ppo", RUN)
-    page.get_by_text("This run was interrupted").wait_for(timeout=SLOW)
+    page.get_by_text("stopped while something of yours").wait_for(timeout=SLOW)
     wait_for_step(page, 0)
-    kept = step_shown(page)
-    assert kept == killed["metrics"][-1]["step"], (
+    done = step_shown(page)
+    assert done == killed.tuned.steps_done, (
         "a model this small is saved whole at every step, so nothing that was finished is lost"
     )
     assert set_steps(page, "Home") == 1
     press(page, "ppo_play")
-    wait_for_step(page, kept + 1)
+    wait_for_step(page, done + 1)
     button(page, "to_before_after").wait_for(timeout=SLOW)
-    after = rows(folder)
-    assert after[: kept + 1] == killed["metrics"][: kept + 1] and [
-        row["step"] for row in after
-    ] == list(range(kept + 2))
+    after = kept(second, RUN).tuned.metrics
+    assert after[: done + 1] == killed.tuned.metrics[: done + 1]
+    assert [row["step"] for row in after] == list(range(done + 2))

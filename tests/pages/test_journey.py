@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe import serious
-from browser_helpers import LOOKS, PAGES
+from browser_helpers import LOOKS, PAGES, kept
 from walking import (
     JUDGEMENTS,
     SLOW,
@@ -35,7 +35,6 @@ from walking import (
 )
 
 from conftest import App, settled
-from rlhf_core.store.bundle import read_bundle
 
 pytestmark = pytest.mark.slow  # minutes in a real browser; `make test-slow` runs it
 
@@ -150,19 +149,15 @@ def board(page) -> str:
     return " ".join(page.locator(".st-key-board_side").inner_text().split())
 
 
-def bundle(app: App, run: str) -> dict:
-    return read_bundle(app.runs / run, tensors=False)
-
-
 def test_the_whole_loop_by_keyboard(walked: Walk, app: App) -> None:
     assert walked.ranked == 6 and walked.after_undo == 5
     assert walked.steps[-1] == STEPS and walked.steps == sorted(walked.steps)
     assert len(walked.verdict.split()) > 5
-    kept = bundle(app, walked.run)
-    assert [row["step"] for row in kept["metrics"]] == list(range(STEPS + 1))
-    assert {ranking["annotator"] for ranking in kept["rankings"]} == {"you"} and all(
-        ranking["seconds"] > 0 for ranking in kept["rankings"]
-    )
+    session = kept(app, walked.run)
+    assert [row["step"] for row in session.tuned.metrics] == list(range(STEPS + 1))
+    rankings = session.judged.rankings
+    assert {ranking.annotator for ranking in rankings} == {"you"}
+    assert all(ranking.seconds > 0 for ranking in rankings)
     assert walked.watched.problems == []
 
 
@@ -245,7 +240,7 @@ def photograph(page, path) -> None:
 
 def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url: str) -> None:
     first = walked.page
-    before = bundle(app, walked.run)["metrics"]
+    before = kept(app, walked.run).tuned.metrics
 
     # One session, two tabs: a verdict given in one is refused in the other, in words, and counts
     # once.
@@ -309,17 +304,13 @@ def test_two_tabs_and_a_second_learner(walked: Walk, chromium, app: App, app_url
     first.get_by_text("All finished steps are kept.").wait_for(timeout=SLOW)
     wait_for_step(page, 1)
     button(page, "to_before_after").wait_for(timeout=SLOW)
-    theirs, ours = bundle(app, their_run), bundle(app, walked.run)
-    assert [row["step"] for row in theirs["metrics"]] == [0, 1] and theirs["metrics"][0][
-        "kl_to_reference"
-    ] == pytest.approx(0, abs=1e-3)
-    assert {ranking["annotator"] for ranking in theirs["rankings"]} == {"scripted rater (rule)"}
-    steps = [row["step"] for row in ours["metrics"]]
-    assert (
-        steps == list(range(len(steps)))
-        and len(steps) > len(before)
-        and ours["metrics"][: len(before)] == before
-    )
+    theirs, ours = kept(app, their_run), kept(app, walked.run).tuned.metrics
+    assert [row["step"] for row in theirs.tuned.metrics] == [0, 1]
+    assert theirs.tuned.metrics[0]["kl_to_reference"] == pytest.approx(0, abs=1e-3)
+    assert {one.annotator for one in theirs.judged.rankings} == {"scripted rater (rule)"}
+    steps = [row["step"] for row in ours]
+    assert steps == list(range(len(steps))) and len(steps) > len(before)
+    assert ours[: len(before)] == before
     assert step_shown(first) == steps[-1]
     assert walked.watched.problems == [] and other.problems == []
     other.context.close()

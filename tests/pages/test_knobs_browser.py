@@ -4,8 +4,7 @@ they are set to, and moving one moves no other.
 
 from __future__ import annotations
 
-import json
-
+from browser_helpers import kept
 from walking import SLOW, button, open_knobs, open_page, wait_for_step
 
 from conftest import App, settled
@@ -68,7 +67,7 @@ def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: 
     stoppable = "document.querySelector('.st-key-ppo_stop button:not([disabled])')"
     page.wait_for_function(f"() => !{stoppable}", timeout=SLOW)
     settled(page, SLOW)
-    ran = json.loads((app.runs / session.id / "run.json").read_text())["settings"]["ppo"]
+    ran = kept(app, session.id).settings["ppo"]
     moved = {name: value for name, value in ran.items() if value != getattr(PPOSettings, name)}
     assert moved == {
         "beta": 0.5,

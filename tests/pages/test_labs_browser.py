@@ -4,9 +4,7 @@ of sight, and a reload finds the place.
 
 from __future__ import annotations
 
-import json
-
-from browser_helpers import HIDE
+from browser_helpers import HIDE, kept
 from walking import SLOW, button, open_page, run_id
 
 from conftest import App, settled
@@ -43,9 +41,7 @@ def test_speed_lab_by_keyboard_with_a_pause_out_of_sight(page, app: App) -> None
     page.wait_for_timeout(1_000)
     settled(page, SLOW)
     answer(page, "b")
-    run = json.loads((app.runs / session / "run.json").read_text())["state"]["labs"][
-        "speed_accuracy"
-    ][0]
+    run = kept(app, session).labs["speed_accuracy"][0]
     assert [row["choice"] for row in run["answers"]] == ["a", "b"]
     assert run["answers"][1]["seconds"] < 11, "twelve seconds out of sight must not count"
     page.reload()

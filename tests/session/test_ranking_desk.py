@@ -472,7 +472,7 @@ def test_sessions_of_the_app_keep_the_new_fields(tmp_path, monkeypatch):
     )
     judged.change_ranking(session, "set-1", groups=[[1], [0]], reason="because", ideal="mine")
     assert (
-        saving.load(session.directory).judged.rankings == session.judged.rankings
+        registry.keeper().load(session.id).judged.rankings == session.judged.rankings
         and session.judged.rankings[0].first
         and session.judged.rankings[0].ideal == " mine"
     )
