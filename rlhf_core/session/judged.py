@@ -267,13 +267,16 @@ def rater(session: Session) -> str:
 
 
 def add_vote(session: Session, prompt: str, choice: str) -> None:
-    """A blind before/after vote: choice is "before", "after" or "tie". Raises InputError."""
+    """A blind before/after vote: choice is "before", "after" or "tie". The first one on a prompt
+    counts, for the model as it stands: a double tap is one vote. Raises InputError.
+    """
     if choice not in ("before", "after", "tie"):
         raise InputError("A vote must be before, after or tie.")
-    round, step = session.history.current_round, session.tuned.steps_done
-    vote = {"prompt": prompt, "choice": choice, "round": round, "step": step}
     with session.change():
-        session.judged.votes = [*session.judged.votes, vote]
+        round, step = session.history.current_round, session.tuned.steps_done
+        vote = {"prompt": prompt, "choice": choice, "round": round, "step": step}
+        if prompt not in {row["prompt"] for row in votes_here(session)}:
+            session.judged.votes = [*session.judged.votes, vote]
 
 
 def votes_here(session: Session) -> list[dict]:

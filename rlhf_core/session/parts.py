@@ -50,15 +50,18 @@ def fields(session: Session) -> dict[str, dict]:
 
 
 def put(session: Session, part: str, values: dict) -> None:
-    """Give a part these fields. What is not saved of it stays, where the part goes on: its reward
-    model, or its run, is the same.
+    """Give a part these fields. The part stays the object that it is, for those who hold it; but a
+    policy of another run is another part, so that a run that was put away elsewhere ends here.
     """
     if part in PARTS:
         old, new = getattr(session, part), PARTS[part](**values)
-        if _same(part, old, new):
-            for name in PARTS[part].UNSAVED:
-                setattr(new, name, getattr(old, name))
-        setattr(session, part, new)
+        if part == "tuned" and old.run != new.run:
+            session.tuned = new
+            return
+        if part == "learned" and old.head != new.head:
+            old.asking = {}
+        for name in vars(new).keys() - {*new.UNSAVED}:
+            setattr(old, name, getattr(new, name))
         return
     if part == SESSION:
         for name, value in values.items():
@@ -71,12 +74,6 @@ def put(session: Session, part: str, values: dict) -> None:
             if "value" in values and (name != "shelf" or shelf.readable(values["value"])):
                 others[key] = values["value"]
             setattr(session, name, others)
-
-
-def _same(part: str, old: object, new: object) -> bool:
-    if part == "learned":
-        return old.head == new.head
-    return part != "tuned" or old.run == new.run
 
 
 def is_known(part: str, field: str) -> bool:
@@ -118,7 +115,9 @@ def said(row: object) -> Hashable | None:
     """
     if isinstance(row, Ranking):
         return row.id, row.annotator, row.prompt, tuple(row.candidates)
-    return row.get("id") if isinstance(row, dict) else None
+    if isinstance(row, dict):  # a blind vote
+        return row.get("prompt"), row.get("round"), row.get("step")
+    return None
 
 
 def called(row: object) -> str:

@@ -130,9 +130,9 @@ def test_start_over_deletes_what_there_was(queue, model):
         owner=old.id,
         long=False,
     )
-    assert old.directory.exists()
+    assert registry.keeper().load(old.id).asked.user_prompts
     press(app, "delete")
-    assert registry.get(old.id) is None and not old.directory.exists()
+    assert registry.get(old.id) is None and registry.keeper().load(old.id) is None
     assert session_of(app).id != old.id and session_of(app).asked.user_prompts == []
     assert (queue.view(old.jobs["generate"]) or {"status": "stopped"})["status"] == "stopped"
 

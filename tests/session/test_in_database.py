@@ -17,7 +17,7 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.loop import workbench
 from rlhf_core.session import asked, judged, merging, parts, saving, weights
 from rlhf_core.session.in_database import InDatabase
-from rlhf_core.session.state import Session
+from rlhf_core.session.state import Session, Tuned
 from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
 
@@ -108,6 +108,23 @@ def test_another_process_sees_what_was_changed_and_keeps_what_it_has_open(sessio
     assert other.judged.rankings is rankings, "a part that nobody wrote is not read again"
 
 
+def test_who_holds_a_part_sees_what_came_but_another_run_is_another_part(session):
+    other = elsewhere(session)
+    asked_here, tuned_here = session.asked, session.tuned
+    asked.add_prompt(other, "A yak is")
+    with other.change():
+        other.tuned.metrics = [{"step": 0}]
+    asked.add_prompt(session, "A gnu is")
+    assert session.asked is asked_here and session.tuned is tuned_here
+    assert asked_here.user_prompts == ["A yak is", "A gnu is"]
+    assert tuned_here.metrics == [{"step": 0}]
+    with other.change():
+        other.tuned = Tuned()
+    session.refresh()
+    assert session.tuned is not tuned_here and session.tuned.metrics == []
+    assert tuned_here.metrics == [{"step": 0}], "the run that was put away ends where it was"
+
+
 def test_a_change_begins_with_what_others_wrote(session):
     other = elsewhere(session)
     name = a_set(session, " a.", " b.")
@@ -148,11 +165,12 @@ def test_writers_that_are_behind_add_to_each_other(session, blind):
         other.labs = {**other.labs, "tour": {"at": 1}}
     judged.add_vote(one, "A yak is", "after")
     judged.add_vote(other, "A yak is", "after")
+    judged.add_vote(other, "A gnu is", "tie")
     found = elsewhere(session)
     assert found.asked.user_prompts == ["A yak is", "A gnu is"]
     assert found.settings["ppo_next"] == {"beta": 1.0, "clip": 0.3}
     assert found.labs == {"goodhart": {"rows": [1]}, "tour": {"at": 1}}
-    assert len(found.judged.votes) == 2, "two votes that say the same are two"
+    assert [row["prompt"] for row in found.judged.votes] == ["A yak is", "A gnu is"]
 
 
 def test_a_save_whose_answer_got_lost_counts_once(session, monkeypatch):

@@ -356,6 +356,16 @@ def test_steps_out_of_order_are_refused_in_words():
         judged.add_vote(session, "A cat is", "left")
 
 
+def test_the_first_vote_on_a_prompt_counts_for_the_model_as_it_stands():
+    session = Session()
+    for choice in ("after", "after", "before"):
+        judged.add_vote(session, "A cat is", choice)
+    assert [row["choice"] for row in judged.votes_here(session)] == ["after"]
+    session.tuned.metrics = [{"step": 1}]
+    judged.add_vote(session, "A cat is", "tie")
+    assert [row["choice"] for row in judged.votes_here(session)] == ["tie"]
+
+
 def test_contradictions_are_counted_in_the_note_and_one_prompt_alone_holds_nothing_out():
     session = Session()
     for groups in ([[0], [1]], [[1], [0]], [[0], [1]]):
