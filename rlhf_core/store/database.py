@@ -28,8 +28,9 @@ from rlhf_core.store.database_errors import store_error, told, told_by_system
 from rlhf_core.store.plain_files import OWNERS, make_folder
 
 FILE = "opossum.db"
+LARGEST_LOG = 16 * 2**20  # bytes that SQLite's write-ahead log keeps after a large import
 MIGRATION_PATIENCE = 60.0  # seconds for which a process waits until another has made the tables
-UNUSABLE = ("gone", "damaged", "newer", "refused")  # after these the tables are looked at anew
+ANEW = ("gone", "damaged", "newer", "refused", "read-only")  # after these, connections are new
 
 
 def url_of(runs: Path) -> str:
@@ -114,7 +115,9 @@ class Database:
     # --- how it is opened -------------------------------------------------------------------------
 
     def _present(self) -> object:
-        """The identity of the file; None where it is missing. True for a server."""
+        """The identity and rights of the file, which an open connection does not see change; None
+        where it is missing. True for a server.
+        """
         if not self.file:
             return True
         try:
@@ -123,7 +126,7 @@ class Database:
             return None
         except OSError as error:
             raise told_by_system(error) from None
-        return info.st_dev, info.st_ino
+        return info.st_dev, info.st_ino, info.st_mode, info.st_uid
 
     def _usable(self) -> _Ready:
         ready = self._ready
@@ -153,8 +156,9 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        reader = engine if self.file else engine.execution_options(**reads)
+        reader = engine  # a read of SQLite's sees one moment as it is
+        if not self.file:
+            reader = engine.execution_options(isolation_level="REPEATABLE READ")
         writer = engine.execution_options(writes=True)
         return _Ready(engine, writer, reader, self._present())
 
@@ -212,6 +216,7 @@ class Database:
                 place, uri=True, timeout=patience, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
             connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
             return connection
 
@@ -259,7 +264,7 @@ class Database:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             sentence = told(error)
-            if getattr(sentence, "kind", "") in UNUSABLE:
+            if getattr(sentence, "kind", "") in ANEW:
                 self.close()
             raise sentence from None
 
