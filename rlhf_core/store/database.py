@@ -91,11 +91,13 @@ class Database:
     @contextmanager
     def change(self) -> Iterator[Session]:
         """A transaction that writes, or, where an error comes out of it, leaves no trace. On SQLite
-        the only one at a time.
+        the only one at a time. Refused where a newer version has changed the tables meanwhile.
         """
         writer = self._usable().writer
         with self._in_words(), self._my_turn(), Session(writer) as db, db.begin():
-            db.connection()  # begin now
+            if not preparing.is_newest(db.connection()):  # somebody put an old one in its place
+                self.close()
+                raise store_error("busy")
             yield db
 
     @contextmanager
@@ -267,6 +269,10 @@ class Database:
             if getattr(sentence, "kind", "") in ANEW:
                 self.close()
             raise sentence from None
+        except StoreError as error:
+            if error.kind == "newer":
+                self.close()
+            raise
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:

@@ -183,11 +183,16 @@ def test_a_newer_versions_database_is_left_alone(database, url):  # noqa: F811
         with pytest.raises(StoreError, match="newer version of Opossum") as told:
             other.prepare()
         assert told.value.kind == "newer"
-    with database.change() as db:
-        db.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": VERSIONS[-1]})
-    with other.look() as db:
-        assert session_rows.about(db, "s") == {}
-    other.close()
+        with pytest.raises(StoreError, match="newer version"):  # nor by who was there before
+            with database.change() as db:
+                session_rows.set_about(db, "s", {"from": "an older version"})
+    with create_engine(database.url).begin() as connection:
+        query = text("UPDATE alembic_version SET version_num = :version")
+        connection.execute(query, {"version": VERSIONS[-1]})
+    for one in (database, other):
+        with one.change() as db:
+            assert session_rows.about(db, "s") == {}
+        one.close()
 
 
 def test_threads_of_one_process_prepare_at_once(database, url):  # noqa: F811
