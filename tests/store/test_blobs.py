@@ -199,9 +199,9 @@ def test_an_old_one_elsewhere_is_written_again_so_that_it_is_young():
     assert blobs.delete(NAME, older_than_s=3600)
 
 
-@pytest.mark.parametrize("place", ["nowhere://bucket/x", "s3://bucket/x"])
+@pytest.mark.parametrize("place", ["nowhere://bucket/x", "gs://bucket/x"])
 def test_a_place_that_needs_something_says_what(place, monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)  # not installed
+    monkeypatch.setitem(sys.modules, "gcsfs", None)  # not installed
     with pytest.raises(StoreError, match="OPOSSUM_BLOBS") as told:
         Blobs(place).put(DATA)
     assert told.value.kind == "settings"
