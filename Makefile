@@ -14,7 +14,7 @@ HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHos
 STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format model smollm2 bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow test-postgres lint format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -36,6 +36,10 @@ test: venv-dev ## Check style and run every test but the slow ones, JOBS=2 files
 test-slow: venv-dev ## Run the slow tests
 	@sh scripts/ensure_chromium.sh
 	@$(PY) -m pytest -m slow $(ARGS)
+
+test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one of their own (Debian's package postgresql)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-server.txt
+	@$(PY) -m pytest tests/store $(ARGS)
 
 lint: venv-dev ## Check style, and who may import whom (.importlinter)
 	@$(CHECK)

@@ -59,6 +59,12 @@ def test_what_the_app_imports_is_pinned_and_installed_as_pinned() -> None:
     assert {name: version(name).split("+")[0] for name in pinned} == pinned
 
 
+def test_what_a_server_needs_on_top_is_pinned() -> None:
+    server = pins("requirements-server.txt")
+    assert set(server) == {"psycopg[binary]", "s3fs"}
+    assert server["s3fs"] == pins("requirements.txt")["fsspec"]  # s3fs takes no other
+
+
 def test_the_readme_makes_a_docker_space() -> None:
     front = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert (front["sdk"], front["app_port"], front["license"]) == ("docker", 8501, "apache-2.0")

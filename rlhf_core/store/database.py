@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +26,13 @@ from rlhf_core.common.errors import StoreError
 from rlhf_core.store import preparing
 from rlhf_core.store.database_errors import store_error, told, told_by_system
 from rlhf_core.store.plain_files import OWNERS, make_folder
+from rlhf_core.store.turns import Turns
 
 FILE = "opossum.db"
+CONNECTIONS = 10  # of a process, at most; threads wait for one
+LARGEST_LOG = 16 * 2**20  # bytes that SQLite's write-ahead log keeps after a large import
 MIGRATION_PATIENCE = 60.0  # seconds for which a process waits until another has made the tables
-UNUSABLE = ("gone", "damaged", "newer", "refused")  # after these the tables are looked at anew
+ANEW = ("gone", "damaged", "newer", "refused", "read-only")  # after these, connections are new
 
 
 def url_of(runs: Path) -> str:
@@ -77,7 +80,8 @@ class Database:
         self.patience = patience
         self.file = Path(self.url.database) if self.url.drivername == "sqlite" else None
         self._preparing = threading.RLock()
-        self._turn = threading.Lock()  # SQLite has one writer, and lets those who wait poll
+        self._connections = Turns(CONNECTIONS)
+        self._writers = Turns(1 if self.file else CONNECTIONS)  # SQLite lets those who wait poll
         self._ready: _Ready | None = None
         self._known = False  # it was there once, so where it is missing it is not made anew
 
@@ -90,18 +94,20 @@ class Database:
     @contextmanager
     def change(self) -> Iterator[Session]:
         """A transaction that writes, or, where an error comes out of it, leaves no trace. On SQLite
-        the only one at a time.
+        the only one at a time. Refused where a newer version has changed the tables meanwhile.
         """
         writer = self._usable().writer
-        with self._in_words(), self._my_turn(), Session(writer) as db, db.begin():
-            db.connection()  # begin now
+        with self._in_words(), self._turn(writes=True), Session(writer) as db, db.begin():
+            if not preparing.is_newest(db.connection()):  # somebody put an old one in its place
+                self.close()
+                raise store_error("busy")
             yield db
 
     @contextmanager
     def look(self) -> Iterator[Session]:
         """A transaction that reads, all of it as things stood at one moment."""
         reader = self._usable().reader
-        with self._in_words(), Session(reader) as db:
+        with self._in_words(), self._turn(writes=False), Session(reader) as db:
             yield db
 
     def close(self) -> None:
@@ -114,7 +120,9 @@ class Database:
     # --- how it is opened -------------------------------------------------------------------------
 
     def _present(self) -> object:
-        """The identity of the file; None where it is missing. True for a server."""
+        """The identity and rights of the file, which an open connection does not see change; None
+        where it is missing. True for a server.
+        """
         if not self.file:
             return True
         try:
@@ -123,7 +131,7 @@ class Database:
             return None
         except OSError as error:
             raise told_by_system(error) from None
-        return info.st_dev, info.st_ino
+        return info.st_dev, info.st_ino, info.st_mode, info.st_uid
 
     def _usable(self) -> _Ready:
         ready = self._ready
@@ -153,8 +161,9 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        reader = engine if self.file else engine.execution_options(**reads)
+        reader = engine  # a read of SQLite's sees one moment as it is
+        if not self.file:
+            reader = engine.execution_options(isolation_level="REPEATABLE READ")
         writer = engine.execution_options(writes=True)
         return _Ready(engine, writer, reader, self._present())
 
@@ -188,8 +197,8 @@ class Database:
                 self.url,
                 connect_args={k: v for k, v in arguments.items() if k not in self.url.query},
                 pool_pre_ping=True,
-                pool_timeout=patience,
                 hide_parameters=True,
+                **self._pool(patience),
             )
         except ModuleNotFoundError:
             raise StoreError(
@@ -204,6 +213,10 @@ class Database:
 
         return engine
 
+    def _pool(self, patience: float) -> dict:
+        """Connections stay open: to open one costs more than what a page asks."""
+        return {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": patience}
+
     def _sqlite_engine(self, patience: float, foreign_keys: bool) -> Engine:
         place = f"{self.file.absolute().as_uri()}?mode=rw"  # a file that is missing is not made
 
@@ -212,11 +225,12 @@ class Database:
                 place, uri=True, timeout=patience, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
             connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
             return connection
 
         engine = create_engine(
-            self.url, creator=connect, pool_timeout=patience, hide_parameters=True
+            self.url, creator=connect, hide_parameters=True, **self._pool(patience)
         )
 
         @event.listens_for(engine, "begin")
@@ -259,18 +273,19 @@ class Database:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             sentence = told(error)
-            if getattr(sentence, "kind", "") in UNUSABLE:
+            if getattr(sentence, "kind", "") in ANEW:
                 self.close()
             raise sentence from None
+        except StoreError as error:
+            if error.kind == "newer":
+                self.close()
+            raise
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        if not self.file:
+    def _turn(self, writes: bool) -> Iterator[None]:
+        """Of those who write, then of all who need a connection."""
+        with ExitStack() as turns:
+            for line in (self._writers, self._connections)[not writes :]:
+                if not turns.enter_context(line.turn(self.patience)):
+                    raise store_error("busy")
             yield
-            return
-        if not self._turn.acquire(timeout=self.patience):
-            raise store_error("busy")
-        try:
-            yield
-        finally:
-            self._turn.release()

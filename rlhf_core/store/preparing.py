@@ -19,8 +19,11 @@ _ALEMBIC = threading.Lock()  # it keeps what it is at in its module
 
 def is_ready(connection: Connection) -> bool:
     """Whether the tables are this version's. Raises StoreError where they are a newer one's."""
-    if not inspect(connection).has_table("alembic_version"):
-        return False
+    return inspect(connection).has_table("alembic_version") and is_newest(connection)
+
+
+def is_newest(connection: Connection) -> bool:
+    """The same of a database that has been prepared, by one short query."""
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if found is not None and found not in VERSIONS:
         raise store_error("newer")

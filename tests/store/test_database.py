@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from databases import python, url  # noqa: F401
 from sqlalchemy import create_engine, text
 
 from rlhf_core.common.errors import BundleError, StoreError
-from rlhf_core.store import session_rows
+from rlhf_core.store import preparing, session_rows
 from rlhf_core.store.database import Database, url_of
 from rlhf_core.store.migrations import PLACE, VERSIONS
 from rlhf_core.store.tables import Base
@@ -100,9 +101,8 @@ def test_a_change_that_fails_leaves_no_trace_and_a_look_never_does(database):
     with pytest.raises(ZeroDivisionError), database.change() as db:
         session_rows.create(db, "s", {})
         raise ZeroDivisionError
-    if database.file:  # PostgreSQL refuses
-        with database.look() as db:
-            session_rows.create(db, "t", {})
+    with database.look() as db:
+        session_rows.create(db, "t", {})
     with database.look() as db:
         assert (session_rows.about(db, "s"), session_rows.about(db, "t")) == (None, None)
 
@@ -184,11 +184,71 @@ def test_a_newer_versions_database_is_left_alone(database, url):  # noqa: F811
         with pytest.raises(StoreError, match="newer version of Opossum") as told:
             other.prepare()
         assert told.value.kind == "newer"
+        with pytest.raises(StoreError, match="newer version"):  # nor by who was there before
+            with database.change() as db:
+                session_rows.set_about(db, "s", {"from": "an older version"})
+    with create_engine(database.url).begin() as connection:
+        query = text("UPDATE alembic_version SET version_num = :version")
+        connection.execute(query, {"version": VERSIONS[-1]})
+    for one in (database, other):
+        with one.change() as db:
+            assert session_rows.about(db, "s") == {}
+        one.close()
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    with op.batch_alter_table("sessions", recreate="auto") as batch:
+        batch.add_column(sa.Column("place", sa.Text, nullable=False, server_default="home"))
+        batch.alter_column("about", new_column_name="told")
+    fails = {fails}
+    assert not fails
+"""
+
+
+@pytest.fixture
+def next_version(tmp_path, monkeypatch):
+    """``next_version(fails)``: from here on, this is a version that changes a table."""
+
+    def begin(fails: bool) -> None:
+        shutil.copytree(PLACE, tmp_path / "migrations", dirs_exist_ok=True)
+        place = tmp_path / "migrations" / "versions" / "v0002_next.py"
+        place.write_text(NEXT.format(fails=fails), encoding="utf-8")
+        monkeypatch.setattr(preparing, "PLACE", tmp_path / "migrations")
+        monkeypatch.setattr(preparing, "VERSIONS", (*VERSIONS, "0002"))
+
+    return begin
+
+
+def test_a_new_version_keeps_all_there_is_and_happens_whole_or_not_at_all(
+    database,
+    url,  # noqa: F811
+    next_version,
+):
     with database.change() as db:
-        db.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": VERSIONS[-1]})
-    with other.look() as db:
-        assert session_rows.about(db, "s") == {}
-    other.close()
+        session_rows.create(db, "s", {"seed": 1})
+        rows = {"r": session_rows.Records(0, [{"n": 1}])}
+        session_rows.write(db, "s", "p", expected=0, body={}, records=rows)
+    newer = Database(url)
+    next_version(fails=True)
+    with pytest.raises(AssertionError):
+        newer.prepare()
+    with database.look() as db:
+        assert session_rows.about(db, "s") == {"seed": 1}
+        assert session_rows.read(db, "s")["p"].lists == {"r": [{"n": 1}]}
+    next_version(fails=False)
+    with newer.look() as db:
+        query = text("SELECT told, place, seen_ms > 0 FROM sessions")
+        assert db.execute(query).all() == [('{"seed":1}', "home", True)]
+        assert session_rows.read(db, "s")["p"].lists == {"r": [{"n": 1}]}
+        assert db.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+    if newer.file:
+        with newer.look() as db:
+            assert db.execute(text("PRAGMA foreign_key_check")).all() == []
+    newer.close()
 
 
 def test_threads_of_one_process_prepare_at_once(database, url):  # noqa: F811
@@ -209,7 +269,7 @@ def test_threads_of_one_process_prepare_at_once(database, url):  # noqa: F811
 
 PREPARE = """
     import sys
-    from rlhf_core.store import session_rows
+    from rlhf_core.store import preparing, session_rows
     from rlhf_core.store.database import Database
     database = Database(sys.argv[1])
     print("here", flush=True)
