@@ -302,6 +302,19 @@ def test_a_server_that_stops_and_starts(server_database, how):
     assert seed(server_database) == 3 and seed(server_database, 6) == 6
 
 
+def test_a_server_that_does_not_answer(server_database):
+    database = Database(server_database.url.render_as_string(False), patience=1)
+    postgres().process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        says("gone", database.prepare)
+        assert time.monotonic() - began < 30
+    finally:
+        postgres().process.send_signal(signal.SIGCONT)
+    assert seed(database, 3) == 3
+    database.close()
+
+
 def test_connections_that_the_server_closed(server_database):
     assert seed(server_database, 3) == 3
     postgres().sql(
