@@ -137,13 +137,19 @@ class Database:
         ready = self._ready
         if ready is not None and ready.present == self._present():
             return ready
-        with self._preparing, self._in_words():
-            present = self._present()
-            if self._ready is None or self._ready.present != present:
-                self.close()
-                self._ready = self._open(present)
-                self._known = True
-            return self._ready
+        patience = self.patience if self._known else MIGRATION_PATIENCE
+        if not self._preparing.acquire(timeout=patience):
+            raise store_error("busy")  # another thread has been trying to reach it
+        try:
+            with self._in_words():
+                present = self._present()
+                if self._ready is None or self._ready.present != present:
+                    self.close()
+                    self._ready = self._open(present)
+                    self._known = True
+                return self._ready
+        finally:
+            self._preparing.release()
 
     def _open(self, present: object) -> _Ready:
         if present is None:

@@ -82,7 +82,8 @@ def told(error: Exception) -> Exception:
     for start, kind in KINDS.items():
         if name.startswith(start):
             return store_error(kind)
-    if not name and type(cause).__name__ in ("OperationalError", "InterfaceError"):
+    kinds_of_error = {one.__name__ for one in type(cause).__mro__}
+    if not name and kinds_of_error & {"OperationalError", "InterfaceError"}:
         return store_error("gone")  # a connection that was refused or broke has no code
     what = f"{type(cause).__name__} {name}".strip()
     return StoreError(

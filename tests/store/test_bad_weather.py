@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from databases import postgres, python, url  # noqa: F401
@@ -300,6 +301,25 @@ def test_a_server_that_stops_and_starts(server_database, how):
         says("gone", Database(server_database.url.render_as_string(False)).prepare)
     postgres().start()
     assert seed(server_database) == 3 and seed(server_database, 6) == 6
+
+
+def test_a_server_that_does_not_answer(server_database):
+    place = server_database.url.render_as_string(False)
+    database, other = Database(place, patience=1), opened(place, patience=1)
+    other.close()
+    postgres().process.send_signal(signal.SIGSTOP)
+    try:
+        says("gone", database.prepare)
+        began = time.monotonic()
+        with ThreadPoolExecutor(20) as pool:  # one waits for the server, the others for that one
+            asked = [pool.submit(seed, other) for _ in range(20)]
+        kinds = {one.exception().kind for one in asked}
+        assert kinds == {"gone", "busy"} and time.monotonic() - began < 20
+    finally:
+        postgres().process.send_signal(signal.SIGCONT)
+    assert seed(database, 3) == seed(other) == 3
+    for one in (database, other):
+        one.close()
 
 
 def test_connections_that_the_server_closed(server_database):
