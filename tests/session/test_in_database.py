@@ -10,6 +10,7 @@ import threading
 
 import pytest
 import torch
+from databases import url  # noqa: F401
 
 from rlhf_core.common.errors import InputError, StoreError
 from rlhf_core.judging import briefs
@@ -25,8 +26,8 @@ MEMES = briefs.PRESETS["meme-bot"]
 
 
 @pytest.fixture
-def store(tmp_path) -> InDatabase:
-    return InDatabase(Database(f"sqlite:///{tmp_path}/opossum.db"), Blobs(str(tmp_path / "blobs")))
+def store(url, tmp_path) -> InDatabase:  # noqa: F811
+    return InDatabase(Database(url), Blobs(str(tmp_path / "blobs")))
 
 
 @pytest.fixture
