@@ -22,6 +22,7 @@ from rlhf_core.lm import model_list
 from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 from rlhf_core.store import marker
+from rlhf_core.store.public_id import public_id
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
 _LOCK = threading.Lock()
@@ -71,7 +72,9 @@ def get(run_id: str) -> Session | None:
             return None
         session.status, session.restartable = "done", True
         # Before there was a marker, the app's folders could be told by bearing their session's id.
-        session.store = saving.Folder(ours=session.id == run_id or marker.is_ours(directory))
+        named = public_id(session.id) == public_id(run_id)
+        session.store = saving.Folder(ours=named or marker.is_ours(directory))
+        session.id = run_id  # its bundle carries another
         _SESSIONS[run_id] = (session, time.time())
         return session
 
