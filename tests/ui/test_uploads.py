@@ -1,5 +1,7 @@
 """How much may wait to be read: by tab, by address and in all; and when it goes."""
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
@@ -91,3 +93,11 @@ def test_what_is_on_its_way_counts_and_what_was_refused_does_not(place):
     for one in under_way:
         place.ledger.end(one, 0, kept=False)
     assert place.holds("tab", place.give("tab"))
+
+
+def test_a_page_lets_go_of_what_it_has_read(place, monkeypatch):
+    names = [place.give("tab") for _ in range(3)]
+    context = SimpleNamespace(uploaded_file_mgr=place.held, session_id="tab")
+    monkeypatch.setattr(uploads, "get_script_run_ctx", lambda: context)
+    uploads.let_go([SimpleNamespace(file_id=name) for name in names[:2]])
+    assert [place.holds("tab", name) for name in names] == [False, False, True]
