@@ -21,7 +21,9 @@ from ui import guards
 async def open_browser(_app: App) -> AsyncIterator[None]:
     """As ``streamlit run`` does by itself for a script."""
     if not st.get_option("server.headless"):
-        address = st.get_option("server.address") or "localhost"
+        address = st.get_option("server.address") or ""
+        if address in ("", "::", "::1", "0.0.0.0"):
+            address = "localhost"
         webbrowser.open(f"http://{address}:{st.get_option('server.port')}")
     yield
 

@@ -39,6 +39,7 @@ class QueuedJob:
             they took. A job's first record is none: the model may have been woken for it.
         share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         busy: seconds of its own slices; spent: those of the turn under way (``line.give_way``).
+        whole: its last slice ended in a record: no step is half done.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -71,6 +72,7 @@ class QueuedJob:
     share: float | None = None
     busy: float = 0.0
     spent: float = 0.0
+    whole: bool = False
     error: str | None = None
     forgotten: bool = False
     kin: str = ""
@@ -105,8 +107,8 @@ class QueuedJob:
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
-        seconds = self.ran_until(now)
-        if isinstance(item, dict):
+        seconds, self.whole = self.ran_until(now), isinstance(item, dict)
+        if self.whole:
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
                 if _trained(item) and len(self.records) > 1:

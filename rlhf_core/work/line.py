@@ -37,12 +37,14 @@ def next_turn(owner: str, jobs: Iterable[QueuedJob]) -> int:
 
 def give_way(job: QueuedJob, jobs: Sequence[QueuedJob], budget: float, place: int) -> bool:
     """Whether the running ``job`` has worked for ``budget`` seconds and somebody else's comes
-    first now.
+    first now. It may end the step that it is in, with as much time again: what is half done takes
+    memory, and its seconds would count the others' turns.
 
     It goes one turn back, to ``place``, the last one there; and with it what its owner has behind
     it: an owner's jobs never interrupt each other.
     """
-    if job.spent < budget or job.status != "running" or job.wish or not _others(job, jobs):
+    enough = job.spent >= (budget if job.whole else 2 * budget)
+    if not enough or job.status != "running" or job.wish or not _others(job, jobs):
         return False
     job.spent, job.place = 0.0, place
     for own in jobs:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import streamlit as st
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+import serve
 
 client = pytest.importorskip("websockets.sync.client", reason="uvicorn brings it")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -51,6 +55,29 @@ def test_pages_are_served_behind_the_guards_and_a_signal_ends_it(start_app):
         assert "new_session" in came and came.count("delta") > 10
         app.process.send_signal(signal.SIGINT)  # Ctrl-C, with a tab open
         app.process.wait(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("headless", "address", "opened"),
+    [
+        (False, "127.0.0.1", ["http://127.0.0.1:8501"]),
+        (False, "0.0.0.0", ["http://localhost:8501"]),
+        (False, None, ["http://localhost:8501"]),
+        (True, "127.0.0.1", []),
+    ],
+)
+def test_at_home_the_browser_opens_at_it(monkeypatch, headless, address, opened):
+    says = {"headless": headless, "address": address, "port": 8501}
+    monkeypatch.setattr(st, "get_option", lambda name: says[name.removeprefix("server.")])
+    went = []
+    monkeypatch.setattr("webbrowser.open", went.append)
+
+    async def begin():
+        async with serve.open_browser(serve.app):
+            pass
+
+    asyncio.run(begin())
+    assert went == opened
 
 
 @pytest.mark.parametrize("file", ["Makefile", "Dockerfile", "README.md"])

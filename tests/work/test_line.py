@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 
+from rlhf_core.common.events import Progress
 from rlhf_core.work.jobs import JobQueue
 
 BUDGET = 60.0
@@ -134,6 +135,24 @@ def test_one_that_gives_way_says_so_and_can_be_paused_and_stopped(queue, clock):
     queue.stop(endless)
     queue.advance()
     assert status(queue, endless) == "stopped" and len(queue.records(endless)) == 7
+
+
+def test_it_ends_its_step_before_it_gives_way_unless_that_takes_too_long(queue, clock):
+    def in_parts(parts):
+        def run():
+            for n in range(100):
+                for _ in range(parts):
+                    clock.now += 1.0
+                    yield Progress("updating", 0, 1)
+                yield {"step": n}
+
+        return run
+
+    brisk = submit(queue, in_parts(25), owner="a", total=100)
+    slow = submit(queue, in_parts(500), owner="b", total=100)
+    ran = runs_of(queue, 400)
+    assert [job for job, _ in ran[:4]] == [brisk, slow, brisk, slow]
+    assert [seconds for _, seconds in ran[:3]] == [75.0, 2 * BUDGET, 75.0]
 
 
 # Short jobs
