@@ -11,7 +11,7 @@ PY := .venv/bin/python
 CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/lint-imports --no-logo --no-cache
 # At home only names of this machine are answered: a page elsewhere whose name points here is not.
 HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHosts localhost --server.allowedHosts 127.0.0.1 --server.allowedHosts ::1)
-STREAMLIT := $(PY) -m streamlit run app.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
+STREAMLIT := $(PY) -m streamlit run serve.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-slow test-postgres lint format model smollm2 bench screenshots clean venv venv-dev

@@ -12,6 +12,7 @@ import streamlit as st
 from ui import (
     challenges,
     components,
+    guards,
     next_step,
     projector,
     server_log,
@@ -122,6 +123,9 @@ with st.sidebar:
 components.drawer(page.title)
 if note := state.note():
     st.info(note, icon=":material/info:")
+
+if slow := guards.slowed_down():
+    st.warning(slow, icon=":material/speed:")
 
 if session.save_problem:
     st.warning(text.plain(session.save_problem), icon=":material/save:")

@@ -143,14 +143,14 @@ def free_port() -> int:
 
 
 def launch(runs: Path, log: Path, environment: dict[str, str] | None = None) -> App:
-    """Start ``app.py`` on a free port of this machine and return when it is healthy."""
+    """Start ``serve.py`` on a free port of this machine and return when it is healthy."""
     port = free_port()
     command = [
         sys.executable,
         "-m",
         "streamlit",
         "run",
-        "app.py",
+        "serve.py",
         "--server.headless=true",
         "--server.address=127.0.0.1",
         f"--server.port={port}",

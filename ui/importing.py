@@ -17,7 +17,15 @@ from rlhf_core.exchange import taking_in
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
-from ui import importing_choices, importing_files, importing_refused, importing_shown, state, text
+from ui import (
+    importing_choices,
+    importing_files,
+    importing_refused,
+    importing_shown,
+    state,
+    text,
+    uploads,
+)
 
 PREVIEW, MOST_FILES = 3, 12
 LOOK = "looked_at"
@@ -99,6 +107,8 @@ def _uploaded(key: str, round_: int) -> None:
     files = files if isinstance(files, list) else [files]
     st.session_state[f"{key}_round"] = round_ + 1
     refused = _of_round(round_)
+    read = [(file.name, file.getvalue()) for file in files[:MOST_FILES]]
+    uploads.let_go(files)
     if len(files) > MOST_FILES:
         st.session_state[LOOK] = []
         st.session_state[f"{key}_note"] = (
@@ -106,7 +116,7 @@ def _uploaded(key: str, round_: int) -> None:
             f"These are {len(files)} files; at most {MOST_FILES} are read at a time. Give fewer.",
         )
         return
-    _look(key, [(file.name, file.getvalue()) for file in files])
+    _look(key, read)
     rows = [row | {"round": round_} for row in st.session_state[LOOK]]
     st.session_state[LOOK] = [*refused, *rows]
 

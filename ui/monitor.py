@@ -99,8 +99,12 @@ def state_line(view: dict, records: Sequence[dict] = (), where: str | None = Non
             if ahead == 0
             else f"Waiting: {ahead} {'run is' if ahead == 1 else 'runs are'} ahead of yours."
         )
+        begun = view.get("begun")
+        if begun:
+            who = "Others have a turn; then yours goes on by itself."
+        about = " Goes on in about {}." if begun else " Starts in about {}."
         st.info(
-            f"{who}{_about(view.get('eta_seconds'), ' Starts in about {}.')} One run at a time;"
+            f"{who}{_about(view.get('eta_seconds'), about)} One run at a time;"
             " your page stays quick.",
             icon=":material/hourglass_top:",
         )

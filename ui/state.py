@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -21,6 +20,7 @@ from rlhf_core.common import errors
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import catalogue, jobs, running
+from ui import addresses, guards
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
 ADDRESSES = {
@@ -132,6 +132,9 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
         view = jobs.queue().view(job_id) if job_id else None
         if view and view["status"] in ALIVE:
             return job_id
+        if refused := guards.too_many_jobs(current.id):
+            st.session_state["note"] = refused
+            return ""
         order = running.Order(name, current, args, more)
         try:
             about = {"label": kind.label, "owner": current.id, "long": kind.long, "total": total}
@@ -223,32 +226,12 @@ def stop_all() -> None:
         stop(name)
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# What a proxy adds about whom it speaks for.
-PROXIED = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip", "x-client-ip")
-
-
 def at_home() -> bool:
     """Whether this server answers its own machine only, and this visitor came straight to it from
     there: then who visits may name folders on it. A room full of people may not, nor a page
     elsewhere that a proxy or a name that points here (DNS rebinding) leads to this server.
     """
-    if (st.get_option("server.address") or "") not in LOOPBACK:
-        return False
-    headers = {name.lower(): value for name, value in st.context.headers.items()}
-    if any(name in PROXIED or name.startswith("x-forwarded") for name in headers):
-        return False
-    visited = [headers.get("host", "")]
-    visited += [origin.partition("://")[2] for origin in (headers.get("origin"),) if origin]
-    return all(_host_of(one) in LOOPBACK for one in visited)
-
-
-def _host_of(address: str) -> str:
-    """The host in "host:port"; "" where there is none."""
-    try:
-        return urlsplit(f"//{address}").hostname or ""
-    except ValueError:
-        return ""
+    return addresses.at_home(st.get_option("server.address") or "", st.context.headers)
 
 
 def start_over() -> None:

@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rlhf_core.algorithms.ppo import Batch, Policy
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.lm.sampling import Responses
 from rlhf_core.store import checkpoint_folder
 from rlhf_core.store.plain_files import OWNERS, make_folder

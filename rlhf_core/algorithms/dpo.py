@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
+from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, write_batch
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import DPOSettings
@@ -71,24 +72,30 @@ def answer_logprobs(
     answers: list[list[int]],
     pad_id: int,
     temperature: float,
+    joints: Joints | None = None,
 ) -> Tensor:
     """Log-probability of each whole answer after its prompt, end of text included. -> (N,)."""
     prompt_ids, prompt_mask = pad_left(prompts, pad_id)
     tokens, mask = pad_right(answers, pad_id)  # (N, T)
-    before, _ = response_forward(trunk, prompt_ids, prompt_mask, tokens, mask)
+    before, _ = response_forward(trunk, prompt_ids, prompt_mask, tokens, mask, joints)
     # Logits only where a token is real: (real tokens, V).
-    log_p = (trunk.logits(before[mask]) / temperature).log_softmax(-1)
+    before = before[mask] if joints is None else joints(before[mask])
+    log_p = (trunk.logits(before) / temperature).log_softmax(-1)
     log_p = log_p.gather(1, tokens[mask][:, None]).squeeze(1)
     return torch.zeros(len(answers), dtype=log_p.dtype).index_add(0, mask.nonzero()[:, 0], log_p)
 
 
 def both_logprobs(
-    trunk: Transformer, pairs: list[TokenPair], pad_id: int, temperature: float
+    trunk: Transformer,
+    pairs: list[TokenPair],
+    pad_id: int,
+    temperature: float,
+    joints: Joints | None = None,
 ) -> Tensor:
     """(2, N): log-probabilities of the chosen and the rejected answers, from one forward pass."""
     prompts = [pair.prompt for pair in pairs] * 2
     answers = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    return answer_logprobs(trunk, prompts, answers, pad_id, temperature).view(2, -1)
+    return answer_logprobs(trunk, prompts, answers, pad_id, temperature, joints).view(2, -1)
 
 
 def dpo_loss(
@@ -130,10 +137,10 @@ def update(
     targets = torch.tensor([pair.target for pair in pairs])
     weights = torch.tensor([pair.weight for pair in pairs])
 
-    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
         # 2. The policy's log-probabilities of both answers, and by them its implicit rewards.
         few = [pairs[i] for i in part.tolist()]
-        log_p = both_logprobs(policy.trunk, few, pad_id, settings.temperature)  # (2, b)
+        log_p = both_logprobs(policy.trunk, few, pad_id, settings.temperature, joints)  # (2, b)
         # 3. Bradley-Terry on the implicit rewards.
         return dpo_loss(log_p, ref_log_p[:, part], targets[part], weights[part], settings.beta)
 

@@ -28,7 +28,9 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
-from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, masked_mean, write_batch
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.joints import Joints
+from rlhf_core.algorithms.ppo import Policy, earned_scores, masked_mean, write_batch
 from rlhf_core.algorithms.rloo import grouped_prompts, same_prompt, taken_logprobs
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import GRPOSettings
@@ -117,8 +119,8 @@ def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Pro
     advantages = group_advantages(rewards, same_prompt(responses))
 
     # 5. Update: the tokens of better answers become likelier, near the reference.
-    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
-        log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+        log_p = taken_logprobs(policy, batch, part, settings.temperature, joints)  # (b, T)
         old, ref = responses.logprobs[part], batch.ref_logprobs[part]
         share = mask.sum().item() * len(part) / len(mask)
         clip, beta = settings.clip, settings.beta

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
 from rlhf_core.algorithms.dpo import answer_logprobs
+from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, write_batch
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import KTOSettings
@@ -128,7 +129,7 @@ def update(
     """
     heat = settings.temperature
 
-    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
         few = [rows[i] for i in part.tolist()]
         prompts, answers = [row.prompt for row in few], [row.answer for row in few]
         # 2. The reference point: how far has the policy drifted on the whole?
@@ -139,7 +140,7 @@ def update(
                 answer_logprobs(reference, prompts, theirs, pad_id, heat),
             )
         # 3. Good answers should stand above it, bad ones below.
-        log_p = answer_logprobs(policy.trunk, prompts, answers, pad_id, heat)  # (n,)
+        log_p = answer_logprobs(policy.trunk, prompts, answers, pad_id, heat, joints)  # (n,)
         good = torch.tensor([row.good for row in few])
         sides = torch.where(good, settings.good_weight, settings.bad_weight).to(log_p.dtype)
         weights = sides * torch.tensor([row.weight for row in few])

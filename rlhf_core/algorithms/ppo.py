@@ -19,18 +19,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.tensors_aside import Aside
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.ppo_stages import JUDGING, PRICING, SCORING, UPDATING, WRITING
 from rlhf_core.common.settings import PPOSettings, RLOOSettings
 from rlhf_core.lm.packing import answer_states, spread_out
-from rlhf_core.lm.sampling import Responses, decode, pooled_states, token_logprobs, uniform_numbers
+from rlhf_core.lm.sampling import decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
 
 
@@ -203,11 +204,16 @@ class Policy:
 
     def descend(self, loss: Tensor, max_grad_norm: float) -> None:
         """One gradient step, its length limited. Raises TrainingDiverged: the loss is no number."""
+        for _ in self.descend_in_parts(loss, max_grad_norm, Joints()):
+            pass
+
+    def descend_in_parts(self, loss: Tensor, most: float, joints: Joints) -> Iterator[None]:
+        """``descend`` with a yield at each of the ``joints`` of the pass that led to the loss."""
         if not torch.isfinite(loss):
             raise TrainingDiverged("The loss is no longer a finite number.")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, max_grad_norm)
+        yield from joints.backward(loss)
+        nn.utils.clip_grad_norm_(self.parameters, most)
         self.optimizer.step()
 
     def snapshot(self) -> dict:
@@ -227,28 +233,6 @@ class Policy:
         self.optimizer.zero_grad(set_to_none=True)
         self.generator.set_state(snapshot["generator"])
         self.step, self.beta, self.batch = snapshot["step"], snapshot["beta"], snapshot["batch"]
-
-
-@dataclass
-class Batch:
-    """One rollout with everything its update needs. (B, T) unless noted."""
-
-    responses: Responses
-    shared: Tensor  # (B, P + T, d) what the frozen bottom layers give (without any: embeddings)
-    scores: Tensor  # (B,) reward model, reference standard deviations
-    ended: Tensor  # (B,) bool
-    ref_logprobs: Tensor
-    values: Tensor
-    kl: Tensor  # exact, nats
-    temperature: float  # at which all log-probabilities here were taken
-    doubt: Tensor | None = None  # (B,) standard deviation of each score, where it is known
-    # For a closer look only; no number above depends on them. The last three are known once the
-    # update has come to them.
-    entropy: Tensor | None = None  # nats
-    ref_full_logprobs: Tensor | None = None  # (at most LOOK, T, V) of the first rows
-    rewards: Tensor | None = None  # what each token paid and earned
-    advantages: Tensor | None = None  # whitened
-    last_logprobs: Tensor | None = None  # of the tokens, in the last pass over the batch
 
 
 # --- the stages -----------------------------------------------------------------------------------
@@ -288,21 +272,28 @@ def write_batch(
         raise TrainingDiverged("The model's probabilities are no longer finite numbers.")
 
     # 2. Score: one pass of the frozen reference gives its log-probabilities and the features.
-    yield Progress(SCORING, 0, 1)
+    here = Progress(SCORING, 0, 1)  # told again and again, so that others need not wait for long
+    yield here
     ids = torch.cat([responses.prompt_ids, responses.tokens], 1)
     everything = torch.cat([responses.prompt_mask, responses.mask], 1)
     allowed, width = causal_mask(everything), responses.prompt_ids.shape[1]
     frozen, embedded = policy.frozen_layers, reference.embed(ids, position_ids(everything))
     shared = reference.run(embedded, allowed, stop=frozen)  # (B, P + T, d)
+    yield here
     hidden = reference.run(shared, allowed, start=frozen)  # (B, P + T, d)
+    yield here
     # Whole distributions at real tokens only: (N, V).
     real, before = responses.mask, hidden[:, width - 1 : -1]
     log_p = responses.full_logprobs[real]
-    ref_log_p = reference.logits(before[real] / settings.temperature).log_softmax(-1)
+    ref_logits = reference.logits(before[real] / settings.temperature)
+    yield here
+    ref_log_p = ref_logits.log_softmax(-1)
+    yield here
     ref_taken = token_logprobs(ref_log_p, responses.tokens[real])
     pooled = pooled_states(hidden[:, width:], responses.mask)  # (B, d)
     scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = spread_out(exact_kl(log_p, ref_log_p), real)
+    yield here
     values = policy.values(responses.hidden) * responses.mask
     computed = {
         "reward model's scores": scores,
@@ -377,9 +368,12 @@ def update(
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
+            joints, real, here = Joints(), mask[part], Progress(UPDATING, len(infos), total)
             # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
-            hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), mask[part]
+            hidden = answer_states(trunk, responses, part, batch.shared, frozen, joints)
+            yield here
             log_p = trunk.logits(hidden / settings.temperature).log_softmax(-1)  # (N, V)
+            yield here
             log_p = token_logprobs(log_p, responses.tokens[part][real])
             batch.last_logprobs[part] = spread_out(log_p.detach(), real)
             ones = torch.ones_like(log_p)
@@ -389,7 +383,8 @@ def update(
             values, old_values = policy.values(hidden), batch.values[part][real]
             loss_v = value_loss(values, old_values, returns[part][real], ones, settings.value_clip)
             loss = loss_p + settings.value_coefficient * loss_v
-            policy.descend(loss, settings.max_grad_norm)
+            for _ in policy.descend_in_parts(loss, settings.max_grad_norm, joints):
+                yield here
             infos.append({**info, "policy_loss": loss_p.item(), "value_loss": loss_v.item()})
             yield Progress(UPDATING, len(infos), total)
     policy.optimizer.zero_grad(set_to_none=True)  # as large as the model, and of no more use

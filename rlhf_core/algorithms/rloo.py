@@ -24,7 +24,9 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
-from rlhf_core.algorithms.ppo import Batch, Policy, earned_scores, kl_k1, masked_mean, write_batch
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.joints import Joints
+from rlhf_core.algorithms.ppo import Policy, earned_scores, kl_k1, masked_mean, write_batch
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import RLOOSettings
 from rlhf_core.lm.packing import answer_states, spread_out
@@ -88,14 +90,17 @@ def rloo_loss(
     return loss, info
 
 
-def taken_logprobs(policy: Policy, batch: Batch, part: Tensor, temperature: float) -> Tensor:
+def taken_logprobs(
+    policy: Policy, batch: Batch, part: Tensor, temperature: float, joints: Joints
+) -> Tensor:
     """Log-probabilities of the written tokens under the policy as it is now. (b, T), 0 if masked.
 
     ``part``: (b,) which rows of the batch.
     """
     responses, trunk, frozen = batch.responses, policy.trunk, policy.frozen_layers
     # The hidden states that predict the answers' tokens, real ones only: (N, d); N tokens.
-    hidden, real = answer_states(trunk, responses, part, batch.shared, frozen), responses.mask[part]
+    hidden = answer_states(trunk, responses, part, batch.shared, frozen, joints)
+    real = responses.mask[part]
     log_p = trunk.logits(hidden / temperature).log_softmax(-1)  # (N, V)
     return spread_out(token_logprobs(log_p, responses.tokens[part][real]), real)
 
@@ -118,8 +123,8 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    def loss_of(part: Tensor) -> tuple[Tensor, dict]:
-        log_p = taken_logprobs(policy, batch, part, settings.temperature)  # (b, T)
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+        log_p = taken_logprobs(policy, batch, part, settings.temperature, joints)  # (b, T)
         old = responses.logprobs[part]
         return rloo_loss(log_p, old, advantages[part], mask[part], settings.clip)
 

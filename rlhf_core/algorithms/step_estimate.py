@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import torch
 
-from rlhf_core.algorithms.ppo import Batch, Policy, update
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.ppo import Policy, update
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.language_model import LanguageModel

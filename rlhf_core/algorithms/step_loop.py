@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from rlhf_core.algorithms.ppo import Batch, Policy, TrainingDiverged, record
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.joints import Joints
+from rlhf_core.algorithms.ppo import Policy, TrainingDiverged, record
 from rlhf_core.common.events import Progress, last
 from rlhf_core.common.settings import DPOSettings, GRPOSettings, KTOSettings, RLOOSettings
 
@@ -58,17 +60,21 @@ def minibatches(policy: Policy, rows: int, size: int, epochs: int = 1) -> list[T
 def descend(
     policy: Policy,
     parts: list[Tensor],
-    loss_of: Callable[[Tensor], tuple[Tensor, dict]],
+    loss_of: Callable[[Tensor, Joints], tuple[Tensor, dict]],
     max_grad_norm: float,
 ) -> Iterator[Progress | dict]:
-    """One optimiser step on each minibatch. ``loss_of``: row numbers -> (loss, its numbers).
+    """One optimiser step on each minibatch. ``loss_of``: row numbers, and the joints that
+    its pass may have -> (loss, its numbers).
 
     Last yield: the means of the numbers.
     """
     infos = []
     for part in parts:
-        loss, info = loss_of(part)
-        policy.descend(loss, max_grad_norm)
+        joints, here = Joints(), Progress("updating the model", len(infos), len(parts))
+        loss, info = loss_of(part, joints)
+        yield here
+        for _ in policy.descend_in_parts(loss, max_grad_norm, joints):
+            yield here
         infos.append(info)
         yield Progress("updating the model", len(infos), len(parts))
     yield means(infos)

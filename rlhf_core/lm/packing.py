@@ -12,6 +12,7 @@ the answer), R packed rows of W positions, N real answer tokens, d hidden size.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -55,7 +56,12 @@ def places_of(lengths: list[int]) -> tuple[list[tuple[int, int]], int, int]:
 
 
 def answer_states(
-    trunk: Transformer, responses: Responses, part: Tensor, shared: Tensor | None, frozen: int
+    trunk: Transformer,
+    responses: Responses,
+    part: Tensor,
+    shared: Tensor | None,
+    frozen: int,
+    joint: Callable[[Tensor], Tensor] = lambda hidden: hidden,
 ) -> Tensor:
     """The states that predict the answers' tokens, real ones only, with gradients. -> (N, d).
 
@@ -64,6 +70,7 @@ def answer_states(
     Args:
         part: (b,) rows of ``responses``.
         shared: (B, S, d) what the ``frozen`` bottom layers gave, or None: begin at the embedding.
+        joint: as in ``Transformer.run``; one more stands behind the last block.
     """
     prompt, answer = responses.prompt_mask[part], responses.mask[part]
     # What follows the last token is not asked, so it need not be read.
@@ -97,6 +104,6 @@ def answer_states(
         x = trunk.embed(ids, positions)
 
     # 3. Read, and pick what predicts an answer's token: from the prompt's last to the last but one.
-    hidden = trunk.run(x, allowed, start=frozen).flatten(0, 1)  # (R * W, d)
+    hidden = trunk.run(x, allowed, start=frozen, joint=joint).flatten(0, 1)  # (R * W, d)
     predicts = before[:, 1] >= prompt.shape[1] - 1
-    return hidden.index_select(0, slots[predicts])
+    return joint(hidden.index_select(0, slots[predicts]))

@@ -13,7 +13,7 @@ V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -253,7 +253,12 @@ def sample(
 
 
 def response_forward(
-    trunk: Transformer, prompt_ids: Tensor, prompt_mask: Tensor, tokens: Tensor, mask: Tensor
+    trunk: Transformer,
+    prompt_ids: Tensor,
+    prompt_mask: Tensor,
+    tokens: Tensor,
+    mask: Tensor,
+    joint: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Read whole sequences; hidden states around the response.
 
@@ -265,7 +270,7 @@ def response_forward(
     """
     ids = torch.cat([prompt_ids, tokens], 1)
     everything = torch.cat([prompt_mask, mask], 1)
-    hidden = trunk.hidden_states(ids, everything)  # (B, P + T, d)
+    hidden = trunk.hidden_states(ids, everything, joint)  # (B, P + T, d)
     width = prompt_ids.shape[1]
     return hidden[:, width - 1 : -1], hidden[:, width:]
 

@@ -16,6 +16,7 @@ own), V vocabulary, L layers.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -200,6 +201,7 @@ class Transformer(nn.Module):
         start: int = 0,
         stop: int | None = None,
         cache: KeyValueCache | None = None,
+        joint: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Blocks ``start`` ..
 
@@ -207,10 +209,12 @@ class Transformer(nn.Module):
         d).
 
         ``allowed`` is (B, 1, T, S) bool: which of S positions (T new ones behind those of the
-        cache) a new one may look at.
+        cache) a new one may look at. ``joint``: stands before each block, and hands on what it
+        gets (``algorithms.joints``).
         """
         places = self.places(allowed)
         for layer in range(start, self.layers if stop is None else stop):
+            hidden = hidden if joint is None else joint(hidden)
             hidden = self.block(self.h[layer], hidden, places, layer, cache)
         return self.ln_f(hidden) if stop is None else hidden
 
@@ -237,9 +241,11 @@ class Transformer(nn.Module):
         )
         return mixed.transpose(1, 2).flatten(2)
 
-    def hidden_states(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def hidden_states(
+        self, ids: Tensor, mask: Tensor, joint: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         """Final hidden states of whole sequences, no cache. (B, T), (B, T) bool -> (B, T, d)."""
-        return self.run(self.embed(ids, position_ids(mask)), causal_mask(mask))
+        return self.run(self.embed(ids, position_ids(mask)), causal_mask(mask), joint=joint)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., V)."""

@@ -12,7 +12,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from rlhf_core.algorithms import ppo as ppo_engine
-from rlhf_core.algorithms.ppo import Batch, Policy
+from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.knob import within

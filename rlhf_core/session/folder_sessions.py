@@ -14,6 +14,7 @@ from rlhf_core.session.in_database import InDatabase
 from rlhf_core.session.state import Session
 from rlhf_core.store import bundle, marker
 from rlhf_core.store.plain_files import bytes_of
+from rlhf_core.store.public_id import public_id
 
 MOST_WEIGHTS = 4_000_000_000  # bytes of a file
 
@@ -29,7 +30,8 @@ def taken_in(store: InDatabase, directory: Path) -> Session | None:
         files = _files(session, directory)
     except (BundleError, ValueError):
         return None
-    if session.id == directory.name:  # so the app's folders were told before there was a marker
+    # So the app's folders were told before there was a marker: a bundle bears the public id.
+    if public_id(session.id) == public_id(directory.name):
         marker.mark(directory)
     session.id, session.status, session.restartable = directory.name, "done", True
     session.store, session.on_disk = store, {}

@@ -45,6 +45,7 @@ from rlhf_core.store.plain_files import (
     stage,
     sync_folder,
 )
+from rlhf_core.store.public_id import public_id
 
 FORMAT, FORMAT_VERSION = "opossum-run", 1
 STATUSES = ("running", "interrupted", "done")
@@ -118,6 +119,7 @@ def write_bundle(
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             **{k: v for k, v in run.items() if k not in ("files", "process", "note")},
+            **({"id": public_id(run["id"])} if run.get("id") else {}),
             "versions": run.get("versions") or package_versions(),
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -192,7 +194,8 @@ def prepare_folder(directory: str | Path, run_id: str | None = None) -> dict | N
                 " choose another folder."
             )
         return None
-    if run_id and manifest.get("id") and manifest["id"] != run_id:
+    # Before there were public ids, a bundle carried its session's own.
+    if run_id and manifest.get("id") and public_id(manifest["id"]) != public_id(run_id):
         raise BundleError(
             f"The folder {directory} already holds a different run; choose another folder, or"
             " delete that one first."

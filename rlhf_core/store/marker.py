@@ -1,8 +1,8 @@
 """Which folders the app made for itself, and may therefore delete.
 
-A session's folder carries a small file with the folder's own name in it. Only the app writes one
-(``session.registry``), never the command line; and a copy under another name is no longer the
-app's, because a person chose that name. Knows nothing about what else is in the folder.
+A session's folder carries a small file that names it, by its public id (``public_id``). Only the
+app writes one (``session.registry``), never the command line; and a copy under another name is no
+longer the app's, because a person chose that name. Knows nothing about what else is in the folder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rlhf_core.store.plain_files import OWNERS, PRIVATE, lstat
+from rlhf_core.store.public_id import public_id
 
 MARKER = ".opossum-session"
 
@@ -25,7 +26,7 @@ def mark(directory: Path) -> None:
         os.chmod(directory, PRIVATE)
         place = directory / MARKER
         place.touch(mode=OWNERS)
-        place.write_text(f"{directory.name}\n", encoding="utf-8")
+        place.write_text(f"{public_id(directory.name)}\n", encoding="utf-8")
 
 
 def is_ours(directory: Path) -> bool:
@@ -37,6 +38,7 @@ def is_ours(directory: Path) -> bool:
         info = os.lstat(place)
         if not stat.S_ISREG(info.st_mode) or info.st_size > 100:
             return False
-        return place.read_text(encoding="utf-8").strip() == directory.name
+        told = place.read_text(encoding="utf-8").strip()
+        return public_id(told) == public_id(directory.name)  # older ones hold the name itself
     except (OSError, ValueError):
         return False

@@ -38,6 +38,8 @@ class QueuedJob:
         trained: counted records of steps that trained ("step" above 0); training: the seconds that
             they took. A job's first record is none: the model may have been woken for it.
         share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
+        busy: seconds of its own slices; spent: those of the turn under way (``line.give_way``).
+        whole: its last slice ended in a record: no step is half done.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -68,6 +70,9 @@ class QueuedJob:
     trained: int = 0
     training: float = 0.0
     share: float | None = None
+    busy: float = 0.0
+    spent: float = 0.0
+    whole: bool = False
     error: str | None = None
     forgotten: bool = False
     kin: str = ""
@@ -76,6 +81,11 @@ class QueuedJob:
     def ran_until(self, now: float) -> float:
         """Seconds spent running, other jobs' slices in between included, waiting and pauses not."""
         return self.ran + (now - self.since if self.status == "running" else 0.0)
+
+    def worked(self, seconds: float) -> None:
+        """A slice of its own took so long."""
+        self.busy += seconds
+        self.spent += seconds
 
     def become(self, status: str, now: float) -> None:
         self.ran = self.ran_until(now)
@@ -97,8 +107,8 @@ class QueuedJob:
 
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
-        seconds = self.ran_until(now)
-        if isinstance(item, dict):
+        seconds, self.whole = self.ran_until(now), isinstance(item, dict)
+        if self.whole:
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
                 if _trained(item) and len(self.records) > 1:
@@ -129,7 +139,8 @@ class QueuedJob:
         """What a page shows of the job alone."""
         seconds = self.ran_until(now)
         facts = {name: getattr(self, name) for name in _SHOWN}
-        return {**facts, "records": len(self.records), "seconds": seconds}
+        begun = self.last_slice > 0
+        return {**facts, "records": len(self.records), "seconds": seconds, "begun": begun}
 
 
 def _trained(record: dict) -> bool:

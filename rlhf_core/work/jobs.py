@@ -1,9 +1,10 @@
 """One worker thread that advances everybody's long computations, one slice at a time.
 
 A job is a generator (``rlhf_core.common.events``); a slice is one ``next()`` on it. Slices never
-overlap: two learners never fight over the processor. Long jobs (PPO) wait in line; short ones (a
-few answers) get a slice each, in turn, between two slices of the long one. Pause, step and stop are
-wishes: they take effect at the generator's next yield.
+overlap: two learners never fight over the processor. Long jobs (PPO) wait in line, and after
+``turn_seconds`` of work give way to somebody else's; short ones (a few answers) share most of the
+time between two slices of the long one (``line``). Pause, step and stop are wishes: they take
+effect at the generator's next yield.
 
 Knows nothing about models, sessions or pages: it keeps what a generator yields, tells how far it
 is, and forgets it after a while. Only this module makes threads. Simplification against practice: a
@@ -13,7 +14,6 @@ cluster's scheduler has many workers, and checkpoints that outlive the process; 
 from __future__ import annotations
 
 import atexit
-import logging
 import secrets
 import threading
 import time
@@ -21,13 +21,11 @@ from collections.abc import Callable, Generator
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
-from rlhf_core.work import line, running
-from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob, ours, sentence
-
-logger = logging.getLogger(__name__)
+from rlhf_core.work import line, running, slices
+from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
 
 ALIVE = ("queued", "running", "paused")  # a job in one of these has more to do
-_NOTHING = object()
+TURN_SECONDS = 60.0  # of work that a long job may do while others wait
 
 
 class JobQueue:
@@ -46,6 +44,7 @@ class JobQueue:
         max_jobs: long jobs remembered, and as many short ones, so that a line of long ones keeps
         nobody from a few answers; beyond it the oldest finished one of its kind is forgotten.
         max_records: records of one job; at that many it is stopped and says so.
+        turn_seconds: of work, after which a long job gives way to another owner's that waits.
         max_open: long jobs begun and not finished, at any time, each with weights in memory; the
         longest paused one makes room.
         sweep_seconds: how often an idle worker looks for jobs that are too old.
@@ -63,6 +62,7 @@ class JobQueue:
         finished_ttl: float = 3600.0,
         max_jobs: int = 400,
         max_records: int = 5_000,
+        turn_seconds: float = TURN_SECONDS,
         max_open: int = 16,
         sweep_seconds: float = 30.0,
     ):
@@ -71,6 +71,7 @@ class JobQueue:
         self._abandoned_ttl, self._unseen_ttl = abandoned_ttl, unseen_ttl
         self._finished_ttl, self._sweep_seconds = finished_ttl, sweep_seconds
         self._max_jobs, self._max_records, self._max_open = max_jobs, max_records, max_open
+        self._turn_seconds, self._owed = turn_seconds, 0.0
         self._jobs: dict[str, QueuedJob] = {}  # in the order of submission
         # Guards all state; never held while a generator runs; notified when there may be work.
         self._lock = threading.Condition()
@@ -148,8 +149,8 @@ class JobQueue:
             done, total: records if it was submitted with a total, else the last ``Progress``; total
             may be None.
             position: for a long job in line, its place among those that wait (1: next), else None.
-            eta_seconds: running: seconds until it is done; in line: until it starts; None when
-            nothing to go by has been measured yet.
+            eta_seconds: running: seconds until it is done; in line: until it starts, or goes on;
+            None when nothing to go by has been measured yet.
             seconds: time spent running so far, other jobs' slices in between included.
             error: one sentence on why it failed or was ended, or None.
         """
@@ -160,7 +161,7 @@ class JobQueue:
             return {
                 **job.shown(now),
                 "position": line.position(job, jobs),
-                "eta_seconds": line.wait(job, jobs, now),
+                "eta_seconds": line.wait(job, jobs, now, self._turn_seconds, self._max_open),
             }
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
@@ -240,9 +241,16 @@ class JobQueue:
                     job.become("running", self._clock())
                 self._slices += 1
                 job.last_slice, job.in_slice = self._slices, True
-            ending, error = self._close_generator(job) if closing else self._next_item(job)
+                began = self._clock()
+            if closing:
+                ending, error = slices.close(job)
+            else:
+                ending, error = slices.next_item(job, self._start, self._take)
             with self._lock:
                 job.in_slice = False
+                took = self._clock() - began
+                job.worked(took)
+                self._owed = line.owed(job, took, self._owed)
                 if ending:
                     job.error = error or job.error
                     job.become(ending, self._clock())
@@ -266,45 +274,16 @@ class JobQueue:
                         self._lock.wait(soon if self._jobs else None)
 
     def _choose(self) -> QueuedJob | None:
-        return line.choose(list(self._jobs.values()), self._clock(), self._max_open)
+        jobs = list(self._jobs.values())
+        return line.choose(jobs, self._clock(), self._max_open, self._owed)
 
-    def _next_item(self, job: QueuedJob) -> tuple[str | None, str | None]:
-        """One ``next()``: (None, None), or how the job ended and why. Nothing that a job raises may
-        reach the worker.
-        """
-        try:
-            if job.generator is None:
-                job.generator = self._start(job.order)
-            item = next(job.generator, _NOTHING)
-            if item is _NOTHING:
-                return "done", None
-            if not isinstance(item, (dict, Progress)):
-                raise TypeError(f"a job yields records and Progress, not {type(item).__name__}")
-            with self._lock:
-                job.take(item, self._clock())
-            return None, None
-        except BaseException as error:
-            if ours(error):  # a refusal in words: the page has it
-                logger.info("Job %s (%s) ended: %s", job.id, job.label, error)
-            else:
-                logger.exception("Job %s (%s) failed", job.id, job.label)
-            # Here, not under the lock; does nothing if it is the generator that raised.
-            self._close_generator(job)
-            return "failed", sentence(error)
-
-    def _close_generator(self, job: QueuedJob) -> tuple[str | None, str | None]:
-        """Close it: what the job becomes, and what went wrong. One that refuses is dropped."""
-        try:
-            if job.generator is not None:
-                job.generator.close()
-            return job.wish, None
-        except BaseException as error:
-            logger.exception("Job %s (%s) did not close", job.id, job.label)
-            return job.wish, f"It did not stop cleanly: {sentence(error)}"
+    def _take(self, job: QueuedJob, item: dict | Progress) -> None:
+        with self._lock:
+            job.take(item, self._clock())
 
     def _grant(self, job: QueuedJob) -> None:
         """After a slice that yielded: do what was wished meanwhile, unless the worker has to
-        (closing).
+        (closing); then see whose turn it is.
         """
         if len(job.records) >= self._max_records and job.wish not in CLOSING:
             job.error = (
@@ -313,6 +292,10 @@ class JobQueue:
             self._end(job, "stopped")
         elif job.wish == "paused":
             self._pause(job)
+        elif job.long:
+            jobs, place = list(self._jobs.values()), self._next_place()
+            if line.give_way(job, jobs, self._turn_seconds, place):
+                job.become("queued", self._clock())
 
     # Called under the lock
 

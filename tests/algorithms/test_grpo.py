@@ -221,8 +221,8 @@ class Noting(Policy):
         super().__init__(base, settings)
         self.optimizer, self.given = Recorded(self.parameters, lr=0.0), []
 
-    def descend(self, loss, max_grad_norm):
-        super().descend(loss, max_grad_norm)
+    def descend_in_parts(self, loss, most, joints):
+        yield from super().descend_in_parts(loss, most, joints)
         self.given.append([g for g in self.optimizer.given if g is not None])
 
 

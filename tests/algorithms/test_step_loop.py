@@ -45,14 +45,14 @@ def test_one_optimiser_step_a_minibatch_and_the_means_of_its_numbers():
     weight, taken = policy.parameters[0], []
     start = weight.detach().clone()
 
-    def loss_of(part):
+    def loss_of(part, joints):
         taken.append(weight.detach().clone())
         number = float(part.sum())
         return (weight**2).sum(), {"number": number, "none": None if number > 1 else 4.0}
 
     parts = [torch.tensor([0, 1]), torch.tensor([2])]
     *steps, numbers = descend(policy, parts, loss_of, max_grad_norm=1.0)
-    assert steps == [Progress("updating the model", done, 2) for done in (1, 2)]
+    assert steps == [Progress("updating the model", done, 2) for done in (0, 1, 1, 2)]
     assert numbers == {"number": pytest.approx(1.5), "none": 4.0}
     assert torch.equal(taken[0], start) and not torch.equal(taken[1], start)
     assert not torch.equal(weight, taken[1])

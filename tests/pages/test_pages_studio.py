@@ -19,6 +19,7 @@ from rlhf_core.labs import instructions_matter, speed_accuracy
 from rlhf_core.session import judged, people, registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs
+from ui import uploads
 from ui.labs import answer_card
 
 PAGES = ("import_export", "whose_preferences", "instructions_matter", "speed_accuracy")
@@ -48,6 +49,13 @@ def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     ).run()
     assert not app.exception, app.exception
     return app
+
+
+def test_files_leave_the_servers_memory_when_they_have_been_read(monkeypatch):
+    gone = []
+    monkeypatch.setattr(uploads, "let_go", lambda files: gone.extend(f.name for f in files))
+    upload(open_page("import_export"), ("class.csv", MESSY.encode()), ("bad.csv", b"?"))
+    assert gone == ["class.csv", "bad.csv"]
 
 
 def paste(app: AppTest, pasted: str) -> AppTest:

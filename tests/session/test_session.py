@@ -26,6 +26,7 @@ from rlhf_core.loop.replay import replay
 from rlhf_core.session import asked, judged, rounds, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store.bundle import read_bundle
+from rlhf_core.store.public_id import public_id
 from rlhf_core.work import running
 
 FEW = RewardModelSettings(reference_samples=64, iterations=12)
@@ -612,7 +613,8 @@ def test_everything_comes_back(saved, original):
     assert same(workbench.tuned_of(session), workbench.tuned_of(original))
     mine, theirs = workbench.head_of(session).tensors(), workbench.head_of(original).tensors()
     assert same(mine, theirs)
-    for name in ("id", "model_name", "model_hash", "seed", "settings", "labs", "judged", "history"):
+    assert session.id == public_id(original.id) != original.id
+    for name in ("model_name", "model_hash", "seed", "settings", "labs", "judged", "history"):
         assert getattr(session, name) == getattr(original, name), name
     for name in ("head", "fit_records", "summary"):
         assert getattr(session.learned, name) == getattr(original.learned, name), name

@@ -56,6 +56,24 @@ def test_nothing_is_said_to_be_kept_where_nothing_was_finished():
     assert "What was finished is kept. Start it again" in line("expired", [{"step": 1}])
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_one_that_gave_way_to_others_is_said_to_go_on_and_not_to_start(begun):
+    view = {"status": "queued", "long": True, "label": "PPO", "position": 2, "eta_seconds": 50.0}
+
+    def page(view):
+        from ui import monitor
+
+        monitor.state_line(view)
+
+    view |= {"begun": begun}
+    app = AppTest.from_function(page, args=(view,), default_timeout=60).run()
+    told = app.info[0].value
+    assert ("goes on by itself. Goes on in about 50 s." in told) == begun
+    assert ("1 run is ahead of yours. Starts in about 50 s." in told) != begun
+    said = cockpit.doing(SimpleNamespace(last_step=3), view)
+    assert ("goes on in about 50 s" in said) == begun
+
+
 @pytest.mark.parametrize(
     "seconds, said, counting_down",
     [

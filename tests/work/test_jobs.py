@@ -381,7 +381,7 @@ def test_a_generator_that_refuses_to_stop_is_dropped(queue, caplog):
     job, other = submit(queue, stubborn), submit(queue, counting(1))
     queue.advance()
     queue.stop(job)
-    with caplog.at_level(logging.ERROR, logger="rlhf_core.work.jobs"):
+    with caplog.at_level(logging.ERROR, logger="rlhf_core.work.slices"):
         ran = drive(queue)
     gc.collect()
     assert ran == [job, other, other]
@@ -446,7 +446,7 @@ def crashing(error):
 )
 def test_a_crash_fails_that_job_alone_and_says_why(queue, caplog, error, sentence):
     bad, good = submit(queue, crashing(error)), submit(queue, counting(2))
-    with caplog.at_level(logging.ERROR, logger="rlhf_core.work.jobs"):
+    with caplog.at_level(logging.ERROR, logger="rlhf_core.work.slices"):
         drive(queue)
     view = queue.view(bad)
     assert (view["status"], view["error"]) == ("failed", sentence)
@@ -605,7 +605,7 @@ def test_finished_jobs_are_forgotten(queue, clock):
 
 def test_a_finished_job_lets_go_of_its_generator_and_factory(queue, caplog):
     caplog.set_level(
-        logging.CRITICAL, logger="rlhf_core.work.jobs"
+        logging.CRITICAL, logger="rlhf_core.work.slices"
     )  # or caplog itself keeps the traceback, and with it the weights
 
     class Weights:
@@ -740,6 +740,7 @@ def test_a_fresh_view(queue):
         "status": "queued",
         "wish": None,
         "records": 0,
+        "begun": False,
         "stage": "",
         "done": 0,
         "total": None,

@@ -149,7 +149,9 @@ def doing(run: Steering, view: dict) -> str:
     if status == "queued":
         ahead = max(0, (view.get("position") or 1) - 1)
         who = "next in line" if not ahead else f"{ahead} ahead of you in line"
-        when = f" · starts in about {soon}" if soon else ""
+        begun = view.get("begun")
+        who = "others have a turn, then it goes on" if begun else who
+        when = f" · {'goes on' if begun else 'starts'} in about {soon}" if soon else ""
         return f":material/hourglass_top: {who}{when}"
     if status == "paused":
         return ":material/pause_circle: paused; kept for half an hour"

@@ -1,0 +1,31 @@
+"""Opossum's server: ``python -m streamlit run serve.py``.
+
+Streamlit runs ``app.py`` behind the guards (``ui/guards.py``). ``streamlit run app.py`` serves the
+same pages without them, for one person at home.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import webbrowser
+from collections.abc import AsyncIterator
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from ui import guards
+
+
+@contextlib.asynccontextmanager
+async def open_browser(_app: App) -> AsyncIterator[None]:
+    """As ``streamlit run`` does by itself for a script."""
+    if not st.get_option("server.headless"):
+        address = st.get_option("server.address") or ""
+        if address in ("", "::", "::1", "0.0.0.0"):
+            address = "localhost"
+        webbrowser.open(f"http://{address}:{st.get_option('server.port')}")
+    yield
+
+
+app = App("app.py", middleware=[Middleware(guards.Guards)], lifespan=open_browser)
