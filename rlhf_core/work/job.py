@@ -21,7 +21,7 @@ class QueuedJob:
     """One job. Every field but ``generator`` is read and written under the queue's lock.
 
     Attributes:
-        id, label, owner, long, kin: as submitted.
+        id, label, owner, long, kin: as submitted. large: its weights take gigabytes.
         order: what was ordered; dropped, as is the generator, when the job ends: weights.
         counts_records: the unit of ``done`` and ``total``: records (submitted with a total) or what
             ``Progress`` counts.
@@ -76,6 +76,7 @@ class QueuedJob:
     error: str | None = None
     forgotten: bool = False
     kin: str = ""
+    large: bool = False
     turn: int = 0
 
     def ran_until(self, now: float) -> float:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
+from rlhf_core.lm import model_list
 from rlhf_core.work import line, running, slices
 from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
 
@@ -45,8 +46,8 @@ class JobQueue:
         nobody from a few answers; beyond it the oldest finished one of its kind is forgotten.
         max_records: records of one job; at that many it is stopped and says so.
         turn_seconds: of work, after which a long job gives way to another owner's that waits.
-        max_open: long jobs begun and not finished, at any time, each with weights in memory; the
-        longest paused one makes room.
+        room: for long jobs begun and not finished; the longest paused one makes room.
+        large: whether a job of this ``kin`` takes gigabytes.
         sweep_seconds: how often an idle worker looks for jobs that are too old.
     """
 
@@ -63,14 +64,16 @@ class JobQueue:
         max_jobs: int = 400,
         max_records: int = 5_000,
         turn_seconds: float = TURN_SECONDS,
-        max_open: int = 16,
+        room: line.Room = line.ROOM,
+        large: Callable[[str], bool] = lambda kin: False,
         sweep_seconds: float = 30.0,
     ):
         self._start, self._clock, self._threaded = start, clock, threaded
         self._paused_ttl = paused_ttl
         self._abandoned_ttl, self._unseen_ttl = abandoned_ttl, unseen_ttl
         self._finished_ttl, self._sweep_seconds = finished_ttl, sweep_seconds
-        self._max_jobs, self._max_records, self._max_open = max_jobs, max_records, max_open
+        self._max_jobs, self._max_records = max_jobs, max_records
+        self._room, self._large = room, large
         self._turn_seconds, self._owed = turn_seconds, 0.0
         self._jobs: dict[str, QueuedJob] = {}  # in the order of submission
         # Guards all state; never held while a generator runs; notified when there may be work.
@@ -127,6 +130,7 @@ class JobQueue:
                 since=now,
                 viewed=now,
                 kin=kin,
+                large=self._large(kin),
                 turn=line.next_turn(owner, self._jobs.values()),
             )
             self._jobs[job.id] = job
@@ -161,7 +165,7 @@ class JobQueue:
             return {
                 **job.shown(now),
                 "position": line.position(job, jobs),
-                "eta_seconds": line.wait(job, jobs, now, self._turn_seconds, self._max_open),
+                "eta_seconds": line.wait(job, jobs, now, self._turn_seconds, self._room),
             }
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
@@ -275,7 +279,7 @@ class JobQueue:
 
     def _choose(self) -> QueuedJob | None:
         jobs = list(self._jobs.values())
-        return line.choose(jobs, self._clock(), self._max_open, self._owed)
+        return line.choose(jobs, self._clock(), self._room, self._owed)
 
     def _take(self, job: QueuedJob, item: dict | Progress) -> None:
         with self._lock:
@@ -294,7 +298,7 @@ class JobQueue:
             self._pause(job)
         elif job.long:
             jobs, place = list(self._jobs.values()), self._next_place()
-            if line.give_way(job, jobs, self._turn_seconds, place):
+            if line.give_way(job, jobs, self._turn_seconds, place, self._room):
                 job.become("queued", self._clock())
 
     # Called under the lock
@@ -359,10 +363,13 @@ class JobQueue:
                 self._expire(job, "Nobody was watching while it waited, so it left the line.")
             elif job.long and now - job.viewed >= self._abandoned_ttl:
                 self._pause(job)
-        begun = [job for job in self._jobs.values() if job.long and job.generator is not None]
-        held = [job for job in begun if job.status == "paused" and job.wish is None]
+        held = [j for j in line.begun(self._jobs.values()) if j.status == "paused" and not j.wish]
         held.sort(key=lambda job: job.since)
-        for job in held[: max(0, len(held) - (self._max_open - 1))]:
+        large = [job for job in held if job.large]
+        for job in (
+            held[: max(0, len(held) - (self._room.open - 1))]
+            + large[: max(0, len(large) - (self._room.large - 1))]
+        ):
             self._expire(
                 job,
                 "There was no room left to keep it paused, so it was closed; its records are kept.",
@@ -374,7 +381,7 @@ class JobQueue:
             self._end(job, "expired")
 
 
-_QUEUE = JobQueue(running.begin)
+_QUEUE = JobQueue(running.begin, large=lambda kin: kin not in ("", model_list.BUNDLED))
 atexit.register(_QUEUE.close)
 
 

@@ -12,9 +12,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rlhf_core.work.job import CLOSING, QueuedJob
 
+
+class Room(NamedTuple):
+    """How many long jobs may be begun and not finished, each with weights in memory; and how many
+    of them large ones.
+    """
+
+    open: int = 16
+    large: int = 3
+
+
+ROOM = Room()
 SHORT_SHARE = 0.75  # of the worker's time, at least, while short jobs want it
 
 
@@ -35,7 +47,9 @@ def next_turn(owner: str, jobs: Iterable[QueuedJob]) -> int:
     return max([under_way, *own])
 
 
-def give_way(job: QueuedJob, jobs: Sequence[QueuedJob], budget: float, place: int) -> bool:
+def give_way(
+    job: QueuedJob, jobs: Sequence[QueuedJob], budget: float, place: int, room: Room
+) -> bool:
     """Whether the running ``job`` has worked for ``budget`` seconds and somebody else's comes
     first now. It may end the step that it is in, with as much time again: what is half done takes
     memory, and its seconds would count the others' turns.
@@ -44,18 +58,18 @@ def give_way(job: QueuedJob, jobs: Sequence[QueuedJob], budget: float, place: in
     it: an owner's jobs never interrupt each other.
     """
     enough = job.spent >= (budget if job.whole else 2 * budget)
-    if not enough or job.status != "running" or job.wish or not _others(job, jobs):
+    if not enough or job.status != "running" or job.wish:
+        return False
+    # Long jobs of other owners that wait, and can run.
+    waiting = [o for o in jobs if o.long and o.status == "queued" and _may_run(o, jobs, room)]
+    others = [other for other in waiting if other.owner != job.owner]
+    if not others:
         return False
     job.spent, job.place = 0.0, place
     for own in jobs:
         if own.owner == job.owner and _in_line(own):
             own.turn += 1
-    return any(_key(other) < _key(job) for other in _others(job, jobs))
-
-
-def _others(job: QueuedJob, jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
-    """Long jobs of other owners that wait."""
-    return [o for o in jobs if o.long and o.status == "queued" and o.owner != job.owner]
+    return any(_key(other) < _key(job) for other in others)
 
 
 def _key(job: QueuedJob) -> tuple[int, int]:
@@ -70,16 +84,24 @@ def _in_line(job: QueuedJob) -> bool:
     return job.long and job.status in ("queued", "running")
 
 
-def _full(jobs: Sequence[QueuedJob], max_open: int) -> bool:
-    """Whether there is no room to begin another long job."""
-    return sum(job.long and job.generator is not None for job in jobs) >= max_open
+def begun(jobs: Iterable[QueuedJob]) -> list[QueuedJob]:
+    """Long jobs that hold weights."""
+    return [job for job in jobs if job.long and job.generator is not None]
+
+
+def _may_run(job: QueuedJob, jobs: Sequence[QueuedJob], room: Room) -> bool:
+    """Whether a long job has begun, or has room to begin."""
+    open_ = begun(jobs)
+    large = sum(one.large for one in open_)
+    fits = len(open_) < room.open and not (job.large and large >= room.large)
+    return job.generator is not None or fits
 
 
 def choose(
-    jobs: Sequence[QueuedJob], now: float, max_open: int, owed: float = 0.0
+    jobs: Sequence[QueuedJob], now: float, room: Room, owed: float = 0.0
 ) -> QueuedJob | None:
     """Whose slice is next: a generator to close; else the job whose last slice is longest ago among
-    the short ones and the first long one.
+    the short ones and the first long one that may run.
 
     ``owed``: seconds that short jobs may have before the long one goes on.
     """
@@ -88,10 +110,9 @@ def choose(
             return job
     short = [job for job in jobs if not job.long and job.status in ("queued", "running")]
     short = [job for job in short if job.due <= now]
-    long = line(jobs)
-    if _full(jobs, max_open):  # those begun go first
-        long = [job for job in long if job.generator is not None]
-    long = [job for job in long[:1] if job.due <= now and not (short and owed > 0)]
+    first = next((job for job in line(jobs) if _may_run(job, jobs, room)), None)
+    waits = first is None or first.due > now or (short and owed > 0)
+    long = [] if waits else [first]
     return min(short + long, key=lambda job: (job.last_slice, job.long), default=None)
 
 
@@ -121,7 +142,7 @@ def wait(
     jobs: Sequence[QueuedJob],
     now: float,
     budget: float = math.inf,
-    max_open: int = 1_000,
+    room: Room = ROOM,
 ) -> float | None:
     """Seconds until a running job is done, or until one in line starts or goes on; None where
     nothing to go by has been measured.
@@ -133,7 +154,7 @@ def wait(
         return _with_others_turns(job, left, jobs, now, budget, guess=True)
     if job.status != "queued" or not job.long:
         return None
-    if job.generator is None and _full(jobs, max_open):
+    if not _may_run(job, jobs, room):
         return None  # until one of those begun is done
     own = [_whole(other, jobs, now) for other in _ahead(job, jobs) if other.owner == job.owner]
     return None if None in own else _with_others_turns(job, sum(own), jobs, now, budget)

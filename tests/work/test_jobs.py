@@ -15,6 +15,7 @@ import pytest
 from rlhf_core.common.errors import BriefError, QueueError
 from rlhf_core.common.events import Progress
 from rlhf_core.work.jobs import JobQueue
+from rlhf_core.work.line import Room
 
 WAIT = 10  # seconds a test waits for a thread before it fails; a pass takes milliseconds
 
@@ -670,7 +671,7 @@ def test_a_job_with_too_many_records_is_stopped_and_says_so(clock):
 
 
 def test_few_long_jobs_are_held_open_at_once(clock):
-    """Every one begins and is paused: weights of at most ``max_open`` are alive, and the longest
+    """Every one begins and is paused: weights of at most ``room.open`` are alive, and the longest
     paused ones have made room.
     """
     alive, most = set(), 0
@@ -686,7 +687,7 @@ def test_few_long_jobs_are_held_open_at_once(clock):
 
         return run
 
-    queue = JobQueue(made_by, clock=clock, threaded=False, max_open=3)
+    queue = JobQueue(made_by, clock=clock, threaded=False, room=Room(open=3))
     ids = []
     for number in range(8):
         ids.append(submit(queue, factory(number)))
@@ -702,7 +703,7 @@ def test_few_long_jobs_are_held_open_at_once(clock):
 
 
 def test_jobs_already_open_go_first_when_there_is_no_room_for_another(clock):
-    queue = JobQueue(made_by, clock=clock, threaded=False, max_open=2)
+    queue = JobQueue(made_by, clock=clock, threaded=False, room=Room(open=2))
     a, b = submit(queue, counting(2)), submit(queue, counting(2))
     queue.advance()
     queue.pause(a)

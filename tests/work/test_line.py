@@ -9,6 +9,7 @@ import pytest
 
 from rlhf_core.common.events import Progress
 from rlhf_core.work.jobs import JobQueue
+from rlhf_core.work.line import Room
 
 BUDGET = 60.0
 
@@ -153,6 +154,38 @@ def test_it_ends_its_step_before_it_gives_way_unless_that_takes_too_long(queue, 
     ran = runs_of(queue, 400)
     assert [job for job, _ in ran[:4]] == [brisk, slow, brisk, slow]
     assert [seconds for _, seconds in ran[:3]] == [75.0, 2 * BUDGET, 75.0]
+
+
+def test_only_a_few_large_models_take_turns_and_small_ones_pass_them(clock):
+    """GPT-2 in training takes two gigabytes."""
+    times = {"turn_seconds": BUDGET, "unseen_ttl": 1e9, "abandoned_ttl": 1e9}
+    queue = JobQueue(
+        lambda factory: factory(),
+        clock=clock,
+        threaded=False,
+        room=Room(large=2),
+        large=lambda kin: kin == "gpt2",
+        **times,
+    )
+    queue.clock = clock
+
+    def put(owner, kin, count):
+        about = {"label": "PPO", "owner": owner, "long": True, "kin": kin, "total": count}
+        return queue.submit(steps(clock, 6.0, count), **about)
+
+    large = [put(f"large {n}", "gpt2", 20) for n in range(3)]
+    small = put("small", "bundled", 5)
+    ran = [job for job, _ in runs_of(queue, 1_000)]
+    assert ran == [large[0], large[1], small, large[0], large[1], large[2]]
+    paused = [put(f"paused {n}", "gpt2", 20) for n in range(4)]
+    for job in paused:
+        while status(queue, job) == "queued":
+            queue.advance()
+        queue.pause(job)
+        clock.now += 1
+    while queue.advance():
+        pass
+    assert [status(queue, job) for job in paused] == ["expired"] * 3 + ["paused"]
 
 
 # Short jobs
