@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import secrets
+import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-
-import httpx2
-from websockets.exceptions import WebSocketException
 
 from benchmarks.load import learner, server
 from benchmarks.load.drawn import TabError
@@ -29,8 +28,6 @@ HANDS = 4  # things that the stranger does at the same time
 ASK = 5.0  # seconds between an answer and the next prompt of somebody who asks meanwhile
 FILE = 2 * 1024 * 1024  # bytes: what a server takes (.streamlit/config.toml)
 PAIR = 1.0  # target in seconds: the others' next pair, p95, beside the stranger
-# What went wrong for the stranger: a refusal is no fault of the server.
-REFUSED = (TabError, WebSocketException, httpx2.HTTPError, OSError)
 
 Deed = Callable[[Crowd, Counter], Awaitable[None]]  # done over and over, counts what came of it
 
@@ -73,19 +70,44 @@ async def over_and_over(deed: Deed, crowd: Crowd, done: Counter) -> None:
     while True:
         try:
             await deed(crowd, done)
-        except REFUSED as error:
-            done[f"refused: {error}"[:120]] += 1
+        except TabError as error:  # a refusal is no fault of the server
+            done[f"times refused: {error}"[:120]] += 1
             await asyncio.sleep(0.2)
 
 
-async def keep_asking(tab: Tab, luck, times: list[float], troubles: list[str]) -> None:
-    """Somebody on the Prompt page, who wants answers and goes on to the next prompt."""
-    while tab.connected:
-        try:
-            times.append(await learner.ask(tab, luck))
-        except TabError as error:
-            troubles.append(str(error))
-        await asyncio.sleep(ASK)
+class Asker:
+    """Somebody on the Prompt page, who wants answers and goes on to the next prompt.
+
+    Attributes:
+        times: seconds that answers took.
+        waiting: since when the prompt under way waits for them; None between two prompts.
+    """
+
+    def __init__(self, tab: Tab, luck: random.Random):
+        self.tab, self.luck = tab, luck
+        self.times: list[float] = []
+        self.troubles: list[str] = []
+        self.waiting: float | None = None
+
+    async def begin(self) -> None:
+        await self.tab.open()
+        await self.tab.go("prompt")
+        await learner.ask(self.tab, self.luck)
+
+    async def keep_asking(self) -> None:
+        while self.tab.connected:
+            self.waiting = time.perf_counter()
+            try:
+                self.times.append(await learner.ask(self.tab, self.luck, learner.LONG))
+            except TabError as error:
+                self.troubles.append(str(error))
+            self.waiting = None
+            await asyncio.sleep(ASK)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the prompt under way has waited."""
+        return time.perf_counter() - self.waiting if self.waiting is not None else 0.0
 
 
 async def abuse(figures: Figures, options: Namespace, folder: Path) -> None:
@@ -109,34 +131,28 @@ async def beside(figures: Figures, options: Namespace, folder: Path, name: str, 
     half, done = options.seconds / 2, Counter()
     with server.running(folder) as place:
         async with Crowd(place.url, options.seed) as crowd:
-            room, asker = Room(crowd, place, options.people), crowd.tab()
-            stranger = crowd.tab()
-            await asker.open()
-            await asker.go("prompt")
-            await learner.ask(asker, crowd.luck("warm"))
+            room, stranger = Room(crowd, place, options.people), crowd.tab()
+            asker = Asker(crowd.tab(), crowd.luck("ask"))
+            await asker.begin()
             if deed is nothing:
                 await stranger.open()
                 await learner.prepare_ppo(stranger)
             await room.gather(options.join, files=False)
-            asked: list[float] = []
-            asking = crowd.begin(
-                keep_asking(asker, crowd.luck("ask"), asked, room.heard[0].troubles)
-            )
+            asking = crowd.begin(asker.keep_asking())
             room.judge(options.every)
             await asyncio.sleep(half)
             figures.times(f"{name}: click to next pair, before", room.pairs)
-            figures.times(f"{name}: four answers, before", asked)
+            figures.times(f"{name}: four answers, before", asker.times)
             quiet = sum(place.memory())
             room.forget()
-            asked.clear()
+            asker.times.clear()
             if deed is nothing:
                 await learner.play(stranger, learner.MOST)
             hands = [crowd.begin(over_and_over(deed, crowd, done)) for _ in range(HANDS)]
             await asyncio.sleep(half)
             figures.times(f"{name}: click to next pair, beside it", room.pairs, p95=PAIR)
-            # One that is still waiting has waited at least this long; it is told by its absence.
-            figures.times(f"{name}: four answers, beside it", asked)
-            figures.add(f"{name}: answers that came", len(asked), "")
+            figures.times(f"{name}: four answers, beside it", asker.times)
+            figures.add(f"{name}: the prompt under way had waited", asker.waited)
             figures.add(f"{name}: memory taken meanwhile", sum(place.memory()) - quiet, "MB")
             for task in [*hands, asking]:
                 task.cancel()
@@ -145,4 +161,4 @@ async def beside(figures: Figures, options: Namespace, folder: Path, name: str, 
                 figures.note(f"{times} {what}")
             if deed is nothing:
                 figures.note(f"The stranger's PPO has come to step {learner.step(stranger)}.")
-            figures.troubles(room.troubles())
+            figures.troubles(room.troubles() + asker.troubles)

@@ -30,9 +30,9 @@ class Tally:
 
 
 async def kill(figures: Figures, options: Namespace, folder: Path) -> None:
-    luck = Crowd("", options.seed).luck("kill")
     with server.running(folder / "runs") as place:
         async with Crowd(place.url, options.seed) as crowd:
+            luck = crowd.luck("kill")
             trainer = await crowd.tab().open() if options.ppo else None
             if trainer:
                 await learner.prepare_ppo(trainer)

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-import httpx2
 from streamlit.proto.Alert_pb2 import Alert
 
 from benchmarks.load.drawn import TabError
-from benchmarks.load.tab import Tab
+from benchmarks.load.tab import Tab, client
 
 DOOR = 0.3  # seconds: the card's script lets no press through on a newer card
 LONG = 1200.0  # seconds that a whole run may take on a busy machine
@@ -196,9 +195,13 @@ async def ask(tab: Tab, luck: random.Random, seconds: float = 120.0) -> float:
     """On the Prompt page: press an example prompt; seconds until its answers are all there."""
     headline = lambda: [text for text in tab.texts("heading") if "seed" in text]  # noqa: E731
     await tab.until(lambda: _ready(tab, "generate"), seconds, "the button Generate")
-    before, began = headline(), time.perf_counter()
+    before, began, runs = headline(), time.perf_counter(), tab.runs
     await tab.press(f"offer_{luck.randrange(4)}")
+    await tab.until(lambda: tab.runs > runs and not tab.running, seconds, "a press on a prompt")
     done = lambda: _ready(tab, "generate") and headline() not in ([], before)  # noqa: E731
+    if _ready(tab, "generate") and not done():  # nothing is being written
+        told = " ".join(tab.texts("alert"))
+        raise TabError(f"No answers were begun. The page says: {told[:150] or 'nothing'}")
     await tab.until(done, seconds, "answers to a prompt")
     return time.perf_counter() - began
 
@@ -216,8 +219,7 @@ class Crowd:
 
     def __init__(self, url: str, seed: int):
         self.url, self.seed = url, seed
-        limits = httpx2.Limits(max_connections=None)
-        self.http = httpx2.AsyncClient(timeout=120.0, limits=limits)
+        self.http = client()
         self.tabs: list[Tab] = []
         self.tasks: list[asyncio.Task] = []
 

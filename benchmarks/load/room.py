@@ -115,8 +115,10 @@ async def click(figures: Figures, options: Namespace, folder: Path) -> None:
             room.judge(options.every)
             await asyncio.sleep(options.seconds)
             await room.rest()
-            _share(figures, "in a crowd", still, place.cost() - before, room.accepted - judged)
+            used = place.cost() - before
+            _share(figures, "in a crowd", still, used, room.accepted - judged)
             figures.times("in a crowd: click to next pair", room.pairs)
+            _where(figures, used)
             figures.troubles(room.troubles())
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx2
@@ -32,6 +34,23 @@ FINISHED = (  # a run that came to its end, of the whole page or of fragments
 )
 PATIENCE = 120.0  # seconds that anything may take, unless told otherwise
 NAMED_FILES = re.compile(r'(?:src|href)="\./(static/[^"]+)"')  # what index.html makes a browser get
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """What can go wrong on the way to a server, as a TabError that says what was wanted."""
+    try:
+        yield
+    except (OSError, httpx2.HTTPError, WebSocketException) as error:
+        raise TabError(f"{what}: {type(error).__name__} {error}"[:200].strip()) from None
+
+
+def client() -> httpx2.AsyncClient:
+    """What tabs share to load files. It keeps no cookies: each tab is another person's browser."""
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx2.AsyncClient(
+        timeout=PATIENCE, limits=httpx2.Limits(max_connections=None), cookies=none
+    )
 
 
 @dataclass(eq=False)
@@ -70,10 +89,11 @@ class Tab(Drawn):
 
     async def get_files(self) -> int:
         """What a browser that was never here loads before it connects; bytes, as they travelled."""
-        index = await self.http.get(f"{self.url}/")
-        sizes = await asyncio.gather(
-            *(self._size(f"{self.url}/{name}") for name in NAMED_FILES.findall(index.text))
-        )
+        with told("The page's files did not come"):
+            index = await self.http.get(f"{self.url}/")
+            sizes = await asyncio.gather(
+                *(self._size(f"{self.url}/{name}") for name in NAMED_FILES.findall(index.text))
+            )
         return sum(sizes)
 
     async def _size(self, address: str) -> int:
@@ -88,18 +108,22 @@ class Tab(Drawn):
 
     async def connect(self) -> None:
         """As after a lost connection too: the former session is named, the page asked for again."""
-        reply = await self.http.get(f"{self.url}/_stcore/host-config")
-        self.xsrf = reply.cookies.get(XSRF) or self.xsrf
-        names = ["streamlit", self.xsrf or "PLACEHOLDER_AUTH_TOKEN"]
-        self._socket = await connect(
-            f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
-            subprotocols=[*names, self.session] if self.session else names,
-            additional_headers={"Cookie": f"{XSRF}={self.xsrf}"} if self.xsrf else None,
-            origin=self.url,
-            max_size=None,
-            open_timeout=PATIENCE,
-            ping_interval=None,  # a browser sends none
-        )
+        with told("No connection"):
+            asked = (
+                self.http.get(f"{self.url}/_stcore/{name}") for name in ("health", "host-config")
+            )
+            reply, _ = await asyncio.gather(*asked)
+            self.xsrf = reply.cookies.get(XSRF) or self.xsrf
+            names = ["streamlit", self.xsrf or "PLACEHOLDER_AUTH_TOKEN"]
+            self._socket = await connect(
+                f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
+                subprotocols=[*names, self.session] if self.session else names,
+                additional_headers={"Cookie": f"{XSRF}={self.xsrf}"} if self.xsrf else None,
+                origin=self.url,
+                max_size=None,
+                open_timeout=PATIENCE,
+                ping_interval=None,  # a browser sends none
+            )
         self._leaving, self.runs = False, 0
         self._reader = asyncio.create_task(self._read(self._socket))
         await self._rerun()
@@ -161,11 +185,12 @@ class Tab(Drawn):
 
     async def upload(self, name: str, content: bytes) -> int:
         """Put a file at this session's own address, as a file field does; the server's answer."""
-        reply = await self.http.put(
-            f"{self.url}/_stcore/upload_file/{self.session}/{name}",
-            files={"file": (name, content)},
-            headers={"X-Xsrftoken": self.xsrf, "Cookie": f"{XSRF}={self.xsrf}"},
-        )
+        with told("An upload came to nothing"):
+            reply = await self.http.put(
+                f"{self.url}/_stcore/upload_file/{self.session}/{name}",
+                files={"file": (name, content)},
+                headers={"X-Xsrftoken": self.xsrf, "Cookie": f"{XSRF}={self.xsrf}"},
+            )
         return reply.status_code
 
     async def until(
@@ -210,10 +235,8 @@ class Tab(Drawn):
             state.widget_states.widgets.append(press)
         state.context_info.url = f"{self.url}/{self.page}"
         state.context_info.timezone, state.context_info.locale = "UTC", "en-GB"
-        try:
+        with told("The server has closed the connection"):
             await self._socket.send(back.SerializeToString())
-        except WebSocketException:
-            raise TabError("The server has closed the connection.") from None
 
     async def _read(self, socket: ClientConnection) -> None:
         try:
@@ -309,9 +332,10 @@ class Tab(Drawn):
         self._stop_timer(fragment)
 
         async def polls() -> None:
-            while self.connected:
-                await asyncio.sleep(interval)
-                await self._rerun(fragment, by_itself=True)
+            with suppress(TabError):  # the reader tells of a broken connection
+                while self.connected:
+                    await asyncio.sleep(interval)
+                    await self._rerun(fragment, by_itself=True)
 
         self._timers[fragment] = (interval, asyncio.create_task(polls()))
 
