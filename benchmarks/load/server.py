@@ -88,10 +88,10 @@ class Server:
         return self.log.read_text(errors="replace")[-letters:] if self.log.exists() else ""
 
     def family(self) -> list[psutil.Process]:
-        """The server's process, then its children of any depth."""
+        """The server's process, then its children of any depth; those that live."""
         try:
             root = psutil.Process(self.process.pid)
-            return [root, *root.children(recursive=True)]
+            return [root, *(child for child in root.children(recursive=True) if lives(child))]
         except psutil.NoSuchProcess:
             return []
 
@@ -144,6 +144,14 @@ class Server:
             except psutil.Error:
                 sizes.append(0.0)
         return (sizes[0], sum(sizes[1:])) if sizes else (0.0, 0.0)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Is it still at work? One that has ended may stay in the table until its parent looks."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager

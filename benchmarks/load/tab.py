@@ -299,7 +299,8 @@ class Tab(Drawn):
         run, page = self._run, about.active_script_hash
         self.put(path, Node(kind, body, whole, delta.fragment_id, run, page, now))
         if kind == "exception" and not body.is_warning:
-            self.errors.append(f"exception on the page: {body.type} {body.message}"[:300])
+            here = next((name for name, h in self.pages.items() if h == self.page_hash), "")
+            self.errors.append(f"exception on page {here!r}: {body.type} {body.message}"[:150])
         if getattr(body, "set_value", False):  # the page has set it: what was typed is past
             self.values.pop(body.id, None)
 
