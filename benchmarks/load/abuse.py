@@ -26,7 +26,7 @@ from benchmarks.load.tab import Tab
 
 HANDS = 4  # things that the stranger does at the same time
 ASK = 5.0  # seconds between an answer and the next prompt of somebody who asks meanwhile
-FILE = 2 * 1024 * 1024  # bytes: what a server takes (.streamlit/config.toml)
+FILE = 2_000_000  # bytes: a server takes 2 MB (.streamlit/config.toml)
 PAIR = 1.0  # target in seconds: the others' next pair, p95, beside the stranger
 
 Deed = Callable[[Crowd, Counter], Awaitable[None]]  # done over and over, counts what came of it

@@ -88,8 +88,33 @@ async def to_rank(tab: Tab, heard: Heard, seconds: float = 300.0) -> None:
     """To the Rank page, until a pair is on the card."""
     began = time.perf_counter()
     await tab.go("rank")
-    await tab.until(lambda: bool(pair(tab)), seconds, "a pair to judge")
+    await _next_pair(tab, heard, (), seconds)
     heard.first_pair = time.perf_counter() - began
+
+
+async def _next_pair(tab: Tab, heard: Heard, before: tuple[str, ...], seconds: float) -> None:
+    """Wait for another pair than ``before``. Where the page says that none came, press its button,
+    as a person does. TabError, with what the page shows, where none comes.
+    """
+    came = ""  # what the wait ended with: by the time we go on, a poll may be at work
+
+    def there() -> bool:
+        nonlocal came
+        if not tab.running:
+            came = "pair" if pair(tab) not in ((), before) else "none"
+        return not tab.running and (came == "pair" or _ready(tab, "refill"))
+
+    try:
+        await tab.until(there, seconds, "the next pair")
+        if came == "none":
+            heard.troubles.append("the page said that the next answers did not come")
+            await tab.press("refill")
+            again = lambda: there() and came == "pair"  # noqa: E731
+            await tab.until(again, seconds, "the next pair, asked for again")
+    except TabError as error:
+        card = "the pair from before" if pair(tab) else "no pair"
+        shown = [card, "at work" if tab.running else "at rest", *tab.texts("alert")[:2]]
+        raise TabError(f"{error} On the page: {', '.join(shown)}.") from None
 
 
 async def judge(tab: Tab, heard: Heard, luck: random.Random, seconds: float = 120.0) -> None:
@@ -98,13 +123,8 @@ async def judge(tab: Tab, heard: Heard, luck: random.Random, seconds: float = 12
     began = time.perf_counter()
     heard.sent += 1
     await tab.press(luck.choice(("pick_a", "pick_b")))
-
-    def next_one() -> bool:
-        now = pair(tab)
-        return bool(now) and now != before and not tab.running
-
     try:
-        await tab.until(next_one, seconds, "the next pair")
+        await _next_pair(tab, heard, before, seconds)
     finally:
         heard.accepted += said(tab, JUDGED) > counted
     heard.finished.append(time.perf_counter() - began)
@@ -116,7 +136,7 @@ async def keep_judging(
     tab: Tab, heard: Heard, luck: random.Random, every: float, stop: asyncio.Event
 ) -> None:
     """A judgement every so many seconds on average (exponential pauses), whether or not the page
-    keeps up: a person who was kept waiting judges the sooner.
+    keeps up: who was kept waiting judges the sooner, by one pause at most.
     """
     due = time.perf_counter() + luck.expovariate(1 / every)
     while not stop.is_set():
@@ -132,7 +152,7 @@ async def keep_judging(
             heard.troubles.append(str(error))
             if not tab.connected:
                 return
-        due += luck.expovariate(1 / every)
+        due = max(due + luck.expovariate(1 / every), time.perf_counter() - every)
 
 
 # --- what takes the worker ------------------------------------------------------------------------
