@@ -1,5 +1,5 @@
 """Measure the figures that the README gives: ``python -m benchmarks [PART] [options]``; nothing
-named runs all of them.
+named runs all of them but ``load``.
 
 ``python -m rlhf_core benchmark`` is the same, without the pages (--no-page). With --quick: whether
 they run, not what they measure. Each part has its own --help. Every process that is measured, this
@@ -45,8 +45,10 @@ PARTS = {
         "benchmarks.goodhart_figures",
         "the Goodhart lab's preset and its two cures, over seeds",
     ),
+    "load": ("benchmarks.load.main", "a room full of people at once, and what goes wrong then"),
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }
+BY_NAME_ONLY = ("load",)  # an hour and more
 QUICK = {
     "machine": ["--quick"],
     "step": ["--steps", "1"],
@@ -59,6 +61,7 @@ QUICK = {
     "hack": ["--quick"],
     "goodhart": ["--quick"],
     "null": ["--quick"],
+    "load": ["--quick"],
 }
 
 
@@ -73,6 +76,7 @@ def run(name: str | None, rest: list[str], quick: bool = False) -> int:
         return 2
     importlib.import_module("rlhf_core")  # before a part imports torch: it says how threads wait
     names = [name] if name else [part for part in (QUICK if quick else PARTS) if part != "page"]
+    names = [part for part in names if name or part not in BY_NAME_ONLY]
     for number, part in enumerate(names):
         module, words = PARTS[part]
         if len(names) > 1:

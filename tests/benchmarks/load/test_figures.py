@@ -1,0 +1,89 @@
+"""What the load benchmark makes of what it heard: percentiles, targets, what is stored."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from benchmarks.__main__ import PARTS, main
+from benchmarks.load import main as load
+from benchmarks.load import soak, stored
+from benchmarks.load.figures import Figures, at
+
+
+def test_percentiles_are_values_that_came():
+    assert at(range(1, 101), 0.95) == 96 and at([3.0], 0.95) == 3.0
+    assert math.isnan(at([], 0.5))
+
+
+def test_a_target_is_missed_by_the_95th_percentile_not_by_the_median(capsys):
+    figures = Figures()
+    figures.begin("room", "words")
+    figures.times("next pair", [0.1] * 18 + [0.9] * 2, p95=0.5)
+    figures.times("never", [])
+    middle, worst = figures.all
+    assert (middle.value, middle.missed) == (0.1, False)
+    assert (worst.value, worst.missed) == (0.9, True)
+    said = capsys.readouterr().out
+    assert said.count("MISSED") == 1 and "never happened" in said
+
+
+def test_a_figure_that_is_none_is_a_miss():
+    figures = Figures()
+    figures.add("last", float("nan"), target=1.0)
+    assert figures.all[0].missed
+
+
+def test_troubles_are_counted_and_written(tmp_path):
+    figures = Figures()
+    figures.begin("room", "words")
+    figures.troubles(["broken", "broken", "gone"])
+    figures.write(tmp_path / "found.json", {"people": 3})
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found["options"] == {"people": 3} and found["machine"]["cores"] >= 1
+    assert [(row["name"], row["value"]) for row in found["figures"]] == [("errors", 3)]
+    assert found["notes"][0] == "room: 2 x broken"
+
+
+def test_the_slope_is_that_of_a_line():
+    assert soak.slope([(0, 5.0), (10, 7.0), (20, 9.0)]) == pytest.approx(0.2)
+    assert soak.slope([(3, 5.0)]) == 0.0
+
+
+def test_what_a_session_holds_is_read_from_outside(tmp_path):
+    folder = tmp_path / "abc"
+    folder.mkdir()
+    (folder / "rankings.jsonl").write_text('{"id": "r1"}\n{"id": "r2"}\n\n', encoding="utf-8")
+    (folder / "metrics.csv").write_text("step,kl\n0,0.0\n1,0.2\n", encoding="utf-8")
+    assert stored.judgements(tmp_path, "abc") == ["r1", "r2"]
+    assert stored.steps(tmp_path, "abc") == [0, 1]
+    assert stored.judgements(tmp_path, "") == stored.steps(tmp_path, "nobody") == []
+
+
+def test_every_part_has_a_limit_and_an_unknown_one_is_refused(capsys):
+    args = load.parsed(["room", "--people", "3"])
+    assert (args.parts, args.people) == (["room"], 3)
+    assert all(load.limit(part, args) > 60 for part in load.PARTS)
+    assert load.parsed(["--quick"]).people == 2
+    for wrong in (["crowd"], ["--people", "0"], ["--every", "0"]):
+        with pytest.raises(SystemExit):
+            load.parsed(wrong)
+    assert "There is no part 'crowd'" in capsys.readouterr().err
+
+
+def test_all_benchmarks_at_once_leave_the_long_one_out(monkeypatch):
+    ran = []
+
+    class Part:
+        @staticmethod
+        def main(options):
+            ran.append(options)
+            return 0
+
+    monkeypatch.setattr("importlib.import_module", lambda name: ran.append(name) or Part)
+    assert main(["--quick", "--no-page"]) == 0
+    assert PARTS["step"][0] in ran and PARTS["load"][0] not in ran
+    assert main(["load", "--people", "2"]) == 0
+    assert ran[-2:] == [PARTS["load"][0], ["--people", "2"]]
