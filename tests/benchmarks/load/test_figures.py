@@ -11,6 +11,11 @@ from benchmarks.__main__ import PARTS, main
 from benchmarks.load import main as load
 from benchmarks.load import soak, stored
 from benchmarks.load.figures import Figures, at
+from rlhf_core.session import asked, judged
+from rlhf_core.session.in_database import InDatabase
+from rlhf_core.session.state import Session
+from rlhf_core.store.blobs import Blobs
+from rlhf_core.store.database import Database, url_of
 
 
 def test_percentiles_are_values_that_came():
@@ -52,14 +57,19 @@ def test_the_slope_is_that_of_a_line():
     assert soak.slope([(3, 5.0)]) == 0.0
 
 
-def test_what_a_session_holds_is_read_from_outside(tmp_path):
-    folder = tmp_path / "abc"
-    folder.mkdir()
-    (folder / "rankings.jsonl").write_text('{"id": "r1"}\n{"id": "r2"}\n\n', encoding="utf-8")
-    (folder / "metrics.csv").write_text("step,kl\n0,0.0\n1,0.2\n", encoding="utf-8")
-    assert stored.judgements(tmp_path, "abc") == ["r1", "r2"]
-    assert stored.steps(tmp_path, "abc") == [0, 1]
+def test_what_is_stored_is_read_from_the_database(tmp_path):
+    store = InDatabase(Database(url_of(tmp_path)), Blobs(str(tmp_path / "blobs")))
+    session = Session()
+    session.store = store
+    for number in range(2):
+        row = asked.add_set(session, "A yak is", [f" {number}.", " b."], [True, True], 0)
+        judged.add_ranking(session, row["id"], groups=[[0], [1]])
+    with session.change():
+        session.tuned.metrics = [{"step": 0}, {"step": 1}]
+    assert stored.judgements(tmp_path, session.id) == ["set-1", "set-2"]
+    assert stored.steps(tmp_path, session.id) == [0, 1]
     assert stored.judgements(tmp_path, "") == stored.steps(tmp_path, "nobody") == []
+    assert stored.judgements(tmp_path / "nowhere", session.id) == []
 
 
 def test_every_part_has_a_limit_and_an_unknown_one_is_refused(capsys):
