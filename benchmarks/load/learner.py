@@ -6,6 +6,7 @@ Each function takes a ``Tab`` and returns when the page shows that the step is d
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import time
@@ -54,11 +55,14 @@ def run_id(tab: Tab) -> str:
     return parse_qs(tab.query).get("run", [""])[0]
 
 
-def pair(tab: Tab) -> tuple[str, ...]:
-    """The two answers on the card; () where there is no pair to judge."""
-    if tab.find("pick_a", "button") is None:
-        return ()
-    return tuple(node.body.body for node in tab.under("pair_answers", "html"))
+def pair(tab: Tab) -> str:
+    """The id of the pair on the card, which its clock is told; "" where there is none to judge. Two
+    pairs may read the same, word for word.
+    """
+    clock = tab.find("rank_card_clock", "bidi_component")
+    if tab.find("pick_a", "button") is None or clock is None:
+        return ""
+    return json.loads(clock.body.json).get("card", "")
 
 
 def said(tab: Tab, pattern: re.Pattern) -> int:
@@ -88,11 +92,11 @@ async def to_rank(tab: Tab, heard: Heard, seconds: float = 300.0) -> None:
     """To the Rank page, until a pair is on the card."""
     began = time.perf_counter()
     await tab.go("rank")
-    await _next_pair(tab, heard, (), seconds)
+    await _next_pair(tab, heard, "", seconds)
     heard.first_pair = time.perf_counter() - began
 
 
-async def _next_pair(tab: Tab, heard: Heard, before: tuple[str, ...], seconds: float) -> None:
+async def _next_pair(tab: Tab, heard: Heard, before: str, seconds: float) -> None:
     """Wait for another pair than ``before``. Where the page says that none came, press its button,
     as a person does. TabError, with what the page shows, where none comes.
     """
@@ -101,7 +105,7 @@ async def _next_pair(tab: Tab, heard: Heard, before: tuple[str, ...], seconds: f
     def there() -> bool:
         nonlocal came
         if not tab.running:
-            came = "pair" if pair(tab) not in ((), before) else "none"
+            came = "pair" if pair(tab) not in ("", before) else "none"
         return not tab.running and (came == "pair" or _ready(tab, "refill"))
 
     try:
@@ -128,8 +132,8 @@ async def judge(tab: Tab, heard: Heard, luck: random.Random, seconds: float = 12
     finally:
         heard.accepted += said(tab, JUDGED) > counted
     heard.finished.append(time.perf_counter() - began)
-    shown = max(node.changed for node in tab.under("pair_answers", "html"))
-    heard.pairs.append(shown - began)
+    card = [node for node in tab.under("rank_card") if node.kind in ("bidi_component", "html")]
+    heard.pairs.append(max(node.changed for node in card) - began)
 
 
 async def keep_judging(
