@@ -30,6 +30,7 @@ class Trace:
         rivals, rival_p: (2, n, T, K) the likeliest tokens under the reference (0) and the policy
         (1), and their probabilities.
         pieces: token id -> its text.
+        step: of the run.
         update: {"rewards", "advantages", "ratio", "clipped": (n, T) each, "clip", "beta"}, or None:
         the next step has not happened.
     """
@@ -44,6 +45,7 @@ class Trace:
     rivals: np.ndarray
     rival_p: np.ndarray
     pieces: dict[int, str]
+    step: int = 0
     update: dict | None = None
 
 
@@ -99,6 +101,7 @@ def updated(trace: Trace, batch, clip: float, beta: float) -> Trace:
 
 def with_trace(traces: dict[int, Trace], step: int, trace: Trace) -> dict[int, Trace]:
     """A new dictionary with one more trace; the oldest leave."""
+    trace = replace(trace, step=step)
     return dict(sorted({**traces, step: trace}.items())[-KEPT:])
 
 

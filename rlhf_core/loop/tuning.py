@@ -48,7 +48,37 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
 
     ``settings`` left out: what the knobs say when the run begins.
     """
-    settings = (settings or chosen(session)).validate()
+    settings = settings or chosen(session)
+    yield from _run(session, settings, settings.steps)
+
+
+def ppo_again(
+    session: Session, begun: dict, made: int, settings: PPOSettings | None = None
+) -> Iterator[Progress | dict]:
+    """Go on with a ``ppo`` that ended in the middle, by the steps that are left of it.
+
+    Args:
+        begun: "step": where the run began, "rows": how many steps the round had then. made: how
+            many records were told; those that are there and were not are told now.
+    """
+    part, first = session.tuned, begun["step"] + 1 if begun["rows"] else 0
+    there = [row for row in part.metrics if row["step"] >= first]
+    if there and settings is None:
+        ran = within(PPOSettings, {"seed": session.seed, **session.settings.get("ppo", {})})
+        settings = PPOSettings(**fitting(ran))
+    settings = settings or chosen(session)
+    yield from there[made:]
+    if not part.steps_done:
+        part.log = []  # nothing but the look at step 0, which is made again
+    for item in _run(session, settings, settings.steps - (part.steps_done - begun["step"])):
+        if isinstance(item, dict) and item["step"] - first < made:
+            continue  # it was told; weights that are saved only now and then were lost
+        yield item
+
+
+def _run(session: Session, settings: PPOSettings, steps: int) -> Iterator[Progress | dict]:
+    """``steps`` more of them."""
+    settings.validate()
     lm = ready(session)
     if not session.learned.head:
         raise InputError(
@@ -66,7 +96,7 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
     former_fit = part.log[-1]["fit"] if part.log else None  # of the batch at hand, if there is one
     part.broke = None
     try:
-        for number in range(settings.steps):
+        for number in range(steps):
             # 1. What this step runs with.
             settings = settled(session, settings)
             with session.lock:
@@ -116,6 +146,7 @@ def settled(session: Session, settings: PPOSettings) -> PPOSettings:
     """``settings``, and what the knobs have been moved to meanwhile; a combination that cannot work
     leaves it as it is (the page says why).
     """
+    session.refresh()  # the page may be another process's
     with session.lock:
         moved = session.settings.get("ppo_next", {})
         wished = {name: value for name, value in moved.items() if name not in FIXED}
@@ -267,3 +298,13 @@ def retry(session: Session, step: int, settings: PPOSettings) -> Iterator[Progre
     settings.validate()
     yield from restart_from(session, step)
     yield from ppo(session, settings)
+
+
+def retry_again(
+    session: Session, begun: dict, made: int, step: int, settings: PPOSettings
+) -> Iterator[Progress | dict]:
+    """Go on with a ``retry`` that ended in the middle."""
+    if made:  # it is back at ``step``
+        yield from ppo_again(session, {"step": step, "rows": 1}, made - 1, settings)
+    else:
+        yield from retry(session, step, settings)
