@@ -105,7 +105,7 @@ class Watch:
         return sorted(there - {*dead})
 
     def _is_gone(self, row, now: float) -> bool:
-        if row.process.get("host") == _host():
+        if row.process.get("mark") is not None and row.process.get("host") == _host():
             return not machine.alive(row.process)
         beat, since = self._beats.get(row.worker_id, (None, now))
         if beat != row.beat:

@@ -36,7 +36,7 @@ from rlhf_core.work.job import CLOSING, FINISHED
 logger = logging.getLogger(__name__)
 
 POLL = 0.25  # seconds between two looks at the line, where nobody wakes it
-WISHES = 0.02  # seconds between two looks at what is wished
+WISHES = 0.1  # seconds between two looks at what is wished, where nobody wakes it
 PROGRESS = 0.2  # seconds between two notes of how far a job is
 TURN_SECONDS = 60.0  # of work that a long job may do while others wait
 
@@ -287,10 +287,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--id", required=True)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=5, help="how far the pages go first")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     if hasattr(os, "nice"):
-        os.nice(5)  # the pages go first
+        os.nice(options.nice)
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes the input
     signal.signal(signal.SIGTERM, lambda *_: ending.set())

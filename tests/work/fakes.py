@@ -18,7 +18,7 @@ from rlhf_core.common.events import Progress  # noqa: E402
 from rlhf_core.common.jobs import Job  # noqa: E402
 from rlhf_core.work import catalogue  # noqa: E402
 
-COMMAND = (sys.executable, __file__)
+COMMAND = (sys.executable, __file__, "--nice=0")
 A_MOMENT = 0.005
 
 
