@@ -110,9 +110,9 @@ def records(db: Session, job_id: str, start: int = 0) -> list[dict]:
 
 
 def claim(db: Session, job_id: str, worker: str, threads: int) -> bool:
-    """Whether ``worker`` has the job now: nobody else had it."""
+    """Whether ``worker`` has the job now, and runs it: nobody else had it."""
     query = update(JobRow).where(JobRow.job_id == job_id, JobRow.worker.is_(None))
-    query = query.values(worker=worker, threads=threads)
+    query = query.values(worker=worker, threads=threads, status="running")
     return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
 
 
@@ -146,10 +146,13 @@ def held(db: Session, worker: str) -> list[Row]:
 
 
 def hand_back(db: Session, worker: str, deaths: int = 0) -> list[Row]:
-    """Leave the jobs of ``worker`` to others, ``deaths`` more of them each; they as they were."""
+    """Leave the jobs of ``worker`` to others; they as they were. ``deaths``: more of them, of each
+    that ran.
+    """
     rows = held(db, worker)
     for row in rows:
-        values = {"worker": None, "deaths": row.deaths + deaths}
+        ran = deaths if row.status == "running" else 0
+        values = {"worker": None, "deaths": row.deaths + ran}
         if row.wish in CLOSING:
             values |= {"status": row.wish, "wish": None}
         elif row.wish == "paused":

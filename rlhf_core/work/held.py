@@ -48,7 +48,10 @@ class Held:
         self.written, self.written_at, self._progress = None, 0.0, row.progress
 
     def status(self) -> str:
-        return "queued" if self.waits and self.job.status == "paused" else self.job.status
+        """What the row says: claimed is as good as running."""
+        if self.waits and self.job.status == "paused":
+            return "queued"
+        return "running" if self.job.status == "queued" else self.job.status
 
     def state(self) -> tuple:
         """What has to be written at once when it changes."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rlhf_core.common.source import engine_version
+from rlhf_core.work import watch
 
 MOST_SHORT = 3  # short jobs that a worker has at once, where others could take them
+LAST_CHANCE = watch.MOST_DEATHS - 1
 MOST_OPEN = 16  # long jobs begun and not finished, each with weights in memory
 
 
@@ -19,7 +21,15 @@ def under_way(held: dict):
 
 
 def wanted(rows: list, held: dict, worker: str, workers: int):
-    """The row to claim or, where it is held already, to go on with; None: there is nothing."""
+    """The row to claim or, where it is held already, to go on with; None: there is nothing.
+
+    A job that was at hand when two workers died gets one by itself: whether it was their death is
+    not known before.
+    """
+    active = [one for one in held.values() if one.job.status in ("queued", "running")]
+    if any(one.row.deaths >= LAST_CHANCE for one in active):
+        return None
+    rows = [row for row in rows if row.deaths < LAST_CHANCE or not active]
     short = sum(not one.job.long for one in held.values())
     if short < (MOST_SHORT if workers > 1 else MOST_OPEN):
         found = [row for row in rows if not row.long and _is_free(row, worker, rows)]

@@ -45,7 +45,7 @@ def bury(db, worker: str) -> None:
     if not job_rows.sign_out(db, worker):
         return  # somebody else saw it
     for row in job_rows.hand_back(db, worker, deaths=1):
-        if row.deaths + 1 >= MOST_DEATHS:
+        if row.status == "running" and row.deaths + 1 >= MOST_DEATHS:
             job_rows.change(db, row.job_id, status="failed", wish=None, error=DIED)
         if row.forgotten:
             job_rows.remove(db, [row.job_id])

@@ -175,9 +175,7 @@ class Worker:
         held = Held(row)
         self.held[row.job_id] = held
         held.job = self.queue.take_in(held, row.total)
-        if row.status == "paused":
-            self.queue.pause(held.job.id)
-        elif row.stepping:
+        if row.stepping:
             self.queue.step(held.job.id, row.stepping)
 
     def _give_way(self, rows: list) -> None:

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+import databases
 import fakes
 import pytest
 
@@ -32,15 +33,24 @@ def a_thread(folder):
     return jobs.JobQueue(running.begin)
 
 
-def a_process(folder):
+def a_process(folder, kind: str = "sqlite"):
+    url = databases.empty(kind, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPOSSUM_RUNS", str(folder))
-        line = pool.PooledLine(Database(f"sqlite:///{folder}/opossum.db"), 1, command=fakes.COMMAND)
+        patch.setenv("DATABASE_URL", url)
+        line = pool.PooledLine(Database(url), 1, command=fakes.COMMAND)
         line.pool.wake()  # starts it, in this environment
     return line
 
 
-@pytest.fixture(scope="module", params=[a_thread, a_process], ids=["thread", "process"])
+def with_postgres(folder):
+    return a_process(folder, "postgresql")
+
+
+LINES = [a_thread, a_process, with_postgres]
+
+
+@pytest.fixture(scope="module", params=LINES, ids=["thread", "process", "process on PostgreSQL"])
 def line(request, tmp_path_factory):
     line = request.param(tmp_path_factory.mktemp("line"))
     yield line
