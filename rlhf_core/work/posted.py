@@ -97,8 +97,10 @@ class Posted:
                 return None
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
-            waits = line.wait(job, jobs, now)
-            return {**shown, "position": line.position(job, jobs), "eta_seconds": waits}
+            seconds = line.wait(job, jobs, now)
+            if seconds is not None and job.status == "queued":
+                seconds /= max(1, sum(other.long and other.status == "running" for other in jobs))
+            return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
         with self._lock:

@@ -150,6 +150,7 @@ def test_whoever_takes_it_up_comes_to_the_same(crew, what):
     job = crew.submit(disturbed, name, *args)
     crew.until(job, **where)
     crew.die()
+    assert not registry.keeper().load(disturbed.id).note, "it goes on: nothing was interrupted"
     found = crew.until_done(job)
     assert numbers(found) == numbers(expected)
     assert state_of(disturbed) == state_of(alone)
