@@ -85,9 +85,8 @@ class Pool:
         while len(self._workers) < min(self.most, self._wanted):
             name = secrets.token_urlsafe(12)
             path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-            threads = os.cpu_count() or 1
             process = subprocess.Popen(
-                [*self._command, f"--id={name}", f"--threads={threads}", f"--workers={self.most}"],
+                [*self._command, f"--id={name}", f"--workers={self.most}"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"},

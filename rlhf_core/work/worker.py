@@ -1,9 +1,10 @@
 """A process that does jobs of the line in the database: it claims them, advances them a slice at a
 time, writes down what they make, and reads what is wished of them.
 
-    python -m rlhf_core.work.worker --id NAME --threads 2 --workers 1
+    python -m rlhf_core.work.worker --id NAME --workers 1
 
-Which database, folder of runs and blobs: as for the server, by its environment. Bytes on its
+Which database, folder of runs and blobs, and how many threads: by the environment, as for the
+server. Bytes on its
 standard input wake it; when that closes, its server is gone, and it hands back what it has and
 ends. It writes a byte to its standard output when there is something new.
 
@@ -22,6 +23,8 @@ import sys
 import threading
 import time
 from contextlib import suppress
+
+import torch
 
 from rlhf_core.common.errors import StoreError
 from rlhf_core.common.source import engine_version
@@ -283,7 +286,6 @@ def _tell() -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m rlhf_core.work.worker")
     parser.add_argument("--id", required=True)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--nice", type=int, default=5, help="how far the pages go first")
     options = parser.parse_args(arguments)
@@ -293,7 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes the input
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    many = {"threads": options.threads, "workers": options.workers}
+    many = {"threads": torch.get_num_threads(), "workers": options.workers}
     worker = Worker(registry.keeper(), options.id, **many)
     worker.new = _tell
     worker.sign_in()
