@@ -30,9 +30,9 @@ class Trace:
         rivals, rival_p: (2, n, T, K) the likeliest tokens under the reference (0) and the policy
         (1), and their probabilities.
         pieces: token id -> its text.
-        step: of the run.
         update: {"rewards", "advantages", "ratio", "clipped": (n, T) each, "clip", "beta"}, or None:
         the next step has not happened.
+        step: of the run.
     """
 
     prompts: list[str]
@@ -45,8 +45,8 @@ class Trace:
     rivals: np.ndarray
     rival_p: np.ndarray
     pieces: dict[int, str]
-    step: int = 0
     update: dict | None = None
+    step: int = 0
 
 
 def of_batch(batch, lm) -> Trace:

@@ -234,12 +234,15 @@ def _take_over(session: Session, name: str, part: Part) -> None:
 def _rebase(session: Session, name: str, part: Part) -> None:
     """Take a part over, and make on top of it what changed here."""
     former, mine = session.known.get(name) or Known(), parts.fields(session).get(name, {})
-    if name in parts.ASIDE or _change(former, name, mine) is None:
+    if _change(former, name, mine) is None:
         _take_over(session, name, part)
         return
     theirs, merged = _read(name, part), {}
     for f in {**theirs.fields, **mine}:
         base, here, there = (values.get(f) for values in (former.fields, mine, theirs.fields))
+        if name in parts.ASIDE:
+            merged[f] = here
+            continue
         if f in parts.JUDGEMENTS.get(name, ()):
             keyed = [*zip(theirs.keys[f], there, strict=True)]
             own, known = _keyed(former, f, here), former.keys.get(f, [])

@@ -65,8 +65,10 @@ def put(session: Session, part: str, values: dict) -> None:
         if _same(part, old, new):
             for name, value in values.items():
                 setattr(old, name, value)
-        else:
-            setattr(session, part, new)
+            return
+        for name in PARTS[part].UNSAVED:  # they come by themselves
+            setattr(new, name, getattr(old, name))
+        setattr(session, part, new)
         return
     if part == "asking":
         session.learned.asking = values["value"]

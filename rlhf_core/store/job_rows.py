@@ -18,7 +18,6 @@ from rlhf_core.store.session_rows import NOT_IN_MEMORY, insert_new
 CLOSING = ("stopped", "expired")
 COLUMNS = JobRow.__table__.columns
 LIGHT = [column for column in COLUMNS if column.name not in ("arguments", "begun")]
-BEGUN = (JobRow.begun != {}).label("is_begun")
 
 
 # --- who asks -------------------------------------------------------------------------------------
@@ -34,16 +33,16 @@ def lock(db: Session) -> None:
 
 def alive(db: Session) -> list[Row]:
     """Those that have more to do, in the order of submission."""
-    return list(db.execute(select(*LIGHT, BEGUN).where(ALIVE).order_by(JobRow.number)))
+    return list(db.execute(select(*LIGHT).where(ALIVE).order_by(JobRow.number)))
 
 
 def all_of(db: Session) -> list[Row]:
-    return list(db.execute(select(*LIGHT, BEGUN).order_by(JobRow.number)))
+    return list(db.execute(select(*LIGHT).order_by(JobRow.number)))
 
 
 def some(db: Session, ids: Iterable[str]) -> list[Row]:
     """Those of ``ids`` that are there."""
-    query = select(*LIGHT, BEGUN).where(JobRow.job_id.in_([*ids]))
+    query = select(*LIGHT).where(JobRow.job_id.in_([*ids]))
     return list(db.execute(query.order_by(JobRow.number)))
 
 
@@ -142,7 +141,7 @@ def append(db: Session, job_id: str, worker: str, start: int, bodies: list[dict]
 
 def held(db: Session, worker: str) -> list[Row]:
     """The jobs that ``worker`` has claimed."""
-    return list(db.execute(select(*LIGHT, BEGUN).where(ALIVE, JobRow.worker == worker)))
+    return list(db.execute(select(*LIGHT).where(ALIVE, JobRow.worker == worker)))
 
 
 def hand_back(db: Session, worker: str, deaths: int = 0) -> list[Row]:

@@ -77,8 +77,9 @@ class Posted:
         try:
             with self._database.change() as db:
                 job_rows.lock(db)
-                jobs = [rows.queued_job(row, 0.0) for row in job_rows.alive(db)]
-                if sum(job.long == long for job in jobs) >= self._max_jobs:
+                jobs = [rows.queued_job(row, 0.0) for row in job_rows.all_of(db)]
+                alike = [job for job in jobs if job.long == long and job.status in ALIVE]
+                if len(alike) >= self._max_jobs:
                     raise QueueError(
                         "Too many runs are waiting at the moment. Please try again in a few"
                         " minutes."
@@ -137,7 +138,7 @@ class Posted:
                 return None
             values = {"wish": None, "stepping": stepping}
             if row.status == "paused":
-                others = [rows.queued_job(other, 0.0) for other in job_rows.alive(db)]
+                others = [rows.queued_job(other, 0.0) for other in job_rows.all_of(db)]
                 turn = line.next_turn(row.owner, others)
                 values |= {"status": "queued", "turn": turn, "place": job_rows.next_place(db)}
             elif (row.wish, row.stepping) == (None, stepping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from rlhf_core.work.job import QueuedJob
+from rlhf_core.work.job import FINISHED, QueuedJob
 
 # What the row has columns for, or only its process knows; all else is how far the job is.
 _ELSEWHERE = {"id", "label", "owner", "long", "order", "counts_records", "place", "since", "viewed"}
@@ -49,6 +49,7 @@ def queued_job(row, now: float) -> QueuedJob:
     )
     go_on(job, row.progress)
     job.records = range(row.records)  # only how many there are
-    if row.is_begun:
-        job.generator, job.last_slice = _BEGUN, 1
+    if row.progress:
+        job.last_slice = 1
+        job.generator = None if row.status in FINISHED else _BEGUN
     return job

@@ -117,7 +117,7 @@ class Watch:
         kind = "finished" if row.status in FINISHED else row.status
         if kind == "running" or (kind != "finished" and row.worker is not None):
             return False
-        begun = kind == "queued" and row.is_begun  # waits for another worker: it has been watched
+        begun = kind == "queued" and bool(row.progress)  # waits for another worker: it was watched
         state = (row.status, row.looks if kind == "queued" else 0)
         former, since = self._seen.get(row.job_id, (None, now))
         self._seen[row.job_id] = state, since if state == former else now

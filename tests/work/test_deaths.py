@@ -33,7 +33,7 @@ BY_LOT = ("run", "process", "jobs")
 STEPS = PPOSettings(steps=7, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=6)
 HEAD = RewardModelSettings(features=8, reference_samples=128)
 ANSWERS = SamplingSettings(seed=3, max_new_tokens=8)
-NOISE = NoiseSettings(seed=1)
+NOISE = NoiseSettings(steps=2, comparisons=12)
 
 
 @pytest.fixture(scope="module", autouse=True)
