@@ -15,8 +15,8 @@ class Job(NamedTuple):
         told: a training or a measurement: the session's folder says that it goes on, so that a
             server that is closed meanwhile leaves a bundle that was interrupted.
         again: "package.module:function" that goes on with what a worker left that died:
-            ``f(session, begun, made, *args, **more)``, begun as in ``work.again``, made the number
-            of records there are. "": the job begins anew.
+            ``f(session, begun, *args, **more)``, begun as in ``work.again``; it yields the job's
+            records from the first one on, made before or not. "": the job begins anew.
         undo: what is put back before it begins anew (``work.again``): "sets", "learned".
         slot: where a session keeps its id; two jobs of one slot never run at once. "": the name.
     """

@@ -61,13 +61,13 @@ def judge_for_me(
 
 
 def judge_again(
-    session: Session, begun: dict, made: int, count: int, candidates: int = 2
+    session: Session, begun: dict, count: int, candidates: int = 2
 ) -> Iterator[Progress | dict]:
-    """Go on with a ``judge_for_me`` that ended in the middle: the judgements that are there are
-    told, as far as that was not done, and the others made.
+    """Go on with a ``judge_for_me`` that ended in the middle: the judgements that are there, and
+    the others, which are made.
     """
     there = [r for r in session.judged.rankings if r.annotator == SCRIPTED][begun["scripted"] :]
-    for done, ranking in enumerate(there[made:], made + 1):
+    for done, ranking in enumerate(there, 1):
         told = {"prompt": ranking.prompt, "texts": ranking.candidates, "groups": ranking.groups}
         yield {"kind": "ranked", **told, "done": done, "of": count}
     yield from judge_for_me(session, count, candidates, done=len(there))

@@ -53,13 +53,12 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
 
 
 def ppo_again(
-    session: Session, begun: dict, made: int, settings: PPOSettings | None = None
+    session: Session, begun: dict, settings: PPOSettings | None = None
 ) -> Iterator[Progress | dict]:
-    """Go on with a ``ppo`` that ended in the middle, by the steps that are left of it.
+    """Go on with a ``ppo`` that ended in the middle: the steps that are there, and those that are
+    left, which are made.
 
-    Args:
-        begun: "step": where the run began, "rows": how many steps the round had then. made: how
-            many records were told; those that are there and were not are told now.
+    ``begun``: "step": where the run began, "rows": how many steps the round had then.
     """
     part, first = session.tuned, begun["step"] + 1 if begun["rows"] else 0
     there = [row for row in part.metrics if row["step"] >= first]
@@ -67,13 +66,10 @@ def ppo_again(
         ran = within(PPOSettings, {"seed": session.seed, **session.settings.get("ppo", {})})
         settings = PPOSettings(**fitting(ran))
     settings = settings or chosen(session)
-    yield from there[made:]
+    yield from there
     if not part.steps_done:
         part.log = []  # nothing but the look at step 0, which is made again
-    for item in _run(session, settings, settings.steps - (part.steps_done - begun["step"])):
-        if isinstance(item, dict) and item["step"] - first < made:
-            continue  # it was told; weights that are saved only now and then were lost
-        yield item
+    yield from _run(session, settings, settings.steps - (part.steps_done - begun["step"]))
 
 
 def _run(session: Session, settings: PPOSettings, steps: int) -> Iterator[Progress | dict]:
@@ -301,10 +297,13 @@ def retry(session: Session, step: int, settings: PPOSettings) -> Iterator[Progre
 
 
 def retry_again(
-    session: Session, begun: dict, made: int, step: int, settings: PPOSettings
+    session: Session, begun: dict, step: int, settings: PPOSettings
 ) -> Iterator[Progress | dict]:
-    """Go on with a ``retry`` that ended in the middle."""
-    if made:  # it is back at ``step``
-        yield from ppo_again(session, {"step": step, "rows": 1}, made - 1, settings)
+    """Go on with a ``retry`` that ended in the middle. ``begun``: "made", how many records there
+    are.
+    """
+    if begun["made"]:
+        yield {"kind": "restarted", "step": step, "exact": None}
+        yield from ppo_again(session, {"step": step, "rows": 1}, settings)
     else:
         yield from retry(session, step, settings)

@@ -132,14 +132,14 @@ def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator
 
 
 def pool_again(
-    session: Session, begun: dict, made: int, count: int, candidates: int = 2
+    session: Session, begun: dict, count: int, candidates: int = 2
 ) -> Iterator[Progress | dict]:
-    """Go on with a ``generate_pool`` that ended in the middle: the sets that are there are told, as
-    far as that was not done, and the others written.
+    """Go on with a ``generate_pool`` that ended in the middle: the sets that are there, and the
+    others, which are written.
     """
     seed = seed_of(session.seed, "pool", begun["drawn"], session.history.current_round)
     there = [row for row in session.asked.candidate_sets if row["seed"] == seed]
-    for row in there[made:]:
+    for row in there:
         yield {"kind": "set", "set_id": row["id"], "prompt": row["prompt"]}
     yield from _pool(session, count, candidates, begun["drawn"], there=len(there))
 

@@ -14,7 +14,8 @@ NEXT = "ppo_next"  # the knobs for the next run; "Run it once" lays them aside w
 
 def noted(session: Session, name: str) -> dict:
     """What the row of a job called ``name`` keeps of the session as it first begins: "step" and
-    "rows" of this round, "drawn", "scripted" (judgements), and what may have to be put back.
+    "rows" (of ``tuned.metrics``) of this round, "drawn", "scripted" (judgements), and what may have
+    to be put back.
     """
     part = session.tuned
     found = {"step": part.steps_done, "rows": len(part.metrics), "drawn": session.asked.drawn}

@@ -96,7 +96,7 @@ class Started:
         self._held, self._sessions = held, sessions
         self._database, self._worker = database, worker
         self._work: Iterator | None = None
-        self._ended = False
+        self._ended, self._known = False, 0
 
     def __iter__(self) -> Started:
         return self
@@ -114,10 +114,14 @@ class Started:
                 return Progress("waiting for the database", 0, None, wait=1.0)
             self._sessions.busy[self._held.owner] += 1
         try:
-            return next(self._work)
+            item = next(self._work)
         except BaseException:
             self._over()
             raise
+        if isinstance(item, dict) and self._known:
+            self._known -= 1
+            return Progress("taking it up again", 0, None)
+        return item
 
     def close(self) -> None:
         try:
@@ -148,8 +152,8 @@ class Started:
             self._note(again.noted(session, row.name))
             work = function(session, *args, **more)
         elif (goes_on := catalogue.again_of(row.name)) is not None:
-            self._skip(row.records)
-            work = goes_on(session, row.begun, row.records, *args, **more)
+            self._go_on(row.records)
+            work = goes_on(session, row.begun | {"made": row.records}, *args, **more)
         else:
             again.put_back(session, row.name, row.begun)
             work = function(session, *args, **more)
@@ -161,9 +165,9 @@ class Started:
             values = {"begun": begun | {"engine": engine_version()}}
             job_rows.write(db, row.job_id, self._worker, self._held.wishes, **values)
 
-    def _skip(self, count: int) -> None:
-        """The records that were made before."""
-        job = self._held.job
+    def _go_on(self, count: int) -> None:
+        """The first ``count`` records were made before, and written down."""
+        self._known, job = count, self._held.job
         rows.go_on(job, self._held.row.progress)
         job.records[:0] = [{}] * count
         self._held.told = count
