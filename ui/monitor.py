@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from rlhf_core.work import jobs
+from rlhf_core.work import lines
 from ui import state, text
 
 BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
@@ -165,7 +165,7 @@ def _about(seconds: float | None, sentence: str) -> str:
 
 
 def _buttons(name: str, view: dict, controls: Sequence[str]) -> None:
-    key, paused, queue = name.replace(" ", "_"), view["status"] == "paused", jobs.queue()
+    key, paused, queue = name.replace(" ", "_"), view["status"] == "paused", lines.line_in_force()
     actions = {
         "pause": (queue.pause, view["id"]),
         "resume": (queue.resume, view["id"]),

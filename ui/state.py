@@ -19,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from rlhf_core.common import errors
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
-from rlhf_core.work import catalogue, jobs, running
+from rlhf_core.work import catalogue, jobs, lines, running
 from ui import addresses, guards
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
@@ -129,7 +129,7 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
     current, slot, kind = session(), catalogue.slot_of(name), catalogue.JOBS[name]
     with _SUBMITTING:
         job_id = current.jobs.get(slot)
-        view = jobs.queue().view(job_id) if job_id else None
+        view = lines.line_in_force().view(job_id) if job_id else None
         if view and view["status"] in ALIVE:
             return job_id
         if refused := guards.too_many_jobs(current.id):
@@ -139,11 +139,13 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
         try:
             about = {"label": kind.label, "owner": current.id, "long": kind.long, "total": total}
             # A step of one model says nothing of how long another's takes.
-            job_id = jobs.queue().submit(order, **about, kin=current.model_name)
+            job_id = lines.line_in_force().submit(order, **about, kin=current.model_name)
         except errors.QueueError as error:
             st.session_state["note"] = str(error)
             return ""
-        current.jobs[slot] = job_id
+        if current.jobs.get(slot) != job_id:
+            with current.change():
+                current.jobs = {**current.jobs, slot: job_id}
     return job_id
 
 
@@ -157,13 +159,17 @@ def job(name: str) -> dict | None:
     forgotten).
     """
     job_id = session().jobs.get(_slot(name))
-    return jobs.queue().view(job_id) if job_id else None
+    return lines.line_in_force().view(job_id) if job_id else None
 
 
 def records(name: str, start: int = 0) -> list[dict]:
     """The records that job ``name`` has made so far."""
     job_id = session().jobs.get(_slot(name))
-    return jobs.queue().records(job_id, start) if job_id and jobs.queue().view(job_id) else []
+    return (
+        lines.line_in_force().records(job_id, start)
+        if job_id and lines.line_in_force().view(job_id)
+        else []
+    )
 
 
 def begin_run() -> None:
@@ -200,7 +206,7 @@ def stop(name: str, wait: float = 0.0) -> bool:
     for that, and says whether it is over.
     """
     if working(name):
-        jobs.queue().stop(session().jobs[_slot(name)])
+        lines.line_in_force().stop(session().jobs[_slot(name)])
     return settle(name, wait)
 
 
@@ -208,7 +214,8 @@ def settle(name: str, seconds: float) -> bool:
     """Wait up to ``seconds`` for job ``name`` to end; says whether it is over."""
     job_id, until = session().jobs.get(_slot(name)), time.monotonic() + seconds
     while (
-        working := bool(job_id) and (jobs.queue().view(job_id) or {}).get("status") in ALIVE
+        working := bool(job_id)
+        and (lines.line_in_force().view(job_id) or {}).get("status") in ALIVE
     ) and time.monotonic() < until:
         time.sleep(0.005)
     return not working
@@ -216,8 +223,10 @@ def settle(name: str, seconds: float) -> bool:
 
 def forget(name: str) -> None:
     """Speak no more of what job ``name`` came to; one that is alive goes on."""
-    if not working(name):
-        session().jobs.pop(name, None)
+    current = session()
+    if not working(name) and name in current.jobs:
+        with current.change():
+            current.jobs = {slot: job_id for slot, job_id in current.jobs.items() if slot != name}
 
 
 def stop_all() -> None:
@@ -239,7 +248,7 @@ def start_over() -> None:
     the script.
     """
     current = session()
-    jobs.queue().forget(current.id)
+    lines.line_in_force().forget(current.id)
     try:
         stays = not registry.delete(current.id)
     except errors.StoreError as error:
@@ -263,4 +272,4 @@ def warm_up() -> str:
     """
 
     order, kind = running.Order("wake"), catalogue.JOBS["wake"]
-    return jobs.queue().submit(order, label=kind.label, owner="warm-up", long=kind.long)
+    return lines.line_in_force().submit(order, label=kind.label, owner="warm-up", long=kind.long)

@@ -32,6 +32,7 @@ class Trace:
         pieces: token id -> its text.
         update: {"rewards", "advantages", "ratio", "clipped": (n, T) each, "clip", "beta"}, or None:
         the next step has not happened.
+        step: of the run.
     """
 
     prompts: list[str]
@@ -45,6 +46,7 @@ class Trace:
     rival_p: np.ndarray
     pieces: dict[int, str]
     update: dict | None = None
+    step: int = 0
 
 
 def of_batch(batch, lm) -> Trace:
@@ -99,6 +101,7 @@ def updated(trace: Trace, batch, clip: float, beta: float) -> Trace:
 
 def with_trace(traces: dict[int, Trace], step: int, trace: Trace) -> dict[int, Trace]:
     """A new dictionary with one more trace; the oldest leave."""
+    trace = replace(trace, step=step)
     return dict(sorted({**traces, step: trace}.items())[-KEPT:])
 
 

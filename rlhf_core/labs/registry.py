@@ -127,7 +127,10 @@ LABS = (
                 slot="hack_search",
             ),
             "hack_teach": Job(
-                "labs.hacking_game:reject_exploits", "Training it to reject them", told=True
+                "labs.hacking_game:reject_exploits",
+                "Training it to reject them",
+                told=True,
+                undo=("learned",),
             ),
         },
         ABOUT_HEAD,

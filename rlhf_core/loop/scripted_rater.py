@@ -35,11 +35,12 @@ def judge_for_me(
     count: int,
     candidates: int = 2,
     groups_of: Callable[[Session, dict], list[list[int]]] = scripted_groups,
+    done: int = 0,
 ) -> Iterator[Progress | dict]:
     """``count`` judgements by the scripted rater, one record each: {"kind": "ranked", "prompt",
-    "texts", "groups", "done", "of"}. ``groups_of``: by which rule, where it is not the brief's.
+    "texts", "groups", "done", "of"}. ``groups_of``: by which rule, where it is not the brief's;
+    ``done``: how many there are already.
     """
-    done = 0
     while done < count:
         row = asked.next_set(session, candidates)
         if row is None:
@@ -57,3 +58,16 @@ def judge_for_me(
         yield Progress("judging", done, count)
         told = {"prompt": row["prompt"], "texts": row["texts"], "groups": groups}
         yield {"kind": "ranked", **told, "done": done, "of": count}
+
+
+def judge_again(
+    session: Session, begun: dict, count: int, candidates: int = 2
+) -> Iterator[Progress | dict]:
+    """Go on with a ``judge_for_me`` that ended in the middle: the judgements that are there, and
+    the others, which are made.
+    """
+    there = [r for r in session.judged.rankings if r.annotator == SCRIPTED][begun["scripted"] :]
+    for done, ranking in enumerate(there, 1):
+        told = {"prompt": ranking.prompt, "texts": ranking.candidates, "groups": ranking.groups}
+        yield {"kind": "ranked", **told, "done": done, "of": count}
+    yield from judge_for_me(session, count, candidates, done=len(there))

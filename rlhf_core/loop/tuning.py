@@ -49,7 +49,33 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
 
     ``settings`` left out: what the knobs say when the run begins.
     """
-    settings = (settings or chosen(session)).validate()
+    settings = settings or chosen(session)
+    yield from _run(session, settings, settings.steps)
+
+
+def ppo_again(
+    session: Session, begun: dict, settings: PPOSettings | None = None
+) -> Iterator[Progress | dict]:
+    """Go on with a ``ppo`` that ended in the middle: the steps that are there, and those that are
+    left, which are made.
+
+    ``begun``: "step": where the run began, "rows": how many steps the round had then.
+    """
+    part, first = session.tuned, begun["step"] + 1 if begun["rows"] else 0
+    there = [row for row in part.metrics if row["step"] >= first]
+    if there and settings is None:
+        ran = within(PPOSettings, {"seed": session.seed, **session.settings.get("ppo", {})})
+        settings = PPOSettings(**fitting(ran))
+    settings = settings or chosen(session)
+    yield from there
+    if not part.steps_done:
+        part.log = []  # nothing but the look at step 0, which is made again
+    yield from _run(session, settings, settings.steps - (part.steps_done - begun["step"]))
+
+
+def _run(session: Session, settings: PPOSettings, steps: int) -> Iterator[Progress | dict]:
+    """``steps`` more of them."""
+    settings.validate()
     lm = ready(session)
     if not session.learned.head:
         raise InputError(
@@ -67,7 +93,7 @@ def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progr
     former_fit = part.log[-1]["fit"] if part.log else None  # of the batch at hand, if there is one
     part.broke = None
     try:
-        for number in range(settings.steps):
+        for number in range(steps):
             # 1. What this step runs with.
             settings = settled(session, settings)
             with session.lock:
@@ -117,6 +143,7 @@ def settled(session: Session, settings: PPOSettings) -> PPOSettings:
     """``settings``, and what the knobs have been moved to meanwhile; a combination that cannot work
     leaves it as it is (the page says why).
     """
+    session.refresh()  # the page may be another process's
     with session.lock:
         moved = session.settings.get("ppo_next", {})
         wished = {name: value for name, value in moved.items() if name not in FIXED}
@@ -268,3 +295,16 @@ def retry(session: Session, step: int, settings: PPOSettings) -> Iterator[Progre
     settings.validate()
     yield from restart_from(session, step)
     yield from ppo(session, settings)
+
+
+def retry_again(
+    session: Session, begun: dict, step: int, settings: PPOSettings
+) -> Iterator[Progress | dict]:
+    """Go on with a ``retry`` that ended in the middle. ``begun``: "made", how many records there
+    are.
+    """
+    if begun["made"]:
+        yield {"kind": "restarted", "step": step, "exact": None}
+        yield from ppo_again(session, {"step": step, "rows": 1}, settings)
+    else:
+        yield from retry(session, step, settings)

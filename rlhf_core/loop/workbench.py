@@ -168,6 +168,18 @@ def policy_of(session: Session) -> Policy | None:
     return policy
 
 
+def drop_stale(session: Session) -> None:
+    """Let go of a policy that does not stand where the session stands: another process went on with
+    the run meanwhile.
+    """
+    policy, name = policy_of(session), session.tuned.weights
+    if policy is None:
+        return
+    stands = policy.step == session.tuned.steps_done
+    if not stands or (name and name != name_of(policy_weights(policy))):
+        memory(session).pop("policy")
+
+
 def set_policy(session: Session, policy: Policy | None) -> None:
     """Keep the policy for the steps to come."""
     memory(session)["policy"] = session.tuned.run, policy

@@ -128,9 +128,29 @@ def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator
     ``SPARE`` more are written than a set needs, and the most unlike ones are kept: two answers that
     say the same teach nothing, and half of all pairs would be ties.
     """
+    yield from _pool(session, count, candidates, session.asked.drawn, there=0)
+
+
+def pool_again(
+    session: Session, begun: dict, count: int, candidates: int = 2
+) -> Iterator[Progress | dict]:
+    """Go on with a ``generate_pool`` that ended in the middle: the sets that are there, and the
+    others, which are written.
+    """
+    seed = seed_of(session.seed, "pool", begun["drawn"], session.history.current_round)
+    there = [row for row in session.asked.candidate_sets if row["seed"] == seed]
+    for row in there:
+        yield {"kind": "set", "set_id": row["id"], "prompt": row["prompt"]}
+    yield from _pool(session, count, candidates, begun["drawn"], there=len(there))
+
+
+def _pool(
+    session: Session, count: int, candidates: int, drawn: int, there: int
+) -> Iterator[Progress | dict]:
+    """``there``: sets of this pool that the session has already."""
     lm = ready(session)
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
-    prompts, drawn = list(fitting), session.asked.drawn
+    prompts = list(fitting)
     lot = seed_of(session.seed, "pool order", drawn // max(1, len(prompts)))
     order = random.Random(lot).sample(prompts, len(prompts))
     chosen = [order[(drawn + i) % len(prompts)] for i in range(count)]
@@ -142,9 +162,11 @@ def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator
         written = {text: (ended, state) for n, text, ended, state in rows if n == number}
         kept = most_unlike({text: state for text, (_, state) in written.items()}, candidates)
         if len(kept) >= 2:
+            added += 1
+            if added <= there:
+                continue
             ended = [written[text][0] for text in kept]
             row = asked.add_set(session, prompt, kept, ended, seed)
-            added += 1
             yield {"kind": "set", "set_id": row["id"], "prompt": prompt}
     if not added:
         raise InputError(

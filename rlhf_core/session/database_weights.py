@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, deserialize
 
 from rlhf_core.common.errors import BundleError, StoreError
 from rlhf_core.session import weights
@@ -40,9 +40,13 @@ class DatabaseWeights:
         return self.has(session, name)
 
     def whole(self, session: Session, name: str) -> bool:
+        """Read without torch: a page asks."""
+        sha256 = self._names(session).get(name)
         try:
-            return bool(self.read(session, name))
-        except BundleError:
+            return sha256 is not None and bool(
+                half_of(name, dict(deserialize(self.blobs.get(sha256))))
+            )
+        except (BundleError, SafetensorError):
             return False
 
     def read(self, session: Session, name: str) -> dict[str, dict]:

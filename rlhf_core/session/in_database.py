@@ -17,7 +17,7 @@ from rlhf_core.common.source import engine_version
 from rlhf_core.session import merging, parts, weights
 from rlhf_core.session.database_weights import DatabaseWeights, Put
 from rlhf_core.session.state import Session
-from rlhf_core.store import bundle, machine, marker, session_rows
+from rlhf_core.store import bundle, job_rows, machine, marker, session_rows
 from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
 from rlhf_core.store.session_rows import Judgements, Part, Records
@@ -65,14 +65,24 @@ class InDatabase:
         session.status, session.restartable, session.store = "done", True, self
         for name, part in found.items():
             _take_over(session, name, part)
-        self._settle(session)
+        if session.under_way and not machine.alive(session.process) and not self._goes_on(session):
+            self.settle(session)
+            session.note = (
+                "The server stopped while something of yours was under way. What was finished is"
+                f" here: {_finished(session)}."
+            )
         return session
 
-    def _settle(self, session: Session) -> None:
-        """A run that ended between two saves of its weights goes on from where the weights are; one
-        whose process is gone was interrupted.
+    def _goes_on(self, session: Session) -> bool:
+        """Whether a worker has a job of it, or will."""
+        with self.database.look() as db:
+            return job_rows.is_alive(db, session.id)
+
+    def settle(self, session: Session) -> None:
+        """A run that ended between two saves of its weights goes on from where the weights are:
+        whatever was under way is not, any more.
         """
-        if session.under_way and not machine.alive(session.process):
+        if session.under_way:
             part, kept = session.tuned, session.on_disk
             if part.weights and not weights.is_kept(session, part.weights):
                 step = int(kept.get("step", 0)) if kept.get("run") == part.run else 0
@@ -81,10 +91,6 @@ class InDatabase:
                 part.log = [segment for segment in part.log if segment["step"] <= step]
                 part.weights, part.evaluation = kept.get("policy", "") if step else "", None
             session.under_way, session.process = 0, None
-            session.note = (
-                "The server stopped while something of yours was under way. What was finished is"
-                f" here: {_finished(session)}."
-            )
 
     def refresh(self, session: Session) -> None:
         """Take over the parts that other processes wrote. Raises StoreError."""
@@ -234,6 +240,9 @@ def _rebase(session: Session, name: str, part: Part) -> None:
     theirs, merged = _read(name, part), {}
     for f in {**theirs.fields, **mine}:
         base, here, there = (values.get(f) for values in (former.fields, mine, theirs.fields))
+        if name in parts.ASIDE:
+            merged[f] = here
+            continue
         if f in parts.JUDGEMENTS.get(name, ()):
             keyed = [*zip(theirs.keys[f], there, strict=True)]
             own, known = _keyed(former, f, here), former.keys.get(f, [])

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
+from rlhf_core.evaluation.token_view import Trace
 from rlhf_core.judging import briefs
 from rlhf_core.judging.preferences import Pair, Ranking, pair_from_row
-from rlhf_core.session import shelf
+from rlhf_core.session import arrays, shelf
 from rlhf_core.session.state import Asked, History, Judged, Learned, Session, Tuned
 
 PARTS = {"asked": Asked, "judged": Judged, "learned": Learned, "tuned": Tuned, "history": History}
@@ -21,10 +22,14 @@ RECORDS = {
     "asked": ("candidate_sets",),
     "learned": ("fit_records",),
     "tuned": ("metrics", "samples"),
+    "traces": ("steps",),
 }
 SESSION = "session"  # the part of what stands beside the parts
 FIELDS = ("model_name", "model_hash", "made_by", "settings", "step_times")
-FIELDS += ("under_way", "process", "on_disk")
+FIELDS += ("under_way", "process", "on_disk", "jobs")
+# What is in no bundle, but travels between processes: part -> where the session has it. Arrays are
+# in it, so that two writers cannot be merged: the later one has it.
+ASIDE = {"asking": "value", "traces": "steps"}
 MANY = {"labs": "labs/", "shelf": "shelf/"}  # a part for each key
 
 
@@ -43,6 +48,8 @@ def fields(session: Session) -> dict[str, dict]:
         for name, kind in PARTS.items()
     }
     found[SESSION] = {name: getattr(session, name) for name in FIELDS}
+    found["asking"] = {"value": session.learned.asking}
+    found["traces"] = {"steps": list(session.tuned.traces.values())}
     for name, prefix in MANY.items():
         for key, value in getattr(session, name).items():
             found[f"{prefix}{key}"] = {"value": value}
@@ -56,12 +63,17 @@ def put(session: Session, part: str, values: dict) -> None:
     if part in PARTS:
         old, new = getattr(session, part), PARTS[part](**values)
         if part == "tuned" and old.run != new.run:
+            new.traces = old.traces  # they come by themselves
             session.tuned = new
             return
-        if part == "learned" and old.head != new.head:
-            old.asking = {}
         for name in vars(new).keys() - {*new.UNSAVED}:
             setattr(old, name, getattr(new, name))
+        return
+    if part == "asking":
+        session.learned.asking = values["value"]
+        return
+    if part == "traces":
+        session.tuned.traces = {trace.step: trace for trace in values["steps"]}
         return
     if part == SESSION:
         for name, value in values.items():
@@ -81,7 +93,7 @@ def is_known(part: str, field: str) -> bool:
     kind = PARTS.get(part)
     if kind:
         return field in kind.__dataclass_fields__
-    return field in (FIELDS if part == SESSION else ("value",))
+    return field in (FIELDS if part == SESSION else (ASIDE.get(part, "value"),))
 
 
 # --- as plain values, and back --------------------------------------------------------------------
@@ -91,18 +103,23 @@ def _to_dicts(values: list) -> list[dict]:
     return [value.to_dict() for value in values]
 
 
-def _sets(rows: list[dict]) -> list[dict]:
-    return [{k: v for k, v in row.items() if k != "tokens"} for row in rows]
-
-
 def _pairs(rows: list[dict]) -> list:
     return [pair_from_row(row, f"row {number}") for number, row in enumerate(rows, 1)]
+
+
+def _trace(values: dict) -> Trace:
+    pieces = {int(token): piece for token, piece in values["pieces"].items()}
+    return Trace(**{**values, "pieces": pieces})
 
 
 _PLAIN: dict[tuple[str, str], tuple[Callable, Callable]] = {
     ("asked", "brief"): (lambda brief: brief.to_dict(), briefs.from_dict),
     ("asked", "briefs"): (_to_dicts, lambda rows: [briefs.from_dict(row) for row in rows]),
-    ("asked", "candidate_sets"): (_sets, list),
+    ("asking", "value"): (arrays.plain, arrays.live),
+    ("traces", "steps"): (
+        lambda traces: [arrays.plain(vars(trace)) for trace in traces],
+        lambda rows: [_trace(arrays.live(row)) for row in rows],
+    ),
     ("judged", "rankings"): (_to_dicts, lambda rows: [Ranking.from_dict(row) for row in rows]),
     ("judged", "imported"): (_to_dicts, _pairs),
     ("judged", "exploits"): (_to_dicts, _pairs),

@@ -101,6 +101,14 @@ def get(run_id: str) -> Session | None:
     return session
 
 
+def look_again(run_id: str) -> None:
+    """Take over what another process wrote of a session that is in memory here."""
+    with _LOCK:
+        session, _ = _SESSIONS.get(run_id, (None, 0.0))
+    if session is not None:
+        session.refresh()
+
+
 def delete(run_id: str) -> bool:
     """Forget a session and all that is kept of it; a folder that the app did not make stays.
     Whether nothing of it is left. Raises StoreError.

@@ -32,7 +32,7 @@ ABOUT_HEAD = "reward_model"  # the key in ``labs`` whose findings go with the re
 
 
 class _Part:
-    """``UNSAVED``: fields that stay in this process's memory."""
+    """``UNSAVED``: fields that are in no bundle, and in a database parts of their own."""
 
     UNSAVED = ()
 
@@ -46,7 +46,7 @@ class Asked(_Part):
         older_count: do judgements under an older version of the brief count?
         user_prompts: the learner's own.
         candidate_sets: rows {"id", "prompt", "texts", "finished", "seed", "round", "drawn",
-            "tokens" (not saved), "asked", "reading", "sampling"}, hidden checks also "check",
+            "tokens" (not in bundles), "asked", "reading", "sampling"}, hidden checks also "check",
             "for", "shown".
         drawn: how many candidate sets were ever made; part of their seeds.
     """
@@ -176,7 +176,7 @@ class Tuned(_Plain):
         metrics: a row a step, step 0 is the reference. samples: what was written at each step.
         evaluation: before against after, or None.
         broke: {"step", "sentence"} where the last run broke, or None.
-        traces: tokens of the newest steps (``token_view``), in memory only.
+        traces: tokens of the newest steps (``token_view``), in no bundle.
     """
 
     UNSAVED = ("traces",)
@@ -243,7 +243,7 @@ class Session:
             that was written down.
         step_times: what was measured of the model on this machine (``loop.model_choice``).
         held: tensors by name, put here by ``loop``; whoever saves writes them.
-        jobs: the ids of this session's jobs, by slot (``ui.state``).
+        jobs: the ids of this session's jobs, by slot (``ui.state``); replaced, never edited.
         store: who saves it (``store.keeping.Store``); None: nobody.
         known: what its store last read or wrote of it (``in_database``).
         on_disk: what the weight files of its bundle hold: {role: name}, and "step", the PPO step.
@@ -375,11 +375,11 @@ class Session:
 
     def choose(self, stage: str, values: dict) -> None:
         """Keep ``values`` for the next run of ``stage``; one under way takes them from its next
-        step on."""
+        step on, in whatever process."""
         chosen = f"{stage}_next"
-        with self.lock:
+        with self.change():
             values = {**self.settings.get(chosen, {}), **values}
-            self.settings, self._unsaved = {**self.settings, chosen: values}, True
+            self.settings = {**self.settings, chosen: values}
 
     def begin(self, stage: str, values: dict) -> None:
         """``stage`` begins with ``values``; what was chosen for it has been taken."""

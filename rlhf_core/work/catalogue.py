@@ -16,18 +16,30 @@ from rlhf_core.labs.registry import LABS
 
 JOBS = {
     # the loop
-    "generate": Job("loop.writing:generate", "Writing answers"),
-    "pool": Job("loop.writing:generate_pool", "Writing the next answers"),
+    "generate": Job("loop.writing:generate", "Writing answers", undo=("sets",)),
+    "pool": Job(
+        "loop.writing:generate_pool", "Writing the next answers", again="loop.writing:pool_again"
+    ),
     "asking": Job("loop.next_question:prepare", "Reading what waits to be ranked"),
-    "scripted": Job("loop.scripted_rater:judge_for_me", "The scripted rater judges"),
-    "fit": Job("loop.reward:fit_reward_model", "Training the reward model", told=True),
-    "ppo": Job("loop.tuning:ppo", "PPO", long=True, told=True),
+    "scripted": Job(
+        "loop.scripted_rater:judge_for_me",
+        "The scripted rater judges",
+        again="loop.scripted_rater:judge_again",
+    ),
+    "fit": Job(
+        "loop.reward:fit_reward_model", "Training the reward model", told=True, undo=("learned",)
+    ),
+    "ppo": Job("loop.tuning:ppo", "PPO", long=True, told=True, again="loop.tuning:ppo_again"),
     "back": Job("loop.tuning:restart_from", "Going back", long=True, told=True, slot="ppo"),
-    "retry": Job("loop.tuning:retry", "PPO", long=True, told=True, slot="ppo"),
+    "retry": Job(
+        "loop.tuning:retry", "PPO", True, True, slot="ppo", again="loop.tuning:retry_again"
+    ),
     "evaluate": Job("loop.comparing:evaluate", "Measuring before and after", told=True),
     "compare": Job("loop.comparing:compare", "Both models answer"),
     "token_changes": Job("loop.token_changes:token_changes", "Both models read both answers"),
-    "run_once": Job("loop.whole:run_once", "The whole loop, once", long=True, told=True),
+    "run_once": Job(
+        "loop.whole:run_once", "The whole loop, once", True, True, undo=("learned", "sets")
+    ),
     "model": Job("loop.model_choice:choose", "Changing the model"),
     "step_time": Job("loop.model_choice:time_a_step", "Measuring a step"),
     # what several labs ask for, or a page of the loop
@@ -50,5 +62,14 @@ def function_of(name: str) -> Callable[..., Iterator]:
     """What the job does: ``f(session, *args, **more)``. Imports it, and with it torch. Raises
     KeyError.
     """
-    module, function = JOBS[name].place.split(":")
+    return _at(JOBS[name].place)
+
+
+def again_of(name: str) -> Callable[..., Iterator] | None:
+    """How it goes on after a worker's death (``common.jobs``); None: it begins anew."""
+    return _at(JOBS[name].again) if JOBS[name].again else None
+
+
+def _at(place: str) -> Callable[..., Iterator]:
+    module, function = place.split(":")
     return getattr(importlib.import_module(f"rlhf_core.{module}"), function)

@@ -24,23 +24,16 @@ from safetensors.torch import load_file, save_file
 
 from rlhf_core.algorithms import checkpoints
 from rlhf_core.algorithms.ppo import Policy
-from rlhf_core.common import lab_settings, settings
-from rlhf_core.common.errors import InputError
+from rlhf_core.common import settings
 from rlhf_core.common.events import Progress
-from rlhf_core.judging.briefs import Brief
 from rlhf_core.loop.run_log import settings_of
 from rlhf_core.loop.workbench import policy_of, ready, set_policy, trunk_with, tuned_of
 from rlhf_core.session import saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import checkpoint_folder
-from rlhf_core.work import running
+from rlhf_core.work import plain, running
 
 JOB, RECORDS, AFTER = "job.json", "records.jsonl", "after.json"
-_CLASSES = {
-    cls.__name__: cls
-    for cls in (Brief, *vars(settings).values(), *vars(lab_settings).values())
-    if isinstance(cls, type) and dataclasses.is_dataclass(cls)
-}
 
 
 # --- down -----------------------------------------------------------------------------------------
@@ -60,8 +53,8 @@ def write(folder: Path, session: Session, name: str, *args, **more) -> Path:
             shutil.copytree(kept, folder / "session" / "checkpoints" / kept.name)
         data = {
             "name": name,
-            "args": [_plain(value) for value in args],
-            "more": {key: _plain(value) for key, value in more.items()},
+            "args": [plain.written(value) for value in args],
+            "more": {key: plain.written(value) for key, value in more.items()},
             "session": saving.to_dict(session),
         }
     (folder / JOB).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
@@ -75,20 +68,6 @@ def _write_weights(folder: Path, session: Session) -> None:
         if not place.is_file() and (tensors := weights.tensors(session, name)) is not None:
             place.parent.mkdir(exist_ok=True)
             save_file({k: t.detach().clone().contiguous() for k, t in tensors.items()}, place)
-
-
-def _plain(value: object) -> object:
-    """An argument as JSON holds it. Raises InputError for one that is no plain value."""
-    if type(value).__name__ in _CLASSES:
-        values = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"class": type(value).__name__, "values": values}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise InputError(f"A job takes plain values, not a {type(value).__name__}.")
 
 
 # --- and run from there ---------------------------------------------------------------------------
@@ -110,21 +89,8 @@ def read(folder: Path) -> tuple[Session, str, list, dict]:
         policy = Policy(trunk_with(lm, start), dataclasses.replace(how, frozen_layers=frozen))
         checkpoints.restore(folder / "policy", steps[-1], policy, model=session.model_hash)
         set_policy(session, policy)
-    more = {key: _argument(value) for key, value in data["more"].items()}
-    return session, data["name"], [_argument(value) for value in data["args"]], more
-
-
-def _argument(value: object) -> object:
-    if isinstance(value, list):
-        return [_argument(one) for one in value]
-    if isinstance(value, dict):
-        values = {key: _argument(one) for key, one in value.items()}
-        if set(values) == {"class", "values"}:
-            fields = values["values"].items()
-            whole = {k: tuple(v) if isinstance(v, list) else v for k, v in fields}
-            return _CLASSES[values["class"]](**whole)
-        return values
-    return value
+    more = {key: plain.read(value) for key, value in data["more"].items()}
+    return session, data["name"], [plain.read(value) for value in data["args"]], more
 
 
 def records(folder: Path) -> Iterator[dict]:

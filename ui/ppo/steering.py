@@ -10,7 +10,7 @@ from rlhf_core.common import errors, ppo_presets, settings
 from rlhf_core.common.errors import InputError
 from rlhf_core.session import judged, rounds
 from rlhf_core.session.state import Session
-from rlhf_core.work import catalogue, jobs
+from rlhf_core.work import catalogue, lines
 from ui import knobs, state
 from ui.ppo import sliders
 
@@ -90,13 +90,13 @@ class Steering:
         job_id = state.submit("ppo", total=records)  # with what the knobs say when its turn comes
         if one_step:
             # Step 0 only looks: with it comes the first that learns.
-            jobs.queue().step(job_id, 1 if begun else 2)
+            lines.line_in_force().step(job_id, 1 if begun else 2)
         else:
-            jobs.queue().resume(job_id)  # one that was paused
+            lines.line_in_force().resume(job_id)  # one that was paused
 
     def pause(self) -> None:
         """Pause the run at its next token."""
-        jobs.queue().pause(self.session.jobs.get("ppo", ""))
+        lines.line_in_force().pause(self.session.jobs.get("ppo", ""))
 
     def stop(self) -> None:
         """End the run; its finished steps stay."""

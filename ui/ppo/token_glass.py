@@ -17,10 +17,7 @@ def draw(session: Session) -> None:
     """One sample of a step under the glass. Reads what the steps left behind; computes nothing."""
     traces = session.tuned.traces
     if not traces:
-        st.caption(
-            "The tokens of the newest steps are kept in memory while the app runs. There are none"
-            " yet: run a step."
-        )
+        st.caption("The tokens of the newest steps are kept here. There are none yet: run a step.")
         return
     steps = sorted(traces)
     newest, shown = steps[-1], st.session_state.get("token_step")

@@ -9,4 +9,7 @@ from pathlib import Path
 
 PLACE = Path(__file__).parent
 
-VERSIONS = ("0001",)  # oldest first; known without importing Alembic, so that a start is quick
+VERSIONS = (
+    "0001",
+    "0002",
+)  # oldest first; known without importing Alembic, so that a start is quick

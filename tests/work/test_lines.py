@@ -1,0 +1,27 @@
+"""Which line of jobs is in force, by OPOSSUM_WORKERS."""
+
+from __future__ import annotations
+
+import pytest
+
+from rlhf_core.work import jobs, lines, pool
+
+
+@pytest.mark.parametrize("said", [None, "", "0", " 0 ", "many", "-1", "1.5"])
+def test_without_a_number_of_workers_a_thread_here_does_the_work(monkeypatch, said):
+    monkeypatch.delenv(lines.SETTING, raising=False)
+    if said is not None:
+        monkeypatch.setenv(lines.SETTING, said)
+    assert lines.line_in_force() is jobs.queue()
+
+
+def test_with_one_the_jobs_are_in_the_database_of_the_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv(lines.SETTING, "2")
+    found = []
+    for name in ("one", "other", "one"):
+        monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / name))
+        found.append(lines.line_in_force())
+    assert found[0] is found[2] is not found[1]
+    assert isinstance(found[0], pool.PooledLine) and found[0].pool.most == 2
+    assert found[0].pool.pids == [] and found[0].view("nobody's") is None
+    assert found[0].pool.pids == [], "nothing is started before there is something to do"
