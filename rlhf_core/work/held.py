@@ -56,7 +56,12 @@ class Held:
     def state(self) -> tuple:
         """What has to be written at once when it changes."""
         job = self.job
-        return self.status(), job.wish, len(job.records), job.error, self.turn, self.place
+        return len(job.records), self.status(), job.wish, job.error, self.turn, self.place
+
+    def only_records(self, state: tuple) -> bool:
+        """Whether there are more records than were written, and nothing else is new."""
+        former = self.written
+        return former is not None and former[0] > 0 and former[1:] == state[1:]
 
     def moved(self) -> bool:
         """Whether it is further than the row says."""

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 POLL = 0.25  # seconds between two looks at the line, where nobody wakes it
 WISHES = 0.1  # seconds between two looks at what is wished, where nobody wakes it
 PROGRESS = 0.2  # seconds between two notes of how far a job is
+RECORDS = 0.05  # seconds between two writes of records: a token is one
 TURN_SECONDS = 60.0  # of work that a long job may do while others wait
 
 
@@ -207,10 +208,10 @@ class Worker:
                 continue
             if held.waits:
                 held.job.since = now  # waits for its turn, and for nobody who forgot it
-            state = held.state()
-            if state == held.written and now - held.written_at < PROGRESS:
+            state, ago = held.state(), now - held.written_at
+            if state == held.written and (ago < PROGRESS or not held.moved()):
                 continue
-            if state == held.written and not held.moved():
+            if ago < RECORDS and held.only_records(state):
                 continue
             if self._write_one(held, state):
                 held.note(state, now)
