@@ -3,7 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?=
-MINUTES ?= 120
+MINUTES ?= 170
 JOBS ?= 2
 ARGS ?=
 
@@ -48,14 +48,14 @@ format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, example (MINUTES=120 of training)
+model: venv ## Make the bundled model again: corpus, tokenizer, weights, card, example (MINUTES=170 of training)
 	@test -f /usr/share/wordnet/data.noun && test -f /usr/share/dict/american-english-large || \
 		{ echo "The corpus takes WordNet's glosses and a word list from Debian's packages: apt-get install wordnet-base wamerican-large"; exit 2; }
 	@echo "Making the pocket GPT-2 again: the corpus (a minute or two), then $(MINUTES) minutes of training, all sessions together."
 	@echo "Ctrl-C stops it and the same command goes on; 'touch build/pocket-gpt2/pause' pauses it."
 	@$(PY) scripts/make_corpus.py --out build/corpus
 	@$(PY) scripts/make_register_words.py --corpus build/corpus
-	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) $(if $(wildcard scripts/pocket_start),--start scripts/pocket_start) --export assets/pocket-gpt2
+	@$(PY) scripts/train_pocket_gpt2.py --corpus build/corpus --out build/pocket-gpt2 --minutes $(MINUTES) --export assets/pocket-gpt2
 	@$(PY) scripts/evaluate_pocket_gpt2.py --corpus build/corpus
 	@$(PY) scripts/calibrate_surprise.py --write
 	@$(PY) scripts/make_known_prompts.py

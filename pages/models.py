@@ -13,7 +13,7 @@ from ui import knobs, monitor, state, step_time, text
 FOLDER = "a folder"
 SIZES = {
     model_list.BUNDLED: (
-        "2.6 million parameters, came along with Opossum, trained on text made for it"
+        "4.8 million parameters, came along with Opossum, trained on text made for it"
     )
 }
 

@@ -188,7 +188,7 @@ def everyday_words() -> str:
         f" judges found at least two distinct, fluent, on-topic answers for {first:.0%} and"
         f" {second:.0%} (both of them: {found['passed_both']:.0%}). The judges"
         f" ({found['judges']}) worked apart, by a written guide (`scripts/everyday_judging.md`),"
-        f" and did not know which of {found['models_on_the_sheet']} models had written what. They"
+        f" and did not know who had written what. They"
         f" agree on {found['agreement']:.0%} of the prompts (Cohen's kappa {kappa}). By kind:"
         f" {kinds}. Prompts without any answer: {found['without_any_answer']}."
     )
@@ -242,6 +242,7 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
         .read_text(encoding="utf-8")
         .format(
             parameters=f["parameters"],
+            vocabulary=config["vocab_size"],
             shape=f"{config['n_layer']} layers, {config['n_embd']} wide, {config['n_head']} heads",
             lines=f["lines"],
             blocks=len(blocks),

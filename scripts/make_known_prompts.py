@@ -70,8 +70,10 @@ def main() -> None:
     kept = working(language_model.load(), all_of_them)
     if missing := {p for kind in DEFAULTS for p in kind} - set(kept):
         sys.exit(f"near_prompts.DEFAULTS do not work any more: {missing}. Choose others.")
-    if len(kept) > MOST:  # evenly over all files
-        kept = [kept[number * len(kept) // MOST] for number in range(MOST)]
+    if len(kept) > MOST:  # the defaults, and the others evenly over all files
+        first = [p for p in kept if any(p in kind for kind in DEFAULTS)]
+        others, room = [p for p in kept if p not in first], MOST - len(first)
+        kept = first + [others[number * len(others) // room] for number in range(room)]
     text = "\n".join(kept) + "\n"
     if len(text.encode()) >= MOST_BYTES:
         sys.exit(f"{len(text.encode())} bytes are too many; lower MOST.")

@@ -92,7 +92,7 @@ def tiny(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=4096,
+            vocab_size=json.loads((BUNDLED / "config.json").read_text())["vocab_size"],
             n_positions=160,
             n_embd=32,
             n_layer=2,

@@ -23,7 +23,7 @@ class SamplingSettings(Checked):
         32, "Longest answer. A token is a word or a piece of one.", (1, 64, 1), "tokens"
     )
     temperature: float = setting(
-        0.8, "Divides the logits. Low: safe and alike; high: wild and varied.", (0.1, 2.0, 0.05)
+        0.6, "Divides the logits. Low: safe and alike; high: wild and varied.", (0.1, 2.0, 0.05)
     )
     top_k: int = setting(
         0,
@@ -32,7 +32,7 @@ class SamplingSettings(Checked):
         "tokens",
     )
     top_p: float = setting(
-        1.0,
+        0.95,
         "Only the most likely tokens that together hold this probability may be drawn; 1 switches"
         " this off.",
         (0.05, 1.0, 0.05),

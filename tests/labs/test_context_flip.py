@@ -127,7 +127,8 @@ def test_the_same_sentences_get_opposite_scores_and_the_session_is_left_alone(sm
     asked_of = context_flip_task.task(found)
     did = context_flip_task.outcome(asked_of, own["scores"]) == context_flip_task.DONE
     assert not own["copied"] and session.labs["context_flip"].get("own_done", False) == did
-    session.labs = {**session.labs, "context_flip": found}
+    with session.change():
+        session.labs = {**session.labs, "context_flip": found}
     with pytest.raises(InputError, match="empty"):
         list(context_flip.score_own(session, "A cat is", "  "))
 

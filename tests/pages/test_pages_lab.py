@@ -197,9 +197,15 @@ def test_a_text_is_only_ever_text(queue):
 def test_length_instead_of_taste_is_warned_of(queue):
     session = made()
     prompts = session.asked.brief.training_prompts
-    long = " a small animal that lives in the forest and eats fruit, insects and eggs at night."
+    long = [
+        " a small animal that lives in the forest and eats fruit, insects and eggs at night.",
+        " a tired little hero who asks for snacks, sleeps all day and sings to the moon.",
+        " an animal with soft fur and a long tail, found near rivers, farms and old houses.",
+        " the kind of friend who borrows your coat, eats your lunch and never says sorry.",
+    ]
+    short = [" an animal.", " a hero.", " asleep.", " a friend."]
     session.judged.imported = [
-        Pair(prompts[n % len(prompts)], long, " an animal.", "a") for n in range(24)
+        Pair(prompts[n % len(prompts)], long[n % 4], short[n // 4 % 4], "a") for n in range(24)
     ]
     app = open_page("what_it_learned", session)
     assert any("follows" in warning.value and "length" in warning.value for warning in app.warning)
