@@ -25,6 +25,11 @@ COPY --chown=user requirements.txt .
 RUN pip install --user "$(grep -o '^torch==[0-9.]*' requirements.txt)" --extra-index-url https://download.pytorch.org/whl/cpu \
     && pip install --user -r requirements.txt
 
+# More for a server of many, as requirements-server.txt (PostgreSQL, S3); nothing by default.
+ARG EXTRAS=""
+COPY --chown=user requirements*.txt ./
+RUN if [ -n "$EXTRAS" ]; then pip install --user -r "$EXTRAS"; fi
+
 COPY --chown=user . .
 RUN mkdir -p /home/user/runs
 
