@@ -21,7 +21,7 @@ from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
 from rlhf_core.lm.transformer import Transformer
 from rlhf_core.rewards.reward_model import RewardModel
-from rlhf_core.session import asked, weights
+from rlhf_core.session import asked, shelf, weights
 from rlhf_core.session.state import Session
 
 LARGE, MOST_HELD = 200_000_000, 2  # bytes of a model; such policies that idle sessions may keep
@@ -43,18 +43,24 @@ def memory(session: Session) -> dict:
 
 
 def ready(session: Session) -> LanguageModel:
-    """The session's frozen base. Raises ModelError; InputError where its weights belong to another
-    version.
+    """The session's frozen base. Raises ModelError; InputError where what the session learned
+    belongs to another version of it: that is put away.
     """
     # Without fetching: a download takes minutes; model_choice and the command line see to it.
     lm = language_model.load(session.model_name, fetch=False)
     if not session.model_hash:
         session.model_hash = lm.fingerprint()
-    if session.model_hash != lm.fingerprint() and (session.learned.head or weights.now(session)):
-        raise InputError(
-            "This session's reward model and tuned weights belong to another version of the"
-            " language model, which is no longer here. Start over."
-        )
+    if session.model_hash != lm.fingerprint():
+        learned = session.learned.head or weights.now(session)
+        with session.change():
+            shelf.put_away(session)
+            session.model_hash = lm.fingerprint()
+        if learned:
+            raise InputError(
+                "This session's reward model and tuned weights belong to another version of the"
+                " language model, which is no longer here, so they are put away. Your judgements"
+                " stay: train the reward model again."
+            )
     return lm
 
 

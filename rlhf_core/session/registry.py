@@ -136,6 +136,8 @@ def _seen(session: Session, now: float) -> None:
         if abs(now - _SEEN.get(session.id, 0.0)) < SEEN_EVERY:
             return
         _SEEN[session.id] = now
+    if session.store is None:
+        return
     with suppress(StoreError), session.store.database.change() as db:
         session_rows.seen(db, session.id, int(now * 1000))
 

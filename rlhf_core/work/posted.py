@@ -19,7 +19,7 @@ from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
 from rlhf_core.work import catalogue, line, plain, rows
 from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
-from rlhf_core.work.jobs import ALIVE
+from rlhf_core.work.jobs import ALIVE, TURN_SECONDS
 
 FRESH = 0.2  # seconds for which what was read serves
 LOOKS = 5.0  # seconds between two notes that somebody asks about a job
@@ -98,7 +98,7 @@ class Posted:
                 return None
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
-            seconds = line.wait(job, jobs, now)
+            seconds = line.wait(job, jobs, now, TURN_SECONDS)
             if seconds is not None and job.status == "queued":
                 seconds /= max(1, sum(other.long and other.status == "running" for other in jobs))
             return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}

@@ -35,6 +35,7 @@ from rlhf_core.store import job_rows
 from rlhf_core.work import taking, watch
 from rlhf_core.work.held import Held, Sessions, Slices, Started
 from rlhf_core.work.job import CLOSING, FINISHED
+from rlhf_core.work.jobs import TURN_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ POLL = 0.25  # seconds between two looks at the line, where nobody wakes it
 WISHES = 0.1  # seconds between two looks at what is wished, where nobody wakes it
 PROGRESS = 0.2  # seconds between two notes of how far a job is
 RECORDS = 0.05  # seconds between two writes of records: a token is one
-TURN_SECONDS = 60.0  # of work that a long job may do while others wait
 
 
 class Worker:

@@ -94,7 +94,7 @@ def test_prompts_that_are_not_the_briefs_or_that_the_model_cannot_write_about_ar
 ):
     rows = [
         {"prompt": prompt, "a": " x", "b": " y", "choice": choice}
-        for prompt, choice in (("Quarkonium suppression", "a"), ("Diagonalise this matrix", "b"))
+        for prompt, choice in (("Quarkonium suppression", "a"), ("Diagonalise operators", "b"))
     ]
     path = write("p.jsonl", "\n".join(map(json.dumps, rows)))
     read(path)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from beside import beside
 from browser_helpers import kept
 
 from benchmarks.load import learner
@@ -158,7 +159,7 @@ async def scenario(address: str) -> tuple[str, list[str], int, int]:
 
 
 def test_any_server_serves_any_session(two: list[App], address: str, tmp_path: Path) -> None:
-    run, errors, accepted, shown = asyncio.run(scenario(address))
+    run, errors, accepted, shown = beside(scenario(address))
     assert errors == [] and accepted == 4
     session = kept(two[0], run)
     mine = [one for one in session.judged.rankings if one.annotator == "you"]

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from tiny_models import one_thread  # noqa: F401
 
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.judging import briefs
-from rlhf_core.loop import comparing, tuning, workbench
+from rlhf_core.loop import comparing, reward, tuning, workbench
 from rlhf_core.session import judged, registry, rounds, saving, weights
 from rlhf_core.session.state import ABOUT_HEAD, SCRIPTED, Session
 from rlhf_core.store import bundle
@@ -177,12 +178,19 @@ def test_it_goes_back_and_returns_as_it_did(opened):
     assert workbench.head_of(again) is not None and workbench.tuned_of(again) is not None
 
 
-def test_it_can_be_worked_with(opened):
+def test_what_another_bundled_model_learned_is_put_away_and_the_judgements_are_used(opened):
+    """It was made with the bundled model of before, which is no longer here."""
+    votes, former = judged.pairs(opened), opened.learned.head
+    with pytest.raises(InputError, match="put away. Your judgements stay"):
+        run(comparing.compare(opened, "A fox is", samples=2))
+    assert judged.pairs(opened) == votes and not opened.learned.head
+    assert [row["learned"]["head"] for row in opened.shelf.values()] == [former]
+    run(reward.fit_reward_model(opened, RewardModelSettings(reference_samples=64, iterations=4)))
+    few = PPOSettings(steps=1, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=6)
+    assert [row["step"] for row in run(tuning.ppo(opened, few))] == [0, 1]
+    assert saving.load(opened.directory).tuned.steps_done == 1
     (record,) = run(comparing.compare(opened, "A fox is", samples=2))
     assert len(record["before"]) == len(record["after"]) == len(record["reward_after"]) == 2
-    few = PPOSettings(steps=1, batch_size=8, minibatch_size=8, epochs=1, max_new_tokens=6)
-    assert [row["step"] for row in run(tuning.ppo(opened, few))] == [2]
-    assert saving.load(opened.directory).tuned.steps_done == 2
 
 
 def test_a_run_of_the_command_line_opens_and_is_saved_anew(tmp_path):

@@ -200,7 +200,7 @@ def test_a_newer_versions_database_is_left_alone(database, url):  # noqa: F811
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "{last}"
 def upgrade():
     with op.batch_alter_table("sessions", recreate="auto") as batch:
         batch.add_column(sa.Column("place", sa.Text, nullable=False, server_default="home"))
@@ -216,10 +216,10 @@ def next_version(tmp_path, monkeypatch):
 
     def begin(fails: bool) -> None:
         shutil.copytree(PLACE, tmp_path / "migrations", dirs_exist_ok=True)
-        place = tmp_path / "migrations" / "versions" / "v0002_next.py"
-        place.write_text(NEXT.format(fails=fails), encoding="utf-8")
+        place = tmp_path / "migrations" / "versions" / "v9999_next.py"
+        place.write_text(NEXT.format(fails=fails, last=VERSIONS[-1]), encoding="utf-8")
         monkeypatch.setattr(preparing, "PLACE", tmp_path / "migrations")
-        monkeypatch.setattr(preparing, "VERSIONS", (*VERSIONS, "0002"))
+        monkeypatch.setattr(preparing, "VERSIONS", (*VERSIONS, "9999"))
 
     return begin
 
@@ -245,7 +245,7 @@ def test_a_new_version_keeps_all_there_is_and_happens_whole_or_not_at_all(
         query = text("SELECT told, place, seen_ms > 0 FROM sessions")
         assert db.execute(query).all() == [('{"seed":1}', "home", True)]
         assert session_rows.read(db, "s")["p"].lists == {"r": [{"n": 1}]}
-        assert db.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+        assert db.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
     if newer.file:
         with newer.look() as db:
             assert db.execute(text("PRAGMA foreign_key_check")).all() == []

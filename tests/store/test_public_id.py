@@ -1,7 +1,6 @@
 """A bundle is given away; what opens the live session stays behind."""
 
 import json
-import shutil
 import time
 
 import pytest
@@ -45,16 +44,21 @@ def test_every_id_that_opens_a_session_has_a_name_that_does_not():
     assert public_id("0123456789abcdef01234567") == "0123456789abcdef01234567", "the command line's"
 
 
-def test_nothing_in_a_sessions_folder_holds_its_id(runs):
+def given_away(session, place):
+    """The bundle of a live session."""
+    return saving.save(session, place, status="done")
+
+
+def test_nothing_in_a_bundle_holds_the_id_of_its_session(runs, tmp_path):
     session = live()
-    files = [file for file in session.directory.rglob("*") if file.is_file()]
+    files = [file for file in given_away(session, tmp_path / "bundle").rglob("*") if file.is_file()]
     assert len(files) > 3
     assert not [file for file in files if session.id.encode() in file.read_bytes()]
 
 
 def test_a_stranger_with_the_bundle_has_another_session(runs, tmp_path):
     session = live()
-    copy = shutil.copytree(session.directory, tmp_path / "downloaded")
+    copy = given_away(session, tmp_path / "downloaded")
     theirs = saving.load(copy)
     assert theirs.asked.user_prompts == ["A yak is"]
     assert theirs.id != session.id and registry.get(theirs.id) is None
@@ -74,21 +78,23 @@ def test_the_server_finds_its_own_again_and_goes_on(runs, monkeypatch):
     assert registry.delete(session.id) and not session.directory.exists()
 
 
-def test_a_folder_of_before_loses_its_id_at_the_next_save(runs, monkeypatch):
+def test_a_folder_of_before_loses_its_id_when_it_is_taken_in(runs, tmp_path, monkeypatch):
     session = live()
-    place = session.directory / "run.json"
-    run = json.loads(place.read_text())
-    place.write_text(json.dumps({**run, "id": session.id}))
-    (session.directory / marker.MARKER).write_text(f"{session.id}\n")
-    assert marker.is_ours(session.directory)
+    place = given_away(session, runs / session.id)
+    registry.keeper().delete(session)  # as if there had been no database
+    run = json.loads((place / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps({**run, "id": session.id}))
+    (place / marker.MARKER).write_text(f"{session.id}\n")
+    assert marker.is_ours(place)
     leave_the_memory(monkeypatch)
     again = registry.get(session.id)
-    asked.add_prompt(again, "A gnu is")
-    assert not again.save_problem and session.id not in place.read_text()
+    assert again.id == session.id and again.asked.user_prompts == ["A yak is"]
+    bundle = given_away(again, tmp_path / "again")
+    assert session.id not in (bundle / "run.json").read_text()
 
 
 def test_another_runs_folder_is_still_refused(runs, tmp_path):
     one, other = live(), live("A gnu is")
-    copy = shutil.copytree(one.directory, tmp_path / "copy")
+    copy = given_away(one, tmp_path / "copy")
     with pytest.raises(ValueError, match="a different run"):
         saving.save(other, copy)

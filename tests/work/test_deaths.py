@@ -142,7 +142,12 @@ CASES = {  # what was done before, the job, its arguments, where the worker dies
 }
 
 
-@pytest.mark.parametrize("what", CASES)
+LONG = ("retry", "back", "evaluate", "run_once", "noise")  # `make test-slow` runs them
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in CASES]
+)
 def test_whoever_takes_it_up_comes_to_the_same(crew, what):
     upto, name, args, where = CASES[what]
     alone, disturbed = ready(crew, upto), ready(crew, upto)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from beside import beside
 
 from benchmarks.load import server
 from benchmarks.load.tab import Tab, client
@@ -35,7 +35,7 @@ def visit(url: str) -> None:
             await tab.open(60)
             await tab.close()
 
-    asyncio.run(look())
+    beside(look())
 
 
 def gone(process: psutil.Process) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from beside import beside
 
 from benchmarks.load import server
 from benchmarks.load.drawn import TabError, state_of
@@ -70,7 +71,7 @@ def with_tab(url: str, work: Callable[[Tab], Awaitable[None]]) -> Tab:
                 await tab.close()
             return tab
 
-    return asyncio.run(visit())
+    return beside(visit())
 
 
 def says(tab: Tab, words: str) -> bool:
