@@ -8,6 +8,7 @@ is none. What speaks is the crowd of ``benchmarks.load``, in Streamlit's own pro
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -26,14 +27,15 @@ from conftest import App, launch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+AS_IT_IS = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
 ALONE = "server {0}; server {1};"
 STICKY = "ip_hash; server {0}; server {1};"
 CONFIG = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
+daemon off; {user} pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 512; }}
 http {{
-  access_log {folder}/access.log combined_upstream;
-  log_format combined_upstream '$request $upstream_addr $status';
+  log_format with_server '$request $upstream_addr $status';
+  access_log {folder}/access.log with_server;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream replicas {{ {servers} }}
@@ -80,7 +82,7 @@ def address(request, two, tmp_path) -> Iterator[str]:
     folder.chmod(0o777)
     servers = request.param.format(*(app.url.removeprefix("http://") for app in two))
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, servers=servers, port=port))
+    config.write_text(CONFIG.format(folder=folder, servers=servers, port=port, user=AS_IT_IS))
     proxy = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.PIPE)
     try:
         wait_for(port)
