@@ -102,11 +102,15 @@ class DatabaseWeights:
             if name == session.tuned.weights and weights.may_wait(session, name, stored):
                 continue
             found[name] = self._put(tensors)
-        now = session.tuned.weights
-        if now in found or now in there:
-            here = {"policy": now, "run": session.tuned.run, "step": session.tuned.steps_done}
-            session.on_disk = here if here != session.on_disk else session.on_disk
+        self.note_policy(session, {*found, *there})
         return found
+
+    def note_policy(self, session: Session, kept: Iterable[str]) -> None:
+        """Where the policy stands that is kept, if it is the one of now."""
+        now = session.tuned.weights
+        here = {"policy": now, "run": session.tuned.run, "step": session.tuned.steps_done}
+        if now in kept and here != session.on_disk:
+            session.on_disk = here
 
     def put_files(self, files: dict[str, bytes]) -> Put:
         """Make blobs of weights that are files already, by name. Raises StoreError."""

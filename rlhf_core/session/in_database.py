@@ -119,10 +119,9 @@ class InDatabase:
         """Keep a session that came from elsewhere, with its weights as files, by name. Raises
         StoreError.
         """
-        if session.tuned.weights in files:
-            here = {"run": session.tuned.run, "step": session.tuned.steps_done}
-            session.on_disk = {"policy": session.tuned.weights, **here}
-        self._write(session, self.weights.put_files(files))
+        put = self.weights.put_files(files)
+        self.weights.note_policy(session, put)
+        self._write(session, put)
 
     def _write(self, session: Session, put: Put) -> None:
         if engine_version() not in session.made_by:
@@ -160,9 +159,7 @@ class InDatabase:
         session.known = {**session.known, **written}
         place = session.directory
         if place is not None and place.is_dir() and not (place / bundle.RUN).exists():
-            marker.mark(
-                place
-            )  # made for the session's checkpoints, and not what a person put there
+            marker.mark(place)  # made for checkpoints: it is not what a person put there
 
     def delete(self, session: Session) -> None:
         """Remove the session's rows, what only it refers to, and the folder that the app made for

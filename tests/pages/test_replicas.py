@@ -23,7 +23,7 @@ from browser_helpers import kept
 from benchmarks.load import learner
 from benchmarks.load.learner import Crowd, Heard
 from benchmarks.load.tab import Tab
-from conftest import App, launch
+from conftest import App, free_port, launch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -50,12 +50,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
