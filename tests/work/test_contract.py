@@ -6,18 +6,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 
 import databases
 import fakes
 import pytest
+from asking import submit, until
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.store.database import Database
 from rlhf_core.work import jobs, pool, running
-from rlhf_core.work.running import Order
-
-PATIENCE = 60  # seconds, on a busy machine; a pass takes a fraction of one
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,20 +57,6 @@ def line(request, tmp_path_factory):
 @pytest.fixture
 def me() -> str:
     return f"learner-{secrets.token_hex(4)}"
-
-
-def submit(line, name: str, *args, owner: str, total: int | None = None, **more) -> str:
-    kind = fakes.JOBS[name]
-    about = {"label": kind.label, "owner": owner, "long": kind.long, "total": total}
-    return line.submit(Order(name, None, args, more), **about)
-
-
-def until(what: Callable[[], object], seconds: float = PATIENCE):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
-    return found
 
 
 def status(line, job: str) -> str:

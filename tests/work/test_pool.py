@@ -8,19 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import fakes
 import pytest
+from asking import submit, until
 
 from rlhf_core.store import job_rows, machine
 from rlhf_core.store.database import Database
 from rlhf_core.work import jobs, pool, watch
-from rlhf_core.work.running import Order
 
-PATIENCE = 150  # seconds, on a busy machine
 SERVER = """
 import sys, time
 sys.path[:0] = {paths}
@@ -57,20 +54,6 @@ def folder(tmp_path, monkeypatch) -> Path:
 def line_of(folder: Path, most: int) -> pool.PooledLine:
     database = Database(f"sqlite:///{folder}/opossum.db")
     return pool.PooledLine(database, most, command=fakes.COMMAND)
-
-
-def submit(line, name: str, *args, owner: str = "me", total: int | None = None) -> str:
-    kind = fakes.JOBS[name]
-    about = {"label": kind.label, "owner": owner, "long": kind.long, "total": total}
-    return line.submit(Order(name, None, args), **about)
-
-
-def until(what: Callable[[], object], seconds: float = PATIENCE):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 def over(line, job: str) -> dict:
