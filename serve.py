@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from ui import guards
+from ui import guards, headers
 
 
 @contextlib.asynccontextmanager
@@ -28,4 +28,4 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
     yield
 
 
-app = App("app.py", middleware=[Middleware(guards.Guards)], lifespan=open_browser)
+app = App("app.py", middleware=[Middleware(headers.Headers), Middleware(guards.Guards)], lifespan=open_browser)
