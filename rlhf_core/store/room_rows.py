@@ -51,6 +51,10 @@ def by_code(db: Session, code: str) -> Row | None:
     return db.execute(select(*LIGHT).where(RoomRow.code == code)).first()
 
 
+def code_of(db: Session, room_id: str) -> str | None:
+    return db.scalar(select(RoomRow.code).where(RoomRow.room_id == room_id))
+
+
 def settings(db: Session, room_id: str) -> dict | None:
     return db.scalar(select(RoomRow.settings).where(RoomRow.room_id == room_id))
 
