@@ -28,4 +28,8 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
     yield
 
 
-app = App("app.py", middleware=[Middleware(headers.Headers), Middleware(guards.Guards)], lifespan=open_browser)
+app = App(
+    "app.py",
+    middleware=[Middleware(headers.Headers), Middleware(guards.Guards)],
+    lifespan=open_browser,
+)

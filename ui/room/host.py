@@ -220,15 +220,7 @@ def _numbers(room: Room, secret: str) -> None:
 
 
 def _count(label: str, value: object, below: str, help: str | None = None) -> None:
-    st.metric(
-        label,
-        value,
-        below,
-        delta_color="off",
-        delta_arrow="off",
-        help=help,
-        width="content",
-    )
+    st.metric(label, value, below, delta_color="off", delta_arrow="off", help=help, width="content")
 
 
 def _view(room: Room, secret: str, view: str, look: float | None) -> None:

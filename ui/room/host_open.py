@@ -12,7 +12,7 @@ from rlhf_core.rooms.records import RoomSettings
 from rlhf_core.session import asked, registry
 from rlhf_core.session.state import Session
 from ui import guards, state, text
-from ui.room import reach, roles
+from ui.room import reach
 
 ERROR, FRESH = "room_error", "room_fresh"  # in the session's state
 STANDARD = RoomSettings()

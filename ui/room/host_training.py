@@ -79,7 +79,7 @@ def _submit(half: Half, name: str, *args, **more) -> None:
 
 
 def fit(room: Room, secret: str) -> None:
-    """Gather what counts now, and train on it: everybody's model, the majority's, the minority's."""
+    """Gather what counts now, and train on it: everybody's model, and the groups'."""
 
     def one(half: Half) -> None:
         training.gather(room.code, secret, half.number)
@@ -160,7 +160,7 @@ def ppo(room: Room, secret: str, standing: dict) -> None:
     else:
         cockpit.live(run, {})
     st.page_link(
-        "pages/ppo.py", label="The whole cockpit: knobs, doctor, every answer", icon=":material/tune:"
+        "pages/ppo.py", label="The whole cockpit: knobs, doctor, answers", icon=":material/tune:"
     )
 
 
@@ -225,9 +225,7 @@ def vote(room: Room, secret: str, standing: dict) -> None:
         )
         return
     if state.job("evaluate"):
-        monitor.monitor(
-            "evaluate", controls=(), draw=lambda *_: None, every=EVERY, quiet=not busy
-        )
+        monitor.monitor("evaluate", controls=(), draw=lambda *_: None, every=EVERY, quiet=not busy)
     if busy:
         st.caption("Both models write. The pairs reach the phones by themselves.")
         return

@@ -1,6 +1,6 @@
 """The projector's page: read only, large, one screen an act, nothing to scroll, and always what
-happens next. It knows the wall's key, and what the engine tells for that; of people and of what they
-typed, that is only what the host let through.
+happens next. It knows the wall's key, and what the engine tells for that; of people and of what
+they typed, that is only what the host let through.
 """
 
 from __future__ import annotations

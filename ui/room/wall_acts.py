@@ -82,7 +82,9 @@ def brief(card: dict) -> str:
     )
     audience = f"<p class='op-small'>for: {text.escape(card['audience'])}</p>"
     audience = audience if card.get("audience") else ""
-    return f"<section class='op-brief'><h2>{text.escape(card['title'])}</h2>{audience}{rows}</section>"
+    return (
+        f"<section class='op-brief'><h2>{text.escape(card['title'])}</h2>{audience}{rows}</section>"
+    )
 
 
 def judge(room: Room, found: dict, link: str) -> str:
