@@ -15,7 +15,7 @@ NAMES, WORDS = 28, 3  # of those who came in, and of typed texts, shown
 
 
 def screen(title: str, head: str, body: str, following: str, corner: str = "") -> str:
-    """One screen of the wall. ``title`` is untrusted; ``head``, ``body`` and ``corner`` are HTML."""
+    """One screen of the wall. ``title`` is untrusted; ``head``, ``body``, ``corner`` are HTML."""
     return (
         f'<div class="op-wall"><header><span class="op-room">{text.escape(title)}</span>'
         f'<span class="op-act">{head}</span></header><main>{body}</main>'

@@ -92,9 +92,9 @@ def end(room: Room, session: Session) -> int:
 
 def ppo(room: Room, found: Sequence[Session]) -> str:
     many = len(room.halves) > 1
+    most = 1 if many else 2
     parts = "".join(
-        f"<section>{_whose(room, place)}{_where(room, session)}{_samples(session, 1 if many else 2)}"
-        "</section>"
+        f"<section>{_whose(room, place)}{_where(room, session)}{_samples(session, most)}</section>"
         for place, session in enumerate(found)
     )
     return f"<div class='op-ppo{' op-halves' if many else ''}'>{parts}</div>"
