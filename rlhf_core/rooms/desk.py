@@ -23,6 +23,7 @@ MIRRORED = {"a": "b", "b": "a"}
 UNKNOWN, AGAIN = "This pair is not part of the room.", "You judged this pair already: once counts."
 FROZEN = "The host has paused the room: what you tap is kept on this phone until it goes on."
 CLOSED = "The room is closed: nothing more can be judged."
+_ORDERS = reading.Kept(2_000)  # of people: each follows from what stands in its key
 
 
 def take(code: str, me: str, judged: Sequence[dict] = (), holds: Iterable[str] = ()) -> dict:
@@ -153,7 +154,10 @@ def _reply(db: Open, room: Row, person: Row, held: list, rows: list, refused: li
     waiting = {pair.pair_id for pair in left}
     keeps = [pair for pair in held if pair in waiting]
     shares = settings.gold_share, settings.shared_share
-    line = pairs.order(room.seed, person.person, asked, *shares)
+    line = _ORDERS.get(
+        (room.room_id, room.pairs, room.act, person.person),
+        lambda: pairs.order(room.seed, person.person, asked, *shares),
+    )
     fresh = [pair for pair in line if pair.pair_id in waiting and pair.pair_id not in keeps]
     fresh = fresh[: max(0, AHEAD - len(keeps))]
     nothing = reading.is_closed(room)

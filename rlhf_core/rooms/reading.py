@@ -34,9 +34,10 @@ NOT_YOURS = (
 
 
 class Kept:
-    """The newest ``MOST_KEPT`` of what never changes, by key."""
+    """The newest ``most`` of what never changes, by key."""
 
-    def __init__(self):
+    def __init__(self, most: int = MOST_KEPT):
+        self._most = most
         self._found: OrderedDict = OrderedDict()
         self._lock = threading.Lock()
 
@@ -49,7 +50,7 @@ class Kept:
         made = make()
         with self._lock:
             self._found[key] = made
-            while len(self._found) > MOST_KEPT:
+            while len(self._found) > self._most:
                 self._found.popitem(last=False)
         return made
 
