@@ -52,5 +52,18 @@ class RewardModelError(ValueError):
     """Comparisons from which nothing can be learned; the message says why and what to do."""
 
 
+class RoomError(InputError):
+    """What cannot be done in a workshop room; the message is one sentence.
+
+    Attributes:
+        kind: the reason in a word: "unknown" (no such room, secret or person), "closed", "full",
+            "early" (something has to come first) or "refused".
+    """
+
+    def __init__(self, message: str, kind: str = "refused"):
+        super().__init__(message)
+        self.kind = kind
+
+
 class QueueError(RuntimeError):
     """A job that can't be taken; the message is one sentence for the page."""
