@@ -21,5 +21,8 @@ def set_clock(code: str, host: str, minutes: float) -> Act:
 
 
 def freeze(code: str, host: str, frozen: bool) -> Act:
-    """Take no judgements for now, or again; phones keep what is tapped meanwhile. Raises RoomError."""
+    """Take no judgements for now, or again; phones keep what is tapped meanwhile.
+
+    Raises RoomError.
+    """
     raise NotImplementedError

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.store.room_tables import RoomHalfRow
 from rlhf_core.store.tables import STANDING, JudgementRow, PartRow, RecordRow, SessionRow, now_ms
 
 
@@ -124,8 +125,11 @@ def seen(db: Session, session_id: str, now: int) -> None:
 
 
 def idle(db: Session, before: int) -> list[str]:
-    """Sessions that nobody has seen since ``before`` (milliseconds), the longest idle first."""
-    query = select(SessionRow.session_id).where(SessionRow.seen_ms < before)
+    """Sessions that nobody has seen since ``before`` (milliseconds), the longest idle first. Those
+    of a workshop room stay for as long as the room does.
+    """
+    of_rooms = exists().where(RoomHalfRow.session_id == SessionRow.session_id)
+    query = select(SessionRow.session_id).where(SessionRow.seen_ms < before, ~of_rooms)
     return list(db.scalars(query.order_by(SessionRow.seen_ms, SessionRow.session_id)))
 
 

@@ -17,7 +17,7 @@ from databases import python, url  # noqa: F401
 from sqlalchemy import create_engine, text
 
 from rlhf_core.common.errors import BundleError, StoreError
-from rlhf_core.store import job_tables, preparing, session_rows
+from rlhf_core.store import job_tables, preparing, room_tables, session_rows
 from rlhf_core.store.database import Database, url_of
 from rlhf_core.store.migrations import PLACE, VERSIONS
 from rlhf_core.store.tables import Base
@@ -163,6 +163,7 @@ def test_the_migrations_make_what_the_tables_say(database):
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection), Base.metadata)
         assert job_tables.JobRow.__table__ in Base.metadata.sorted_tables
+        assert room_tables.RoomRow.__table__ in Base.metadata.sorted_tables
     engine.dispose()
     assert found == []
 

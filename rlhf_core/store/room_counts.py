@@ -1,0 +1,135 @@
+"""What a room's judgements come to, counted by the database: functions of an open transaction.
+
+People who were left out count in nothing but their own row; a skip is no judgement of a pair, and
+what is not about the model's answers (practice, votes) is counted only where a name says so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Integer, case, cast, func, select
+from sqlalchemy.orm import Session
+
+from rlhf_core.store.room_rows import ITS_PAIR, ITS_PERSON
+from rlhf_core.store.room_tables import RoomJudgementRow, RoomPairRow, RoomPersonRow
+
+COUNTED = ("rank", "gold")  # purposes of pairs that judgements are learned from
+QUICK = 1.0  # seconds: nobody reads two answers in less
+J, P = RoomJudgementRow, RoomPersonRow
+
+
+class Choices(NamedTuple):
+    """Of one half about one pair: how many said what."""
+
+    half: int
+    pair_id: str
+    a: int
+    b: int
+    tie: int
+
+
+class OfPerson(NamedTuple):
+    """What one person did: real judgements, practice; of the real ones decided, for the left one,
+    in less than ``QUICK``, with a time; with a known answer: right, of; and skipped.
+    """
+
+    person: int
+    judged: int
+    practice: int
+    decided: int
+    left: int
+    fast: int
+    timed: int
+    gold_right: int
+    gold_of: int
+    skipped: int
+
+
+def _count(condition):
+    return cast(func.coalesce(func.sum(case((condition, 1), else_=0)), 0), Integer)
+
+
+def totals(db: Session, room_id: str, since: int) -> tuple[int, int]:
+    """(judgements, those made since ``since``), all of them: what the room has tapped."""
+    query = select(func.count(), _count(J.made_ms >= since)).where(J.room_id == room_id)
+    return tuple(db.execute(query).one())
+
+
+def here(db: Session, room_id: str, since: int) -> int:
+    """How many people were heard of since ``since``."""
+    query = select(func.count()).select_from(P).where(P.room_id == room_id, P.seen_ms >= since)
+    return db.scalar(query)
+
+
+def by_minute(db: Session, room_id: str) -> list[tuple[int, int]]:
+    """(minutes since 1970, judgements), oldest first."""
+    minute = (J.made_ms // 60_000).label("minute")
+    query = select(minute, func.count()).where(J.room_id == room_id)
+    return [tuple(row) for row in db.execute(query.group_by(minute).order_by(minute))]
+
+
+def choices(db: Session, room_id: str, purposes: tuple[str, ...] = COUNTED) -> list[Choices]:
+    """What the included people said of each pair, by half."""
+    said = (_count(J.choice == "a"), _count(J.choice == "b"), _count(J.choice == "tie"))
+    query = select(P.half, J.pair_id, *said).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    query = query.where(
+        J.room_id == room_id,
+        RoomPairRow.purpose.in_(purposes),
+        P.left_out.is_(False),
+        J.choice != "skip",
+    )
+    return [Choices(*row) for row in db.execute(query.group_by(P.half, J.pair_id))]
+
+
+def of_people(db: Session, room_id: str) -> list[OfPerson]:
+    """What each person did who judged anything."""
+    real = RoomPairRow.purpose.in_(COUNTED)
+    known = real & (RoomPairRow.right_choice != "") & (J.choice != "skip")
+    decided = real & J.choice.in_(("a", "b"))
+    timed = real & J.seconds.is_not(None) & (J.choice != "skip")
+    query = select(
+        J.person,
+        _count(real & (J.choice != "skip")),
+        _count(RoomPairRow.purpose == "practice"),
+        _count(decided),
+        _count(decided & (J.side == "left")),
+        _count(timed & (J.seconds < QUICK)),
+        _count(timed),
+        _count(known & (J.choice == RoomPairRow.right_choice)),
+        _count(known),
+        _count(real & (J.choice == "skip")),
+    )
+    query = query.join(RoomPairRow, ITS_PAIR).where(J.room_id == room_id).group_by(J.person)
+    return [OfPerson(*row) for row in db.execute(query)]
+
+
+def median_seconds(db: Session, room_id: str) -> dict[int, float]:
+    """Of each person, over what they judged in earnest; the lower one of two in the middle."""
+    place = func.row_number().over(partition_by=J.person, order_by=J.seconds)
+    count = func.count().over(partition_by=J.person)
+    query = select(J.person, J.seconds, place.label("place"), count.label("count"))
+    query = query.join(RoomPairRow, ITS_PAIR).where(
+        J.room_id == room_id,
+        RoomPairRow.purpose.in_(COUNTED),
+        J.seconds.is_not(None),
+        J.choice != "skip",
+    )
+    ranked = query.subquery()
+    middle = select(ranked.c.person, ranked.c.seconds).where(
+        ranked.c.place == (ranked.c.count + 1) // 2
+    )
+    return dict(tuple(row) for row in db.execute(middle))
+
+
+def of_shared(db: Session, room_id: str) -> list[tuple[int, int, str, str]]:
+    """(person, half, pair, choice) of the included people, about pairs that everybody gets."""
+    query = select(J.person, P.half, J.pair_id, J.choice).join(P, ITS_PERSON)
+    query = query.join(RoomPairRow, ITS_PAIR).where(
+        J.room_id == room_id,
+        RoomPairRow.shared.is_(True),
+        RoomPairRow.purpose.in_(COUNTED),
+        P.left_out.is_(False),
+        J.choice != "skip",
+    )
+    return [tuple(row) for row in db.execute(query)]

@@ -1,0 +1,224 @@
+"""Rooms in the tables: functions of an open transaction (``database.change`` or ``look``).
+
+Judgements, pairs and events are only ever added. Knows nothing about what an act or a judgement
+means, nor who may ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from rlhf_core.store.room_tables import (
+    RoomEventRow,
+    RoomHalfRow,
+    RoomJudgementRow,
+    RoomPairRow,
+    RoomPersonRow,
+    RoomRow,
+    RoomWordRow,
+)
+from rlhf_core.store.session_rows import NOT_IN_MEMORY, insert_new
+from rlhf_core.store.tables import now_ms
+
+LIGHT = [column for column in RoomRow.__table__.columns if column.name != "settings"]
+PAIR = list(RoomPairRow.__table__.columns)
+PERSON = list(RoomPersonRow.__table__.columns)
+
+ITS_PAIR = (RoomPairRow.room_id == RoomJudgementRow.room_id) & (
+    RoomPairRow.pair_id == RoomJudgementRow.pair_id
+)
+ITS_PERSON = (RoomPersonRow.room_id == RoomJudgementRow.room_id) & (
+    RoomPersonRow.person == RoomJudgementRow.person
+)
+
+# --- a room ---------------------------------------------------------------------------------------
+
+
+def create(db: Session, room: dict, halves: list[dict]) -> bool:
+    """Whether it is new: where a room of this code is there, nothing is written."""
+    query = insert_new(db, RoomRow).on_conflict_do_nothing()
+    made = db.execute(query, room, execution_options={"preserve_rowcount": True}).rowcount
+    if made:
+        db.execute(insert(RoomHalfRow.__table__), halves)
+    return bool(made)
+
+
+def by_code(db: Session, code: str) -> Row | None:
+    """A room, without its settings."""
+    return db.execute(select(*LIGHT).where(RoomRow.code == code)).first()
+
+
+def settings(db: Session, room_id: str) -> dict | None:
+    return db.scalar(select(RoomRow.settings).where(RoomRow.room_id == room_id))
+
+
+def halves(db: Session, room_id: str) -> list[Row]:
+    query = select(*RoomHalfRow.__table__.columns).where(RoomHalfRow.room_id == room_id)
+    return list(db.execute(query.order_by(RoomHalfRow.half)))
+
+
+def of_session(db: Session, session_id: str) -> str | None:
+    """The id of the room that a session belongs to."""
+    return db.scalar(select(RoomHalfRow.room_id).where(RoomHalfRow.session_id == session_id))
+
+
+def open_rooms(db: Session, now: int) -> int:
+    """How many take people."""
+    return db.scalar(select(func.count()).select_from(RoomRow).where(RoomRow.closes_ms > now))
+
+
+def gone(db: Session, now: int) -> list[str]:
+    """Those that are kept no longer."""
+    return list(db.scalars(select(RoomRow.room_id).where(RoomRow.gone_ms <= now)))
+
+
+def change(db: Session, room_id: str, *, number: int | None = None, **values) -> bool:
+    """Change a room and count it; False: it is gone, or (``number``) somebody else was quicker."""
+    query = update(RoomRow).where(RoomRow.room_id == room_id)
+    if number is not None:
+        query = query.where(RoomRow.act_number == number)
+    query = query.values(act_number=RoomRow.act_number + 1, **values)
+    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+
+
+def remove(db: Session, room_id: str) -> None:
+    """With all that it has here; its sessions are the caller's."""
+    query = delete(RoomRow).where(RoomRow.room_id == room_id)
+    db.execute(query, execution_options=NOT_IN_MEMORY)
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+
+def next_person(db: Session, room_id: str, most: int) -> int | None:
+    """The number of one more person; None: the room is full. Others who join wait for the end of
+    the transaction.
+    """
+    query = update(RoomRow).where(RoomRow.room_id == room_id, RoomRow.people < most)
+    query = query.values(people=RoomRow.people + 1).returning(RoomRow.people)
+    return db.scalar(query, execution_options=NOT_IN_MEMORY)
+
+
+def add_person(db: Session, row: dict) -> None:
+    db.execute(insert(RoomPersonRow.__table__), row)
+
+
+def person(db: Session, room_id: str, token_sha: str) -> Row | None:
+    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.token_sha == token_sha)
+    return db.execute(select(*PERSON).where(*same)).first()
+
+
+def people(db: Session, room_id: str) -> list[Row]:
+    query = select(*PERSON).where(RoomPersonRow.room_id == room_id)
+    return list(db.execute(query.order_by(RoomPersonRow.person)))
+
+
+def names(db: Session, room_id: str) -> list[str]:
+    query = select(RoomPersonRow.name).where(RoomPersonRow.room_id == room_id)
+    return list(db.scalars(query))
+
+
+def seen(db: Session, room_id: str, person: int, now: int) -> None:
+    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.person == person)
+    query = update(RoomPersonRow).where(*same, RoomPersonRow.seen_ms < now).values(seen_ms=now)
+    db.execute(query, execution_options=NOT_IN_MEMORY)
+
+
+def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
+    """Whether that changed anything."""
+    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.person == person)
+    query = update(RoomPersonRow).where(*same, RoomPersonRow.left_out != left_out)
+    query = query.values(left_out=left_out)
+    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+
+
+# --- pairs and judgements -------------------------------------------------------------------------
+
+
+def add_pairs(db: Session, room_id: str, rows: list[dict]) -> int:
+    """Those that are not there yet; how many the room has then. They are numbered in order."""
+    query = select(RoomRow.pairs).where(RoomRow.room_id == room_id).with_for_update()
+    count = db.scalar(query)
+    query = select(RoomPairRow.pair_id).where(RoomPairRow.room_id == room_id)
+    there = set(db.scalars(query))
+    new = [row for row in rows if row["pair_id"] not in there]
+    if new:
+        numbered = enumerate(new, count)
+        values = [{**row, "room_id": room_id, "number": number} for number, row in numbered]
+        db.execute(insert(RoomPairRow.__table__), values)
+        query = update(RoomRow).where(RoomRow.room_id == room_id)
+        query = query.values(pairs=count + len(new))
+        db.execute(query, execution_options=NOT_IN_MEMORY)
+    return count + len(new)
+
+
+def pairs(db: Session, room_id: str) -> list[Row]:
+    query = select(*PAIR).where(RoomPairRow.room_id == room_id)
+    return list(db.execute(query.order_by(RoomPairRow.number)))
+
+
+def add_judgements(db: Session, rows: list[dict]) -> None:
+    """Those whose person has not judged the pair, nor sent the id."""
+    if rows:
+        db.execute(insert_new(db, RoomJudgementRow).on_conflict_do_nothing(), rows)
+
+
+def judged_by(db: Session, room_id: str, person: int) -> list[tuple[str, str]]:
+    """(id, pair) of all that a person judged."""
+    query = select(RoomJudgementRow.judgement_id, RoomJudgementRow.pair_id)
+    query = query.where(RoomJudgementRow.room_id == room_id, RoomJudgementRow.person == person)
+    return [tuple(row) for row in db.execute(query)]
+
+
+def judgements(
+    db: Session, room_id: str, purposes: Iterable[str], *, included: bool = True
+) -> list[Row]:
+    """Every judgement of pairs of these purposes, oldest first, with ``half`` and ``left_out`` of
+    who made it. ``included``: without people who were left out.
+    """
+    columns = RoomJudgementRow.__table__.columns
+    query = select(*columns, RoomPersonRow.half, RoomPersonRow.left_out, RoomPairRow.purpose)
+    query = query.join(RoomPersonRow, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    query = query.where(RoomJudgementRow.room_id == room_id, RoomPairRow.purpose.in_([*purposes]))
+    if included:
+        query = query.where(RoomPersonRow.left_out.is_(False))
+    order = (RoomJudgementRow.made_ms, RoomJudgementRow.person, RoomJudgementRow.judgement_id)
+    return list(db.execute(query.order_by(*order)))
+
+
+# --- typed texts and events -----------------------------------------------------------------------
+
+
+def add_word(db: Session, row: dict) -> None:
+    db.execute(insert(RoomWordRow.__table__), {**row, "made_ms": now_ms()})
+
+
+def words(db: Session, room_id: str) -> list[Row]:
+    query = select(*RoomWordRow.__table__.columns).where(RoomWordRow.room_id == room_id)
+    return list(db.execute(query.order_by(RoomWordRow.made_ms, RoomWordRow.word_id)))
+
+
+def words_of(db: Session, room_id: str, person: int) -> int:
+    same = (RoomWordRow.room_id == room_id, RoomWordRow.person == person)
+    return db.scalar(select(func.count()).select_from(RoomWordRow).where(*same))
+
+
+def set_word(db: Session, room_id: str, word_id: str, status: str) -> bool:
+    """Whether there is such a text."""
+    same = (RoomWordRow.room_id == room_id, RoomWordRow.word_id == word_id)
+    query = update(RoomWordRow).where(*same).values(status=status)
+    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+
+
+def note(db: Session, room_id: str, kind: str, person: int | None = None, **about) -> None:
+    """An event."""
+    row = {"room_id": room_id, "kind": kind, "person": person, "about": about, "at_ms": now_ms()}
+    db.execute(insert(RoomEventRow.__table__), row)
+
+
+def events(db: Session, room_id: str) -> list[Row]:
+    query = select(*RoomEventRow.__table__.columns).where(RoomEventRow.room_id == room_id)
+    return list(db.execute(query.order_by(RoomEventRow.number)))
