@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from ui import guards
+from ui.room import endpoint
 
 
 @contextlib.asynccontextmanager
@@ -28,4 +29,9 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
     yield
 
 
-app = App("app.py", middleware=[Middleware(guards.Guards)], lifespan=open_browser)
+app = App(
+    "app.py",
+    routes=[endpoint.route()],
+    middleware=[Middleware(guards.Guards)],
+    lifespan=open_browser,
+)

@@ -6,6 +6,7 @@ next, or this page where there is no desk. Knows nothing about rooms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -28,15 +29,28 @@ _phone = st.components.v2.component(
 _door = st.components.v2.component("opossum_room_door", js=_read("door.js"))
 
 
-def draw(code: str, me: str, name: str, reply: dict, answered: dict | None, on_asked) -> None:
+def draw(
+    code: str,
+    me: str,
+    name: str,
+    brief: dict,
+    *,
+    reply: dict | None,
+    answered: dict | None,
+    note: str = "",
+    on_asked: Callable[[], None],
+) -> None:
     """The phone of the person with the token ``me``.
 
     Args:
+        brief: {"title", "audience", "prefer", "avoid", "ties"}.
         reply: what the desk said when the page was drawn first.
         answered: {"number", "status", "said"}: the answer to what the phone asked the page.
+        note: a sentence for this person, shown for a while.
         on_asked: called when it asks; ``asked()`` has it.
     """
-    data = {"code": code, "me": me, "name": name, "reply": reply, "answered": answered}
+    data = {"code": code, "me": me, "name": name, "brief": brief}
+    data |= {"reply": reply, "answered": answered, "note": note}
     _phone(key=KEY, data=data, on_asked_change=on_asked)
 
 

@@ -31,7 +31,6 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
     }
   }
 
-  const tell = () => onState({ waiting: store.read().queue.length, failures, ended })
   const later = (seconds) => {
     clearTimeout(timer)
     if (!ended) timer = setTimeout(send, seconds * 1000 * (0.85 + 0.3 * Math.random()))
@@ -53,10 +52,12 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
     }
     sending = false
     const { status = 0, said } = got
+    let settled = []
     if (status === 200 && said && typeof said === "object") {
       failures = 0
-      const refused = (said.refused ?? []).map((one) => one.id)
-      store.settled([...(said.stored ?? []), ...refused])
+      const refused = (said.refused ?? []).filter((one) => !one.again).map((one) => one.id)
+      settled = [...(said.stored ?? []), ...refused]
+      store.settled(settled)
       onReply(said)
     } else if (status >= 400 && status < 500 && status !== 429) {
       ended = true
@@ -64,12 +65,12 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
     } else {
       failures += 1
     }
-    tell()
+    onState(failures)
     if (failures) {
       const wait = AGAIN[Math.min(failures, AGAIN.length) - 1]
       later(Math.max(wait, status === 429 ? said?.wait ?? 0 : 0))
-    } else if (once_more || queue.length > BATCH) send()
-    else if (!document.hidden || store.read().queue.length) later(said?.again ?? POLL)
+    } else if (once_more || (settled.length && queue.length > BATCH)) send()
+    else if (!document.hidden || store.read().queue.length) later(said?.poll ?? POLL)
   }
 
   // Somebody is there again: at once, whatever the clock says.
@@ -86,8 +87,8 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
 
   return {
     send,
-    tell,
-    later,
+    // Something was judged: now, or with the next try where the line is down.
+    push: () => { if (!failures) send() },
     resume: () => { ended = false; failures = 0; send() },
     stop: () => {
       ended = true

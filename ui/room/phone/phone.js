@@ -7,11 +7,12 @@ function makePhone(root, data) {
   const { code, me } = data
   const store = makeStore(code, me)
   const state = {
-    reply: null, skew: 0, pair: null, since: 0, away: 0, hiddenAt: null, feedback: false,
-    reading: false, ended: "", line: { waiting: 0, failures: 0 }, mine: 0,
+    reply: store.read().last, skew: 0, // the server's clock is so many milliseconds ahead
+    pair: null, since: 0, away: 0, hiddenAt: null, // what is shown, and how long
+    feedback: false, reading: false, ended: "", told: "", telling: 0,
+    failures: 0,
   }
-  const now = () => Date.now() / 1000 + state.skew
-  const phone = { trigger: null, pending: null, alive: true, shownAt: [] }
+  const phone = { trigger: null, pending: null, alive: true }
   keepToken(code, me)
 
   const screens = makeScreens(root, {
@@ -21,8 +22,8 @@ function makePhone(root, data) {
   })
   const line = makeLine({
     store, code, me, byPage, onReply: take,
-    onState: (said) => { state.line = said; draw() },
-    onEnd: (sorry) => { state.ended = sorry || WORDS.stopped; draw() },
+    onState: (failures) => { state.failures = failures; draw() },
+    onEnd: (sorry) => { state.ended = sorry || WORDS.stopped[1]; draw() },
   })
 
   // Without a desk on the server the page takes the request along; `answered` comes back.
@@ -43,89 +44,92 @@ function makePhone(root, data) {
   function take(reply) {
     state.reply = reply
     state.ended = ""
-    if (Number.isFinite(reply.now)) state.skew = reply.now - Date.now() / 1000
-    store.take(reply.pairs ?? [], reply.act?.name)
-    state.mine = reply.you?.judged ?? 0
-    const why = (reply.refused ?? [])[0]?.why
-    if (why) refused(why)
-    draw()
+    if (Number.isFinite(reply.act?.now)) state.skew = reply.act.now - Date.now()
+    store.take(reply)
+    const final = (reply.refused ?? []).find((one) => !one.again)
+    if (final) tell(final.why)
+    else draw()
   }
 
-  let told = ""
-  function refused(why) {
-    told = why
-    setTimeout(() => { told = ""; draw() }, 6000)
+  function tell(why) { // for a while
+    state.told = straight(why)
+    clearTimeout(state.telling)
+    state.telling = setTimeout(() => { state.told = ""; draw() }, 6000)
+    draw()
   }
 
   function choose(choice) {
     const pair = state.pair
     if (!pair || state.feedback || performance.now() - state.since < FRESH) return
     const away = state.away + (state.hiddenAt === null ? 0 : performance.now() - state.hiddenAt)
-    const seconds = Math.max(0, (performance.now() - state.since - away) / 1000)
-    const judgement = { id: newId(), pair: pair.id, choice, seconds: round(seconds), at: round(now()) }
-    if (!store.judge(judgement)) refused(WORDS.elsewhere)
-    else state.mine += 1
+    const looked = Math.round(performance.now() - state.since - away) / 1000
+    const seconds = Math.min(Math.max(0, looked), 86_400)
+    const judgement = { id: newId(), pair: pair.id, choice, seconds, at: Date.now() }
+    if (!store.judge(judgement)) tell(WORDS.elsewhere)
     if (pair.right) {
       state.feedback = true
-      const said = choice === "skip" ? WORDS.skipped : choice === pair.right ? WORDS.right : ""
-      const words = [said, said === WORDS.right ? "" : WORDS.wrong[pair.right], pair.why]
-      screens.feedback(pair.right, straight(words.filter(Boolean).join(" ")))
+      const agrees = choice === pair.right
+      const said = [agrees ? WORDS.right : WORDS.wrong[pair.right], pair.why]
+      screens.feedback(pair.right, straight(said.filter(Boolean).join(" ")))
     } else state.pair = null
     draw()
-    line.send()
+    line.push()
   }
 
   function draw() {
-    const { reply, line: { waiting, failures } } = state
-    const act = reply?.act?.name ?? "", frozen = reply?.act?.frozen === true
-    const words = WORDS.acts[act] ?? {}
-    screens.who(reply?.you?.name ?? data.name ?? "", state.mine)
-    screens.brief(Boolean(reply?.brief) && !state.reading && !state.ended)
+    const { reply, failures } = state
+    const act = reply?.act ?? {}, task = WORDS.task[act.name]
+    const waiting = store.read().queue.length
+    screens.who(reply?.you?.name ?? data.name, (reply?.you?.total ?? 0) + waiting)
     const offline = failures > 1 || (failures > 0 && navigator.onLine === false)
     if (offline) screens.note(WORDS.offline(waiting), "offline")
-    else if (told) screens.note(told, "told")
+    else if (state.told) screens.note(state.told, "told")
     else if (reply?.you?.left_out) screens.note(WORDS.leftOut, "told")
     else screens.note(failures ? WORDS.sending(waiting) : "")
 
-    if (state.ended) return say({ title: WORDS.stopped.split(".")[0], now: state.ended, go: again })
-    if (!reply) return say({ title: "…" })
-    if (state.feedback) return undefined
-    const next = WORDS.acts[reply.act?.next]?.name
-    const then = next ? WORDS.next(next) : WORDS.waiting
-    const { pairs, briefed } = store.read()
-    if (state.reading || (words.task && !briefed && reply.brief)) return brief(reply.brief)
-    if (frozen) return say({ title: WORDS.frozen[0], now: WORDS.frozen[1] })
-    if (!words.task) {
-      const live = reply.room?.live ?? []
-      const now_ = act === "talk" ? reply.room?.verdict || WORDS.waiting : words.now
-      const go = act === "talk" ? [WORDS.home, () => window.location.assign("./")] : null
-      return say({ title: words.title ?? "…", now: now_, live, then: act === "talk" ? "" : then, go })
+    screens.brief(false)
+    if (state.ended) return say({ title: WORDS.stopped[0], now: state.ended, go: again })
+    if (!reply) return say({ title: WORDS.loading })
+    if (state.feedback) return screens.brief(true)
+    const { pairs, briefed } = store.read(), next = act.next ?? ""
+    const reading = state.reading || (task && !briefed && data.brief)
+    screens.brief(Boolean(data.brief) && !reading)
+    if (reading) return brief()
+    if (act.frozen) return say({ title: WORDS.frozen[0], now: WORDS.frozen[1], then: next })
+    const here = pairs.filter((pair) => pair.for === act.name)
+    if (task && here.length) {
+      const shown = here.find((pair) => pair.id === state.pair?.id) ?? here[0]
+      if (shown.id !== state.pair?.id) {
+        Object.assign(state, { pair: shown, since: performance.now(), away: 0 })
+        state.hiddenAt = document.hidden ? state.since : null
+      }
+      return screens.pair(shown, task)
     }
-    const here = pairs.filter((pair) => pair.act === act)
-    if (!here.length) {
-      state.pair = null
-      const [title, done] = WORDS.out[act]
-      return say({ title, now: offline ? WORDS.offlineOut(waiting) : done, then: offline ? "" : then })
+    if (task && offline) {
+      return say({ title: WORDS.offlineOut[0], now: WORDS.offlineOut[1](waiting) })
     }
-    const shown = here.find((pair) => pair.id === state.pair?.id) ?? here[0]
-    if (shown.id !== state.pair?.id) {
-      Object.assign(state, { pair: shown, since: performance.now(), away: 0 })
-      state.hiddenAt = document.hidden ? state.since : null
-    }
-    return screens.pair(shown, words.task)
+    const { live = [], verdict = "" } = reply.room ?? {}
+    const last = act.name === "talk"
+    const go = last ? [WORDS.home, () => window.location.assign("./")] : null
+    const now = [last && verdict, act.say].filter(Boolean).join("\n")
+    return say({ title: act.title ?? "", now, live, then: last ? "" : next, go })
   }
   const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
   function say(what) {
     state.pair = null
     screens.say(what)
   }
-  function brief(said) {
-    const rows = ["audience", "prefer", "avoid", "ties"].filter((name) => said[name])
+  function brief() {
+    const rows = Object.keys(WORDS.rows).filter((name) => data.brief[name])
     say({
-      title: WORDS.briefTitle(said.title), now: WORDS.briefNow, list: true,
-      live: rows.map((name) => ({ label: WORDS[name], value: said[name] })),
-      go: [store.read().briefed ? WORDS.back : WORDS.start,
-        () => { state.reading = false; store.briefed(); draw(); root.focus() }],
+      title: data.brief.title || WORDS.briefTitle, now: WORDS.briefNow, list: true,
+      live: rows.map((name) => ({ label: WORDS.rows[name], value: data.brief[name] })),
+      go: [store.read().briefed ? WORDS.back : WORDS.start, () => {
+        state.reading = false
+        store.briefed()
+        draw()
+        root.focus({ preventScroll: true })
+      }],
     })
   }
 
@@ -151,14 +155,14 @@ function makePhone(root, data) {
   window.addEventListener("storage", elsewhere)
   const ticking = setInterval(() => {
     const until = state.reply?.act?.until
-    if (!Number.isFinite(until) || until === null) return screens.clock("")
-    const left = Math.round(until - now())
+    if (!Number.isFinite(until) || state.ended) return screens.clock("")
+    const left = Math.round((until - Date.now() - state.skew) / 1000)
     const minutes = Math.floor(left / 60), seconds = String(left % 60).padStart(2, "0")
-    return screens.clock(left > 0 ? `${minutes}:${seconds}` : WORDS.ends)
+    return screens.clock(left > 0 ? `${minutes}:${seconds}` : WORDS.over)
   }, 500)
 
   Object.assign(phone, {
-    take, line,
+    take, line, tell,
     close: () => {
       phone.alive = false
       clearInterval(ticking)
@@ -171,7 +175,6 @@ function makePhone(root, data) {
   return phone
 }
 
-const round = (number) => Math.round(number * 1000) / 1000
 const newId = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("")
 
@@ -193,6 +196,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   if (!same) {
     if (data.reply) phone.take(data.reply)
+    if (data.note) phone.tell(data.note)
     phone.line.send()
     root.focus({ preventScroll: true })
   }

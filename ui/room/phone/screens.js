@@ -1,6 +1,6 @@
 // What stands on the phone: a pair to judge, or a page that says what happens. Every word of a
 // person or a model is set as text, never as HTML. Knows nothing of the network.
-const SIZES = ["1.19rem", "1.06rem", "0.97rem", "0.9rem"] // of answers: the largest that fits
+const SIZES = ["1.32rem", "1.19rem", "1.06rem", "0.97rem", "0.9rem"] // of answers: the largest that fits
 
 // Marks that turn the direction of what follows them: U+061C, U+200E/F, U+202A-E, U+2066-9.
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g

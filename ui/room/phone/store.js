@@ -18,7 +18,7 @@ function makeStore(code, me) {
     queue: list(kept?.queue).filter(isJudgement),
     done: list(kept?.done).filter((id) => typeof id === "string"),
     briefed: kept?.briefed === true,
-    seen: typeof kept?.seen === "string" ? kept.seen : "", // the act that was spoken of last
+    last: kept?.last?.act?.name ? kept.last : null, // what the server said last, but for pairs
   })
   const read = () => {
     if (!keeps) return whole(memory)
@@ -48,7 +48,6 @@ function makeStore(code, me) {
     name,
     read,
     briefed: () => change((kept) => { kept.briefed = true }),
-    seen: (act) => change((kept) => { kept.seen = act }),
     // What was judged of pair `id`; false where another tab was faster.
     judge: (judgement) => {
       let new_ = false
@@ -65,12 +64,13 @@ function makeStore(code, me) {
     settled: (ids) => change((kept) => {
       kept.queue = kept.queue.filter((one) => !ids.includes(one.id))
     }),
-    // Pairs of the act that is on; those of other acts go.
-    take: (pairs, act) => change((kept) => {
-      kept.pairs = kept.pairs.filter((pair) => pair.act === act)
+    // New pairs come; those that are not asked any more go.
+    take: ({ pairs = [], drop = [], act, you, room }) => change((kept) => {
+      kept.last = { act, you, room }
+      kept.pairs = kept.pairs.filter((pair) => !drop.includes(pair.id))
       for (const pair of pairs) {
         const known = kept.pairs.some((one) => one.id === pair.id) || kept.done.includes(pair.id)
-        if (!known && pair.act === act) kept.pairs.push(pair)
+        if (!known) kept.pairs.push(pair)
       }
     }),
   }
