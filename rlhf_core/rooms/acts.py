@@ -5,19 +5,42 @@ A clock that has run out changes nothing by itself: every screen says so, the ho
 
 from __future__ import annotations
 
-from rlhf_core.rooms.records import Act
+import math
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session as Open
+
+from rlhf_core.common.errors import RoomError
+from rlhf_core.rooms import limits, plans, reading
+from rlhf_core.rooms.records import ACTS, Act
+from rlhf_core.store import room_rows
+from rlhf_core.store.tables import now_ms
 
 
 def step(code: str, host: str, to: str = "", minutes: float | None = None) -> Act:
-    """Go on to the next act, or to the act ``to``, earlier ones too. ``minutes``: of its clock, 0
-    for none; None: the plan's. Raises RoomError.
+    """Go on to the next act, or to the act ``to``, earlier ones too; to where the room is already
+    changes nothing, so name it where a button may be tapped twice. ``minutes``: of its clock, 0 for
+    none; None: the plan's. Raises RoomError.
     """
-    raise NotImplementedError
+    with reading.database().change() as db:
+        row = _steered(db, code, host)
+        to = to or plans.after(row.act)
+        if to not in ACTS:
+            raise RoomError("There is no such act; the last one is the talk.")
+        if to == row.act:
+            return reading.act_of(row)
+        if minutes is None:
+            minutes = plans.scene(reading.facts(db, row.room_id)[0].plan, to).minutes
+        until = _until(minutes)
+        values = {"act": to, "began_ms": now_ms(), "until_ms": until, "frozen": False}
+        return _changed(db, row, "act", values, act=to, minutes=minutes)
 
 
 def set_clock(code: str, host: str, minutes: float) -> Act:
     """``minutes`` from now are left of this act; 0: no clock. Raises RoomError."""
-    raise NotImplementedError
+    with reading.database().change() as db:
+        row = _steered(db, code, host)
+        return _changed(db, row, "clock", {"until_ms": _until(minutes)}, minutes=minutes)
 
 
 def freeze(code: str, host: str, frozen: bool) -> Act:
@@ -25,4 +48,34 @@ def freeze(code: str, host: str, frozen: bool) -> Act:
 
     Raises RoomError.
     """
-    raise NotImplementedError
+    with reading.database().change() as db:
+        row = _steered(db, code, host)
+        if row.frozen == bool(frozen):
+            return reading.act_of(row)
+        return _changed(db, row, "frozen" if frozen else "thawed", {"frozen": bool(frozen)})
+
+
+def _steered(db: Open, code: str, host: str) -> Row:
+    row = reading.hosted(db, code, host)
+    reading.open_or_refuse(row)
+    return row
+
+
+def _changed(db: Open, row: Row, kind: str, values: dict, **about) -> Act:
+    """Raises RoomError: another tab was quicker."""
+    if not room_rows.change(db, row.room_id, number=row.act_number, **values):
+        raise RoomError("The room was just changed in another tab. Look at it and try again.")
+    room_rows.note(db, row.room_id, kind, **about)
+    return reading.act_of(room_rows.by_code(db, row.code))
+
+
+def _until(minutes: float) -> int | None:
+    known = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    if not known or not math.isfinite(minutes):
+        raise RoomError("The minutes have to be a number.")
+    if minutes == 0:
+        return None
+    low, high = limits.LEAST_MINUTES, limits.MOST_MINUTES
+    if not low <= minutes <= high:
+        raise RoomError(f"A clock has between {low:g} and {high:g} minutes, or 0 for none.")
+    return now_ms() + int(minutes * 60_000)

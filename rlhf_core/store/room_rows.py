@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from rlhf_core.store.room_tables import (
@@ -34,6 +34,27 @@ ITS_PERSON = (RoomPersonRow.room_id == RoomJudgementRow.room_id) & (
     RoomPersonRow.person == RoomJudgementRow.person
 )
 
+# What every phone asks with every tap stands ready: to build a query costs more than to run it.
+_ROOM, _PERSON, _JUDGED = (
+    table.__table__.c for table in (RoomRow, RoomPersonRow, RoomJudgementRow)
+)
+_BY_CODE = select(*LIGHT).where(_ROOM.code == bindparam("code"))
+_BY_TOKEN = select(*PERSON).where(
+    _PERSON.room_id == bindparam("room"), _PERSON.token_sha == bindparam("token")
+)
+_BY_PERSON = select(_JUDGED.judgement_id, _JUDGED.pair_id).where(
+    _JUDGED.room_id == bindparam("room"), _JUDGED.person == bindparam("number")
+)
+_SEEN = (
+    update(RoomPersonRow.__table__)
+    .where(
+        _PERSON.room_id == bindparam("room"),
+        _PERSON.person == bindparam("number"),
+        _PERSON.seen_ms < bindparam("now"),
+    )
+    .values(seen_ms=bindparam("now"))
+)
+
 # --- a room ---------------------------------------------------------------------------------------
 
 
@@ -48,7 +69,11 @@ def create(db: Session, room: dict, halves: list[dict]) -> bool:
 
 def by_code(db: Session, code: str) -> Row | None:
     """A room, without its settings."""
-    return db.execute(select(*LIGHT).where(RoomRow.code == code)).first()
+    return db.execute(_BY_CODE, {"code": code}).first()
+
+
+def code_of(db: Session, room_id: str) -> str | None:
+    return db.scalar(select(RoomRow.code).where(RoomRow.room_id == room_id))
 
 
 def settings(db: Session, room_id: str) -> dict | None:
@@ -107,8 +132,7 @@ def add_person(db: Session, row: dict) -> None:
 
 
 def person(db: Session, room_id: str, token_sha: str) -> Row | None:
-    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.token_sha == token_sha)
-    return db.execute(select(*PERSON).where(*same)).first()
+    return db.execute(_BY_TOKEN, {"room": room_id, "token": token_sha}).first()
 
 
 def people(db: Session, room_id: str) -> list[Row]:
@@ -122,9 +146,7 @@ def names(db: Session, room_id: str) -> list[str]:
 
 
 def seen(db: Session, room_id: str, person: int, now: int) -> None:
-    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.person == person)
-    query = update(RoomPersonRow).where(*same, RoomPersonRow.seen_ms < now).values(seen_ms=now)
-    db.execute(query, execution_options=NOT_IN_MEMORY)
+    db.execute(_SEEN, {"room": room_id, "number": person, "now": now})
 
 
 def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
@@ -168,9 +190,8 @@ def add_judgements(db: Session, rows: list[dict]) -> None:
 
 def judged_by(db: Session, room_id: str, person: int) -> list[tuple[str, str]]:
     """(id, pair) of all that a person judged."""
-    query = select(RoomJudgementRow.judgement_id, RoomJudgementRow.pair_id)
-    query = query.where(RoomJudgementRow.room_id == room_id, RoomJudgementRow.person == person)
-    return [tuple(row) for row in db.execute(query)]
+    rows = db.execute(_BY_PERSON, {"room": room_id, "number": person})
+    return [tuple(row) for row in rows]
 
 
 def judgements(

@@ -46,6 +46,11 @@ JOBS = {
     "fine_tune": Job("labs.second_opinion:fine_tune", "Fine-tuning a reward model", long=True),
     "lab_report": Job("labs.reward_lab:report", "Questioning the reward model"),
     "narrow_group": Job("labs.narrow_group:run", "Two groups judge"),
+    # a workshop room's
+    "room_answers": Job(
+        "rooms.answers:write", "Writing the room's answers", again="rooms.answers:write_again"
+    ),
+    "room_groups": Job("rooms.groups:run", "Majority and minority", told=True),
     # the labs' own
     **{name: job for lab in LABS for name, job in lab.jobs.items()},
     # the process
