@@ -26,6 +26,7 @@ from ui import (
 )
 from ui.labs import answer_card, menu
 from ui.ranking import card
+from ui.room import roles
 
 server_log.keep_short()
 stale_polls.hold_back()
@@ -33,6 +34,7 @@ st.set_page_config(page_title="Opossum: RLHF, hands-on", page_icon="🐾", layou
 st.html(f"<style>{whiteboard.CSS}{text.CSS}{terms.CSS}{card.CSS}{answer_card.CSS}</style>")
 st.logo(whiteboard.LOGO_SVG, size="large", icon_image=whiteboard.MARK_SVG)
 
+role = roles.of_address()
 page = st.navigation(
     {
         "Learn": [
@@ -62,15 +64,22 @@ page = st.navigation(
         "Share": [
             st.Page(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
-            )
+            ),
+            st.Page("pages/room.py", title="Workshop room", icon=":material/groups:"),
         ],
         "Reference": [st.Page("pages/models.py", title="Models", icon=":material/memory:")],
     },
     # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
     # stays in sight
     expanded=12,
+    position="hidden" if role.bare else "sidebar",
 )
 state.begin_run()
+if role.bare and page.url_path == roles.PAGE:  # a phone or a wall: no session, nothing around it
+    page.run()
+    st.stop()
+roles.come_back(page.url_path)
+roles.take_seat(page.url_path)
 share.receive(page.url_path)
 session = state.session()
 challenges.take_note(session)
@@ -107,7 +116,7 @@ with st.sidebar:
             st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
     tour.offer(session, here)
     projector.switch()
-    if st.button(
+    if not roles.hosting() and st.button(
         "Start over",
         key="start_over",
         icon=":material/restart_alt:",

@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from ui import guards
+from ui import guards, headers
 from ui.room import endpoint
 
 
@@ -32,6 +32,6 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
 app = App(
     "app.py",
     routes=[endpoint.route()],
-    middleware=[Middleware(guards.Guards)],
+    middleware=[Middleware(headers.Headers), Middleware(guards.Guards)],
     lifespan=open_browser,
 )

@@ -126,7 +126,12 @@ def submit(name: str, *args, total: int | None = None, **more) -> str:
         args, more: the job's plain arguments.
         total: how many records it will make, where that is known.
     """
-    current, slot, kind = session(), catalogue.slot_of(name), catalogue.JOBS[name]
+    return submit_for(session(), name, *args, total=total, **more)
+
+
+def submit_for(current: Session, name: str, *args, total: int | None = None, **more) -> str:
+    """``submit`` over another session than the tab's."""
+    slot, kind = catalogue.slot_of(name), catalogue.JOBS[name]
     with _SUBMITTING:
         job_id = current.jobs.get(slot)
         view = lines.line_in_force().view(job_id) if job_id else None
@@ -158,7 +163,12 @@ def job(name: str) -> dict | None:
     """The queue's view of this session's job ``name``, or None where there is none (or it is long
     forgotten).
     """
-    job_id = session().jobs.get(_slot(name))
+    return job_of(session(), name)
+
+
+def job_of(current: Session, name: str) -> dict | None:
+    """``job`` of another session than the tab's."""
+    job_id = current.jobs.get(_slot(name))
     return lines.line_in_force().view(job_id) if job_id else None
 
 

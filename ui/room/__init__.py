@@ -1,1 +1,1 @@
-"""The workshop room as people see it: phones, how one joins, and the desk that phones ask."""
+"""The workshop room as people see it: the phone, how one joins, and the server's desk."""

@@ -13,12 +13,12 @@ import re
 from typing import NamedTuple
 
 from rlhf_core.common.errors import RoomError, StoreError
-from rlhf_core.rooms import desk, plans
+from rlhf_core.rooms import desk
 from ui import rates
 
 MOST_JUDGED, MOST_HELD = 50, 50  # of one request; the phone sends 25 and holds 12
 MOST_SECONDS = 1e6  # that a pair was looked at
-CODE, SECRET = re.compile(r"[A-Za-z0-9 -]{1,20}"), re.compile(r"[A-Za-z0-9_-]{8,80}")
+CODE, SECRET = re.compile(r"[A-Za-z0-9 -]{1,20}"), re.compile(r"[A-Za-z0-9_-]{8,64}")
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CHOICES = ("a", "b", "tie", "skip")
 FIELDS = {"code": str, "me": str, "judged": list, "holds": list}
@@ -65,8 +65,7 @@ def answer(asked: object, address: str) -> Answer:
         return sorry(STATUS.get(error.kind, 403), str(error))
     except StoreError:
         return sorry(503, BUSY)
-    act = {**said["act"], "title": plans.SCREENS[said["act"]["name"]].title}
-    return Answer(200, {**said, "act": act, "poll": POLL})
+    return Answer(200, {**said, "poll": POLL})
 
 
 def fault(asked: object) -> str:
@@ -89,7 +88,7 @@ def _row(row: object) -> str:
     if not isinstance(row, dict) or set(row) != ROW:
         return f"A judgement has exactly these fields: {', '.join(sorted(ROW))}."
     if not (isinstance(row["id"], str) and SECRET.fullmatch(row["id"])):
-        return "A judgement's id is 8 to 80 letters and digits."
+        return "A judgement's id is 8 to 64 letters and digits."
     if not (isinstance(row["pair"], str) and ID.fullmatch(row["pair"])):
         return "A judgement names no proper pair."
     if row["choice"] not in CHOICES:

@@ -46,8 +46,8 @@ def draw(code: str | None, me: str | None) -> None:
             return
         st.query_params.pop("me", None)
         st.session_state["room_note"] = ELSEWHERE
-    found = _asked(lambda: doors.by_code(code)) if code else None
-    if isinstance(found, Room):
+    found = _asked(lambda: doors.look(code)) if code else None
+    if isinstance(found, dict):
         _door(found)
         return
     if found is not None:
@@ -113,17 +113,16 @@ def _ask_code(code: str) -> None:
             st.rerun()
 
 
-def _door(room: Room) -> None:
-    """What the room is, what is kept, and the one press that joins."""
-    phone.door(room.code, on_known=lambda: _come_back(room.code))
-    st.header(text.plain(room.settings.title), anchor=False)
+def _door(room: dict) -> None:
+    """What the room is, what is kept, and the one press that joins. ``room``: ``doors.look``."""
+    phone.door(room["code"], on_known=lambda: _come_back(room["code"]))
+    st.header(text.plain(room["title"]), anchor=False)
     if note := st.session_state.pop("room_note", ""):
         st.info(text.plain(note), icon=":material/info:")
-    full = room.people >= limits.people()
-    if room.closed or full:
-        st.warning(CLOSED if room.closed else FULL, icon=":material/door_front:")
+    if room["closed"] or room["full"]:
+        st.warning(CLOSED if room["closed"] else FULL, icon=":material/door_front:")
         return
-    st.write(text.plain(room.settings.consent or limits.CONSENT))
+    st.write(text.plain(room["consent"]))
     with st.form("room_join", border=False):
         st.text_input(
             "Nickname (optional)",
@@ -133,19 +132,21 @@ def _door(room: Room) -> None:
             autocomplete="off",
         )
         st.form_submit_button(
-            "Join", type="primary", width="stretch", on_click=_join, args=(room.code,)
+            "Join", type="primary", width="stretch", on_click=_join, args=(room["code"],)
         )
     if problem := st.session_state.pop("room_problem", ""):
         st.warning(text.plain(problem), icon=":material/door_front:")
 
 
 def _join(code: str) -> None:
+    """The token is drawn once a tab: two presses of one tap are one person."""
+    drawn = st.session_state.setdefault("room_drawn", secrets.token_urlsafe(18))
     nickname = st.session_state.get("room_nickname") or ""
-    found = _asked(lambda: doors.join(code, nickname))
+    found = _asked(lambda: doors.join(code, nickname, drawn))
     if isinstance(found, RoomError):
         st.session_state["room_problem"] = str(found)
         return
-    st.session_state["room_said"] = found.note
+    st.session_state["room_joined"] = found.me
     st.query_params["room"], st.query_params["me"] = code, found.me
 
 
@@ -186,6 +187,6 @@ def _phone(room: Room, person: Person, me: str) -> None:
         room.halves[person.half].brief,
         reply=first["said"],
         answered=st.session_state.get("room_answered"),
-        note=st.session_state.get("room_said", ""),
+        new=st.session_state.get("room_joined") == me,
         on_asked=answer,
     )

@@ -26,6 +26,7 @@ phone.draw(
     "Teal otter",
     {**BRIEF, **({"title": st.query_params["title"]} if "title" in st.query_params else {})},
     reply=None,
+    new="new" in st.query_params,
     answered=None,
     on_asked=lambda: None,
 )

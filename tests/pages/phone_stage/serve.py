@@ -80,6 +80,7 @@ def take(code, me, judged=(), holds=()):
             "pairs": new,
             "act": {
                 "name": act,
+                "title": plans.SCREENS[act].title,
                 "began": now,
                 "until": PLAY["until"],
                 "now": now,

@@ -37,7 +37,7 @@ def draw(
     *,
     reply: dict | None,
     answered: dict | None,
-    note: str = "",
+    new: bool = False,
     on_asked: Callable[[], None],
 ) -> None:
     """The phone of the person with the token ``me``.
@@ -46,11 +46,12 @@ def draw(
         brief: {"title", "audience", "prefer", "avoid", "ties"}.
         reply: what the desk said when the page was drawn first.
         answered: {"number", "status", "said"}: the answer to what the phone asked the page.
-        note: a sentence for this person, shown for a while.
+        new: they have joined in this very tab; elsewhere a device that has not heard of them is
+            another one, and says that two devices have one voice.
         on_asked: called when it asks; ``asked()`` has it.
     """
     data = {"code": code, "me": me, "name": name, "brief": brief}
-    data |= {"reply": reply, "answered": answered, "note": note}
+    data |= {"reply": reply, "answered": answered, "new": new}
     _phone(key=KEY, data=data, on_asked_change=on_asked)
 
 

@@ -95,6 +95,7 @@ function makePhone(root, data) {
     const reading = state.reading || (task && !briefed && data.brief)
     screens.brief(Boolean(data.brief) && !reading)
     if (reading) return brief()
+    if (act.closed) return say({ title: WORDS.closed, now: act.say, live: reply.room?.live })
     if (act.frozen) return say({ title: WORDS.frozen[0], now: WORDS.frozen[1], then: next })
     const here = pairs.filter((pair) => pair.for === act.name)
     if (task && here.length) {
@@ -111,7 +112,8 @@ function makePhone(root, data) {
     const { live = [], verdict = "" } = reply.room ?? {}
     const last = act.name === "talk"
     const go = last ? [WORDS.home, () => window.location.assign("./")] : null
-    const now = [last && verdict, act.say].filter(Boolean).join("\n")
+    const empty = task && !reply.you?.left && !reply.you?.judged // the model is not done yet
+    const now = [last && verdict, empty ? WORDS.writing : act.say].filter(Boolean).join("\n")
     return say({ title: act.title ?? "", now, live, then: last ? "" : next, go })
   }
   const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
@@ -180,6 +182,7 @@ const newId = () =>
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".phone")
+  const elsewhere = !data.new && keptToken(data.code) !== data.me
   const same = parentElement.phone?.alive && parentElement.whose === `${data.code} ${data.me}`
   if (!same) {
     parentElement.phone?.close()
@@ -196,7 +199,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   if (!same) {
     if (data.reply) phone.take(data.reply)
-    if (data.note) phone.tell(data.note)
+    if (elsewhere) phone.tell(WORDS.oneVoice)
     phone.line.send()
     root.focus({ preventScroll: true })
   }

@@ -1,0 +1,27 @@
+// What is left of an act: ticks by itself between two looks at the server.
+const ticking = new WeakMap()
+
+const two = (number) => String(number).padStart(2, "0")
+
+function words(left) {
+  const seconds = Math.ceil(Math.abs(left) / 1000)
+  const shown = `${Math.floor(seconds / 60)}:${two(seconds % 60)}`
+  return left > 0 ? shown : `+${shown}`
+}
+
+export default function ({ data, parentElement }) {
+  const face = parentElement.querySelector("time")
+  clearInterval(ticking.get(face))
+  const until = data.left === null ? null : performance.now() + data.left
+  const draw = () => {
+    const left = until === null ? null : until - performance.now()
+    const said = left === null ? data.without : words(left)
+    if (face.textContent !== said) face.textContent = said
+    face.className = left === null ? "none" : left > 30000 ? "" : left > 0 ? "soon" : "over"
+    face.setAttribute("aria-label", left === null ? said : `${said}, ${left > 0 ? "left" : "over"}`)
+  }
+  draw()
+  const id = until === null ? 0 : setInterval(draw, 250)
+  ticking.set(face, id)
+  return () => clearInterval(id)
+}

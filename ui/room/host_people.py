@@ -1,0 +1,156 @@
+"""The host's hand on people and on what they typed. Nothing here is silent: each press is an event,
+and stands in the export.
+
+Pressing twice is asked of what changes the figures: once to say whom, once to mean it.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rlhf_core.common.errors import RoomError, StoreError
+from rlhf_core.rooms import integrity
+from rlhf_core.rooms.records import Room
+from ui import charts, text
+
+ASKED, ERROR = "room_asked", "room_hand_error"  # in the session's state
+WHAT = {"name": "a nickname", "prompt": "a prompt", "ideal": "an ideal answer"}
+
+
+def people(room: Room, secret: str, found: dict) -> None:
+    """Everybody, those to look at first."""
+    rows = found["everybody"]
+    if error := st.session_state.pop(ERROR, None):
+        st.error(text.plain(error), icon=":material/error:")
+    if not rows:
+        st.caption("Nobody has joined yet.")
+        return
+    marked = [row for row in rows if row["marks"] and not row["left_out"]]
+    out = [row for row in rows if row["left_out"]]
+    for row in marked:
+        _line(room, secret, row, "Leave out")
+    for row in out:
+        _line(room, secret, row, "Take in again")
+    st.html(table(rows))
+    if marked or out:
+        st.caption("Who is left out counts nowhere from the next training on; it stays on record.")
+    others = [row for row in rows if not row["marks"] and not row["left_out"]]
+    if others:
+        with st.popover("Leave out somebody else", key="room_others"):
+            numbers = {row["number"]: row for row in others}
+            chosen = st.selectbox(
+                "Whom?",
+                list(numbers),
+                format_func=lambda number: text.bare(called(numbers[number])),
+                key="room_whom",
+            )
+            if chosen in numbers:
+                _line(room, secret, numbers[chosen], "Leave out")
+
+
+def called(row: dict) -> str:
+    """A person, as the host calls them."""
+    name = f" ({row['name']})" if row["name"] else ""
+    return f"{row['number']} {row['pseudonym']}{name}"
+
+
+def _line(room: Room, secret: str, row: dict, does: str) -> None:
+    """A person, what is the matter, and the press; the second one means it."""
+    number, key = row["number"], f"room_{'in' if row['left_out'] else 'out'}_{row['number']}"
+    asked = st.session_state.get(ASKED) == key
+    why = "left out" if row["left_out"] else "; ".join(row["marks"]) or "not marked"
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"{key}_row"):
+        st.markdown(f"**{text.plain(called(row))}** {text.plain(why)}", width="stretch")
+        if not asked:
+            st.button(does, key=key, on_click=_ask, args=(key,))
+            return
+        do = integrity.take_in if row["left_out"] else integrity.leave_out
+        args = (number,) if row["left_out"] else (number, "; ".join(row["marks"]))
+        st.button(
+            f"Yes, {does.lower()}",
+            key=f"{key}_yes",
+            type="primary",
+            on_click=_do,
+            args=(do, room.code, secret, *args),
+        )
+        st.button("No", key=f"{key}_no", on_click=_ask, args=("",))
+
+
+def _ask(key: str) -> None:
+    st.session_state[ASKED] = key
+
+
+def _do(do, *args) -> None:
+    st.session_state.pop(ASKED, None)
+    try:
+        do(*args)
+    except (RoomError, StoreError) as error:
+        st.session_state[ERROR] = str(error)
+
+
+def table(rows: list[dict]) -> str:
+    """Everybody, a row each; who is to be looked at, and who judged most, first."""
+    order = sorted(rows, key=lambda row: (not row["marks"], -row["judged"], row["number"]))
+    lines = []
+    for row in order:
+        gold = f"{row['gold_right']} of {row['gold_of']}" if row["gold_of"] else "–"
+        agrees = f"{row['agrees']} of {row['agrees_of']}" if row["agrees_of"] else "–"
+        seconds = "–" if row["seconds"] is None else f"{charts.number(row['seconds'], 1)} s"
+        left = "–"
+        if row["decided"]:
+            left = f"{charts.percent(row['left'] / row['decided'])}"
+        name = text.escape(row["name"]) if row["name"] else ""
+        kind = ' class="op-out"' if row["left_out"] else ' class="op-marked"' * bool(row["marks"])
+        cells = (row["number"], text.escape(row["pseudonym"]), name, row["judged"], seconds, left)
+        lines.append(
+            f"<tr{kind}>{''.join(f'<td>{cell}</td>' for cell in (*cells, gold, agrees))}</tr>"
+        )
+    heads = ("", "Pseudonym", "Nickname", "Judged", "Median", "Left", "Known answers", "As most")
+    head = "".join(f"<th scope='col'>{word}</th>" for word in heads)
+    body = "".join(lines)
+    return (
+        f'<div class="op-people" tabindex="0" role="region" aria-label="Everybody"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def words(room: Room, secret: str, found: dict) -> None:
+    """What people typed: nothing of it is on the wall before a press here."""
+    rows = [row for row in found["words"] if row["kind"] != "name" or room.settings.names_on_wall]
+    if error := st.session_state.pop(ERROR, None):
+        st.error(text.plain(error), icon=":material/error:")
+    st.caption(
+        "What people typed reaches the wall only by your press."
+        + ("" if room.settings.names_on_wall else " Nicknames never do in this room.")
+    )
+    waiting = [row for row in rows if row["status"] == "waiting"]
+    if not rows:
+        st.caption("Nobody has typed anything.")
+    if len(waiting) > 1:
+        st.button(
+            f"Show all {len(waiting)} that wait (I have read them)",
+            key="room_show_all",
+            on_click=_show_all,
+            args=(room, secret, waiting),
+        )
+    for row in (*waiting, *(row for row in rows if row["status"] != "waiting")):
+        shown = row["status"] == "shown"
+        with st.container(
+            horizontal=True, vertical_alignment="center", border=True, key=f"word_{row['word']}"
+        ):
+            what = WHAT.get(row["kind"], row["kind"])
+            st.text(f"{text.bare(row['text'])}", width="stretch")
+            st.caption(f"{what}, person {row['number']}" + " · on the wall" * shown)
+            for word, to in (("Show", True), ("Keep off", False)):
+                if row["status"] == "waiting" or to != shown:
+                    st.button(
+                        word,
+                        key=f"word_{row['word']}_{'show' if to else 'hide'}",
+                        on_click=_do,
+                        args=(integrity.show, room.code, secret, row["word"], to),
+                    )
+
+
+def _show_all(room: Room, secret: str, rows: list[dict]) -> None:
+    for row in rows:
+        _do(integrity.show, room.code, secret, row["word"], True)
