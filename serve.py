@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from ui import guards, headers
+from ui.room import endpoint
 
 
 @contextlib.asynccontextmanager
@@ -30,6 +31,7 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
 
 app = App(
     "app.py",
+    routes=[endpoint.route()],
     middleware=[Middleware(headers.Headers), Middleware(guards.Guards)],
     lifespan=open_browser,
 )

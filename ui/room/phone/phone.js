@@ -1,0 +1,210 @@
+// A participant's phone in the workshop room: draws whatever the act asks for, shows the next pair
+// at the tap, and leaves the sending to the line. Streamlit runs the page once; after that the
+// phone lives by the server's answers (`ui/room/desk.py`).
+const FRESH = 300 // milliseconds: nobody has read a pair by then; a second tap of two is none
+
+function makePhone(root, data) {
+  const { code, me } = data
+  const store = makeStore(code, me)
+  const state = {
+    reply: store.read().last, skew: 0, // the server's clock is so many milliseconds ahead
+    pair: null, since: 0, away: 0, hiddenAt: null, // what is shown, and how long
+    feedback: false, reading: false, ended: "", told: "", telling: 0,
+    failures: 0,
+  }
+  const phone = { trigger: null, pending: null, alive: true }
+  keepToken(code, me)
+
+  const screens = makeScreens(root, {
+    onChoice: (choice) => choose(choice),
+    onNext: () => { state.feedback = false; state.pair = null; draw() },
+    onGo: () => { state.reading = true; draw() },
+  })
+  const line = makeLine({
+    store, code, me, byPage, onReply: take,
+    onState: (failures) => { state.failures = failures; draw() },
+    onEnd: (sorry) => { state.ended = sorry || WORDS.stopped[1]; draw() },
+  })
+
+  // Without a desk on the server the page takes the request along; `answered` comes back.
+  function byPage(body, patience) {
+    return new Promise((done) => {
+      const number = newId()
+      const late = setTimeout(() => { phone.pending = null; done({}) }, patience)
+      phone.pending = { number, done: (got) => { clearTimeout(late); done(got) } }
+      try {
+        phone.trigger("asked", { number, body })
+      } catch {
+        clearTimeout(late)
+        done({})
+      }
+    })
+  }
+
+  function take(reply) {
+    state.reply = reply
+    state.ended = ""
+    if (Number.isFinite(reply.act?.now)) state.skew = reply.act.now - Date.now()
+    store.take(reply)
+    const final = (reply.refused ?? []).find((one) => !one.again)
+    if (final) tell(final.why)
+    else draw()
+  }
+
+  function tell(why) { // for a while
+    state.told = straight(why)
+    clearTimeout(state.telling)
+    state.telling = setTimeout(() => { state.told = ""; draw() }, 6000)
+    draw()
+  }
+
+  function choose(choice) {
+    const pair = state.pair
+    if (!pair || state.feedback || performance.now() - state.since < FRESH) return
+    const away = state.away + (state.hiddenAt === null ? 0 : performance.now() - state.hiddenAt)
+    const looked = Math.round(performance.now() - state.since - away) / 1000
+    const seconds = Math.min(Math.max(0, looked), 86_400)
+    const judgement = { id: newId(), pair: pair.id, choice, seconds, at: Date.now() }
+    if (!store.judge(judgement)) tell(WORDS.elsewhere)
+    if (pair.right) {
+      state.feedback = true
+      const agrees = choice === pair.right
+      const said = [agrees ? WORDS.right : WORDS.wrong[pair.right], pair.why]
+      screens.feedback(pair.right, straight(said.filter(Boolean).join(" ")))
+    } else state.pair = null
+    draw()
+    line.push()
+  }
+
+  function draw() {
+    const { reply, failures } = state
+    const act = reply?.act ?? {}, task = WORDS.task[act.name]
+    const waiting = store.read().queue.length
+    screens.who(reply?.you?.name ?? data.name, (reply?.you?.total ?? 0) + waiting)
+    const offline = failures > 1 || (failures > 0 && navigator.onLine === false)
+    if (offline) screens.note(WORDS.offline(waiting), "offline")
+    else if (state.told) screens.note(state.told, "told")
+    else if (reply?.you?.left_out) screens.note(WORDS.leftOut, "told")
+    else screens.note(failures ? WORDS.sending(waiting) : "")
+
+    screens.brief(false)
+    if (state.ended) return say({ title: WORDS.stopped[0], now: state.ended, go: again })
+    if (!reply) return say({ title: WORDS.loading })
+    if (state.feedback) return screens.brief(true)
+    const { pairs, briefed } = store.read(), next = act.next ?? ""
+    const reading = state.reading || (task && !briefed && data.brief)
+    screens.brief(Boolean(data.brief) && !reading)
+    if (reading) return brief()
+    if (act.closed) return say({ title: WORDS.closed, now: act.say, live: reply.room?.live })
+    if (act.frozen) return say({ title: WORDS.frozen[0], now: WORDS.frozen[1], then: next })
+    const here = pairs.filter((pair) => pair.for === act.name)
+    if (task && here.length) {
+      const shown = here.find((pair) => pair.id === state.pair?.id) ?? here[0]
+      if (shown.id !== state.pair?.id) {
+        Object.assign(state, { pair: shown, since: performance.now(), away: 0 })
+        state.hiddenAt = document.hidden ? state.since : null
+      }
+      return screens.pair(shown, task)
+    }
+    if (task && offline) {
+      return say({ title: WORDS.offlineOut[0], now: WORDS.offlineOut[1](waiting) })
+    }
+    const { live = [], verdict = "" } = reply.room ?? {}
+    const last = act.name === "talk"
+    const go = last ? [WORDS.home, () => window.location.assign("./")] : null
+    const empty = task && !reply.you?.left && !reply.you?.judged // the model is not done yet
+    const now = [last && verdict, empty ? WORDS.writing : act.say].filter(Boolean).join("\n")
+    return say({ title: act.title ?? "", now, live, then: last ? "" : next, go })
+  }
+  const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
+  function say(what) {
+    state.pair = null
+    screens.say(what)
+  }
+  function brief() {
+    const rows = Object.keys(WORDS.rows).filter((name) => data.brief[name])
+    say({
+      title: data.brief.title || WORDS.briefTitle, now: WORDS.briefNow, list: true,
+      live: rows.map((name) => ({ label: WORDS.rows[name], value: data.brief[name] })),
+      go: [store.read().briefed ? WORDS.back : WORDS.start, () => {
+        state.reading = false
+        store.briefed()
+        draw()
+        root.focus({ preventScroll: true })
+      }],
+    })
+  }
+
+  // --- keys, the clock, other tabs ---------------------------------------------------------------
+
+  const keys = { a: "a", 1: "a", ArrowLeft: "a", b: "b", 2: "b", ArrowRight: "b", t: "tie", s: "skip" }
+  root.onkeydown = (event) => { // only while the focus is in here
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
+    const choice = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key]
+    if (!choice || !state.pair || state.feedback) return
+    event.preventDefault()
+    choose(choice)
+  }
+  const hidden = () => {
+    if (document.hidden) state.hiddenAt = performance.now()
+    else if (state.hiddenAt !== null) {
+      state.away += performance.now() - state.hiddenAt
+      state.hiddenAt = null
+    }
+  }
+  document.addEventListener("visibilitychange", hidden)
+  const elsewhere = (event) => { if (event.key === store.name) draw() }
+  window.addEventListener("storage", elsewhere)
+  const ticking = setInterval(() => {
+    const until = state.reply?.act?.until
+    if (!Number.isFinite(until) || state.ended) return screens.clock("")
+    const left = Math.round((until - Date.now() - state.skew) / 1000)
+    const minutes = Math.floor(left / 60), seconds = String(left % 60).padStart(2, "0")
+    return screens.clock(left > 0 ? `${minutes}:${seconds}` : WORDS.over)
+  }, 500)
+
+  Object.assign(phone, {
+    take, line, tell,
+    close: () => {
+      phone.alive = false
+      clearInterval(ticking)
+      line.stop()
+      screens.close()
+      document.removeEventListener("visibilitychange", hidden)
+      window.removeEventListener("storage", elsewhere)
+    },
+  })
+  return phone
+}
+
+const newId = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("")
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".phone")
+  const elsewhere = !data.new && keptToken(data.code) !== data.me
+  const same = parentElement.phone?.alive && parentElement.whose === `${data.code} ${data.me}`
+  if (!same) {
+    parentElement.phone?.close()
+    parentElement.whose = `${data.code} ${data.me}`
+    parentElement.phone = makePhone(root, data)
+  }
+  const phone = parentElement.phone
+  phone.trigger = setTriggerValue
+  const answered = data.answered
+  if (answered && phone.pending?.number === answered.number) {
+    const { done } = phone.pending
+    phone.pending = null
+    done({ status: answered.status, said: answered.said })
+  }
+  if (!same) {
+    if (data.reply) phone.take(data.reply)
+    if (elsewhere) phone.tell(WORDS.oneVoice)
+    phone.line.send()
+    root.focus({ preventScroll: true })
+  }
+  return () => {
+    // Streamlit calls this when the component goes, or before it is drawn anew.
+    if (!root.isConnected) phone.close()
+  }
+}

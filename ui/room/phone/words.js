@@ -1,0 +1,36 @@
+// What a phone of the room says beside the engine's own words for each act (rooms/plans.py).
+const WORDS = {
+  task: {
+    practice: "Practice: which fits the brief better?",
+    rank: "Which fits the brief better?",
+    vote: "Blind vote: which fits the brief better?",
+  },
+  frozen: ["A short break", "The host has paused the judging. This page goes on by itself."],
+  leftOut: "The host has left your judgements out of the count. Ask the host if you wonder why.",
+  offline: (n) => (n ? `Offline: ${n} waiting, keep going.` : "Offline. It goes on by itself."),
+  offlineOut: ["No network", (n) =>
+    `You have judged every pair that this phone holds. ${
+      n ? `${n} waiting: they are sent` : "More come"} as soon as the network is back.`],
+  sending: (n) => `Sending ${n} …`,
+  count: (n) => `${n} judged`,
+  stopped: ["Stop", "This room is not open to this phone. Ask the host for the code."],
+  loading: "One moment …",
+  again: "Try again",
+  start: "Start",
+  back: "Back",
+  rows: { audience: "Written for", prefer: "Prefer", avoid: "Avoid", ties: "Ties" },
+  briefTitle: "The brief",
+  briefNow: "Judge by these words, not by your own taste.",
+  right: "The brief agrees with you.",
+  wrong: {
+    a: "By the brief, A is better.",
+    b: "By the brief, B is better.",
+    tie: "By the brief, it is a tie.",
+  },
+  oneVoice: "You have joined on another device too: both are one voice.",
+  closed: "The room is closed",
+  writing: "The model is still writing the answers. This page goes on by itself.",
+  elsewhere: "Already judged in another tab.",
+  home: "Try it alone: open Opossum",
+  over: "time is up",
+}
