@@ -1,7 +1,8 @@
-"""What a phone sends is stored once, whatever the network does; what it gets follows from the act."""
+"""What a phone sends is stored once, whatever the network does; what it gets follows the act."""
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -121,7 +122,7 @@ def test_another_server_goes_on_where_this_one_was(room, here):  # noqa: F811
     for ahead in ('"stored"', f'"{mine["pairs"][0]["id"]}"', '"judged": 3'):
         assert ahead in out
     assert [pair["id"] for pair in mine["pairs"]] == [
-        pair["id"] for pair in __import__("json").loads(out)["pairs"]
+        pair["id"] for pair in json.loads(out)["pairs"]
     ]
 
 
