@@ -160,7 +160,13 @@ def krippendorff_alpha(pairs: list[Pair], *, seed: int = 0) -> dict:
     table = judgements(pairs)
     units = [list(unit.values()) for unit in table.values() if len(unit) > 1]
     people = len({name for unit in table.values() if len(unit) > 1 for name in unit})
+    return agreement(units, people, seed=seed)
 
+
+def agreement(units: list[list[float]], people: int, *, seed: int = 0) -> dict:
+    """``krippendorff_alpha`` of what is counted already: ``units``, each with what two or more of
+    ``people`` said of it.
+    """
     both_ways = [*units, *([_MIRROR[value] for value in unit] for unit in units)]
     alpha = nominal_alpha(both_ways) if units else None
     found = math.nan if alpha is None else alpha

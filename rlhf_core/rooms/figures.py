@@ -5,26 +5,192 @@ Small samples carry their interval. Plain values, JSON-able.
 
 from __future__ import annotations
 
+from collections import Counter
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session as Open
+
+from rlhf_core.common.seeds import seed_of
+from rlhf_core.judging.annotators import FIRST, SECOND, TIE, agreement
+from rlhf_core.rooms import desk, marks, reading, training, votes
+from rlhf_core.rooms.fresh import Fresh
+from rlhf_core.store import room_counts, room_rows
+from rlhf_core.store.room_counts import Choices, OfPerson
+from rlhf_core.store.tables import now_ms
+
+SERVES = 1.0  # seconds
+MINUTE, MOST_MINUTES, MOST_DISPUTED = 60_000, 180, 30
+LEAST_OTHERS = 2  # who judged the same pair: below, there is no majority to agree with
+_COUNTED = Fresh(SERVES)
+ON_THE_WALL = ("half", "judged", "practice", "seconds", "gold_right", "gold_of", "agrees")
+ON_THE_WALL += ("agrees_of", "here")
+
 
 def for_host(code: str, host: str) -> dict:
     """{"act" (as ``desk.take``), "people", "here" (heard of within a minute), "judged", "minute"
-    (judgements in the last 60 s), "by_minute": [{"minute", "judged"}] of the rank act, "agreement":
-    {"alpha" | None, "low", "high", "units", "annotators", "words"} by half: a list, "disputed":
+    (judgements in the last 60 s), "by_minute": [{"minute" (from the first judgement's, 0),
+    "judged"}], "agreement": what ``annotators.agreement`` says of each half, a list, "disputed":
     rows {"pair", "half", "prompt", "a", "b", "first", "second", "tie", "of", "split"}, most split
     first, at most 30, "pairs", "covered" (judged at least once), "everybody": rows {"number",
-    "name" | "", "pseudonym", "half", "judged", "practice", "left", "decided", "seconds" | None
-    (median), "fast" (share under a second), "gold_right", "gold_of", "agrees", "agrees_of" (with
-    the others' majority, on pairs that three or more judged), "marks": [sentences], "left_out",
-    "here"}, "words": rows {"word", "kind", "text", "number", "pseudonym", "status": waiting | shown
-    | hidden} (untrusted), "trained": by half what ``training.standing`` says, "votes": as
-    ``votes.standing``}. Raises RoomError.
+    "name" | "", "pseudonym", "half", "judged", "practice", "skipped", "left", "decided", "seconds"
+    | None (median), "fast" (under a second), "timed", "gold_right", "gold_of", "agrees",
+    "agrees_of" (with most of the others, on pairs that two or more of them judged), "marks":
+    [sentences], "left_out", "here"}, "words": rows {"word", "kind", "text", "number", "pseudonym",
+    "status": waiting | shown | hidden} (untrusted), "trained": ``training.standing`` of each half,
+    "votes": ``votes.standing`` of each half}. Raises RoomError.
     """
-    raise NotImplementedError
+    with reading.database().look() as db:
+        row = reading.row_for(db, code, host, "host")
+    return {"act": desk.act(row), **_counted(row)}
 
 
 def for_wall(code: str, wall: str) -> dict:
     """As ``for_host``, without marks and without anything typed that the host did not let through:
-    "everybody" rows are {"called", "half", "judged", "seconds", "gold_right", "gold_of", "agrees",
-    "agrees_of"}, "words" only those shown, as {"kind", "text", "called"}. Raises RoomError.
+    "everybody" rows are {"called", "half", "judged", "practice", "seconds", "gold_right",
+    "gold_of", "agrees", "agrees_of", "here"} of those who were not left out, "words" only those
+    shown, as {"kind", "text", "called"}; names of people only where the room's settings allow them.
+    Raises RoomError.
     """
-    raise NotImplementedError
+    with reading.database().look() as db:
+        row = reading.row_for(db, code, wall, "wall")
+        settings, _ = reading.facts(db, row.room_id)
+    found = _counted(row)
+    called = {one["number"]: one["pseudonym"] for one in found["everybody"]}
+    shown = [word for word in found["words"] if word["status"] == "shown"]
+    if settings.names_on_wall:
+        called |= {word["number"]: word["text"] for word in shown if word["kind"] == "name"}
+    everybody = [
+        {"called": called[one["number"]], **{name: one[name] for name in ON_THE_WALL}}
+        for one in found["everybody"]
+        if not one["left_out"]
+    ]
+    words = [
+        {"kind": word["kind"], "text": word["text"], "called": called[word["number"]]}
+        for word in shown
+        if word["kind"] != "name"
+    ]
+    return {"act": desk.act(row), **found, "everybody": everybody, "words": words}
+
+
+def _counted(row: Row) -> dict:
+    return _COUNTED.get((row.room_id, row.act_number), lambda: _count(row))
+
+
+def _count(row: Row) -> dict:
+    now, room_id = now_ms(), row.room_id
+    with reading.database().look() as db:
+        _, halves = reading.facts(db, room_id)
+        people, texts = room_rows.people(db, room_id), reading.pairs(db, row)
+        judged, minute = room_counts.totals(db, room_id, now - MINUTE)
+        choices = room_counts.choices(db, room_id)
+        everybody = _everybody(db, room_id, people, now)
+        minutes = room_counts.by_minute(db, room_id)
+        words = room_rows.words(db, room_id)
+    mine = [[one for one in choices if one.half == half.number] for half in halves]
+    busy = Counter(one["half"] for one in everybody if one["judged"] and not one["left_out"])
+    seed = seed_of(row.seed, "agreement")
+    names = {person.person: person.pseudonym for person in people}
+    told = ("kind", "text", "status")
+    return {
+        "people": row.people,
+        "here": sum(one["here"] for one in everybody),
+        "judged": judged,
+        "minute": minute,
+        "by_minute": _minutes(minutes),
+        "agreement": [
+            agreement(_units(mine[half.number]), busy[half.number], seed=seed) for half in halves
+        ],
+        "disputed": disputed(choices, texts),
+        "pairs": sum(pair.purpose == "rank" for pair in texts.values()),
+        "covered": len({one.pair_id for one in choices if texts[one.pair_id].purpose == "rank"}),
+        "everybody": everybody,
+        "words": [
+            {"word": word.word_id, "number": word.person, "pseudonym": names[word.person]}
+            | {name: getattr(word, name) for name in told}
+            for word in words
+        ],
+        "trained": [training.stands(row, half) for half in halves],
+        "votes": [votes.stands(row, half) for half in halves],
+    }
+
+
+def _units(choices: list[Choices]) -> list[list[float]]:
+    """What was said of each pair that two or more judged, as ``annotators`` counts it."""
+    said = ([FIRST] * one.a + [SECOND] * one.b + [TIE] * one.tie for one in choices)
+    return [unit for unit in said if len(unit) > 1]
+
+
+def disputed(choices: list[Choices], texts: dict[str, Row]) -> list[dict]:
+    """The pairs that split a half, the most evenly split first; of two alike, what more judged.
+
+    "split": the share that is not with the largest group.
+    """
+    rows = []
+    for one in choices:
+        count, pair = one.a + one.b + one.tie, texts[one.pair_id]
+        split = 1 - max(one.a, one.b, one.tie) / count
+        if split:
+            said = {"first": one.a, "second": one.b, "tie": one.tie, "of": count, "split": split}
+            shown = {"prompt": pair.prompt, "a": pair.a, "b": pair.b}
+            rows.append({"pair": one.pair_id, "half": one.half, **shown, **said})
+    return sorted(rows, key=lambda one: (-one["split"], -one["of"]))[:MOST_DISPUTED]
+
+
+def _minutes(counted: list[tuple[int, int]]) -> list[dict]:
+    """Every minute from the first one on, those in which nobody judged too."""
+    if not counted:
+        return []
+    found, first = dict(counted), counted[0][0]
+    last = min(counted[-1][0], first + MOST_MINUTES - 1)
+    return [
+        {"minute": minute - first, "judged": found.get(minute, 0)}
+        for minute in range(first, last + 1)
+    ]
+
+
+def _everybody(db: Open, room_id: str, people: list[Row], now: int) -> list[dict]:
+    counted = {one.person: one for one in room_counts.of_people(db, room_id)}
+    seconds = room_counts.median_seconds(db, room_id)
+    agrees = agreeing(room_counts.of_shared(db, room_id))
+    rows = []
+    for person in people:
+        number = person.person
+        one = counted.get(number) or OfPerson(number, *[0] * (len(OfPerson._fields) - 1))
+        same, of = agrees.get(number, (0, 0))
+        rows.append(
+            {
+                "number": number,
+                "name": person.name,
+                "pseudonym": person.pseudonym,
+                "half": person.half,
+                **{name: value for name, value in one._asdict().items() if name != "person"},
+                "seconds": seconds.get(number),
+                "agrees": same,
+                "agrees_of": of,
+                "marks": marks.marks(one),
+                "left_out": person.left_out,
+                "here": now - person.seen_ms < MINUTE,
+            }
+        )
+    return rows
+
+
+def agreeing(said: list[tuple[int, int, str, str]]) -> dict[int, tuple[int, int]]:
+    """Person -> (how often they say what most of the others of their half say, of how many pairs on
+    which the others have such a majority).
+
+    said: (person, half, pair, choice).
+    """
+    of_pair: dict[tuple[int, str], Counter] = {}
+    for _, half, pair, choice in said:
+        of_pair.setdefault((half, pair), Counter())[choice] += 1
+    found: dict[int, tuple[int, int]] = {}
+    for person, half, pair, choice in said:
+        others = of_pair[half, pair] - Counter([choice])
+        if others.total() < LEAST_OTHERS:
+            continue
+        (most, count), *_ = others.most_common()
+        if 2 * count > others.total():
+            same, of = found.get(person, (0, 0))
+            found[person] = same + (choice == most), of + 1
+    return found

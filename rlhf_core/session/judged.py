@@ -23,6 +23,8 @@ from rlhf_core.judging.witnesses import independent
 from rlhf_core.session.state import IMPORTED, SCRIPTED, YOU, Session
 from rlhf_core.store import card
 
+MOST_NAMED = 6  # who judged: more are counted, not named
+
 
 def sitting(session: Session) -> str:
     """Who is judging now (``people``)."""
@@ -260,6 +262,8 @@ def rater(session: Session) -> str:
         names += [IMPORTED] * (not all(by_rule))
     if any(pair.brief == session.asked.brief.slug for pair in part.exploits):
         names.append(EXPLOIT)
+    if len(names) > MOST_NAMED:
+        return f"{len(names)} people"
     return " and ".join(names) or "nobody yet"
 
 

@@ -133,3 +133,17 @@ def of_shared(db: Session, room_id: str) -> list[tuple[int, int, str, str]]:
         J.choice != "skip",
     )
     return [tuple(row) for row in db.execute(query)]
+
+
+def voters(db: Session, room_id: str, half: int) -> int:
+    """How many included people of a half have voted."""
+    query = select(func.count(J.person.distinct())).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
+    return db.scalar(query.where(*mine, RoomPairRow.purpose == "vote", J.choice != "skip"))
+
+
+def included(db: Session, room_id: str, half: int) -> int:
+    """How many judgements of a half can be learned from, skips too."""
+    query = select(func.count()).select_from(J).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
+    return db.scalar(query.where(*mine, RoomPairRow.purpose.in_(COUNTED)))
