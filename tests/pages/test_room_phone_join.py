@@ -8,10 +8,10 @@ import re
 import time
 
 import pytest
-from phone_helpers import PHONE, SOON, note, prompt, real_room, tap, until
+from phone_helpers import PHONE, SOON, note, prompt, real_room, stage, tap, until
 
 import conftest
-from conftest import IDLE, launch
+from conftest import IDLE, ROOT, launch
 from rlhf_core.rooms import acts, doors, integrity, reading
 from rlhf_core.rooms.records import PRACTICE, RANK, REWARD
 from rlhf_core.store import room_rows
@@ -167,6 +167,23 @@ def test_a_room_that_is_unknown_or_full_says_so(server, context, monkeypatch):
     page.reload()
     page.get_by_text("This room is full").wait_for(timeout=SLOW)
     assert page.get_by_role("button", name="Join").count() == 0
+
+
+def test_without_a_desk_the_page_carries_the_judgements(tmp_path, context, monkeypatch):
+    """``streamlit run app.py``: no endpoint answers there, so the websocket takes them along."""
+    with stage(tmp_path, ROOT / "app.py") as plain:
+        opened = real_room(tmp_path / "runs", monkeypatch)
+        acts.step(opened.code, opened.host, RANK)
+        page = come(context, f"{plain.url}/room?room={opened.code}")
+        page.locator(".go:has-text('Start')").tap()
+        for choice in ("a", "b", "tie"):
+            tap(page, choice)
+        until(lambda: len(judged(opened)) == 3, what="three judgements", page=page)
+        for number in range(5):  # more than the phone held: the page brings new pairs
+            tap(page, "b")
+        until(lambda: len(judged(opened)) == 8, what="eight judgements", page=page)
+        acts.step(opened.code, opened.host, REWARD)
+        page.get_by_text("Look up at the wall").wait_for(timeout=SOON)
 
 
 def test_the_server_dies_and_comes_back_while_somebody_judges(start_app, context, monkeypatch):
