@@ -46,9 +46,13 @@ PARTS = {
         "the Goodhart lab's preset and its two cures, over seeds",
     ),
     "load": ("benchmarks.load.main", "a room full of people at once, and what goes wrong then"),
+    "room": (
+        "benchmarks.room",
+        "the workshop room, full: joining, and tap to stored while PPO trains",
+    ),
     "page": ("benchmarks.page_times", "how fast the pages answer (needs a Chromium)"),
 }
-BY_NAME_ONLY = ("load",)  # an hour and more
+BY_NAME_ONLY = ("load", "room")  # an hour and more; a crowd of its own
 QUICK = {
     "machine": ["--quick"],
     "step": ["--steps", "1"],
@@ -62,6 +66,7 @@ QUICK = {
     "goodhart": ["--quick"],
     "null": ["--quick"],
     "load": ["--quick"],
+    "room": ["--quick"],
 }
 
 

@@ -32,7 +32,7 @@ UPLOADS_OF_ADDRESS = Rate(at_once=1_200, a_minute=1_200)
 # A phone in a workshop room asks at each tap, and every few seconds by itself.
 DESK = Rate(at_once=90, a_minute=150)  # of one person
 DESK_OF_ADDRESS = Rate(at_once=6_000, a_minute=9_000)
-# Codes and secrets of rooms that do not exist: there are 24 to the power of 6 codes.
+# Codes of rooms that do not exist; there are 64 million codes.
 WRONG_CODES = Rate(at_once=300, a_minute=120)  # of one address
 WRONG_CODES_OF_TAB = Rate(at_once=12, a_minute=6)
 

@@ -290,23 +290,17 @@ def test_a_closed_room_and_a_person_left_out_hear_so(phone, room):
     page.locator(".ask").wait_for(timeout=SOON)
 
 
-def test_a_pair_that_was_judged_elsewhere_is_told_and_left(phone, room):
+def test_a_pair_that_was_judged_on_another_device_is_told_and_left(phone, room):
     page = open_phone(phone, room.url)
-    room.play(fail=503)
+    phone.set_offline(True)
     tap(page, "a")
-    other = phone.browser.new_context(**PHONE)  # the same person on another device
-    second = open_phone_after(other, room)
-    tap(second, "b")
-    until(lambda: len(room.stored) == 1)
+    other = phone.browser.new_context(**PHONE)
+    tap(open_phone(other, room.url), "b")
+    until(lambda: len(room.stored) == 1, what="the other device's judgement")
     other.close()
-    page.evaluate("window.dispatchEvent(new Event('online'))")
+    phone.set_offline(False)
     note(page, "You judged that pair.")
     assert [row["choice"] for row in room.stored] == ["b"]
-
-
-def open_phone_after(context, room):
-    room.play(fail=0)
-    return open_phone(context, room.url)
 
 
 # --- a stranger's words ---------------------------------------------------------------------------

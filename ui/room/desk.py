@@ -30,7 +30,7 @@ BUSY = "The server is busy. What you tapped is kept, and sent again by itself."
 STATUS = {"unknown": 404, "closed": 410, "full": 403}
 
 wrong_codes = rates.Buckets(rates.WRONG_CODES)  # by address, however they were tried
-_asked, _asked_of_address = rates.Buckets(rates.DESK), rates.Buckets(rates.DESK_OF_ADDRESS)
+asked_of_person, asked_of_address = rates.Buckets(rates.DESK), rates.Buckets(rates.DESK_OF_ADDRESS)
 
 
 class Answer(NamedTuple):
@@ -53,7 +53,7 @@ def answer(asked: object, address: str) -> Answer:
         return sorry(400, wrong)
     # What is counted is a hash: a token stays nowhere that it need not.
     whose = hashlib.sha256(f"{asked['code']} {asked['me']}".encode()).hexdigest()
-    wait = _asked_of_address.take(address) or _asked.take(whose)
+    wait = asked_of_address.take(address) or asked_of_person.take(whose)
     if wait:
         slower = "This phone asks more often than the room answers."
         return sorry(429, slower, wait=math.ceil(wait))

@@ -99,12 +99,12 @@ def _say(error: RoomError) -> None:
 
 def _ask_code(code: str) -> None:
     st.header("Join a room")
-    with st.form("room_code", border=False):
+    with st.form("join_code_form", border=False):
         typed = st.text_input(
             "The code on the wall",
             value=code,
             max_chars=12,
-            key="room_code_typed",
+            key="join_code",
             placeholder="six letters",
             autocomplete="off",
         )
@@ -123,11 +123,11 @@ def _door(room: dict) -> None:
         st.warning(CLOSED if room["closed"] else FULL, icon=":material/door_front:")
         return
     st.write(text.plain(room["consent"]))
-    with st.form("room_join", border=False):
+    with st.form("join_form", border=False):
         st.text_input(
             "Nickname (optional)",
             max_chars=limits.NICKNAME,
-            key="room_nickname",
+            key="join_nickname",
             placeholder="or be a colour and an animal",
             autocomplete="off",
         )
@@ -141,7 +141,7 @@ def _door(room: dict) -> None:
 def _join(code: str) -> None:
     """The token is drawn once a tab: two presses of one tap are one person."""
     drawn = st.session_state.setdefault("room_drawn", secrets.token_urlsafe(18))
-    nickname = st.session_state.get("room_nickname") or ""
+    nickname = st.session_state.get("join_nickname") or ""
     found = _asked(lambda: doors.join(code, nickname, drawn))
     if isinstance(found, RoomError):
         st.session_state["room_problem"] = str(found)

@@ -90,11 +90,11 @@ function makePhone(root, data) {
     screens.brief(false)
     if (state.ended) return say({ title: WORDS.stopped[0], now: state.ended, go: again })
     if (!reply) return say({ title: WORDS.loading })
-    if (state.feedback) return screens.brief(true)
     const { pairs, briefed } = store.read(), next = act.next ?? ""
     const reading = state.reading || (task && !briefed && data.brief)
     screens.brief(Boolean(data.brief) && !reading)
     if (reading) return brief()
+    if (state.feedback) return screens.ask()
     if (act.closed) return say({ title: WORDS.closed, now: act.say, live: reply.room?.live })
     if (act.frozen) return say({ title: WORDS.frozen[0], now: WORDS.frozen[1], then: next })
     const here = pairs.filter((pair) => pair.for === act.name)
@@ -203,8 +203,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     phone.line.send()
     root.focus({ preventScroll: true })
   }
-  return () => {
-    // Streamlit calls this when the component goes, or before it is drawn anew.
-    if (!root.isConnected) phone.close()
-  }
+  // Called when the component goes, or before it is drawn anew: by then, is it still there?
+  return () => setTimeout(() => { if (!root.isConnected) phone.close() })
 }

@@ -38,6 +38,14 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
   find(".go").onclick = () => pressable?.()
   find(".brief-open").onclick = () => onGo("brief")
 
+  const show = () => {
+    if (!ask.hidden) return
+    say.hidden = true
+    ask.hidden = false
+    if (!root.contains(root.getRootNode().activeElement)) root.focus({ preventScroll: true })
+    fit()
+  }
+
   return {
     fit,
     close: () => watch.disconnect(),
@@ -46,9 +54,9 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
     note: (words, kind = "") => { set(note, words); note.dataset.kind = words ? kind : "" },
     brief: (there) => { find(".brief-open").hidden = !there },
 
+    ask: show,
     pair: (pair, task) => {
-      say.hidden = true
-      ask.hidden = false
+      show()
       if (ask.dataset.pair === pair.id) return
       ask.dataset.pair = pair.id
       set(".task", task)

@@ -1,0 +1,149 @@
+"""Phones of a workshop room without a browser: they join as a tab does (Streamlit's websocket, the
+page's own button), and judge as the phone's script does (HTTP, a store of pairs, the same id again
+after a failure, a poll while nothing is tapped). Draws nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from dataclasses import dataclass, field
+
+import httpx2
+
+from benchmarks.load.drawn import TabError
+from benchmarks.load.learner import Crowd
+from benchmarks.load.tab import Tab
+
+POLL, AGAIN = 5.0, 1.0  # seconds: between two looks; after a failure
+PHONE, JOIN = "room_phone", "Join"  # the component's key; the button's label
+
+
+@dataclass
+class Phone:
+    """One participant.
+
+    Attributes:
+        loaded, asked, joined: seconds for a new browser's files; from then to the page with the
+            button; from the press to the first pair in the phone.
+        stored: seconds from each tap to the answer that says it is stored.
+        acknowledged: when the server said of which judgement that it has it.
+    """
+
+    tab: Tab
+    http: httpx2.AsyncClient
+    code: str
+    luck: random.Random
+    me: str = ""
+    pairs: list[dict] = field(default_factory=list)
+    loaded: float = 0.0
+    asked: float = 0.0
+    joined: float = 0.0
+    stored: list[float] = field(default_factory=list)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    polls: int = 0
+    troubles: list[str] = field(default_factory=list)
+    at: float = 0.0  # when it asked last
+
+    async def come_in(self, seconds: float = 120.0) -> None:
+        """Scan the code, press Join; returns with pairs in hand."""
+        began = time.perf_counter()
+        await self.tab.get_files()
+        loaded = time.perf_counter()
+        await self.tab.open(seconds)
+        asked = time.perf_counter()
+        await self.tab.press(JOIN)
+        await self.tab.until(lambda: bool(self._given().get("reply")), seconds, "the phone")
+        given = self._given()
+        self.me, self.pairs = given["me"], list(given["reply"]["pairs"])
+        self.loaded, self.asked = loaded - began, asked - loaded
+        self.joined = time.perf_counter() - asked
+        self.at = time.perf_counter()
+        if not self.pairs:
+            self.troubles.append("joined, and there was no pair")
+
+    def _given(self) -> dict:
+        """What the page has handed to the phone's script."""
+        node = self.tab.find(PHONE, "bidi_component")
+        return json.loads(node.body.json) if node is not None else {}
+
+    async def tap(self) -> None:
+        """Judge the pair on top; nothing where there is none."""
+        if not self.pairs:
+            await self.ask([])
+        if not self.pairs:
+            return
+        pair, began = self.pairs.pop(0), time.perf_counter()
+        row = {"id": secrets.token_hex(16), "pair": pair["id"], "at": int(time.time() * 1000)}
+        row |= {"choice": self.luck.choice(["a", "b", "b", "tie"]), "seconds": 3.0}
+        while row["id"] not in self.acknowledged:
+            if not await self.ask([row]):
+                await asyncio.sleep(AGAIN)
+        self.stored.append(self.acknowledged[row["id"]] - began)
+
+    async def ask(self, judged: list[dict]) -> bool:
+        """One request; whether it was answered."""
+        holds = [pair["id"] for pair in self.pairs]
+        body = {"code": self.code, "me": self.me, "judged": judged, "holds": holds}
+        self.at = time.perf_counter()
+        try:
+            reply = await self.http.post(f"{self.tab.url}/room-desk", json=body, timeout=10.0)
+        except httpx2.HTTPError as error:
+            self.troubles.append(f"no answer: {type(error).__name__}")
+            return False
+        now = time.perf_counter()
+        if reply.status_code != 200:
+            self.troubles.append(f"{reply.status_code}: {reply.text[:80]}")
+            return False
+        said = reply.json()
+        self.acknowledged |= dict.fromkeys(said["stored"], now)
+        for one in said["refused"]:  # as the phone does: told, and let go
+            self.troubles.append(f"refused: {one['why']}")
+            self.acknowledged[one["id"]] = now
+        held = {pair["id"] for pair in self.pairs}
+        kept = [pair for pair in self.pairs if pair["id"] not in said["drop"]]
+        self.pairs = kept + [pair for pair in said["pairs"] if pair["id"] not in held]
+        return True
+
+    async def keep_looking(self) -> None:
+        """Ask every few seconds while nothing is tapped, as a phone in a hand does."""
+        while True:
+            wait = POLL * self.luck.uniform(0.85, 1.15) - (time.perf_counter() - self.at)
+            if wait > 0:
+                await asyncio.sleep(wait)
+            else:
+                self.polls += 1
+                await self.ask([])
+
+    async def keep_tapping(self, every: float, stop: asyncio.Event) -> None:
+        """A tap every so many seconds on average (exponential pauses)."""
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), self.luck.expovariate(1 / every))
+            except TimeoutError:
+                await self.tap()
+
+
+def gather(crowd: Crowd, code: str, people: int) -> list[Phone]:
+    """So many phones, each in a pocket of its own."""
+    return [
+        Phone(crowd.tab("room", f"room={code}"), crowd.http, code, crowd.luck("phone", number))
+        for number in range(people)
+    ]
+
+
+async def join(phones: list[Phone], seconds: float, luck: random.Random) -> None:
+    """All come in, spread over so many seconds."""
+    arrivals = sorted(luck.uniform(0, seconds) for _ in phones)
+
+    async def come(phone: Phone, at: float) -> None:
+        await asyncio.sleep(at)
+        try:
+            await phone.come_in()
+        except TabError as error:
+            phone.troubles.append(str(error))
+
+    await asyncio.gather(*map(come, phones, arrivals))
