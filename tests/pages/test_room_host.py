@@ -8,7 +8,7 @@ import time
 import zipfile
 
 import pytest
-from page_helpers import keys, offered, open_page, press, said, still_queue
+from page_helpers import ROOT, keys, offered, open_page, press, said, still_queue
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import RoomError
@@ -22,6 +22,7 @@ from ui.room import host_links, host_people, reach
 @pytest.fixture
 def queue(monkeypatch):
     monkeypatch.setattr(state, "warm_up", lambda: "")
+    monkeypatch.setenv("OPOSSUM_ROOMS", "1000")  # every test here opens one
     return still_queue(monkeypatch)
 
 
@@ -32,7 +33,7 @@ def opened(queue):
 
 def at(**query: str) -> AppTest:
     """The app at the room's page with this address."""
-    app = AppTest.from_file("app.py", default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.run()
     app.switch_page("pages/room.py")
     for name, value in query.items():

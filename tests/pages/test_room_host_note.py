@@ -1,4 +1,4 @@
-"""docs/workshop.md says what the host's page says: plans, words and troubles stand once, as data."""
+"""docs/workshop.md says what the host's page says: plans and troubles stand once, as data."""
 
 from __future__ import annotations
 

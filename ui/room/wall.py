@@ -75,7 +75,7 @@ def page(room: Room, found: dict) -> str:
         body = "<p class='op-say'>This room is closed. Thank you for coming.</p>"
     else:
         body = MAINS[act["name"]](room, found, link)
-    banner = "<p class='op-frozen'>A pause: nothing is taken just now.</p>" if act["frozen"] else ""
+    banner = "<p class='op-pause'>A pause: nothing is taken just now.</p>" if act["frozen"] else ""
     following = "" if act["closed"] else screens.next
     return wall_acts.screen(
         room.settings.title, head, banner + body, following, wall_acts.corner(room, link)
