@@ -57,8 +57,9 @@ def _look(room: Room, key: str) -> None:
     act = found["act"]
     with st.container(key="wall_clock"):
         countdown.draw(act, key="wall_countdown", without="")
+    where = act["name"] if len(room.halves) == 1 else "half"
     for place, chart in enumerate(charts_of(room, found)):
-        _chart(chart, f"wall_chart_{place}")
+        _chart(chart, f"wall_chart_{where}_{place}")
 
 
 def page(room: Room, found: dict) -> str:
