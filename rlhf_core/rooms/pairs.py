@@ -78,7 +78,7 @@ def order(seed: int, person: int, pairs: Sequence, gold_share: float, shared_sha
     of them.
     """
     rng = random.Random(seed_of(seed, "order", person))
-    known = [pair for pair in pairs if pair.purpose == "gold"]
+    known = [pair for pair in pairs if pair.purpose == "gold" and gold_share]
     shared = [pair for pair in pairs if pair.shared and pair.purpose != "gold"]
     own = [pair for pair in pairs if not pair.shared and pair.purpose != "gold"]
     rng.shuffle(known)
@@ -92,7 +92,7 @@ def order(seed: int, person: int, pairs: Sequence, gold_share: float, shared_sha
     while any(line for _, line in lines):
         owed = [debt + share for debt, (share, _) in zip(owed, lines)]
         there = [n for n, (_, line) in enumerate(lines) if line]
-        chosen = max(there, key=lambda n: owed[n])
+        chosen = max(there, key=lambda n: (lines[n][0] > 0, owed[n]))
         dealt.append(lines[chosen][1].pop(0))
         owed[chosen] -= 1
     return dealt
