@@ -77,6 +77,7 @@ page = st.navigation(
 state.begin_run()
 if role.bare and page.url_path == roles.PAGE:  # a phone or a wall: no session, nothing around it
     page.run()
+    state.warm_up()
     st.stop()
 roles.come_back(page.url_path)
 roles.take_seat(page.url_path)
@@ -124,10 +125,11 @@ with st.sidebar:
         help="Deletes this session's data. Asks first.",
     ):
         ask_start_over()
-    st.caption(
-        "Your work is kept for a day after your last visit, at this page's address. Anyone with the"
-        " address can open it."
-    )
+    if not roles.hosting():
+        st.caption(
+            "Your work is kept for a day after your last visit, at this page's address. Anyone with"
+            " the address can open it."
+        )
 
 components.drawer(page.title)
 if note := state.note():

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ui import state
 from ui.room import host, host_open, join, roles, wall
 
+state.insist_on_the_router()  # a phone or a wall may be the first to come after a restart
 role = roles.of_address()
 if role.kind == roles.HOST:
     host.draw(role.code, role.key)

@@ -34,7 +34,7 @@ def session() -> Session:
     """The session this tab shows; a new one where the address names none, or one that is no longer
     kept (a note says so).
     """
-    _insist_on_the_router()
+    insist_on_the_router()
     asked = st.query_params.get("run") or st.session_state.get("run_id")
     try:
         found = registry.get(asked) if asked else None
@@ -102,7 +102,7 @@ def rerun() -> None:
     st.rerun()
 
 
-def _insist_on_the_router() -> None:
+def insist_on_the_router() -> None:
     """Begin again through app.py where Streamlit ran a page without it.
 
     A fresh server whose first visitor comes to a page other than home takes pages/ for an app of

@@ -1,4 +1,4 @@
-"""A workshop room as the engine tells of it, without an engine: what the tests of its pages draw."""
+"""A workshop room as the engine tells of it, without an engine: what tests of its pages draw."""
 
 from __future__ import annotations
 
@@ -97,10 +97,6 @@ def vote(prompt: str = "A raccoon is", **changes) -> dict:
 
 def standing(**changes) -> dict:
     """What was trained for a half."""
-    rows = [
-        {"name": "The majority's", "share": 0.71, "low": 0.6, "high": 0.8},
-        {"name": "The minority's", "share": 0.58, "low": 0.44, "high": 0.71},
-    ]
     told = {
         "gathered": 240,
         "new": 12,
@@ -108,9 +104,26 @@ def standing(**changes) -> dict:
         "steps": 7,
         "gain": 1.3,
         "evaluation": None,
-        "groups": {"rows": rows},
+        "groups": groups(),
+        "problem": "",
     }
     return told | changes
+
+
+def groups() -> dict:
+    """The record of "room_groups"."""
+    share = {"right": 7, "of": 10, "share": 0.7, "low": 0.6, "high": 0.8}
+    table = {name: {"majority": share, "minority": share} for name in ("majority", "minority")}
+    return {
+        "kind": "room_groups",
+        "people": {"majority": 16, "minority": 8},
+        "votes": {"majority": 160, "minority": 80},
+        "table": table,
+        "gap": {"difference": 0.1, "words": "Too few to tell."},
+        "favourites": [
+            {"prompt": "An opossum is", "majority": " a mood.", "minority": " an animal."}
+        ],
+    }
 
 
 def figures(where: Room, **changes) -> dict:

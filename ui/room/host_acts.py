@@ -19,7 +19,8 @@ def come_in(room: Room, found: dict) -> None:
     host_links.join(room)
     writing(found)
     names = [row["pseudonym"] for row in found["everybody"]]
-    st.html(chips(names[::-1][:NAMES]))
+    if names:
+        st.html(chips(names[::-1][:NAMES]))
     for half in room.halves:
         answer_card.brief(half.brief, "The brief" if len(room.halves) == 1 else "A half's brief")
 
@@ -27,7 +28,7 @@ def come_in(room: Room, found: dict) -> None:
 def chips(names: list[str]) -> str:
     """Who is here, newest first."""
     rows = "".join(f"<li>{text.escape(name)}</li>" for name in names)
-    return f'<ul class="op-chips-room">{rows}</ul>' if rows else ""
+    return f'<ul class="op-chips-room">{rows}</ul>'
 
 
 def writing(found: dict) -> None:

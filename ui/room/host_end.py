@@ -5,20 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common.errors import RoomError, StoreError
-from rlhf_core.rooms import closing, integrity
+from rlhf_core.rooms import closing, exporting, integrity
 from rlhf_core.rooms.records import Room
 from ui import state, text
 from ui.room import host_links, roles
 
 KINDS = {  # of an event -> what it says; the rest are told by their own name
     "opened": "the room was opened",
-    "act": "the host went to an act",
-    "clock": "the clock was set",
-    "freeze": "judging was frozen, or went on",
-    "left_out": "a person was left out",
-    "taken_in": "a person was taken in again",
-    "shown": "a typed text was let onto the wall",
-    "hidden": "a typed text was kept off the wall",
+    "act": "the host went on to",
+    "clock": "the clock was set, to minutes",
+    "frozen": "judging was frozen",
+    "thawed": "judging went on",
+    "gathered": "judgements went into the training",
 }
 MOST = 60  # events shown
 
@@ -32,7 +30,7 @@ def draw(room: Room, secret: str) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download everything",
-            data=lambda: closing.export(room.code, secret, bool(names)),
+            data=lambda: exporting.export(room.code, secret, bool(names)),
             file_name=f"room-{room.code}.zip",
             mime="application/zip",
             icon=":material/download:",
@@ -69,9 +67,10 @@ def _events(room: Room, secret: str) -> None:
     for row in rows[::-1][:MOST]:
         words = KINDS.get(row["kind"], row["kind"])
         who = f", person {row['number']}" if row.get("number") else ""
-        about = ", ".join(f"{k} {v}" for k, v in (row.get("about") or {}).items() if v)
+        about = {k: v for k, v in row["about"].items() if k not in ("consent", "word")}
+        told = ", ".join(f"{k} {v}" for k, v in about.items() if v)
         st.markdown(
-            text.plain(f"{host_links.day(row['at'])}: {words}{who}" + f" ({about})" * bool(about))
+            text.plain(f"{host_links.day(row['at'])}: {words}{who}" + f" ({told})" * bool(told))
         )
 
 

@@ -98,7 +98,7 @@ def table(rows: list[dict]) -> str:
         seconds = "–" if row["seconds"] is None else f"{charts.number(row['seconds'], 1)} s"
         left = "–"
         if row["decided"]:
-            left = f"{charts.percent(row['left'] / row['decided'])}"
+            left = charts.percent(row["left"] / row["decided"])
         name = text.escape(row["name"]) if row["name"] else ""
         kind = ' class="op-out"' if row["left_out"] else ' class="op-marked"' * bool(row["marks"])
         cells = (row["number"], text.escape(row["pseudonym"]), name, row["judged"], seconds, left)

@@ -14,7 +14,7 @@ from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.common.wording import counted
 from rlhf_core.rooms import records, training, votes
 from rlhf_core.rooms.records import Half, Room
-from rlhf_core.session import registry
+from rlhf_core.session import registry, rounds
 from ui import charts, monitor, state, styles, text, verdict
 from ui.charts import annotation_labs as charts_labs
 from ui.charts import room as charts_room
@@ -25,7 +25,9 @@ from ui.reward_model import verdict as of_fit
 from ui.room import host_open, roles
 
 EVERY = 2.0  # seconds between two looks at a job
+GROUPS, FAVOURITES = ("majority", "minority"), 3
 MEASURED = 120  # pairs of the verdict: the room votes on one a prompt
+WHERE = "Measured on prompts that nobody trained on; the room's votes count a prompt as one vote."
 STYLE = styles.sheet("ppo")
 
 
@@ -114,26 +116,49 @@ def reward(room: Room, secret: str, standing: dict) -> None:
         return
     of_fit.draw(session, session.learned.summary)
     of_fit.by_chance(session.learned.summary)
-    if rows := models(standing):
-        charts.draw(
-            charts_labs.accuracies(
-                rows,
-                title="Whose taste does it know?",
-                x_title="Right on held-out judgements (%)",
-                look_for=(
-                    "a model far to the left for the minority: it learned the majority's taste, and"
-                    " PPO will follow it. Bars across 50% know nothing yet."
-                ),
+    groups(standing)
+
+
+def groups(standing: dict) -> None:
+    """The majority's model and the minority's, each asked about both; where they part."""
+    found = standing["groups"]
+    if not found:
+        return
+    rows = [
+        {**row, "name": f"{row['name']}, about the {about}"}
+        for about, of_group in models(standing)
+        for row in of_group
+    ]
+    charts.draw(
+        charts_labs.accuracies(
+            rows,
+            title="Majority and minority: whose taste does which model know?",
+            x_title="Right on held-out judgements (%)",
+            look_for=(
+                "the majority's model far to the left about the minority: PPO will follow the"
+                " majority there. Bars across 50% know nothing yet."
             ),
-            key="room_models",
-        )
+        ),
+        key="room_models",
+    )
+    st.caption(text.plain(found["gap"]["words"]))
+    for n, row in enumerate(found["favourites"][:FAVOURITES], 1):
+        with st.expander(f"Where they part: {text.plain(row['prompt'])}", key=f"room_part_{n}"):
+            text.answers(
+                row["prompt"],
+                [row[group] for group in GROUPS],
+                tags=[f"The {group}'s favourite" for group in GROUPS],
+            )
 
 
-def models(standing: dict) -> list[dict]:
-    """The room's model and its groups', each with its held-out accuracy: rows {"name", "share",
-    "low", "high"}.
-    """
-    return (standing.get("groups") or {}).get("rows", [])
+def models(standing: dict) -> list[tuple[str, list[dict]]]:
+    """(the group asked about, rows {"name", "share", "low", "high"} of each group's model)."""
+    table = (standing.get("groups") or {}).get("table") or {}
+    return [
+        (about, [{"name": f"{model}'s", **table[model][about]} for model in GROUPS])
+        for about in GROUPS
+        if table
+    ]
 
 
 # --- PPO ------------------------------------------------------------------------------------------
@@ -256,7 +281,6 @@ def vote(room: Room, secret: str, standing: dict) -> None:
 
 def talk(room: Room, secret: str, standing: dict) -> None:
     session = state.session()
-    _each(room, lambda half: votes.count(room.code, secret, half.number))
     found = votes.standing(room.code, secret, roles.half(room))
     if found["conclusion"]:
         verdict.sentence(found["conclusion"], "room_")
@@ -264,11 +288,20 @@ def talk(room: Room, secret: str, standing: dict) -> None:
         charts.draw(charts_room.votes(found["prompts"]), key="room_vote_map")
     elif not session.tuned.evaluation:
         st.info("Nothing was measured: no verdict. That is worth a talk, too.")
-    if session.tuned.evaluation:
-        with st.expander("How sure is that? All judges", icon=":material/help:", key="room_judges"):
-            verdict.draw(session)
-    for row in found["prompts"]:
-        with st.expander(text.plain(row["prompt"]), key=f"room_said_{row['prompt']}"):
+    measured = rounds.with_votes(session)
+    if measured.get("judges"):
+        verdict.how_sure(measured["judges"], measured.get("chance"), "room_sure", WHERE)
+        verdict.language_table(measured.get("language") or [], measured.get("rule"))
+    st.button(
+        "Count the votes again",
+        key="room_count",
+        icon=":material/how_to_vote:",
+        type="tertiary",
+        on_click=begin,
+        args=(room, secret, records.TALK),
+    )
+    for n, row in enumerate(found["prompts"], 1):
+        with st.expander(f"{n}. {text.plain(row['prompt'])}", key=f"room_said_{n}"):
             text.answers(
                 row["prompt"],
                 [row["before"], row["after"]],

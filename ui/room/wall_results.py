@@ -43,10 +43,13 @@ def _accuracy(standing: dict) -> str:
         say = html.escape(plans.SCREENS[records.REWARD].wall)
         so_far = counted(standing.get("gathered") or standing.get("new") or 0, "judgement")
         return f"<p class='op-say'>{say}</p><p class='op-small'>{so_far} to learn from.</p>"
-    rows = host_training.models(standing)
     said = f"95% interval {charts.interval(bounds)}; a coin gives 50%" if bounds else ""
-    lines = _line("The room's model", share, bounds)
-    lines += "".join(_line(row["name"], row["share"], [row["low"], row["high"]]) for row in rows)
+    lines = _line("the room's", share, bounds) if not standing["groups"] else ""
+    for about, rows in host_training.models(standing):
+        lines += f"<h3>About the {about}'s judgements</h3>"
+        lines += "".join(
+            _line(row["name"], row["share"], [row["low"], row["high"]]) for row in rows
+        )
     return (
         f"<p class='op-huge'>{charts.percent(share)}</p>"
         f"<p>right about prompts it never saw<br><span class='op-small'>{said}</span></p>"
