@@ -163,7 +163,7 @@ async def measure(figures: Figures, options: Namespace, place: Server) -> None:
         before = place.cost()
         await room_phones.join(phones, options.join, crowd.luck("join"))
         say_joined(figures, phones, place.cost() - before)
-        phones = [phone for phone in phones if phone.me]
+        everybody, phones = phones, [phone for phone in phones if phone.me]
         for phone in phones:
             crowd.begin(phone.keep_looking())
         every = options.people / options.taps
@@ -183,7 +183,10 @@ async def measure(figures: Figures, options: Namespace, place: Server) -> None:
         say_kept(figures, host, phones)
         figures.add("memory of the server (PSS)", sum(place.memory()), "MB")
         figures.add("the crowd's own clock was late, p95", at(late, 0.95))
-        figures.troubles([one for phone in phones for one in phone.troubles] + crowd.errors())
+        troubles = [one for phone in everybody for one in phone.troubles] + crowd.errors()
+        figures.troubles(troubles)
+        if crowd.errors():
+            print(place.said(4000), file=sys.stderr)
 
 
 async def tapped(

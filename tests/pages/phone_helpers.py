@@ -15,10 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conftest import ROOT, App, free_port
-from rlhf_core.rooms import opening, pairs, reading
-from rlhf_core.rooms.records import Opened, RoomSettings
-from rlhf_core.session import registry
-from rlhf_core.store import room_rows
 
 STAGE = ROOT / "tests" / "pages" / "phone_stage" / "serve.py"
 PHONE = {
@@ -86,31 +82,6 @@ def stage(folder: Path, script: Path = STAGE) -> Iterator[Stage]:
         yield Stage(app)
     finally:
         app.stop()
-
-
-def real_room(runs: Path, monkeypatch, sets: int = 12, **settings) -> Opened:
-    """A room in the database of the app whose sessions are in ``runs``; what the model would have
-    written is given: ``sets`` of three answers each.
-    """
-    monkeypatch.setenv("OPOSSUM_RUNS", str(runs))
-    opened = opening.open_room(RoomSettings(**{"briefs": ("meme-bot",), **settings}))
-    session = registry.get(opened.session_id)
-    written = [
-        {
-            "id": f"set-{number}",
-            "prompt": f"An opossum number {number} is",
-            "texts": [f" a marsupial, {number}.", f" a meme, {number}.", f" a mood, {number}."],
-            "finished": [True] * 3,
-        }
-        for number in range(sets)
-    ]
-    with session.change():
-        session.asked.candidate_sets = written
-    with reading.database().change() as db:
-        row = room_rows.by_code(db, opened.code)
-        there = room_rows.pairs(db, row.room_id)
-        room_rows.add_pairs(db, row.room_id, pairs.of_sets(written, row.seed, there))
-    return opened
 
 
 def open_phone(context, url: str, me: str = "token-of-somebody", *, start: bool = True, **query):

@@ -8,13 +8,13 @@ import re
 import time
 
 import pytest
-from phone_helpers import PHONE, SOON, note, prompt, real_room, stage, tap, until
+from phone_helpers import PHONE, SOON, note, prompt, stage, tap, until
+from written_room import judged, real_room
 
 import conftest
 from conftest import IDLE, ROOT, launch
-from rlhf_core.rooms import acts, doors, integrity, reading
+from rlhf_core.rooms import acts, doors, integrity
 from rlhf_core.rooms.records import PRACTICE, RANK, REWARD
-from rlhf_core.store import room_rows
 
 SLOW = 120_000
 
@@ -44,12 +44,6 @@ def come(context, url: str, nickname: str = ""):
     page.get_by_role("button", name="Join").tap()
     page.locator(".phone").wait_for(timeout=SLOW)
     return page
-
-
-def judged(opened) -> list:
-    with reading.database().look() as db:
-        room = room_rows.by_code(db, opened.code)
-        return room_rows.judgements(db, room.room_id, ("practice", "rank", "gold", "vote"))
 
 
 def test_from_the_code_to_a_stored_judgement(server, context, monkeypatch, artefacts):

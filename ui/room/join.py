@@ -29,7 +29,7 @@ ELSEWHERE = (
 )
 Found = TypeVar("Found")
 
-_wrong_of_tab = rates.Buckets(rates.WRONG_CODES_OF_TAB)
+wrong_of_tab = rates.Buckets(rates.WRONG_CODES_OF_TAB)
 
 
 def draw(code: str | None, me: str | None) -> None:
@@ -64,14 +64,14 @@ def _asked(look: Callable[[], Found]) -> Found | RoomError:
     """
     address = _address()
     tab = st.session_state.setdefault("room_tab", secrets.token_hex(8))
-    if desk.wrong_codes.wait(address) or _wrong_of_tab.wait(tab):
+    if desk.wrong_codes.wait(address) or wrong_of_tab.wait(tab):
         return RoomError(SLOW_DOWN, "slow")
     try:
         return look()
     except RoomError as error:
         if error.kind == "unknown":
             desk.wrong_codes.take(address)
-            _wrong_of_tab.take(tab)
+            wrong_of_tab.take(tab)
         return error
     except StoreError:
         return RoomError(BUSY, "busy")

@@ -182,6 +182,13 @@ const newId = () =>
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".phone")
+  // Streamlit's own message about a lost connection covers the page and lays it dead, but for what
+  // is in the top layer and carries this mark: the phone goes on without it.
+  parentElement.host?.setAttribute("data-react-aria-top-layer", "true")
+  if (root.showPopover && !root.matches(":popover-open")) {
+    root.popover = "manual"
+    root.showPopover()
+  }
   const elsewhere = !data.new && keptToken(data.code) !== data.me
   const same = parentElement.phone?.alive && parentElement.whose === `${data.code} ${data.me}`
   if (!same) {
