@@ -97,9 +97,8 @@ def groups_next(room: Room) -> None:
     waiting = st.session_state.get(GROUPS_NEXT, set())
     for half in room.halves:
         session = registry.get(half.session_id) if half.number in waiting else None
-        if session is not None and (state.job_of(session, "fit") or {}).get("status") not in (
-            state.ALIVE
-        ):
+        fit_of = (state.job_of(session, "fit") or {}) if session is not None else {}
+        if session is not None and fit_of.get("status") not in state.ALIVE:
             waiting.discard(half.number)
             if session.learned.head:
                 state.submit_for(session, "room_groups")
