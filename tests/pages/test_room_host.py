@@ -36,6 +36,7 @@ def at(**query: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.run()
     app.switch_page("pages/room.py")
+    app.query_params.clear()
     for name, value in query.items():
         app.query_params[name] = value
     app.run()

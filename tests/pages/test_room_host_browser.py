@@ -1,4 +1,4 @@
-"""A workshop from the code on the wall to the verdict, in real browsers: a host, a projector and two
+"""A workshop from the code to the verdict, in real browsers: a host, a projector and two
 phones, over a server of its own; and every screen of the wall at both sizes, light and dark.
 """
 

@@ -48,15 +48,18 @@ def draw(session: Session) -> None:
 
 def _join() -> None:
     with st.form("room_join", border=True), st.container(horizontal=True):
-        typed = st.text_input(
+        st.text_input(
             "You have a code?", key="room_code", max_chars=12, placeholder="6 letters", width=220
         )
         with st.container(width="content", vertical_alignment="bottom", height="stretch"):
-            if st.form_submit_button("Join", key="room_join_go", icon=":material/login:"):
-                if code := "".join(typed.split()).upper():
-                    st.query_params.clear()
-                    st.query_params["room"] = code
-                    st.rerun()
+            st.form_submit_button(
+                "Join", key="room_join_go", icon=":material/login:", on_click=_to_the_door
+            )
+
+
+def _to_the_door() -> None:
+    if code := "".join((st.session_state.get("room_code") or "").split()).upper():
+        st.query_params.from_dict({"room": code})
 
 
 def _own(session: Session) -> dict:
