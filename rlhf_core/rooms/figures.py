@@ -181,16 +181,19 @@ def agreeing(said: list[tuple[int, int, str, str]]) -> dict[int, tuple[int, int]
 
     said: (person, half, pair, choice).
     """
-    of_pair: dict[tuple[int, str], Counter] = {}
+    of_pair: dict[tuple[int, str], dict[str, int]] = {}
     for _, half, pair, choice in said:
-        of_pair.setdefault((half, pair), Counter())[choice] += 1
+        counts = of_pair.setdefault((half, pair), {})
+        counts[choice] = counts.get(choice, 0) + 1
     found: dict[int, tuple[int, int]] = {}
     for person, half, pair, choice in said:
-        others = of_pair[half, pair] - Counter([choice])
-        if others.total() < LEAST_OTHERS:
+        counts = of_pair[half, pair]
+        others = sum(counts.values()) - 1
+        if others < LEAST_OTHERS:
             continue
-        (most, count), *_ = others.most_common()
-        if 2 * count > others.total():
+        left = {said: count - (said == choice) for said, count in counts.items()}
+        most = max(left, key=left.__getitem__)
+        if 2 * left[most] > others:
             same, of = found.get(person, (0, 0))
             found[person] = same + (choice == most), of + 1
     return found
