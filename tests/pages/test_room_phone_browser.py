@@ -253,6 +253,7 @@ def test_it_follows_the_acts_by_itself(phone, room):
     page = open_phone(phone, room.url, start=False)
     page.get_by_text("You are in.").wait_for(timeout=SOON)
     assert page.get_by_text("Next: a short practice.").is_visible()
+    assert page.get_by_text("Short, funny, a little absurd.").is_visible(), "time for the brief"
     room.play(act="practice")
     page.locator(".go:has-text('Start')").wait_for(timeout=SOON)
     page.locator(".go").tap()
