@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session as Open
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.rooms import live, pairs, plans, reading
-from rlhf_core.rooms.records import VOTE
+from rlhf_core.rooms.records import VOTE, Half
 from rlhf_core.store import room_rows
 from rlhf_core.store.tables import now_ms
 
@@ -63,15 +62,17 @@ def take(code: str, me: str, judged: Sequence[dict] = (), holds: Iterable[str] =
             room_rows.add_judgements(db, fresh)
             if fresh:
                 room_rows.seen(db, room.room_id, person.person, now_ms())
-            return _reply(db, room, person, held, rows, refused)
-    with reading.database().look() as db:
-        room = reading.row_of(db, code)
-        person = reading.person_row(db, room, me)
-        reply = _reply(db, room, person, held, rows, refused)
-    if now_ms() - person.seen_ms > SEEN_EVERY:
-        with reading.database().change() as db:
-            room_rows.seen(db, room.room_id, person.person, now_ms())
-    return reply
+            reply, half, numbers = _reply(db, room, person, held, rows, refused)
+    else:
+        with reading.database().look() as db:
+            room = reading.row_of(db, code)
+            person = reading.person_row(db, room, me)
+            reply, half, numbers = _reply(db, room, person, held, rows, refused)
+        if now_ms() - person.seen_ms > SEEN_EVERY:
+            with reading.database().change() as db:
+                room_rows.seen(db, room.room_id, person.person, now_ms())
+    # Outside: whoever holds a connection must not wait for another one.
+    return reply | {"room": live.said(room, half, numbers)}
 
 
 def next_pairs(code: str, me: str, holds: Iterable[str] = ()) -> list[dict]:
@@ -137,17 +138,20 @@ def _number(value: object, most: float) -> float | None:
     """A number from 0 to ``most``; None for anything else: a phone's word is not trusted."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= most else None
+    return float(value) if 0 <= value <= most else None
 
 
 # --- out ------------------------------------------------------------------------------------------
 
 
-def _reply(db: Open, room: Row, person: Row, held: list, rows: list, refused: list) -> dict:
+def _reply(
+    db: Open, room: Row, person: Row, held: list, rows: list, refused: list
+) -> tuple[dict, Half, bool]:
+    """All but "room"; the person's half; whether phones show numbers."""
     settings, halves = reading.facts(db, room.room_id)
     told = dict(room_rows.judged_by(db, room.room_id, person.person))
     done, said_no = set(told.values()), {row["id"] for row in refused}
-    stored = [row["id"] for row in rows if told.get(row["id"]) == row.get("pair")]
+    stored = [row["id"] for row in rows if (row["id"], row.get("pair")) in told.items()]
     twice = [row["id"] for row in rows if row["id"] not in said_no and row["id"] not in stored]
     asked = of_act(list(reading.pairs(db, room).values()), room, person.half)
     left = [pair for pair in asked if pair.pair_id not in done]
@@ -161,7 +165,7 @@ def _reply(db: Open, room: Row, person: Row, held: list, rows: list, refused: li
     fresh = [pair for pair in line if pair.pair_id in waiting and pair.pair_id not in keeps]
     fresh = fresh[: max(0, AHEAD - len(keeps))]
     nothing = reading.is_closed(room)
-    return {
+    reply = {
         "stored": stored,
         "refused": [*refused, *({"id": one, "why": AGAIN, "again": False} for one in twice)],
         "act": act(room),
@@ -177,8 +181,8 @@ def _reply(db: Open, room: Row, person: Row, held: list, rows: list, refused: li
             "left": len(left),
             "left_out": person.left_out,
         },
-        "room": live.said(room, halves[person.half]),
     }
+    return reply, halves[person.half], settings.numbers_on_phones
 
 
 def of_act(there: list[Row], room: Row, half: int) -> list[Row]:

@@ -54,7 +54,7 @@ def write(code: str, me: str, kind: str, text: str) -> str:
         person = reading.person_row(db, row, me)
         if row.frozen:
             raise RoomError("The host has paused the room. Send it again when it goes on.")
-        if room_rows.words_of(db, row.room_id, person.person) > limits.WORDS:
+        if room_rows.words_of(db, row.room_id, person.person) >= limits.WORDS:
             raise RoomError(f"You have written {limits.WORDS} texts, which is the most.")
         word = {"room_id": row.room_id, "word_id": secrets.token_hex(8), "person": person.person}
         room_rows.add_word(db, word | {"kind": kind, "text": text, "status": "waiting"})

@@ -16,12 +16,14 @@ SERVES = 2.0  # seconds
 _SAID = Fresh(SERVES)
 
 
-def said(room: Row, half: Half) -> dict:
-    """{"people", "judged" (by the whole room), "live": up to three {"label", "value"}, "verdict":
-    a sentence once the room talks, else ""}, at most ``SERVES`` seconds old.
+def said(room: Row, half: Half, with_numbers: bool = True) -> dict:
+    """{"people", "judged" (by the whole room), "live": up to three {"label", "value"}, or none
+    without ``with_numbers``, "verdict": a sentence once the room talks, else ""}, at most
+    ``SERVES`` seconds old.
     """
     key = (room.room_id, room.act, half.number)
-    return {"people": room.people, **_SAID.get(key, lambda: _made(room, half))}
+    found = {"people": room.people, **_SAID.get(key, lambda: _made(room, half))}
+    return found if with_numbers else found | {"live": []}
 
 
 def _made(room: Row, half: Half) -> dict:

@@ -23,6 +23,7 @@ ANIMALS = (
     *("Koala", "Lynx", "Opossum", "Otter", "Owl", "Puffin"),
 )
 MARKS = 2  # accents that one letter may carry
+BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and signs that show nothing
 
 
 def pseudonym(seed: int, number: int) -> str:
@@ -38,7 +39,8 @@ def nickname(typed: object, taken: Iterable[str] = ()) -> str:
     RoomError: it is too long.
     """
     text = unicodedata.normalize("NFC", typed) if isinstance(typed, str) else ""
-    plain = "".join(letter for letter in text[:1_000] if letter.isprintable() or letter.isspace())
+    shown = (letter for letter in text[:1_000] if letter not in BLANK)
+    plain = "".join(letter for letter in shown if letter.isprintable() or letter.isspace())
     name = clean_name(_few_marks(plain)) if plain.strip() else ""
     if not any(letter.isalnum() or ord(letter) > 0x2000 for letter in name):
         return ""

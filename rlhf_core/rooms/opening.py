@@ -50,6 +50,7 @@ def check(settings: RoomSettings) -> RoomSettings:
         title=title or RoomSettings.title,
         consent=consent or limits.CONSENT,
         names_on_wall=bool(settings.names_on_wall),
+        numbers_on_phones=bool(settings.numbers_on_phones),
         steps=int(settings.steps),
     )
     halves(checked)

@@ -31,6 +31,7 @@ class RoomSettings:
         title: of the room, on every screen.
         consent: what people read before they join; empty: ``limits.CONSENT``.
         names_on_wall: whether names that the host let through stand on the wall; else pseudonyms.
+        numbers_on_phones: whether phones show what was trained (``live``), or only the wall does.
         gold_share: of the pairs that a person gets, those with a known answer (where the brief has
             such), 0 to 0.5.
         shared_share: of the others, those that everybody gets.
@@ -45,6 +46,7 @@ class RoomSettings:
     title: str = "Our room"
     consent: str = ""
     names_on_wall: bool = False
+    numbers_on_phones: bool = True
     gold_share: float = 0.15
     shared_share: float = 0.4
     steps: int = 20

@@ -32,7 +32,7 @@ def by_minute(rows: Sequence[dict]) -> Chart:
     """Judgements in each minute of the act. Rows {"minute", "judged"}."""
     title = "Judgements a minute"
     look_for = "a level row of bars; when they fall, people are through, or tired."
-    figure = frame("Minute of the act", "Judgements", height=230)
+    figure = frame("Minute, from the first judgement on", "Judgements", height=230)
     figure.update_layout(bargap=0.25)
     if not rows:
         nothing_yet(figure, "No judgement yet")
@@ -47,6 +47,7 @@ def by_minute(rows: Sequence[dict]) -> Chart:
         )
     )
     figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(range=[-0.6, max(4, *minutes) + 0.6], dtick=1 if len(rows) < 12 else None)
     best = max(rows, key=lambda row: row["judged"])
     return Chart(
         figure,

@@ -213,7 +213,7 @@ def _numbers(room: Room, secret: str) -> None:
                 help=alpha["words"],
             )
         marked = sum(bool(row["marks"]) and not row["left_out"] for row in found["everybody"])
-        waiting = sum(row["status"] == "waiting" for row in found["words"])
+        waiting = sum(row["status"] == "waiting" for row in host_people.for_the_wall(room, found))
         if marked or waiting:
             told = [f"{marked} marked"] * bool(marked) + [f"{waiting} typed"] * bool(waiting)
             _count("Wait for you", marked + waiting, ", ".join(told))

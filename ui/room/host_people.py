@@ -58,14 +58,14 @@ def _line(room: Room, secret: str, row: dict, does: str) -> None:
     """A person, what is the matter, and the press; the second one means it."""
     number, key = row["number"], f"room_{'in' if row['left_out'] else 'out'}_{row['number']}"
     asked = st.session_state.get(ASKED) == key
-    why = "left out" if row["left_out"] else "; ".join(row["marks"]) or "not marked"
+    why = "left out" if row["left_out"] else " ".join(row["marks"]) or "not marked"
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"{key}_row"):
         st.markdown(f"**{text.plain(called(row))}** {text.plain(why)}", width="stretch")
         if not asked:
             st.button(does, key=key, on_click=_ask, args=(key,))
             return
         do = integrity.take_in if row["left_out"] else integrity.leave_out
-        args = (number,) if row["left_out"] else (number, "; ".join(row["marks"]))
+        args = (number,) if row["left_out"] else (number, " ".join(row["marks"]))
         st.button(
             f"Yes, {does.lower()}",
             key=f"{key}_yes",
@@ -114,9 +114,15 @@ def table(rows: list[dict]) -> str:
     )
 
 
+def for_the_wall(room: Room, found: dict) -> list[dict]:
+    """What people typed that may ever stand on the wall; nicknames only where the room has them."""
+    names = room.settings.names_on_wall
+    return [row for row in found["words"] if names or row["kind"] != "name"]
+
+
 def words(room: Room, secret: str, found: dict) -> None:
     """What people typed: nothing of it is on the wall before a press here."""
-    rows = [row for row in found["words"] if row["kind"] != "name" or room.settings.names_on_wall]
+    rows = for_the_wall(room, found)
     if error := st.session_state.pop(ERROR, None):
         st.error(text.plain(error), icon=":material/error:")
     st.caption(

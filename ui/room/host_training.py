@@ -26,6 +26,7 @@ from ui.room import host_open, roles
 
 EVERY = 2.0  # seconds between two looks at a job
 GROUPS, FAVOURITES = ("majority", "minority"), 3
+GROUPS_NEXT = "room_groups_next"  # in the session's state: halves whose groups wait for the fit
 MEASURED = 120  # pairs of the verdict: the room votes on one a prompt
 WHERE = "Measured on prompts that nobody trained on; the room's votes count a prompt as one vote."
 STYLE = styles.sheet("ppo")
@@ -86,12 +87,25 @@ def fit(room: Room, secret: str) -> None:
     def one(half: Half) -> None:
         training.gather(room.code, secret, half.number)
         _submit(half, "fit")
-        _submit(half, "room_groups")
+        st.session_state.setdefault(GROUPS_NEXT, set()).add(half.number)
 
     _each(room, one)
 
 
+def groups_next(room: Room) -> None:
+    """The groups' models after the room's own: both read the same samples, which are then there."""
+    waiting = st.session_state.get(GROUPS_NEXT, set())
+    for half in room.halves:
+        session = registry.get(half.session_id) if half.number in waiting else None
+        fit_of = (state.job_of(session, "fit") or {}) if session is not None else {}
+        if session is not None and fit_of.get("status") not in state.ALIVE:
+            waiting.discard(half.number)
+            if session.learned.head:
+                state.submit_for(session, "room_groups")
+
+
 def reward(room: Room, secret: str, standing: dict) -> None:
+    groups_next(room)
     session, busy = state.session(), state.alive("fit") or state.alive("room_groups")
     again = bool(session.learned.head)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -169,6 +183,8 @@ def ppo(room: Room, secret: str, standing: dict) -> None:
     run = Steering(state.session())
     if run.missing and not run.session.tuned.metrics:
         st.info("PPO climbs the reward model's score: train that first.", icon=":material/info:")
+        if state.alive("fit"):
+            monitor.monitor("fit", controls=(), draw=lambda *_: None, every=EVERY)
         return
     _deck(room, run)
     if error := st.session_state.get(PPO_ERROR):

@@ -57,8 +57,9 @@ def _look(room: Room, key: str) -> None:
     act = found["act"]
     with st.container(key="wall_clock"):
         countdown.draw(act, key="wall_countdown", without="")
+    where = act["name"] if len(room.halves) == 1 else "half"
     for place, chart in enumerate(charts_of(room, found)):
-        _chart(chart, f"wall_chart_{place}")
+        _chart(chart, f"wall_chart_{where}_{place}")
 
 
 def page(room: Room, found: dict) -> str:
@@ -75,7 +76,7 @@ def page(room: Room, found: dict) -> str:
         body = "<p class='op-say'>This room is closed. Thank you for coming.</p>"
     else:
         body = MAINS[act["name"]](room, found, link)
-    banner = "<p class='op-frozen'>A pause: nothing is taken just now.</p>" if act["frozen"] else ""
+    banner = "<p class='op-pause'>A pause: nothing is taken just now.</p>" if act["frozen"] else ""
     following = "" if act["closed"] else screens.next
     return wall_acts.screen(
         room.settings.title, head, banner + body, following, wall_acts.corner(room, link)

@@ -68,7 +68,7 @@ def practice(room: Room, found: dict, link: str) -> str:
     count = f"<b>{tried}</b> of {found['people']} have tried a pair"
     say = html.escape(plans.SCREENS[records.PRACTICE].wall)
     return (
-        f"<p class='op-say'>{say}</p><div class='op-briefs'>{briefs}</div>"
+        f"<p class='op-say'>{say}</p><div class='op-w-briefs'>{briefs}</div>"
         f"<p class='op-count'>{count}</p>{typed(found)}"
     )
 
@@ -82,9 +82,8 @@ def brief(card: dict) -> str:
     )
     audience = f"<p class='op-small'>for: {text.escape(card['audience'])}</p>"
     audience = audience if card.get("audience") else ""
-    return (
-        f"<section class='op-brief'><h2>{text.escape(card['title'])}</h2>{audience}{rows}</section>"
-    )
+    title = f"<h2>{text.escape(card['title'])}</h2>"
+    return f"<section class='op-w-brief'>{title}{audience}{rows}</section>"
 
 
 def judge(room: Room, found: dict, link: str) -> str:
@@ -95,8 +94,9 @@ def judge(room: Room, found: dict, link: str) -> str:
         agreement(alpha, half.brief["title"] if len(room.halves) > 1 else "")
         for half, alpha in zip(room.halves, found["agreement"], strict=False)
     )
+    many = " op-many" if len(room.halves) > 1 else ""
     return (
-        f"<div class='op-judge'><div class='op-figures'>{figures}{agreed}</div>"
+        f"<div class='op-judge'><div class='op-figures{many}'>{figures}{agreed}</div>"
         f"<div>{most_disputed(found['disputed'])}</div></div>"
     )
 
@@ -113,9 +113,9 @@ def agreement(alpha: dict, whose: str) -> str:
 
 
 def most_disputed(rows: Sequence[dict]) -> str:
-    """The pair that splits the room most, in full."""
-    row = next((row for row in rows if row["of"] > 1 and row["first"] and row["second"]), None)
-    if row is None:
+    """The pair that has most people on either side, in full."""
+    row = max(rows, key=lambda row: min(row["first"], row["second"]), default=None)
+    if row is None or not min(row["first"], row["second"]):
         return (
             f"<p class='op-say'>{html.escape(plans.SCREENS[records.RANK].wall)}</p>"
             "<p class='op-small'>The pair that splits you most comes here.</p>"

@@ -121,12 +121,13 @@ def _where(room: Room, session: Session) -> str:
 def _samples(session: Session, most: int) -> str:
     """What it wrote before, and what it writes now."""
     rows = [row for row in cockpit.beside(session) if row[1]][:most]
-    return "".join(
+    shown = "".join(
         f"<div class='op-sample'><p class='op-prompt'>{text.escape(prompt)}</p>"
         f"<p><span>before</span>{text.escape(was.get('text', ' …'))}</p>"
         f"<p><span>now</span>{text.escape(now.get('text', ' …'))}</p></div>"
         for prompt, was, now in rows
     )
+    return f"<div class='op-samples'>{shown}</div>"
 
 
 # --- the vote and the verdict ---------------------------------------------------------------------
