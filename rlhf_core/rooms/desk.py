@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as Open
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.rooms import live, pairs, plans, reading
-from rlhf_core.rooms.records import VOTE, Half
+from rlhf_core.rooms.records import RANK, VOTE, Half
 from rlhf_core.store import room_rows
 from rlhf_core.store.tables import now_ms
 
@@ -22,6 +22,8 @@ MIRRORED = {"a": "b", "b": "a"}
 UNKNOWN, AGAIN = "This pair is not part of the room.", "You judged this pair already: once counts."
 FROZEN = "The host has paused the room: what you tap is kept on this phone until it goes on."
 CLOSED = "The room is closed: nothing more can be judged."
+WRITING = "One moment: the model is still writing its answers."
+PREPARING = "One moment: the vote is being prepared."
 _ORDERS = reading.Kept(2_000)  # of people: each follows from what stands in its key
 
 
@@ -168,7 +170,7 @@ def _reply(
     reply = {
         "stored": stored,
         "refused": [*refused, *({"id": one, "why": AGAIN, "again": False} for one in twice)],
-        "act": act(room),
+        "act": _said_to(room, asked),
         "pairs": [] if nothing else [_shown(pair, room, person) for pair in fresh],
         "drop": [pair for pair in held if pair not in waiting],
         "you": {
@@ -212,6 +214,17 @@ def act(room: Row) -> dict:
         "say": CLOSED if closed else FROZEN if room.frozen else words.phone,
         "next": "" if closed else words.next,
     }
+
+
+def _said_to(room: Row, asked: list[Row]) -> dict:
+    """``act``, to a phone that was asked ``asked``: nothing yet is not everything."""
+    told = act(room)
+    if not (told["closed"] or told["frozen"]):
+        if room.act == RANK and not any(pair.purpose == "rank" for pair in asked):
+            told["say"] = WRITING
+        elif not asked and room.act in pairs.PURPOSES:
+            told["say"] = PREPARING if room.act == VOTE else WRITING
+    return told
 
 
 def _shown(pair: Row, room: Row, person: Row) -> dict:

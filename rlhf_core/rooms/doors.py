@@ -39,15 +39,15 @@ def look(code: str) -> dict:
     with reading.database().look() as db:
         row = reading.row_of(db, code)
         settings, halves = reading.facts(db, row.room_id)
-    most = limits.people()
+        seats = limits.people() + room_rows.left_out(db, row.room_id)
     return {
         "code": row.code,
         "title": settings.title,
         "briefs": [half.brief for half in halves],
         "consent": settings.consent,
         "people": row.people,
-        "most": most,
-        "full": row.people >= most,
+        "most": limits.people(),
+        "full": row.people >= seats,
         "closed": reading.is_closed(row),
         "act": row.act,
     }
@@ -84,8 +84,8 @@ def by_person(code: str, me: str) -> tuple[Room, Person]:
 def join(code: str, nickname: str = "", me: str = "") -> Joined:
     """Come in. ``me``: the token that this phone kept: then it is the same person, whatever the
     nickname; or one that it has just drawn (22 to 64 of A-Z a-z 0-9 _ -), so that joining twice in
-    one tap is joining once. Raises RoomError: no such room, closed, full, a name that cannot be
-    used.
+    one tap is joining once. Who was left out takes nobody's place. Raises RoomError: no such room,
+    closed, full, a name that cannot be used.
     """
     drawn = me if isinstance(me, str) and TOKEN.fullmatch(me) else secrets.token_urlsafe(18)
     with reading.database().change() as db:
@@ -95,7 +95,9 @@ def join(code: str, nickname: str = "", me: str = "") -> Joined:
         if there is not None:
             return Joined(drawn, reading.person_of(there), BACK)
         _, halves = reading.facts(db, row.room_id)
-        number = room_rows.next_person(db, row.room_id, most := limits.people())
+        most = limits.people()
+        seats = most + room_rows.left_out(db, row.room_id)
+        number = room_rows.next_person(db, row.room_id, seats)
         if number is None:
             raise RoomError(
                 f"This room is full: {most} people are in it. Look along with a neighbour.", "full"

@@ -14,6 +14,7 @@ from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging.annotators import FIRST, SECOND, TIE, agreement
 from rlhf_core.rooms import desk, marks, reading, training, votes
 from rlhf_core.rooms.fresh import Fresh
+from rlhf_core.rooms.records import TALK
 from rlhf_core.store import room_counts, room_rows
 from rlhf_core.store.room_counts import Choices, OfPerson
 from rlhf_core.store.tables import now_ms
@@ -24,6 +25,8 @@ LEAST_OTHERS = 2  # who judged the same pair: below, there is no majority to agr
 _COUNTED = Fresh(SERVES)
 ON_THE_WALL = ("half", "judged", "practice", "seconds", "gold_right", "gold_of", "agrees")
 ON_THE_WALL += ("agrees_of", "here")
+
+BLIND = ("half", "pairs", "votes", "people")  # of the votes, what tells nothing
 
 
 def for_host(code: str, host: str) -> dict:
@@ -45,11 +48,12 @@ def for_host(code: str, host: str) -> dict:
 
 
 def for_wall(code: str, wall: str) -> dict:
-    """As ``for_host``, without marks and without anything typed that the host did not let through:
-    "everybody" rows are {"called", "half", "judged", "practice", "seconds", "gold_right",
+    """As ``for_host``, without marks, the sessions' ids and what was typed unless the host let it
+    through: "everybody" rows are {"called", "half", "judged", "practice", "seconds", "gold_right",
     "gold_of", "agrees", "agrees_of", "here"} of those who were not left out, "words" only those
-    shown, as {"kind", "text", "called"}; names of people only where the room's settings allow them.
-    Raises RoomError.
+    shown, as {"kind", "text", "called"}; names of people only where the room's settings allow them;
+    of "votes", before the talk, only how many there are: which answer is which stays hidden. Raises
+    RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, wall, "wall")
@@ -69,7 +73,11 @@ def for_wall(code: str, wall: str) -> dict:
         for word in shown
         if word["kind"] != "name"
     ]
-    return {"act": desk.act(row), **found, "everybody": everybody, "words": words}
+    trained = [{k: v for k, v in one.items() if k != "session_id"} for one in found["trained"]]
+    shown = {"everybody": everybody, "words": words, "trained": trained}
+    if row.act != TALK:
+        shown["votes"] = [{name: one[name] for name in BLIND} for one in found["votes"]]
+    return {"act": desk.act(row), **found, **shown}
 
 
 def _counted(row: Row) -> dict:
@@ -181,16 +189,19 @@ def agreeing(said: list[tuple[int, int, str, str]]) -> dict[int, tuple[int, int]
 
     said: (person, half, pair, choice).
     """
-    of_pair: dict[tuple[int, str], Counter] = {}
+    of_pair: dict[tuple[int, str], dict[str, int]] = {}
     for _, half, pair, choice in said:
-        of_pair.setdefault((half, pair), Counter())[choice] += 1
+        counts = of_pair.setdefault((half, pair), {})
+        counts[choice] = counts.get(choice, 0) + 1
     found: dict[int, tuple[int, int]] = {}
     for person, half, pair, choice in said:
-        others = of_pair[half, pair] - Counter([choice])
-        if others.total() < LEAST_OTHERS:
+        counts = of_pair[half, pair]
+        others = sum(counts.values()) - 1
+        if others < LEAST_OTHERS:
             continue
-        (most, count), *_ = others.most_common()
-        if 2 * count > others.total():
+        left = {said: count - (said == choice) for said, count in counts.items()}
+        most = max(left, key=left.__getitem__)
+        if 2 * left[most] > others:
             same, of = found.get(person, (0, 0))
             found[person] = same + (choice == most), of + 1
     return found

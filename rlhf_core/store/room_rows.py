@@ -149,6 +149,12 @@ def seen(db: Session, room_id: str, person: int, now: int) -> None:
     db.execute(_SEEN, {"room": room_id, "number": person, "now": now})
 
 
+def left_out(db: Session, room_id: str) -> int:
+    """How many people were left out."""
+    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.left_out.is_(True))
+    return db.scalar(select(func.count()).select_from(RoomPersonRow).where(*same))
+
+
 def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
     """Whether that changed anything."""
     same = (RoomPersonRow.room_id == room_id, RoomPersonRow.person == person)

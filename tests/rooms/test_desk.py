@@ -223,6 +223,12 @@ def test_each_act_asks_its_own(here):  # noqa: F811
     assert all(not kinds for kinds in asked.values())
 
 
+def test_nothing_to_vote_on_yet_is_not_everything_voted(here):  # noqa: F811
+    room = opened()
+    acts.step(room.code, room.host, "vote")
+    assert desk.take(room.code, Phone(room).me)["act"]["say"] == desk.PREPARING
+
+
 def test_a_late_joiner_lands_in_the_act_under_way(room):
     late = Phone(room, "Late")
     assert desk.take(room.code, late.me)["pairs"][0]["for"] == "rank"
@@ -293,6 +299,7 @@ def test_a_room_whose_model_is_still_writing_practises(here):  # noqa: F811
     assert len(desk.next_pairs(room.code, phone.me)) == pairs.PRACTICED
     acts.step(room.code, room.host, "rank")
     assert doors.by_code(room.code).pairs == 0
+    assert desk.take(room.code, phone.me)["act"]["say"] == desk.WRITING, "not: that was all"
     assert {pair["for"] for pair in desk.next_pairs(room.code, phone.me)} == {"rank"}, "checks"
 
 

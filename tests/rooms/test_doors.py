@@ -170,6 +170,17 @@ def test_the_one_too_many_is_told_so_and_nobody_else_suffers(room, monkeypatch):
     assert doors.join(room.code, me=phones[0].me).person.number == 1, "who is in stays in"
 
 
+def test_who_was_left_out_takes_nobodys_place(room, monkeypatch):
+    monkeypatch.setenv("OPOSSUM_ROOM_PEOPLE", "3")
+    phones = [Phone(room) for _ in range(3)]
+    for phone in phones[1:]:
+        integrity.leave_out(room.code, room.host, phone.number, "one phone, many seats")
+    assert not doors.look(room.code)["full"]
+    assert [Phone(room).number for _ in range(2)] == [4, 5]
+    with pytest.raises(RoomError, match="full"):
+        Phone(room)
+
+
 def test_two_halves_are_filled_in_turn(here):  # noqa: F811
     room = opened(briefs=("biology-homework", "meme-bot"))
     assert [Phone(room).joined.person.half for _ in range(4)] == [0, 1, 0, 1]

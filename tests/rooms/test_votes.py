@@ -8,7 +8,7 @@ from room_people import Phone, here, left, opened  # noqa: F401
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.evaluation import verdict
-from rlhf_core.rooms import acts, desk, integrity, limits, votes
+from rlhf_core.rooms import acts, desk, figures, integrity, limits, votes
 from rlhf_core.session import judged, registry
 
 
@@ -73,6 +73,16 @@ def test_the_phone_does_not_tell_which_is_which(room):
         for pair in desk.next_pairs(room.code, Phone(room).me)
     ]
     assert 0.2 < sum(firsts) / len(firsts) < 0.8
+
+
+def test_the_wall_does_not_tell_before_the_talk(room):
+    votes.prepare(room.code, room.host)
+    acts.step(room.code, room.host, "vote")
+    Phone(room).judge(after)
+    told = figures.for_wall(room.code, room.wall)["votes"]
+    assert told == [{"half": 0, "pairs": 12, "votes": 12, "people": 1}]
+    acts.step(room.code, room.host, "talk")
+    assert figures.for_wall(room.code, room.wall)["votes"][0]["prompts"]
 
 
 def test_a_crowd_is_one_vote_a_prompt(room):
