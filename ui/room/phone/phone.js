@@ -114,8 +114,7 @@ function makePhone(root, data) {
     const live = list ? briefRows() : reply.room?.live ?? []
     const last = act.name === "talk"
     const go = last ? [WORDS.home, () => window.location.assign("./")] : null
-    const empty = task && !reply.you?.left && !reply.you?.judged // the model is not done yet
-    const now = [last && verdict, empty ? WORDS.writing : act.say].filter(Boolean).join("\n")
+    const now = [last && verdict, act.say].filter(Boolean).join("\n")
     return say({ title: act.title ?? "", now, live, list, then: last ? "" : next, go })
   }
   const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
