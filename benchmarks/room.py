@@ -153,12 +153,12 @@ def kept(code: str) -> list:
 
 
 async def measure(figures: Figures, options: Namespace, place: Server) -> None:
-    async with Crowd(place.url, options.seed) as crowd:
+    async with room_phones.client() as http, Crowd(place.url, options.seed) as crowd:
         host, late = Host(crowd.tab("room")), []
         figures.begin("join", f"{options.people} phones in {options.join:.0f} s")
         await host.open()
         await host.on("practice", "rank")
-        phones = room_phones.gather(crowd, host.code, options.people)
+        phones = room_phones.gather(crowd, http, host.code, options.people)
         crowd.begin(learner.lateness(late))
         before = place.cost()
         await room_phones.join(phones, options.join, crowd.luck("join"))

@@ -11,12 +11,13 @@ import random
 import secrets
 import time
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
 from benchmarks.load.drawn import TabError
 from benchmarks.load.learner import Crowd
-from benchmarks.load.tab import Tab
+from benchmarks.load.tab import PATIENCE, Tab
 
 POLL, AGAIN = 5.0, 1.0  # seconds: between two looks; after a failure
 PHONE, JOIN = "room_phone", "Join"  # the component's key; the button's label
@@ -127,12 +128,23 @@ class Phone:
                 await self.tap()
 
 
-def gather(crowd: Crowd, code: str, people: int) -> list[Phone]:
+def client() -> httpx2.AsyncClient:
+    """As the tabs' own (``load.tab.client``), but it lets go of a connection before the server does
+    (5 s): a browser asks again by itself where both do at once, this one would not.
+    """
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    limits = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)
+    return httpx2.AsyncClient(timeout=PATIENCE, limits=limits, cookies=none)
+
+
+def gather(crowd: Crowd, http: httpx2.AsyncClient, code: str, people: int) -> list[Phone]:
     """So many phones, each in a pocket of its own."""
-    return [
-        Phone(crowd.tab("room", f"room={code}"), crowd.http, code, crowd.luck("phone", number))
-        for number in range(people)
-    ]
+    found = []
+    for number in range(people):
+        tab = crowd.tab("room", f"room={code}")
+        tab.http = http
+        found.append(Phone(tab, http, code, crowd.luck("phone", number)))
+    return found
 
 
 async def join(phones: list[Phone], seconds: float, luck: random.Random) -> None:

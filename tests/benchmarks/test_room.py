@@ -19,8 +19,8 @@ def test_phones_join_by_the_page_and_judge_by_the_desk(start_app, monkeypatch):
     acts.step(opened.code, opened.host, RANK)
 
     async def crowd() -> list[room_phones.Phone]:
-        async with Crowd(app.url, seed=1) as here:
-            phones = room_phones.gather(here, opened.code, 2)
+        async with room_phones.client() as http, Crowd(app.url, seed=1) as here:
+            phones = room_phones.gather(here, http, opened.code, 2)
             await room_phones.join(phones, 0.5, here.luck("join"))
             for phone in phones:
                 for _ in range(7):  # more than a phone holds

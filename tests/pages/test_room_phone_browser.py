@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from axe import serious
 from phone_helpers import PHONE, SOON, Stage, note, open_phone, prompt, stage, tap, until
 
 LONG = (
@@ -79,9 +80,10 @@ def test_everything_is_in_sight_at_375_by_667(chromium, artefacts, room, look, l
     page = open_phone(context, room.url)
     seen = page.evaluate(FITS)
     page.screenshot(path=artefacts / f"phone-{look}-{length}.png")
-    dark = page.evaluate("getComputedStyle(document.body).colorScheme")
+    found = serious(page)
     context.close()
-    assert seen["height"] == 667 and not seen["scrolls"] and not seen["outside"], (seen, dark)
+    assert not found, "\n".join(found)
+    assert seen["height"] == 667 and not seen["scrolls"] and not seen["outside"], seen
     assert len(seen["buttons"]) == 5 and min(seen["buttons"]) >= 44
     assert min(seen["answers"]) > 100
     assert (max(seen["over"]) > 0) == (length == "long")
@@ -251,13 +253,20 @@ def test_it_follows_the_acts_by_itself(phone, room):
     page = open_phone(phone, room.url, start=False)
     page.get_by_text("You are in.").wait_for(timeout=SOON)
     assert page.get_by_text("Next: a short practice.").is_visible()
+    assert page.get_by_text("Short, funny, a little absurd.").is_visible(), "time for the brief"
     room.play(act="practice")
     page.locator(".go:has-text('Start')").wait_for(timeout=SOON)
     page.locator(".go").tap()
     tap(page, "b")
     page.get_by_text("By the brief, A is better. The other one is an encyclopedia.").wait_for()
+    assert not serious(page)
     page.locator(".next").tap()
     tap(page, "a")
+    page.get_by_text("The brief agrees with you.").wait_for()
+    page.locator(".brief-open").tap()  # and back: what the brief says of the pair still stands
+    page.get_by_text("Short, funny, a little absurd.").wait_for()
+    assert not serious(page)
+    page.locator(".go").tap()
     page.get_by_text("The brief agrees with you.").wait_for()
     room.play(act="reward", live=[{"label": "held-out accuracy", "value": "71 %"}])
     page.locator(".next").tap()

@@ -109,23 +109,27 @@ function makePhone(root, data) {
     if (task && offline) {
       return say({ title: WORDS.offlineOut[0], now: WORDS.offlineOut[1](waiting) })
     }
-    const { live = [], verdict = "" } = reply.room ?? {}
+    const { verdict = "" } = reply.room ?? {}
+    const list = act.name === "join" && Boolean(data.brief) // time to read it
+    const live = list ? briefRows() : reply.room?.live ?? []
     const last = act.name === "talk"
     const go = last ? [WORDS.home, () => window.location.assign("./")] : null
-    const empty = task && !reply.you?.left && !reply.you?.judged // the model is not done yet
-    const now = [last && verdict, empty ? WORDS.writing : act.say].filter(Boolean).join("\n")
-    return say({ title: act.title ?? "", now, live, then: last ? "" : next, go })
+    const now = [last && verdict, act.say].filter(Boolean).join("\n")
+    return say({ title: act.title ?? "", now, live, list, then: last ? "" : next, go })
   }
   const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
   function say(what) {
     state.pair = null
     screens.say(what)
   }
-  function brief() {
+  function briefRows() {
     const rows = Object.keys(WORDS.rows).filter((name) => data.brief[name])
+    return rows.map((name) => ({ label: WORDS.rows[name], value: data.brief[name] }))
+  }
+  function brief() {
     say({
       title: data.brief.title || WORDS.briefTitle, now: WORDS.briefNow, list: true,
-      live: rows.map((name) => ({ label: WORDS.rows[name], value: data.brief[name] })),
+      live: briefRows(),
       go: [store.read().briefed ? WORDS.back : WORDS.start, () => {
         state.reading = false
         store.briefed()

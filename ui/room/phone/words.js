@@ -29,7 +29,6 @@ const WORDS = {
   },
   oneVoice: "You have joined on another device too: both are one voice.",
   closed: "The room is closed",
-  writing: "The model is still writing the answers. This page goes on by itself.",
   elsewhere: "Already judged in another tab.",
   home: "Try it alone: open Opossum",
   over: "time is up",
