@@ -26,6 +26,7 @@ from ui.room import (
 )
 
 EVERY = 2.0  # seconds between two looks
+COUNTERS = 1.0  # and at the counters: with what is kept for a second, two behind at most
 MORE = 2  # minutes that a press adds
 ACT, PEOPLE, WORDS, LINKS, END = "This act", "People", "Typed text", "Links", "End"
 STYLE = styles.sheet("room_host")
@@ -49,7 +50,8 @@ def draw(code: str, secret: str) -> None:
     if error := st.session_state.pop(host_open.ERROR, None):
         st.error(text.plain(error), icon=":material/error:")
     look = None if room.closed else EVERY
-    st.fragment(_numbers, run_every=look, key="room_numbers")(room, secret)
+    often = None if room.closed else COUNTERS
+    st.fragment(_numbers, run_every=often, key="room_numbers")(room, secret)
     shown, script = st.columns([2, 1], gap="large")
     with script:
         _script(room)

@@ -7,7 +7,8 @@ import streamlit as st
 from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.rooms import closing, exporting, integrity
 from rlhf_core.rooms.records import Room
-from ui import state, text
+from rlhf_core.work import lines
+from ui import text
 from ui.room import host_links, roles
 
 KINDS = {  # of an event -> what it says; the rest are told by their own name
@@ -75,7 +76,8 @@ def _events(room: Room, secret: str) -> None:
 
 
 def _delete(room: Room, secret: str) -> None:
-    state.stop_all()
+    for half in room.halves:
+        lines.line_in_force().forget(half.session_id)
     try:
         closing.delete(room.code, secret)
     except (RoomError, StoreError) as error:

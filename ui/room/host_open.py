@@ -157,6 +157,12 @@ def _what_they_see() -> None:
                 " wall, whatever they typed."
             ),
         )
+        st.toggle(
+            "Phones show the numbers too",
+            value=STANDARD.numbers_on_phones,
+            key="room_numbers_on_phones",
+            help="Held-out accuracy, steps, score. Off: only the wall does, so that eyes go up.",
+        )
         st.text_area(
             "What people read before they join",
             value=limits.CONSENT,
@@ -205,6 +211,7 @@ def _settings(session: Session) -> RoomSettings:
         title=says.get("room_title") or "",
         consent=says.get("room_consent") or "",
         names_on_wall=bool(says.get("room_names")),
+        numbers_on_phones=bool(says.get("room_numbers_on_phones", True)),
         gold_share=says.get("room_gold", 15) / 100,
         shared_share=says.get("room_shared", 40) / 100,
         steps=says.get("room_steps") or STANDARD.steps,
