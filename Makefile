@@ -41,8 +41,9 @@ test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one o
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-server.txt
 	@$(PY) -m pytest tests/store $(ARGS)
 
-lint: venv-dev ## Check style, and who may import whom (.importlinter)
+lint: venv-dev ## Check style, who may import whom (.importlinter), and known weaknesses (bandit, pip-audit)
 	@$(CHECK)
+	@$(PY) scripts/check_security.py
 
 format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .
