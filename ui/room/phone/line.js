@@ -87,6 +87,7 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
 
   return {
     send,
+    wait: () => later(POLL),
     // Something was judged: now, or with the next try where the line is down.
     push: () => { if (!failures) send() },
     resume: () => { ended = false; failures = 0; send() },

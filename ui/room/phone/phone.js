@@ -167,8 +167,17 @@ function makePhone(root, data) {
     return screens.clock(left > 0 ? `${minutes}:${seconds}` : WORDS.over)
   }, 500)
 
+  // `reply`: what the page was told when it was drawn; by now the desk may have said newer things.
+  function begin(reply) {
+    const last = store.read().last
+    const fresh = reply && !(last?.act.now > reply.act.now)
+    if (fresh) take(reply)
+    if (fresh && !store.read().queue.length) line.wait()
+    else line.send()
+  }
+
   Object.assign(phone, {
-    take, line, tell,
+    begin, tell,
     close: () => {
       phone.alive = false
       clearInterval(ticking)
@@ -209,9 +218,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     done({ status: answered.status, said: answered.said })
   }
   if (!same) {
-    if (data.reply) phone.take(data.reply)
     if (elsewhere) phone.tell(WORDS.oneVoice)
-    phone.line.send()
+    phone.begin(data.reply)
     root.focus({ preventScroll: true })
   }
   // Called when the component goes, or before it is drawn anew: by then, is it still there?
