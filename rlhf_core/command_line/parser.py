@@ -20,6 +20,7 @@ PARTS_HELP = (
     "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, null, loop or page"
     " (default: all but page)"
 )
+OWN = ("generate", "run", "score", "replay", "benchmark", "export-html")
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
 
 
@@ -93,9 +94,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     parsers = top.add_subparsers(
-        dest="command",
-        required=True,
-        metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)),
+        dest="command", required=True, metavar=" | ".join((*OWN, *commands.COMMANDS))
     )
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
@@ -207,5 +206,13 @@ def parser() -> Parser:
         metavar="...",
         help="options of the part; see benchmark PART --help",
     )
+
+    page = parsers.add_parser(
+        "export-html",
+        help="a run as one HTML file that opens anywhere, without this app or a network",
+        allow_abbrev=False,
+    )
+    page.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    page.add_argument("--out", required=True, metavar="run.html", help="where the file goes")
     commands.add_parsers(parsers)
     return top
