@@ -48,32 +48,70 @@ def gather(metrics: Sequence[dict], samples: object) -> Steps:
     if not by_step:
         return Steps(None, "")
     prompts = list(dict.fromkeys(row["prompt"] for rows in by_step.values() for row in rows))
-    known = {row["step"]: row for row in metrics}
-    every = sorted(by_step)
-    each = max(len(rows) for rows in by_step.values())
-    held = sum(map(len, by_step.values()))
-    for answers, of_prompts, stride in _ways(each, len(prompts), len(every)):
-        chosen = every[::stride] + ([every[-1]] if (len(every) - 1) % stride else [])
-        table = _table(chosen, by_step, known, prompts[:of_prompts], answers)
-        if len(data(table)) <= MOST_BYTES:
+    rows = _rows(by_step, {prompt: place for place, prompt in enumerate(prompts)})
+    names = [plain(prompt, MOST_PROMPT) for prompt in prompts]
+    every, held = sorted(rows), sum(map(len, rows.values()))
+    for answers, of_prompts, stride in _ways(held, len(prompts), len(every)):
+        steps = every[::stride] + ([every[-1]] if (len(every) - 1) % stride else [])
+        chosen = {
+            step: [row for row in rows[step] if row.place < of_prompts and row.number < answers]
+            for step in steps
+        }
+        size = 200 * len(steps) + len(data(names[:of_prompts]))
+        size += sum(row.size for found in chosen.values() for row in found)
+        if size <= MOST_BYTES:
             break
-    shown = sum(len(step["rows"]) for step in table["steps"])
+    shown = sum(map(len, chosen.values()))
     left_out = "" if not every[0] else "The answers before the first step were not kept."
     if shown < held:
         left_out += (
             f" So that the file stays small it holds {shown:,} of the run's {held:,} answers, the"
-            f" first of each prompt: {counted(len(table['prompts']), 'prompt')} of"
-            f" {len(prompts):,}, {counted(len(chosen), 'step')} of {len(every):,}. The run's folder"
+            f" first of each prompt: {counted(min(of_prompts, len(prompts)), 'prompt')} of"
+            f" {len(prompts):,}, {counted(len(steps), 'step')} of {len(every):,}. The run's folder"
             " has them all."
         )
-    return Steps(table, left_out.strip())
+    known = {row["step"]: row for row in metrics}
+    made = [
+        {
+            "step": step,
+            "readings": [_rounded(known.get(step, {}).get(name), 4) for name in READINGS],
+            "rows": [row.values for row in found],
+        }
+        for step, found in chosen.items()
+    ]
+    return Steps({"prompts": names[:of_prompts], "steps": made}, left_out.strip())
 
 
-def _ways(each: int, prompts: int, steps: int):
+class _Row(NamedTuple):
+    """An answer as it goes along; ``number``: which of its prompt in its step it is, from 0;
+    ``size``: bytes in the file.
+    """
+
+    place: int
+    number: int
+    values: list
+    size: int
+
+
+def _rows(by_step: dict[int, list[dict]], places: dict[str, int]) -> dict[int, list[_Row]]:
+    found: dict[int, list[_Row]] = {}
+    for step, rows in by_step.items():
+        count: dict[int, int] = {}
+        for row in rows:
+            place = places[row["prompt"]]
+            number = count.get(place, 0)
+            count[place] = number + 1
+            values = [place, answer(row["text"], MOST_TEXT), _rounded(row.get("reward"), 3)]
+            values.append(row.get("ended") is not False)
+            found.setdefault(step, []).append(_Row(place, number, values, len(data(values)) + 1))
+    return found
+
+
+def _ways(held: int, prompts: int, steps: int):
     """How much goes along, from all of it down: (answers a prompt, prompts, every which step)."""
-    for answers in (each, 8, 4, 2, 1):
-        if answers <= each:
-            yield answers, prompts, 1
+    yield held, prompts, 1
+    for answers in (8, 4, 2, 1):
+        yield answers, prompts, 1
     while prompts > 12:
         prompts = max(12, prompts // 2)
         yield 1, prompts, 1
@@ -84,25 +122,9 @@ def _ways(each: int, prompts: int, steps: int):
     yield 1, 4, stride
 
 
-def _table(
-    chosen: Sequence[int], by_step: dict, known: dict, prompts: list[str], answers: int
-) -> dict:
-    places = {prompt: place for place, prompt in enumerate(prompts)}
-    steps = []
-    for step in chosen:
-        rows, seen = [], dict.fromkeys(prompts, 0)
-        for row in by_step[step]:
-            prompt = row["prompt"]
-            if prompt in seen and seen[prompt] < answers:
-                seen[prompt] += 1
-                reward = finite(row.get("reward"))
-                reward = None if reward is None else round(reward, 3)
-                text = answer(row["text"], MOST_TEXT)
-                rows.append([places[prompt], text, reward, row.get("ended") is not False])
-        readings = [finite(known.get(step, {}).get(name)) for name in READINGS]
-        readings = [None if value is None else round(value, 4) for value in readings]
-        steps.append({"step": step, "readings": readings, "rows": rows})
-    return {"prompts": [plain(prompt, MOST_PROMPT) for prompt in prompts], "steps": steps}
+def _rounded(value: object, digits: int) -> float | None:
+    value = finite(value)
+    return None if value is None else round(value, digits)
 
 
 def _is_step(value: object) -> bool:
