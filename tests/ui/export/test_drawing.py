@@ -45,7 +45,7 @@ def test_points_lie_where_the_axes_say():
         ticks["middle10"][0], abs=0.2
     )
     assert (y1 - y3) == pytest.approx(2 * (y1 - y2), abs=0.3) and y3 < y2 < y1
-    assert y3 == pytest.approx(ticks["end3"][1] - 4.5, abs=0.3), "3 m lies at the tick called 3"
+    assert y3 == pytest.approx(ticks["end3.0"][1] - 4.5, abs=0.3), "3 m lies at the tick called 3"
 
 
 def test_axes_are_named_and_the_picture_is_told_in_words():
