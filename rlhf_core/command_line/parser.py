@@ -20,7 +20,7 @@ PARTS_HELP = (
     "machine, step, busy, trl, memory, scaling, reward, gold, hack, goodhart, null, loop or page"
     " (default: all but page)"
 )
-OWN = ("generate", "run", "score", "replay", "benchmark", "export-html")
+OWN = ("generate", "run", "score", "replay", "export-html", "export-training", "benchmark")
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
 
 
@@ -188,6 +188,14 @@ def parser() -> Parser:
         "replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False
     )
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+
+    graduate = parsers.add_parser(
+        "export-training",
+        help="a small TRL and accelerate project with a run's data: the same loop on real hardware",
+        allow_abbrev=False,
+    )
+    graduate.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    graduate.add_argument("--out", required=True, metavar="FOLDER", help="where the project goes")
 
     bench = parsers.add_parser(
         "benchmark",
