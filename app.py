@@ -121,6 +121,7 @@ with st.sidebar:
     )
 
 components.drawer(page.title)
+components.pictures()
 if note := state.note():
     st.info(note, icon=":material/info:")
 
