@@ -30,7 +30,7 @@ def check(session: Session) -> list[str]:
     says what was changed, a sentence each.
     """
     _check_counts(session)
-    _check_steps(session)
+    _check_numbers(session)
     for name in ("settings", "labs", "shelf"):
         setattr(session, name, plain(getattr(session, name)))
     part = session.tuned
@@ -78,9 +78,12 @@ def _check_counts(session: Session) -> None:
         raise BundleError("A name in it is no text, or far too long.")
 
 
-def _check_steps(session: Session) -> None:
+def check_steps(contents: dict) -> None:
+    """The steps and samples of a bundle, as ``store.bundle.read_bundle`` gives them, before a
+    session makes anything of them. Raises BundleError.
+    """
     last = -1
-    for row in session.tuned.metrics:
+    for row in contents["metrics"]:
         step = row.get("step")
         if isinstance(step, bool) or not isinstance(step, int) or not last < step <= MOST_STEPS:
             raise BundleError(f"Its metrics.csv has steps that do not rise one by one ({step!r}).")
@@ -89,9 +92,12 @@ def _check_steps(session: Session) -> None:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if name in NUMBERS and value is not None and not (number and math.isfinite(value)):
                 raise BundleError(f"Its metrics.csv has no number as {name} of step {step}.")
-    for row in session.tuned.samples:
+    for row in contents["samples"]:
         if not all(isinstance(row.get(name), str) for name in ("prompt", "text")):
             raise BundleError("A row of its samples.jsonl has no prompt and text.")
+
+
+def _check_numbers(session: Session) -> None:
     number = session.history.current_round
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_ROUNDS:
         raise BundleError(f"It says that it is in round {number!r:.20}.")

@@ -91,6 +91,8 @@ def _checked(directory: Path, called: str, trusted: bool = False) -> tuple[Sessi
     try:
         contents = bundle.read_bundle(directory, tensors=False)
         _check_weights(directory, contents["run"])
+        if not trusted:
+            harmless.check_steps(contents)
         session = saving.load(directory)
         told = [] if trusted else harmless.check(session)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
@@ -100,7 +102,8 @@ def _checked(directory: Path, called: str, trusted: bool = False) -> tuple[Sessi
         sentence = plain_files.without_place(str(error), directory)
         sentence = sentence.replace("This session's folder", "it")
         raise BundleError(shown + sentence[:1].lower() + sentence[1:]) from error
-    session.note = holds(contents["run"], contents, list(contents["run"]["files"]))
+    told_of = holds(contents["run"], contents, list(contents["run"]["files"]))
+    session.note = told_of.replace("comparison", "judged pair")
     return session, told
 
 
