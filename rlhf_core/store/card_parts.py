@@ -49,9 +49,7 @@ def who_judged(facts: dict) -> str:
         if consent
         else "What the judges agreed to: not said by the author."
     )
-    told.append(
-        "Names are pseudonyms, in the order of appearance; the key to them is in nobody's file."
-    )
+    told.append("Names are pseudonyms, in the order of appearance.")
     if facts["addresses"]:
         told.append(
             f"{counted(facts['addresses'], 'text')} hold what looks like an e-mail address: look"

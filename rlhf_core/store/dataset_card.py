@@ -37,6 +37,7 @@ def dataset_card(facts: dict, tables: dict[str, str], files: list[str]) -> str:
         f"## Who judged\n\n{parts.who_judged(facts)}",
         f"## The briefs they judged under\n\n{parts.briefs(facts)}",
         f"## Where the texts come from\n\n{parts.sources(facts)}",
+        f"## What wrote them, and what learned from them\n\n{parts.training(facts)}",
         f"## What was left out\n\n{parts.left_out(facts)}",
         f"## Agreement and care\n\n{parts.agreement(facts)}",
         f"## Known biases\n\n{parts.biases(facts)}",
