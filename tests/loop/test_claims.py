@@ -1,5 +1,5 @@
-"""What run.json says of a run, against its other files: a number that nothing was made with does not
-pass because nothing was made with it.
+"""What run.json says of a run, against its other files: a number that nothing was made with must
+not pass because nothing was made with it.
 """
 
 from __future__ import annotations

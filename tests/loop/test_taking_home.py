@@ -144,12 +144,13 @@ def runs(tmp_path, monkeypatch):
 
 
 def in_the_app(session: Session) -> Session:
-    """The same work as a session of the app."""
-    made = registry.create(session.asked.brief)
+    """The same run as a session of the app."""
+    made, former = registry.create(session.asked.brief), saving.to_dict(session)
+    copy = saving.from_dict(json.loads(json.dumps(former)))
     with made.change():
-        made.seed = session.seed
-    through_the_loop(made)
-    made.keep()
+        for name in ("seed", "model_hash", "settings", "asked", "judged", "learned", "tuned"):
+            setattr(made, name, getattr(copy, name))
+        made.held = dict(session.held)
     return made
 
 
