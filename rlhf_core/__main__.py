@@ -1,6 +1,6 @@
 """The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
-export-zip | export-dataset | export-model | export-reward-model | benchmark``, and ``exchange``'s
-commands.
+export-zip | export-dataset | export-model | export-reward-model | export-training | benchmark``,
+and ``exchange``'s commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from rlhf_core.command_line.benchmark import benchmark
 from rlhf_core.command_line.generate_and_score import generate, score
+from rlhf_core.command_line.graduating import export_training
 from rlhf_core.command_line.parser import parser
 from rlhf_core.command_line.replaying import replay
 from rlhf_core.command_line.run import run
@@ -37,6 +38,7 @@ OWN = {
     "export-dataset": export_dataset,
     "export-model": export_model,
     "export-reward-model": export_reward_model,
+    "export-training": export_training,
     "benchmark": benchmark,
 }
 

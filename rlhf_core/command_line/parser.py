@@ -22,7 +22,7 @@ PARTS_HELP = (
     " (default: all but page)"
 )
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
-EXPORTS = ("export-zip", "export-dataset", "export-model", "export-reward-model")
+EXPORTS = ("export-zip", "export-dataset", "export-model", "export-reward-model", "export-training")
 OWN = ("generate", "run", "score", "replay", *EXPORTS, "benchmark")
 
 
@@ -201,6 +201,14 @@ def parser() -> Parser:
     )
 
     _exports(parsers)
+
+    graduate = parsers.add_parser(
+        "export-training",
+        help="a small TRL and accelerate project with a run's data: the same loop on real hardware",
+        allow_abbrev=False,
+    )
+    graduate.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    graduate.add_argument("--out", required=True, metavar="FOLDER", help="where the project goes")
 
     bench = parsers.add_parser(
         "benchmark",
