@@ -65,6 +65,7 @@ def _tell(records: Iterator, threads: dict) -> int:
         how = "" if record["judged_again"] else RECORDED
         if different:
             say("1 value differs." if different == 1 else f"{different:,} values differ.")
+            _say_what_follows(record["what_follows"], threads)
             return FAILED
         exactly = "all of them equal" if not within else f"{within:,} of them by rounding only"
         say(
@@ -72,6 +73,20 @@ def _tell(records: Iterator, threads: dict) -> int:
             f" (tolerance: {RELATIVE:g} of a number, {WEIGHTS:g} of a weight){how}."
         )
     return DONE
+
+
+def _say_what_follows(follows: dict | None, threads: dict) -> None:
+    """Of numbers that differ: whether they show another thing."""
+    if not follows:
+        return
+    was, now = follows["win_rate"]
+    verdict = "the same verdict" if follows["same_verdict"] else "another verdict"
+    inside = "inside" if follows["inside_the_interval"] else "outside"
+    say(f"What follows: {verdict}; win rate {was:.1%} then, {now:.1%} now, {inside} its interval.")
+    if threads["threads_then"] not in (None, threads["threads"]):
+        say(
+            "One rounding can turn one word, and all that follows it: take as many threads as then."
+        )
 
 
 def readable(name: str, records: Iterator) -> Iterator:

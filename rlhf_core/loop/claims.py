@@ -1,5 +1,5 @@
-"""What a run's run.json says of it, against its other files: a number that nothing was made
-with must not pass because nothing was made with it.
+"""What a run's run.json says of it, against its other files: a number that nothing was made with
+must not pass because nothing was made with it.
 
 Knows nothing about weights; imports no torch.
 """

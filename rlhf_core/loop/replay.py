@@ -94,8 +94,8 @@ def replay(
         (``made_otherwise``); a record {"where", "name", "saved", "now"} for each thing that
         differs, and where ``every`` {"kind": "compared", ..., "result"} for each that does not;
         last {"kind": "replayed", "compared": how many were compared, "different", "judged_again":
-        bool, "numbers": a row for each column of ``same_numbers``}. No difference: the run is what
-        it says it is.
+        bool, "numbers": a row for each column of ``same_numbers``, "what_follows"}. No difference:
+        the run is what it says it is.
     """
     check_replayable(saved)
     found = Numbers(every)
@@ -151,12 +151,29 @@ def replay(
         if own is not None and tensors.get(name) is not None:
             yield from found.compare_weights(f"{name}.safetensors", tensors[name], own)
     yield from _evaluated_again(found, saved, now)
-    yield from _ended(found, again)
+    yield from _ended(found, again, what_follows(saved.tuned.evaluation, now.tuned.evaluation))
 
 
-def _ended(found: Numbers, again: bool) -> Iterator[dict]:
+def _ended(found: Numbers, again: bool, follows: dict | None = None) -> Iterator[dict]:
     counts = {"compared": found.compared, "different": found.different}
-    yield {"kind": "replayed", **counts, "judged_again": again, "numbers": found.rows()}
+    told = {"judged_again": again, "numbers": found.rows(), "what_follows": follows}
+    yield {"kind": "replayed", **counts, **told}
+
+
+def what_follows(was: dict | None, now: dict | None) -> dict | None:
+    """Whether another order of sums, on another machine or with other threads, changed what the run
+    shows: one rounding can turn one word, and then all that follows it. None where one of them was
+    not measured.
+    """
+    if not was or not now:
+        return None
+    rates, interval = (was.get("win_rate"), now.get("win_rate")), was.get("interval") or [0, 1]
+    known = isinstance(rates[0], int | float) and isinstance(rates[1], int | float)
+    return {
+        "same_verdict": was.get("verdict") == now.get("verdict"),
+        "win_rate": list(rates),
+        "inside_the_interval": known and interval[0] <= rates[1] <= interval[1],
+    }
 
 
 def _fitted_again(found: Numbers, saved: Session, now: Session) -> Iterator[Progress | dict]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-RELATIVE, ABSOLUTE = 1e-5, 1e-7  # one machine gives equal numbers; another sums in another order
+RELATIVE, ABSOLUTE = 1e-5, 1e-6  # one machine gives equal numbers; another sums in another order
 WEIGHTS = 1e-4  # of a tensor's largest entry, or of 1
 # Clocks; how often the reward model was fitted, and a replay needs only once; a name by lot.
 UNTIMED = ("seconds", "processor_seconds", "reward_model", "fit")

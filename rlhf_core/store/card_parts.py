@@ -19,7 +19,7 @@ PAY = {
 KINDS = {
     "author": "the person who made this run",
     "exploit": "texts that the author wrote to fool the reward model, and rejected",
-    "rule": "a rule in the program: no person read these texts",
+    "rule": "a rule in the program. No person read these texts",
     "person": "a person at the author's screen",
     "file": "a person, as an imported file says",
     "unknown": "an imported file does not say who",
