@@ -51,8 +51,8 @@ def _trained(args: argparse.Namespace, what: str) -> int:
     from rlhf_core.lm import language_model
     from rlhf_core.loop import taking_home
 
-    language_model.load(session.model_name, downloading)
     with plain_files.whole_folder(out) as folder:
+        language_model.load(session.model_name, downloading)
         taking_home.FOLDERS[what](session, folder)
     return _done(out, session)
 

@@ -187,6 +187,18 @@ class DatabaseWeights:
         """
         return self._kept(data)[0]
 
+    def take_up(self, sha256: str) -> bytes:
+        """What was laid down, which is gone from there afterwards, unless a session refers to it.
+        Raises StoreError.
+        """
+        data = self.blobs.get(sha256)
+        with self.database.look() as db:
+            referred = blob_rows.is_referred(db, sha256)
+        if not referred:
+            with suppress(StoreError):
+                self.blobs.delete(sha256)
+        return data
+
     def kept_files(self, session: Session) -> dict[tuple[str, str], tuple[str, int]]:
         """{(kind, key): (sha256, bytes)}. Raises StoreError."""
         with self.database.look() as db:

@@ -19,7 +19,7 @@ import numpy
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
-from rlhf_core.common.errors import BundleError, InputError
+from rlhf_core.common.errors import BundleError, InputError, StoreError
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import EXPLOIT
 from rlhf_core.session import folder_sessions, harmless, registry, saving
@@ -36,9 +36,13 @@ def from_zip(session: Session, sha256: str, called: str) -> Iterator[Progress | 
 
     One record {"kind": "opened", "id", "sentence"}. Raises BundleError, in one sentence.
     """
-    blobs = registry.keeper().weights.blobs
     yield Progress("unpacking", 0, 2)
-    data = blobs.get(sha256)
+    try:
+        data = registry.keeper().weights.take_up(sha256)
+    except StoreError as error:
+        if error.kind != "missing":
+            raise
+        raise BundleError("The uploaded file is no longer there: give it once more.") from error
     files, left_out = archive.unpack(data, called, bundle.most_bytes)
     if bundle.RUN not in files:
         raise BundleError(

@@ -50,7 +50,10 @@ LEAST = 10  # comparisons of a judge, below which there is no mirror of them
 
 def said(session: Session) -> dict[str, str]:
     """What the author says for the card, within its bounds."""
-    kept = session.settings.get(CARD)
+    return _within(session.settings.get(CARD))
+
+
+def _within(kept: object) -> dict[str, str]:
     kept = kept if isinstance(kept, dict) else {}
     found = {name: _text(kept.get(name))[:most] for name, most in SAID.items()}
     for name, known in (("pay", PAY), ("licence", LICENCES)):
@@ -62,8 +65,8 @@ def said(session: Session) -> dict[str, str]:
 def say(session: Session, values: dict[str, str]) -> None:
     """Keep what the author says for the card."""
     with session.change():
-        kept = {**said(session), **{name: _text(value) for name, value in values.items()}}
-        session.settings = {**session.settings, CARD: kept}
+        kept = {**said(session), **values}
+        session.settings = {**session.settings, CARD: _within(kept)}
 
 
 def _text(value: object) -> str:

@@ -222,10 +222,10 @@ def made(facts: dict) -> str:
     """What made it, and what that took."""
     about, spent = facts["made"], facts["spent"]
     commit = f", commit `{about['commit']}`" if about.get("commit") else ", commit not known"
-    lines = [f"Opossum {about['version']}{commit}, engine `{about['engine']}`."]
+    lines = [f"Written by Opossum {about['version']}{commit}, engine `{about['engine']}`."]
     others = [one for one in about["engines"] if one != about["engine"]]
     if others:
-        lines.append(f"Also saved by the engines {', '.join(inline(one) for one in others)}.")
+        lines.append(f"The run itself: engines {', '.join(inline(one) for one in others)}.")
     versions = ", ".join(f"{name} {inline(v)}" for name, v in about["versions"].items())
     lines.append(f"With {versions}.")
     cpu, wall = number(spent.get("processor_seconds")), number(spent.get("seconds"))

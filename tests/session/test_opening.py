@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from rlhf_core.session import judged, opening, registry, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import archive, bundle
 
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "before"
 MEMES = PRESETS["meme-bot"]
 HEAD = {
     "whitener.mean": torch.zeros(6),
@@ -244,3 +246,21 @@ def test_a_full_disk_is_a_sentence(runs, files, monkeypatch):
     with pytest.raises(BundleError, match="The disk is full"):
         open_zip(archive.pack(files, "run"))
     assert nothing_was_kept(runs)
+
+
+def test_what_was_given_is_not_kept_beside_what_was_opened(runs, files):
+    data = archive.pack(files, "run")
+    sha256 = registry.keeper().weights.lay_down(data)
+    assert sha256 in list(registry.keeper().weights.blobs)
+    list(opening.from_zip(None, sha256, "my-run.zip"))
+    assert sha256 not in list(registry.keeper().weights.blobs)
+    with pytest.raises(BundleError, match="give it once more"):
+        list(opening.from_zip(None, sha256, "my-run.zip"))
+
+
+@pytest.mark.parametrize("name", ["command-line", "before-parts-123"])
+def test_a_zip_of_a_run_of_before_opens(runs, name):
+    place = FIXTURES / name
+    found = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    session = registry.get(open_zip(archive.pack(found, name))["id"])
+    assert session.judged.rankings and session.tuned.steps_done

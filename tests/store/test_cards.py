@@ -255,7 +255,7 @@ def test_the_model_card_says_how_it_was_made_and_what_came_out():
         "about 119 CPU seconds",
         "AutoModelForCausalLM",
         "replay FOLDER",
-        "Opossum 1.0.0-dev, commit",
+        "Written by Opossum 1.0.0-dev, commit",
         "`author`, preferred the left one",
     ):
         assert words in said, words

@@ -4,6 +4,8 @@ by the worker as a session of its own.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from rlhf_core.common.errors import StoreError
@@ -64,7 +66,9 @@ def _given(round_: int) -> None:
     except StoreError as error:
         st.session_state["paper_problem"] = str(error)
         return
-    state.submit("open_zip", sha256, name[:200])
+    if not state.submit("open_zip", sha256, name[:200]):  # refused, which a note says
+        with suppress(StoreError):
+            registry.keeper().weights.take_up(sha256)
 
 
 def _folders(busy: bool) -> None:
