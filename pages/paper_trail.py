@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import state
-from ui.paper import about, happened, opening, taking
+from ui.paper import about, happened, opening, taking, timeline
 
 session = state.session()
 
@@ -15,10 +15,11 @@ st.markdown(
     " it: anybody who has the run can look it up, and make it again with the same numbers."
 )
 happened.draw(session)
-home, card, bring = st.tabs(
+home, card, order, bring = st.tabs(
     [
         ":material/home: Take it home",
         ":material/description: The card",
+        ":material/list: Timeline",
         ":material/folder_open: Open a run",
     ]
 )
@@ -26,6 +27,8 @@ with home:
     taking.draw(session)
 with card:
     about.draw(session)
+with order:
+    timeline.draw(session)
 with bring:
     opening.draw()
 with st.expander("The same on the command line", icon=":material/terminal:", key="paper_cli"):

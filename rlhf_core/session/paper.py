@@ -167,7 +167,8 @@ def _sources(session: Session) -> list[dict]:
         shown["file"] = without_addresses(PurePath(str(row.get("file") or "")).name)
         for name in ("repaired", "left_out"):
             value = row.get(name)
-            shown[name] = value if isinstance(value, dict) else {}
+            value = value if isinstance(value, dict) else {}
+            shown[name] = {without_addresses(str(why)): count for why, count in value.items()}
         rows.append(shown)
     return rows
 
