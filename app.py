@@ -62,7 +62,8 @@ page = st.navigation(
         "Share": [
             st.Page(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
-            )
+            ),
+            st.Page("pages/paper_trail.py", title="Paper trail", icon=":material/receipt_long:"),
         ],
         "Reference": [st.Page("pages/models.py", title="Models", icon=":material/memory:")],
     },

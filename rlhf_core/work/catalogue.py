@@ -46,6 +46,11 @@ JOBS = {
     "fine_tune": Job("labs.second_opinion:fine_tune", "Fine-tuning a reward model", long=True),
     "lab_report": Job("labs.reward_lab:report", "Questioning the reward model"),
     "narrow_group": Job("labs.narrow_group:run", "Two groups judge"),
+    # the paper trail
+    "take_home": Job("loop.taking_home:take_home", "Making a file to take home"),
+    "take_data": Job("exchange.dataset_folder:take_home", "Making the data set", slot="take_home"),
+    "open_zip": Job("session.opening:from_zip", "Opening a run", slot="open_run"),
+    "open_folder": Job("session.opening:from_folder", "Opening a run", slot="open_run"),
     # the labs' own
     **{name: job for lab in LABS for name, job in lab.jobs.items()},
     # the process

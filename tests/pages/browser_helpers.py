@@ -26,6 +26,7 @@ PAGES = {
     "human-side": "human_side",
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
+    "paper-trail": "paper_trail",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from rlhf_core.session import judged, paper
 from rlhf_core.session.state import Session
+from rlhf_core.store import bundle
+from rlhf_core.store.card import card
 from ui import styles
 from ui.charts import number
 from ui.export import reading, sections
@@ -39,11 +42,11 @@ def html_of(directory: str | Path) -> str:
     return html_of_session(session, card, missing)
 
 
-def html_of_session(session: Session, card: str, missing: Sequence[str] = ()) -> str:
+def html_of_session(session: Session, card: str | None = None, missing: Sequence[str] = ()) -> str:
     """A session as one HTML file.
 
     Args:
-        card: its README.md.
+        card: its README.md; None: the one that its bundle would have now.
         missing: sentences on what could not be read.
     """
     with session.lock:
@@ -57,10 +60,32 @@ def html_of_session(session: Session, card: str, missing: Sequence[str] = ()) ->
             sections.section("verdict", "The verdict", partial(sections.verdict, session)),
             sections.section("steps", "Step by step", partial(_steps, session, metrics, steps)),
             *_made(session),
-            sections.section("card", "The card", lambda: _card(card)),
+            sections.section("card", "The card", partial(_card, session, card)),
         ]
     body = "".join(parts)
     return _document(title, body, steps)
+
+
+def card_of(session: Session) -> str:
+    """The README.md that the session's bundle would have."""
+    tuned, part = session.tuned, session.judged
+    run = {
+        "brief": session.asked.brief.to_dict(),
+        "model": {"name": session.model_name},
+        "settings": session.settings,
+        "status": "running" if session.under_way else session.status,
+    }
+    contents = {
+        "rankings": part.rankings,
+        "preferences": [pair.to_dict() for pair in judged.pairs(session)],
+        "metrics": tuned.metrics,
+        "samples": tuned.samples,
+        "evaluation": tuned.evaluation,
+    }
+    names = {"reward_model": session.learned.head, "policy": tuned.weights}
+    names |= {"round_start": session.history.start}
+    held = [bundle.WEIGHTS[role] for role, name in names.items() if name]
+    return card(run, contents, held, paper.facts(session))
 
 
 def _made(session: Session) -> list[str]:
@@ -76,8 +101,9 @@ def _made(session: Session) -> list[str]:
     return [sections.section(name, title, partial(make, session)) for name, title, make in rows]
 
 
-def _card(card: str) -> str:
-    return html_of_card(card) if card.strip() else sections.sentence("The run has no card.")
+def _card(session: Session, card: str | None) -> str:
+    text = card_of(session) if card is None else card
+    return html_of_card(text) if text.strip() else sections.sentence("The run has no card.")
 
 
 def _head(title: str, session: Session, notes: Sequence[str]) -> str:

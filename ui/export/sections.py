@@ -14,16 +14,23 @@ from rlhf_core.common.wording import counted
 from rlhf_core.evaluation import conclusion
 from rlhf_core.judging.annotators import krippendorff_alpha, pairs_judged
 from rlhf_core.judging.labeller_mirror import self_consistency
-from rlhf_core.judging.preferences import EXPLOIT
+from rlhf_core.judging.preferences import Pair, pairs_from_rankings
 from rlhf_core.session import judged, rounds
-from rlhf_core.session.state import Session
+from rlhf_core.session.pseudonyms import AUTHORS_EXPLOIT, Pseudonyms
+from rlhf_core.session.state import SCRIPTED, Session
 from ui.charts import Chart, compare, finite, interval, number, percent, ppo, reward_model
 from ui.export import drawing
-from ui.export.judges import pseudonyms
 from ui.export.words import answer, rows, safe
 
 PAIRS, PAIRS_SHOWN = 120, 6  # answers before and after: in the file, and without a press
 ANSWER = 500  # characters of one of them
+MOST_JUDGES = 40
+JUDGES = {
+    SCRIPTED: "scripted rater (a rule in the program, no person)",
+    "author": "the author of this run",
+    AUTHORS_EXPLOIT: "the author, of texts written to fool the reward model",
+    "unknown": "somebody unknown",
+}
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 CHOICES = {"a": "prefer one", "b": "prefer one", "tie": "are a tie", "both_bad": "call both bad"}
 
@@ -156,43 +163,62 @@ def brief(session: Session) -> str:
 
 def who(session: Session) -> list[str]:
     """Who judged, people by number."""
-    names = [pair.annotator for pair in judged.pairs(session) if pair.annotator != EXPLOIT]
-    return list(pseudonyms(names).values()) or ["nobody yet"]
+    try:
+        names = dict.fromkeys(pair.annotator for pair in _pairs(session))
+    except UNREADABLE:
+        return ["nobody can tell"]
+    names.pop(AUTHORS_EXPLOIT, None)
+    return [JUDGES.get(name, name) for name in names] or ["nobody yet"]
+
+
+def _pairs(session: Session) -> list[Pair]:
+    """Every judged pair under the current brief, as ``judged.pairs`` has them, under pseudonyms."""
+    names, slug = Pseudonyms(session), session.asked.brief.slug
+    came = [pair for pair, who in names.rows if who.kind != "exploit" or pair.brief == slug]
+    rankings = [row for row, _ in names.rankings if judged.counts(session, row)]
+    return [*came, *pairs_from_rankings(rankings)]
 
 
 def how_judged(session: Session) -> str:
     """Counts, agreement and pace; people by number, not by name."""
-    pairs = judged.pairs(session)
+    pairs = _pairs(session)
     if not pairs:
         return sentence("Nobody has judged anything yet.")
-    names = pseudonyms(pair.annotator for pair in pairs)
     shares = Counter(CHOICES.get(pair.choice, "are skipped") for pair in pairs)
     said = ", ".join(f"{count:,} {what}" for what, count in shares.most_common())
     known = [pair.seconds for pair in pairs if pair.seconds]
     pace = f"{statistics.median(known):.1f} seconds a judgement (median)" if known else "not known"
-    by = Counter(names[pair.annotator] for pair in pairs)
-    shared = {names[name]: both for name, (_, both) in pairs_judged(pairs).items()}
+    by, both = Counter(pair.annotator for pair in pairs), pairs_judged(pairs)
     table = [
-        (who, f"{counted(count, 'pair')}, {shared.get(who, 0):,} of them judged by others too")
-        for who, count in by.most_common(40)
+        (
+            JUDGES.get(name, name),
+            f"{counted(count, 'pair')}, {both.get(name, (0, 0))[1]:,} of them judged by others too",
+        )
+        for name, count in by.most_common(MOST_JUDGES)
     ]
-    if len(by) > 40:
-        table.append(("others", counted(len(by) - 40, "judge")))
-    agree = krippendorff_alpha(pairs, seed=session.seed)
-    alpha = agree["words"]
-    if agree["alpha"] is not None:
-        span = ""
-        if agree["low"] is not None:
-            span = f" (95% interval {number(agree['low'])} to {number(agree['high'])})"
-        on = counted(agree["units"], "pair")
-        alpha = f"Krippendorff's alpha {number(agree['alpha'])}{span} on {on}. {alpha}"
-    itself = self_consistency(pairs).words
-    others = (("Agreement", alpha), ("With themselves", itself), ("Pace", pace))
-    files = sum(len(row) > 0 for row in session.judged.imports)
+    if len(by) > MOST_JUDGES:
+        table.append(("and more", counted(len(by) - MOST_JUDGES, "judge")))
+    people = [pair for pair in pairs if not judged.is_scripted(pair.annotator)]
+    table.append(("Agreement", _agreement(people, session.seed)))
+    if people:
+        table.append(("With themselves", self_consistency(people).words))
+    files = len(session.judged.imports)
     came = f" {counted(files, 'imported file')} among them." if files else ""
-    return sentence(f"{counted(len(pairs), 'pair')} under this brief: {said}.{came}") + rows(
-        [*table, *others]
-    )
+    told = f"{counted(len(pairs), 'pair')} under this brief: {said}.{came}"
+    return sentence(told) + rows([*table, ("Pace", pace)])
+
+
+def _agreement(people: list[Pair], seed: int) -> str:
+    if not people:
+        return "A rule judged, no person: there is no agreement to tell."
+    found = krippendorff_alpha(people, seed=seed)
+    if found["alpha"] is None:
+        return found["words"]
+    span = ""
+    if found["low"] is not None:
+        span = f", 95% interval {number(found['low'])} to {number(found['high'])}"
+    on = counted(found["units"], "pair")
+    return f"Krippendorff's alpha {number(found['alpha'])}{span}, on {on}. {found['words']}"
 
 
 def reward(session: Session) -> str:
