@@ -66,6 +66,7 @@ page = st.navigation(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             ),
             st.Page("pages/room.py", title="Workshop room", icon=":material/groups:"),
+            st.Page("pages/paper_trail.py", title="Paper trail", icon=":material/receipt_long:"),
         ],
         "Reference": [st.Page("pages/models.py", title="Models", icon=":material/memory:")],
     },
@@ -132,6 +133,7 @@ with st.sidebar:
         )
 
 components.drawer(page.title)
+components.pictures()
 if note := state.note():
     st.info(note, icon=":material/info:")
 

@@ -1,5 +1,6 @@
 """The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
-export-training | benchmark``, and ``exchange``'s commands.
+export-zip | export-dataset | export-model | export-reward-model | export-html | export-training |
+benchmark``, and ``exchange``'s commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -14,11 +15,18 @@ import sys
 from contextlib import suppress
 
 from rlhf_core.command_line.benchmark import benchmark
+from rlhf_core.command_line.export_html import export_html
 from rlhf_core.command_line.generate_and_score import generate, score
 from rlhf_core.command_line.graduating import export_training
 from rlhf_core.command_line.parser import parser
 from rlhf_core.command_line.replaying import replay
 from rlhf_core.command_line.run import run
+from rlhf_core.command_line.taking_home import (
+    export_dataset,
+    export_model,
+    export_reward_model,
+    export_zip,
+)
 from rlhf_core.command_line.terminal import BAD_INPUT, FAILED, INTERRUPTED, Interrupted, emit, say
 from rlhf_core.exchange import commands
 
@@ -27,6 +35,11 @@ OWN = {
     "run": run,
     "score": score,
     "replay": replay,
+    "export-zip": export_zip,
+    "export-dataset": export_dataset,
+    "export-model": export_model,
+    "export-reward-model": export_reward_model,
+    "export-html": export_html,
     "export-training": export_training,
     "benchmark": benchmark,
 }

@@ -1,5 +1,5 @@
-"""Three small components of our own, since Streamlit has none of them: the clock of a card, a list
-to put in order by dragging, and a menu that closes on a phone.
+"""Four small components of our own, since Streamlit has none of them: the clock of a card, a list
+to put in order by dragging, a menu that closes on a phone, and pictures of charts.
 
 Their scripts lie beside this file. Each gets plain data and sets it as text; what a person wrote or
 a model said is never HTML.
@@ -23,6 +23,15 @@ _order = st.components.v2.component(
 _drawer = st.components.v2.component(
     "opossum_drawer", js=(HERE / "drawer.js").read_text(encoding="utf-8")
 )
+_pictures = st.components.v2.component(
+    "opossum_pictures", js=(HERE / "charts" / "pictures.js").read_text(encoding="utf-8")
+)
+
+
+def pictures() -> None:
+    """Two buttons on every chart of the page, while it is pointed at: save it as SVG, as PNG."""
+    with st.container(key="pictures"):
+        _pictures(key="opossum_pictures")
 
 
 def drawer(page: str) -> None:

@@ -332,7 +332,8 @@ def _use(key: str, number: int | None) -> None:
         if "pairs" in row and number in (None, place):
             fresh, _ = _sifted(session, row, place, key)
             try:
-                taken += taking_in.take_in(session, fresh, row["file"])
+                about = taking_in.not_taken(row["about"], row["pairs"], fresh)
+                taken += taking_in.take_in(session, fresh, row["file"], about)
                 files += 1
                 continue
             except InputError as error:

@@ -63,6 +63,7 @@ def row_of(
     return row | {
         "report": report.to_dict(),
         "pairs": report.pairs,
+        "about": taking_in.about_file(data, report.to_dict()),
         "nameless": taking_in.nameless(report.pairs),
         "choices": report.choices,
         "questions": report.questions,

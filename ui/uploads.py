@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileManager
 
 MB = 2**20
-MOST_OF_TAB, MOST_OF_ADDRESS, MOST = 26 * MB, 96 * MB, 192 * MB  # the page takes 12 files of 2 MB
+MOST_OF_TAB, MOST_OF_ADDRESS, MOST = 42 * MB, 96 * MB, 192 * MB  # 12 files of 2 MB, or a run
 MOST_FILES = 24  # of a tab
 LIFE = 120.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from rlhf_core.command_line.terminal import say
 from rlhf_core.common.errors import InputError, PreferenceError
@@ -13,6 +14,7 @@ from rlhf_core.judging.own_files import opened as opened_file
 from rlhf_core.judging.preferences import (
     CHOICES,
     MAX_BYTES,
+    MAX_OWN_BYTES,
     Pair,
     nothing_to_learn,
     read_preferences,
@@ -71,23 +73,34 @@ def read_prompts(path: str, brief: briefs.Brief) -> list[str]:
     return list(dict.fromkeys(kept))
 
 
-def _read_or_import(path: str) -> list[Pair]:
-    """Pairs from our own rows; another tool's file is imported, and said. Raises InputError."""
+def _read_or_import(path: str) -> tuple[list[Pair], dict]:
+    """Pairs from our own rows; another tool's file is imported, and said. With them what the paper
+    trail keeps of the file (``taking_in.about_file``). Raises InputError.
+    """
     with opened_file(path, "The preferences file ") as file:
         begins = file.read(MAX_BYTES + 1)
     if is_ours(begins):
-        return read_preferences(path)
+        return _own(path)
     try:
         report = taking_in.read(begins, path)
     except PreferenceError as error:
         if meant_as_ours(begins, path):
-            return read_preferences(path)  # whose error names the line
+            return _own(path)  # whose error names the line
         raise InputError(
             f"{path} holds no rows of Opossum's own, and import cannot read it either: {error}"
         ) from error
     say(f"{path} holds no rows of Opossum's own; it was read as import reads it.")
     commands.tell(report, say)
-    return report.pairs
+    return report.pairs, taking_in.about_file(begins, report.to_dict())
+
+
+def _own(path: str) -> tuple[list[Pair], dict]:
+    """A file of our own rows, which is read as it stands. Raises PreferenceError."""
+    pairs = read_preferences(path)
+    with opened_file(path, "The preferences file ") as file:
+        data = file.read(MAX_OWN_BYTES + 1)
+    report = {"format": "Opossum's own rows", "read": len(pairs), "repaired": [], "left_out": []}
+    return pairs, taking_in.about_file(data, report)
 
 
 def _first_row(data: bytes) -> object:
@@ -126,10 +139,13 @@ def meant_as_ours(data: bytes, path: str) -> bool:
     )
 
 
-def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
-    """The judgements of --preferences that training may see. Raises PreferenceError, InputError."""
-    pairs = _read_or_import(args.preferences)
+def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> tuple[list[Pair], dict]:
+    """The judgements of --preferences that training may see, and what the paper trail keeps of the
+    file. Raises PreferenceError, InputError.
+    """
+    pairs, about = _read_or_import(args.preferences)
     kept = [pair for pair in pairs if pair.prompt not in brief.evaluation_prompts]
+    reasons = {"about prompts that the brief keeps for the verdict": len(pairs) - len(kept)}
     if len(kept) < len(pairs):
         say(
             f"{len(pairs) - len(kept)} of the {len(pairs)} comparisons are about prompts that the"
@@ -137,12 +153,15 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> list[Pair]:
         )
     if args.comparisons and args.comparisons < len(kept):
         say(f"The first {args.comparisons} of {len(kept)} comparisons are used.")
+        reasons["behind the first that --comparisons asked for"] = len(kept) - args.comparisons
         kept = kept[: args.comparisons]
     for sentence in taking_in.about_the_brief(kept, brief, args.model == model_list.BUNDLED):
         say(sentence)
     if reason := nothing_to_learn(kept):
         raise InputError(f"There is no taste to learn from in {args.preferences}: {reason}.")
-    return kept
+    left_out = about["left_out"] | {why: count for why, count in reasons.items() if count}
+    row = {"file": Path(args.preferences).name, "pairs": len(kept)}
+    return kept, row | about | {"left_out": left_out}
 
 
 def opened(directory: str) -> Session:

@@ -11,6 +11,7 @@ from rlhf_core.common.settings import PPOSettings, SamplingSettings
 from rlhf_core.exchange import commands
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
+from rlhf_core.session.paper import PAY
 
 MODEL_HELP = (
     "bundled (default, or what OPOSSUM_MODEL says), smollm2 (make smollm2 installs it), distilgpt2,"
@@ -21,6 +22,9 @@ PARTS_HELP = (
     " (default: all but page)"
 )
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
+EXPORTS = ("export-zip", "export-dataset", "export-model", "export-reward-model", "export-html")
+EXPORTS += ("export-training",)
+OWN = ("generate", "run", "score", "replay", *EXPORTS, "benchmark")
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,12 +97,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     parsers = top.add_subparsers(
-        dest="command",
-        required=True,
-        metavar=" | ".join(
-            ("generate", "run", "score", "replay", "export-training", "benchmark")
-            + commands.COMMANDS
-        ),
+        dest="command", required=True, metavar=" | ".join((*OWN, *commands.COMMANDS))
     )
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
@@ -192,6 +191,17 @@ def parser() -> Parser:
         "replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False
     )
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    again.add_argument(
+        "--all", action="store_true", help="list every number, not only those that differ"
+    )
+    again.add_argument(
+        "--threads",
+        type=whole(1, 256),
+        metavar="N",
+        help="processor threads (default: as many as the run had)",
+    )
+
+    _exports(parsers)
 
     graduate = parsers.add_parser(
         "export-training",
@@ -218,5 +228,50 @@ def parser() -> Parser:
         metavar="...",
         help="options of the part; see benchmark PART --help",
     )
+
+    page = parsers.add_parser(
+        "export-html",
+        help="a run as one HTML file that opens anywhere, without this app or a network",
+        allow_abbrev=False,
+    )
+    page.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    page.add_argument("--out", required=True, metavar="run.html", help="where the file goes")
     commands.add_parsers(parsers)
     return top
+
+
+def _exports(parsers: argparse._SubParsersAction) -> None:
+    """The commands that take a run home."""
+    kinds = {
+        "export-zip": ("the whole run as a zip, which the app opens", "run.zip"),
+        "export-dataset": ("the judgements as a folder that datasets loads, with a card", "FOLDER"),
+        "export-model": ("the tuned model as a folder that transformers loads", "FOLDER"),
+        "export-reward-model": ("the reward model, with a loader of twenty lines", "FOLDER"),
+    }
+    for name, (what, out) in kinds.items():
+        command = parsers.add_parser(name, help=what, allow_abbrev=False)
+        command.add_argument("bundle", metavar="DIR", help="the folder of a run")
+        command.add_argument("--out", required=True, metavar=out)
+        if name == "export-zip":
+            continue
+        card = command.add_argument_group("for the card")
+        card.add_argument(
+            "--license",
+            dest="licence",
+            metavar="ID",
+            default="",
+            help="as the Hugging Face hub calls it, for example cc-by-4.0; default: not chosen",
+        )
+        card.add_argument(
+            "--license-name", dest="licence_name", metavar="NAME", default="", help="of another one"
+        )
+        card.add_argument("--author", metavar="NAME", default="", help="who publishes it")
+        card.add_argument(
+            "--pay",
+            choices=[name for name in PAY if name],
+            default="",
+            help="whether the judges were paid",
+        )
+        card.add_argument("--consent", metavar="TEXT", default="", help="what the judges agreed to")
+        card.add_argument("--use", metavar="TEXT", default="", help="what it is for")
+        card.add_argument("--limits", metavar="TEXT", default="", help="what it is not for")

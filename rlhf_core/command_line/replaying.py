@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 from rlhf_core.command_line.inputs import opened
 from rlhf_core.command_line.terminal import DONE, FAILED, drive, emit, say
+from rlhf_core.loop.same_numbers import ABSOLUTE, RELATIVE, WEIGHTS
 from rlhf_core.store import bundle
+
+TOLERANCE = {"relative": RELATIVE, "absolute": ABSOLUTE, "weights": WEIGHTS}
+RECORDED = "; the recorded judgements were used, because a person cannot be run again"
 
 
 def replay(args: argparse.Namespace) -> int:
@@ -34,27 +38,55 @@ def replay(args: argparse.Namespace) -> int:
     from rlhf_core.lm import language_model  # noqa: F401 (it sets the number of threads, once)
     from rlhf_core.loop.replay import replay as run_again
 
-    threads = session.settings.get("run", {}).get("threads")
+    then = session.settings.get("run", {}).get("threads")
+    threads = args.threads or then
     if isinstance(threads, int) and 1 <= threads <= 256:
         torch.set_num_threads(threads)
-    different = 0
-    for record in drive("Replaying", readable(args.bundle, run_again(session, stored["tensors"]))):
+    threads = {"threads": torch.get_num_threads(), "threads_then": then}
+    if then is not None and threads["threads"] != then:
+        say(
+            f"Made with {then} threads, made again with {threads['threads']}: sums round otherwise."
+        )
+    records = readable(args.bundle, run_again(session, stored, args.all))
+    return _tell(drive("Replaying", records), threads)
+
+
+def _tell(records: Iterator, threads: dict) -> int:
+    """The records as data, and in words; what the exit status is."""
+    for record in records:
         if record.get("kind") == "note":
             say(record["sentence"])
-        elif record.get("kind") == "replayed":
-            counts = {"compared": record["compared"], "different": different}
-            again = record["judged_again"]
-            emit({"kind": "replayed", "same": not different, **counts, "judged_again": again})
-            if not different:
-                used = "; the recorded judgements were used, because a person cannot be run again"
-                how = "" if again else used
-                say(f"Same seeds, same numbers: {record['compared']:,} values compared{how}.")
-        else:
-            different += 1
+            continue
+        if record.get("kind") != "replayed":
             emit(record)
-    if different:
-        say("1 value differs." if different == 1 else f"{different:,} values differ.")
-    return FAILED if different else DONE
+            continue
+        different, within = record["different"], sum(row["within"] for row in record["numbers"])
+        emit({**record, "same": not different, "within": within, "tolerance": TOLERANCE, **threads})
+        how = "" if record["judged_again"] else RECORDED
+        if different:
+            say("1 value differs." if different == 1 else f"{different:,} values differ.")
+            _say_what_follows(record["what_follows"], threads)
+            return FAILED
+        exactly = "all of them equal" if not within else f"{within:,} of them by rounding only"
+        say(
+            f"Same seeds, same numbers: {record['compared']:,} values compared, {exactly}"
+            f" (tolerance: {RELATIVE:g} of a number, {WEIGHTS:g} of a weight){how}."
+        )
+    return DONE
+
+
+def _say_what_follows(follows: dict | None, threads: dict) -> None:
+    """Of numbers that differ: whether they show another thing."""
+    if not follows:
+        return
+    was, now = follows["win_rate"]
+    verdict = "the same verdict" if follows["same_verdict"] else "another verdict"
+    inside = "inside" if follows["inside_the_interval"] else "outside"
+    say(f"What follows: {verdict}; win rate {was:.1%} then, {now:.1%} now, {inside} its interval.")
+    if threads["threads_then"] not in (None, threads["threads"]):
+        say(
+            "One rounding can turn one word, and all that follows it: take as many threads as then."
+        )
 
 
 def readable(name: str, records: Iterator) -> Iterator:

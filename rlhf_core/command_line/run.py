@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps, beta=args.beta, conservative=args.conservative, seed=args.seed
     ).validate()
     prompts = read_prompts(args.prompts, brief) if args.prompts else []
-    pairs = read_pairs(args, brief) if args.preferences else []
+    pairs, source = read_pairs(args, brief) if args.preferences else ([], None)
     comparisons = len(pairs) or args.comparisons or 30
     wanted = {"comparisons": comparisons, "steps": args.steps}
 
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
     session = Session(brief, model_name=args.model, seed=args.seed, id=name)
     session.settings, session.judged.imported = {"run": wanted}, pairs
+    session.judged.imports = [source] if source else []
     for prompt in prompts:
         asked.add_prompt(session, prompt)
     if not asked.training_prompts(session):

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 import textwrap
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+VERSION = "1.0.0-dev"  # before the first release (CHANGELOG.md); the commit says which
 ENGINE = Path(__file__).resolve().parent.parent
 
 
@@ -26,6 +28,34 @@ def engine_version() -> str:
             text = path.read_bytes().replace(b"\r\n", b"\n")
             digest.update(path.relative_to(ENGINE).as_posix().encode() + b"\0" + text)
     return digest.hexdigest()[:12]
+
+
+@cache
+def commit() -> str:
+    """The commit of the repository that the engine was started from; OPOSSUM_COMMIT where there is
+    none, as in an image; else "". What was changed since is not seen here, but in
+    ``engine_version``.
+    """
+    told = os.environ.get("OPOSSUM_COMMIT", "").strip()
+    if told:
+        return told if re.fullmatch(r"[0-9a-f]{7,40}", told) else ""
+    try:
+        git = ENGINE.parent / ".git"
+        if git.is_file():  # a worktree
+            git = (git.parent / git.read_text(encoding="utf-8").split(":", 1)[1].strip()).resolve()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if head.startswith("ref: "):
+            ref = head.removeprefix("ref: ")
+            common = git / "commondir"
+            top = git / common.read_text(encoding="utf-8").strip() if common.is_file() else git
+            if (top / ref).is_file():
+                head = (top / ref).read_text(encoding="utf-8").strip()
+            else:
+                packed = (top / "packed-refs").read_text(encoding="utf-8")
+                head = next(line.split()[0] for line in packed.splitlines() if line.endswith(ref))
+    except (OSError, IndexError, StopIteration, ValueError):
+        return ""
+    return head if re.fullmatch(r"[0-9a-f]{40}", head) else ""
 
 
 @cache

@@ -6,6 +6,7 @@ the judgements in it. Knows nothing about models.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from rlhf_core.lm.model_list import BUNDLED
 from rlhf_core.session import judged
 from rlhf_core.session.state import YOU, Session
 
+MOST_REASON, MOST_REASONS = 200, 20  # letters of a reason, and reasons, that are kept of a file
 LOOKED_AT = 100  # prompts, for whether the model can write about them: each takes a millisecond
 # Annotators that say nothing once files of several people are put together.
 NAMELESS = (YOU, "unknown")
@@ -147,8 +149,31 @@ def _said(pair: Pair) -> tuple:
     return pair.annotator, pair.brief, pair.prompt, frozenset((pair.a, pair.b)), better
 
 
-def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
+def about_file(data: bytes, report: dict) -> dict:
+    """What the paper trail keeps of a file beside its name: checksum, size, what it was taken for,
+    and how many of its rows were repaired or left out, by the reason. ``report``: of
+    ``ImportReport.to_dict``.
+    """
+    found = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    found |= {"format": report["format"], "read": report["read"]}
+    for name in ("repaired", "left_out"):
+        reasons = Counter(str(row["why"])[:MOST_REASON] for row in report[name])
+        found[name] = dict(reasons.most_common(MOST_REASONS))
+    return found
+
+
+def not_taken(about: dict, pairs: Sequence[Pair], fresh: Sequence[Pair]) -> dict:
+    """``about`` of a file of which ``sift`` took only ``fresh``."""
+    missing = len(pairs) - len(fresh)
+    why = "in this session already, or of a prompt too long for the model here"
+    return {**about, "left_out": {**about["left_out"], **({why: missing} if missing else {})}}
+
+
+def take_in(
+    session: Session, pairs: Sequence[Pair], filename: str, about: dict | None = None
+) -> int:
     """Add ``pairs``, already sifted, to what the session learns from; returns how many.
+    ``about``: of ``about_file``.
 
     Raises InputError where they are too many, or none.
     """
@@ -162,8 +187,8 @@ def take_in(session: Session, pairs: Sequence[Pair], filename: str) -> int:
                 f" {MAX_ROWS:,} fit. Take a smaller file."
             )
         session.judged.imported = [*session.judged.imported, *pairs]
-        log = [*session.judged.imports, {"file": filename, "pairs": len(pairs)}]
-        session.judged.imports = log
+        row = {"file": filename, "pairs": len(pairs), **(about or {})}
+        session.judged.imports = [*session.judged.imports, row]
     return len(pairs)
 
 

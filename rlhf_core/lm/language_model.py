@@ -189,23 +189,37 @@ def load(
         fetch: whether a hub model that is not on this machine may be downloaded now, which takes
         minutes.
     """
+    if name in model_list.PACKAGED:
+        return _load_packaged(name)
+    return _load(name, _folder_of(name, tell, fetch))
+
+
+def _folder_of(name: str, tell: Callable[[int, int], None] | None, fetch: bool) -> Path:
+    """Where the files of a model lie that is no package. Raises ModelError."""
     if name == model_list.BUNDLED:
-        folder = BUNDLED
-    elif name in model_list.HUB:
+        return BUNDLED
+    if name in model_list.HUB:
         try:
-            folder = download(name, model_list.HUB[name].revision, tell, offline=not fetch)
+            return download(name, model_list.HUB[name].revision, tell, offline=not fetch)
         except DownloadError as error:
             raise ModelError(str(error)) from error
-    elif name in model_list.PACKAGED:
-        return _load_packaged(name)
-    elif name.strip() and Path(name).is_dir():
-        folder = Path(name)
-    else:
-        known = ", ".join((model_list.BUNDLED, *model_list.PACKAGED, *model_list.HUB))
-        raise ModelError(
-            f"There is no model called {name!r}. Use {known}, or a folder in Hugging Face layout."
-        )
-    return _load(name, folder)
+    if name.strip() and Path(name).is_dir():
+        return Path(name)
+    known = ", ".join((model_list.BUNDLED, *model_list.PACKAGED, *model_list.HUB))
+    raise ModelError(
+        f"There is no model called {name!r}. Use {known}, or a folder in Hugging Face layout."
+    )
+
+
+def of_its_own(name: str) -> tuple:
+    """transformers' own model called ``name`` and its tokenizer, shared with nobody: to be changed
+    and saved. Its files are checked by ``load``, which comes first. Raises ModelError.
+    """
+    where = f"The model {name}"
+    if name in model_list.PACKAGED:
+        file = model_list.packaged_file(name)
+        return _read(where, file.parent, gguf_file=file.name)[:2]
+    return _read(where, _folder_of(name, None, False))[:2]
 
 
 # What SmolLM2-Instruct was tuned on (its tokenizer's chat template), with one wish of ours.

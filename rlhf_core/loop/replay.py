@@ -3,14 +3,15 @@ comes out differently.
 
 A scripted rater judges again; a person's (or a file's) judgements are taken from the record,
 because a person can't be run again. Knows nothing about terminals or pages. Settings that were
-changed between steps are changed again where they were (``session.tuned.log``). Simplification: one
-round, scored by one reward model; a run that an older version continued after a restart had a fresh
-optimiser there, and differs.
+changed between steps are changed again where they were (``session.tuned.log``). What was compared,
+and how closely, says ``same_numbers``; what run.json claims is checked by ``claims``. Not checked:
+the blind votes of a person, what labs found, and README.md, which says in words what the other
+files hold. Simplification: one round, scored by one reward model; a run that an older version
+continued after a restart had a fresh optimiser there, and differs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rlhf_core.common.errors import InputError
@@ -19,12 +20,15 @@ from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import Ranking
 from rlhf_core.lm import language_model, model_list
-from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
+from rlhf_core.loop import claims, comparing, reward, scripted_rater, tuning, writing
+from rlhf_core.loop.same_numbers import Numbers
 from rlhf_core.loop.workbench import set_policy, tensors_of
 from rlhf_core.session.state import SCRIPTED, Session
 
-RELATIVE, ABSOLUTE = 1e-5, 1e-7  # one machine gives equal numbers; another sums in another order
-UNTIMED = ("seconds", "reward_model")  # the latter counts fits, and a replay needs only one
+FITTED = (
+    *("loss", "train_accuracy", "heldout_accuracy"),
+    *("heldout_low", "heldout_high", "heldout_pairs"),
+)
 
 
 def check_replayable(saved: Session) -> None:
@@ -75,47 +79,54 @@ def made_otherwise(saved: Session, model_hash: str) -> str:
     return f"This run was made {made}, so its numbers cannot be the same here."
 
 
-def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | dict]:
+def replay(
+    saved: Session, stored: dict | None = None, every: bool = False
+) -> Iterator[Progress | dict]:
     """Run ``saved`` again.
 
     Args:
-        tensors: the weights in its bundle ("reward_model", "policy"), to be compared too.
+        stored: its bundle as ``store.bundle.read_bundle`` gives it, whose weights and claims are
+            compared too.
+        every: tell each number that was compared, and not only those that differ.
 
     Yields:
         ``Progress``; first {"kind": "note", "sentence"} where it was made otherwise
         (``made_otherwise``); a record {"where", "name", "saved", "now"} for each thing that
-        differs; last {"kind": "replayed", "compared": how many were compared, "judged_again":
-        bool}. No difference: the run is what it says it is.
+        differs, and where ``every`` {"kind": "compared", ..., "result"} for each that does not;
+        last {"kind": "replayed", "compared": how many were compared, "different", "judged_again":
+        bool, "numbers": a row for each column of ``same_numbers``, "what_follows"}. No difference:
+        the run is what it says it is.
     """
     check_replayable(saved)
-    now = Session(saved.asked.brief, model_name=saved.model_name, seed=saved.seed)
-    now.asked.user_prompts, now.judged.exploits = (
-        list(saved.asked.user_prompts),
-        list(saved.judged.exploits),
-    )
-    settings, compared = saved.settings, 0
+    found = Numbers(every)
     model_hash = language_model.load(saved.model_name).fingerprint()
     if sentence := made_otherwise(saved, model_hash):
         yield {"kind": "note", "sentence": sentence}
     if saved.model_hash and saved.model_hash != model_hash:
         # nothing that follows could be the same
-        yield {
-            "where": "run.json",
-            "name": "model sha256",
-            "saved": saved.model_hash,
-            "now": model_hash,
-        }
-        yield {"kind": "replayed", "compared": 1, "judged_again": False}
+        yield from found.compare("run.json", saved.model_hash, model_hash, "model sha256")
+        yield from _ended(found, False)
         return
 
-    again = judges_again(saved)
+    # 1. What run.json says of the run, against what is in the other files.
+    if stored:
+        yield from claims.check(found, saved, stored)
+
+    # 2. Judgements: a rule's again, a person's as they are on record.
+    now = Session(saved.asked.brief, model_name=saved.model_name, seed=saved.seed)
+    now.asked.user_prompts, now.judged.exploits = (
+        list(saved.asked.user_prompts),
+        list(saved.judged.exploits),
+    )
+    again, settings = judges_again(saved), saved.settings
     if again:
-        asked = settings.get("run", {}).get("comparisons") or len(saved.judged.rankings)
-        yield from only_progress(writing.generate_pool(now, asked, 2))
-        yield from only_progress(scripted_rater.judge_for_me(now, len(saved.judged.rankings), 2))
-        compared += yield from differences(
-            "rankings.jsonl", _rows(saved.judged.rankings), _rows(now.judged.rankings)
-        )
+        count = len(saved.judged.rankings)
+        asked = settings.get("run", {}).get("comparisons") or count
+        # What run.json asks for may be anything: never more than was judged is written.
+        yield from only_progress(writing.generate_pool(now, min(asked, count), 2))
+        yield from only_progress(scripted_rater.judge_for_me(now, count, 2))
+        rows = _rows(saved.judged.rankings), _rows(now.judged.rankings)
+        yield from found.compare("rankings.jsonl", *rows)
     else:
         now.judged.rankings, now.judged.imported, now.asked.candidate_sets = (
             list(saved.judged.rankings),
@@ -123,57 +134,74 @@ def replay(saved: Session, tensors: dict | None = None) -> Iterator[Progress | d
             list(saved.asked.candidate_sets),
         )
 
+    # 3. The reward model, the steps, the weights, before and after.
     if saved.learned.head:
-        yield from only_progress(
-            reward.fit_reward_model(
-                now, _settings(RewardModelSettings, settings.get("reward_model", {}))
-            )
-        )
-        names = (
-            "loss",
-            "train_accuracy",
-            "heldout_accuracy",
-            "heldout_low",
-            "heldout_high",
-            "heldout_pairs",
-        )
-        rows = [
-            [{name: row.get(name) for name in names} for row in session.learned.fit_records]
-            for session in (saved, now)
-        ]
-        compared += yield from differences("run.json, fit_records", *rows)
-
+        yield from _fitted_again(found, saved, now)
     if saved.tuned.metrics:
         yield from _steps_again(saved, now)
         known = set(saved.tuned.metrics[0])  # an older version wrote fewer numbers down
-        compared += yield from differences(
-            "metrics.csv",
-            saved.tuned.metrics,
-            [{k: v for k, v in row.items() if k in known} for row in now.tuned.metrics],
-        )
-        compared += yield from differences("samples.jsonl", saved.tuned.samples, now.tuned.samples)
-
+        rows = [{k: v for k, v in row.items() if k in known} for row in now.tuned.metrics]
+        yield from found.compare("metrics.csv", saved.tuned.metrics, rows)
+        yield from found.compare("samples.jsonl", saved.tuned.samples, now.tuned.samples)
+    tensors = (stored or {}).get("tensors") or {}
     for name, own in (
         ("reward_model", tensors_of(now, now.learned.head)),
         ("policy", tensors_of(now, now.tuned.weights)),
     ):
-        if own is not None and (tensors or {}).get(name) is not None:
-            compared += yield from weight_differences(f"{name}.safetensors", tensors[name], own)
+        if own is not None and tensors.get(name) is not None:
+            yield from found.compare_weights(f"{name}.safetensors", tensors[name], own)
+    yield from _evaluated_again(found, saved, now)
+    yield from _ended(found, again, what_follows(saved.tuned.evaluation, now.tuned.evaluation))
 
-    pairs = (saved.tuned.evaluation or {}).get("pairs")
-    if (
-        pairs
-        and saved.tuned.steps_done
-        and saved.tuned.evaluation.get("step") == saved.tuned.steps_done
-    ):
-        yield from only_progress(
-            comparing.evaluate(now, len(pairs), saved.tuned.evaluation.get("seed", 1))
-        )
-        measured = {
-            name: now.tuned.evaluation.get(name) for name in saved.tuned.evaluation
-        }  # an older version measured less
-        compared += yield from differences("evaluation.json", saved.tuned.evaluation, measured)
-    yield {"kind": "replayed", "compared": compared, "judged_again": again}
+
+def _ended(found: Numbers, again: bool, follows: dict | None = None) -> Iterator[dict]:
+    counts = {"compared": found.compared, "different": found.different}
+    told = {"judged_again": again, "numbers": found.rows(), "what_follows": follows}
+    yield {"kind": "replayed", **counts, **told}
+
+
+def what_follows(was: dict | None, now: dict | None) -> dict | None:
+    """Whether another order of sums, on another machine or with other threads, changed what the run
+    shows: one rounding can turn one word, and then all that follows it. None where one of them was
+    not measured.
+    """
+    if not was or not now:
+        return None
+    rates, interval = (was.get("win_rate"), now.get("win_rate")), was.get("interval") or [0, 1]
+    known = isinstance(rates[0], int | float) and isinstance(rates[1], int | float)
+    return {
+        "same_verdict": was.get("verdict") == now.get("verdict"),
+        "win_rate": list(rates),
+        "inside_the_interval": known and interval[0] <= rates[1] <= interval[1],
+    }
+
+
+def _fitted_again(found: Numbers, saved: Session, now: Session) -> Iterator[Progress | dict]:
+    values = saved.settings.get("reward_model", {})
+    settings = _settings(RewardModelSettings, values)
+    yield from only_progress(reward.fit_reward_model(now, settings))
+    rows = [
+        [{name: row.get(name) for name in FITTED} for row in session.learned.fit_records]
+        for session in (saved, now)
+    ]
+    yield from found.compare("run.json, fit_records", *rows)
+    known = saved.learned.summary  # an older version said less
+    summary = {name: now.learned.summary.get(name) for name in known}
+    yield from found.compare("run.json, learned.summary", known, summary)
+
+
+def _evaluated_again(found: Numbers, saved: Session, now: Session) -> Iterator[Progress | dict]:
+    was = saved.tuned.evaluation or {}
+    pairs, step = was.get("pairs"), saved.tuned.steps_done
+    if not pairs or not step:
+        return
+    if was.get("step") != step:
+        yield from found.compare("evaluation.json", was.get("step"), step, "step")
+        return
+    yield from only_progress(comparing.evaluate(now, len(pairs), was.get("seed", 1)))
+    # An older version measured less.
+    measured = {name: now.tuned.evaluation.get(name) for name in was}
+    yield from found.compare("evaluation.json", was, measured)
 
 
 def _steps_again(saved: Session, now: Session) -> Iterator[Progress]:
@@ -205,66 +233,6 @@ def _steps_again(saved: Session, now: Session) -> Iterator[Progress]:
                 break
         work.close()
     now.asked.user_prompts = own
-
-
-def differences(where: str, saved: object, now: object, name: str = "") -> Iterator[dict]:
-    """A record for each leaf of two plain values that differs (numbers: beyond rounding); returns
-    how many leaves were compared.
-    """
-    if isinstance(saved, dict) and isinstance(now, dict):
-        count = 0
-        for key in dict.fromkeys([*saved, *now]):
-            if key not in UNTIMED:
-                count += yield from differences(
-                    where, saved.get(key), now.get(key), f"{name}.{key}" if name else str(key)
-                )
-        return count
-    if isinstance(saved, list | tuple) and isinstance(now, list | tuple):
-        count = 1
-        if len(saved) != len(now):
-            yield {
-                "where": where,
-                "name": f"{name} length".strip(),
-                "saved": len(saved),
-                "now": len(now),
-            }
-        for number, (one, other) in enumerate(zip(saved, now, strict=False)):
-            step = one.get("step") if isinstance(one, dict) else None
-            place = (
-                f"step {step}"
-                if step is not None and where == "metrics.csv"
-                else f"row {number + 1}"
-            )
-            count += yield from differences(where, one, other, f"{name} {place}".strip())
-        return count
-    numbers = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in (saved, now)
-    )
-    if not (
-        math.isclose(saved, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE) if numbers else saved == now
-    ):
-        yield {"where": where, "name": name, "saved": saved, "now": now}
-    return 1
-
-
-def weight_differences(where: str, saved: dict, now: dict) -> Iterator[dict]:
-    """A record for each tensor that differs by more than rounding (its largest difference); returns
-    how many were compared.
-    """
-    for name in dict.fromkeys([*saved, *now]):
-        one, other = saved.get(name), now.get(name)
-        if one is None or other is None or one.shape != other.shape:
-            yield {
-                "where": where,
-                "name": name,
-                "saved": None if one is None else list(one.shape),
-                "now": None if other is None else list(other.shape),
-            }
-            continue
-        gap = (one.double() - other.double()).abs().max().item()
-        if not gap <= 1e-4 * max(1.0, one.double().abs().max().item()):
-            yield {"where": where, "name": f"{name}: largest difference", "saved": 0.0, "now": gap}
-    return len(saved)
 
 
 def _settings(cls, values: dict):

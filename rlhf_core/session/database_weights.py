@@ -22,6 +22,7 @@ from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
 
 Put = dict[str, tuple[str, bytes]]  # name -> sha256 of the bytes, and these
+FILE = "file:"  # how the session's names begin for what is no weights: files to be taken home
 
 
 class DatabaseWeights:
@@ -148,7 +149,8 @@ class DatabaseWeights:
             if not self.blobs.has(sha256):  # another session had the same one, and dropped it
                 self.blobs.put(data)
         used = weights.in_use(session) | {session.on_disk.get("policy", "")}
-        gone = {n: sha256 for n, sha256 in self._names(session).items() if n not in used}
+        known = self._names(session).items()
+        gone = {n: sha for n, sha in known if n not in used and not n.startswith(FILE)}
         if gone:
             blob_rows.release(db, session.id, gone)
         return {*gone.values()}
@@ -161,6 +163,51 @@ class DatabaseWeights:
     def all_of(self, db, session: Session) -> set[str]:
         """The hashes of all that the session refers to."""
         return {*blob_rows.names(db, session.id).values()}
+
+    # --- files to be taken home -------------------------------------------------------------------
+
+    def keep_file(self, session: Session, kind: str, key: str, data: bytes) -> None:
+        """Keep a file with the session until it goes, or until the next of its ``kind`` comes.
+        ``key``: what it was made of. Raises StoreError.
+        """
+        sha256, data = self._kept(data)
+        with self.database.change() as db:
+            former = blob_rows.names(db, session.id).items()
+            gone = {n: sha for n, sha in former if n.startswith(f"{FILE}{kind}:")}
+            blob_rows.release(db, session.id, gone)
+            blob_rows.refer(db, session.id, f"{FILE}{kind}:{key}", sha256, len(data))
+            if not self.blobs.has(sha256):
+                self.blobs.put(data)
+        self.look_again(session)
+        self.drop({*gone.values()} - {sha256})
+
+    def lay_down(self, data: bytes) -> str:
+        """Put bytes where every process finds them, for an hour; what they are called. Raises
+        StoreError.
+        """
+        return self._kept(data)[0]
+
+    def take_up(self, sha256: str) -> bytes:
+        """What was laid down, which is gone from there afterwards, unless a session refers to it.
+        Raises StoreError.
+        """
+        data = self.blobs.get(sha256)
+        with self.database.look() as db:
+            referred = blob_rows.is_referred(db, sha256)
+        if not referred:
+            with suppress(StoreError):
+                self.blobs.delete(sha256)
+        return data
+
+    def kept_files(self, session: Session) -> dict[tuple[str, str], tuple[str, int]]:
+        """{(kind, key): (sha256, bytes)}. Raises StoreError."""
+        with self.database.look() as db:
+            sizes = blob_rows.sizes(db, session.id)
+        return {
+            (name.split(":")[1], name.split(":")[2]): found
+            for name, found in sizes.items()
+            if name.startswith(FILE)
+        }
 
     def drop(self, hashes: set[str]) -> None:
         """After a save: delete what nothing refers to any more; what cannot be deleted now is found

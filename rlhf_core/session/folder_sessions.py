@@ -27,7 +27,7 @@ def taken_in(store: InDatabase, directory: Path) -> Session | None:
         return None
     try:
         session = saving.load(directory)
-        files = _files(session, directory)
+        files = files_of(session, directory)
     except (BundleError, ValueError):
         return None
     # So the app's folders were told before there was a marker: a bundle bears the public id.
@@ -39,7 +39,7 @@ def taken_in(store: InDatabase, directory: Path) -> Session | None:
     return session
 
 
-def _files(session: Session, directory: Path) -> dict[str, bytes]:
+def files_of(session: Session, directory: Path) -> dict[str, bytes]:
     """The bytes of the weights that the session names, by name."""
     roles = {name: role for role, name in session.on_disk.items() if role in bundle.WEIGHTS}
     found = {}

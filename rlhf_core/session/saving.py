@@ -13,7 +13,7 @@ from pathlib import Path
 from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
-from rlhf_core.session import judged, older_limits, rounds, shelf, weights
+from rlhf_core.session import judged, older_limits, paper, rounds, shelf, weights
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle, marker
 
@@ -122,9 +122,11 @@ def save(session: Session, directory: str | Path | None = None, *, status: str =
                 "on_disk": holds,
             },
         }
+        whole = run["status"] != "running"  # in between, a save has to be quick
         place = bundle.write_bundle(
             directory,
             run=run,
+            facts=paper.facts(session) if whole else None,
             preferences=[*imported, *(pair.to_dict() for pair in others)],
             tensors=tensors,
             **in_files,

@@ -44,6 +44,11 @@ def sha_of(db: Session, session_id: str, name: str) -> str | None:
     return db.scalar(query.where(BlobRef.session_id == session_id, BlobRef.name == name))
 
 
+def is_referred(db: Session, sha256: str) -> bool:
+    """Whether any session refers to it."""
+    return bool(db.scalar(select(exists().where(BlobRef.sha256 == sha256))))
+
+
 def names(db: Session, session_id: str) -> dict[str, str]:
     """The hashes by the session's names."""
     query = select(BlobRef.name, BlobRef.sha256).where(BlobRef.session_id == session_id)

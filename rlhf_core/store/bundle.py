@@ -40,6 +40,7 @@ from rlhf_core.store.plain_files import (
     identity,
     lstat,
     make_folder,
+    put_file,
     reason,
     size_of,
     stage,
@@ -54,7 +55,11 @@ METRICS, EVALUATION, CARD, RUN = "metrics.csv", "evaluation.json", "README.md", 
 WEIGHTS = {key: f"{key}.safetensors" for key in ("reward_model", "policy", "round_start")}
 # Every file but run.json, in the order they are written.
 NAMES = (*ROWS.values(), METRICS, EVALUATION, *WEIGHTS.values(), CARD)
+ATTRIBUTES = ".gitattributes"
+# Git must not turn line ends round, or no checksum fits; where LFS is there, weights go to it.
+GIT_ATTRIBUTES = b"* -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 MAX_TEXT_BYTES = 64 * 1024 * 1024
+MOST_OF_TEXT, MOST_OF_WEIGHTS = 16 * 1024 * 1024, 64 * 1024 * 1024  # of a stranger's
 _WRITING = threading.Lock()
 
 
@@ -71,6 +76,7 @@ def write_bundle(
     samples: list[dict] = (),
     evaluation: dict | None = None,
     tensors: dict | None = None,
+    facts: dict | None = None,
     only_changed: bool = True,
 ) -> Path:
     """Save one run into ``directory`` (made where it is missing), atomically.
@@ -86,6 +92,7 @@ def write_bundle(
         tensors: {"reward_model": {name: tensor} or None, "policy" and "round_start": likewise}.
             None: the run has no such weights. A key left out: whatever the former save holds stays
             (nothing is read or hashed, which is the cheapest).
+        facts: what ``session.paper`` tells the card. None: the card says what the rows tell.
         only_changed: files whose content has not changed are not written again.
     Raises:
         BundleError: the folder cannot be written, is full, or holds something else. The former save
@@ -133,7 +140,7 @@ def write_bundle(
             "samples": samples,
             "evaluation": evaluation,
         }
-        contents[CARD] = card(run, counts, weights).encode("utf-8", "replace")
+        contents[CARD] = card(run, counts, weights, facts).encode("utf-8", "replace")
         files |= {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in contents.items()
@@ -147,6 +154,8 @@ def write_bundle(
         changed[RUN] = to_json(run)
         stage(directory, changed)
         _publish(directory, [name for name in changed if name != RUN], run["files"])
+        if lstat(directory / ATTRIBUTES) is None:  # no part of the save: a person may change it
+            put_file(directory / ATTRIBUTES, GIT_ATTRIBUTES)
     return directory
 
 
@@ -249,6 +258,28 @@ def read_bundle(directory: str | Path, tensors: bool = True) -> dict:
     raise AssertionError("not reached")
 
 
+def whole_files(directory: str | Path) -> dict[str, bytes]:
+    """The files of the newest whole save, checked, by name; run.json first. Raises BundleError."""
+    directory = Path(directory)
+    read_bundle(directory)  # every format is checked, and weights for numbers
+    manifest, places = _pending_save(directory)
+    if manifest is None:
+        manifest = _manifest(directory / RUN)
+        places = {name: directory / name for name in manifest["files"]}
+    if manifest["status"] == "running":  # nobody goes on with a copy
+        manifest = {**manifest, "status": "interrupted"}
+    manifest = {k: v for k, v in manifest.items() if k != "process"}
+    found = {name: _checked(places[name], name, manifest["files"][name]) for name in places}
+    return {RUN: to_json(manifest), **found, ATTRIBUTES: GIT_ATTRIBUTES}
+
+
+def most_bytes(name: str) -> int | None:
+    """How large a file of a bundle may be that a stranger gives; None: it belongs to no bundle."""
+    if name in WEIGHTS.values():
+        return MOST_OF_WEIGHTS
+    return MOST_OF_TEXT if name in (RUN, ATTRIBUTES, *NAMES) else None
+
+
 def _read_once(directory: Path, with_tensors: bool) -> dict:
     run, places = _pending_save(directory)
     if run is None:
@@ -336,6 +367,12 @@ def _manifest(path: Path) -> dict:
         if not (isinstance(sha, str) and len(sha) == 64 and counted):
             raise BundleError(f"run.json has no usable checksum for {name}.")
     return run
+
+
+def checked_bytes(directory: Path, name: str, entry: dict) -> bytes:
+    """One file of the newest whole save, checked. Raises BundleError."""
+    places = _pending_save(directory)[1]
+    return _checked(places.get(name, directory / name), name, entry)
 
 
 def _checked(path: Path, name: str, entry: dict) -> bytes:

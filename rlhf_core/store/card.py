@@ -1,19 +1,18 @@
-"""The README.md of a bundle.
+"""The README.md of a bundle: a data set and model card that says what was done, by whom, and what
+it is not.
 
-A dataset and model card that says what was done, by whom, and what it is not.
-
-Plain data in, text out. Titles, briefs and names in it were typed by somebody: they are quoted so
-that they stay text in YAML, Markdown and HTML. The YAML keys are those of Hugging Face dataset and
-model cards; which licence the texts have, only their owner can say, so it says "other".
+Plain data in, text out. With the facts of the session (``session.paper``) it is the whole card;
+without them (a save in the middle of a run, or plain data) it says what the rows themselves tell.
+Nobody is named in it: names stand in the rows.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 
-from rlhf_core.common.untrusted import unlinked
+from rlhf_core.store import card_parts as parts
+from rlhf_core.store.card_text import block, bullets, counted, inline, number, share
+from rlhf_core.store.card_yaml import run_yaml
 
 SCRIPTED = "scripted rater"
 _FILES = {
@@ -22,7 +21,8 @@ _FILES = {
     ),
     "preferences.jsonl": (
         "one judged pair a line; a was on the left, b on the right; choice is a, b, tie, both_bad"
-        " or skip"
+        " or skip. Judges are named as they were typed: the data set that Opossum makes of a run"
+        " has pseudonyms"
     ),
     "rankings.jsonl": "the judgements as they were made",
     "metrics.csv": (
@@ -35,6 +35,10 @@ _FILES = {
     "policy.safetensors": "the tuned language model",
     "round_start.safetensors": "the model that this round started from (round 2 and later)",
 }
+_AGAIN = """\
+    python -m rlhf_core replay .            same seeds, same numbers? lists what differs
+    python -m rlhf_core export-model . --out model          a folder that transformers loads
+    python -m rlhf_core export-dataset . --out judgements   a folder that datasets loads"""
 
 
 def holds(run: dict, contents: dict, weights: list[str]) -> str:
@@ -46,11 +50,11 @@ def holds(run: dict, contents: dict, weights: list[str]) -> str:
     steps = (
         f"{done} of {planned} PPO steps"
         if isinstance(planned, int) and planned >= done
-        else f"{_count(done, 'PPO step')}"
+        else f"{counted(done, 'PPO step')}"
     )
     return ", ".join(
         (
-            _count(len(contents.get("preferences") or []), "comparison"),
+            counted(len(contents.get("preferences") or []), "comparison"),
             "a reward model" if "reward_model.safetensors" in weights else "no reward model yet",
             steps if done else "no PPO steps yet",
             "a verdict" if contents.get("evaluation") else "no verdict yet",
@@ -59,28 +63,35 @@ def holds(run: dict, contents: dict, weights: list[str]) -> str:
 
 
 def who_judged(preferences: list[dict]) -> list[str]:
-    """One honest sentence for each kind of annotator in the rows, most rows first."""
-    counts = Counter(str(row.get("annotator") or "unknown") for row in preferences)
-    sentences = []
-    for name, number in counts.most_common():
-        rows = _count(number, "comparison")
-        if name.startswith(SCRIPTED):
-            sentences.append(
-                f"{rows} by a {_inline(name)}: a rule in the program. No person read these texts."
-            )
-        elif name == "you":
-            sentences.append(f"{rows} by the person who made this run.")
-        elif name == "you (exploit)":
-            sentences.append(
-                f"{rows} that reject a text which the person who made this run had written to fool"
-                " the reward model."
-            )
-        else:
-            sentences.append(f"{rows} by {_inline(name)}, as the imported file says.")
-    return sentences or ["Nobody has judged anything yet."]
+    """One honest sentence for each kind of judge in the rows, most rows first; nobody is named."""
+    kinds: Counter = Counter()
+    people = set()
+    for row in preferences:
+        name = str(row.get("annotator") or "unknown")
+        scripted = name.casefold().startswith(SCRIPTED)
+        known = ("you", "you (exploit)", "unknown")
+        kinds["rule" if scripted else name if name in known else "people"] += 1
+        people |= {name} if not scripted and name not in known else set()
+    words = {
+        "rule": "by a scripted rater: a rule in the program. No person read these texts.",
+        "you": (
+            "by “you”: the person who made this run, or whoever wrote a file that was imported."
+        ),
+        "you (exploit)": (
+            "that reject a text which the person who made this run had written to fool the reward"
+            " model."
+        ),
+        "unknown": "of which an imported file does not say who judged.",
+        "people": f"by {counted(len(people), 'person')} who go by a name."
+        if len(people) == 1
+        else f"by {len(people):,} people who go by a name.",
+    }
+    words["people"] = words["people"].replace("1 person who go ", "1 person who goes ")
+    found = [f"{counted(n, 'comparison')} {words[kind]}" for kind, n in kinds.most_common()]
+    return found or ["Nobody has judged anything yet."]
 
 
-def card(run: dict, contents: dict, weights: list[str]) -> str:
+def card(run: dict, contents: dict, weights: list[str], facts: dict | None = None) -> str:
     """The whole README.md.
 
     Args:
@@ -88,40 +99,77 @@ def card(run: dict, contents: dict, weights: list[str]) -> str:
         contents: rankings, preferences, metrics, samples, evaluation, as ``write_bundle`` takes
         them.
         weights: names of the weight files that the save has.
+        facts: of ``session.paper``.
     """
     brief = run.get("brief") if isinstance(run.get("brief"), dict) else {}
     title = str(brief.get("title") or "a brief of its own")
+    told = facts or _told(run, title, contents)
     preferences = contents.get("preferences") or []
-    parts = [
-        _yaml(run, contents, title),
-        f"# RLHF run: {_inline(title)}",
+    keys = [key for key in ("preferences", "rankings", "samples") if contents.get(key)]
+    tables = {key: f"{key}.jsonl" for key in keys}
+    sections = [
+        run_yaml(told, tables, len(preferences)),
+        f"# RLHF run: {inline(title)}",
         _purpose(run),
-        "## Who judged",
-        _list(who_judged(preferences)),
-    ]
-    parts += [
-        "## The brief they judged under",
-        _brief(brief),
-        "## What came out",
-        _list(_results(run, contents, weights)),
+        *(_whole(told) if facts else _short(brief, preferences)),
+        f"## What came out\n\n{bullets(_results(run, contents, weights))}",
     ]
     absent = {name for name in _FILES if name.endswith(".safetensors") and name not in weights} | (
         set() if contents.get("evaluation") else {"evaluation.json"}
     )
-    parts += [
-        "## Files",
-        _list(f"`{name}`: {what}." for name, what in _FILES.items() if name not in absent),
-        "## What it is not",
-        _list(_limits(preferences)),
+    listed = bullets(f"`{name}`: {what}." for name, what in _FILES.items() if name not in absent)
+    sections += [
+        f"## Files\n\n{listed}",
+        f"## How to load it and make it again\n\n{_AGAIN}",
+        f"## What it is not\n\n{_limits(told, preferences)}",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
+
+
+def _whole(facts: dict) -> list[str]:
+    return [
+        f"## Licence\n\n{parts.rights(facts)}",
+        f"## Who judged\n\n{parts.who_judged(facts)}",
+        f"## The briefs they judged under\n\n{parts.briefs(facts)}",
+        f"## Where the judgements come from\n\n{parts.sources(facts)}",
+        f"## What was left out\n\n{parts.left_out(facts)}",
+        f"## Agreement and care\n\n{parts.agreement(facts)}",
+        f"## Known biases\n\n{parts.biases(facts)}",
+        f"## Training\n\n{parts.training(facts)}",
+        f"## Evaluation\n\n{parts.evaluation(facts)}",
+        f"## Made with\n\n{parts.made(facts)}",
+    ]
+
+
+def _short(brief: dict, preferences: list[dict]) -> list[str]:
+    rows = [f"Version {brief.get('version', 1)}"]
+    said = {"audience": "For", "prefer": "Prefer", "avoid": "Avoid", "ties": "Ties"}
+    rows += [f"{words}: {brief[key]}" for key, words in said.items() if brief.get(key)]
+    return [
+        f"## Who judged\n\n{bullets(who_judged(preferences))}",
+        f"## The brief in force\n\n{block(rows)}",
+    ]
+
+
+def _told(run: dict, title: str, contents: dict) -> dict:
+    """What the head of a card needs, where nobody knows more."""
+    name = _model_name(run) or ""
+    listed = name if name in ("gpt2", "distilgpt2") else ""
+    model = {"name": name, "hub": listed, "bundled": name == "bundled"}
+    return {
+        "title": title,
+        "said": {},
+        "model": model,
+        "evaluation": {},
+        "rows": len(contents.get("preferences") or []),
+    }
 
 
 def _purpose(run: dict) -> str:
     name = _model_name(run)
     model = (
         "The language model was"
-        f" {'the pocket GPT-2 that comes with it' if name == 'bundled' else _inline(name)}. "
+        f" {'the pocket GPT-2 that comes with it' if name == 'bundled' else inline(name)}. "
         if name
         else ""
     )
@@ -138,11 +186,11 @@ def _purpose(run: dict) -> str:
 def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
     lines = [f"The save holds {holds(run, contents, weights)}."]
     metrics = [
-        row for row in contents.get("metrics") or [] if _number(row.get("reward_mean")) is not None
+        row for row in contents.get("metrics") or [] if number(row.get("reward_mean")) is not None
     ]
     if len(metrics) > 1:
         first, last = metrics[0], metrics[-1]
-        kl = _number(last.get("kl_to_reference"))
+        kl = number(last.get("kl_to_reference"))
         drift = (
             f", at {kl:.2f} nats of drift a response from the original model"
             if kl is not None
@@ -155,86 +203,24 @@ def _results(run: dict, contents: dict, weights: list[str]) -> list[str]:
         )
     evaluation = contents.get("evaluation") or {}
     if evaluation.get("verdict") and evaluation.get("conclusion"):
-        said, why = (_inline(str(evaluation[name])) for name in ("verdict", "conclusion"))
+        said, why = (inline(str(evaluation[name])) for name in ("verdict", "conclusion"))
         lines.append(f"Verdict: {said}. {why}")
-    rate, interval = _number(evaluation.get("win_rate")), evaluation.get("interval")
-    if rate is not None:
-        between = ""
-        if (
-            isinstance(interval, list | tuple)
-            and len(interval) == 2
-            and None not in map(_number, interval)
-        ):
-            between = f" (95% interval {interval[0]:.0%} to {interval[1]:.0%})"
+    if number(evaluation.get("win_rate")) is not None:
+        told, _, between = share(evaluation["win_rate"], evaluation.get("interval")).partition(" ")
+        between = f" {between}" if between else ""
         lines.append(
-            f"Tuned against original on unseen prompts: win rate {rate:.0%} (ties counted"
-            f" half){between}, judged by: {_inline(str(evaluation.get('judge') or 'not said'))}."
+            f"Tuned against original on unseen prompts: win rate {told} (ties counted"
+            f" half){between}, judged by: {inline(str(evaluation.get('judge') or 'not said'))}."
         )
     return lines
 
 
-def _limits(preferences: list[dict]) -> list[str]:
-    lines = [
-        (
-            "Not a product: a small model, few comparisons, a few PPO steps. Its statements may be"
-            " false."
-        ),
-        (
-            "A reward model judged by itself looks better than it is: a high reward means that the"
-            " pattern was followed, not that the text is good."
-        ),
-    ]
-    if len(preferences) < 100:
-        lines.append(
-            f"{_count(len(preferences), 'comparison')} cannot measure a preference closely; see the"
-            " intervals."
-        )
-    return lines
-
-
-def _yaml(run: dict, contents: dict, title: str) -> str:
-    number = len(contents.get("preferences") or [])
-    size = next(
-        (
-            words
-            for limit, words in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
-            if number < limit
-        ),
-        "100K<n<1M",
+def _limits(facts: dict, preferences: list[dict]) -> str:
+    product = (
+        "Not a product: a small model, few comparisons, a few PPO steps. Its statements may be"
+        " false."
     )
-    lines = ["language:", "- en", "license: other", f"pretty_name: {_quoted('RLHF run: ' + title)}"]
-    lines += [
-        "task_categories:",
-        "- text-generation",
-        "pipeline_tag: text-generation",
-        "size_categories:",
-        f"- {size}",
-    ]
-    lines += ["tags:", "- preference", "- rlhf", "- ppo", "- education"]
-    name = _model_name(run) or ""
-    if name in ("gpt2", "distilgpt2") or re.fullmatch(
-        r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name
-    ):
-        lines.append(f"base_model: {_quoted(name)}")
-    tables = [key for key in ("preferences", "rankings", "samples") if contents.get(key)]
-    lines += ["configs:"] if tables else []
-    for key in tables:
-        lines += [
-            f"- config_name: {'default' if key == 'preferences' else key}",
-            "  data_files:",
-            "  - split: train",
-            f"    path: {key}.jsonl",
-        ]
-    return "\n".join(("---", *lines, "---"))
-
-
-def _brief(brief: dict) -> str:
-    rows = [f"Version {brief.get('version', 1)}"]
-    said = {"audience": "For", "prefer": "Prefer", "avoid": "Avoid", "ties": "Ties"}
-    rows += [f"{words}: {brief[key]}" for key, words in said.items() if brief.get(key)]
-    # An indented block: nothing in it is markup.
-    lines = [line for row in rows for line in _printable(str(row)).splitlines()]
-    return "\n".join("    " + line for line in lines)
+    return f"- {product}\n{parts.limits({**facts, 'rows': len(preferences)})}"
 
 
 def _model_name(run: dict) -> str | None:
@@ -251,35 +237,3 @@ def _dig(value, *keys):
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-
-def _number(value) -> float | None:
-    return (
-        value
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == value
-        else None
-    )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
-
-
-def _list(lines) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-
-
-def _quoted(text: str) -> str:
-    """A YAML double-quoted string (JSON's is one, where every character is printable)."""
-    return json.dumps(_printable(text).replace("\n", " "), ensure_ascii=False)
-
-
-def _inline(text: str) -> str:
-    """Text inside a Markdown line: whatever could be markup or HTML is escaped."""
-    return re.sub(
-        r"([\\`*_{}\[\]()#+!|<>&~$:-])", r"\\\1", unlinked(_printable(text).replace("\n", " "))
-    ).strip()

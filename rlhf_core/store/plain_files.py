@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError
@@ -80,13 +83,7 @@ def stage(directory: Path, contents: dict[str, bytes]) -> None:
             place = directory / f"{name}.tmp"
             place.unlink(missing_ok=True)
             done.append(place)
-            descriptor = os.open(
-                place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNERS
-            )
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(place, data)
         sync_folder(directory)
     except OSError as error:
         for place in done:
@@ -101,6 +98,71 @@ def stage(directory: Path, contents: dict[str, bytes]) -> None:
             f"{directory / name} cannot be written: {reason(error)}; the save before this one is"
             " still there, whole."
         ) from error
+
+
+def put_file(place: Path, data: bytes) -> None:
+    """The whole file, under its name, or nothing. Raises BundleError."""
+    aside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        _write(aside, data)
+        os.replace(aside, place)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            aside.unlink(missing_ok=True)
+        raise no_room(place, error) from error
+    sync_folder(place.parent)
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A folder to fill, which stands at ``place`` when all went well; else nothing is left of it.
+
+    Raises BundleError: something lies there already, or it cannot be written.
+    """
+    aside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            raise BundleError(f"{place} is there already and no folder; choose another name.")
+        if place.is_dir() and any(place.iterdir()):
+            raise BundleError(
+                f"The folder {place} is there already and holds something; choose another one, or"
+                " delete it first."
+            )
+        make_folder(aside)
+        yield aside
+        for path in aside.rglob("*"):
+            sync_folder(path)
+        os.replace(aside, place)
+    except (OSError, ValueError) as error:
+        if isinstance(error, BundleError) or type(error).__module__.startswith("rlhf_core"):
+            raise
+        raise no_room(place, error) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    sync_folder(place.parent)
+
+
+def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write each file into ``folder``, flushed to the disk. Raises OSError."""
+    for name, data in files.items():
+        _write(folder / name, data)
+
+
+def _write(place: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(place, flags, OWNERS), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def no_room(place: Path, error: Exception) -> BundleError:
+    """Why ``place`` cannot be written, in a sentence."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG):
+        return BundleError(f"The disk is full: {place} did not fit, and nothing of it is left.")
+    return BundleError(f"{place} cannot be written: {reason(error)}. Nothing of it is left.")
 
 
 def sync_folder(directory: Path) -> None:

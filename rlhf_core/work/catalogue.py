@@ -51,6 +51,11 @@ JOBS = {
         "rooms.answers:write", "Writing the room's answers", again="rooms.answers:write_again"
     ),
     "room_groups": Job("rooms.groups:run", "Majority and minority", told=True),
+    # the paper trail
+    "take_home": Job("loop.taking_home:take_home", "Making a file to take home"),
+    "take_data": Job("exchange.dataset_folder:take_home", "Making the data set", slot="take_home"),
+    "open_zip": Job("session.opening:from_zip", "Opening a run", slot="open_run"),
+    "open_folder": Job("session.opening:from_folder", "Opening a run", slot="open_run"),
     # the labs' own
     **{name: job for lab in LABS for name, job in lab.jobs.items()},
     # the process

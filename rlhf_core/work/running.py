@@ -44,19 +44,22 @@ def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progre
     """``work`` over ``session``, which is saved after a record that changed something, and at the
     end. ``told``: as in the catalogue.
     """
-    due, counted = 0.0, False
+    due, counted, clocks = 0.0, False, [0.0, 0.0]
     try:
         if told:
             counted = True
             _count(session, +1)
         while True:
             session.worker = threading.get_ident()
+            started = time.perf_counter(), time.process_time()
             try:
                 item = next(work)
             except StopIteration:
                 return
             finally:
                 session.worker = None
+                clocks[0] += time.perf_counter() - started[0]
+                clocks[1] += time.process_time() - started[1]
             if isinstance(item, dict) and time.monotonic() >= due:
                 began = time.monotonic()
                 session.save_changes()
@@ -68,11 +71,24 @@ def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progre
             work.close()
         finally:
             session.worker = None
+            if told:
+                _spend(session, *clocks)
             # A process that is ending leaves it unfinished: its folder goes on saying so.
             if counted and threading.main_thread().is_alive():
                 _count(session, -1)
             elif not counted:
                 session.save_changes()
+
+
+def _spend(session: Session, seconds: float, processor_seconds: float) -> None:
+    """Add to what this session's trainings and measurements took, for its card."""
+    with session.lock:
+        known = session.settings.get("spent") or {}
+        spent = {
+            "seconds": round(known.get("seconds", 0) + seconds, 3),
+            "processor_seconds": round(known.get("processor_seconds", 0) + processor_seconds, 3),
+        }
+        session.settings = {**session.settings, "spent": spent}
 
 
 def _count(session: Session, change: int) -> None:

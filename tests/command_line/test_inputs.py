@@ -5,6 +5,7 @@ what there is to know about them before anybody trains.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 
 import pytest
@@ -24,7 +25,13 @@ SHEET = (
 
 def read(path, brief=BRIEF, model="bundled", comparisons=None) -> list[Pair]:
     args = argparse.Namespace(preferences=str(path), comparisons=comparisons, model=model)
-    return read_pairs(args, brief)
+    return read_pairs(args, brief)[0]
+
+
+def about(path, comparisons=None) -> dict:
+    """What the paper trail keeps of the file."""
+    args = argparse.Namespace(preferences=str(path), comparisons=comparisons, model="bundled")
+    return read_pairs(args, BRIEF)[1]
 
 
 @pytest.fixture
@@ -106,3 +113,23 @@ def test_prompts_that_are_not_the_briefs_or_that_the_model_cannot_write_about_ar
     rows.append({**rows[0], "prompt": BRIEF.training_prompts[0]})
     read(write("q.jsonl", "\n".join(map(json.dumps, rows))))
     assert "None of the" not in capsys.readouterr().err
+
+
+def test_the_paper_trail_keeps_what_the_file_was_and_why_rows_of_it_are_missing(write):
+    sheet = write("sheet.csv", SHEET)
+    row = about(sheet)
+    assert row["file"] == "sheet.csv" and row["pairs"] == 2 and row["read"] == 3
+    assert row["sha256"] == hashlib.sha256(SHEET.encode()).hexdigest()
+    assert row["bytes"] == len(SHEET) and "preference rows" in row["format"]
+    assert sum(row["left_out"].values()) == 1 and sum(row["repaired"].values()) >= 1
+    own = [
+        Pair(prompt, " x", " y", "a")
+        for prompt in (BRIEF.evaluation_prompts[0], *BRIEF.training_prompts[:3])
+    ]
+    data = to_lines([pair.to_dict() for pair in own])
+    row = about(write("own.jsonl", data), comparisons=2)
+    assert row["pairs"] == 2 and row["sha256"] == hashlib.sha256(data).hexdigest()
+    assert row["left_out"] == {
+        "about prompts that the brief keeps for the verdict": 1,
+        "behind the first that --comparisons asked for": 1,
+    }

@@ -5,6 +5,7 @@ same pairs.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import random
 import shutil
@@ -116,6 +117,20 @@ def test_too_many_or_none_are_refused_and_nothing_changes(monkeypatch):
     with pytest.raises(InputError, match="nothing new in empty.csv"):
         taking_in.take_in(session, [], "empty.csv")
     assert session.judged.imported == [PAIR] and len(session.judged.imports) == 1
+
+
+def test_the_paper_trail_keeps_what_a_file_was_and_what_became_of_it():
+    session = session_with(PAIR)
+    sheet = b"prompt,a,b,choice\nA,x,y,a\nB,x,y,\nC,x,y,LEFT\n"
+    report = taking_in.read(sheet, "my sheet.csv")
+    about = taking_in.about_file(sheet, report.to_dict())
+    about = taking_in.not_taken(about, report.pairs, report.pairs[:1])
+    taking_in.take_in(session, report.pairs[:1], "my sheet.csv", about)
+    row = session.judged.imports[-1]
+    assert row["file"] == "my sheet.csv" and row["pairs"] == 1 and row["read"] == 3
+    assert row["sha256"] == hashlib.sha256(sheet).hexdigest() and row["bytes"] == len(sheet)
+    assert sum(row["left_out"].values()) == 2 and any("already" in why for why in row["left_out"])
+    assert sum(row["repaired"].values()) == 1
 
 
 def test_names_are_given_only_where_there_is_none():

@@ -138,10 +138,10 @@ def test_what_cannot_work_leaves_the_run_as_it_is_and_a_minibatch_is_at_most_the
 
 
 def test_a_steered_run_replays(finished):
-    tensors = read_bundle(finished.directory)["tensors"]
+    stored = read_bundle(finished.directory)
     saved = saving.load(finished.directory)
     saved.status = "done"
-    *different, last = run(replay.replay(saved, tensors))
+    *different, last = run(replay.replay(saved, stored))
     assert different == [] and last["compared"] > 100
     saved.tuned.log = saved.tuned.log[:2]
     assert any(row.get("where") == "metrics.csv" for row in run(replay.replay(saved))), (

@@ -27,6 +27,7 @@ PAGES = {
     **{lab.page.replace("_", "-"): lab.page for lab in LABS},
     "import-export": "import_export",
     "room": "room",
+    "paper-trail": "paper_trail",
 }
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

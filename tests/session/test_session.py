@@ -632,17 +632,17 @@ def test_a_conservative_run_is_kept_and_replays(tmp_path):
     run(tuning.ppo(session, dataclasses.replace(SHORT, conservative=1.0)))
     session.status = "done"
     saving.save(session)
-    reopened, tensors = saving.load(tmp_path / "run"), read_bundle(tmp_path / "run")["tensors"]
+    reopened, stored = saving.load(tmp_path / "run"), read_bundle(tmp_path / "run")
     assert reopened.settings["ppo"]["conservative"] == 1.0 and all(
         row["doubt_mean"] > 0 for row in reopened.tuned.metrics
     )
-    *different, last = run(replay(reopened, tensors))
+    *different, last = run(replay(reopened, stored))
     assert different == [] and last["compared"] > 100
     reopened.tuned.log = [
         segment | {"settings": segment["settings"] | {"conservative": 0.0}}
         for segment in reopened.tuned.log
     ]
-    assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, tensors))), (
+    assert any(row.get("where") == "metrics.csv" for row in run(replay(reopened, stored))), (
         "the doubt was part of what was learned"
     )
 

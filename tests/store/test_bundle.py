@@ -123,7 +123,8 @@ def test_everything_comes_back_exactly(tmp_path):
 def test_files_are_what_the_contract_says(tmp_path):
     write_bundle(tmp_path, **example())
     run = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    assert set(run["files"]) | {"run.json"} == {path.name for path in tmp_path.iterdir()}
+    kept = set(run["files"]) | {"run.json", ".gitattributes"}
+    assert kept == {path.name for path in tmp_path.iterdir()}
     for name, entry in run["files"].items():
         assert entry["sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "metrics.csv").read_text().splitlines()[0] == ",".join(METRIC_COLUMNS)
@@ -215,7 +216,8 @@ def test_unchanged_files_are_not_written_again(tmp_path):
         "README.md",
     }
     write_bundle(tmp_path, **data, only_changed=False)
-    assert all(path.stat().st_ino != after[path.name] for path in tmp_path.iterdir())
+    rewritten = (path for path in tmp_path.iterdir() if path.name != ".gitattributes")
+    assert all(path.stat().st_ino != after[path.name] for path in rewritten)
 
 
 def test_weights_left_out_stay_and_none_removes_them(tmp_path):
@@ -664,10 +666,10 @@ def test_card_says_what_the_notes_ask_for(tmp_path):
     assert (
         head["pretty_name"] == "RLHF run: Meme bot"
         and {"language", "license"} <= set(head)
-        and "base_model" not in head
+        and head["base_model"] == "pocket-gpt2"
     )
     assert (
-        "2 comparisons by the person who made this run" in body
+        "2 comparisons by “you”" in body
         and "+0.10 to +2.10" in body
         and "win rate 75% (ties counted half) (95% interval 60% to 86%)" in body
     )
@@ -685,9 +687,9 @@ def test_card_is_honest_about_who_judged(tmp_path):
         "3 comparisons by a scripted rater" in sentences[0]
         and "No person read these texts" in sentences[0]
     )
-    assert any("1 comparison by the person who made this run" in s for s in sentences) and any(
-        "as the imported file says" in s for s in sentences
-    )
+    assert "1 comparison by 1 person who goes by a name." in sentences
+    assert any("1 comparison by “you”: the person who made this run, or" in s for s in sentences)
+    assert "ada" not in " ".join(sentences).lower(), "a card that may be published names nobody"
     assert who_judged([]) == ["Nobody has judged anything yet."]
 
 

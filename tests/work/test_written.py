@@ -96,6 +96,10 @@ JOBS = {
     "hack_teach": (PROMPT,),
     "instructions_pairs": (7,),
     "instructions_models": (),
+    "take_home": ("model",),
+    "take_data": (),
+    "open_zip": None,  # from the database, which a job that is written down does not have
+    "open_folder": None,
     "wake": None,  # about no session: nothing to write down
     "room_answers": None,  # needs its room in the database (tests/rooms/test_rehearsal.py)
     "room_groups": None,  # needs six people (the same)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import html
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -36,7 +37,13 @@ TEAL, ORANGE, VIOLET, BLUE, RED, GREY = (
 )
 HEIGHT, LEGEND = 320, 48  # pixels of a chart, and of the names below it
 SHORT_LABEL = 44  # characters of an output that fit beside a score on a phone
-CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "responsive": True}
+CONFIG = {
+    "displayModeBar": "hover",
+    "modeBarButtons": [["toImage"]],  # pictures.js makes it two: SVG and PNG
+    "displaylogo": False,
+    "scrollZoom": False,
+    "responsive": True,
+}
 STANDARD_DEVIATIONS = "reference standard deviations"
 
 
@@ -76,7 +83,9 @@ def show(
             st.markdown(f"**{title}** {brief}", help=f"What to look for: {look_for}")
         elif title:
             st.markdown(f"**{title}**")
-        st.plotly_chart(figure, width="stretch", key=key, config=CONFIG, alt=alt)
+        picture = {"format": "svg", "filename": file_name(title), "scale": 3}
+        config = {**CONFIG, "toImageButtonOptions": picture}
+        st.plotly_chart(figure, width="stretch", key=key, config=config, alt=alt)
         if not brief:
             st.caption(f"**What to look for:** {look_for}")
 
@@ -93,6 +102,11 @@ def draw(chart: Chart, *, key: str, brief: str = "", height: int | None = None) 
         key=key,
         brief=brief,
     )
+
+
+def file_name(title: str) -> str:
+    """What a picture of the chart called ``title`` is called, without its ending."""
+    return "-".join(re.findall("[a-z0-9]+", title.lower()))[:60] or "chart"
 
 
 # Numbers and labels
