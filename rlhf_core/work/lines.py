@@ -1,5 +1,8 @@
 """The line of jobs that is in force in this process: worker processes where OPOSSUM_WORKERS says
 how many, else a thread here. Imports no torch.
+
+The app's server says "auto" where nothing is set (``serve.py``); notebooks, tests and the command
+line keep to the thread.
 """
 
 from __future__ import annotations
@@ -8,17 +11,25 @@ import os
 import threading
 
 from rlhf_core.session import registry
-from rlhf_core.work import jobs, pool
+from rlhf_core.work import jobs, pool, room
 from rlhf_core.work.protocol import Line
 
-SETTING = "OPOSSUM_WORKERS"
+SETTING, AUTO = "OPOSSUM_WORKERS", "auto"
 _LOCK = threading.Lock()
 _LINES: dict[tuple, pool.PooledLine] = {}
 
 
+def processes_by_default() -> None:
+    """As many worker processes as this machine has room for, where nothing else is set."""
+    if not os.environ.get(SETTING, "").strip():
+        os.environ[SETTING] = AUTO
+
+
 def workers() -> int:
     """How many worker processes this server may have; 0: a thread of its own does the work."""
-    given = os.environ.get(SETTING, "").strip()
+    given = os.environ.get(SETTING, "").strip().lower()
+    if given == AUTO:
+        return room.for_workers()
     return max(0, int(given)) if given.isdecimal() else 0
 
 

@@ -155,7 +155,7 @@ class PooledLine(Posted):
     """
 
     def __init__(self, database: Database, most: int, *, command: Sequence[str] = COMMAND, **about):
-        super().__init__(database, wake=self._wake_all, **about)
+        super().__init__(database, wake=self._wake_all, workers=most, **about)
         self.pool = Pool(database, most, new=self.stale, command=command)
 
     def _wake_all(self) -> None:

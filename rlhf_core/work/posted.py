@@ -17,7 +17,7 @@ from rlhf_core.common.errors import QueueError, StoreError
 from rlhf_core.common.source import engine_version
 from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
-from rlhf_core.work import catalogue, line, plain, rows
+from rlhf_core.work import catalogue, forecast, line, plain, rows
 from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
 from rlhf_core.work.jobs import ALIVE, TURN_SECONDS
 
@@ -33,6 +33,7 @@ class Posted:
         wake: have workers look at the line now.
         changed: called with the owner of a job that has a new record or another status: what the
         job changed of the owner's session stands in the database by then.
+        workers: how many this server may have for the line; there may be others'.
         max_jobs: long jobs that may be alive, and as many short ones.
     """
 
@@ -43,8 +44,10 @@ class Posted:
         wake: Callable[[], None] = lambda: None,
         changed: Callable[[str], None] = lambda owner: None,
         clock: Callable[[], float] = time.monotonic,
+        workers: int = 1,
         max_jobs: int = 400,
     ):
+        self._most, self._workers = workers, 0
         self._database, self._awaken, self._changed = database, wake, changed
         self._clock, self._max_jobs = clock, max_jobs
         self._lock = threading.RLock()
@@ -98,9 +101,9 @@ class Posted:
                 return None
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
-            seconds = line.wait(job, jobs, now, TURN_SECONDS)
-            if seconds is not None and job.status == "queued":
-                seconds /= max(1, sum(other.long and other.status == "running" for other in jobs))
+            homes = {one: row.worker for one, row in self._rows.items()}
+            workers = max(self._most, self._workers)
+            seconds = forecast.wait(job, jobs, now, TURN_SECONDS, workers, homes)
             return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
@@ -216,6 +219,7 @@ class Posted:
         with suppress(StoreError):
             with self._database.look() as db:
                 found = self._read(db)
+                self._workers = len(job_rows.workers(db))
             before, self._jobs = self._jobs, {row.job_id: self._known(row, now) for row in found}
             self._rows = {row.job_id: row for row in found}
             self._looked = {i: at for i, at in self._looked.items() if i in self._jobs}

@@ -7,7 +7,7 @@ import pytest
 from rlhf_core.work import jobs, lines, pool
 
 
-@pytest.mark.parametrize("said", [None, "", "0", " 0 ", "many", "-1", "1.5"])
+@pytest.mark.parametrize("said", [None, "", "0", " 0 ", "thread", "many", "-1", "1.5"])
 def test_without_a_number_of_workers_a_thread_here_does_the_work(monkeypatch, said):
     monkeypatch.delenv(lines.SETTING, raising=False)
     if said is not None:
@@ -25,3 +25,14 @@ def test_with_one_the_jobs_are_in_the_database_of_the_runs(monkeypatch, tmp_path
     assert isinstance(found[0], pool.PooledLine) and found[0].pool.most == 2
     assert found[0].pool.pids == [] and found[0].view("nobody's") is None
     assert found[0].pool.pids == [], "nothing is started before there is something to do"
+
+
+def test_a_server_has_processes_where_nothing_else_is_said(monkeypatch):
+    monkeypatch.setattr(lines.room, "for_workers", lambda: 5)
+    for said, comes in ((None, 5), (" ", 5), ("0", 0), ("thread", 0), ("3", 3), ("AUTO", 5)):
+        monkeypatch.delenv(lines.SETTING, raising=False)
+        if said is not None:
+            monkeypatch.setenv(lines.SETTING, said)
+        lines.processes_by_default()
+        assert lines.workers() == comes, said
+    monkeypatch.delenv(lines.SETTING)
