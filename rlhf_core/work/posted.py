@@ -33,7 +33,6 @@ class Posted:
         wake: have workers look at the line now.
         changed: called with the owner of a job that has a new record or another status: what the
         job changed of the owner's session stands in the database by then.
-        workers: how many this server may have for the line; there may be others'.
         max_jobs: long jobs that may be alive, and as many short ones.
     """
 
@@ -44,10 +43,9 @@ class Posted:
         wake: Callable[[], None] = lambda: None,
         changed: Callable[[str], None] = lambda owner: None,
         clock: Callable[[], float] = time.monotonic,
-        workers: int = 1,
         max_jobs: int = 400,
     ):
-        self._most, self._workers = workers, 0
+        self._workers = 0  # that are there, of all servers
         self._database, self._awaken, self._changed = database, wake, changed
         self._clock, self._max_jobs = clock, max_jobs
         self._lock = threading.RLock()
@@ -102,7 +100,7 @@ class Posted:
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
             homes = {one: row.worker for one, row in self._rows.items()}
-            workers = max(self._most, self._workers)
+            workers = max(self.most_workers(), self._workers)
             seconds = forecast.wait(job, jobs, now, TURN_SECONDS, workers, homes)
             return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
 
@@ -167,6 +165,10 @@ class Posted:
     def close(self, timeout: float = 10.0) -> None:
         """Take no more jobs. Those there are stay in the line."""
         self._closed = True
+
+    def most_workers(self) -> int:
+        """How many this server has for the line, or will have when they are needed."""
+        return 1
 
     # --- what there is ----------------------------------------------------------------------------
 

@@ -270,12 +270,26 @@ class Worker:
 # --- the process ----------------------------------------------------------------------------------
 
 
-def _listen(worker: Worker, ending: threading.Event) -> None:
-    """Bytes wake the worker; the end of them is its server's end."""
-    while os.read(sys.stdin.fileno(), 4096):
-        worker.awake.set()
-    ending.set()
-    worker.awake.set()
+def begin(name: str, workers: int, tell: Callable[[], None]) -> Worker:
+    """A worker of this process, which the others know of from now on. ``tell``: called when it has
+    written something.
+    """
+    many = {"threads": torch.get_num_threads(), "workers": workers}
+    worker = Worker(registry.keeper(), name, **many)
+    worker.new = tell
+    worker.sign_in()
+    return worker
+
+
+def work(worker: Worker, ending: threading.Event) -> None:
+    """Until ``ending``; then it hands back what it has."""
+    threading.Thread(target=_beat, args=(worker, ending), daemon=True).start()
+    language_model.load(model_list.BUNDLED)
+    gc.freeze()  # torch's objects are here to stay
+    while not ending.is_set():
+        if not worker.turn():
+            worker.idle()
+    worker.hand_back()
 
 
 def _beat(worker: Worker, ending: threading.Event) -> None:
@@ -288,6 +302,14 @@ def _beat(worker: Worker, ending: threading.Event) -> None:
             if not alive:
                 os._exit(3)  # it was given up: what it has is others', and so is its next write
             look.look()
+
+
+def _listen(worker: Worker, ending: threading.Event) -> None:
+    """Bytes wake the worker; the end of them is its server's end."""
+    while os.read(sys.stdin.fileno(), 4096):
+        worker.awake.set()
+    ending.set()
+    worker.awake.set()
 
 
 def _tell() -> None:
@@ -307,18 +329,9 @@ def main(arguments: list[str] | None = None) -> int:
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes the input
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    many = {"threads": torch.get_num_threads(), "workers": options.workers}
-    worker = Worker(registry.keeper(), options.id, **many)
-    worker.new = _tell
-    worker.sign_in()
-    for work in (_listen, _beat):
-        threading.Thread(target=work, args=(worker, ending), daemon=True).start()
-    language_model.load(model_list.BUNDLED)
-    gc.freeze()  # torch's objects are here to stay
-    while not ending.is_set():
-        if not worker.turn():
-            worker.idle()
-    worker.hand_back()
+    worker = begin(options.id, options.workers, _tell)
+    threading.Thread(target=_listen, args=(worker, ending), daemon=True).start()
+    work(worker, ending)
     return 0
 
 

@@ -15,7 +15,7 @@ from benchmarks.load.learner import Crowd, Heard
 from benchmarks.load.tab import Tab
 from conftest import launch
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 # Python reads this file when it starts: every process of the app notes who imports torch, and how.
 HOOK = """
@@ -50,22 +50,22 @@ async def play_a_loop(address: str) -> tuple[list[str], list[str]]:
         await learner.come_in(tab, Heard(), files=False)
         await learner.to_rank(tab, Heard())
         await learner.judge(tab, Heard(), luck)
-        await tab.go("")
-        await tab.until(lambda: ready(tab, "run_once"), 60, "Run it once")
+        await tab.go("", 300)
+        await tab.until(lambda: ready(tab, "run_once"), 300, "Run it once")
         await learner.run_once(tab)
         # a round is closed, gone back on, and taken up again: weights change their place
-        await tab.go("rounds")
-        await tab.until(lambda: ready(tab, "next_round"), 60, "the next round")
+        await tab.go("rounds", 300)
+        await tab.until(lambda: ready(tab, "next_round"), 300, "the next round")
         for key in ("next_round", "roll_back_0", "return_0"):
             before = tab.runs
-            await tab.until(lambda key=key: ready(tab, key), 60, key)
+            await tab.until(lambda key=key: ready(tab, key), 300, key)
             await tab.press(key)
-            await tab.until(lambda before=before: tab.runs > before and not tab.running, 60, key)
-        await tab.go("import_export")
+            await tab.until(lambda before=before: tab.runs > before and not tab.running, 300, key)
+        await tab.go("import_export", 300)
         rows = (await download(tab, "export_download")).decode().splitlines()
         assert len(rows) > 5 and {"prompt", "a", "b", "choice"} <= json.loads(rows[0]).keys()
         for page in sorted(tab.pages):
-            await tab.go(page)
+            await tab.go(page, 300)
             for node in [one for one in tab.nodes.values() if one.kind == "download_button"]:
                 assert (await tab.http.get(tab.url + node.body.url)).status_code == 200
         return crowd.errors(), sorted(tab.pages)

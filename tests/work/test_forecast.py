@@ -104,7 +104,7 @@ class Play:
         for worker in self.workers:
             worker.sign_in()
         self.times = [self.clock.now] * count
-        self.line = Posted(keeper.database, clock=self.clock, workers=count)
+        self.line = Posted(keeper.database, clock=self.clock)
 
     def steps(self, seconds: float, count: int):
         for n in range(1, count + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlhf_core.work import jobs, lines, pool
+from rlhf_core.work import jobs, lines, pool, ray_hands
 
 
 @pytest.mark.parametrize("said", [None, "", "0", " 0 ", "thread", "many", "-1", "1.5"])
@@ -36,3 +36,22 @@ def test_a_server_has_processes_where_nothing_else_is_said(monkeypatch):
         lines.processes_by_default()
         assert lines.workers() == comes, said
     monkeypatch.delenv(lines.SETTING)
+
+
+def test_with_an_address_of_ray_the_work_is_the_clusters(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
+    monkeypatch.setenv(lines.SETTING, "3")
+    beside = lines.line_in_force()
+    monkeypatch.setenv(ray_hands.SETTING, "10.0.0.1:6379")
+    found = lines.line_in_force()
+    assert found is lines.line_in_force() is not beside and found.pool.most == 3
+    monkeypatch.setenv(lines.SETTING, "0")
+    assert lines.line_in_force() is jobs.queue(), "no worker is a wish too"
+    assert found.pool.pids == []
+
+
+def test_ray_that_is_wanted_and_not_there_is_told_before_anything_is_served(monkeypatch):
+    monkeypatch.setenv(ray_hands.SETTING, "auto")
+    monkeypatch.setattr(ray_hands, "is_installed", lambda: False)
+    with pytest.raises(SystemExit, match="pip install -r requirements-ray.txt"):
+        lines.processes_by_default()

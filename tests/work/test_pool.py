@@ -26,7 +26,7 @@ from rlhf_core.store.database import Database
 from rlhf_core.work import pool
 from rlhf_core.work.running import Order
 fakes.known()
-line = pool.PooledLine(Database("sqlite:///{folder}/opossum.db"), 1, command=fakes.COMMAND)
+line = pool.PooledLine(Database("sqlite:///{folder}/opossum.db"), 1, start=fakes.start)
 job = line.submit(Order("count", None, (400, 0.02)), label="", owner="me", long=True, total=400)
 while not line.records(job):
     time.sleep(0.02)
@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def line_of(folder: Path, most: int) -> pool.PooledLine:
     database = Database(f"sqlite:///{folder}/opossum.db")
-    return pool.PooledLine(database, most, command=fakes.COMMAND)
+    return pool.PooledLine(database, most, start=fakes.start)
 
 
 def over(line, job: str) -> dict:
