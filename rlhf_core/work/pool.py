@@ -65,7 +65,7 @@ class Process:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"},
         )
-        self.pid = self._process.pid
+        self.pid, self._there = self._process.pid, False
 
     def wake(self) -> None:
         with suppress(OSError, ValueError):
@@ -73,6 +73,7 @@ class Process:
             self._process.stdin.flush()
 
     def listen(self, new: Callable[[], None]) -> object:
+        self._there = bool(os.read(self._process.stdout.fileno(), 1))  # it has signed in
         while os.read(self._process.stdout.fileno(), 4096):
             new()
         code = self._process.wait()
@@ -87,7 +88,7 @@ class Process:
 
     def wait(self, patience: float) -> None:
         try:
-            self._process.wait(patience)
+            self._process.wait(patience if self._there else 0)  # before that it has nothing
         except subprocess.TimeoutExpired:
             self._process.kill()
 

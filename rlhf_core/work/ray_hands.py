@@ -48,6 +48,7 @@ def connected(at: str = AUTO):
     this machine, else to one of this process's own.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent home
+    os.environ.setdefault("RAY_worker_niceness", "5")  # of a Ray that begins here: as our processes
     import ray
 
     with _LOCK:

@@ -271,13 +271,14 @@ class Worker:
 
 
 def begin(name: str, workers: int, tell: Callable[[], None]) -> Worker:
-    """A worker of this process, which the others know of from now on. ``tell``: called when it has
-    written something.
+    """A worker of this process, which the others know of from now on. ``tell``: called now, and
+    when it has written something.
     """
     many = {"threads": torch.get_num_threads(), "workers": workers}
     worker = Worker(registry.keeper(), name, **many)
     worker.new = tell
     worker.sign_in()
+    tell()
     return worker
 
 

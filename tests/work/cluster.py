@@ -21,6 +21,7 @@ start = functools.partial(ray_hands.RayHand, inside="fakes_in_ray", path=(HERE,)
 
 def needed():
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    os.environ["RAY_worker_niceness"] = "0"  # 15 without: a busy machine would never come to it
     return pytest.importorskip(
         "ray", reason="Ray is not installed: pip install -r requirements-ray.txt"
     )
