@@ -14,12 +14,14 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
 from rlhf_core.work import watch
 from rlhf_core.work.posted import Posted
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "rlhf_core.work.worker")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10.0  # seconds in which a worker may end by itself
+QUIET = 600.0  # seconds without a long job, after which only one worker stays
 HASTY = 3  # workers that die in a row without having done anything, after which it is slower
 
 
@@ -99,6 +102,7 @@ class Pool:
     Args:
         new: called when a worker has written something.
         start: a new worker of this name; it is told how many there are, about.
+        quiet: seconds without a long job, after which only one worker stays.
     """
 
     def __init__(
@@ -109,14 +113,16 @@ class Pool:
         new: Callable[[], None] = lambda: None,
         start: Callable[[str, int], Hand] = Process,
         every: float = watch.EVERY,
+        quiet: float = QUIET,
     ):
         self.database, self.most, self._new, self._start = database, most, new, start
-        self._every, self._lock = every, threading.Lock()
+        self._every, self._quiet, self._lock = every, quiet, threading.Lock()
         self._workers: dict[str, Hand] = {}
         self._wanted = 1
         self._ending = threading.Event()
         self._watching: threading.Thread | None = None
-        self._deaths = 0
+        self._deaths, self._busy_at = 0, time.monotonic()
+        self._let_go: set[str] = set()
 
     @property
     def pids(self) -> list[int]:
@@ -152,7 +158,7 @@ class Pool:
         why = hand.listen(self._heard)
         with self._lock:
             self._workers.pop(name, None)
-        if self._ending.is_set():
+        if self._ending.is_set() or name in self._let_go:
             return
         logger.warning("A worker ended (%s); another is started.", why)
         self._deaths += 1
@@ -174,7 +180,10 @@ class Pool:
         while not self._ending.wait(self._every):
             with suppress(StoreError):
                 look.look()
-            self.enough(waiting())
+            jobs = waiting()
+            self.enough(jobs)
+            with suppress(StoreError):
+                self.not_too_many(jobs)
 
     def enough(self, jobs: Sequence) -> None:
         """Have another worker where a long job waits while all there are have one."""
@@ -184,6 +193,24 @@ class Pool:
             if waits and len(running) >= len(self._workers) and not self._ending.is_set():
                 self._wanted = min(self.most, len(running) + 1)
                 self._start_missing()
+
+    def not_too_many(self, jobs: Sequence) -> None:
+        """Let the newest worker go after a quiet while, where it holds nothing. Raises
+        StoreError.
+        """
+        if any(job.long and job.status in ("queued", "running") for job in jobs):
+            self._busy_at = time.monotonic()
+        with self._lock:
+            names = [*self._workers][1:]
+        if not names or time.monotonic() - self._busy_at < self._quiet:
+            return
+        with self.database.look() as db:
+            held = job_rows.held(db, names[-1])
+        with self._lock:
+            if not held and names[-1] in self._workers:
+                self._wanted = 1
+                self._let_go.add(names[-1])
+                self._workers[names[-1]].end()
 
     def close(self, patience: float = PATIENCE) -> None:
         """End the workers: each hands back what it has; one that does not is killed."""

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import fakes
@@ -16,7 +17,7 @@ from asking import submit, until
 
 from rlhf_core.store import job_rows, machine
 from rlhf_core.store.database import Database
-from rlhf_core.work import jobs, pool, watch
+from rlhf_core.work import jobs, pool, posted, watch
 
 SERVER = """
 import sys, time
@@ -92,6 +93,27 @@ def test_two_long_ones_go_on_at_once_and_the_second_worker_comes_when_it_is_need
         assert [over(line, job)["status"] for job in (first, second, same)] == ["done"] * 3
     finally:
         line.close()
+
+
+def test_after_a_quiet_while_one_worker_stays_and_what_is_paused_with_another(folder):
+    database = Database(f"sqlite:///{folder}/opossum.db")
+    one = pool.Pool(database, 2, start=fakes.start, every=0.1, quiet=0.5)
+    line = posted.Posted(database, wake=lambda: one.wake(line.waiting))
+    try:
+        held = [submit(line, "wait", str(folder / "never"), owner=who) for who in ("one", "two")]
+        until(lambda: len(one.pids) == 2 and all(line.records(job) for job in held))
+        for job in held:
+            line.pause(job)
+            until(lambda job=job: line.view(job)["status"] == "paused")
+        time.sleep(1.5)
+        assert len(one.pids) == 2, "each has one that was begun"
+        for job in held:
+            line.stop(job)
+        until(lambda: len(one.pids) == 1)
+        again = submit(line, "count_short", 1, owner="another")
+        assert over(line, again)["status"] == "done"
+    finally:
+        one.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
