@@ -22,6 +22,7 @@ from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
 from rlhf_core.work.jobs import ALIVE, TURN_SECONDS
 
 FRESH = 0.2  # seconds for which what was read serves
+TOLD = 1.0  # seconds for which what people in line are told serves, while the line is the same
 LOOKS = 5.0  # seconds between two notes that somebody asks about a job
 MOST_READ = 64  # jobs whose records stay in memory
 
@@ -46,6 +47,7 @@ class Posted:
         max_jobs: int = 400,
     ):
         self._workers = 0  # that are there, of all servers
+        self._told_all: tuple[float, set, dict] = (-TOLD, set(), {})
         self._database, self._awaken, self._changed = database, wake, changed
         self._clock, self._max_jobs = clock, max_jobs
         self._lock = threading.RLock()
@@ -99,10 +101,23 @@ class Posted:
                 return None
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
+            if job.long:
+                seconds = self._forecast(jobs, now).get((job.id, job.status))
+            else:
+                seconds = line.wait(job, jobs, now)
+            return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
+
+    def _forecast(self, jobs: list[QueuedJob], now: float) -> dict:
+        """How long each long job waits, by its id and status; reckoned once for all for a while."""
+        line_now = {(job.id, job.status) for job in jobs if job.long}
+        known_at, known_line, found = self._told_all
+        if now - known_at >= TOLD or line_now != known_line:
             homes = {one: row.worker for one, row in self._rows.items()}
             workers = max(self.most_workers(), self._workers)
-            seconds = forecast.wait(job, jobs, now, TURN_SECONDS, workers, homes)
-            return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
+            waits = forecast.waits(jobs, now, TURN_SECONDS, workers, homes)
+            found = {key: waits[key[0]] for key in line_now if key[0] in waits}
+            self._told_all = now, line_now, found
+        return found
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
         with self._lock:

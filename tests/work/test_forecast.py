@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 from statistics import median
 
 import pytest
@@ -49,8 +50,7 @@ def a_run(name: str, status: str, left: int, **more) -> QueuedJob:
 
 def told(jobs: list[QueuedJob], workers: int, homes: dict | None = None) -> dict:
     at = {job.id: f"worker of {job.id}" for job in jobs if job.status == "running"}
-    rest = (BUDGET, workers, homes or at)
-    return {job.id: forecast.wait(job, jobs, 0.0, *rest) for job in jobs}
+    return forecast.waits(jobs, 0.0, BUDGET, workers, homes or at)
 
 
 def test_who_is_next_starts_where_a_worker_is_free_first():
@@ -81,6 +81,14 @@ def test_behind_one_of_whom_nothing_is_known_there_is_no_telling():
     jobs = [unlike, a_run("2", "queued", 5)]
     assert told(jobs, 1) == {"1": None, "2": None}
     assert told(jobs, 2)["2"] == 0.0, "another worker is free"
+
+
+def test_a_long_line_is_played_through_in_a_moment():
+    jobs = [a_run(f"{n + 100}", "queued", 200, owner=f"{n % 100}") for n in range(300)]
+    began = time.process_time()
+    found = told(jobs, 4)
+    assert time.process_time() - began < 2
+    assert max(found.values()) == pytest.approx(300 / 4 * BUDGET - BUDGET), "everybody's first turn"
 
 
 # --- against what happens -------------------------------------------------------------------------
