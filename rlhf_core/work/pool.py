@@ -66,7 +66,7 @@ class Process:
             [*command, f"--id={name}", f"--workers={workers}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"},
+            env={**os.environ, "PYTHONPATH": path},
         )
         self.pid, self._there = self._process.pid, False
 

@@ -114,7 +114,6 @@ class RayHand:
         try:
             ray = connected(self._at)
             environment = {k: v for k, v in os.environ.items() if k.startswith(OURS)}
-            environment = {"OMP_WAIT_POLICY": "PASSIVE", **environment}
             environment["OPOSSUM_RUNS"] = os.path.abspath(environment.get("OPOSSUM_RUNS", "runs"))
             options = {"num_cpus": 1, "max_concurrency": 8, "scheduling_strategy": "SPREAD"}
             made = actor_class(ray).options(**options)
