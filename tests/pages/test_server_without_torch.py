@@ -43,6 +43,10 @@ def ready(tab: Tab, key: str) -> bool:
     return node is not None and not node.body.disabled
 
 
+def can_play_on(tab: Tab) -> bool:
+    return ready(tab, "ppo_play") and not tab.running
+
+
 async def play_a_loop(address: str) -> tuple[list[str], list[str]]:
     """What went wrong, and the pages that were seen."""
     async with Crowd(address, 1) as crowd:
@@ -50,9 +54,9 @@ async def play_a_loop(address: str) -> tuple[list[str], list[str]]:
         await learner.come_in(tab, Heard(), files=False)
         await learner.to_rank(tab, Heard())
         await learner.judge(tab, Heard(), luck)
-        await tab.go("", 300)
-        await tab.until(lambda: ready(tab, "run_once"), 300, "Run it once")
-        await learner.run_once(tab)
+        await learner.prepare_ppo(tab)
+        await learner.play(tab, {"steps": 1})
+        await tab.until(lambda: learner.step(tab) >= 1 and can_play_on(tab), 600, "a PPO step")
         # a round is closed, gone back on, and taken up again: weights change their place
         await tab.go("rounds", 300)
         await tab.until(lambda: ready(tab, "next_round"), 300, "the next round")
