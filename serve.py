@@ -1,7 +1,8 @@
 """Opossum's server: ``python -m streamlit run serve.py``.
 
-Streamlit runs ``app.py`` behind the guards (``ui/guards.py``). ``streamlit run app.py`` serves the
-same pages without them, for one person at home.
+Streamlit runs ``app.py`` behind the guards (``ui/guards.py``), and worker processes do what takes
+time (``rlhf_core/work/lines.py``). ``streamlit run app.py`` serves the same pages without either,
+for one person at home.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
+from rlhf_core.work import lines
 from ui import guards, headers
 from ui.room import endpoint
+
+lines.processes_by_default()
 
 
 @contextlib.asynccontextmanager

@@ -45,6 +45,10 @@ PARTS = {
         "benchmarks.goodhart_figures",
         "the Goodhart lab's preset and its two cures, over seeds",
     ),
+    "workers": (
+        "benchmarks.workers_times",
+        "worker processes beside the thread: first word, steps of two learners, cost of one",
+    ),
     "load": ("benchmarks.load.main", "a room full of people at once, and what goes wrong then"),
     "room": (
         "benchmarks.room",
@@ -65,6 +69,7 @@ QUICK = {
     "hack": ["--quick"],
     "goodhart": ["--quick"],
     "null": ["--quick"],
+    "workers": ["--quick"],
     "load": ["--quick"],
     "room": ["--quick"],
 }

@@ -17,7 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import func, select
+
 from benchmarks.machine import forget_threading
+from rlhf_core.store.database import Database, url_of
+from rlhf_core.store.tables import RecordRow
 
 START, WORD, PAIR = (
     "app start to a usable page",
@@ -25,7 +29,7 @@ START, WORD, PAIR = (
     "ranking key press to the next pair",
 )
 RECORD, STOP, FREE, TOKENS, TOKEN = (
-    "a PPO step on disk to its number shown",
+    "a PPO step kept to its number shown",
     "Stop in PPO to a page that says so",
     "Stop in PPO to a page that can play on",
     "token view opened to its table shown",
@@ -202,21 +206,28 @@ STEPS_SHOWN = """() => {
 }"""
 
 
-def record_delays(page, metrics: Path, steps: int) -> list[float]:
-    """On the PPO page, while it trains: from a step's line in the run's metrics on disk to its
-    number on the page.
+def steps_kept(database: Database, run: str) -> int:
+    """How many rows of metrics are kept of a session: one more than its steps."""
+    mine = (RecordRow.session_id == run, RecordRow.part == "tuned", RecordRow.field == "metrics")
+    with database.look() as db:
+        return db.scalar(select(func.count()).select_from(RecordRow).where(*mine))
+
+
+def record_delays(page, database: Database, run: str, steps: int) -> list[float]:
+    """On the PPO page, while it trains: from a step's row in the database to its number on the
+    page.
     """
     written: dict[int, float] = {}
     from walking import STEP
 
     page.evaluate(STEPS_SHOWN.replace("STEP", STEP))
-    known = len(metrics.read_text().splitlines())
+    known = steps_kept(database, run)
     deadline = time.monotonic() + 300
     while len(written) < steps and time.monotonic() < deadline:
-        lines = metrics.read_text().splitlines() if metrics.exists() else []
-        for number in range(known, len(lines)):
-            written[number - 1] = time.time()  # line 0 is the heading, line 1 step 0
-        known = max(known, len(lines))
+        now = steps_kept(database, run)
+        for step in range(known, now):  # row 0 is step 0
+            written[step] = time.time()
+        known = max(known, now)
         time.sleep(0.01)
     page.wait_for_timeout(2_000)
     shown = {step: at / 1000 for step, at in page.evaluate("window.shown")}
@@ -258,7 +269,8 @@ def studio_times(
     from conftest import settled
 
     page = training(browser, url)
-    yield RECORD, "training", record_delays(page, folder / run_id(page) / "metrics.csv", repeats)
+    database = Database(url_of(folder))
+    yield RECORD, "training", record_delays(page, database, run_id(page), repeats)
     said, free = zip(*stops(page, max(3, repeats // 2)))
     yield STOP, "training", list(said)
     yield FREE, "training", list(free)

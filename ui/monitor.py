@@ -71,6 +71,8 @@ def monitor(
                 line(view, records)
             else:
                 state_line(view, records, where(records) if where else None)
+        if view.get("note"):
+            st.caption(text.plain(view["note"]))
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -104,8 +106,7 @@ def state_line(view: dict, records: Sequence[dict] = (), where: str | None = Non
             who = "Others have a turn; then yours goes on by itself."
         about = " Goes on in about {}." if begun else " Starts in about {}."
         st.info(
-            f"{who}{_about(view.get('eta_seconds'), about)} One run at a time;"
-            " your page stays quick.",
+            f"{who}{_about(view.get('eta_seconds'), about)} Your page stays quick.",
             icon=":material/hourglass_top:",
         )
     elif status == "running":

@@ -20,7 +20,9 @@ from rlhf_core.session.state import Session
 from rlhf_core.store import blob_rows
 from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
+from rlhf_core.store.formats import Raw, raw_tensors
 
+DAMAGED = "Weights of this session are damaged: no tensors in them."
 Put = dict[str, tuple[str, bytes]]  # name -> sha256 of the bytes, and these
 FILE = "file:"  # how the session's names begin for what is no weights: files to be taken home
 
@@ -60,8 +62,18 @@ class DatabaseWeights:
         try:
             found = half_of(name, load(self.blobs.get(sha256)))
         except SafetensorError as error:
-            raise StoreError("Weights of this session are damaged: no tensors in them.") from error
+            raise StoreError(DAMAGED) from error
         return {name: found} if found else {}
+
+    def raw(self, session: Session, name: str) -> dict[str, Raw]:
+        """Raises StoreError for a blob that is missing or damaged."""
+        sha256 = self._names(session).get(name)
+        if sha256 is None:
+            return {}
+        try:
+            return half_of(name, raw_tensors(self.blobs.get(sha256)))
+        except SafetensorError as error:
+            raise StoreError(DAMAGED) from error
 
     def put_away(self, session: Session, name: str, tensors: dict) -> None:
         """Nothing to do at once: ``put_all`` puts whatever is in use, at the next save."""

@@ -104,6 +104,10 @@ def read(session: Session, name: str) -> dict[str, dict]:
     return {name: found} if found else {}
 
 
+def raw(session: Session, name: str) -> dict:
+    return read(session, name).get(name, {})
+
+
 def put_away(session: Session, name: str, tensors: dict) -> None:
     """Where there is no folder, or no room in it, they stay in memory, and a restart of the server
     loses them.

@@ -65,7 +65,7 @@ class InDatabase:
         session.status, session.restartable, session.store = "done", True, self
         for name, part in found.items():
             _take_over(session, name, part)
-        if session.under_way and not machine.alive(session.process) and not self._goes_on(session):
+        if self._is_over(session):
             self.settle(session)
             session.note = (
                 "The server stopped while something of yours was under way. What was finished is"
@@ -77,6 +77,19 @@ class InDatabase:
         """Whether a worker has a job of it, or will."""
         with self.database.look() as db:
             return job_rows.is_alive(db, session.id)
+
+    def put_right(self, session: Session) -> None:
+        """Nothing is under way where its process is dead and no worker has a job of the session.
+        Raises StoreError.
+        """
+        if self._is_over(session):
+            with session.change():
+                if self._is_over(session):  # as the newest rows say
+                    self.settle(session)
+
+    def _is_over(self, session: Session) -> bool:
+        under_way = session.under_way and not machine.alive(session.process)
+        return bool(under_way) and not self._goes_on(session)
 
     def settle(self, session: Session) -> None:
         """A run that ended between two saves of its weights goes on from where the weights are:

@@ -102,11 +102,16 @@ def get(run_id: str) -> Session | None:
 
 
 def look_again(run_id: str) -> None:
-    """Take over what another process wrote of a session that is in memory here."""
+    """Take over what another process wrote of a session that is in memory here, or what it left
+    undone when it died.
+    """
     with _LOCK:
         session, _ = _SESSIONS.get(run_id, (None, 0.0))
     if session is not None:
         session.refresh()
+        if session.under_way:
+            with suppress(StoreError):
+                session.store.put_right(session)
 
 
 def delete(run_id: str) -> bool:

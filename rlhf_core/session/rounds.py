@@ -301,7 +301,7 @@ def return_to(session: Session, name: str) -> str:
                 "The weights of that branch are no longer kept, so there is nothing to return to."
             )
         for one in (*needed, branch["head"]):
-            weights.tensors(session, one)  # in memory, whatever is tidied up meanwhile
+            weights.hold(session, one)  # whatever is tidied up meanwhile
         rows, others = history.rounds, branch["rounds"]
         left = ""
         if session.tuned.steps_done or rows != others[: len(rows)]:

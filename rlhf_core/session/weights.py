@@ -104,6 +104,12 @@ def put_away(session: Session, name: str) -> None:
     keeper(session).put_away(session, name, found)
 
 
+def hold(session: Session, name: str) -> None:
+    """Have the tensors of ``name`` stay, in memory where they lie nowhere that lasts."""
+    if is_name(name) and not keeper(session).lasts(session, name):
+        tensors(session, name)
+
+
 def bytes_kept(session: Session) -> int:
     """Bytes of all weights that the session has put away."""
     return keeper(session).size(session, in_use(session))
@@ -172,8 +178,9 @@ def may_wait(session: Session, name: str, there: dict) -> bool:
 
 
 def _needed(session: Session, name: str) -> dict:
-    found = tensors(session, name)
-    if found is None:
+    """From memory, else as they are kept: a server writes a bundle without torch."""
+    found = session.held.get(name) or keeper(session).raw(session, name)
+    if not found:
         raise BundleError(
             "Weights of this session are no longer kept, so it cannot be saved whole."
         )

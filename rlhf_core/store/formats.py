@@ -13,6 +13,9 @@ import io
 import json
 import math
 from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
 
 from rlhf_core.common.errors import BundleError
 
@@ -29,6 +32,11 @@ METRIC_COLUMNS = (
     "learning_rate",
     "seconds",
 )
+
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_DTYPES |= {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8"}
+_DTYPES |= {"U8": "uint8", "BOOL": "bool"}
 
 
 def _plain(value):
@@ -121,11 +129,28 @@ def _cell(text: str):
     return text
 
 
+class Raw(NamedTuple):
+    """A tensor as a safetensors file has it. ``dtype``: as the file says it, "F32"."""
+
+    dtype: str
+    shape: list[int]
+    data: bytearray
+
+
+def raw_tensors(data: bytes) -> dict[str, Raw]:
+    """What a safetensors file holds, without torch. Raises SafetensorError."""
+    from safetensors import deserialize
+
+    return {k: Raw(one["dtype"], one["shape"], one["data"]) for k, one in deserialize(data)}
+
+
 def to_safetensors(tensors: dict, name: str) -> bytes:
-    """Safetensors bytes; the same tensors give the same bytes.
+    """Safetensors bytes; the same tensors give the same bytes, whether they are torch's or ``Raw``.
 
     A tensor that shares memory with another (tied embeddings) is written in full.
     """
+    if tensors and all(isinstance(tensor, Raw) for tensor in tensors.values()):
+        return _from_raw(tensors, name)
     from safetensors.torch import save
 
     try:
@@ -135,6 +160,27 @@ def to_safetensors(tensors: dict, name: str) -> bytes:
         )
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(f"{name} can hold named tensors only ({error}).") from error
+
+
+def _from_raw(tensors: dict[str, Raw], name: str) -> bytes:
+    from safetensors import TensorSpec, serialize
+
+    unknown = {one.dtype for one in tensors.values()} - {*_DTYPES}
+    if unknown:
+        raise BundleError(
+            f"{name} holds numbers of a kind that has no place here: {unknown.pop()}."
+        )
+    kept = {k: np.frombuffer(one.data or b"\0", np.uint8) for k, one in tensors.items()}
+    specs = {
+        key: TensorSpec(
+            dtype=_DTYPES[one.dtype],
+            shape=one.shape,
+            data_ptr=kept[key].ctypes.data,
+            data_len=len(one.data),
+        )
+        for key, one in tensors.items()
+    }
+    return bytes(serialize(specs, metadata={"format": "pt"}))
 
 
 def from_safetensors(data: bytes, name: str) -> dict:

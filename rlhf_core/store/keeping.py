@@ -24,6 +24,11 @@ class Weights(Protocol):
     def read(self, session, name: str) -> dict[str, dict]:
         """The tensors of this name by it, and of others that come along; without it: not kept."""
 
+    def raw(self, session, name: str) -> dict:
+        """The tensors of this name to be written elsewhere, as ``formats.Raw`` where that needs no
+        torch; empty: not kept.
+        """
+
     def put_away(self, session, name: str, tensors: dict) -> None:
         """Keep these tensors, where there is room."""
 

@@ -4,7 +4,6 @@ that its jobs are about. Imports torch.
 
 from __future__ import annotations
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
@@ -23,6 +22,10 @@ from rlhf_core.work.job import QueuedJob
 from rlhf_core.work.jobs import JobQueue
 
 MOST_SESSIONS = 16  # in a worker's memory
+OTHER_ENGINE = (
+    "Opossum was updated while this was under way, so the new version went on with it: numbers from"
+    " here on may differ a little from what the old one would have made."
+)
 PASSES = ("busy", "gone")  # what the database may say and soon take back
 
 
@@ -32,7 +35,7 @@ class Held:
     Attributes:
         row: as it was claimed. job: as the worker's queue knows it.
         told: the number of its next record. waits: it is paused here until it is its turn; in the
-        line it is "queued". spent: seconds of this turn.
+        line it is "queued".
         wishes, looks: what of these was read. written: what the row says.
         lost: another worker has it, or will.
     """
@@ -43,7 +46,7 @@ class Held:
         self.row, self.owner = row, row.owner
         self.turn, self.place, self.stepping = row.turn, row.place, row.stepping
         self.wishes, self.looks = row.wishes, row.looks
-        self.told, self.spent, self.waits = 0, 0.0, False
+        self.told, self.waits = 0, False
         self.forgotten, self.lost = row.forgotten, False
         self.written, self.written_at, self._progress = None, 0.0, row.progress
 
@@ -63,14 +66,14 @@ class Held:
         former = self.written
         return former is not None and former[0] > 0 and former[1:] == state[1:]
 
-    def moved(self) -> bool:
+    def moved(self, now: float) -> bool:
         """Whether it is further than the row says."""
-        return rows.progress(self.job, time.monotonic()) != self._progress
+        return rows.progress(self.job, now) != self._progress
 
-    def values(self) -> dict:
+    def values(self, now: float) -> dict:
         """For the row."""
         job = self.job
-        self._progress = rows.progress(job, time.monotonic())
+        self._progress = rows.progress(job, now)
         found = {"status": self.status(), "progress": self._progress, "error": job.error}
         found |= {"wish": None if self.waits else job.wish, "stepping": job.stepping}
         return found | {"turn": self.turn, "place": self.place}
@@ -162,6 +165,8 @@ class Started:
         else:
             again.put_back(session, row.name, row.begun)
             work = function(session, *args, **more)
+        if row.begun and row.begun.get("engine") not in (None, engine_version()):
+            self._held.job.note = OTHER_ENGINE
         return running.kept(session, work, told=kind.told)
 
     def _note(self, begun: dict) -> None:

@@ -13,7 +13,7 @@ from rlhf_core.common.events import Progress
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
 _SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
-_SHOWN += ("error",)
+_SHOWN += ("error", "note")
 
 
 @dataclass(eq=False)
@@ -40,6 +40,7 @@ class QueuedJob:
         share: how far the whole is, 0 to 1, where ``Progress`` says so; it never goes back.
         busy: seconds of its own slices; spent: those of the turn under way (``line.give_way``).
         whole: its last slice ended in a record: no step is half done.
+        note: a sentence about how it came to its records, "" where there is nothing to tell.
         forgotten: its owner is gone: nobody sees it any more, and it leaves when it has ended.
     """
 
@@ -74,6 +75,7 @@ class QueuedJob:
     spent: float = 0.0
     whole: bool = False
     error: str | None = None
+    note: str = ""
     forgotten: bool = False
     kin: str = ""
     large: bool = False

@@ -156,7 +156,8 @@ class JobQueue:
             eta_seconds: running: seconds until it is done; in line: until it starts, or goes on;
             None when nothing to go by has been measured yet.
             seconds: time spent running so far, other jobs' slices in between included.
-            error: one sentence on why it failed or was ended, or None.
+            error: one sentence on why it failed or was ended, or None. note: one on how it came to
+            its records, or "".
         """
         with self._lock:
             if (job := self._find(job_id)) is None:

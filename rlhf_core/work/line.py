@@ -148,7 +148,7 @@ def wait(
     nothing to go by has been measured.
     """
     if job.status == "running":
-        left = _time_left(job, jobs, now)
+        left = time_left(job, jobs, now)
         if left is None or not job.long or not job.counts_records:
             return left  # Progress counts a stage, not the whole
         return _with_others_turns(job, left, jobs, now, budget, guess=True)
@@ -156,7 +156,7 @@ def wait(
         return None
     if not _may_run(job, jobs, room):
         return None  # until one of those begun is done
-    own = [_whole(other, jobs, now) for other in _ahead(job, jobs) if other.owner == job.owner]
+    own = [whole(other, jobs, now) for other in _ahead(job, jobs) if other.owner == job.owner]
     return None if None in own else _with_others_turns(job, sum(own), jobs, now, budget)
 
 
@@ -164,13 +164,13 @@ def _ahead(job: QueuedJob, jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
     return [other for other in line(jobs) if _place(other) < _place(job)]
 
 
-def _whole(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
+def whole(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
     """Seconds of its own that a job still needs. One that is about to stop or pause makes room at
     its next yield.
     """
     if job.wish:
         return 0.0
-    return _time_left(job, jobs, now) if job.counts_records else None
+    return time_left(job, jobs, now) if job.counts_records else None
 
 
 def _with_others_turns(
@@ -189,7 +189,7 @@ def _with_others_turns(
     running = next((one for one in line(jobs) if one.status == "running"), None)
     mine = running is not None and running.owner == job.owner
     # 1. How often does its owner give way?
-    each = budget * _pace_beside_short_ones(running if mine else job, now)
+    each = budget * pace_beside_short_ones(running if mine else job, now)
     first = _of_turn(running, now, budget) if mine else each
     turns = 1 + math.floor((own - first) / each) if others and own > first else 0
     # 2. Who comes before it then, how often, and for how long?
@@ -201,10 +201,10 @@ def _with_others_turns(
         if other is running:
             comes = max(1, comes)
         if comes and (turns or not mine):
-            left = _whole(other, jobs, now)
+            left = whole(other, jobs, now)
             if left is None and not guess:
                 return None
-            turn = budget * _pace_beside_short_ones(other, now)
+            turn = budget * pace_beside_short_ones(other, now)
             most = _of_turn(other, now, budget) + (comes - 1) * turn
             total += most if left is None else min(left, most)
     return total
@@ -212,15 +212,15 @@ def _with_others_turns(
 
 def _of_turn(job: QueuedJob, now: float, budget: float) -> float:
     """Seconds that are left of a job's turn."""
-    return max(0.0, budget - job.spent) * _pace_beside_short_ones(job, now)
+    return max(0.0, budget - job.spent) * pace_beside_short_ones(job, now)
 
 
-def _pace_beside_short_ones(job: QueuedJob, now: float) -> float:
+def pace_beside_short_ones(job: QueuedJob, now: float) -> float:
     """Seconds that go by while the job works for one: short jobs' slices come between."""
     return max(1.0, job.ran_until(now) / job.busy) if job.busy else 1.0
 
 
-def _time_left(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
+def time_left(job: QueuedJob, jobs: Sequence[QueuedJob], now: float) -> float | None:
     """Seconds until a job in line or running is done, from its own pace, else from the newest job
     of the same label and kin that has one; its owner's before anybody's.
 

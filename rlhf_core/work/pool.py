@@ -1,8 +1,8 @@
-"""The worker processes of a server: started when there is something to do, woken, started anew when
-they die, and ended with the server, however it ends.
+"""The workers of a server: started when there is something to do, woken, started anew when they
+die, and ended with the server, however it ends.
 
-Each is ``python -m rlhf_core.work.worker``, never a fork of the server; its standard input, held
-open by the server alone, is what ties them. Imports no torch.
+Who starts one is told (``Hand``): as a process beside the server (here), or on another machine
+(``ray_hands``). Imports no torch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
 from rlhf_core.work import watch
 from rlhf_core.work.posted import Posted
@@ -28,7 +31,69 @@ logger = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "rlhf_core.work.worker")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10.0  # seconds in which a worker may end by itself
+QUIET = 600.0  # seconds without a long job, after which only one worker stays
 HASTY = 3  # workers that die in a row without having done anything, after which it is slower
+
+
+class Hand(Protocol):
+    """What a pool holds one worker by."""
+
+    pid: int | None  # of its process, where that is on this machine
+
+    def wake(self) -> None:
+        """Have it look at the line now."""
+
+    def listen(self, new: Callable[[], None]) -> object:
+        """Call ``new`` when it has written something; returns, with a word on why, when it is
+        gone.
+        """
+
+    def end(self) -> None:
+        """Have it hand back what it has, and end."""
+
+    def wait(self, patience: float) -> None:
+        """Until it has ended; after so many seconds it is killed."""
+
+
+class Process:
+    """A process beside the server, never a fork of it: its standard input, held open by the server
+    alone, ties them.
+    """
+
+    def __init__(self, name: str, workers: int, command: Sequence[str] = COMMAND):
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [*command, f"--id={name}", f"--workers={workers}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        self.pid, self._there = self._process.pid, False
+
+    def wake(self) -> None:
+        with suppress(OSError, ValueError):
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+
+    def listen(self, new: Callable[[], None]) -> object:
+        self._there = bool(os.read(self._process.stdout.fileno(), 1))  # it has signed in
+        while os.read(self._process.stdout.fileno(), 4096):
+            new()
+        code = self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()
+        return code
+
+    def end(self) -> None:
+        with suppress(OSError, ValueError):
+            self._process.stdin.close()
+
+    def wait(self, patience: float) -> None:
+        try:
+            self._process.wait(patience if self._there else 0)  # before that it has nothing
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 class Pool:
@@ -36,7 +101,8 @@ class Pool:
 
     Args:
         new: called when a worker has written something.
-        command: what starts a worker.
+        start: a new worker of this name; it is told how many there are, about.
+        quiet: seconds without a long job, after which only one worker stays.
     """
 
     def __init__(
@@ -45,22 +111,24 @@ class Pool:
         most: int,
         *,
         new: Callable[[], None] = lambda: None,
-        command: Sequence[str] = COMMAND,
+        start: Callable[[str, int], Hand] = Process,
         every: float = watch.EVERY,
+        quiet: float = QUIET,
     ):
-        self.database, self.most, self._new, self._command = database, most, new, command
-        self._every, self._lock = every, threading.Lock()
-        self._workers: dict[str, subprocess.Popen] = {}
+        self.database, self.most, self._new, self._start = database, most, new, start
+        self._every, self._quiet, self._lock = every, quiet, threading.Lock()
+        self._workers: dict[str, Hand] = {}
         self._wanted = 1
         self._ending = threading.Event()
         self._watching: threading.Thread | None = None
-        self._deaths = 0
+        self._deaths, self._busy_at = 0, time.monotonic()
+        self._let_go: set[str] = set()
 
     @property
     def pids(self) -> list[int]:
-        """Of the workers that run."""
+        """Of the workers that run on this machine."""
         with self._lock:
-            return [process.pid for process in self._workers.values()]
+            return [hand.pid for hand in self._workers.values() if hand.pid is not None]
 
     def wake(self, waiting: Callable[[], Sequence] = tuple) -> None:
         """Have the workers look at the line now; start the first one, and another where a long job
@@ -69,10 +137,8 @@ class Pool:
         with self._lock:
             if self._ending.is_set():
                 return
-            for process in self._workers.values():
-                with suppress(OSError, ValueError):
-                    process.stdin.write(b"\n")
-                    process.stdin.flush()
+            for hand in self._workers.values():
+                hand.wake()
             if self._watching is None:
                 self._watching = threading.Thread(
                     target=self._watch, args=(waiting,), name="rlhf-pool", daemon=True
@@ -84,30 +150,17 @@ class Pool:
     def _start_missing(self) -> None:
         while len(self._workers) < min(self.most, self._wanted):
             name = secrets.token_urlsafe(12)
-            path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-            process = subprocess.Popen(
-                [*self._command, f"--id={name}", f"--workers={self.most}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"},
-            )
-            self._workers[name] = process
-            threading.Thread(target=self._listen, args=(name, process), daemon=True).start()
+            hand = self._workers[name] = self._start(name, self.most)
+            threading.Thread(target=self._listen, args=(name, hand), daemon=True).start()
 
-    def _listen(self, name: str, process: subprocess.Popen) -> None:
+    def _listen(self, name: str, hand: Hand) -> None:
         """Pass on that there is something new; at the end of it, the worker is gone."""
-        while os.read(process.stdout.fileno(), 4096):
-            self._deaths = 0
-            self._new()
-        process.wait()
+        why = hand.listen(self._heard)
         with self._lock:
             self._workers.pop(name, None)
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):
-                pipe.close()
-        if self._ending.is_set():
+        if self._ending.is_set() or name in self._let_go:
             return
-        logger.warning("A worker ended (%s); another is started.", process.returncode)
+        logger.warning("A worker ended (%s); another is started.", why)
         self._deaths += 1
         with suppress(StoreError), self.database.change() as db:
             watch.bury(db, name)
@@ -116,6 +169,10 @@ class Pool:
             self._ending.wait(min(60.0, 2.0**self._deaths))
         self.wake()
 
+    def _heard(self) -> None:
+        self._deaths = 0
+        self._new()
+
     # --- what there is to see to ------------------------------------------------------------------
 
     def _watch(self, waiting: Callable[[], Sequence]) -> None:
@@ -123,7 +180,10 @@ class Pool:
         while not self._ending.wait(self._every):
             with suppress(StoreError):
                 look.look()
-            self.enough(waiting())
+            jobs = waiting()
+            self.enough(jobs)
+            with suppress(StoreError):
+                self.not_too_many(jobs)
 
     def enough(self, jobs: Sequence) -> None:
         """Have another worker where a long job waits while all there are have one."""
@@ -134,19 +194,33 @@ class Pool:
                 self._wanted = min(self.most, len(running) + 1)
                 self._start_missing()
 
+    def not_too_many(self, jobs: Sequence) -> None:
+        """Let the newest worker go after a quiet while, where it holds nothing. Raises
+        StoreError.
+        """
+        if any(job.long and job.status in ("queued", "running") for job in jobs):
+            self._busy_at = time.monotonic()
+        with self._lock:
+            names = [*self._workers][1:]
+        if not names or time.monotonic() - self._busy_at < self._quiet:
+            return
+        with self.database.look() as db:
+            held = job_rows.held(db, names[-1])
+        with self._lock:
+            if not held and names[-1] in self._workers:
+                self._wanted = 1
+                self._let_go.add(names[-1])
+                self._workers[names[-1]].end()
+
     def close(self, patience: float = PATIENCE) -> None:
         """End the workers: each hands back what it has; one that does not is killed."""
         self._ending.set()
         with self._lock:
-            processes = [*self._workers.values()]
-        for process in processes:
-            with suppress(OSError, ValueError):
-                process.stdin.close()
-        for process in processes:
-            try:
-                process.wait(patience)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            hands = [*self._workers.values()]
+        for hand in hands:
+            hand.end()
+        for hand in hands:
+            hand.wait(patience)
 
 
 class PooledLine(Posted):
@@ -154,9 +228,14 @@ class PooledLine(Posted):
     other servers.
     """
 
-    def __init__(self, database: Database, most: int, *, command: Sequence[str] = COMMAND, **about):
+    def __init__(
+        self, database: Database, most: int, *, start: Callable[[str, int], Hand] = Process, **about
+    ):
         super().__init__(database, wake=self._wake_all, **about)
-        self.pool = Pool(database, most, new=self.stale, command=command)
+        self.pool = Pool(database, most, new=self.stale, start=start)
+
+    def most_workers(self) -> int:
+        return self.pool.most
 
     def _wake_all(self) -> None:
         self.pool.wake(self.waiting)

@@ -17,11 +17,12 @@ from rlhf_core.common.errors import QueueError, StoreError
 from rlhf_core.common.source import engine_version
 from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
-from rlhf_core.work import catalogue, line, plain, rows
+from rlhf_core.work import catalogue, forecast, line, plain, rows
 from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
 from rlhf_core.work.jobs import ALIVE, TURN_SECONDS
 
 FRESH = 0.2  # seconds for which what was read serves
+TOLD = 1.0  # seconds for which what people in line are told serves, while the line is the same
 LOOKS = 5.0  # seconds between two notes that somebody asks about a job
 MOST_READ = 64  # jobs whose records stay in memory
 
@@ -45,6 +46,8 @@ class Posted:
         clock: Callable[[], float] = time.monotonic,
         max_jobs: int = 400,
     ):
+        self._workers = 0  # that are there, of all servers
+        self._told_all: tuple[float, set, dict] = (-TOLD, set(), {})
         self._database, self._awaken, self._changed = database, wake, changed
         self._clock, self._max_jobs = clock, max_jobs
         self._lock = threading.RLock()
@@ -98,10 +101,23 @@ class Posted:
                 return None
             jobs, now = list(self._jobs.values()), self._clock()
             shown = job.shown(now)
-            seconds = line.wait(job, jobs, now, TURN_SECONDS)
-            if seconds is not None and job.status == "queued":
-                seconds /= max(1, sum(other.long and other.status == "running" for other in jobs))
+            if job.long:
+                seconds = self._forecast(jobs, now).get((job.id, job.status))
+            else:
+                seconds = line.wait(job, jobs, now)
             return {**shown, "position": line.position(job, jobs), "eta_seconds": seconds}
+
+    def _forecast(self, jobs: list[QueuedJob], now: float) -> dict:
+        """How long each long job waits, by its id and status; reckoned once for all for a while."""
+        line_now = {(job.id, job.status) for job in jobs if job.long}
+        known_at, known_line, found = self._told_all
+        if now - known_at >= TOLD or line_now != known_line:
+            homes = {one: row.worker for one, row in self._rows.items()}
+            workers = max(self.most_workers(), self._workers)
+            waits = forecast.waits(jobs, now, TURN_SECONDS, workers, homes)
+            found = {key: waits[key[0]] for key in line_now if key[0] in waits}
+            self._told_all = now, line_now, found
+        return found
 
     def records(self, job_id: str, start: int = 0) -> list[dict]:
         with self._lock:
@@ -165,6 +181,10 @@ class Posted:
         """Take no more jobs. Those there are stay in the line."""
         self._closed = True
 
+    def most_workers(self) -> int:
+        """How many this server has for the line, or will have when they are needed."""
+        return 1
+
     # --- what there is ----------------------------------------------------------------------------
 
     def stale(self) -> None:
@@ -216,6 +236,7 @@ class Posted:
         with suppress(StoreError):
             with self._database.look() as db:
                 found = self._read(db)
+                self._workers = len(job_rows.workers(db))
             before, self._jobs = self._jobs, {row.job_id: self._known(row, now) for row in found}
             self._rows = {row.job_id: row for row in found}
             self._looked = {i: at for i, at in self._looked.items() if i in self._jobs}

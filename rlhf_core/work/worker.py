@@ -22,6 +22,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import torch
@@ -51,15 +52,29 @@ class Worker:
     Args:
         name: unguessable, never used twice. threads: torch's, where a job has the machine to
         itself. workers: how many there are, about: one thread each, where two long jobs go on.
+        clock: seconds that only go up.
     """
 
-    def __init__(self, keeper: InDatabase, name: str, *, threads: int, workers: int = 1):
-        self.database, self.name = keeper.database, name
+    def __init__(
+        self,
+        keeper: InDatabase,
+        name: str,
+        *,
+        threads: int,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.database, self.name, self.clock = keeper.database, name, clock
         self.threads, self.workers = threads, workers
         self.sessions = Sessions(keeper)
         self.held: dict[str, Held] = {}
         self.queue = Slices(
-            self._start, threaded=False, max_jobs=10_000, unseen_ttl=float("inf"), finished_ttl=0.0
+            self._start,
+            clock=clock,
+            threaded=False,
+            max_jobs=10_000,
+            unseen_ttl=float("inf"),
+            finished_ttl=0.0,
         )
         self.awake = threading.Event()
         self.new = lambda: None  # tells the server that something was written
@@ -76,7 +91,7 @@ class Worker:
         """Read what is wished, claim what may be claimed, run a slice, write down what it made;
         whether there was anything to run. A database out of reach is tried again at the next turn.
         """
-        now = time.monotonic()
+        now = self.clock()
         woken = self.awake.is_set()
         self.awake.clear()
         with suppress(StoreError):
@@ -86,11 +101,7 @@ class Worker:
             if woken or now - self._looked >= POLL:
                 self._looked = now
                 self._take()
-        began = time.monotonic()
         local_id = self.queue.advance()
-        for held in self.held.values():
-            if held.job.id == local_id:
-                held.spent += time.monotonic() - began
         with suppress(StoreError):
             self._write()
         return local_id is not None
@@ -98,7 +109,7 @@ class Worker:
     def idle(self) -> None:
         """Wait until there may be something to do."""
         due = [held.job.due for held in self.held.values() if held.job.status == "running"]
-        wait = min([POLL, *(at - time.monotonic() for at in due)])
+        wait = min([POLL, *(at - self.clock() for at in due)])
         if wait > 0:
             self.awake.wait(wait)
 
@@ -185,11 +196,11 @@ class Worker:
     def _give_way(self, rows: list) -> None:
         """After its turn a long job lets others go on, and comes back by itself."""
         mine = taking.under_way(self.held)
-        if mine is None or mine.spent < TURN_SECONDS:
+        if mine is None or mine.job.spent < TURN_SECONDS:
             return
         others = [row for row in rows if row.owner != mine.owner and row.status == "queued"]
         if any(taking.is_next(row, self.held, self.name, rows) for row in others if row.long):
-            mine.spent, mine.waits = 0.0, True
+            mine.job.spent, mine.waits = 0.0, True
             mine.turn += 1
             mine.place = 1 + max(row.place for row in rows)
             self.queue.pause(mine.job.id)
@@ -200,7 +211,7 @@ class Worker:
         return Started(held, self.sessions, self.database, self.name)
 
     def _write(self) -> None:
-        now = time.monotonic()
+        now = self.clock()
         for job_id, held in [*self.held.items()]:
             if held.lost:
                 if held.job.status in FINISHED:
@@ -209,11 +220,11 @@ class Worker:
             if held.waits:
                 held.job.since = now  # waits for its turn, and for nobody who forgot it
             state, ago = held.state(), now - held.written_at
-            if state == held.written and (ago < PROGRESS or not held.moved()):
+            if state == held.written and (ago < PROGRESS or not held.moved(now)):
                 continue
             if ago < RECORDS and held.only_records(state):
                 continue
-            if self._write_one(held, state):
+            if self._write_one(held, state, now):
                 held.note(state, now)
                 self.new()
                 if held.job.status in FINISHED:
@@ -222,12 +233,12 @@ class Worker:
                 self._read_wishes = -WISHES
                 self._obey()
 
-    def _write_one(self, held: Held, state: tuple) -> bool:
+    def _write_one(self, held: Held, state: tuple, now: float) -> bool:
         fresh = held.fresh()
         with self.database.change() as db:
             if fresh and not job_rows.append(db, held.row.job_id, self.name, held.told, fresh):
                 return False
-            values = held.values()
+            values = held.values(now)
             if not job_rows.write(db, held.row.job_id, self.name, held.wishes, **values):
                 found = job_rows.one(db, held.row.job_id)
                 ended = held.job.status in FINISHED
@@ -259,12 +270,27 @@ class Worker:
 # --- the process ----------------------------------------------------------------------------------
 
 
-def _listen(worker: Worker, ending: threading.Event) -> None:
-    """Bytes wake the worker; the end of them is its server's end."""
-    while os.read(sys.stdin.fileno(), 4096):
-        worker.awake.set()
-    ending.set()
-    worker.awake.set()
+def begin(name: str, workers: int, tell: Callable[[], None]) -> Worker:
+    """A worker of this process, which the others know of from now on. ``tell``: called now, and
+    when it has written something.
+    """
+    many = {"threads": torch.get_num_threads(), "workers": workers}
+    worker = Worker(registry.keeper(), name, **many)
+    worker.new = tell
+    worker.sign_in()
+    tell()
+    return worker
+
+
+def work(worker: Worker, ending: threading.Event) -> None:
+    """Until ``ending``; then it hands back what it has."""
+    threading.Thread(target=_beat, args=(worker, ending), daemon=True).start()
+    language_model.load(model_list.BUNDLED)
+    gc.freeze()  # torch's objects are here to stay
+    while not ending.is_set():
+        if not worker.turn():
+            worker.idle()
+    worker.hand_back()
 
 
 def _beat(worker: Worker, ending: threading.Event) -> None:
@@ -277,6 +303,14 @@ def _beat(worker: Worker, ending: threading.Event) -> None:
             if not alive:
                 os._exit(3)  # it was given up: what it has is others', and so is its next write
             look.look()
+
+
+def _listen(worker: Worker, ending: threading.Event) -> None:
+    """Bytes wake the worker; the end of them is its server's end."""
+    while os.read(sys.stdin.fileno(), 4096):
+        worker.awake.set()
+    ending.set()
+    worker.awake.set()
 
 
 def _tell() -> None:
@@ -296,18 +330,9 @@ def main(arguments: list[str] | None = None) -> int:
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes the input
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    many = {"threads": torch.get_num_threads(), "workers": options.workers}
-    worker = Worker(registry.keeper(), options.id, **many)
-    worker.new = _tell
-    worker.sign_in()
-    for work in (_listen, _beat):
-        threading.Thread(target=work, args=(worker, ending), daemon=True).start()
-    language_model.load(model_list.BUNDLED)
-    gc.freeze()  # torch's objects are here to stay
-    while not ending.is_set():
-        if not worker.turn():
-            worker.idle()
-    worker.hand_back()
+    worker = begin(options.id, options.workers, _tell)
+    threading.Thread(target=_listen, args=(worker, ending), daemon=True).start()
+    work(worker, ending)
     return 0
 
 

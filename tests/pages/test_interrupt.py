@@ -115,12 +115,33 @@ def test_stop_on_the_page_keeps_every_finished_step(trained: Path, page, app: Ap
     assert button(page, "ppo_play").is_enabled() and button(page, "to_before_after").count() == 1
 
 
-def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
+def test_a_run_of_a_killed_server_goes_on_by_itself_when_there_is_another(
     trained: Path, page, start_app: Callable[..., App], tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
     copied(trained, runs)
     first = start_app(runs=runs)
+    open_page(page, first.url, "ppo", RUN)
+    press(page, "ppo_play")
+    wait_for_step(page, 2)
+    shown = step_shown(page)
+    first.kill()
+    second = start_app(runs=runs)
+    open_page(page, second.url, "ppo", RUN)
+    wait_for_step(page, shown + 2)  # nothing was pressed
+    press(page, "ppo_stop")
+    page.get_by_text("All finished steps are kept.").wait_for(timeout=SLOW)
+    steps = [row["step"] for row in kept(second, RUN).tuned.metrics]
+    assert steps == list(range(len(steps))) and steps[-1] >= shown + 2
+
+
+def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
+    trained: Path, page, start_app: Callable[..., App], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    copied(trained, runs)
+    alone = {"OPOSSUM_WORKERS": "thread"}  # worker processes go on by themselves
+    first = start_app(runs=runs, environment=alone)
     open_page(page, first.url, "ppo", RUN)
     press(page, "ppo_play")
     for step in range(4):
@@ -133,7 +154,7 @@ def test_a_killed_server_leaves_a_session_that_opens_says_so_and_goes_on(
     assert "stopped while something of yours was under way" in killed.note
     assert "PPO steps" in killed.note
 
-    second = start_app(runs=runs)
+    second = start_app(runs=runs, environment=alone)
     open_page(page, second.url, "ppo", RUN)
     page.get_by_text("stopped while something of yours").wait_for(timeout=SLOW)
     wait_for_step(page, 0)

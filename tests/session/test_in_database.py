@@ -19,6 +19,7 @@ from rlhf_core.loop import workbench
 from rlhf_core.session import asked, judged, merging, parts, saving, weights
 from rlhf_core.session.in_database import InDatabase
 from rlhf_core.session.state import Session, Tuned
+from rlhf_core.store import bundle
 from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
 
@@ -87,6 +88,16 @@ def test_every_field_comes_back(session):
         assert torch.equal(weights.tensors(again, name)["w"], session.held[name]["w"])
     kinds = {name for name, kind in parts.PARTS.items() for _ in vars(kind)}
     assert kinds == set(parts.PARTS)
+
+
+def test_a_bundle_is_written_from_blobs_as_they_are(session, tmp_path):
+    filled(session)
+    again = elsewhere(session)
+    place = saving.save(again, tmp_path / "bundle", status="done")
+    assert again.held == {}, "no tensor was made of them, so no torch was needed"
+    stored = bundle.read_bundle(place)["tensors"]
+    for role, name in (("policy", session.tuned.weights), ("reward_model", session.learned.head)):
+        assert torch.equal(stored[role]["w"], session.held[name]["w"])
 
 
 def test_a_save_of_nothing_new_writes_nothing(session):

@@ -17,7 +17,7 @@ from rlhf_core.judging import briefs
 from rlhf_core.loop import comparing, workbench
 from rlhf_core.session import asked, in_database, judged, registry, rounds, saving, weights
 from rlhf_core.session.state import Session
-from rlhf_core.store import marker
+from rlhf_core.store import job_rows, marker
 from rlhf_core.work import running
 
 MEMES = briefs.PRESETS["meme-bot"]
@@ -339,3 +339,23 @@ def test_finished_rounds_survive_a_restart(runs, monkeypatch):
     rounds.roll_back(again, 1)
     assert weights.tensors(again, again.history.start)["w"].tolist() == [1.0] * 4
     assert judged.pairs(again) == row
+
+
+def test_what_a_dead_process_left_under_way_is_put_right_unless_a_worker_goes_on(runs):
+    session = registry.create()
+    tuned(session, 1.0)
+    left = session.store.load(session.id)  # as the process has it that dies
+    with left.change():
+        left.under_way, left.process = 1, {"pid": 2**22 + 1, "mark": "gone"}
+    about = {"slot": "ppo", "name": "ppo", "arguments": {}, "label": "PPO", "kin": "", "long": True}
+    about |= {"total": None, "engine": "", "turn": 0}
+    with session.store.database.change() as db:
+        job_rows.add(db, {"job_id": "a", "owner": session.id, **about})
+    registry.look_again(session.id)
+    assert session.under_way == 1, "another worker will take it up"
+    with session.store.database.change() as db:
+        job_rows.change(db, "a", status="failed")
+    registry.look_again(session.id)
+    assert session.under_way == 0 and session.process is None
+    assert session.store.load(session.id).under_way == 0, "for others too"
+    assert session.tuned.steps_done == 1, "what was finished stays"

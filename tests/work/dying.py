@@ -5,6 +5,7 @@ SIGKILL as soon as the job has made so many (counted in this process), before th
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -15,9 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rlhf_core.session import registry  # noqa: E402
-from rlhf_core.work import held, worker  # noqa: E402
+from rlhf_core.work import held, pool, worker  # noqa: E402
 
 COMMAND = (sys.executable, __file__, "--nice=0")
+start = functools.partial(pool.Process, command=COMMAND)
 FILE = "die.json"
 made: Counter = Counter()
 

@@ -6,6 +6,7 @@ without the language model.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -16,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rlhf_core.common.errors import InputError  # noqa: E402
 from rlhf_core.common.events import Progress  # noqa: E402
 from rlhf_core.common.jobs import Job  # noqa: E402
-from rlhf_core.work import catalogue  # noqa: E402
+from rlhf_core.work import catalogue, pool  # noqa: E402
 
 COMMAND = (sys.executable, __file__, "--nice=0")
+start = functools.partial(pool.Process, command=COMMAND)
 A_MOMENT = 0.005
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import secrets
 import time
 
+import cluster
 import databases
 import fakes
 import pytest
@@ -35,7 +36,7 @@ def a_process(folder, kind: str = "sqlite"):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPOSSUM_RUNS", str(folder))
         patch.setenv("DATABASE_URL", url)
-        line = pool.PooledLine(Database(url), 1, command=fakes.COMMAND)
+        line = pool.PooledLine(Database(url), 1, start=fakes.start)
         line.pool.wake()  # starts it, in this environment
     return line
 
@@ -44,10 +45,23 @@ def with_postgres(folder):
     return a_process(folder, "postgresql")
 
 
-LINES = [a_thread, a_process, with_postgres]
+def on_ray(folder):
+    cluster.one_node()
+    url = databases.empty("sqlite", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPOSSUM_RUNS", str(folder))
+        patch.setenv("DATABASE_URL", url)
+        line = pool.PooledLine(Database(url), 1, start=cluster.start)
+        line.pool.wake()
+        until(lambda: cluster.workers_of(line))
+    return line
 
 
-@pytest.fixture(scope="module", params=LINES, ids=["thread", "process", "process on PostgreSQL"])
+LINES = [a_thread, a_process, with_postgres, on_ray]
+IDS = ["thread", "process", "process on PostgreSQL", "Ray"]
+
+
+@pytest.fixture(scope="module", params=LINES, ids=IDS)
 def line(request, tmp_path_factory):
     line = request.param(tmp_path_factory.mktemp("line"))
     yield line

@@ -23,7 +23,7 @@ from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.session import registry, saving
 from rlhf_core.session.state import Session
 from rlhf_core.store import job_rows
-from rlhf_core.work import catalogue, jobs, pool, watch, worker
+from rlhf_core.work import catalogue, held, jobs, pool, watch, worker
 from rlhf_core.work.posted import Posted
 from rlhf_core.work.running import Order
 
@@ -82,16 +82,16 @@ class Crew:
         """Drive the job until it has made so much, and write down nothing of the last slice."""
         made = 0
         while True:
-            held = self.worker.held.get(job)
-            made += held is not None
-            if held is not None and made >= slices - 1 or self.about_to(held, records):
+            mine = self.worker.held.get(job)
+            made += mine is not None
+            if mine is not None and made >= slices - 1 or self.about_to(mine, records):
                 self.worker.queue.advance()
                 return
             self.worker.turn()
             assert self.view(job)["status"] in jobs.ALIVE, "nothing was tested"
 
-    def about_to(self, held, records: int) -> bool:
-        return held is not None and len(held.job.records) >= records - 1 and held.told > 0
+    def about_to(self, mine, records: int) -> bool:
+        return mine is not None and len(mine.job.records) >= records - 1 and mine.told > 0
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,19 @@ def test_whoever_takes_it_up_comes_to_the_same(crew, what):
     assert disturbed.under_way == 0
 
 
+def test_what_another_version_of_opossum_had_begun_says_so(crew):
+    session = ready(crew, "scripted")
+    job = crew.submit(session, "generate", "An opossum is", ANSWERS)
+    crew.until(job, records=3)
+    assert crew.view(job)["note"] == ""
+    crew.die()
+    with crew.keeper.database.change() as db:
+        begun = job_rows.one(db, job).begun
+        job_rows.change(db, job, begun=begun | {"engine": "an older one"})
+    crew.until_done(job)
+    assert crew.view(job)["note"] == held.OTHER_ENGINE
+
+
 def test_a_page_reads_what_only_the_workers_memory_had(crew):
     session = ready(crew, "")
     row = crew.until_done(crew.submit(session, "generate", "An opossum is", ANSWERS))[-1]
@@ -209,7 +222,7 @@ def test_kill_9_in_the_middle_of_a_run(crew, runs):
     with crew.keeper.database.change() as db:
         job_rows.sign_out(db, crew.worker.name)
     database = crew.keeper.database
-    line = pool.PooledLine(database, 1, changed=registry.look_again, command=dying.COMMAND)
+    line = pool.PooledLine(database, 1, changed=registry.look_again, start=dying.start)
     try:
         (runs / dying.FILE).write_text(json.dumps({"job": "ppo", "records": 5}))
         kind = catalogue.JOBS["ppo"]

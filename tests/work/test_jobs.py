@@ -750,6 +750,7 @@ def test_a_fresh_view(queue):
         "eta_seconds": None,
         "seconds": 0.0,
         "error": None,
+        "note": "",
     }
     json.dumps(queue.view(job))
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import fakes
@@ -16,7 +17,7 @@ from asking import submit, until
 
 from rlhf_core.store import job_rows, machine
 from rlhf_core.store.database import Database
-from rlhf_core.work import jobs, pool, watch
+from rlhf_core.work import jobs, pool, posted, watch
 
 SERVER = """
 import sys, time
@@ -26,7 +27,7 @@ from rlhf_core.store.database import Database
 from rlhf_core.work import pool
 from rlhf_core.work.running import Order
 fakes.known()
-line = pool.PooledLine(Database("sqlite:///{folder}/opossum.db"), 1, command=fakes.COMMAND)
+line = pool.PooledLine(Database("sqlite:///{folder}/opossum.db"), 1, start=fakes.start)
 job = line.submit(Order("count", None, (400, 0.02)), label="", owner="me", long=True, total=400)
 while not line.records(job):
     time.sleep(0.02)
@@ -53,7 +54,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def line_of(folder: Path, most: int) -> pool.PooledLine:
     database = Database(f"sqlite:///{folder}/opossum.db")
-    return pool.PooledLine(database, most, command=fakes.COMMAND)
+    return pool.PooledLine(database, most, start=fakes.start)
 
 
 def over(line, job: str) -> dict:
@@ -92,6 +93,27 @@ def test_two_long_ones_go_on_at_once_and_the_second_worker_comes_when_it_is_need
         assert [over(line, job)["status"] for job in (first, second, same)] == ["done"] * 3
     finally:
         line.close()
+
+
+def test_after_a_quiet_while_one_worker_stays_and_what_is_paused_with_another(folder):
+    database = Database(f"sqlite:///{folder}/opossum.db")
+    one = pool.Pool(database, 2, start=fakes.start, every=0.1, quiet=0.5)
+    line = posted.Posted(database, wake=lambda: one.wake(line.waiting))
+    try:
+        held = [submit(line, "wait", str(folder / "never"), owner=who) for who in ("one", "two")]
+        until(lambda: len(one.pids) == 2 and all(line.records(job) for job in held))
+        for job in held:
+            line.pause(job)
+            until(lambda job=job: line.view(job)["status"] == "paused")
+        time.sleep(1.5)
+        assert len(one.pids) == 2, "each has one that was begun"
+        for job in held:
+            line.stop(job)
+        until(lambda: len(one.pids) == 1)
+        again = submit(line, "count_short", 1, owner="another")
+        assert over(line, again)["status"] == "done"
+    finally:
+        one.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
