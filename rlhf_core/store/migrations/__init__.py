@@ -12,4 +12,5 @@ PLACE = Path(__file__).parent
 VERSIONS = (
     "0001",
     "0002",
+    "0003",
 )  # oldest first; known without importing Alembic, so that a start is quick
