@@ -52,11 +52,9 @@ def refill() -> None:
     before, else the worker writes ahead.
     """
     form = st.session_state["form"]
-    while (count := pools.wanted(session, form)) and not state.alive("pool"):
-        if not pools.take(session, count, form):
-            st.session_state["pool_form"] = form
-            state.submit("pool", count, form)
-            break
+    if not state.alive("pool") and (count := pools.fill(session, form)):
+        st.session_state["pool_form"] = form
+        state.submit("pool", count, form)
 
 
 def read_ahead() -> None:

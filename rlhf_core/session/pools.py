@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 
 from rlhf_core.common.errors import StoreError
@@ -51,8 +52,13 @@ def key_of(session: Session, count: int, candidates: int, drawn: int) -> str:
     if not _SHIPPED.issuperset(prompts):
         return ""
     numbers = session.seed, session.history.current_round, drawn, count, candidates
-    made_by = engine_version(), metadata.version("torch"), files
+    made_by = engine_version(), _torch(), files
     return hashlib.sha256(json.dumps([made_by, numbers, prompts]).encode()).hexdigest()
+
+
+@cache
+def _torch() -> str:
+    return metadata.version("torch")
 
 
 def found(session: Session, key: str) -> list[dict] | None:
@@ -74,18 +80,22 @@ def keep(session: Session, key: str, sets: list[dict]) -> None:
             session.store.pools.keep(key, {"model": session.model_hash, "sets": sets})
 
 
-def take(session: Session, count: int, form: int) -> bool:
-    """Put the next ``count`` sets on the desk at once, where somebody had them before; whether that
-    was so, and there are some of ``form`` texts among them.
+def fill(session: Session, form: int) -> int:
+    """Put on the desk at once what is wanted and somebody had before; how many sets are left to be
+    written.
     """
-    drawn = session.asked.drawn
-    key = key_of(session, count, form, drawn)
-    sets = found(session, key) or []
-    if not any(len(one["texts"]) == form for one in sets):
-        return False
-    with session.change():
-        if session.asked.drawn == drawn:  # else another tab was quicker
-            seed = seed_for(session, drawn)
+    count = wanted(session, form)
+    if not count or _there(session, count, form) is None:
+        return count
+    with session.change():  # another tab may have been quicker, so all is asked again
+        while (count := wanted(session, form)) and (sets := _there(session, count, form)):
+            seed = seed_for(session, session.asked.drawn)
             for one in sets:
                 asked.add_set(session, one["prompt"], one["texts"], one["finished"], seed)
-    return True
+    return count
+
+
+def _there(session: Session, count: int, form: int) -> list[dict] | None:
+    """The pool that comes next, where it is kept and has sets of ``form`` texts in it."""
+    sets = found(session, key_of(session, count, form, session.asked.drawn)) or []
+    return sets if any(len(one["texts"]) == form for one in sets) else None

@@ -63,33 +63,49 @@ def test_the_second_takes_what_the_first_wrote_and_gets_the_same_as_alone(store,
     assert told(first) == told(second) == told(nobody) and len(writes) == 4
 
 
-def test_a_page_takes_them_at_once_and_only_once(store, writes):
-    first, second, nobody = learner(store), learner(store), alone()
-    assert not pools.take(first, 3, 2) and told(first) == []
-    list(writing.generate_pool(first, 3))
-    assert pools.take(second, 3, 2) and told(second) == told(first)
-    assert told(store.load(second.id)) == told(first), "saved"
-    list(writing.generate_pool(second, 2))
-    for count in (3, 2):
-        list(writing.generate_pool(nobody, count))
-    assert told(second) == told(nobody), "what comes behind it is what it would have been"
-    assert not pools.take(second, 3, 2), "nobody wrote the ones behind"
+def filled_by_the_engine(session: Session) -> Session:
+    """A desk as the worker fills it, pool by pool."""
+    while count := pools.wanted(session, 2):
+        list(writing.generate_pool(session, count))
+    return session
+
+
+def test_a_page_fills_the_desk_at_once_with_what_the_engine_would_write(store, writes):
+    first, second = learner(store), learner(store)
+    assert pools.fill(first, 2) == pools.FIRST and told(first) == []
+    filled_by_the_engine(first)
+    assert len(writes) == 2
+    saves, real = [], store.save
+    store.save = lambda session: saves.append(1) or real(session)
+    assert pools.fill(second, 2) == 0 and told(second) == told(first)
+    assert len(saves) == 1, "all in one"
+    assert told(store.load(second.id)) == told(first) == told(filled_by_the_engine(alone()))
+    assert pools.fill(second, 2) == 0 and len(saves) == 1, "enough"
+    assert pools.fill(second, 4) == pools.FIRST, "nobody wrote those"
+
+
+def test_the_rest_is_written_where_only_the_beginning_is_there(store):
+    first, second = learner(store), learner(store)
+    list(writing.generate_pool(first, pools.FIRST))
+    assert pools.fill(second, 2) == pools.BATCH and told(second) == told(first)
+    list(writing.generate_pool(second, pools.BATCH))
+    assert told(second) == told(filled_by_the_engine(alone()))
 
 
 def test_another_tab_that_was_quicker_has_taken_them(store, monkeypatch):
     first, second = learner(store), learner(store)
-    list(writing.generate_pool(first, 3))
+    filled_by_the_engine(first)
     here, there = store.load(second.id), store.load(second.id)
     real = pools.found
 
     def meanwhile(session, key):
         sets = real(session, key)
         if session is here:
-            assert pools.take(there, 3, 2)
+            assert pools.fill(there, 2) == 0
         return sets
 
     monkeypatch.setattr(pools, "found", meanwhile)
-    assert pools.take(here, 3, 2)
+    assert pools.fill(here, 2) == 0
     assert told(here) == told(store.load(second.id)) == told(first)
 
 
@@ -109,22 +125,25 @@ def test_another_tab_that_was_quicker_has_taken_them(store, monkeypatch):
 def test_whoever_wants_something_else_does_not_get_it(store, otherwise):
     list(writing.generate_pool(learner(store), 3))
     session = learner(store, seed=otherwise.get("seed", 0))
-    assert pools.key_of(session, 3, 2, 0)
+    key = pools.key_of(learner(store), 3, 2, 0)
+    assert key and pools.found(learner(store), key)
     if "brief" in otherwise:
         asked.set_brief(session, otherwise["brief"])
     session.asked.drawn = otherwise.get("drawn", 0)
     session.history.current_round = otherwise.get("round", session.history.current_round)
     session.model_hash = otherwise.get("model_hash", "")
-    assert not pools.take(session, otherwise.get("count", 3), otherwise.get("form", 2))
-    assert told(session) == []
+    drawn, count = session.asked.drawn, otherwise.get("count", 3)
+    other = pools.key_of(session, count, otherwise.get("form", 2), drawn)
+    assert not pools.found(session, other)
+    assert ("model_hash" in otherwise) == (other == key)
 
 
 def test_the_same_prompts_under_another_brief_are_the_same(store):
     """The model reads the prompt, not the brief."""
     first, other = learner(store), learner(store)
-    list(writing.generate_pool(first, 3))
+    filled_by_the_engine(first)
     asked.set_brief(other, briefs.PRESETS["meme-bot"])
-    assert pools.take(other, 3, 2) and told(other) == told(first)
+    assert pools.fill(other, 2) == 0 and told(other) == told(first)
 
 
 def test_what_a_person_typed_stays_with_that_person(store, writes):
@@ -168,7 +187,7 @@ def test_a_store_that_cannot_be_reached_costs_nothing_but_the_writing(store, wri
     monkeypatch.setattr(store.pools, "find", gone)
     monkeypatch.setattr(store.pools, "keep", gone)
     for session in (first, second):
-        assert not pools.take(session, 3, 2)
+        assert pools.fill(session, 2) == pools.FIRST
         list(writing.generate_pool(session, 3))
     assert len(writes) == 2 and told(first) == told(second)
 
@@ -204,10 +223,9 @@ def test_how_many_are_wanted():
 
 def test_the_engine_says_what_was_written_with_which_numbers(store):
     """An answer of a pool is what this seed draws, whoever took it."""
-    session = learner(store)
-    list(writing.generate_pool(session, 2))
+    list(writing.generate_pool(learner(store), pools.FIRST))
     taker = learner(store)
-    assert pools.take(taker, 2, 2)
+    pools.fill(taker, 2)
     lm, row = workbench.ready(taker), told(taker)[0]
     prompts = [texts.encode_prompt(lm, one["prompt"], texts.ROLLOUT_TOKENS) for one in told(taker)]
     work = texts.write(lm, lm.trunk, prompts, 2 + writing.SPARE, row["seed"])
