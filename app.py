@@ -114,8 +114,9 @@ here = f"pages/{page.url_path or 'loop'}.py"
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
-            fresh = page.title == "Rank" or any(state.alive(name) for name in list(session.jobs))
-            st.fragment(small_board, run_every=2.0 if fresh else None, key="small_board")()
+            at_work = any(state.alive(name) for name in list(session.jobs))
+            every = 2.0 if at_work else 5.0 if page.title == "Rank" else None
+            st.fragment(small_board, run_every=every, key="small_board")()
     tour.offer(session, here)
     projector.switch()
     if not roles.hosting() and st.button(

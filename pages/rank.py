@@ -6,20 +6,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rlhf_core.session import asked, judged, thumbs_begun
+from rlhf_core.session import asked, judged, pools, thumbs_begun
 from rlhf_core.session import ranking_desk as desk_rules
 from rlhf_core.session.next_step import NextStep, goal
 from ui import monitor, next_step, people, state, text, whiteboard
 from ui.ranking import card, judgements
 
-READY, FIRST, BATCH = (
-    8,
-    4,
-    12,
-    # refill the pool when fewer than READY sets wait; sets in the first refill (soon there), and in
-    # every other
-)
-MOST = 30  # sets of any form that may wait
 FORMS = {2: "Two at a time", 4: "Four at a time"}
 WAYS = {  # how two answers are judged, and more than two
     2: {"order": "Which is better", "thumbs": "Good or bad"},
@@ -56,12 +48,13 @@ def checks() -> bool:
 
 
 def refill() -> None:
-    """Let the worker write ahead: the next set is there before the click that asks for it."""
+    """Have the next set there before the click that asks for it: at once, where somebody had it
+    before, else the worker writes ahead.
+    """
     form = st.session_state["form"]
-    ahead = asked.waiting(session, form)
-    if ahead < READY and asked.waiting(session) < MOST and not state.alive("pool"):
+    if not state.alive("pool") and (count := pools.fill(session, form)):
         st.session_state["pool_form"] = form
-        state.submit("pool", BATCH if ahead else FIRST, form)
+        state.submit("pool", count, form)
 
 
 def read_ahead() -> None:

@@ -129,7 +129,7 @@ async def abuse(figures: Figures, options: Namespace, folder: Path) -> None:
 async def beside(figures: Figures, options: Namespace, folder: Path, name: str, deed: Deed) -> None:
     """What the room and one who asks notice of ``deed``."""
     half, done = options.seconds / 2, Counter()
-    with server.running(folder) as place:
+    with server.running(folder, root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             room, stranger = Room(crowd, place, options.people), crowd.tab()
             asker = Asker(crowd.tab(), crowd.luck("ask"))

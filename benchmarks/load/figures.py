@@ -22,7 +22,7 @@ def at(values: Sequence[float], share: float) -> float:
 
 @dataclass
 class Figure:
-    """One number. ``target``: it should not be more than that."""
+    """One number. ``target``: it should not be more than that. ``side``: of which checkout."""
 
     part: str
     name: str
@@ -30,6 +30,7 @@ class Figure:
     unit: str
     target: float | None = None
     of: int | None = None
+    side: str = ""
 
     @property
     def missed(self) -> bool:
@@ -37,16 +38,18 @@ class Figure:
 
 
 class Figures:
-    """All figures; ``part`` is the one that is being measured."""
+    """All figures; ``part`` is the one that is being measured, ``side`` the checkout."""
 
     def __init__(self) -> None:
         self.all: list[Figure] = []
         self.notes: list[str] = []
-        self.part = ""
+        self.part = self.side = ""
 
-    def begin(self, part: str, words: str) -> None:
-        self.part = part
-        print(f"\n== {part}: {words}", flush=True)
+    def begin(self, part: str, words: str, side: str = "") -> None:
+        self.part, self.side = part, side
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        print(f"\n== {part}: {words}{f' ({side})' if side else ''}", flush=True)
+        self.note(f"Processes that wanted a core in the minute before: {load:.1f}.")
         print(f"{'':<62} {'value':>9} {'unit':<8} {'of':>5} {'target':>8}", flush=True)
 
     def add(
@@ -58,7 +61,7 @@ class Figures:
         target: float | None = None,
         of: int | None = None,
     ) -> None:
-        figure = Figure(self.part, name, float(value), unit, target, of)
+        figure = Figure(self.part, name, float(value), unit, target, of, self.side)
         self.all.append(figure)
         digits = 0 if unit == "" else 1 if unit in ("ms", "MB", "%") else 2
         line = f"{name:<62} {value:>9.{digits}f} {unit:<8} {of if of is not None else '':>5}"
@@ -82,6 +85,22 @@ class Figures:
         self.add("errors", len(sentences), "", target=0)
         for sentence, times in Counter(sentences).most_common(most):
             self.note(f"{times} x {sentence}")
+
+    def side_by_side(self) -> None:
+        """What was measured of two checkouts, a line a figure: the median of each one's rounds."""
+        found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+        for figure in self.all:
+            if figure.side:
+                row = found.setdefault((figure.part, figure.name, figure.unit), {})
+                row.setdefault(figure.side, []).append(figure.value)
+        sides = list(dict.fromkeys(side for row in found.values() for side in row))
+        if len(sides) < 2:
+            return
+        print(f"\n{'side by side':<70}" + "".join(f"{side:>10}" for side in sides), flush=True)
+        for (part, name, unit), row in found.items():
+            values = [statistics.median(row[s]) if s in row else float("nan") for s in sides]
+            shown = "".join(f"{value:>10.2f}" for value in values)
+            print(f"{f'{part}: {name}':<70}{shown} {unit}".rstrip(), flush=True)
 
     def write(self, file: Path, options: dict) -> None:
         about = {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()}

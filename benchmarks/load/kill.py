@@ -30,7 +30,7 @@ class Tally:
 
 
 async def kill(figures: Figures, options: Namespace, folder: Path) -> None:
-    with server.running(folder / "runs") as place:
+    with server.running(folder / "runs", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             luck = crowd.luck("kill")
             trainer = await crowd.tab().open() if options.ppo else None

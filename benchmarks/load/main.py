@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.load import abuse, kill, room, soak, ten
+from benchmarks.load import abuse, kill, room, server, soak, ten
 from benchmarks.load.drawn import TabError
 from benchmarks.load.figures import Figures
 
@@ -51,6 +51,8 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=10, help="how often something is killed")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the soak; 120 to be sure")
     parser.add_argument("--seed", type=int, default=0, help="of who presses what, and when")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="measure that one too")
+    parser.add_argument("--rounds", type=int, default=1, help="of both, by turns, if --against")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="whether it runs: two people, seconds")
     args = parser.parse_args(argv)
@@ -58,6 +60,9 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         parser.error(f"There is no part {unknown[0][:40]!r}; choose of {', '.join(PARTS)}.")
     if args.people < 1 or args.every <= 0 or args.seconds <= 0:
         parser.error("--people, --every and --seconds must be more than 0.")
+    if args.against and not (args.against / "serve.py").is_file():
+        parser.error(f"There is no serve.py in {args.against}: --against wants a checkout.")
+    args.root = server.ROOT
     if args.quick:
         vars(args).update(QUICK)
     return args
@@ -82,20 +87,36 @@ async def measure(args: argparse.Namespace, figures: Figures) -> bool:
     this, whole = asyncio.current_task(), True
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     for part in args.parts or PARTS:
-        work, words = PARTS[part]
-        figures.begin(part, words)
-        began, most = time.perf_counter(), limit(part, args)
-        with tempfile.TemporaryDirectory(prefix="opossum-load-") as folder:
-            try:
-                async with asyncio.timeout(most):
-                    await work(figures, args, Path(folder))
-            except TimeoutError:
-                figures.note(f"Given up: it did not end within {most:.0f} s.")
-                whole = False
-            except (TabError, RuntimeError) as error:
-                figures.note(f"Given up: {error}")
-                whole = False
-        print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
+        for side, root in turns(args):
+            args.root = root
+            whole &= await one(part, side, args, figures)
+    return whole
+
+
+def turns(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """Which checkout is measured when: by turns, each first as often as the other."""
+    if not args.against:
+        return [("", server.ROOT)]
+    both = [("this", server.ROOT), ("other", args.against.resolve())]
+    return [one for number in range(args.rounds) for one in (both, both[::-1])[number % 2]]
+
+
+async def one(part: str, side: str, args: argparse.Namespace, figures: Figures) -> bool:
+    """A part, once; whether it came to its end."""
+    work, words = PARTS[part]
+    figures.begin(part, words, side)
+    began, most, whole = time.perf_counter(), limit(part, args), True
+    with tempfile.TemporaryDirectory(prefix="opossum-load-") as folder:
+        try:
+            async with asyncio.timeout(most):
+                await work(figures, args, Path(folder))
+        except TimeoutError:
+            figures.note(f"Given up: it did not end within {most:.0f} s.")
+            whole = False
+        except (TabError, RuntimeError) as error:
+            figures.note(f"Given up: {error}")
+            whole = False
+    print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
     return whole
 
 
@@ -108,7 +129,10 @@ def main(argv: list[str]) -> int:
     finally:
         if args.json:
             options = {name: value for name, value in vars(args).items() if name != "json"}
-            figures.write(args.json, options)
+            figures.write(
+                args.json, {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+            )
+    figures.side_by_side()
     missed = sum(figure.missed for figure in figures.all)
     print(f"\n{missed} targets missed" if missed else "\nevery target reached")
     return 0 if whole else 1

@@ -104,10 +104,10 @@ class Room:
 
 async def click(figures: Figures, options: Namespace, folder: Path) -> None:
     """What a judgement costs, alone and among ``people``, with nobody training."""
-    with server.running(folder / "alone") as place:
+    with server.running(folder / "alone", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             await _alone(figures, crowd, place, options)
-    with server.running(folder / "crowd") as place:
+    with server.running(folder / "crowd", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             room = Room(crowd, place, options.people)
             await room.gather(options.join, files=False)
@@ -162,7 +162,7 @@ def _share(figures: Figures, who: str, still: float, whole: Cost, judged: int) -
 
 async def room(figures: Figures, options: Namespace, folder: Path) -> None:
     """``people`` come in within a minute and judge, while ``ppo`` others train."""
-    with server.running(folder / "runs") as place:
+    with server.running(folder / "runs", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             late: list[float] = []
             stop = asyncio.Event()

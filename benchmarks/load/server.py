@@ -43,10 +43,13 @@ class Cost:
 
 
 class Server:
-    """``streamlit run`` on a free port of this machine, its sessions in ``runs``."""
+    """``streamlit run`` on a free port of this machine, its sessions in ``runs``.
 
-    def __init__(self, runs: Path, script: Path = ROOT / "serve.py"):
-        self.runs, self.script = runs, script
+    ``root``: the checkout that is served; its own server, where no other ``script`` is named.
+    """
+
+    def __init__(self, runs: Path, script: Path | None = None, root: Path = ROOT):
+        self.runs, self.script, self.root = runs, script or root / "serve.py", root
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -66,7 +69,7 @@ class Server:
         with self.log.open("a") as out:
             self.process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.root,
                 env=shipped(own),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -155,9 +158,9 @@ def lives(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def running(runs: Path, script: Path = ROOT / "serve.py") -> Iterator[Server]:
+def running(runs: Path, script: Path | None = None, root: Path = ROOT) -> Iterator[Server]:
     """A server that ends with the block, however the block ends."""
-    server = Server(runs, script)
+    server = Server(runs, script, root)
     try:
         yield server.start()
     finally:

@@ -25,7 +25,7 @@ WORDS = ("An opossum is", "Tea is", "The moon is", "", "x" * 500, "<script>alert
 
 async def soak(figures: Figures, options: Namespace, folder: Path) -> None:
     stop, pressed = asyncio.Event(), Counter()
-    with server.running(folder / "runs") as place:
+    with server.running(folder / "runs", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             tabs = [crowd.tab() for _ in range(options.people)]
             troubles: list[str] = []

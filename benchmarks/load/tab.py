@@ -46,11 +46,12 @@ def told(what: str) -> Iterator[None]:
 
 
 def client() -> httpx2.AsyncClient:
-    """What tabs share to load files. It keeps no cookies: each tab is another person's browser."""
+    """What tabs share to load files. It keeps no cookies: each tab is another person's browser. Nor
+    connections: one that the server lets go of just then fails, where a browser asks again.
+    """
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx2.AsyncClient(
-        timeout=PATIENCE, limits=httpx2.Limits(max_connections=None), cookies=none
-    )
+    kept = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx2.AsyncClient(timeout=PATIENCE, limits=kept, cookies=none)
 
 
 @dataclass(eq=False)

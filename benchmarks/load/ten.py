@@ -17,7 +17,7 @@ FIRST, ALL = 2.0, 1.2  # targets: of one alone, and of processor seconds over co
 async def ten(figures: Figures, options: Namespace, folder: Path) -> None:
     """One alone, then ``ten`` at once, on a server that has its model in memory."""
     many, cores = options.ten, os.cpu_count() or 1
-    with server.running(folder / "runs") as place:
+    with server.running(folder / "runs", root=options.root) as place:
         async with Crowd(place.url, options.seed) as crowd:
             first, alone, *others = (crowd.tab() for _ in range(many + 2))
             await first.open()

@@ -33,7 +33,7 @@ from rlhf_core.lm.transformer import Transformer
 # a core for its pages.
 torch.set_num_threads(int(os.environ.get("OPOSSUM_THREADS", "2")))
 
-BUNDLED = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
+BUNDLED = model_list.BUNDLED_FOLDER
 SMALLEST_CONTEXT = 32  # tokens: a few words of prompt and an answer of 24
 MOST_BYTES = 4_000_000_000  # of weights; training needs several times that in memory
 

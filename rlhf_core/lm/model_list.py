@@ -9,12 +9,15 @@ nothing about what is in the files (``language_model``).
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 BUNDLED = "bundled"
+BUNDLED_FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
 SMOLLM2 = "smollm2"
 
 
@@ -169,6 +172,24 @@ def here(name: str) -> bool:
     return isinstance(
         try_to_load_from_cache(name, "model.safetensors", revision=HUB[name].revision), str
     )
+
+
+@cache
+def files_of(name: str) -> str:
+    """Which files a model is read from: a hash of them, or of what pins them; "" for a folder of
+    somebody's own, whose files may change under the same name.
+    """
+    if name in HUB:
+        return HUB[name].revision
+    if name in PACKAGED:
+        return PACKAGED[name].sha256
+    if name != BUNDLED:
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(BUNDLED_FOLDER.iterdir()):
+        if file.suffix in (".json", ".safetensors", ".txt"):
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def settings_key(name: str, settings) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from weakref import WeakKeyDictionary, ref
 
 import torch
@@ -234,27 +234,40 @@ def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
     """Unlabelled outputs of the *original* model: returns (prompt of each, text of each, (M, d)
     pooled states). Made once a model and prompt list.
 
-    A room that trains at the same moment wants the same samples: one session writes them, the
-    others wait for as long as it gets on, and after ``PATIENCE`` write them themselves.
+    A room that trains at the same moment wants the same samples (``made_once``).
     """
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
     prompts = list(fitting)
     key, stage = (lm.fingerprint(), tuple(prompts), count), "sampling the original model"
-    seen, still = None, 0.0
-    while key in _WRITING and key not in _POOLS and still < PATIENCE:
-        still = 0.0 if _WRITING[key] != seen else still + A_MOMENT
-        seen = _WRITING[key]
-        yield Progress(stage, *seen, wait=A_MOMENT)
-    if key not in _POOLS:
+
+    def written() -> Iterator:
         each = max(2, -(-count // len(prompts)))
         work = write(lm, lm.trunk, list(fitting.values()), each, 20_260, stage=stage)
-        rows = yield from noted(key, work)
+        rows = yield from work
         names, texts = [prompts[n] for n, *_ in rows], [text for _, text, _, _ in rows]
         _POOLS[key] = names, texts, torch.stack([state for *_, state in rows])
         while len(_POOLS) > MOST_POOLS:
             _POOLS.popitem(last=False)
+        return _POOLS[key]
+
+    found = yield from made_once(key, lambda: _POOLS.get(key), written, stage)
     _POOLS.move_to_end(key)
-    return _POOLS[key]
+    return found
+
+
+def made_once(key: tuple, find: Callable, make: Callable[[], Iterator], stage: str) -> Iterator:
+    """What ``find()`` knows (not None), or else what the generator ``make()`` yields and returns.
+
+    Of those in this process who want the same at the same moment one makes it; the others wait for
+    as long as it gets on, and after ``PATIENCE`` make it themselves.
+    """
+    seen, still = None, 0.0
+    while key in _WRITING and still < PATIENCE:
+        still = 0.0 if _WRITING[key] != seen else still + A_MOMENT
+        seen = _WRITING[key]
+        yield Progress(stage, *seen, wait=A_MOMENT)
+    known = find()
+    return known if known is not None else (yield from noted(key, make()))
 
 
 def noted(key: tuple, work: Iterator) -> Iterator:

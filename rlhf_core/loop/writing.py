@@ -21,8 +21,8 @@ from rlhf_core.lm import model_list, surprise
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import Responses, sample
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
-from rlhf_core.loop.workbench import ready, start_of, training_prompts, trunk_with
-from rlhf_core.session import asked
+from rlhf_core.loop.workbench import made_once, ready, start_of, training_prompts, trunk_with
+from rlhf_core.session import asked, pools
 from rlhf_core.session.state import Session
 
 RIVALS = 6  # tokens that could have stood in a place, the likeliest, that a page can show
@@ -126,7 +126,8 @@ def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator
     are all the same are left out. Records {"kind": "set", "set_id", "prompt"}.
 
     ``SPARE`` more are written than a set needs, and the most unlike ones are kept: two answers that
-    say the same teach nothing, and half of all pairs would be ties.
+    say the same teach nothing, and half of all pairs would be ties. What was written before, for
+    anybody, is not written again (``session.pools``).
     """
     yield from _pool(session, count, candidates, session.asked.drawn, there=0)
 
@@ -137,7 +138,7 @@ def pool_again(
     """Go on with a ``generate_pool`` that ended in the middle: the sets that are there, and the
     others, which are written.
     """
-    seed = seed_of(session.seed, "pool", begun["drawn"], session.history.current_round)
+    seed = pools.seed_for(session, begun["drawn"])
     there = [row for row in session.asked.candidate_sets if row["seed"] == seed]
     for row in there:
         yield {"kind": "set", "set_id": row["id"], "prompt": row["prompt"]}
@@ -149,27 +150,42 @@ def _pool(
 ) -> Iterator[Progress | dict]:
     """``there``: sets of this pool that the session has already."""
     lm = ready(session)
+    key, seed = pools.key_of(session, count, candidates, drawn), pools.seed_for(session, drawn)
+
+    def written() -> Iterator:
+        sets = yield from _sets(session, lm, count, candidates, drawn)
+        pools.keep(session, key, sets)
+        return sets
+
+    if key:
+        find = lambda: pools.found(session, key)  # noqa: E731
+        sets = yield from made_once(("pool", key), find, written, "writing")
+    else:
+        sets = yield from written()
+    for one in sets[there:]:
+        row = asked.add_set(session, one["prompt"], one["texts"], one["finished"], seed)
+        yield {"kind": "set", "set_id": row["id"], "prompt": one["prompt"]}
+    if not sets:
+        raise InputError(
+            "The model gave the same answer every time, so there is nothing to compare. Raise the"
+            " temperature, or add prompts of your own."
+        )
+
+
+def _sets(session: Session, lm: LanguageModel, count: int, candidates: int, drawn: int) -> Iterator:
+    """A pool is written: yields Progress, returns its sets as in ``pools.found``."""
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
     prompts = list(fitting)
     lot = seed_of(session.seed, "pool order", drawn // max(1, len(prompts)))
     order = random.Random(lot).sample(prompts, len(prompts))
     chosen = [order[(drawn + i) % len(prompts)] for i in range(count)]
-    seed = seed_of(session.seed, "pool", drawn, session.history.current_round)
     trunk, encoded = trunk_with(lm, start_of(session)), [fitting[prompt] for prompt in chosen]
-    rows = yield from write(lm, trunk, encoded, candidates + SPARE, seed)
-    added = 0
+    rows = yield from write(lm, trunk, encoded, candidates + SPARE, pools.seed_for(session, drawn))
+    sets = []
     for number, prompt in enumerate(chosen):
-        written = {text: (ended, state) for n, text, ended, state in rows if n == number}
-        kept = most_unlike({text: state for text, (_, state) in written.items()}, candidates)
+        texts = {text: (ended, state) for n, text, ended, state in rows if n == number}
+        kept = most_unlike({text: state for text, (_, state) in texts.items()}, candidates)
         if len(kept) >= 2:
-            added += 1
-            if added <= there:
-                continue
-            ended = [written[text][0] for text in kept]
-            row = asked.add_set(session, prompt, kept, ended, seed)
-            yield {"kind": "set", "set_id": row["id"], "prompt": prompt}
-    if not added:
-        raise InputError(
-            "The model gave the same answer every time, so there is nothing to compare. Raise the"
-            " temperature, or add prompts of your own."
-        )
+            finished = [bool(texts[text][0]) for text in kept]
+            sets.append({"prompt": prompt, "texts": kept, "finished": finished})
+    return sets

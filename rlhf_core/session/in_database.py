@@ -20,6 +20,7 @@ from rlhf_core.session.state import Session
 from rlhf_core.store import bundle, job_rows, machine, marker, session_rows
 from rlhf_core.store.blobs import Blobs
 from rlhf_core.store.database import Database
+from rlhf_core.store.pool_rows import Pools
 from rlhf_core.store.session_rows import Judgements, Part, Records
 
 FORMAT = 1  # of the parts, in a session's row
@@ -51,6 +52,7 @@ class InDatabase:
     def __init__(self, database: Database, blobs: Blobs, most_bytes: int | None = None):
         self.database = database
         self.weights = DatabaseWeights(database, blobs, most_bytes)
+        self.pools = Pools(database)
 
     # --- from the database ------------------------------------------------------------------------
 

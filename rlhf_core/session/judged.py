@@ -20,6 +20,7 @@ from rlhf_core.judging.preferences import (
 from rlhf_core.judging.thumbs import Thumb, thumbs_from_pairs, thumbs_from_rankings
 from rlhf_core.judging.typed import MAX_IDEAL, MAX_REASON, check_note
 from rlhf_core.judging.witnesses import independent
+from rlhf_core.session.reckoned import reckoned
 from rlhf_core.session.state import IMPORTED, SCRIPTED, YOU, Session
 from rlhf_core.store import card
 
@@ -182,16 +183,30 @@ def sources(session: Session) -> tuple[list[Pair], list[Ranking]]:
 
 def pairs(session: Session) -> list[Pair]:
     """Every judged pair under the current brief: what the reward model may learn from."""
-    came, counted = sources(session)
-    return [*came, *pairs_from_rankings(counted)]
+
+    def made() -> list[Pair]:
+        came, counted = sources(session)
+        return [*came, *pairs_from_rankings(counted)]
+
+    return list(reckoned(session, "pairs", _of(session), made))
+
+
+def _of(session: Session) -> tuple:
+    """What the pairs follow from."""
+    part, asked = session.judged, session.asked
+    return part.rankings, part.imported, part.exploits, asked.brief, asked.older_count
 
 
 def learnable(session: Session) -> list[Pair]:
     """The pairs that the reward model is fitted to: those that prefer or tie, and never about an
     evaluation prompt.
     """
-    kept_out = session.asked.brief.evaluation_prompts
-    return [pair for pair in training_pairs(pairs(session)) if pair.prompt not in kept_out]
+    kept_out = {*session.asked.brief.evaluation_prompts}
+
+    def made() -> list[Pair]:
+        return [pair for pair in training_pairs(pairs(session)) if pair.prompt not in kept_out]
+
+    return list(reckoned(session, "learnable", _of(session), made))
 
 
 def pair_count(session: Session) -> int:
@@ -203,7 +218,8 @@ def pair_count(session: Session) -> int:
 
 def witness_count(session: Session) -> int:
     """How many clear choices about texts of their own there are: what a taste can be told from."""
-    return independent(learnable(session))
+    made = lambda: independent(learnable(session))  # noqa: E731
+    return reckoned(session, "witnesses", _of(session), made)
 
 
 def judgement_count(session: Session) -> int:
@@ -228,11 +244,15 @@ def thumbs(session: Session) -> list[Thumb]:
 
 def nothing_to_learn(session: Session) -> str:
     """Why the reward model cannot be fitted yet, in words; empty where it can."""
-    every, kept_out = pairs(session), session.asked.brief.evaluation_prompts
-    usable = [pair for pair in every if pair.prompt not in kept_out]
-    if every and not usable:
-        return "every pair so far is about a prompt that is kept for the verdict"
-    return preferences.nothing_to_learn(usable)
+
+    def made() -> str:
+        every, kept_out = pairs(session), {*session.asked.brief.evaluation_prompts}
+        usable = [pair for pair in every if pair.prompt not in kept_out]
+        if every and not usable:
+            return "every pair so far is about a prompt that is kept for the verdict"
+        return preferences.nothing_to_learn(usable)
+
+    return reckoned(session, "nothing to learn", _of(session), made)
 
 
 def contradictions(session: Session) -> list[dict]:

@@ -25,7 +25,7 @@ class Folder:
     folder that a person named stays.
     """
 
-    weights = None
+    weights = pools = None
 
     def __init__(self, ours: bool = False):
         self.ours = ours

@@ -243,6 +243,7 @@ class Session:
             that was written down.
         step_times: what was measured of the model on this machine (``loop.model_choice``).
         held: tensors by name, put here by ``loop``; whoever saves writes them.
+        reckoned: what follows from the parts (``session.reckoned``); nothing of it is kept.
         jobs: the ids of this session's jobs, by slot (``ui.state``); replaced, never edited.
         store: who saves it (``store.keeping.Store``); None: nobody.
         known: what its store last read or wrote of it (``in_database``).
@@ -259,7 +260,7 @@ class Session:
         *("id", "seed", "model_name", "model_hash", "made_by", "settings", "step_times", "jobs"),
         *("asked", "judged", "learned", "tuned", "history", "labs"),
         *("shelf", "held", "store", "known", "directory", "restartable", "status", "under_way"),
-        *("process", "on_disk"),
+        *("process", "on_disk", "reckoned"),
         *("save_problem", "note", "deleted", "lock", "worker", "_depth", "_unsaved"),
         "__weakref__",
     )
@@ -290,6 +291,7 @@ class Session:
         self.jobs: dict[str, str] = {}
         self.held: dict[str, dict] = {}
         self.on_disk: dict = {}
+        self.reckoned: dict[str, tuple] = {}
         self.store, self.known, self.restartable = None, {}, False
         self.status, self.under_way, self.process = "running", 0, None
         self.deleted = False

@@ -39,10 +39,21 @@ class Weights(Protocol):
         """Remove the session's tensors under every other name."""
 
 
+class Pools(Protocol):
+    """Keeps answers that were written ahead, for every session that wants the same."""
+
+    def find(self, key: str) -> dict | None:
+        """What is kept under this key. Raises StoreError."""
+
+    def keep(self, key: str, body: dict) -> None:
+        """Raises StoreError."""
+
+
 class Store(Protocol):
     """Keeps sessions where a restart finds them again."""
 
     weights: Weights | None  # None: the session's own folder keeps them
+    pools: Pools | None  # None: each session writes its own
 
     def refresh(self, session) -> None:
         """Take over what other processes wrote meanwhile. Raises StoreError."""

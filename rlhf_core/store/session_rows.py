@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -101,8 +101,7 @@ def lock(db: Session, session_id: str) -> bool:
     """Keep other writers off this session until the transaction ends; False: there is no such
     session (any more). SQLite's transactions keep them off as they are.
     """
-    query = select(SessionRow.session_id).where(SessionRow.session_id == session_id)
-    return db.scalar(query.with_for_update()) is not None
+    return db.scalar(_LOCK, {"id": session_id}) is not None
 
 
 def about(db: Session, session_id: str) -> dict | None:
@@ -142,12 +141,15 @@ def delete(db: Session, session_id: str) -> None:
 # --- its parts ------------------------------------------------------------------------------------
 
 NOT_IN_MEMORY = {"synchronize_session": False}  # no row is ever loaded as an object
+# Put together once: every click asks these, and that took half of their time.
+_VERSIONS = select(PartRow.name, PartRow.version).where(PartRow.session_id == bindparam("id"))
+_LOCK = select(SessionRow.session_id).where(SessionRow.session_id == bindparam("id"))
+_LOCK = _LOCK.with_for_update()
 
 
 def versions(db: Session, session_id: str) -> dict[str, int]:
     """Of its parts, by name: one cheap query."""
-    query = select(PartRow.name, PartRow.version).where(PartRow.session_id == session_id)
-    return {name: version for name, version in db.execute(query)}
+    return {name: version for name, version in db.execute(_VERSIONS, {"id": session_id})}
 
 
 def read(db: Session, session_id: str, names: Iterable[str] | None = None) -> dict[str, Part]:

@@ -1,4 +1,5 @@
-"""The tables: sessions, their parts, judgements and records, and the names of their weights.
+"""The tables: sessions, their parts, judgements and records, the names of their weights, and what
+sessions share.
 
 Knows nothing about what a part, a judgement or a record means. Order follows from positions,
 versions and running numbers; times are for people and for expiry, so a clock that steps back
@@ -155,3 +156,12 @@ class BlobRef(Base):
     session_id: Mapped[str] = _session_key()
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     sha256: Mapped[str] = mapped_column(Text, ForeignKey("blobs.sha256"), index=True)
+
+
+class PoolRow(Base):
+    """Answers written ahead, for whoever wants the same (``pool_rows``)."""
+
+    __tablename__ = "pools"
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    body: Mapped[dict] = mapped_column(Json)
+    made_ms: Mapped[int] = mapped_column(BigInteger, index=True)

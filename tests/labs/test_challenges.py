@@ -289,7 +289,8 @@ def test_two_peoples_files_may_disagree_too():
     session = fresh()
     imported(session)
     assert not BY_NAME["disagree"].done(session), "both prefer the text a"
-    session.judged.imported[1] = Pair("p", "b", "a", "a", annotator="Bo")
+    other = Pair("p", "b", "a", "a", annotator="Bo")
+    session.judged.imported = [session.judged.imported[0], other]
     assert BY_NAME["disagree"].done(session)
 
 

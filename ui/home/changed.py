@@ -35,19 +35,31 @@ def pairs(rows: Sequence[dict], key: str) -> None:
             )
 
 
-def curves(
-    metrics: list[dict], key: str, steps: int | None = None, whole: Sequence[dict] = ()
-) -> None:
-    """Reward and drift, side by side, each with a short sentence. ``whole``: the run that
-    ``metrics`` is the beginning of; drift keeps its axis.
+def curves(metrics: list[dict], key: str, steps: int | None = None) -> None:
+    """Reward and drift, side by side, each with a short sentence."""
+    draw_curves(charts_of(metrics, steps), key)
+
+
+def charts_of(
+    metrics: list[dict], steps: int | None = None, whole: Sequence[dict] = ()
+) -> list[charts.Chart]:
+    """Reward and drift. ``whole``: the run that ``metrics`` is the beginning of; drift keeps its
+    axis.
     """
-    for column, name in zip(st.columns(2), LOOK_FOR, strict=True):
+    found = []
+    for name, words in LOOK_FOR.items():
+        chart = getattr(charts_ppo, name)(metrics, steps)
+        drift = [value for value in charts.column(whole, "kl_to_reference") if value]
+        if drift and name == "kl_to_reference":
+            chart.figure.update_yaxes(range=[0, 1.1 * max(drift)])
+        found.append(chart._replace(look_for=words))
+    return found
+
+
+def draw_curves(found: Sequence[charts.Chart], key: str) -> None:
+    for column, name, chart in zip(st.columns(2), LOOK_FOR, found, strict=True):
         with column:
-            chart = getattr(charts_ppo, name)(metrics, steps)
-            drift = [value for value in charts.column(whole, "kl_to_reference") if value]
-            if drift and name == "kl_to_reference":
-                chart.figure.update_yaxes(range=[0, 1.1 * max(drift)])
-            charts.draw(chart._replace(look_for=LOOK_FOR[name]), key=f"{key}_{name}")
+            charts.draw(chart, key=f"{key}_{name}")
 
 
 def verdict(evaluation: dict, rater: str, key: str) -> None:
