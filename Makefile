@@ -22,6 +22,7 @@ help: ## Say what can be made
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
 run: venv ## Start Opossum and open it in your browser
+	@$(if $(PORT),$(PY) scripts/free_port.py $(HOST) $(PORT))
 	@echo "Starting Opossum. Your browser opens at it; if it does not, open the address below."
 	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in $${OPOSSUM_RUNS:-./runs}. Ctrl-C stops it."
 	@$(STREAMLIT)
@@ -81,5 +82,5 @@ clean: ## Remove the environment, caches and test artefacts; your runs/ and a ha
 
 # The script itself sees whether there is anything to do, and says so only then.
 venv venv-dev:
-	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 or newer, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 to 3.14, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
 	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev)
