@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from ui import guards
+from ui import ending, guards
 
 
 @contextlib.asynccontextmanager
@@ -28,4 +28,10 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
     yield
 
 
-app = App("app.py", middleware=[Middleware(guards.Guards)], lifespan=open_browser)
+@contextlib.asynccontextmanager
+async def lifespan(app: App) -> AsyncIterator[None]:
+    async with ending.in_time(), open_browser(app):
+        yield
+
+
+app = App("app.py", middleware=[Middleware(guards.Guards)], lifespan=lifespan)
