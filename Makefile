@@ -14,7 +14,7 @@ HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHos
 STREAMLIT := $(PY) -m streamlit run serve.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-postgres lint format model smollm2 bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow test-postgres lint lock format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -44,6 +44,10 @@ test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one o
 
 lint: venv-dev ## Check style, and who may import whom (.importlinter)
 	@$(CHECK)
+
+lock: venv ## Pin what requirements.txt brings along anew: requirements-linux.lock, -macos.lock and -windows.lock (needs the network)
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(PY) scripts/make_locks.py
 
 format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .

@@ -26,6 +26,11 @@ from setting_up.failed import Ended, Failed
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 RUN, DEV = "requirements.txt", "requirements-dev.txt"
+LOCKS = {
+    "linux": "requirements-linux.lock",
+    "darwin": "requirements-macos.lock",
+    "win32": "requirements-windows.lock",
+}
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 4.0
 
@@ -42,8 +47,8 @@ def stamp(kind, venv=VENV):
 
 
 def is_fresh(dev, root=ROOT, venv=VENV):
-    """True when an install that covers what is asked for finished after the requirements last
-    changed.
+    """True when an install that covers what is asked for finished after the requirements, and
+    what is locked of them, last changed.
     """
 
     def newer(kind, names):
@@ -52,7 +57,13 @@ def is_fresh(dev, root=ROOT, venv=VENV):
             os.path.getmtime(path) >= os.path.getmtime(os.path.join(root, name)) for name in names
         )
 
-    return newer("dev", (RUN, DEV)) or (not dev and newer("run", (RUN,)))
+    run = (RUN, lock()) if os.path.exists(os.path.join(root, lock())) else (RUN,)
+    return newer("dev", (*run, DEV)) or (not dev and newer("run", run))
+
+
+def lock():
+    """The file that pins everything on this platform, with hashes."""
+    return LOCKS.get(sys.platform, RUN)
 
 
 def is_ready(dev):
@@ -132,6 +143,24 @@ def minutes(megabytes, megabits=50):
     return f"{whole} minute{'s' if whole > 1 else ''}"
 
 
+def install_torch(tool, pin, build, dev):
+    """On Linux, where it is not among what is locked: its build for processors is another file."""
+    say("  -  PyTorch")
+    if build == room.CPU:
+        try:
+            tool.install(
+                "PyTorch's CPU build",
+                pin,
+                uv_more=("--torch-backend", "cpu"),
+                pip_more=("--extra-index-url", CPU_INDEX),
+            )
+            return
+        except Failed as failure:
+            say(f"     {failure}\n     Going on with PyTorch's standard build.")
+            room.check(VENV, room.STANDARD, dev)
+    tool.install("PyTorch", pin)
+
+
 def bootstrap(dev):
     python = installing.python_of(VENV)
     whole = pythons.version_of(python) == sys.version_info[:2] and installing.has_pip(VENV)
@@ -152,24 +181,16 @@ def bootstrap(dev):
         say(f"  -  the environment, with Python {pythons.dotted(sys.version_info[:3])}")
         installing.make_venv(VENV)
     tool = installing.Installer(VENV, ROOT, build, say)
-    if not there and build == room.CPU:
-        say("  -  PyTorch")
-        try:
-            tool.install(
-                "PyTorch's CPU build",
-                pin,
-                uv_more=("--torch-backend", "cpu"),
-                pip_more=("--extra-index-url", CPU_INDEX),
-            )
-        except Failed as failure:
-            say(f"     {failure}\n     Going on with PyTorch's standard build.")
-            room.check(VENV, room.STANDARD, dev)
-    say(
-        "  -  what the app needs"
-        + (", and what its tests need" if dev else "")
-        + ": Streamlit, Transformers, Plotly and their company"
-    )
-    tool.install("the requirements", "-r", DEV if dev else RUN)
+    if not there and lock() == LOCKS["linux"]:
+        install_torch(tool, pin, build, dev)
+    say("  -  what the app needs: Streamlit, Transformers, Plotly and their company")
+    if lock() == RUN:
+        tool.install("the requirements", "-r", RUN)
+    else:
+        tool.install("the requirements", "--no-deps", "--require-hashes", "-r", lock())
+    if dev:
+        say("  -  what its tests need")
+        tool.install("what the tests need", "-r", DEV)
     with open(stamp("dev" if dev else "run"), "w", encoding="utf-8") as out:
         out.write("Newer than the requirements files: the environment is complete.\n")
     say("The environment is ready.")

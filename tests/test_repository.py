@@ -63,6 +63,34 @@ def test_the_readme_makes_a_docker_space() -> None:
     assert len(front["short_description"]) <= 60  # the hub's limit
 
 
+def test_the_readme_lists_every_setting_that_the_code_reads() -> None:
+    """One table, and nothing in it that nobody reads."""
+    read = set()
+    for place in ("app.py", "serve.py", "pages", "ui", "rlhf_core"):
+        files = [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py"))
+        for file in files:
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    if re.fullmatch(r"OPOSSUM_[A-Z_]+|DATABASE_URL", node.value):
+                        read.add(node.value)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("### Settings") : readme.index("## On a Hugging Face Space")]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
+    assert len(read) >= 8 and sorted(listed) == sorted(read)
+
+
+def test_the_image_takes_torch_from_its_own_index_alone_and_holds_no_bytecode() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    steps = re.sub(r"\\\n", " ", dockerfile).splitlines()
+    (torch,) = [line for line in steps if "torch==" in line]
+    first = torch.split("&&")[0]
+    assert "--no-deps --index-url" in first and "extra-index-url" not in first
+    installs = re.findall(r"pip install[^&;]*", "\n".join(steps))
+    assert len(installs) == 3 and all("--no-compile" in one for one in installs)
+    assert re.search(r"^RUN python -B", dockerfile, re.MULTILINE)
+
+
 def test_help_names_every_target() -> None:
     phony = (
         re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -236,7 +236,7 @@ def test_uv_installs_where_it_is_there_and_pip_has_no_settings_of_its_own(
     assert done.returncode == 0, done.stdout
     logs = {name for name in ("uv", "pip") if (folder / f"{name}.log").exists()}
     assert logs == {tool}
-    assert "-r requirements.txt" in (folder / f"{tool}.log").read_text()
+    assert f"--require-hashes -r {bootstrap.lock()}" in (folder / f"{tool}.log").read_text()
 
 
 # --- it heals -------------------------------------------------------------------------------------
@@ -249,8 +249,8 @@ def clone(where: Path, *, pip: bool = True) -> Path:
     folder = where / "opossum"
     shutil.copytree(ROOT / "scripts" / "setting_up", folder / "scripts" / "setting_up")
     shutil.copy(ROOT / "scripts" / "bootstrap.py", folder / "scripts")
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, folder)
+    for file in [*ROOT.glob("requirements*.txt"), *ROOT.glob("requirements-*.lock")]:
+        shutil.copy(file, folder)
     venv = folder / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     if pip:
@@ -309,7 +309,9 @@ def test_it_installs_once_and_then_says_nothing(tmp_path: Path) -> None:
     assert first.returncode == 0 and "ready" in first.stdout
     again = set_up(folder)
     assert (again.returncode, again.stdout) == (0, "")
-    assert (folder / "pip.log").read_text().count("-r requirements.txt") == 1
+    assert (folder / "pip.log").read_text().count(f"-r {bootstrap.lock()}") == 1
+    os.utime(folder / bootstrap.lock())
+    assert "up to date" in set_up(folder).stdout, "what is locked has changed"
 
 
 def test_an_environment_that_was_interrupted_is_made_anew_and_offline_is_said(tmp_path) -> None:
@@ -342,7 +344,7 @@ def test_two_at_once_take_turns(tmp_path: Path) -> None:
     assert first.wait(60) == 0 and second.returncode == 0
     said = turn.BUSY.format(first.pid)
     assert second.stdout.strip() == said and said not in first.stdout.read()
-    assert len((folder / "pip.log").read_text().splitlines()) == 1
+    assert len((folder / "pip.log").read_text().splitlines()) == 1, "the second had nothing to do"
 
 
 @POSIX
