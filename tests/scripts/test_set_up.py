@@ -379,7 +379,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(tmp_path, monkeyp
 def test_what_is_there_already_needs_no_room(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "half").write_bytes(b"")
-    os.truncate(tmp_path / ".venv" / "half", 1_400_000_000)
+    os.truncate(tmp_path / ".venv" / "half", 1_600_000_000)
     monkeypatch.setattr(room, "free_at", lambda path: 700)
     room.check(str(tmp_path / ".venv"), room.CPU, dev=False, temporary=str(tmp_path))
 
