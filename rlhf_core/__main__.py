@@ -1,5 +1,5 @@
 """The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
-benchmark``, and ``exchange``'s commands.
+export-training | benchmark``, and ``exchange``'s commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -15,13 +15,21 @@ from contextlib import suppress
 
 from rlhf_core.command_line.benchmark import benchmark
 from rlhf_core.command_line.generate_and_score import generate, score
+from rlhf_core.command_line.graduating import export_training
 from rlhf_core.command_line.parser import parser
 from rlhf_core.command_line.replaying import replay
 from rlhf_core.command_line.run import run
 from rlhf_core.command_line.terminal import BAD_INPUT, FAILED, INTERRUPTED, Interrupted, emit, say
 from rlhf_core.exchange import commands
 
-OWN = {"generate": generate, "run": run, "score": score, "replay": replay, "benchmark": benchmark}
+OWN = {
+    "generate": generate,
+    "run": run,
+    "score": score,
+    "replay": replay,
+    "export-training": export_training,
+    "benchmark": benchmark,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -95,7 +95,10 @@ def parser() -> Parser:
     parsers = top.add_subparsers(
         dest="command",
         required=True,
-        metavar=" | ".join(("generate", "run", "score", "replay", "benchmark", *commands.COMMANDS)),
+        metavar=" | ".join(
+            ("generate", "run", "score", "replay", "export-training", "benchmark")
+            + commands.COMMANDS
+        ),
     )
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
@@ -189,6 +192,14 @@ def parser() -> Parser:
         "replay", help="run a bundle again: same seeds, same numbers?", allow_abbrev=False
     )
     again.add_argument("bundle", metavar="DIR", help="the folder of a run")
+
+    graduate = parsers.add_parser(
+        "export-training",
+        help="a small TRL and accelerate project with a run's data: the same loop on real hardware",
+        allow_abbrev=False,
+    )
+    graduate.add_argument("bundle", metavar="DIR", help="the folder of a run")
+    graduate.add_argument("--out", required=True, metavar="FOLDER", help="where the project goes")
 
     bench = parsers.add_parser(
         "benchmark",
