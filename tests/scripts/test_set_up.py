@@ -370,7 +370,7 @@ def test_a_signal_ends_pip_and_what_it_started(tmp_path: Path, number: int, stat
 
 def test_too_little_room_is_said_before_anything_is_downloaded(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(room, "free_at", lambda path: 700)
-    with pytest.raises(failed.Failed, match=r"needs 1\.\d GB in .*, and 700 MB are free"):
+    with pytest.raises(failed.Failed, match=r"needs 2\.\d GB in .*, and 700 MB are free"):
         room.check(str(tmp_path / ".venv"), room.CPU, dev=False, temporary=str(tmp_path))
     monkeypatch.setattr(room, "free_at", lambda path: 100_000)
     room.check(str(tmp_path / ".venv"), room.STANDARD, dev=True)
