@@ -28,8 +28,8 @@ def locked(platform: str) -> dict[str, set[str]]:
     return found
 
 
-def wanted() -> dict[str, str]:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def wanted(file: str = "requirements.txt") -> dict[str, str]:
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     pairs = [line.split("#")[0].strip().split("==") for line in lines]
     return {normal(pair[0]): pair[1] for pair in pairs if len(pair) == 2}
 
@@ -43,6 +43,12 @@ def test_every_pin_of_the_requirements_is_locked(platform: str) -> None:
     assert len(pins) > 15 and {name: found.get(name) for name in pins} == {
         name: {version} for name, version in pins.items()
     }
+
+
+@pytest.mark.parametrize("file", ["requirements-dev.txt", "requirements-server.txt"])
+def test_what_is_installed_on_top_takes_nothing_back(file: str) -> None:
+    pins, found = wanted(file), locked("linux")
+    assert pins and all(found.get(name, {pins[name]}) == {pins[name]} for name in pins)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
