@@ -14,7 +14,7 @@ HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHos
 STREAMLIT := $(PY) -m streamlit run serve.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-postgres lint format model smollm2 bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow test-postgres lint lock format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -22,6 +22,7 @@ help: ## Say what can be made
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
 run: venv ## Start Opossum and open it in your browser
+	@$(if $(PORT),$(PY) scripts/free_port.py $(HOST) $(PORT))
 	@echo "Starting Opossum. Your browser opens at it; if it does not, open the address below."
 	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in $${OPOSSUM_RUNS:-./runs}. Ctrl-C stops it."
 	@$(STREAMLIT)
@@ -44,6 +45,10 @@ test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one o
 lint: venv-dev ## Check style, who may import whom (.importlinter), and known weaknesses (bandit, pip-audit)
 	@$(CHECK)
 	@$(PY) scripts/check_security.py
+
+lock: venv ## Pin what requirements.txt brings along anew: requirements-linux.lock, -macos.lock and -windows.lock (needs the network)
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(PY) scripts/make_locks.py
 
 format: venv-dev ## Put the code into its style
 	@$(PY) -m ruff check --fix .
@@ -82,5 +87,5 @@ clean: ## Remove the environment, caches and test artefacts; your runs/ and a ha
 
 # The script itself sees whether there is anything to do, and says so only then.
 venv venv-dev:
-	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 or newer, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 to 3.14, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
 	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev)

@@ -17,6 +17,7 @@ from ui import (
     projector,
     server_log,
     share,
+    space,
     stale_polls,
     state,
     terms,
@@ -27,6 +28,8 @@ from ui import (
 from ui.labs import answer_card, menu
 from ui.ranking import card
 from ui.room import roles
+
+SAVED_EVERY = 3.0  # seconds between two looks at whether a run can be saved
 
 server_log.keep_short()
 stale_polls.hold_back()
@@ -110,7 +113,14 @@ def ask_start_over() -> None:
             st.rerun()
 
 
+def cannot_save() -> None:
+    """Said while a run goes on, not only when the page is drawn again."""
+    if problem := state.session().save_problem:
+        st.warning(text.plain(problem), icon=":material/save:")
+
+
 here = f"pages/{page.url_path or 'loop'}.py"
+at_work = any(state.alive(name) for name in list(session.jobs))
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
@@ -132,6 +142,7 @@ with st.sidebar:
             "Your work is kept for a day after your last visit, at this page's address. Anyone with"
             " the address can open it."
         )
+    space.keep_address(session)
 
 components.drawer(page.title)
 components.pictures()
@@ -141,8 +152,7 @@ if note := state.note():
 if slow := guards.slowed_down():
     st.warning(slow, icon=":material/speed:")
 
-if session.save_problem:
-    st.warning(text.plain(session.save_problem), icon=":material/save:")
+st.fragment(cannot_save, run_every=SAVED_EVERY if at_work else None)()
 
 tour.draw(session, here)
 page.run()

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from rlhf_core.work import lines
-from ui import guards, headers
+from ui import ending, guards, headers
 from ui.room import endpoint
 
 lines.processes_by_default()
@@ -33,9 +33,15 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
     yield
 
 
+@contextlib.asynccontextmanager
+async def lifespan(app: App) -> AsyncIterator[None]:
+    async with ending.in_time(), open_browser(app):
+        yield
+
+
 app = App(
     "app.py",
     routes=[endpoint.route()],
     middleware=[Middleware(headers.Headers), Middleware(guards.Guards)],
-    lifespan=open_browser,
+    lifespan=lifespan,
 )

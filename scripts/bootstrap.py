@@ -4,80 +4,39 @@
     python3 scripts/bootstrap.py --dev    and what its tests need: requirements-dev.txt
 
 The Makefile calls it before every target. When the environment is newer than the requirements it
-says nothing and returns at once. On Linux without an NVIDIA card it takes PyTorch's CPU build, a
-tenth of the download, from PyTorch's own index if that answers within a few seconds; otherwise the
-plain pin. Your own pip settings hold throughout.
+says nothing and returns at once. What was left half made is made anew. On Linux without an NVIDIA
+card it takes PyTorch's CPU build, a tenth of the download, from PyTorch's own index if that answers
+within a few seconds; otherwise the plain pin. Your own pip settings hold throughout.
 
-It knows nothing about the app. It must stay readable by Python 3.6, so that an old Python gets a
-clear line, not a syntax error.
+It knows nothing about the app. Its parts are in ``scripts/setting_up``; all of it must stay
+readable by Python 3.6.
 """
 
 import argparse
-import glob
 import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
-import time
 import urllib.request
 
-OLDEST = (3, 11)
+from setting_up import installing, pythons, room, running, turn
+from setting_up.failed import Ended, Failed
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 RUN, DEV = "requirements.txt", "requirements-dev.txt"
+LOCKS = {
+    "linux": "requirements-linux.lock",
+    "darwin": "requirements-macos.lock",
+    "win32": "requirements-windows.lock",
+}
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 4.0
-ADVICE = (
-    "Install a newer one (python.org, or your system's package manager), or name one you have: make"
-    " run PYTHON=/path/to/python3.11"
-)
 
 
 def say(text=""):
     print(text, flush=True)
-
-
-def venv_python(venv=VENV):
-    return (
-        os.path.join(venv, "Scripts", "python.exe")
-        if os.name == "nt"
-        else os.path.join(venv, "bin", "python")
-    )
-
-
-# --- which Python ---------------------------------------------------------------------------------
-
-
-def version_of(command):
-    """``(major, minor)`` of a Python that runs, or None."""
-    try:
-        words = subprocess.check_output(
-            [command, "-c", "import sys; print(*sys.version_info[:2])"],
-            stderr=subprocess.DEVNULL,
-            timeout=20,
-        ).split()
-        return int(words[0]), int(words[1])
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
-        return None
-
-
-def newer_python(names=("python3.13", "python3.12", "python3.11", "python3.14")):
-    """The path of a Python on this machine that is new enough, or None."""
-    for path in filter(None, map(shutil.which, names)):
-        version = version_of(path)
-        if version and version >= OLDEST:
-            return path
-    return None
-
-
-def too_old_line(version, executable):
-    found = ".".join(map(str, version))
-    return (
-        f"Opossum needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is Python {found}"
-        f" ({executable}). {ADVICE}"
-    )
 
 
 # --- is there anything to do ----------------------------------------------------------------------
@@ -88,8 +47,8 @@ def stamp(kind, venv=VENV):
 
 
 def is_fresh(dev, root=ROOT, venv=VENV):
-    """True when an install that covers what is asked for finished after the requirements last
-    changed.
+    """True when an install that covers what is asked for finished after the requirements, and
+    what is locked of them, last changed.
     """
 
     def newer(kind, names):
@@ -98,7 +57,17 @@ def is_fresh(dev, root=ROOT, venv=VENV):
             os.path.getmtime(path) >= os.path.getmtime(os.path.join(root, name)) for name in names
         )
 
-    return newer("dev", (RUN, DEV)) or (not dev and newer("run", (RUN,)))
+    run = (RUN, lock()) if os.path.exists(os.path.join(root, lock())) else (RUN,)
+    return newer("dev", (*run, DEV)) or (not dev and newer("run", run))
+
+
+def lock():
+    """The file that pins everything on this platform, with hashes."""
+    return LOCKS.get(sys.platform, RUN)
+
+
+def is_ready(dev):
+    return is_fresh(dev) and bool(pythons.version_of(installing.python_of(VENV)))
 
 
 # --- which PyTorch --------------------------------------------------------------------------------
@@ -112,16 +81,6 @@ def torch_pin(path=None):
             for match in (re.match(r"torch==[\w.]+", line) for line in lines)
             if match
         )
-
-
-def has_torch(pin, venv=VENV):
-    name = pin.replace("==", "-")
-    folders = (("lib", "python*", "site-packages"), ("Lib", "site-packages"))
-    return any(
-        glob.glob(os.path.join(venv, *folder, found))
-        for folder in folders
-        for found in (f"{name}.dist-info", f"{name}+*.dist-info")
-    )
 
 
 def has_nvidia_card():
@@ -147,137 +106,91 @@ def answers_quickly(url, seconds=PROBE_SECONDS):
     return any(answers)
 
 
+def which_torch():
+    """Which build of PyTorch this machine gets (``room.NEED``), and why, in a sentence."""
+    if not sys.platform.startswith("linux"):
+        return room.SMALL, ""
+    if has_nvidia_card():
+        return room.STANDARD, "There is an NVIDIA card here, so PyTorch comes in its standard build"
+    if answers_quickly(f"{CPU_INDEX}/torch/"):
+        return room.CPU, "PyTorch comes in the build for processors, from PyTorch's own index"
+    return room.STANDARD, (
+        "PyTorch's index of small CPU builds gave no quick answer, so pip takes the standard build"
+    )
+
+
 # --- doing it -------------------------------------------------------------------------------------
 
 
-class Failed(Exception):
-    """Its message is what a person should read."""
-
-
-def doing(log):
-    """What pip is at, from the last telling line of its log, or an empty string."""
-    with open(log, encoding="utf-8", errors="replace") as lines:
-        telling = [
-            line.strip()
-            for line in lines
-            if re.match(r"\s*(Collecting|Downloading|Building|Installing)\b", line)
-        ]
-    if not telling:
-        return ""
-    if telling[-1].startswith("Installing"):
-        names = len(telling[-1].split(","))
-        return f"unpacking {names} packages"
-    return telling[-1].split(" (from")[0][:70].lower()
-
-
-def pip(what, *arguments):
-    """Run pip quietly, with a sign of life; its whole output goes to ``.venv/install.log``."""
-    log = os.path.join(VENV, "install.log")
-    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check"] + list(
-        arguments
+def announce(build, why, known):
+    """``known``: that pip has a place of its own, which may know a smaller build."""
+    stays, comes = (room.in_words(megabytes) for megabytes in room.NEED[build])
+    say(
+        "Opossum sets up its own Python environment in .venv. Nothing outside this folder changes,"
+        " except the cache of pip or uv."
     )
-    screen = sys.stdout.isatty()
-    started = time.time()
-    next_sign = started + (1 if screen else 15)
-    with open(log, "w", encoding="utf-8") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-        )
-        try:
-            while process.poll() is None:
-                time.sleep(0.2)
-                if time.time() >= next_sign:
-                    at = doing(log)
-                    line = f"     {time.time() - started:.0f} s" + (f": {at}" if at else "")
-                    sys.stdout.write(f"\r{line:<100}" if screen else line + "\n")
-                    sys.stdout.flush()
-                    next_sign = time.time() + (1 if screen else 15)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    if screen:
-        sys.stdout.write("\r" + " " * 100 + "\r")
-    if process.returncode:
-        with open(log, encoding="utf-8", errors="replace") as lines:
-            last = [
-                line.rstrip() for line in lines if line.strip() and not line.startswith("WARNING")
-            ][-8:]
-        raise Failed(
-            "\n".join(
-                [f"pip could not install {what}. Its last words:"]
-                + ["    " + line for line in last]
-                + [f"The whole story is in {log}."]
-            )
-        )
-    say(f"     done in {time.time() - started:.0f} s")
-
-
-def make_venv():
-    if version_of(venv_python()) == sys.version_info[:2]:
-        return
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", VENV],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    if why:
+        say(f"{why}{', unless your pip knows a smaller one' if known else ''}.")
+    say(
+        f"This happens once: about {comes} to download, {stays} in the end. Unpacking takes one to"
+        " three minutes; how long the download takes depends on your connection"
+        f" ({minutes(room.NEED[build][1])} at 50 Mbit/s). Ctrl-C stops it; run it again to go on."
     )
-    if made.returncode:
-        shutil.rmtree(VENV, ignore_errors=True)
-        words = made.stdout.decode(errors="replace").strip()
-        if "ensurepip" in words:
-            name = "python{}.{}-venv".format(*sys.version_info)
-            raise Failed(
-                "This Python cannot make environments yet. On Debian and Ubuntu: sudo apt install"
-                f" {name}"
-            )
-        raise Failed(
-            f"Could not make the environment in {VENV}:"
-            f" {words.splitlines()[-1] if words else 'no reason given'}"
-        )
 
 
-def install_torch(pin):
-    """Bring PyTorch first where its CPU build is the better choice; elsewhere the requirements
-    bring it.
-    """
-    if has_torch(pin) or not sys.platform.startswith("linux"):
-        return
-    if has_nvidia_card():
-        say(
-            "     There is an NVIDIA card here, so PyTorch comes in its standard build, up to 3 GB."
-        )
-    elif answers_quickly(f"{CPU_INDEX}/torch/"):
-        say("  -  PyTorch, the build for processors, from PyTorch's own index: about 200 MB")
+def minutes(megabytes, megabits=50):
+    whole = max(1, round(megabytes * 8 / megabits / 60))
+    return f"{whole} minute{'s' if whole > 1 else ''}"
+
+
+def install_torch(tool, pin, build, dev):
+    """On Linux, where it is not among what is locked: its build for processors is another file."""
+    say("  -  PyTorch")
+    if build == room.CPU:
         try:
-            pip("PyTorch's CPU build", pin, "--extra-index-url", CPU_INDEX)
+            tool.install(
+                "PyTorch's CPU build",
+                pin,
+                uv_more=("--torch-backend", "cpu"),
+                pip_more=("--extra-index-url", CPU_INDEX),
+            )
+            return
         except Failed as failure:
             say(f"     {failure}\n     Going on with PyTorch's standard build.")
-    else:
-        say(
-            "     PyTorch's index of small CPU builds gave no quick answer, so pip takes the"
-            " standard build:"
-        )
-        say("     up to 3 GB, unless your pip knows a smaller one.")
+            room.check(VENV, room.STANDARD, dev)
+    tool.install("PyTorch", pin)
 
 
 def bootstrap(dev):
-    say(
-        "Opossum sets up its own Python environment in .venv. Nothing outside this folder changes,"
-        " except pip's cache."
-    )
-    say(
-        "This happens once and takes one to five minutes, longer on a slow connection. Ctrl-C stops"
-        " it; run it again to go on."
-    )
-    say(f"  -  the environment, with Python {'.'.join(map(str, sys.version_info[:3]))}")
-    make_venv()
-    install_torch(torch_pin())
-    say(
-        "  -  what the app needs"
-        + (", and what its tests need" if dev else "")
-        + ": Streamlit, Transformers, Plotly and their company"
-    )
-    pip("the requirements", "-r", DEV if dev else RUN)
+    python = installing.python_of(VENV)
+    whole = pythons.version_of(python) == sys.version_info[:2] and installing.has_pip(VENV)
+    pin = torch_pin()
+    there = whole and installing.has_package(pin, VENV)
+    if not there and pythons.no_build():
+        raise Failed(pythons.no_build())
+    if there:
+        build = room.SMALL
+        say("Opossum's environment in .venv is brought up to date.")
+    else:
+        build, why = which_torch()
+        known = build == room.STANDARD and not has_nvidia_card()
+        announce(build, why, known)
+        # Where pip has a place of its own we cannot know what it finds there.
+        room.check(VENV, room.CPU if known else build, dev)
+    if not whole:
+        say(f"  -  the environment, with Python {pythons.dotted(sys.version_info[:3])}")
+        installing.make_venv(VENV)
+    tool = installing.Installer(VENV, ROOT, build, say)
+    if not there and lock() == LOCKS["linux"]:
+        install_torch(tool, pin, build, dev)
+    say("  -  what the app needs: Streamlit, Transformers, Plotly and their company")
+    if lock() == RUN:
+        tool.install("the requirements", "-r", RUN)
+    else:
+        tool.install("the requirements", "--no-deps", "--require-hashes", "-r", lock())
+    if dev:
+        say("  -  what its tests need")
+        tool.install("what the tests need", "-r", DEV)
     with open(stamp("dev" if dev else "run"), "w", encoding="utf-8") as out:
         out.write("Newer than the requirements files: the environment is complete.\n")
     say("The environment is ready.")
@@ -290,22 +203,28 @@ def main(arguments=None):
         "--dev", action="store_true", help="with what the tests and the formatter need"
     )
     dev = parser.parse_args(arguments).dev
-    if is_fresh(dev) and version_of(venv_python()):
+    if is_ready(dev):
         return 0
-    if sys.version_info < OLDEST:
-        other = newer_python()
+    if not pythons.supported(sys.version_info):
+        other = pythons.another_python()
         if other is None:
-            say(too_old_line(sys.version_info[:3], sys.executable))
+            say(pythons.unsuited_line(sys.version_info[:2], sys.executable))
             return 2
-        return subprocess.call([other, os.path.abspath(__file__)] + (["--dev"] if dev else []))
+        return pythons.replace_us(other, os.path.abspath(__file__), ["--dev"] if dev else [])
+    running.end_with_us()
     try:
-        bootstrap(dev)
+        with turn.taken(os.path.realpath(VENV) + ".lock", say):
+            if not is_ready(dev):  # while we waited, somebody else may have done it
+                bootstrap(dev)
     except Failed as failure:
         say(str(failure))
         return 1
     except KeyboardInterrupt:
         say("\nStopped. Run the same command again to go on.")
         return 130
+    except Ended as ended:
+        say("\nStopped from outside. Run the same command again to go on.")
+        return 128 + ended.number
     return 0
 
 

@@ -5,23 +5,15 @@ sets everything up.
 from __future__ import annotations
 
 import ast
-import http.server
-import importlib.util
-import os
 import re
 import subprocess
 import sys
-import threading
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "scripts" / "bootstrap.py")
-bootstrap = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(bootstrap)
 
 
 INSTALLED_AS = {"PIL": "pillow"}  # imported by another name
@@ -71,100 +63,32 @@ def test_the_readme_makes_a_docker_space() -> None:
     assert len(front["short_description"]) <= 60  # the hub's limit
 
 
-@pytest.mark.parametrize("version_found", [(3, 6, 15), (3, 10, 13)])
-def test_a_python_that_is_too_old_gets_one_line(version_found: tuple[int, ...]) -> None:
-    line = bootstrap.too_old_line(version_found, "/usr/bin/python3")
-    assert (
-        "\n" not in line and "3.11 or newer" in line and ".".join(map(str, version_found)) in line
-    )
+def test_the_readme_lists_every_setting_that_the_code_reads() -> None:
+    """One table, and nothing in it that nobody reads."""
+    read = set()
+    for place in ("app.py", "serve.py", "pages", "ui", "rlhf_core"):
+        files = [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py"))
+        for file in files:
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    if re.fullmatch(r"OPOSSUM_[A-Z_]+|DATABASE_URL", node.value):
+                        read.add(node.value)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("### Settings") : readme.index("## On a Hugging Face Space")]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
+    assert len(read) >= 8 and sorted(listed) == sorted(read)
 
 
-def test_bootstrap_can_be_read_by_an_old_python() -> None:
-    ast.parse(
-        (ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8"), feature_version=(3, 6)
-    )
-
-
-def test_an_environment_is_fresh_while_it_is_newer_than_the_requirements(tmp_path: Path) -> None:
-    venv = tmp_path / ".venv"
-    venv.mkdir()
-
-    def at(path: Path, seconds: int) -> None:
-        path.touch()
-        os.utime(path, (seconds, seconds))
-
-    def fresh() -> tuple[bool, bool]:
-        return tuple(bootstrap.is_fresh(dev, str(tmp_path), str(venv)) for dev in (False, True))
-
-    at(tmp_path / "requirements.txt", 100)
-    at(tmp_path / "requirements-dev.txt", 100)
-    assert fresh() == (False, False)
-    at(venv / ".installed-run", 200)
-    assert fresh() == (True, False)
-    at(venv / ".installed-dev", 300)
-    assert fresh() == (True, True)
-    at(tmp_path / "requirements-dev.txt", 400)
-    assert fresh() == (True, False)
-    at(tmp_path / "requirements.txt", 400)
-    assert fresh() == (False, False)
-
-
-def test_the_index_is_only_used_when_it_answers_quickly() -> None:
-    release = threading.Event()
-
-    class Index(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/slow":
-                release.wait(10)
-            self.send_response(404 if self.path == "/missing" else 200)
-            self.end_headers()
-
-        def log_message(self, *args) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        assert bootstrap.answers_quickly(f"{url}/torch/", 5)
-        assert not bootstrap.answers_quickly(f"{url}/missing", 5)
-        assert not bootstrap.answers_quickly(f"{url}/slow", 0.3)
-    finally:
-        release.set()
-        server.shutdown()
-        server.server_close()
-    assert not bootstrap.answers_quickly(url, 5)
-
-
-@pytest.mark.parametrize(
-    ("card", "answers", "installed", "calls"),
-    [
-        (False, True, False, 1),
-        (False, False, False, 0),
-        (True, True, False, 0),
-        (False, True, True, 0),
-    ],
-)
-def test_the_cpu_build_is_taken_where_it_helps(
-    monkeypatch: pytest.MonkeyPatch, card: bool, answers: bool, installed: bool, calls: int
-) -> None:
-    ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(bootstrap.sys, "platform", "linux")
-    monkeypatch.setattr(bootstrap, "has_nvidia_card", lambda: card)
-    monkeypatch.setattr(bootstrap, "answers_quickly", lambda url: answers)
-    monkeypatch.setattr(bootstrap, "has_torch", lambda pin: installed)
-    monkeypatch.setattr(bootstrap, "pip", lambda what, *arguments: ran.append(arguments))
-    bootstrap.install_torch(bootstrap.torch_pin())
-    assert (
-        ran
-        == [
-            (
-                f"torch=={pins('requirements.txt')['torch']}",
-                "--extra-index-url",
-                bootstrap.CPU_INDEX,
-            )
-        ]
-        * calls
-    )
+def test_the_image_takes_torch_from_its_own_index_alone_and_holds_no_bytecode() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    steps = re.sub(r"\\\n", " ", dockerfile).splitlines()
+    (torch,) = [line for line in steps if "torch==" in line]
+    first = torch.split("&&")[0]
+    assert "--no-deps --index-url" in first and "extra-index-url" not in first
+    installs = re.findall(r"pip install[^&;]*", "\n".join(steps))
+    assert len(installs) == 3 and all("--no-compile" in one for one in installs)
+    assert re.search(r"^RUN python -B", dockerfile, re.MULTILINE)
 
 
 def test_help_names_every_target() -> None:

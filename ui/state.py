@@ -20,13 +20,19 @@ from rlhf_core.common import errors
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import catalogue, jobs, lines, running
-from ui import addresses, guards
+from ui import addresses, guards, space
 
 HOME = "the-loop"  # reserved for home, which answers at the empty address
 ADDRESSES = {
     page.stem for page in (Path(__file__).resolve().parent.parent / "pages").glob("*.py")
 } - {"loop", "__init__"} | {HOME}
 ALIVE = jobs.ALIVE  # a job in one of these has more to do
+NOT_HERE = (
+    "That session is no longer kept, or never was on this server: it ends a day after the last"
+    " visit, or when it is started over in another tab, and a link to it opens only on the server"
+    " that it was made on. Here is a fresh one."
+)
+NOT_AFTER_SLEEP = " This Space also forgets sessions when it sleeps or restarts."
 _SUBMITTING = threading.Lock()  # two tabs may press the same button at the same moment
 
 
@@ -44,10 +50,7 @@ def session() -> Session:
     if found is None:
         found = registry.create()
         if asked:
-            st.session_state["note"] = (
-                "That session is no longer kept: it ends a day after the last visit, or perhaps it"
-                " was started over in another tab. Here is a fresh one."
-            )
+            st.session_state["note"] = NOT_HERE + (NOT_AFTER_SLEEP if space.in_one() else "")
     if st.session_state.get("run_id") != found.id:
         st.session_state["run_id"] = found.id
         if told := found.take_note():  # read back from disk: how far it had come

@@ -71,7 +71,7 @@ class InDatabase:
             self.settle(session)
             session.note = (
                 "The server stopped while something of yours was under way. What was finished is"
-                f" here: {_finished(session)}."
+                f" here: {_finished(session)}. Start it again to go on."
             )
         return session
 

@@ -101,6 +101,12 @@ def get(run_id: str) -> Session | None:
     return session
 
 
+def in_memory() -> list[Session]:
+    """The sessions that this process has at hand."""
+    with _LOCK:
+        return [session for session, _ in _SESSIONS.values()]
+
+
 def look_again(run_id: str) -> None:
     """Take over what another process wrote of a session that is in memory here, or what it left
     undone when it died.
