@@ -124,7 +124,6 @@ at_work = any(state.alive(name) for name in list(session.jobs))
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
-            at_work = any(state.alive(name) for name in list(session.jobs))
             every = 2.0 if at_work else 5.0 if page.title == "Rank" else None
             st.fragment(small_board, run_every=every, key="small_board")()
     tour.offer(session, here)

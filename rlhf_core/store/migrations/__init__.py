@@ -13,4 +13,5 @@ VERSIONS = (
     "0001",
     "0002",
     "0003",
+    "0004",
 )  # oldest first; known without importing Alembic, so that a start is quick
