@@ -112,10 +112,11 @@ def charts_of(room: Room, found: dict) -> list[Chart]:
         metrics, steps = list(session.tuned.metrics), wall_results.end(room, session)
         drawn.append(charts_ppo.reward(metrics, steps))
         drawn.append(charts_ppo.kl_to_reference(metrics, steps))
+    for chart, short in zip(drawn, ("Reward (SD)", "KL (nats)") * 2, strict=False):
+        chart.figure.update_yaxes(title_text=short)
+        chart.figure.update_layout(showlegend=False)
     if len(room.halves) > 1:  # a chart a half: the score, which is what differs
         drawn = drawn[::2]
-    for chart in drawn:
-        chart.figure.update_layout(showlegend=False)
     return drawn
 
 
