@@ -280,6 +280,8 @@ def vote(room: Room, secret: str, standing: dict) -> None:
         )
         return
     _each(room, lambda half: votes.prepare(room.code, secret, half.number))
+    if error := st.session_state.pop(host_open.ERROR, None):
+        st.warning(text.plain(error), icon=":material/drag_handle:")
 
     def count() -> None:
         found = votes.standing(room.code, secret, roles.half(room))
