@@ -66,7 +66,7 @@ def test_from_judgements_to_the_verdict(monkeypatch, briefs):
     for half in room.halves:
         session = registry.get(half.session_id)
         assert session.learned.head and session.labs["room_groups"]["table"]
-    assert any("majority on minority" in alt for alt in alts(app))
+    assert any("Majority and minority" in alt for alt in alts(app))
 
     press(app, "room_on")
     press(app, "room_play")
