@@ -102,7 +102,7 @@ JOBS = {
     "open_folder": None,
     "wake": None,  # about no session: nothing to write down
     "room_answers": None,  # needs its room in the database (tests/rooms/test_rehearsal.py)
-    "room_groups": None,  # needs six people (the same)
+    "room_groups": None,  # needs six people: below
 }
 SLOW = {
     "run_once": (8, 2),
@@ -167,6 +167,23 @@ def test_every_long_job_gives_the_same_records_in_a_fresh_process(tmp_path):
     session = made()
     drain(running.begin(running.Order("context_flip", session, SLOW["context_flip"])))
     compare(session, SLOW, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_rooms_groups_are_the_same_in_a_fresh_process(tmp_path):
+    session = made()
+    with session.change():
+        session.judged.rankings = [
+            replace(
+                row,
+                id=f"{row.id}-{n}",
+                annotator=f"Person {n}",
+                groups=row.groups if n < 4 else row.groups[::-1],
+            )
+            for row in session.judged.rankings
+            for n in range(6)
+        ]
+    compare(session, {"room_groups": ()}, tmp_path)
 
 
 def test_a_run_goes_on_in_another_process_as_if_it_had_never_left(tmp_path):
