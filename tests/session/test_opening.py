@@ -120,6 +120,7 @@ def test_a_zip_opens_as_a_session_of_its_own_with_everything_in_it(runs, files, 
     assert torch.equal(weights.tensors(session, session.tuned.weights)["w"], torch.arange(4.0))
     found = weights.tensors(session, session.learned.head)
     assert found.keys() == HEAD.keys() and torch.equal(found["covariance"], torch.eye(3))
+    assert session.settings["opened"]["rankings"] == 1, "the “you” in it is not who opens it"
     again = open_zip(archive.pack(files, "run"))["id"]
     assert again != record["id"], "opened twice, these are two sessions"
 
