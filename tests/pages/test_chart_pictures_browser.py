@@ -55,6 +55,10 @@ def test_both_kinds_by_mouse(chart, tmp_path, scheme):
     title = next(text for text in drawn.iter(f"{SVG}text") if text.get("class") == "xtitle")
     ink = page.evaluate("getComputedStyle(document.querySelector('.stApp')).color")
     assert f"fill: {ink}" in title.get("style"), "no grey for screens"
+    faces = {
+        text.get("style", "").partition("font-family: ")[2][:9] for text in drawn.iter(f"{SVG}text")
+    }
+    assert faces == {"Helvetica"}, "words are as wide elsewhere as they were measured here"
     width = page.evaluate("document.querySelector('.js-plotly-plot').offsetWidth")
     name, data = saved(page, button(found, "PNG").click, tmp_path / "two")
     assert name.endswith(".png") and data.startswith(b"\x89PNG\r\n\x1a\n")
