@@ -16,8 +16,9 @@ from rlhf_core.common.errors import BundleError
 from rlhf_core.common.untrusted import straight, unlinked
 from rlhf_core.judging.preferences import MAX_ROWS, MAX_TEXT
 from rlhf_core.lm import model_list
+from rlhf_core.session import weights
 from rlhf_core.session.asked import MAX_BRIEFS, MAX_USER_PROMPTS
-from rlhf_core.session.state import Session
+from rlhf_core.session.state import History, Learned, Session, Tuned
 
 MOST_STEPS, MOST_SAMPLES, MOST_SETS, MOST_ROUNDS = 5_000, 50_000, 20_000, 500
 MOST_VALUES, DEEPEST = 1_000_000, 40  # in what the labs found
@@ -31,6 +32,7 @@ def check(session: Session) -> list[str]:
     """
     _check_counts(session)
     _check_numbers(session)
+    _check_shelf(session)
     for name in ("settings", "labs", "shelf"):
         setattr(session, name, plain(getattr(session, name)))
     part = session.tuned
@@ -40,7 +42,33 @@ def check(session: Session) -> list[str]:
     for name in ("rounds", "branches", "predictions"):
         setattr(session.history, name, plain(getattr(session.history, name)))
     session.judged.imports = plain(session.judged.imports)
+    names = weights.in_use(session)  # each may become a part of a path
+    if not all(isinstance(name, str) for name in names):
+        raise BundleError("It names weights by something that is no name.")
     return _model(session)
+
+
+def _check_shelf(session: Session) -> None:
+    """What was put away comes back as parts, and a run's name becomes a part of a path."""
+    kept = {}
+    for key, row in session.shelf.items():
+        Learned.from_dict(row["learned"])
+        History.from_dict(row["history"])
+        part = Tuned.from_dict({**row["tuned"], "run": "0" * 8})
+        check_steps({"metrics": part.metrics, "samples": part.samples})
+        _check_sets(row["sets"])
+        told = row["tuned"].get("run")
+        run = told if isinstance(told, str) and re.fullmatch("[0-9a-f]{8}", told) else Tuned().run
+        kept[str(key)] = {**row, "tuned": {**row["tuned"], "run": run}}
+    session.shelf = kept
+
+
+def _check_sets(sets: list) -> None:
+    if len(sets) > MOST_SETS:
+        raise BundleError(f"It holds {len(sets):,} written sets; a run here has {MOST_SETS:,}.")
+    texts = (text for row in sets for text in (row["prompt"], *row["texts"], row["id"]))
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
+        raise BundleError("A written set in it holds something else than texts.")
 
 
 def _check_counts(session: Session) -> None:
@@ -52,7 +80,6 @@ def _check_counts(session: Session) -> None:
         (part.votes, MAX_ROWS, "blind votes"),
         (session.asked.briefs, MAX_BRIEFS, "briefs"),
         (session.asked.user_prompts, MAX_USER_PROMPTS, "prompts of one's own"),
-        (session.asked.candidate_sets, MOST_SETS, "written sets"),
         (session.tuned.metrics, MOST_STEPS, "steps"),
         (session.tuned.samples, MOST_SAMPLES, "samples"),
         (session.history.rounds, MOST_ROUNDS, "rounds"),
@@ -62,13 +89,7 @@ def _check_counts(session: Session) -> None:
     for rows, most, what in counted:
         if len(rows) > most:
             raise BundleError(f"It holds {len(rows):,} {what}; a run here has at most {most:,}.")
-    texts = (
-        text
-        for row in session.asked.candidate_sets
-        for text in (row["prompt"], *row["texts"], row["id"])
-    )
-    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts):
-        raise BundleError("A written set in it holds something else than texts.")
+    _check_sets(session.asked.candidate_sets)
     if not all(isinstance(one, str) and len(one) <= MAX_TEXT for one in session.asked.user_prompts):
         raise BundleError("A prompt in it is no text, or far too long.")
     for ranking in part.rankings:

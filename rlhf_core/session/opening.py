@@ -23,6 +23,7 @@ from rlhf_core.common.errors import BundleError, InputError, StoreError
 from rlhf_core.common.events import Progress
 from rlhf_core.judging.preferences import EXPLOIT
 from rlhf_core.session import folder_sessions, harmless, registry, saving
+from rlhf_core.session.pseudonyms import OPENED
 from rlhf_core.session.state import Session
 from rlhf_core.store import archive, bundle, plain_files
 from rlhf_core.store.card import holds
@@ -54,6 +55,9 @@ def from_zip(session: Session, sha256: str, called: str) -> Iterator[Progress | 
         with tempfile.TemporaryDirectory(prefix="opossum-") as place:
             plain_files.put_files(Path(place), files)
             opened, told = _checked(Path(place), called)
+            here = {"file": Path(called).name[:200], "sha256": sha256}
+            here["rankings"] = len(opened.judged.rankings)  # whose "you" is not the opener's
+            opened.settings = {**opened.settings, OPENED: here}
             _keep(opened, Path(place))
     except OSError as error:
         raise plain_files.no_room(Path("The unpacked run"), error) from error

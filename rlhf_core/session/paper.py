@@ -16,7 +16,7 @@ from rlhf_core.judging import annotators, briefs, labeller_mirror
 from rlhf_core.judging.preferences import Pair, Ranking, as_first_given, pairs_from_rankings
 from rlhf_core.lm import model_list
 from rlhf_core.session import judged, ranking_desk
-from rlhf_core.session.pseudonyms import Pseudonyms, addresses_in, without_addresses
+from rlhf_core.session.pseudonyms import Pseudonyms, addresses_in, opened_from, without_addresses
 from rlhf_core.session.state import Session
 from rlhf_core.store.machine import package_versions
 
@@ -93,6 +93,7 @@ def facts(session: Session) -> dict:
         "briefs": _briefs(session, pairs),
         "judges": _judges(names),
         "sources": _sources(session),
+        "opened": _opened(session),
         "left_out": _left_out(session, pairs),
         "agreement": annotators.krippendorff_alpha(people) if people else None,
         "mirror": _mirror(session, names),
@@ -173,6 +174,14 @@ def _sources(session: Session) -> list[dict]:
     return rows
 
 
+def _opened(session: Session) -> dict:
+    row = opened_from(session)
+    if not row:
+        return {}
+    name = without_addresses(PurePath(str(row.get("file") or "")).name)
+    return {"file": name, "sha256": row.get("sha256"), "rankings": row["rankings"]}
+
+
 def _left_out(session: Session, pairs: list[Pair]) -> list[dict]:
     """What no reward model of this run learned from, and why: rows {"rows", "why"}."""
     brief = session.asked.brief
@@ -204,7 +213,9 @@ def _mirror(session: Session, names: Pseudonyms) -> list[dict]:
     """What the labeller mirror shows of each person who compared enough."""
     found = []
     gold = ranking_desk.reference_answers(session)
-    people = {j.name for _, j in (*names.rows, *names.rankings) if j.kind in ("author", "person")}
+    people = {
+        j.name for _, j in (*names.rows, *names.rankings) if j.kind in ("author", "first", "person")
+    }
     people |= {j.name for _, j in names.rows if j.kind == "file"}
     for name in sorted(people):
         own = [ranking for ranking, judge in names.rankings if judge.name == name]

@@ -15,7 +15,8 @@ from rlhf_core.judging.preferences import EXPLOIT, Pair, Ranking
 from rlhf_core.session import judged
 from rlhf_core.session.state import SCRIPTED, YOU, Session
 
-AUTHOR, AUTHORS_EXPLOIT = "author", "author (exploit)"
+AUTHOR, AUTHORS_EXPLOIT, FIRST = "author", "author (exploit)", "first-author"
+OPENED = "opened"  # where a session keeps what it was opened from: ``session.settings["opened"]``
 NOBODY = ("", "unknown")
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
@@ -25,7 +26,8 @@ class Judge(NamedTuple):
 
     Attributes:
         name: the pseudonym. kind: "author", "exploit", "rule", "person" (at this screen), "file"
-            (in an imported file), "unknown".
+            (in an imported file), "first" (who made the run that this one was opened from, perhaps
+            the author), "unknown".
         file: the number of the file that alone knows this judge, from 1; 0: none, or several.
     """
 
@@ -46,8 +48,11 @@ class Pseudonyms:
             self._add(pair, self._in_a_file(pair.annotator, files[place]))
         for pair in session.judged.exploits:
             self._add(pair, self._here(pair.annotator))
-        for ranking in session.judged.rankings:
+        before = opened_from(session).get("rankings", 0)
+        for place, ranking in enumerate(session.judged.rankings):
             judge = self._here(ranking.annotator)
+            if judge.kind == "author" and place < before:
+                judge = Judge(FIRST, "first")
             self.rankings.append((replace(ranking, annotator=judge.name), judge))
 
     def _add(self, pair: Pair, judge: Judge) -> None:
@@ -74,6 +79,17 @@ class Pseudonyms:
 
     def _numbered(self, who: tuple) -> str:
         return self._people.setdefault(who, f"judge-{len(self._people) + 1}")
+
+
+def opened_from(session: Session) -> dict:
+    """{"file", "sha256", "rankings": how many there were then} of a session that was opened from a
+    zip; {} of one that began here.
+    """
+    found = session.settings.get(OPENED)
+    found = found if isinstance(found, dict) else {}
+    count = found.get("rankings")
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    return {**found, "rankings": count} if whole else {}
 
 
 def _files(session: Session) -> list[int]:

@@ -21,6 +21,7 @@ KINDS = {
     "exploit": "texts that the author wrote to fool the reward model, and rejected",
     "rule": "a rule in the program. No person read these texts",
     "person": "a person at the author's screen",
+    "first": "who made the run that this one was opened from, perhaps the author",
     "file": "a person, as an imported file says",
     "unknown": "an imported file does not say who",
 }
@@ -78,9 +79,15 @@ def briefs(facts: dict) -> str:
 
 
 def sources(facts: dict) -> str:
-    if not facts["sources"]:
-        return "Nothing was imported: every text was written by the model named below."
     lines = []
+    if opened := facts["opened"]:
+        lines.append(
+            f"The run was opened from {inline(opened['file'])}, sha256"
+            f" `{inline(opened['sha256'])}`; {counted(opened['rankings'], 'judgement')} came with"
+            " it."
+        )
+    if not facts["sources"]:
+        lines.append("No file was imported: the texts were written by the model named below.")
     for place, row in enumerate(facts["sources"][:MOST_ROWS], 1):
         sha = f", sha256 `{row['sha256']}`" if row.get("sha256") else ", sha256 not on record"
         kind = f", read as {inline(row['format'])}" if row.get("format") else ""

@@ -22,7 +22,7 @@ def model_card(facts: dict) -> str:
     sections = (
         model_yaml(facts, "ppo", title),
         f"# {inline(title)}",
-        "A language model tuned by PPO to what people preferred under one brief, made with Opossum,"
+        "A language model tuned by PPO to what was preferred under one brief, made with Opossum,"
         " an app to learn how reinforcement learning from human feedback works.",
         *_middle(facts, "To see what a preference does to a model."),
         f"## How to load it\n\n{LOAD}",

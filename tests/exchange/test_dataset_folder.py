@@ -19,8 +19,6 @@ from rlhf_core.judging.preferences import Pair
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
-datasets = pytest.importorskip("datasets", reason="pip install -r requirements-dev.txt")
-
 
 @pytest.fixture
 def session() -> Session:
@@ -51,6 +49,7 @@ def written(session: Session, folder):
 
 
 def test_datasets_loads_every_table_of_the_folder(session, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="pip install -r requirements-dev.txt")
     (tmp_path / "set").mkdir()
     files = written(session, tmp_path / "set")
     head = DatasetCard(files["README.md"].decode()).data

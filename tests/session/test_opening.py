@@ -16,7 +16,7 @@ from rlhf_core.common.events import Progress
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.loop import workbench
-from rlhf_core.session import judged, opening, registry, saving, weights
+from rlhf_core.session import asked, judged, opening, registry, saving, weights
 from rlhf_core.session.state import Session
 from rlhf_core.store import archive, bundle
 
@@ -120,6 +120,7 @@ def test_a_zip_opens_as_a_session_of_its_own_with_everything_in_it(runs, files, 
     assert torch.equal(weights.tensors(session, session.tuned.weights)["w"], torch.arange(4.0))
     found = weights.tensors(session, session.learned.head)
     assert found.keys() == HEAD.keys() and torch.equal(found["covariance"], torch.eye(3))
+    assert session.settings["opened"]["rankings"] == 1, "the “you” in it is not who opens it"
     again = open_zip(archive.pack(files, "run"))["id"]
     assert again != record["id"], "opened twice, these are two sessions"
 
@@ -186,6 +187,10 @@ def test_weights_that_are_no_numbers_or_no_reward_model_are_refused(runs, files)
         lambda run: run["state"]["asked"].update(user_prompts=["x"] * 1_000),
         lambda run: run["state"]["asked"].update(candidate_sets=[{"id": 1}]),
         lambda run: run["state"].update(labs={"x": list(range(1_000_001))}),
+        lambda run: run["state"].update(labs={"noise": {"heads": [["x"]]}}),
+        lambda run: run["state"]["history"].update(rounds=[{"weights": [1], "head": ""}]),
+        lambda run: run["state"].update(shelf={"a@b": shelved(learned={"other": 1})}),
+        lambda run: run["state"].update(shelf={"a@b": shelved(sets=[{"id": 1}])}),
         lambda run: run["files"].update({"../../x": {"sha256": "0" * 64, "bytes": 1}}),
         lambda run: run["files"]["metrics.csv"].update(bytes=True),
     ],
@@ -203,6 +208,24 @@ def test_a_model_that_is_a_path_on_this_server_is_never_loaded(runs, files):
     assert session.model_hash not in ("", workbench.language_model.load().fingerprint())
     with pytest.raises(InputError, match="put away"):
         workbench.ready(session)
+
+
+def shelved(**change) -> dict:
+    """What a session put away, as a record has it."""
+    empty = Session()
+    row = {"learned": empty.learned.to_dict(), "tuned": empty.tuned.to_dict()}
+    row |= {"history": empty.history.to_dict(), "heads": {}, "settings": {}, "sets": []}
+    return {**row, "model_hash": "", "about_head": None, **change}
+
+
+def test_no_name_in_what_was_put_away_leads_out_of_the_sessions_folder(runs, files, tmp_path):
+    tuned = {**shelved()["tuned"], "run": "../../../../elsewhere"}
+    key = "biology-homework@bundled"
+    data = with_run(files, lambda run: run["state"].update(shelf={key: shelved(tuned=tuned)}))
+    session = registry.get(open_zip(data)["id"])
+    asked.set_brief(session, PRESETS["biology-homework"])
+    place = weights.checkpoints(session).resolve()
+    assert place.is_relative_to((runs / session.id).resolve())
 
 
 def test_sentences_of_a_stranger_draw_nothing(runs, files):

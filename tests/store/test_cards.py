@@ -273,3 +273,13 @@ def test_a_model_of_the_hub_is_named_as_the_hub_does():
     session.model_name = "/home/ada/secret model"
     text = cards(session)["model"]
     assert "base_model" not in head_of(text) and "/home/ada" not in text
+
+
+def test_the_you_of_a_run_that_was_opened_is_its_first_authors():
+    session = judged_session()
+    session.settings["opened"] = {"file": "of ada@example.org.zip", "sha256": "cd" * 32}
+    session.settings["opened"]["rankings"] = 9
+    text = cards(session)["dataset"]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| .* \| (\d+) \|$", text, re.MULTILINE))
+    assert rows["first-author"] == "6" and rows["author"] == "10" and "@" not in text
+    assert f"sha256 `{'cd' * 32}`; 9 judgements came with it" in text

@@ -1,23 +1,26 @@
 // A chart as a picture for slides: one button saves it as SVG, one as PNG.
 //
 // Plotly's own bar has one button for pictures, of one kind, and shows it while the chart is pointed
-// at or has the focus. That one saves SVG here; the other, which saves PNG, is put beside it. A
-// picture has the theme's own ink, where Streamlit draws a chart's words in a grey for screens.
+// at or has the focus; two of ours stand in its place, and press it. A picture has the theme's own
+// ink, where Streamlit draws a chart's words in a grey for screens, and a typeface that other
+// machines have: the page's own cannot go along, and words of another width would overlap.
 
 const BAR = ".modebar-group"
+const FACE = "Helvetica, Arial, sans-serif"
 
-const inked = (layout, colour) => {
-  const made = { ...layout, font: { ...layout.font, color: colour } }
+const inked = (layout, color) => {
+  const font = (was) => ({ ...was, color, family: FACE })
+  const made = { ...layout, font: font(layout.font) }
   for (const name of Object.keys(made).filter((key) => /^[xy]axis\d*$/.test(key))) {
     const axis = made[name]
     const title = typeof axis.title === "string" ? { text: axis.title } : axis.title
     made[name] = {
       ...axis,
-      tickfont: { ...axis.tickfont, color: colour },
-      title: { ...title, font: { ...title?.font, color: colour } },
+      tickfont: font(axis.tickfont),
+      title: { ...title, font: font(title?.font) },
     }
   }
-  made.legend = { ...layout.legend, font: { ...layout.legend?.font, color: colour } }
+  made.legend = { ...layout.legend, font: font(layout.legend?.font) }
   return made
 }
 

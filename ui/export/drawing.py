@@ -20,6 +20,7 @@ from ui.export.words import safe
 
 WIDTH, LEFT, RIGHT, TOP, LINE = 440, 64, 14, 14, 18
 LETTER = 0.52  # mean width of a letter, of its size
+MOST_MARKERS = 200  # of a line; of more, the line alone is drawn
 DASHES = {"dash": "7 5", "dot": "2 4", "dashdot": "7 4 2 4", "longdash": "11 5"}
 ANCHORS = {"left": "start", "right": "end", "center": "middle", "auto": "middle", None: "middle"}
 
@@ -203,7 +204,7 @@ def _trace(trace, x: Axis, y: Axis) -> str:
             f'<path d="M{at - 4} {low}H{at + 4}M{at} {low}V{high}M{at - 4} {high}H{at + 4}"'
             f' fill="none" stroke="{_colour(colour)}" stroke-width="2"/>'
         )
-    if "markers" in mode:
+    if "markers" in mode and not ("lines" in mode and len(trace.x) > MOST_MARKERS):
         size = (trace.marker.size or 6) / 2
         parts += [
             _marker(trace.marker.symbol, a, b, size, _colour(trace.marker.color or colour))

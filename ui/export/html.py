@@ -55,15 +55,24 @@ def html_of_session(session: Session, card: str | None = None, missing: Sequence
         title = f"RLHF run: {session.asked.brief.title}"
         status = "running" if session.under_way else session.status
         notes = [session.note or STATUS.get(status, ""), *missing]
-        parts = [
-            _head(title, session, [note for note in notes if note]),
-            sections.section("verdict", "The verdict", partial(sections.verdict, session)),
-            sections.section("steps", "Step by step", partial(_steps, session, metrics, steps)),
+        head = _head(title, session, [note for note in notes if note])
+        rows = [
+            ("verdict", "The verdict", partial(sections.verdict, session)),
+            ("steps", "Step by step", partial(_steps, session, metrics, steps)),
             *_made(session),
-            sections.section("card", "The card", partial(_card, session, card)),
+            ("card", "The card", partial(_card, session, card)),
         ]
-    body = "".join(parts)
-    return _document(title, body, steps)
+        parts = {row: sections.section(*row) for row in rows}
+    while True:
+        made = _document(title, head + "".join(parts.values()), steps)
+        if len(made.encode()) <= MOST_BYTES:
+            return made
+        row = max(parts, key=lambda one: len(parts[one].encode()))
+        parts[row] = sections.section(*row[:2], _too_long)
+
+
+def _too_long() -> str:
+    return sections.sentence("Too long to go along in one small file: the run's folder has it.")
 
 
 def card_of(session: Session) -> str:
@@ -88,7 +97,7 @@ def card_of(session: Session) -> str:
     return card(run, contents, held, paper.facts(session))
 
 
-def _made(session: Session) -> list[str]:
+def _made(session: Session) -> list[tuple]:
     rows = [
         ("unseen", "Before and after, on prompts it never trained on", sections.before_after),
         ("brief", "The brief", sections.brief),
@@ -98,7 +107,7 @@ def _made(session: Session) -> list[str]:
     ]
     if session.history.rounds:
         rows.insert(1, ("rounds", "Earlier rounds", sections.earlier_rounds))
-    return [sections.section(name, title, partial(make, session)) for name, title, make in rows]
+    return [(name, title, partial(make, session)) for name, title, make in rows]
 
 
 def _card(session: Session, card: str | None) -> str:

@@ -20,10 +20,11 @@ from rlhf_core.session.pseudonyms import AUTHORS_EXPLOIT, Pseudonyms
 from rlhf_core.session.state import SCRIPTED, Session
 from ui.charts import Chart, compare, finite, interval, number, percent, ppo, reward_model
 from ui.export import drawing
-from ui.export.words import answer, rows, safe
+from ui.export.words import answer, plain, rows, safe
 
-PAIRS, PAIRS_SHOWN = 120, 6  # answers before and after: in the file, and without a press
-ANSWER = 500  # characters of one of them
+PAIRS, PAIRS_SHOWN = 100, 6  # answers before and after: in the file, and without a press
+ANSWER, PROMPT = 400, 240  # characters of one of them, and of a prompt
+MOST_ROWS = 200  # of any list
 MOST_JUDGES = 40
 JUDGES = {
     SCRIPTED: "scripted rater (a rule in the program, no person)",
@@ -51,7 +52,10 @@ def sentence(words: str) -> str:
 
 
 def points(sentences: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{safe(words)}</li>" for words in sentences) + "</ul>"
+    left = len(sentences) - MOST_ROWS
+    more = f"<li>and {left:,} more</li>" if left > 0 else ""
+    rows = "".join(f"<li>{safe(words)}</li>" for words in sentences[:MOST_ROWS])
+    return f"<ul>{rows}{more}</ul>"
 
 
 def more(summary: str, inside: str) -> str:
@@ -118,7 +122,7 @@ def before_after(session: Session) -> str:
         return sentence("Nothing was measured, so there are no answers to put side by side.")
     cards = [
         '<div class="row"><h4>'
-        + safe(pair["prompt"], ANSWER)
+        + safe(pair["prompt"], PROMPT)
         + "</h4>"
         + card("Original", pair["before"], pair.get("reward_before"))
         + card("Tuned", pair["after"], pair.get("reward_after"))
@@ -157,7 +161,9 @@ def brief(session: Session) -> str:
         ("Prompts kept for the verdict", told.evaluation_prompts),
     ):
         if prompts:
-            lists += more(f"{name}: {len(prompts)}", points(list(prompts)))
+            lists += more(
+                f"{name}: {len(prompts)}", points([plain(one, PROMPT) for one in prompts])
+            )
     return rows(table) + lists
 
 
@@ -293,7 +299,8 @@ def settings(session: Session) -> str:
     stages = ""
     for stage, values in session.settings.items():
         if isinstance(values, dict) and values and stage != "card" and "_next" not in stage:
-            stages += f"<h4>{safe(stage)}</h4>{rows([(k, v) for k, v in values.items()])}"
+            told = [(name, plain(value, PROMPT)) for name, value in values.items()]
+            stages += f"<h4>{safe(stage)}</h4>{rows(told[:MOST_ROWS])}"
     return rows([(name, "not known" if value == "" else value) for name, value in table]) + more(
         "Every setting", stages or sentence("None was written down.")
     )

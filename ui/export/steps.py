@@ -57,7 +57,7 @@ def gather(metrics: Sequence[dict], samples: object) -> Steps:
             step: [row for row in rows[step] if row.place < of_prompts and row.number < answers]
             for step in steps
         }
-        size = 200 * len(steps) + len(data(names[:of_prompts]))
+        size = 200 * len(steps) + _size(names[:of_prompts])
         size += sum(row.size for found in chosen.values() for row in found)
         if size <= MOST_BYTES:
             break
@@ -103,7 +103,7 @@ def _rows(by_step: dict[int, list[dict]], places: dict[str, int]) -> dict[int, l
             count[place] = number + 1
             values = [place, answer(row["text"], MOST_TEXT), _rounded(row.get("reward"), 3)]
             values.append(row.get("ended") is not False)
-            found.setdefault(step, []).append(_Row(place, number, values, len(data(values)) + 1))
+            found.setdefault(step, []).append(_Row(place, number, values, _size(values) + 1))
     return found
 
 
@@ -120,6 +120,10 @@ def _ways(held: int, prompts: int, steps: int):
         stride *= 2
         yield 1, prompts, stride
     yield 1, 4, stride
+
+
+def _size(value: object) -> int:
+    return len(data(value).encode())
 
 
 def _rounded(value: object, digits: int) -> float | None:

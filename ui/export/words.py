@@ -38,8 +38,8 @@ def data(value: object) -> str:
     """Plain values as JSON that may stand inside a script element: nothing in it can close the
     element, begin a comment, or end a line of JavaScript.
     """
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def rows(table: list[tuple[str, object]]) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.exchange import dataset_folder
-from rlhf_core.session import paper
+from rlhf_core.session import paper, taking
 from rlhf_core.session.state import Session
 from ui import state
 
@@ -77,9 +77,13 @@ def _keep() -> None:
 
 
 def _card(session: Session) -> None:
-    try:
-        card = dataset_folder.files(session)["README.md"].decode("utf-8", "replace")
-    except InputError as error:
-        st.info(str(error), icon=":material/inbox:")
-        return
-    st.code(card, language=None, wrap_lines=True, height=420)
+    """Written once for what it is made of: twenty thousand pairs take seconds."""
+    key = session.id, taking.made_of(session)
+    if st.session_state.get("paper_drawn", (None,))[0] != key:
+        try:
+            card = dataset_folder.files(session)["README.md"].decode("utf-8", "replace")
+        except InputError as error:
+            st.info(str(error), icon=":material/inbox:")
+            return
+        st.session_state["paper_drawn"] = key, card
+    st.code(st.session_state["paper_drawn"][1], language=None, wrap_lines=True, height=420)

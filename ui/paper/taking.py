@@ -66,16 +66,17 @@ def draw(session: Session) -> None:
     busy = state.alive(JOB)
     if state.job(JOB):
         monitor.monitor(JOB, controls=("stop",), draw=lambda records, view: None, every=0.5)
-    columns = st.columns(2)
-    for place, (what, kind) in enumerate(KINDS.items()):
-        with columns[place % 2].container(border=True, key=f"paper_{what}"):
+    upper, lower = st.columns(2), st.columns(2)  # in their order also where columns do not fit
+    places = (*upper, *lower)
+    for place, (what, kind) in zip(places, KINDS.items(), strict=True):
+        with place.container(border=True, height="stretch", key=f"paper_{what}"):
             st.markdown(f"**{kind.title}**")
             st.markdown(kind.about)
             if lacking := missing(session, what):
                 st.caption(lacking)
                 continue
             _buttons(session, what, kept.get(what), busy)
-    with columns[len(KINDS) % 2].container(border=True, key="paper_page"):
+    with st.container(border=True, key="paper_page"):
         _page(session)
 
 
@@ -110,7 +111,7 @@ def _buttons(session: Session, what: str, made: tuple | None, busy: bool) -> Non
             f"{taking.file_name(session, what)}.zip",
             "application/zip",
             key=f"paper_download_{what}",
-            type="primary",
+            type="primary" if what == "run" else "secondary",
             icon=":material/download:",
             on_click="ignore",
         )

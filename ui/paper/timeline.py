@@ -44,7 +44,7 @@ def draw(session: Session) -> None:
         st.caption(f"The newest {MOST_DRAWN} are shown; the file has all.")
     st.download_button(
         "Download as CSV",
-        timeline_table.to_csv(found),
+        lambda: timeline_table.to_csv(found),
         "opossum-timeline.csv",
         "text/csv",
         key="paper_timeline_download",

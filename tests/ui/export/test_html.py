@@ -206,17 +206,32 @@ def test_a_long_run_of_long_answers_stays_small():
     row, sample = session.tuned.metrics[-1], session.tuned.samples[0]
     session.tuned.metrics = [{**row, "step": step} for step in range(201)]
     session.tuned.samples = [
-        {**sample, "step": step, "prompt": f"Prompt {n % 40}", "text": f" \u4e00{n}" + "<" * 2_000}
+        {
+            **sample,
+            "step": step,
+            "prompt": f"Prompt {n % 40}",
+            "text": f" {n}" + "<\U0001f400" * 2_000,
+        }
         for step in range(201)
         for n in range(64)
     ]
     pairs = session.tuned.evaluation["pairs"]
     session.tuned.evaluation["pairs"] = [
-        {**pair, "before": "<" * 9_000, "after": "&" * 9_000} for pair in pairs * 40
+        {**pair, "before": '"' * 9_000, "after": "&" * 9_000} for pair in pairs * 40
     ]
-    reader = read(session, card="# x\n" + "<" * 200_000)
+    reader = read(session, card="# x\n" + '"' * 200_000)
     assert "So that the file stays small it holds" in reader.words
     assert reader.table["steps"][0]["step"] == 0 and reader.table["steps"][-1]["step"] == 200
+
+
+def test_what_is_too_long_is_left_out_and_said(monkeypatch):
+    card = "# Long\n" + "- x\n" * 10_000
+    whole = len(html_of_session(opened(), card).encode())
+    monkeypatch.setattr("ui.export.html.MOST_BYTES", whole - 1)
+    made = html_of_session(opened(), card)
+    assert len(made.encode()) < whole
+    told = Reader(made).words.split("The card")[1]
+    assert told.strip() == "Too long to go along in one small file: the run's folder has it."
 
 
 def mutated(value, chance: random.Random):

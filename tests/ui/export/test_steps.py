@@ -43,12 +43,12 @@ def test_rows_that_are_none_are_left_aside():
 @pytest.mark.parametrize("count", [16, 201, 900])
 def test_what_does_not_fit_is_thinned_evenly_and_said(prompts, count):
     rows = [
-        sample(step, f"p{n % prompts}", f" {step}.{n} " + "\u4e00" * 700)
+        sample(step, f"p{n % prompts}", f" {step}.{n} " + "\U0001f400" * 700)
         for step in range(count)
         for n in range(8)
     ]
     found = steps.gather([], rows)
-    assert len(steps.data(found.table)) <= steps.MOST_BYTES
+    assert len(steps.data(found.table).encode()) <= steps.MOST_BYTES
     kept = [step["step"] for step in found.table["steps"]]
     assert kept[0] == 0 and kept[-1] == count - 1
     gaps = {b - a for a, b in zip(kept, kept[1:-1])}
