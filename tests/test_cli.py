@@ -283,7 +283,7 @@ def test_a_run_on_recorded_judgements(finished, judged):
         and bundle["tensors"]["reward_model"]
     )
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert "7 comparisons by unknown, as the imported file says" in card and "scripted" not in card
+    assert "an imported file does not say who (file 1) | 7 |" in card and "scripted" not in card
 
 
 def test_replay_of_recorded_judgements_and_of_a_forgery(finished, tmp_path, here):

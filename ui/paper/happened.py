@@ -22,12 +22,12 @@ def draw(session: Session) -> None:
         st.metric("Judges", f"{len(people):,}", help="People. A rule in the program is none.")
         st.metric("Briefs", f"{len(briefs):,}", help="Each version of a brief is one.")
         st.metric("PPO steps", f"{session.tuned.steps_done:,}")
-        st.metric("Round", f"{session.history.current_round:,}")
     st.caption(" ".join(_sentences(session)))
 
 
 def _sentences(session: Session) -> list[str]:
-    said = [f"Brief in force: {text.plain(session.asked.brief.title)}."]
+    said = [f"Round {session.history.current_round:,}."]
+    said += [f"Brief in force: {text.plain(session.asked.brief.title)}."]
     said.append(f"Judged by: {text.plain(judged.rater(session))}.")
     if files := len(session.judged.imports):
         said.append(f"{files} {'file was' if files == 1 else 'files were'} imported.")
