@@ -47,9 +47,9 @@ def imported(*places: str) -> set[str]:
 
 def test_what_the_app_imports_is_pinned_and_installed_as_pinned() -> None:
     pinned = pins("requirements.txt")
-    optional = pins("requirements-ray.txt")
-    assert set(optional) == {"ray"}
-    assert imported("app.py", "pages", "ui", "rlhf_core") <= {*pinned, *optional}
+    extra = pins("requirements-ray.txt")  # imported where it is asked for
+    assert set(extra) == {"ray"}
+    assert imported("app.py", "pages", "ui", "rlhf_core") <= {*pinned, *extra}
     assert {name: version(name).split("+")[0] for name in pinned} == pinned
 
 

@@ -71,8 +71,7 @@ def monitor(
                 line(view, records)
             else:
                 state_line(view, records, where(records) if where else None)
-        if view.get("note"):
-            st.caption(text.plain(view["note"]))
+        how_it_came(view)
         if controls and view["status"] in state.ALIVE:
             _buttons(name, view, controls)
         draw(state.records(name), view)
@@ -82,6 +81,12 @@ def monitor(
             state.rerun()
 
     st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
+
+
+def how_it_came(view: dict) -> None:
+    """What there is to know of how a job came to its records, in a sentence, where there is any."""
+    if view.get("note"):
+        st.caption(text.plain(view["note"]))
 
 
 def state_line(view: dict, records: Sequence[dict] = (), where: str | None = None) -> None:

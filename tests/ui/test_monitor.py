@@ -56,6 +56,19 @@ def test_nothing_is_said_to_be_kept_where_nothing_was_finished():
     assert "What was finished is kept. Start it again" in line("expired", [{"step": 1}])
 
 
+def test_how_a_job_came_to_its_records_is_said_where_there_is_something_to_say():
+    def page():
+        from ui import monitor
+
+        for note in ("", "It was **updated** meanwhile."):
+            monitor.how_it_came({"note": note})
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    (told,) = app.caption
+    assert told.value.replace("\\", "") == "It was **updated** meanwhile."
+    assert told.value != "It was **updated** meanwhile.", "it is text, not Markdown"
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_one_that_gave_way_to_others_is_said_to_go_on_and_not_to_start(begun):
     view = {"status": "queued", "long": True, "label": "PPO", "position": 2, "eta_seconds": 50.0}
