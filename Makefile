@@ -82,7 +82,7 @@ screenshots: venv-dev ## Photograph every page, light, dark and 375 px wide, int
 	@echo "The home page's picture is also in assets/, for the README."
 
 clean: ## Remove the environment, caches and test artefacts; your runs/ and a half-trained build/ stay
-	rm -rf .venv .pytest_cache .ruff_cache test-artefacts
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache test-artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The script itself sees whether there is anything to do, and says so only then.

@@ -64,7 +64,7 @@ class _Ending:
 
     def __init__(self):
         self._begun, self._over = threading.Lock(), threading.Event()
-        self._number: int | None = None
+        self.number: int | None = None  # the signal that came
 
     def say(self) -> None:
         if self._begun.acquire(blocking=False):
@@ -76,7 +76,7 @@ class _Ending:
 
     def at_signal(self, number: int) -> None:
         """From now on the time runs."""
-        self._number = number
+        self.number = number
         threading.Thread(target=self.say, name="farewell", daemon=True).start()
         last = threading.Timer(LATEST, os._exit, [128 + number])
         last.daemon = True
@@ -84,10 +84,10 @@ class _Ending:
 
     def leave(self) -> None:
         """Python's own tidying up after torch takes seconds, and no thread can cut it short."""
-        if self._number is not None:
+        if self.number is not None:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(128 + self._number)
+            os._exit(128 + self.number)
 
 
 @contextlib.asynccontextmanager
@@ -106,7 +106,8 @@ async def in_time() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.to_thread(ending.say)
+        if ending.number is not None:
+            await asyncio.to_thread(ending.say)
         for number, handler in former.items():
             if signal.getsignal(number) is told:
                 signal.signal(number, handler)

@@ -29,8 +29,8 @@ def begin(file: Path) -> None:
         with session.change():
             session.jobs = {"run_once": job_id}
         ids.append((session.id, job_id))
-    while not line.view(ids[0][1])["stage"]:
-        time.sleep(0.02)
+    while not all(line.view(job_id) for _, job_id in ids) or not line.view(ids[0][1])["stage"]:
+        time.sleep(0.02)  # both are looked at: a run that nobody watches leaves the line
     part = file.with_suffix(".part")
     part.write_text(" ".join(session_id for session_id, _ in ids))
     part.replace(file)
