@@ -53,8 +53,13 @@ def connected(at: str = AUTO):
 
     with _LOCK:
         if not ray.is_initialized():
-            where = {} if at == AUTO else {"address": at}
-            ray.init(**where, log_to_driver=False, logging_level=logging.WARNING)
+            quiet = {"log_to_driver": False, "logging_level": logging.WARNING}
+            try:
+                ray.init(address=at, **quiet)
+            except ConnectionError:  # none here, or one that has ended
+                if at != AUTO:
+                    raise
+                ray.init(address="local", **quiet)
     return ray
 
 

@@ -18,7 +18,7 @@ SCENARIO = """
 import json, os, sys, time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {here!r}]
-import cluster, fakes
+import cluster, fakes, ray
 from asking import submit, until
 from ray.cluster_utils import Cluster
 from rlhf_core.store.database import Database
@@ -50,6 +50,8 @@ found = {{"workers": len(before), "seen": seen, "ends": [view["status"] for view
 found["numbers"] = [[row["n"] for row in line.records(run)] for run in runs]
 found["pids"] = [len({{row["pid"] for row in line.records(run)}}) for run in runs]
 line.close()
+ray.shutdown()
+nodes.shutdown()
 print(json.dumps(found), flush=True)
 """
 
