@@ -15,9 +15,12 @@ import functools
 import importlib.util
 import logging
 import os
+import socket
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from rlhf_core.work import pool
 
@@ -30,6 +33,7 @@ MISSING = (
 )
 INSIDE = "rlhf_core.work.ray_actor"
 OURS = ("OPOSSUM_", "DATABASE_URL", "OMP_", "GOMP_", "KMP_", "HF_", "AWS_")  # settings that travel
+REMEMBERED = Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster"  # Ray's own note
 NEWS = 2.0  # seconds that an actor is asked at a time whether there is something new
 _LOCK = threading.Lock()
 
@@ -53,9 +57,21 @@ def connected(at: str = AUTO):
 
     with _LOCK:
         if not ray.is_initialized():
-            where = {} if at == AUTO else {"address": at}
-            ray.init(**where, log_to_driver=False, logging_level=logging.WARNING)
+            where = "local" if at == AUTO and not one_answers() else at
+            ray.init(address=where, log_to_driver=False, logging_level=logging.WARNING)
     return ray
+
+
+def one_answers(remembered: Path = REMEMBERED) -> bool:
+    """Whether the Ray that this machine remembers is there. Asked first, because Ray ends a process
+    that was connected to one that is gone.
+    """
+    try:
+        host, _, port = remembered.read_text().strip().rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def cpus(at: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from rlhf_core.work import jobs, lines, pool, ray_hands
@@ -55,3 +57,14 @@ def test_ray_that_is_wanted_and_not_there_is_told_before_anything_is_served(monk
     monkeypatch.setattr(ray_hands, "is_installed", lambda: False)
     with pytest.raises(SystemExit, match="pip install -r requirements-ray.txt"):
         lines.processes_by_default()
+
+
+def test_a_ray_that_has_ended_is_not_connected_to(tmp_path):
+    note = tmp_path / "ray_current_cluster"
+    assert not ray_hands.one_answers(note)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        note.write_text(f"127.0.0.1:{server.getsockname()[1]}")
+        assert ray_hands.one_answers(note)
+    assert not ray_hands.one_answers(note)

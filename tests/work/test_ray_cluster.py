@@ -15,9 +15,10 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SCENARIO = """
-import json, sys, time
+import json, os, sys, time
+from pathlib import Path
 sys.path[:0] = [{root!r}, {here!r}]
-import cluster, fakes
+import cluster, fakes, ray
 from asking import submit, until
 from ray.cluster_utils import Cluster
 from rlhf_core.store.database import Database
@@ -29,6 +30,10 @@ nodes = Cluster(initialize_head=True, head_node_args=SMALL)
 second = nodes.add_node(**SMALL)
 nodes.connect()
 line = pool.PooledLine(Database({url!r}), 2, start=cluster.start)
+firsts = [submit(line, "wait", os.path.abspath("door"), owner=f"early {{n}}") for n in range(2)]
+until(lambda: all(line.records(job) for job in firsts))  # each node has a worker
+Path("door").touch()
+until(lambda: all(line.view(job)["status"] == "done" for job in firsts))
 runs = [submit(line, "count", 300, 0.05, owner=f"learner {{n}}", total=300) for n in range(2)]
 until(lambda: all(len(line.records(run)) > 20 for run in runs))
 before = cluster.workers_of(line)
@@ -45,6 +50,8 @@ found = {{"workers": len(before), "seen": seen, "ends": [view["status"] for view
 found["numbers"] = [[row["n"] for row in line.records(run)] for run in runs]
 found["pids"] = [len({{row["pid"] for row in line.records(run)}}) for run in runs]
 line.close()
+ray.shutdown()
+nodes.shutdown()
 print(json.dumps(found), flush=True)
 """
 
