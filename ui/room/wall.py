@@ -25,7 +25,7 @@ LAST = "wall_last"  # in the session's state: the figures that were drawn last
 CONFIG = {"displayModeBar": False, "staticPlot": True, "responsive": True}
 CLOCK = "wall_countdown"
 # Of a chart, in hundredths of the screen's width (of a 16:9 picture): as css/room_wall.css places.
-HEIGHTS = {records.REWARD: 31.0, records.PPO: 15.0, "half": 13.5}
+HEIGHTS = {records.REWARD: 32.0, records.PPO: 16.5, "half": 11.6}
 LETTERS = 1.5 / 12.8  # times larger, for each pixel of such a hundredth
 STYLE = styles.sheet("room_wall")
 
@@ -127,7 +127,6 @@ def _chart(chart: Chart, key: str, height: float, size: tuple[int, int]) -> None
     chart.figure.update_layout(height=round(height * unit))
     chart.figure.update_yaxes(nticks=5)
     with st.container(key=key):
-        st.html(f"<b class='op-chart-title'>{html.escape(chart.title)}</b>")
         st.plotly_chart(
             chart.figure, width="stretch", key=f"{key}_plot", config=CONFIG, alt=chart.alt
         )

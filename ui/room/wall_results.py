@@ -81,7 +81,8 @@ def _fast(rows: Sequence[dict]) -> str:
         f" {row['gold_right']} of {row['gold_of']} known answers right</p>"
         for word, row in (("Fastest", fastest), ("Surest", surest))
     )
-    return f"<aside class='op-fast'>{lines}</aside>"
+    title = "<p><b>Fast or careful?</b> A dot is a person.</p>"
+    return f"<aside class='op-fast'>{title}{lines}</aside>"
 
 
 # --- PPO ------------------------------------------------------------------------------------------
