@@ -53,8 +53,8 @@ def _turn() -> None:
         st.query_params.pop(NAME, None)
 
 
-def enlarge(figure: go.Figure) -> None:
-    """Every letter, line and marker of ``figure`` larger, in place; its data stays."""
+def enlarge(figure: go.Figure, larger: float = LARGER) -> None:
+    """Every letter, line and marker of ``figure`` so many times larger, in place."""
     layout = figure.layout
     layout.height = round(layout.height * TALLER) if layout.height else None
     fonts = [layout.font, layout.legend.font, layout.coloraxis.colorbar.tickfont]
@@ -63,11 +63,11 @@ def enlarge(figure: go.Figure) -> None:
     figure.for_each_yaxis(lambda axis: fonts.extend((axis.tickfont, axis.title.font)))
     usual = layout.font.size or 13
     for font in fonts:
-        font.size = LARGER * (font.size or usual)
+        font.size = larger * (font.size or usual)
     for note in layout.annotations:
-        note.yshift = LARGER * (note.yshift or 0)
+        note.yshift = larger * (note.yshift or 0)
     for shape in layout.shapes:
-        shape.line.width = LARGER * (shape.line.width if shape.line.width is not None else 2)
+        shape.line.width = larger * (shape.line.width if shape.line.width is not None else 2)
     for trace in figure.data:
         parts = trace.to_plotly_json()
         for part, name in (
@@ -79,4 +79,4 @@ def enlarge(figure: go.Figure) -> None:
         ):
             size = parts.get(part, {}).get(name)
             if isinstance(size, int | float):
-                trace[part][name] = LARGER * size
+                trace[part][name] = larger * size

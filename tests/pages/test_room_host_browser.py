@@ -49,7 +49,7 @@ class Workshop:
         self.host.get_by_role("slider", name="PPO steps").focus()
         self.host.keyboard.press("Home")
         settled(self.host)
-        self.host.locator(".st-key-room_open button").click()
+        self.host.locator(".st-key-room_open button").first.click()
         self.host.locator(".st-key-room_counts").wait_for(timeout=LONG)
         found = re.search(r"room=(\w+)&host=([\w-]+)", self.host.url)
         self.code, self.secret = found[1], found[2]
@@ -75,10 +75,10 @@ class Workshop:
 
     def go_on(self, title: str) -> None:
         button = self.host.locator(".st-key-room_on button")
-        button.filter(has_text=title).click(timeout=LONG)
+        button.filter(has_text=title).first.click(timeout=LONG)
         here = self.host.locator(".op-acts .op-here").filter(has_text=title)
-        here.wait_for(timeout=LONG)
-        self.wall.locator(".op-act").filter(has_text=title).wait_for(timeout=LONG)
+        here.first.wait_for(timeout=LONG)
+        self.wall.locator(".op-act").filter(has_text=title).first.wait_for(timeout=LONG)
 
     def judge(self, phone, count: int) -> None:
         for number in range(count):
@@ -129,15 +129,15 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     room.look("judge")
 
     room.go_on("The reward model")
-    host.locator(".st-key-room_fit button").click()
+    host.locator(".st-key-room_fit button").first.click()
     metric = host.get_by_test_id("stMetricLabel").filter(has_text="never saw")
     metric.first.wait_for(timeout=LONG)
-    wall.locator(".op-huge").wait_for(timeout=LONG)
+    wall.locator(".op-huge").first.wait_for(timeout=LONG)
     room.look("reward")
 
     room.go_on("PPO")
-    host.locator(".st-key-room_play button").click()
-    wall.locator(".op-figure").filter(has_text="5/5").wait_for(timeout=LONG)
+    host.locator(".st-key-room_play button").first.click()
+    wall.locator(".op-figure").filter(has_text="5/5").first.wait_for(timeout=LONG)
     assert wall.get_by_test_id("stPlotlyChart").count() == 2
     room.look("ppo")
 
@@ -150,14 +150,14 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     room.look("vote")
 
     room.go_on("Talk")
-    wall.locator(".op-verdict").wait_for(timeout=LONG)
-    sentence = wall.locator(".op-verdict").inner_text().strip()
+    wall.locator(".op-verdict").first.wait_for(timeout=LONG)
+    sentence = wall.locator(".op-verdict").first.inner_text().strip()
     until(host, lambda: sentence in words(host), "the wall's verdict on the host's page")
     room.look("talk")
 
     host.get_by_text("End", exact=True).first.click()
     with host.expect_download(timeout=LONG) as download:
-        host.locator(".st-key-room_export button").click(timeout=LONG)
+        host.locator(".st-key-room_export button").first.click(timeout=LONG)
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     assert archive.testzip() is None
     lines = archive.read("judgements.jsonl").decode().splitlines()

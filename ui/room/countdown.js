@@ -9,11 +9,22 @@ function words(left) {
   return left > 0 ? shown : `+${shown}`
 }
 
-export default function ({ data, parentElement }) {
+// How large the window is, for a page that has to fit: told when it is not what the server has.
+function tell(face, data, setStateValue) {
+  const size = { width: innerWidth, height: innerHeight }
+  const told = face.told ?? data.size
+  if (told.width === size.width && told.height === size.height) return
+  face.told = size
+  setStateValue("size", size)
+}
+
+export default function ({ data, parentElement, setStateValue }) {
   const face = parentElement.querySelector("time")
+  if (data.size) tell(face, data, setStateValue)
   clearInterval(ticking.get(face))
   const until = data.left === null ? null : performance.now() + data.left
   const draw = () => {
+    if (data.size) tell(face, data, setStateValue)
     const left = until === null ? null : until - performance.now()
     const said = left === null ? data.without : words(left)
     if (face.textContent !== said) face.textContent = said
@@ -21,7 +32,7 @@ export default function ({ data, parentElement }) {
     face.setAttribute("aria-label", left === null ? said : `${said}, ${left > 0 ? "left" : "over"}`)
   }
   draw()
-  const id = until === null ? 0 : setInterval(draw, 250)
+  const id = until === null && !data.size ? 0 : setInterval(draw, 250)
   ticking.set(face, id)
   return () => clearInterval(id)
 }

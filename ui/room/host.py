@@ -100,12 +100,10 @@ def _steps(act: Act) -> str:
 
 
 def _deck(room: Room, secret: str) -> None:
-    """Back, on, the clock, and the hand that holds everything."""
+    """Back, on, more time, and the hand that holds everything."""
     act, place = room.act, ACTS.index(room.act.name)
     following = plans.after(act.name)
     with st.container(horizontal=True, vertical_alignment="center", key="room_deck"):
-        with st.container(width="content", key="room_clock"):
-            countdown.draw({"until": act.until_ms, "now": act.now_ms}, key="room_countdown")
         st.button(
             "Back",
             key="room_back",
@@ -131,7 +129,7 @@ def _deck(room: Room, secret: str) -> None:
             icon=":material/more_time:",
             disabled=room.closed,
             on_click=_act,
-            args=(acts.set_clock, room.code, secret, _left(act) + MORE),
+            args=(_more_time, room.code, secret),
             help="On every screen at once. A clock that has run out ends nothing by itself.",
         )
         st.button(
@@ -147,9 +145,11 @@ def _deck(room: Room, secret: str) -> None:
         st.warning("Frozen: no judgement is taken until you go on.", icon=":material/ac_unit:")
 
 
-def _left(act: Act) -> float:
-    """Minutes."""
-    return max(0.0, (act.until_ms - act.now_ms) / 60_000) if act.until_ms is not None else 0.0
+def _more_time(code: str, secret: str) -> None:
+    """``MORE`` minutes on top of what is left now, not of what was when the page was drawn."""
+    act = doors.by_host(code, secret).act
+    left = max(0.0, (act.until_ms - act.now_ms) / 60_000) if act.until_ms is not None else 0.0
+    acts.set_clock(code, secret, left + MORE)
 
 
 def _act(do, *args) -> None:
@@ -192,13 +192,15 @@ def looked(room: Room, secret: str) -> dict | None:
 
 
 def _numbers(room: Room, secret: str) -> None:
-    """The counters, two seconds behind at most; another tab's step draws the page anew."""
+    """Clock and counters, two seconds behind at most; another tab's step draws the page anew."""
     found = looked(room, secret)
     if found is None:
         return
     if found["act"]["number"] != room.act.number:
         state.rerun()
-    with st.container(horizontal=True, key="room_counts"):
+    with st.container(horizontal=True, vertical_alignment="center", key="room_counts"):
+        with st.container(width="content", key="room_clock"):
+            countdown.draw(found["act"], key="room_countdown")
         _count("In the room", found["people"], f"{found['here']} here now")
         _count("Judgements", found["judged"], f"{found['minute']} in the last minute")
         seen = f"{found['covered']} of {found['pairs']}" if found["pairs"] else "being written"

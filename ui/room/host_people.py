@@ -14,6 +14,7 @@ from rlhf_core.rooms.records import Room
 from ui import charts, text
 
 ASKED, ERROR = "room_asked", "room_hand_error"  # in the session's state
+MOST_WORDS = 40  # texts on the page at a time; those that wait come first
 WHAT = {"name": "a nickname", "prompt": "a prompt", "ideal": "an ideal answer"}
 
 
@@ -129,7 +130,9 @@ def words(room: Room, secret: str, found: dict) -> None:
         "What people typed reaches the wall only by your press."
         + ("" if room.settings.names_on_wall else " Nicknames never do in this room.")
     )
-    waiting = [row for row in rows if row["status"] == "waiting"]
+    rows.sort(key=lambda row: row["status"] != "waiting")
+    shown_first = rows[:MOST_WORDS]
+    waiting = [row for row in shown_first if row["status"] == "waiting"]
     if not rows:
         st.caption("Nobody has typed anything.")
     if len(waiting) > 1:
@@ -139,7 +142,7 @@ def words(room: Room, secret: str, found: dict) -> None:
             on_click=_show_all,
             args=(room, secret, waiting),
         )
-    for row in (*waiting, *(row for row in rows if row["status"] != "waiting")):
+    for row in shown_first:
         shown = row["status"] == "shown"
         with st.container(
             horizontal=True, vertical_alignment="center", border=True, key=f"word_{row['word']}"
@@ -155,6 +158,9 @@ def words(room: Room, secret: str, found: dict) -> None:
                         on_click=_do,
                         args=(integrity.show, room.code, secret, row["word"], to),
                     )
+
+    if len(rows) > MOST_WORDS:
+        st.caption(f"{len(rows) - MOST_WORDS} more follow when these are settled.")
 
 
 def _show_all(room: Room, secret: str, rows: list[dict]) -> None:

@@ -139,7 +139,7 @@ def groups(standing: dict) -> None:
     if not found:
         return
     rows = [
-        {**row, "name": f"{row['name']}, about the {about}"}
+        {**row, "name": f"{row['name']} on {about}"}
         for about, of_group in models(standing)
         for row in of_group
     ]
@@ -149,8 +149,8 @@ def groups(standing: dict) -> None:
             title="Majority and minority: whose taste does which model know?",
             x_title="Right on held-out judgements (%)",
             look_for=(
-                "the majority's model far to the left about the minority: PPO will follow the"
-                " majority there. Bars across 50% know nothing yet."
+                "“majority on minority”, the majority's model asked about the minority: far to the"
+                " left, PPO will go against them. Bars across 50% know nothing yet."
             ),
         ),
         key="room_models",
@@ -169,7 +169,7 @@ def models(standing: dict) -> list[tuple[str, list[dict]]]:
     """(the group asked about, rows {"name", "share", "low", "high"} of each group's model)."""
     table = (standing.get("groups") or {}).get("table") or {}
     return [
-        (about, [{"name": f"{model}'s", **table[model][about]} for model in GROUPS])
+        (about, [{"name": model, **table[model][about]} for model in GROUPS])
         for about in GROUPS
         if table
     ]
@@ -280,6 +280,8 @@ def vote(room: Room, secret: str, standing: dict) -> None:
         )
         return
     _each(room, lambda half: votes.prepare(room.code, secret, half.number))
+    if error := st.session_state.pop(host_open.ERROR, None):
+        st.warning(text.plain(error), icon=":material/drag_handle:")
 
     def count() -> None:
         found = votes.standing(room.code, secret, roles.half(room))

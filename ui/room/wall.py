@@ -23,6 +23,10 @@ from ui.room import countdown, reach, wall_acts, wall_results
 EVERY = 1.5  # seconds between two looks
 LAST = "wall_last"  # in the session's state: the figures that were drawn last
 CONFIG = {"displayModeBar": False, "staticPlot": True, "responsive": True}
+CLOCK = "wall_countdown"
+# Of a chart, in hundredths of the screen's width (of a 16:9 picture): as css/room_wall.css places.
+HEIGHTS = {records.REWARD: 31.0, records.PPO: 15.0, "half": 13.5}
+LETTERS = 1.5 / 12.8  # times larger, for each pixel of such a hundredth
 STYLE = styles.sheet("room_wall")
 
 
@@ -55,11 +59,12 @@ def _look(room: Room, key: str) -> None:
         return
     st.html(page(room, found))
     act = found["act"]
+    size = countdown.window(CLOCK)
     with st.container(key="wall_clock"):
-        countdown.draw(act, key="wall_countdown", without="")
+        countdown.draw(act, key=CLOCK, without="", size=size)
     where = act["name"] if len(room.halves) == 1 else "half"
     for place, chart in enumerate(charts_of(room, found)):
-        _chart(chart, f"wall_chart_{where}_{place}")
+        _chart(chart, f"wall_chart_{where}_{place}", HEIGHTS[where], size)
 
 
 def page(room: Room, found: dict) -> str:
@@ -107,25 +112,24 @@ def charts_of(room: Room, found: dict) -> list[Chart]:
         metrics, steps = list(session.tuned.metrics), wall_results.end(room, session)
         drawn.append(charts_ppo.reward(metrics, steps))
         drawn.append(charts_ppo.kl_to_reference(metrics, steps))
+    for chart, short in zip(drawn, ("Reward (SD)", "KL (nats)") * 2, strict=False):
+        chart.figure.update_yaxes(title_text=short)
+        chart.figure.update_layout(showlegend=False)
     if len(room.halves) > 1:  # a chart a half: the score, which is what differs
         drawn = drawn[::2]
-    for chart in drawn:
-        chart.figure.update_layout(showlegend=False)
     return drawn
 
 
-def _chart(chart: Chart, key: str) -> None:
-    projector.enlarge(chart.figure)
-    chart.figure.update_layout(height=None, autosize=True, title=None)
+def _chart(chart: Chart, key: str, height: float, size: tuple[int, int]) -> None:
+    """``chart``, its letters and its ``height`` as large as the window ``size`` allows."""
+    unit = min(size[0] / 100, size[1] / 56.25)  # css/room_wall.css calls it --u
+    projector.enlarge(chart.figure, LETTERS * unit)
+    chart.figure.update_layout(height=round(height * unit))
+    chart.figure.update_yaxes(nticks=5)
     with st.container(key=key):
         st.html(f"<b class='op-chart-title'>{html.escape(chart.title)}</b>")
         st.plotly_chart(
-            chart.figure,
-            width="stretch",
-            height="stretch",
-            key=f"{key}_plot",
-            config=CONFIG,
-            alt=chart.alt,
+            chart.figure, width="stretch", key=f"{key}_plot", config=CONFIG, alt=chart.alt
         )
 
 

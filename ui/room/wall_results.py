@@ -48,7 +48,7 @@ def _accuracy(standing: dict) -> str:
     for about, rows in host_training.models(standing):
         lines += f"<h3>About the {about}'s judgements</h3>"
         lines += "".join(
-            _line(row["name"], row["share"], [row["low"], row["high"]]) for row in rows
+            _line(f"{row['name']}'s model", row["share"], [row["low"], row["high"]]) for row in rows
         )
     return (
         f"<p class='op-huge'>{charts.percent(share)}</p>"
