@@ -88,7 +88,7 @@ def open_phone(context, url: str, me: str = "token-of-somebody", *, start: bool 
     """A tab with the phone of ``me``; ``start``: the brief is read, a pair is there."""
     page = context.new_page()
     asked = "&".join(f"{name}={value}" for name, value in query.items())
-    page.goto(f"{url}/?room=ABCDEF&me={me}&{asked}")
+    page.goto(f"{url}/?room=ABCDEF&me={me}&new=1&{asked}")
     page.locator(".phone").wait_for(timeout=120_000)
     if start:
         page.locator(".ask:not([hidden]), .go:has-text('Start')").first.wait_for(timeout=SOON)
