@@ -13,9 +13,16 @@ def pick(session: Session, slug: str | None) -> None:
     """A brief was chosen."""
     if not slug or slug == session.asked.brief.slug:
         return
+    try:
+        brief = asked.brief_called(session, slug)
+    except KeyError:  # started over in another tab, which this one has not heard of
+        st.session_state["note"] = (
+            "That brief is no longer in this session. Choose one of those that are here."
+        )
+        return
     state.stop_all()  # whatever runs was meant for the old brief
     former, left = session.asked.brief, learned(session)
-    asked.set_brief(session, asked.brief_called(session, slug))
+    asked.set_brief(session, brief)
     back = learned(session)
     if left:
         st.session_state["note"] = (

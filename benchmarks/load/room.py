@@ -89,14 +89,15 @@ class Room:
         found = [one for heard in self.heard for one in heard.troubles] + self.crowd.errors()
         return found + [one for tab in self.crowd.tabs for one in learner.complaints(tab)]
 
-    def kept(self) -> tuple[int, int, int]:
-        """(accepted by the page, of them not stored, stored twice)."""
-        missing = twice = 0
+    def kept(self) -> tuple[int, int, int, int]:
+        """(accepted by the page, of them not stored, stored twice, pressed and not stored)."""
+        missing = twice = nothing = 0
         for tab, heard in zip(self.tabs, self.heard, strict=True):
             ids = stored.judgements(self.place.runs, learner.run_id(tab))
             missing += max(0, heard.accepted - len(set(ids)))
             twice += len(ids) - len(set(ids))
-        return self.accepted, missing, twice
+            nothing += max(0, heard.sent - len(set(ids)))
+        return self.accepted, missing, twice, nothing
 
 
 # --- the parts ------------------------------------------------------------------------------------
@@ -218,10 +219,11 @@ def say_memory(figures: Figures, place: Server) -> None:
 
 async def say_kept(figures: Figures, here: Room) -> None:
     await asyncio.sleep(2.0)  # what is saved behind the page
-    accepted, missing, twice = here.kept()
+    accepted, missing, twice, nothing = here.kept()
     figures.add("judgements that the pages counted", accepted, "")
     figures.add("of them not in the store", missing, "", target=0)
     figures.add("stored twice", twice, "", target=0)
+    figures.add("presses of which nothing is stored", nothing, "")
 
 
 def _where(figures: Figures, used: Cost) -> None:

@@ -50,6 +50,19 @@ async def soak(figures: Figures, options: Namespace, folder: Path) -> None:
             figures.add("on disk at the end", size / 1e6, "MB")
             figures.add("processor time of server and workers", used.server + used.workers)
             figures.troubles(troubles + crowd.errors(), most=15)
+            for told in tracebacks(place.log.read_text(errors="replace"))[-3:]:
+                figures.note(f"The server's log: {told}")
+
+
+def tracebacks(log: str) -> list[str]:
+    """Where each error that a server wrote down came about, and what it was."""
+    found, lines = [], log.splitlines()
+    for number, line in enumerate(lines):
+        if "Traceback (most recent call last)" in line:
+            body = lines[number + 1 :]
+            end = next((n for n, one in enumerate(body) if one[:1].strip()), len(body) - 1)
+            found.append(" | ".join(one.strip() for one in body[max(0, end - 4) : end + 1]))
+    return found
 
 
 async def watch(place: Server, seconds: float) -> list[tuple[float, float]]:

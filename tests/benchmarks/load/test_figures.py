@@ -57,6 +57,20 @@ def test_the_slope_is_that_of_a_line():
     assert soak.slope([(3, 5.0)]) == 0.0
 
 
+def test_an_error_in_the_servers_log_is_told_with_its_place():
+    log = """Started
+Traceback (most recent call last):
+  File "page.py", line 3, in <module>
+    brief = PRESETS[slug]
+KeyError: 'gone'
+Goes on
+"""
+    assert soak.tracebacks(log) == [
+        "File \"page.py\", line 3, in <module> | brief = PRESETS[slug] | KeyError: 'gone'"
+    ]
+    assert soak.tracebacks("all well") == []
+
+
 def test_what_is_stored_is_read_from_the_database(tmp_path):
     store = InDatabase(Database(url_of(tmp_path)), Blobs(str(tmp_path / "blobs")))
     session = Session()
