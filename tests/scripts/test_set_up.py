@@ -6,12 +6,10 @@ a network, and a small disk.
 
 from __future__ import annotations
 
-import ast
 import http.server
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,11 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import bootstrap  # noqa: E402
-import free_port  # noqa: E402
-from setting_up import failed, installing, pythons, room, turn, words  # noqa: E402
+from setting_up import failed, installing, room, turn, words  # noqa: E402
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and sessions are POSIX's")
-PARTS = sorted((ROOT / "scripts" / "setting_up").glob("*.py"))
 
 # A pip that is asked by the variable FAKE_PIP; what it was asked to install goes to pip.log.
 FAKE_PIP = """
@@ -98,53 +94,6 @@ def test_what_pip_says_is_put_into_a_sentence(log: str, says: str) -> None:
 
 def test_what_it_does_not_know_it_does_not_explain() -> None:
     assert words.meaning("ERROR: the moon is in the wrong house") == ""
-
-
-# --- which Python, which machine ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("found", [(3, 6, 15), (3, 10, 13), (3, 15, 0)])
-def test_a_python_that_does_not_suit_gets_one_line(found: tuple[int, ...]) -> None:
-    line = pythons.unsuited_line(found, "/usr/bin/python3")
-    assert "\n" not in line and "3.11" in line and "3.14" in line
-    assert pythons.dotted(found) in line and not pythons.supported(found)
-
-
-def test_the_script_can_be_read_by_an_old_python() -> None:
-    assert len(PARTS) >= 7
-    for file in (ROOT / "scripts" / "bootstrap.py", *PARTS):
-        ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 6))
-
-
-def test_of_several_pythons_one_that_suits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {"old": (3, 10), "broken": None, "good": (3, 12), "new": (3, 15)}
-    monkeypatch.setattr(pythons, "version_of", versions.get)
-    assert pythons.another_python(["new", None, "broken", "old", "good"]) == "good"
-    assert pythons.another_python(["new", "old"]) is None
-
-
-@pytest.mark.parametrize(
-    ("machine", "says"),
-    [
-        (("Linux", "x86_64", "2.36", "glibc"), ""),
-        (("Linux", "aarch64", "2.28", "glibc"), ""),
-        (("Darwin", "arm64", "14.0", ""), ""),
-        (("Darwin", "arm64", "26.1", ""), ""),
-        (("Darwin", "arm64", "10.16", ""), ""),
-        (("Windows", "amd64", "", ""), ""),
-        (("Darwin", "arm64", "13.6.1", ""), "macOS 14 or newer; this is 13.6.1"),
-        (("Darwin", "x86_64", "14.4", ""), "Intel"),
-        (("Darwin", "x86_64", "14.4", "translated"), "this Mac has an Apple processor"),
-        (("Windows", "arm64", "", ""), "Windows on ARM"),
-        (("Windows", "win32", "", ""), "32-bit"),
-        (("Linux", "x86_64", "1.2.4", "musl"), "musl"),
-        (("Linux", "x86_64", "2.27", "glibc"), "this system has 2.27"),
-        (("Linux", "armv7l", "2.36", "glibc"), "armv7l"),
-    ],
-)
-def test_where_pytorch_has_no_build_is_said_before_anything_is_downloaded(machine, says) -> None:
-    line = pythons.no_build_line(*machine)
-    assert (says in line and "\n" not in line) if says else line == ""
 
 
 # --- is there anything to do ----------------------------------------------------------------------
@@ -405,26 +354,3 @@ def test_a_disk_that_runs_full_while_the_environment_is_made_is_called_full(smal
 def test_a_small_disk_is_refused_with_both_figures(small_disk) -> None:
     with pytest.raises(failed.Failed, match=r"GB in .*, and 8 MB are free"):
         room.check(str(small_disk / ".venv"), room.CPU, dev=False)
-
-
-# --- the port -------------------------------------------------------------------------------------
-
-
-def test_a_port_that_is_taken_is_said_and_a_free_one_named(capsys) -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        assert free_port.main(["127.0.0.1", str(port)]) == 2
-        said = capsys.readouterr().out
-    assert f"Port {port} is taken" in said
-    free = int(said.rpartition("PORT=")[2].split(",")[0])
-    assert free > port and free_port.why_not("127.0.0.1", free) == ""
-    assert free_port.main(["127.0.0.1", str(free)]) == 0
-
-
-@pytest.mark.parametrize("port", ["web", "-1", "70000"])
-def test_a_port_that_is_none_is_said(capsys, port: str) -> None:
-    assert free_port.main(["127.0.0.1", port]) == 2
-    said = capsys.readouterr().out.strip()
-    assert said and "\n" not in said
