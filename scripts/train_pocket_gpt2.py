@@ -9,9 +9,9 @@ of a batch, and none sees another: what attention may look at is the own line on
 count from the line's start (half of the lines are shifted right, so that every position is
 trained). Every token of the completion counts, and some of the prompt (so that the model knows a
 prompt it cannot read), but none of its marks: people leave them out, and the model has to answer
-then, not to write the mark. The learning rate follows the time budget: short warm-up, constant,
-then linear to zero over the last 40%. A checkpoint is written every two minutes; the same command
-goes on from it, also with another corpus, and counts only the minutes it trained. ``touch
+then, not to write the mark. The learning rate follows the time budget: short warm-up, constant, then
+linear to zero over the last 40%. A checkpoint is written every two minutes; the same command goes
+on from it, also with another corpus, and counts only the minutes it trained. ``touch
 build/pocket-gpt2/pause`` pauses it, removing the file goes on.
 """
 
