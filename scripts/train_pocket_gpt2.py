@@ -8,8 +8,7 @@ Each line of the corpus is its own sequence: prompt, completion, end of text. Se
 of a batch, and none sees another: what attention may look at is the own line only, and positions
 count from the line's start (half of the lines are shifted right, so that every position is
 trained). Every token of the completion counts, and some of the prompt (so that the model knows a
-prompt it cannot read), but none of its marks: people leave them out, and the model has to answer
-then, not to write the mark. The learning rate follows the time budget: short warm-up, constant, then
+prompt it cannot read). The learning rate follows the time budget: short warm-up, constant, then
 linear to zero over the last 40%. A checkpoint is written every two minutes; the same command goes
 on from it, also with another corpus, and counts only the minutes it trained. ``touch
 build/pocket-gpt2/pause`` pauses it, removing the file goes on.
@@ -21,7 +20,6 @@ import argparse
 import json
 import math
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -98,8 +96,6 @@ class Lines:
                     starts.append(at)
                     answers.append(len(prompt))
                     at += len(row)
-        words = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-        self.marks = numpy.array([bool(re.fullmatch(r"\s*[.,:;!?]+\s*", w)) for w in words])
         self.tokens = numpy.concatenate(tokens)
         self.starts = numpy.array([*starts, at])
         self.answers = numpy.array(answers)
@@ -143,7 +139,6 @@ def batches(lines: Lines, rows: int, random: numpy.random.Generator):
             positions[row, here] = numpy.arange(len(tokens)) + shift * (random.random() < 0.5)
             segments[row, here] = number
             counts[row, here] = random.random(len(tokens)) < PROMPT_SHARE
-            counts[row, here] &= ~lines.marks[tokens]
             counts[row, used[row] + prompt : used[row] + len(tokens)] = True
             counts[row, used[row]] = False
             used[row] += len(tokens)
