@@ -578,17 +578,6 @@ def reworded(prompt: str, rng: random.Random) -> str:
     return opener + (prompt if keep else prompt[0].lower() + prompt[1:])
 
 
-def typed(prompt: str, rng: random.Random) -> str:
-    """A finished prompt as people type it: one in four without its mark, some of these in small
-    letters, so that a missing mark does not turn a question into a beginning.
-    """
-    bare_end = prompt.rstrip(".!?")
-    if not bare_end or rng.random() < 0.75:
-        return prompt
-    prompt = bare_end
-    return prompt.lower().replace("'", "") if rng.random() < 0.3 else prompt
-
-
 # of all lines, and of the answers to everyday talk
 SHARES = {"talk": 65, "table": 16, "scene": 16, "wordnet": 1, "smollm2": 2}
 TALK_SHARES = {"helpful": 40, "joke": 25, "kind": 20, "rude": 15}
@@ -705,8 +694,8 @@ class Corpus:
                 prompt = prompt.lower()
         elif rng.random() < 0.03:
             prompt = prompt.lower()
-        if source in ("scene", "talk") and prompt[-1] in ".!?":
-            prompt = typed(prompt, rng)
+        elif source in ("scene", "talk") and rng.random() < 0.06 and prompt[-1] in ".!":
+            prompt = prompt[:-1]
         return prompt, completion, register, source
 
 
