@@ -82,11 +82,12 @@ class Workshop:
 
     def judge(self, phone, count: int) -> None:
         for number in range(count):
+            pair = phone.locator(f"[data-choice={'ab'[number % 2]}]:visible")
             # A pair, or a press before it: the brief is read, a practice pair's answer is seen.
-            phone.locator(".ask:visible, .go:visible").first.wait_for(timeout=LONG)
+            pair.or_(phone.locator(".go:visible")).first.wait_for(timeout=LONG)
             if phone.locator(".go:visible").count():
                 phone.locator(".go:visible").first.tap()
-            phone.locator(".ask:visible").first.wait_for(timeout=LONG)
+                pair.wait_for(timeout=LONG)
             tap(phone, "ab"[number % 2])
 
     def judged(self) -> int:
