@@ -111,6 +111,7 @@ def numbers(value: object) -> object:
 def state_of(session: Session) -> dict:
     session.refresh()
     kept = saving.to_dict(session)
+    kept["settings"] = {k: v for k, v in kept["settings"].items() if k != "spent"}  # a clock's
     for name in ("id", "status", "on_disk", "made_by"):
         kept.pop(name, None)
     return numbers(kept)
