@@ -20,9 +20,9 @@ READINGS = ("reward_mean", "kl_to_reference", "entropy")  # what stands beside t
 
 
 class Steps(NamedTuple):
-    """``table``: {"prompts", "steps": [{"step", "readings", "rows"}]}, a row being a list of prompt,
-    text, reward and whether it ended; step 0, where there is one, is what the others are compared with. None: nothing was
-    written. ``left_out``: a sentence, or "".
+    """``table``: {"prompts", "steps": [{"step", "readings", "rows"}]}; a row is a list of prompt,
+    text, reward and whether it ended. Step 0, where there is one, is what the others are compared
+    with. None: nothing was written. ``left_out``: a sentence, or "".
     """
 
     table: dict | None
