@@ -35,6 +35,9 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="opossum-tests-"))
 sys.path.insert(0, str(ROOT))
 os.environ["OPOSSUM_RUNS"] = str(SCRATCH / "runs")
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Work in this process; the servers that tests start do it as they ship (``launch``).
+WORKERS = os.environ.get("OPOSSUM_WORKERS", "")
+os.environ["OPOSSUM_WORKERS"] = "thread"
 os.environ["OMP_NUM_THREADS"] = "2"
 import rlhf_core  # noqa: E402, F401 (and torch's threads spin no longer than a learner's)
 
@@ -160,7 +163,12 @@ def launch(runs: Path, log: Path, environment: dict[str, str] | None = None) -> 
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "OPOSSUM_RUNS": str(runs), **(environment or {})},
+            env={
+                **os.environ,
+                "OPOSSUM_RUNS": str(runs),
+                "OPOSSUM_WORKERS": WORKERS,
+                **(environment or {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
