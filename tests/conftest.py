@@ -35,8 +35,8 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="opossum-tests-"))
 sys.path.insert(0, str(ROOT))
 os.environ["OPOSSUM_RUNS"] = str(SCRATCH / "runs")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Work in this process; the servers that tests start do it as they ship (``launch``).
-WORKERS = os.environ.get("OPOSSUM_WORKERS", "")
+# Work in a thread, the servers' that tests start too: two cores have no room for workers beside
+# every browser. What workers do differently has tests that ask for them.
 os.environ["OPOSSUM_WORKERS"] = "thread"
 os.environ["OMP_NUM_THREADS"] = "2"
 import rlhf_core  # noqa: E402, F401 (and torch's threads spin no longer than a learner's)
@@ -163,12 +163,7 @@ def launch(runs: Path, log: Path, environment: dict[str, str] | None = None) -> 
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={
-                **os.environ,
-                "OPOSSUM_RUNS": str(runs),
-                "OPOSSUM_WORKERS": WORKERS,
-                **(environment or {}),
-            },
+            env={**os.environ, "OPOSSUM_RUNS": str(runs), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -856,5 +856,5 @@ def test_a_benchmark_runs_from_any_folder_and_its_exit_code_comes_back(tmp_path)
 
 
 def test_where_there_is_no_benchmarks_folder_one_line_says_so(here, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("rlhf_core.command_line.benchmark.ROOT", tmp_path)
+    monkeypatch.setattr("rlhf_core.command_line.handing_over.ROOT", tmp_path)
     refused(here("benchmark", "machine"), "no folder benchmarks beside rlhf_core", str(tmp_path))

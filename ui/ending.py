@@ -22,7 +22,6 @@ from collections.abc import AsyncIterator
 from rlhf_core.common.errors import StoreError
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
-from rlhf_core.store import machine
 from rlhf_core.work import catalogue, jobs, lines
 
 logger = logging.getLogger(__name__)
@@ -53,8 +52,7 @@ def farewell(patience: float = PATIENCE) -> None:
         mine = [] if lines.workers() else with_runs()
         lines.line_in_force().close(patience)
         for session in mine:
-            with session.change():  # one more: a job that still comes to its end takes its own off
-                session.under_way, session.process = session.under_way + 1, machine.this_process()
+            registry.note_cut_short(session)
     except StoreError as error:  # the database is out of reach: what is saved is saved
         logger.warning("Not everything could be noted at the end: %s", error)
 

@@ -22,7 +22,7 @@ from rlhf_core.lm import model_list
 from rlhf_core.session import folder_sessions
 from rlhf_core.session.in_database import InDatabase
 from rlhf_core.session.state import Session
-from rlhf_core.store import blob_rows, blobs, database, marker, session_rows
+from rlhf_core.store import blob_rows, blobs, database, machine, marker, session_rows
 from rlhf_core.store.settings import gigabytes
 
 KEPT_SECONDS, MOST = 24 * 3600, 150
@@ -105,6 +105,15 @@ def in_memory() -> list[Session]:
     """The sessions that this process has at hand."""
     with _LOCK:
         return [session for session, _ in _SESSIONS.values()]
+
+
+def note_cut_short(session: Session) -> None:
+    """This process ends while it works for ``session``: whoever opens it again is told so.
+
+    One more than it counts itself: a job that still comes to its end takes its own off.
+    """
+    with session.change():
+        session.under_way, session.process = session.under_way + 1, machine.this_process()
 
 
 def look_again(run_id: str) -> None:

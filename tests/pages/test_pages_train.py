@@ -773,4 +773,6 @@ def test_every_chart_of_a_page_has_an_alternative(queue):
     for page in ("reward_model", "ppo", "before_after", "rounds"):
         found = alts(open_page(page, session))
         assert found and all(len(alt) > 20 for alt in found), page
-    assert charts.CONFIG["displayModeBar"] is False
+    assert charts.CONFIG["modeBarButtons"] == [["toImage"]], (
+        "its picture, and nothing to lose it by"
+    )

@@ -87,7 +87,8 @@ def test_a_loop_and_every_page_without_torch_in_the_server(tmp_path: Path):
     (tmp_path / "imports").mkdir()
     hook = HOOK.format(folder=str(tmp_path / "imports"))
     (tmp_path / "hook" / "sitecustomize.py").write_text(hook)
-    app = launch(tmp_path / "runs", tmp_path / "app.log", {"PYTHONPATH": str(tmp_path / "hook")})
+    as_it_ships = {"OPOSSUM_WORKERS": "", "PYTHONPATH": str(tmp_path / "hook")}
+    app = launch(tmp_path / "runs", tmp_path / "app.log", as_it_ships)
     try:
         errors, pages = beside(play_a_loop(app.url))
         assert errors == [] and len(pages) > 15

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import streamlit as st
+from beside import beside
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -76,7 +76,7 @@ def test_at_home_the_browser_opens_at_it(monkeypatch, headless, address, opened)
         async with serve.open_browser(serve.app):
             pass
 
-    asyncio.run(begin())
+    beside(begin())
     assert went == opened
 
 
