@@ -119,14 +119,13 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     room.go_on("Practice")
     for phone in room.phones:
         room.judge(phone, 2)
-    until(host, lambda: room.judged() >= 4, "practice counted")
     room.look("practice")
     until(host, lambda: "being written" not in words(host), "answers written")
 
     room.go_on("Judge")
     for phone in room.phones:
         room.judge(phone, 12)
-    until(host, lambda: room.judged() >= 26, "every tap stored")
+    until(host, lambda: room.judged() >= 24, "every tap stored")
     room.look("judge")
 
     room.go_on("The reward model")
@@ -162,7 +161,7 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     assert archive.testzip() is None
     lines = archive.read("judgements.jsonl").decode().splitlines()
-    assert len(lines) >= 34
+    assert len(lines) >= 30
     assert room.errors == []
     log = app.log.read_text(errors="replace")
     assert room.secret not in log and room.code not in log and "run=" not in log
