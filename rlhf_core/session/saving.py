@@ -198,6 +198,13 @@ def load(directory: str | Path) -> Session:
     return session
 
 
+def read(directory: str | Path) -> Session:
+    """As ``load``, of a folder that goes away again: the session keeps no place and no weights."""
+    session = load(directory)
+    session.directory = None
+    return session
+
+
 def _settle(session: Session) -> None:
     """Names whose files are gone name nothing; a run that ended between two saves of its weights
     goes on from where the weights are.

@@ -43,9 +43,7 @@ def read(directory: str | Path) -> tuple[Session, str, list[str]]:
         place = Path(folder)
         for name, content in left.items():
             (place / name).write_bytes(content)
-        session = saving.load(place)
-        session.directory = None
-        return session, _card(place), missing
+        return saving.read(place), _card(place), missing
 
 
 def _what_is_left(directory: Path, whole: BundleError) -> tuple[dict[str, bytes], list[str]]:
