@@ -226,9 +226,15 @@ def set_up(folder: Path, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
+def _hear_ctrl_c() -> None:
+    """Whoever runs the tests in the background has Ctrl-C ignored, and a child would inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begin(folder: Path, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command(folder),
+        preexec_fn=_hear_ctrl_c if os.name == "posix" else None,
+        args=command(folder),
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
