@@ -72,6 +72,7 @@ LONG_FILES = {
     "test_reader_browser.py",
     "test_room_phone_browser.py",
     "test_room_phone_words.py",
+    "test_server_without_torch.py",
     "test_space_browser.py",
 }
 
