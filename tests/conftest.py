@@ -66,17 +66,6 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
-# Files that take minutes together: `make test-slow` runs them, so that `make test` stays short.
-LONG_FILES = {
-    "test_chart_pictures_browser.py",
-    "test_reader_browser.py",
-    "test_room_phone_browser.py",
-    "test_room_phone_words.py",
-    "test_server_without_torch.py",
-    "test_space_browser.py",
-}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: they are the slowest, and Playwright keeps an event loop in the thread
@@ -85,8 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
-        if item.path.name in LONG_FILES:
-            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

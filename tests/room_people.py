@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 from databases import url  # noqa: F401
 
-from rlhf_core.rooms import answers, desk, doors, opening
+from rlhf_core.rooms import acts, answers, desk, doors, figures, opening
 from rlhf_core.rooms.records import Opened, RoomSettings
 from rlhf_core.session import registry
 
@@ -27,6 +27,20 @@ def here(url, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
     yield registry.keeper()
     registry.keeper().database.close()
+
+
+@pytest.fixture(name="room")
+def judging_room(here):
+    """A room in the act in which it judges: ``room``, for a test file that imports this."""
+    made = opened()
+    acts.step(made.code, made.host, "rank")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """In a test file that imports this, figures are counted anew every time."""
+    monkeypatch.setattr(figures.Fresh, "get", lambda self, key, make: make())
 
 
 def sets(prompts: int = 12, count: int = 18) -> list[dict]:

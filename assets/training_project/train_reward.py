@@ -99,15 +99,20 @@ def say_how_it_did(device) -> None:
     print(f"On {len(pairs)} unseen pairs it decides as Opossum's did in {share:.0%}.")
 
 
-@torch.no_grad()
 def sampled(device, each: int = 8) -> tuple[list[str], list[str], list[bool]]:
     """Answers of the original model to the training prompts: prompts, answers, whether ended."""
-    tokenizer, told = padded_tokenizer(MODEL), SETTINGS["policy"]
-    tokenizer.padding_side = "left"
-    model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).to(device).eval()
     prompts = [row["prompt"] for row in rows("prompts/train.jsonl") for _ in range(each)]
+    return prompts, *answers(MODEL, prompts, device)
+
+
+@torch.no_grad()
+def answers(model: str, prompts: list[str], device) -> tuple[list[str], list[bool]]:
+    """One answer a prompt by the model in a folder or on the hub: texts, and whether they ended."""
+    tokenizer, told = padded_tokenizer(model), SETTINGS["policy"]
+    tokenizer.padding_side = "left"
+    writer = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).to(device).eval()
     batch = tokenizer(prompts, padding=True, return_tensors="pt").to(device)
-    out = model.generate(
+    out = writer.generate(
         batch.input_ids,
         attention_mask=batch.attention_mask,
         do_sample=True,
@@ -117,7 +122,7 @@ def sampled(device, each: int = 8) -> tuple[list[str], list[str], list[bool]]:
         max_new_tokens=told["max_new_tokens"],
         pad_token_id=tokenizer.pad_token_id,
     )[:, batch.input_ids.shape[1] :]
-    return prompts, *as_texts(out.tolist(), tokenizer)
+    return as_texts(out.tolist(), tokenizer)
 
 
 def as_texts(answers: list[list[int]], tokenizer) -> tuple[list[str], list[bool]]:

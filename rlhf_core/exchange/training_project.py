@@ -11,9 +11,7 @@ Sources: TRL 1.12.0 (RewardTrainer, RLOOTrainer, GRPOTrainer, DPOTrainer, experi
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from string import Template
 
@@ -30,6 +28,7 @@ from rlhf_core.judging.measure import counted
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked, judged
 from rlhf_core.session.state import Session
+from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
@@ -56,32 +55,37 @@ def write(session: Session, out: str | Path) -> dict:
     files = contents(session)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     except OSError as error:
-        raise BundleError(f"{out} cannot be written: {error.strerror}.") from error
-    try:
-        shutil.copytree(
-            TEMPLATES, beside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        if session.model_name == model_list.BUNDLED:
-            (beside / "model").mkdir()
-            for name in MODEL_FILES:
-                shutil.copy2(BUNDLED / name, beside / "model" / name)
-        for name, data in files.items():
-            (beside / name).parent.mkdir(parents=True, exist_ok=True)
-            (beside / name).write_bytes(data)
-        beside.chmod(0o755)
-        os.replace(beside, out)  # an empty folder gives way
-    except OSError as error:
-        raise BundleError(f"{out} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise _unwritten(out, error) from error
+    with plain_files.whole_folder(out) as folder:
+        try:
+            _fill(folder, files, session.model_name == model_list.BUNDLED)
+        except OSError as error:
+            raise _unwritten(out, error) from error
     return {
         "path": str(out),
         "preferences": files["preferences/train.jsonl"].count(b"\n"),
         "prompts": files["prompts/train.jsonl"].count(b"\n"),
         "check_pairs": files["check/pairs.jsonl"].count(b"\n"),
     }
+
+
+def _fill(folder: Path, files: dict[str, bytes], bundled: bool) -> None:
+    """The scripts, the model where it is ours, and the run's own ``files``. Raises OSError."""
+    caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(TEMPLATES, folder, dirs_exist_ok=True, ignore=caches)
+    if bundled:
+        (folder / "model").mkdir()
+        for name in MODEL_FILES:
+            shutil.copy2(BUNDLED / name, folder / "model" / name)
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    folder.chmod(0o755)
+
+
+def _unwritten(out: Path, error: OSError) -> BundleError:
+    return BundleError(f"{out} cannot be written: {error.strerror}.")
 
 
 def contents(session: Session) -> dict[str, bytes]:

@@ -12,6 +12,8 @@ from walking import SLOW, open_page
 
 from conftest import App
 
+pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -10,6 +10,8 @@ import pytest
 from axe import serious
 from phone_helpers import PHONE, SOON, Stage, note, open_phone, prompt, stage, tap, until
 
+pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
+
 LONG = (
     " walks along the fence at night and looks for fruit, insects, eggs and whatever is left," * 9
 )

@@ -17,6 +17,8 @@ from rlhf_core.rooms.records import Act, Half, Joined, Person, Room, RoomSetting
 from ui import addresses, rates
 from ui.room import desk, join
 
+pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
+
 EVIL = f"{MARK} {HARM}"
 BRIEF = {name: EVIL for name in ("slug", "title", "audience", "prefer", "avoid", "ties")}
 LOOKED = {

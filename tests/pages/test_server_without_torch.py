@@ -15,7 +15,7 @@ from benchmarks.load.learner import Crowd, Heard
 from benchmarks.load.tab import Tab
 from conftest import launch
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 # Python reads this file when it starts: every process of the app notes who imports torch, and how.
 HOOK = """

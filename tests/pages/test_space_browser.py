@@ -12,6 +12,8 @@ from walking import SLOW
 from conftest import CHROMIUM_FLAGS, IDLE, chromium_path
 from rlhf_core.session import registry
 
+pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
+
 # A page of the net may not show one of this machine, where the test's app is.
 ASK_THIS_MACHINE = "--disable-features=LocalNetworkAccessChecks"
 SPACE = "https://huggingface.co/spaces/somebody/opossum"

@@ -7,19 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from databases import python, url  # noqa: F401
-from room_people import Phone, here, left, likes, opened  # noqa: F401
+from room_people import Phone, here, judging_room, left, likes, opened  # noqa: F401
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.rooms import acts, answers, desk, doors, pairs
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
-
-
-@pytest.fixture
-def room(here):  # noqa: F811
-    made = opened()
-    acts.step(made.code, made.host, "rank")
-    return made
 
 
 def repr_short(value: object) -> str:

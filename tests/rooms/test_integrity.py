@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import pytest
 from databases import url  # noqa: F401
-from room_people import Phone, here, left, likes, opened  # noqa: F401
+from room_people import Phone, at_once, here, judging_room, left, likes, opened  # noqa: F401
 
 from rlhf_core.common.errors import InputError, RoomError
-from rlhf_core.rooms import acts, desk, figures, integrity, limits
-
-
-@pytest.fixture
-def room(here):  # noqa: F811
-    made = opened()
-    acts.step(made.code, made.host, "rank")
-    return made
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Figures are counted anew every time."""
-    monkeypatch.setattr(figures.Fresh, "get", lambda self, key, make: make())
+from rlhf_core.rooms import desk, figures, integrity, limits
 
 
 def test_left_out_and_taken_in_again_each_on_record(room):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from databases import url  # noqa: F401
-from room_people import Phone, here, left, likes, opened  # noqa: F401
+from room_people import Phone, at_once, here, judging_room, left, likes, opened  # noqa: F401
 
 from rlhf_core.judging.annotators import krippendorff_alpha
 from rlhf_core.judging.preferences import pair_from_row
@@ -17,19 +17,6 @@ from rlhf_core.rooms import acts, desk, exporting, figures, integrity
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
 from rlhf_core.store.room_counts import Choices
-
-
-@pytest.fixture
-def room(here):  # noqa: F811
-    made = opened()
-    acts.step(made.code, made.host, "rank")
-    return made
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Figures are counted anew every time."""
-    monkeypatch.setattr(figures.Fresh, "get", lambda self, key, make: make())
 
 
 def pairs_of(room) -> list:

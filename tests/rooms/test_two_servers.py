@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-import pytest
 from databases import python, url  # noqa: F401
-from room_people import Phone, here, opened  # noqa: F401
+from room_people import Phone, here, judging_room, opened  # noqa: F401
 
-from rlhf_core.rooms import acts
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
 
@@ -27,13 +25,6 @@ SERVER = """
                 for one in desk.take(code, me, [row])["stored"]:
                     print(me, one, flush=True)
 """
-
-
-@pytest.fixture
-def room(here):  # noqa: F811
-    made = opened()
-    acts.step(made.code, made.host, "rank")
-    return made
 
 
 def serve(room, phones: list[Phone], each: int):

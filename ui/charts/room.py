@@ -70,12 +70,29 @@ def disputed(rows: Sequence[dict]) -> Chart:
     if not rows:
         nothing_yet(figure, "No pair was judged twice yet")
         return Chart(figure, title, look_for, f"{title}: no pair was judged by two people yet.")
-    places = list(range(len(rows)))[::-1]
-    for key, name, colour, pattern in (
+    sides = (
         ("first", "first answer", TEAL, ""),
         ("tie", "tie", GREY, "."),
         ("second", "second answer", ORANGE, "/"),
-    ):
+    )
+    names = [f"{n}. {label(row['prompt'], 20)}" for n, row in enumerate(rows, 1)]
+    _stacked(figure, rows, names, sides)
+    if max(row["of"] for row in rows) <= 10:
+        figure.update_xaxes(dtick=1)
+    said = "; ".join(
+        f"{n}. {row['prompt']}: {row['first']} for the first, {row['second']} for the second,"
+        f" {row['tie']} ties"
+        for n, row in enumerate(rows, 1)
+    )
+    return Chart(figure, title, look_for, f"{title}. {said}.")
+
+
+def _stacked(figure: go.Figure, rows: Sequence[dict], names: list[str], sides: Sequence) -> None:
+    """A bar a row, the first on top, in as many parts as there are ``sides``: (key of the row,
+    name, colour, pattern).
+    """
+    places = list(range(len(rows)))[::-1]
+    for key, name, colour, pattern in sides:
         figure.add_trace(
             go.Bar(
                 x=[row[key] for row in rows],
@@ -86,21 +103,9 @@ def disputed(rows: Sequence[dict]) -> Chart:
                 hovertemplate=f"{name}: %{{x}}<extra></extra>",
             )
         )
-    figure.update_yaxes(
-        tickvals=places,
-        ticktext=[f"{n}. {label(row['prompt'], 20)}" for n, row in enumerate(rows, 1)],
-        showgrid=False,
-    )
-    if max(row["of"] for row in rows) <= 10:
-        figure.update_xaxes(dtick=1)
+    figure.update_yaxes(tickvals=places, ticktext=names, showgrid=False)
     with_legend(figure)
     figure.update_layout(legend={"traceorder": "normal"})
-    said = "; ".join(
-        f"{n}. {row['prompt']}: {row['first']} for the first, {row['second']} for the second,"
-        f" {row['tie']} ties"
-        for n, row in enumerate(rows, 1)
-    )
-    return Chart(figure, title, look_for, f"{title}. {said}.")
 
 
 def fast_or_careful(rows: Sequence[dict]) -> Chart:
@@ -160,27 +165,12 @@ def votes(rows: Sequence[dict]) -> Chart:
     if not rows:
         nothing_yet(figure, "No vote yet")
         return Chart(figure, title, look_for, f"{title}: no vote yet.")
-    places = list(range(len(rows)))[::-1]
-    for key, name, colour, pattern in (
+    sides = (
         ("for_before", "before", BLUE, "/"),
         ("tie", "no difference", GREY, "."),
         ("for_after", "after", TEAL, ""),
-    ):
-        figure.add_trace(
-            go.Bar(
-                x=[row[key] for row in rows],
-                y=places,
-                orientation="h",
-                name=name,
-                marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertemplate=f"{name}: %{{x}}<extra></extra>",
-            )
-        )
-    figure.update_yaxes(
-        tickvals=places, ticktext=[label(row["prompt"], 24) for row in rows], showgrid=False
     )
-    with_legend(figure)
-    figure.update_layout(legend={"traceorder": "normal"})
+    _stacked(figure, rows, [label(row["prompt"], 24) for row in rows], sides)
     said = "; ".join(
         f"{row['prompt']}: {row['for_after']} for after, {row['for_before']} for before,"
         f" {row['tie']} ties"

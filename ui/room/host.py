@@ -25,7 +25,7 @@ from ui.room import (
     roles,
 )
 
-EVERY = 1.0  # seconds between two looks
+EVERY = 2.0  # seconds between two looks
 COUNTERS = 1.0  # and at the counters: with what is kept for a second, two behind at most
 MORE = 2  # minutes that a press adds
 ACT, PEOPLE, WORDS, LINKS, END = "This act", "People", "Typed text", "Links", "End"

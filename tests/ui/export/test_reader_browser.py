@@ -15,6 +15,8 @@ from ui.export.html import html_of_session
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "pages"))
 from axe import serious  # noqa: E402
 
+pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
+
 CARD = (PLAIN / "README.md").read_text(encoding="utf-8")
 
 
