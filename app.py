@@ -14,6 +14,7 @@ from ui import (
     components,
     guards,
     next_step,
+    pace,
     projector,
     server_log,
     share,
@@ -30,6 +31,8 @@ from ui.ranking import card
 from ui.room import roles
 
 SAVED_EVERY = 3.0  # seconds between two looks at whether a run can be saved
+BOARD_EVERY, RANKED_EVERY = 2.0, 10.0  # at the small whiteboard: at work; while somebody judges
+AHEAD = ("pool", "asking")  # jobs that nobody waits for and that change no number on the board
 
 server_log.keep_short()
 stale_polls.hold_back()
@@ -120,12 +123,12 @@ def cannot_save() -> None:
 
 
 here = f"pages/{page.url_path or 'loop'}.py"
-at_work = any(state.alive(name) for name in list(session.jobs))
+at_work = any(state.alive(name) for name in list(session.jobs) if name not in AHEAD)
 with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
-            every = 2.0 if at_work else 5.0 if page.title == "Rank" else None
-            st.fragment(small_board, run_every=every, key="small_board")()
+            every = BOARD_EVERY if at_work else RANKED_EVERY if page.title == "Rank" else None
+            st.fragment(small_board, run_every=pace.every(every), key="small_board")()
     tour.offer(session, here)
     projector.switch()
     if not roles.hosting() and st.button(
@@ -151,7 +154,7 @@ if note := state.note():
 if slow := guards.slowed_down():
     st.warning(slow, icon=":material/speed:")
 
-st.fragment(cannot_save, run_every=SAVED_EVERY if at_work else None)()
+st.fragment(cannot_save, run_every=pace.every(SAVED_EVERY if at_work else None))()
 
 tour.draw(session, here)
 page.run()

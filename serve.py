@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from rlhf_core.work import lines
-from ui import ending, guards, headers
+from ui import collector, ending, guards, headers
 from ui.room import endpoint
 
 lines.processes_by_default()
@@ -36,7 +36,8 @@ async def open_browser(_app: App) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def lifespan(app: App) -> AsyncIterator[None]:
     async with ending.in_time(), open_browser(app):
-        yield
+        with collector.seldom():
+            yield
 
 
 app = App(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from rlhf_core.work import lines
-from ui import state, text
+from ui import pace, state, text
 
 BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
     "pause": (":material/pause:", "Stop for a moment. Nothing is lost."),
@@ -80,7 +80,8 @@ def monitor(
         ):
             state.rerun()
 
-    st.fragment(look, run_every=every if was_alive else None, key=f"monitor_{key}")()
+    often = pace.every(every if was_alive else None)
+    st.fragment(look, run_every=often, key=f"monitor_{key}")()
 
 
 def how_it_came(view: dict) -> None:

@@ -25,6 +25,8 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
+from ui import pace
+
 _WRAPPED = "__wrapped__"
 _LATER = "_opossum_later"  # of a browser session: what it has asked and is not told yet
 
@@ -40,6 +42,8 @@ def hold_back() -> None:
     def request_rerun(self, client_state) -> None:
         asked = client_state.page_script_hash if client_state else ""
         part = client_state and client_state.fragment_id
+        if part and client_state.is_auto_rerun:
+            pace.polled()
         if part and _left(self._pages_manager, asked):
             return
         if getattr(self, _LATER, None) or (part and _ending(self._scriptrunner)):

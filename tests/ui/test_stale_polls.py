@@ -21,7 +21,9 @@ class Tab:
         self.asked: list[str] = []
 
     def ask(self, what: str, fragment: str = "card", page: str = "here") -> None:
-        said = SimpleNamespace(fragment_id=fragment, page_script_hash=page, what=what)
+        said = SimpleNamespace(
+            fragment_id=fragment, page_script_hash=page, is_auto_rerun=what == "poll", what=what
+        )
         AppSession.request_rerun(self, said)
 
     def last_words(self) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.common import glossary, settings
 from rlhf_core.session import asked, weights
-from ui import charts, depth, monitor, share, state, text
+from ui import charts, depth, monitor, pace, share, state, text
 from ui.ppo import (
     cockpit,
     doctor,
@@ -209,5 +209,6 @@ def draw(run: Steering) -> None:
         guess.offer(run.session, run.knob.chosen()["steps"], disabled=False)
     all_knobs(run)
     following = run.working and not run.paused
-    st.fragment(refreshed, run_every=REFRESH if following else None, key="ppo_refreshed")(run)
+    often = pace.every(REFRESH if following else None)
+    st.fragment(refreshed, run_every=often, key="ppo_refreshed")(run)
     prompts(run)
