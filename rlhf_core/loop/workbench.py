@@ -17,6 +17,7 @@ import torch
 from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress, Reporting
+from rlhf_core.common.known import known
 from rlhf_core.lm import language_model
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
@@ -93,14 +94,15 @@ def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> di
     """Prompts that training may use, with their token ids. One that is too long for this model is
     left out: a learner may have typed it. Raises InputError.
     """
-    fitting, problem = {}, InputError("There is no prompt to train on. Add one to the brief.")
+    fitting: dict[str, list[int]] = {}
+    problem: InputError | None = None
     for prompt in asked.training_prompts(session):
         try:
             fitting[prompt] = encode_prompt(lm, prompt, new_tokens)
         except InputError as error:
             problem = error
     if not fitting:
-        raise problem
+        raise known(problem)
     return fitting
 
 
