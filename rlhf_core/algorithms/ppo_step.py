@@ -27,6 +27,7 @@ from rlhf_core.algorithms.ppo import (
     value_loss,
     whiten,
 )
+from rlhf_core.common.events import Record
 from rlhf_core.common.known import known
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.sampling import (
@@ -59,17 +60,8 @@ def ppo_step(
     order = torch.randperm(len(prompts), generator=policy.generator).tolist()
     chosen = [prompts[order[i % len(prompts)]] for i in range(size)]
     luck = uniform_numbers(size, settings.max_new_tokens, policy.generator)
-    written = decode(
-        trunk,
-        chosen,
-        uniforms=luck,
-        end_id=end_id,
-        pad_id=pad_id,
-        temperature=heat,
-        keep_distributions=True,
-        keep_hidden=True,
-    )
-    y = collect(written)
+    kept: Record = {"keep_distributions": True, "keep_hidden": True, "temperature": heat}
+    y = collect(decode(trunk, chosen, uniforms=luck, end_id=end_id, pad_id=pad_id, **kept))
 
     # 2. Score: the frozen original reads the answers, the reward model scores what it read.
     with torch.no_grad():

@@ -50,8 +50,9 @@ def step_parts(
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Seconds by stage: "writing", "scoring", "updating", "putting aside"."""
-    *_, parts = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
-    return {} if isinstance(parts, Progress) else parts
+    timed = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
+    (parts,) = [item for item in timed if isinstance(item, dict)]
+    return parts
 
 
 def timed_step(

@@ -37,7 +37,7 @@ class Progress(NamedTuple):
 
 
 T = TypeVar("T")
-Record = dict[str, Any]  # by name
+Record = dict[str, Any]  # what is kept, by name
 Reporting = Generator[Progress, None, T]  # tells how far it is, and returns a T
 Recording = Generator[Progress | Record, None, T]  # yields records too
 

@@ -87,10 +87,10 @@ class Numbers:
         for name in dict.fromkeys([*saved, *now]):
             one, other = saved.get(name), now.get(name)
             if one is None or other is None or one.shape != other.shape:
-                was, is_ = (
+                was, here = (
                     None if tensor is None else list(tensor.shape) for tensor in (one, other)
                 )
-                yield from self.of(where, name, was, is_, DIFFERENT)
+                yield from self.of(where, name, was, here, DIFFERENT)
                 continue
             gap = (one.double() - other.double()).abs().max().item()
             size = max(1.0, one.double().abs().max().item())
