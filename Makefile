@@ -8,6 +8,7 @@ JOBS ?= 2
 ARGS ?=
 
 PY := .venv/bin/python
+TYPES := $(PY) -m mypy
 CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/lint-imports --no-logo --no-cache
 # At home only names of this machine are answered: a page elsewhere whose name points here is not.
 HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHosts localhost --server.allowedHosts 127.0.0.1 --server.allowedHosts ::1)
@@ -42,8 +43,9 @@ test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one o
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-server.txt
 	@$(PY) -m pytest tests/store $(ARGS)
 
-lint: venv-dev ## Check style, who may import whom (.importlinter), and known weaknesses (bandit, pip-audit)
+lint: venv-dev ## Check style, who may import whom (.importlinter), the engine's types (mypy), and known weaknesses (bandit, pip-audit)
 	@$(CHECK)
+	@$(TYPES)
 	@$(PY) scripts/check_security.py
 
 lock: venv ## Pin what requirements.txt brings along anew: requirements-linux.lock, -macos.lock and -windows.lock (needs the network)
@@ -82,7 +84,7 @@ screenshots: venv-dev ## Photograph every page, light, dark and 375 px wide, int
 	@echo "The home page's picture is also in assets/, for the README."
 
 clean: ## Remove the environment, caches and test artefacts; your runs/ and a half-trained build/ stay
-	rm -rf .venv .venv.lock .pytest_cache .ruff_cache test-artefacts
+	rm -rf .venv .venv.lock .pytest_cache .ruff_cache .mypy_cache test-artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The script itself sees whether there is anything to do, and says so only then.

@@ -10,6 +10,7 @@ of its own: what is computed is ``loop``'s. Imports no torch before the input ha
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -47,8 +48,9 @@ OWN = {
 
 def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        with suppress(ValueError):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS"):  # the only bar is ours
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

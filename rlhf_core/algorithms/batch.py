@@ -11,6 +11,8 @@ from torch import Tensor
 
 from rlhf_core.lm.sampling import Responses
 
+Numbers = dict[str, float | None]  # what an update says of itself; None: nothing to say it of
+
 
 @dataclass
 class Batch:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.lm.sampling import decode, pooled_states, response_forward, uniform_numbers
 from rlhf_core.lm.transformer import Transformer
 
@@ -85,7 +85,7 @@ def compare(
     seed: int,
     end_id: int,
     pad_id: int,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Write ``max(ns)`` answers to each prompt once; say for every n what its best would earn.
 
     Args:

@@ -45,7 +45,7 @@ def write(folder: Path, policy: Policy, *, model: str, segment: int) -> bool:
         "model": model,
         "segment": segment,
     }
-    tensors = {f"parameter.{i}": p for i, p in enumerate(policy.parameters)}
+    tensors: dict[str, Tensor] = {f"parameter.{i}": p for i, p in enumerate(policy.parameters)}
     tensors["generator"] = policy.generator.get_state()
     for i, p in enumerate(policy.parameters):
         for name, value in policy.optimizer.state.get(p, {}).items():
@@ -73,7 +73,8 @@ def batch_tensors(batch: Batch, *, shared: bool) -> dict[str, Tensor]:
 
 def batch_of(tensors: dict[str, Tensor], temperature: float) -> Batch:
     """The way back from ``batch_tensors``. Raises KeyError where something is missing."""
-    responses = Responses(*(tensors[f"responses.{name}"] for name in RESPONSES))
+    ids, prompt_mask, tokens, mask, logprobs = (tensors[f"responses.{name}"] for name in RESPONSES)
+    responses = Responses(ids, prompt_mask, tokens, mask, logprobs)
     shared = tensors.get("batch.shared", torch.empty(0))
     numbers = {name: tensors[f"batch.{name}"] for name in BATCH}
     doubt = tensors.get("batch.doubt")

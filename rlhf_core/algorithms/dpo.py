@@ -26,9 +26,10 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
+from rlhf_core.algorithms.batch import Numbers
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, write_batch
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, last
 from rlhf_core.common.settings import DPOSettings
 from rlhf_core.lm.sampling import pad_left, pad_right, response_forward
 from rlhf_core.lm.transformer import Transformer
@@ -100,7 +101,7 @@ def both_logprobs(
 
 def dpo_loss(
     log_p: Tensor, ref_log_p: Tensor, targets: Tensor, weights: Tensor, beta: float
-) -> tuple[Tensor, dict]:
+) -> tuple[Tensor, Numbers]:
     """DPO's loss, the weighted mean. (2, N), (2, N), (N,), (N,) -> ().
 
     -log sigmoid(beta (log pi/pi_ref of the chosen - log pi/pi_ref of the rejected)).
@@ -119,7 +120,7 @@ def dpo_loss(
     loss = pairwise_loss(margins, targets, weights) / weights.sum()
     with torch.no_grad():
         hits = correct(margins, targets)
-        info = {
+        info: Numbers = {
             "loss": loss.item(),
             "accuracy": hits.double().mean().item() if len(hits) else None,
             "margin": margins.mean().item(),
@@ -129,7 +130,7 @@ def dpo_loss(
 
 def update(
     policy: Policy, pairs: list[TokenPair], ref_log_p: Tensor, settings: DPOSettings, pad_id: int
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Numbers]:
     """One pass through all comparisons, in fresh minibatches. ``ref_log_p``: (2, N).
 
     Last yield: the means of the pass's numbers.
@@ -137,7 +138,7 @@ def update(
     targets = torch.tensor([pair.target for pair in pairs])
     weights = torch.tensor([pair.weight for pair in pairs])
 
-    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, Numbers]:
         # 2. The policy's log-probabilities of both answers, and by them its implicit rewards.
         few = [pairs[i] for i in part.tolist()]
         log_p = both_logprobs(policy.trunk, few, pad_id, settings.temperature, joints)  # (2, b)
@@ -159,7 +160,7 @@ def train(
     settings: DPOSettings,
     end_id: int,
     pad_id: int,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more passes; its value head stays as it is.
 
     Args:

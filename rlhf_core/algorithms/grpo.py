@@ -28,11 +28,11 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
-from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.batch import Batch, Numbers
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, earned_scores, masked_mean, write_batch
 from rlhf_core.algorithms.rloo import grouped_prompts, same_prompt, taken_logprobs
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, last
 from rlhf_core.common.settings import GRPOSettings
 from rlhf_core.lm.sampling import Responses
 from rlhf_core.lm.transformer import Transformer
@@ -83,7 +83,7 @@ def grpo_loss(
     clip: float,
     beta: float,
     tokens: float,
-) -> tuple[Tensor, dict]:
+) -> tuple[Tensor, Numbers]:
     """The clipped objective and the price of drift, as a loss. (B, T) x 3, (B,), (B, T) -> ().
 
     Sum over tokens of max(-A r, -A clip(r, 1 - clip, 1 + clip)) + beta r k3, over ``tokens``; r is
@@ -101,7 +101,7 @@ def grpo_loss(
     drift = ratio * kl_k3(log_p, ref_log_p)
     loss = ((torch.maximum(unclipped, clipped) + beta * drift) * mask).sum() / tokens
     with torch.no_grad():
-        info = {
+        info: Numbers = {
             "clip_fraction": masked_mean((clipped > unclipped).to(loss.dtype), mask).item(),
             # k2 of old against new, nats a token, as in ppo
             "approx_kl_update": masked_mean(log_ratio**2 / 2, mask).item(),
@@ -109,7 +109,7 @@ def grpo_loss(
     return loss, info
 
 
-def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Progress | dict]:
+def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Progress | Numbers]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. Reward: each answer earns its score; what drift costs stands in the loss.
@@ -119,7 +119,7 @@ def update(policy: Policy, batch: Batch, settings: GRPOSettings) -> Iterator[Pro
     advantages = group_advantages(rewards, same_prompt(responses))
 
     # 5. Update: the tokens of better answers become likelier, near the reference.
-    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, Numbers]:
         log_p = taken_logprobs(policy, batch, part, settings.temperature, joints)  # (b, T)
         old, ref = responses.logprobs[part], batch.ref_logprobs[part]
         share = mask.sum().item() * len(part) / len(mask)
@@ -141,7 +141,7 @@ def train(
     pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
     rule_fn: Callable[[Responses], Tensor] | None = None,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more steps; its value head stays as it is.
 
     Args:
@@ -154,7 +154,7 @@ def train(
         As ``step_loop.run``, with clip_fraction and approx_kl_update (nats a token).
     """
 
-    def write():
+    def write() -> Iterator[Progress | Batch]:
         # 1. and 2.: PPO's, with ``group`` answers at least to each of few prompts.
         chosen = grouped_prompts(policy, prompts, settings)
         common = (policy, reference, chosen, score_fn, settings, end_id, pad_id, doubt_fn)

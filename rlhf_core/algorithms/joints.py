@@ -15,7 +15,7 @@ from torch import Tensor
 class Joints:
     """The joints of one forward pass."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._cuts: list[tuple[Tensor, Tensor]] = []  # (what came, the leaf that goes on)
 
     def __call__(self, hidden: Tensor) -> Tensor:

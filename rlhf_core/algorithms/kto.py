@@ -32,10 +32,11 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
+from rlhf_core.algorithms.batch import Numbers
 from rlhf_core.algorithms.dpo import answer_logprobs
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, write_batch
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, last
 from rlhf_core.common.settings import KTOSettings
 from rlhf_core.lm.transformer import Transformer
 
@@ -89,7 +90,7 @@ def reference_point(log_p: Tensor, ref_log_p: Tensor) -> Tensor:
 
 def kto_loss(
     log_p: Tensor, ref_log_p: Tensor, good: Tensor, weights: Tensor, point: Tensor, beta: float
-) -> tuple[Tensor, dict]:
+) -> tuple[Tensor, Numbers]:
     """KTO's loss, the mean of weighted losses. (N,) x 4, () -> ().
 
     1 - sigmoid(beta (log pi / pi_ref - z)) for a good answer, 1 - sigmoid(beta (z - log pi /
@@ -107,7 +108,7 @@ def kto_loss(
     with torch.no_grad():
         rewards = beta * log_ratio
         both = bool(good.any()) and not bool(good.all())
-        info = {
+        info: Numbers = {
             "loss": loss.item(),
             "drift": point.item(),
             "margin": (rewards[good].mean() - rewards[~good].mean()).item() if both else None,
@@ -122,14 +123,14 @@ def update(
     ref_log_p: Tensor,
     settings: KTOSettings,
     pad_id: int,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Numbers]:
     """One pass through all judged answers, in fresh minibatches. ``ref_log_p``: (N,).
 
     Last yield: the means of the pass's numbers.
     """
     heat = settings.temperature
 
-    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, Numbers]:
         few = [rows[i] for i in part.tolist()]
         prompts, answers = [row.prompt for row in few], [row.answer for row in few]
         # 2. The reference point: how far has the policy drifted on the whole?
@@ -162,7 +163,7 @@ def train(
     settings: KTOSettings,
     end_id: int,
     pad_id: int,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more passes; its value head stays as it is.
 
     Args:

@@ -27,9 +27,10 @@ from rlhf_core.algorithms.batch import Batch
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.tensors_aside import Aside
 from rlhf_core.common.errors import SettingsError
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, last
+from rlhf_core.common.known import known
 from rlhf_core.common.ppo_stages import JUDGING, PRICING, SCORING, UPDATING, WRITING
-from rlhf_core.common.settings import PPOSettings, RLOOSettings
+from rlhf_core.common.settings import DPOSettings, PPOSettings, RLOOSettings, TrainingSettings
 from rlhf_core.lm.packing import answer_states, spread_out
 from rlhf_core.lm.sampling import decode, pooled_states, token_logprobs, uniform_numbers
 from rlhf_core.lm.transformer import Transformer, causal_mask, position_ids
@@ -118,7 +119,7 @@ def advantages_and_returns(
 
 def policy_loss(
     log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float
-) -> tuple[Tensor, dict]:
+) -> tuple[Tensor, dict[str, float]]:
     """PPO's clipped objective as a loss. (B, T) each -> ().
 
     Mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r = exp(log_p - old_log_p).
@@ -173,7 +174,7 @@ class Policy:
         batch: the last batch written and measured; the next step trains on it.
     """
 
-    def __init__(self, base: Transformer, settings: PPOSettings):
+    def __init__(self, base: Transformer, settings: TrainingSettings):
         self.frozen_layers = settings.frozen_layers
         self.trunk = base.trainable_copy(settings.frozen_layers)
         self.value_head = nn.Linear(base.width, 1)
@@ -190,11 +191,13 @@ class Policy:
             fused=True,
         )
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.step, self.beta, self.batch = 0, settings.beta, None
+        self.step, self.beta = 0, settings.beta
+        self.batch: Batch | None = None
 
     def values(self, hidden: Tensor) -> Tensor:
         """(B, T, d) -> (B, T): expected rest of the reward, before each token."""
-        return self.value_head(hidden).squeeze(-1)
+        values: Tensor = self.value_head(hidden)  # (B, T, 1)
+        return values.squeeze(-1)
 
     def _changing(self) -> list[Tensor]:
         """The weights, then what the optimiser remembers of each."""
@@ -216,7 +219,7 @@ class Policy:
         nn.utils.clip_grad_norm_(self.parameters, most)
         self.optimizer.step()
 
-    def snapshot(self) -> dict:
+    def snapshot(self) -> Record:
         """Everything a discarded step must give back."""
         return {
             "tensors": Aside(self._changing()),
@@ -226,7 +229,7 @@ class Policy:
             "batch": self.batch,
         }
 
-    def restore(self, snapshot: dict) -> None:
+    def restore(self, snapshot: Record) -> None:
         if len(self._changing()) > snapshot["tensors"].count:  # the optimiser had seen nothing yet
             self.optimizer.state.clear()
         snapshot["tensors"].give_back(self._changing())
@@ -245,11 +248,11 @@ def write_batch(
     policy: Policy,
     reference: Transformer,
     prompts: list[list[int]],
-    score_fn,
-    settings: PPOSettings,
+    score_fn: Callable[[Tensor], Tensor],
+    settings: TrainingSettings,
     end_id: int,
     pad_id: int,
-    doubt_fn=None,
+    doubt_fn: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Progress | Batch]:
     """Stages 1 and 2: write with the policy, read with the reference. Last yield: the Batch."""
     # 1. Generate: temperature only, so that the sampled distribution is the one that is trained.
@@ -284,7 +287,7 @@ def write_batch(
     yield here
     # Whole distributions at real tokens only: (N, V).
     real, before = responses.mask, hidden[:, width - 1 : -1]
-    log_p = responses.full_logprobs[real]
+    log_p = known(responses.full_logprobs)[real]
     ref_logits = reference.logits(before[real] / settings.temperature)
     yield here
     ref_log_p = ref_logits.log_softmax(-1)
@@ -294,7 +297,7 @@ def write_batch(
     scores, doubt = score_fn(pooled), doubt_fn(pooled) if doubt_fn else None  # (B,)
     kl = spread_out(exact_kl(log_p, ref_log_p), real)
     yield here
-    values = policy.values(responses.hidden) * responses.mask
+    values = policy.values(known(responses.hidden)) * responses.mask
     computed = {
         "reward model's scores": scores,
         "reward model's doubts": doubt,
@@ -345,7 +348,7 @@ def earned_scores(batch: Batch, settings: PPOSettings | RLOOSettings) -> Tensor:
 
 def update(
     policy: Policy, batch: Batch, settings: PPOSettings, end_id: int
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | dict[str, float]]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. KL penalty: each token pays for its drift, the last one earns the score.
@@ -364,7 +367,8 @@ def update(
 
     # 5. Clipped update: several epochs over the same batch, in fresh minibatches.
     trunk, frozen = policy.trunk, policy.frozen_layers
-    infos, rows = [], len(mask)
+    infos: list[dict[str, float]] = []
+    rows = len(mask)
     total = settings.epochs * math.ceil(rows / settings.minibatch_size)
     for _ in range(settings.epochs):
         for part in torch.randperm(rows, generator=policy.generator).split(settings.minibatch_size):
@@ -403,7 +407,7 @@ def train(
     end_id: int,
     pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
@@ -434,22 +438,22 @@ def train(
     trunk["lr"] = settings.learning_rate
     value_head["lr"] = settings.learning_rate * settings.value_rate
 
-    def write():
+    def write() -> Iterator[Progress | Batch]:
         return write_batch(policy, reference, prompts, score_fn, settings, end_id, pad_id, doubt_fn)
 
     if policy.batch is None or policy.batch.temperature != settings.temperature:
-        began, before = time.perf_counter(), policy.generator.get_state()
+        began, undrawn = time.perf_counter(), policy.generator.get_state()
         try:
             batch = yield from last(write())
         except BaseException:  # stopped or diverged: these random numbers were never drawn
-            policy.generator.set_state(before)
+            policy.generator.set_state(undrawn)
             raise
         policy.batch = batch
         yield record(policy, settings, batch, {}, time.perf_counter() - began)
     for _ in range(settings.steps):
         began, before = time.perf_counter(), policy.snapshot()
         try:
-            summary = yield from last(update(policy, policy.batch, settings, end_id))
+            summary = yield from last(update(policy, known(policy.batch), settings, end_id))
             batch = yield from last(write())
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)
@@ -468,8 +472,8 @@ def train(
 
 
 def record(
-    policy: Policy, settings: PPOSettings, batch: Batch, summary: dict, seconds: float
-) -> dict:
+    policy: Policy, settings: TrainingSettings, batch: Batch, summary: Record, seconds: float
+) -> Record:
     """The numbers of one finished step (see ``train``)."""
     responses = batch.responses
     drift = kl_k1(responses.logprobs, batch.ref_logprobs)  # (B, T), 0 where masked
@@ -478,7 +482,7 @@ def record(
         "reward_mean": batch.scores.mean().item(),
         "reward_std": batch.scores.std().item(),
         "kl_to_reference": batch.kl.sum(1).mean().item(),
-        "entropy": masked_mean(batch.entropy, responses.mask).item(),
+        "entropy": masked_mean(known(batch.entropy), responses.mask).item(),
         "clip_fraction": summary.get("clip_fraction", 0.0),
         "approx_kl_update": summary.get("approx_kl_update", 0.0),
         "value_loss": summary.get("value_loss", 0.0),
@@ -489,6 +493,7 @@ def record(
         "seconds": seconds,
         "batch": batch,
     }
-    if batch.doubt is not None and settings.conservative > 0:
+    taken_off = not isinstance(settings, DPOSettings) and settings.conservative > 0
+    if batch.doubt is not None and taken_off:
         row["doubt_mean"] = batch.doubt.mean().item()
     return row

@@ -12,7 +12,10 @@ Shapes: B responses, T response positions, N real tokens, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from rlhf_core.algorithms.ppo import (
     Policy,
@@ -24,6 +27,8 @@ from rlhf_core.algorithms.ppo import (
     value_loss,
     whiten,
 )
+from rlhf_core.common.events import Record
+from rlhf_core.common.known import known
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.sampling import (
     collect,
@@ -40,11 +45,11 @@ def ppo_step(
     policy: Policy,
     reference: Transformer,
     prompts: list[list[int]],
-    score_fn,
+    score_fn: Callable[[Tensor], Tensor],
     settings: PPOSettings,
     end_id: int,
     pad_id: int,
-) -> dict:
+) -> dict[str, float]:
     """Change ``policy`` by one step; returns what the batch looked like before it, and the losses.
 
     Source: Ziegler et al. 2019 (arXiv 1909.08593); each formula's own is in ``ppo``.
@@ -55,7 +60,7 @@ def ppo_step(
     order = torch.randperm(len(prompts), generator=policy.generator).tolist()
     chosen = [prompts[order[i % len(prompts)]] for i in range(size)]
     luck = uniform_numbers(size, settings.max_new_tokens, policy.generator)
-    kept = {"keep_distributions": True, "keep_hidden": True, "temperature": heat}
+    kept: Record = {"keep_distributions": True, "keep_hidden": True, "temperature": heat}
     y = collect(decode(trunk, chosen, uniforms=luck, end_id=end_id, pad_id=pad_id, **kept))
 
     # 2. Score: the frozen original reads the answers, the reward model scores what it read.
@@ -63,8 +68,8 @@ def ppo_step(
         before, at = response_forward(reference, y.prompt_ids, y.prompt_mask, y.tokens, y.mask)
         ref_log_p = (reference.logits(before) / heat).log_softmax(-1)  # (B, T, V)
         scores = score_fn(pooled_states(at, y.mask))  # (B,)
-        expected = policy.values(y.hidden) * y.mask  # (B, T)
-    kl = exact_kl(y.full_logprobs[y.mask], ref_log_p[y.mask])  # (N,), real tokens only
+        expected = policy.values(known(y.hidden)) * y.mask  # (B, T)
+    kl = exact_kl(known(y.full_logprobs)[y.mask], ref_log_p[y.mask])  # (N,), real tokens only
 
     # 3. Price: every token pays for its drift, the last one earns the score.
     drift = kl_k1(y.logprobs, token_logprobs(ref_log_p, y.tokens) * y.mask)  # (B, T)
@@ -82,7 +87,7 @@ def ppo_step(
         group["lr"] = settings.learning_rate * rate
     for _ in range(settings.epochs):
         for part in torch.randperm(size, generator=policy.generator).split(settings.minibatch_size):
-            rows = [all_[part] for all_ in (y.prompt_ids, y.prompt_mask, y.tokens, y.mask)]
+            rows = (y.prompt_ids[part], y.prompt_mask[part], y.tokens[part], y.mask[part])
             hidden, _ = response_forward(trunk, *rows)
             log_p = (trunk.logits(hidden) / heat).log_softmax(-1)  # (b, T, V)
             log_p, real = token_logprobs(log_p, y.tokens[part]), y.mask[part]  # (b, T)

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import step_loop
-from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.batch import Batch, Numbers
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, earned_scores, kl_k1, masked_mean, write_batch
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.common.settings import RLOOSettings
 from rlhf_core.lm.packing import answer_states, spread_out
 from rlhf_core.lm.sampling import Responses, token_logprobs
@@ -37,7 +37,8 @@ from rlhf_core.lm.transformer import Transformer
 def same_prompt(responses: Responses) -> Tensor:
     """(B,) number of each row's prompt: equal where the prompts are."""
     prompts = torch.where(responses.prompt_mask, responses.prompt_ids, -1)
-    return prompts.unique(dim=0, return_inverse=True)[1]
+    number: Tensor = prompts.unique(dim=0, return_inverse=True)[1]
+    return number
 
 
 def answer_rewards(scores: Tensor, kl: Tensor, mask: Tensor, beta: float) -> Tensor:
@@ -69,7 +70,7 @@ def rloo_advantages(rewards: Tensor, group: Tensor) -> Tensor:
 
 def rloo_loss(
     log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, clip: float
-) -> tuple[Tensor, dict]:
+) -> tuple[Tensor, Numbers]:
     """The clipped objective as a loss. (B, T), (B, T), (B,), (B, T) -> ().
 
     Mean of max(-A r, -A clip(r, 1 - clip, 1 + clip)), r the ratio of the whole answer's
@@ -82,7 +83,7 @@ def rloo_loss(
     unclipped, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
     loss = torch.maximum(unclipped, clipped).mean()
     with torch.no_grad():
-        info = {
+        info: Numbers = {
             "clip_fraction": (clipped > unclipped).to(loss.dtype).mean().item(),
             # k2 of old against new, nats a token, as in ppo
             "approx_kl_update": masked_mean(log_ratio**2 / 2, mask).item(),
@@ -105,14 +106,16 @@ def taken_logprobs(
     return spread_out(token_logprobs(log_p, responses.tokens[part][real]), real)
 
 
-def grouped_prompts(policy: Policy, prompts: list[list[int]], settings: RLOOSettings) -> list:
+def grouped_prompts(
+    policy: Policy, prompts: list[list[int]], settings: RLOOSettings
+) -> list[list[int]]:
     """As many prompts, drawn afresh, as leave ``settings.group`` answers of a batch for each."""
     count = settings.batch_size // settings.group
     few = torch.randperm(len(prompts), generator=policy.generator)[:count].tolist()
     return [prompts[i] for i in few]
 
 
-def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Progress | dict]:
+def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Progress | Numbers]:
     """Stages 3 to 5 on one batch. Last yield: the means of the update's numbers."""
     responses, mask = batch.responses, batch.responses.mask
     # 3. Reward: each answer earns its score and pays for its drift.
@@ -123,7 +126,7 @@ def update(policy: Policy, batch: Batch, settings: RLOOSettings) -> Iterator[Pro
     advantages = rloo_advantages(rewards, same_prompt(responses))
 
     # 5. Update: better answers become likelier as a whole, worse ones less likely.
-    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, dict]:
+    def loss_of(part: Tensor, joints: Joints) -> tuple[Tensor, Numbers]:
         log_p = taken_logprobs(policy, batch, part, settings.temperature, joints)  # (b, T)
         old = responses.logprobs[part]
         return rloo_loss(log_p, old, advantages[part], mask[part], settings.clip)
@@ -142,7 +145,7 @@ def train(
     end_id: int,
     pad_id: int,
     doubt_fn: Callable[[Tensor], Tensor] | None = None,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more steps; its value head stays as it is.
 
     Args:
@@ -155,7 +158,7 @@ def train(
         As ``step_loop.run``, with clip_fraction and approx_kl_update (nats a token).
     """
 
-    def write():
+    def write() -> Iterator[Progress | Batch]:
         # 1. and 2.: PPO's. A batch goes evenly through few prompts, so that each has ``group``
         # answers at least.
         chosen = grouped_prompts(policy, prompts, settings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -26,7 +26,11 @@ TOKENS = 4  # written for the measurement
 
 
 def estimated_step_seconds(
-    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+    lm: LanguageModel,
+    settings: PPOSettings,
+    *,
+    prompt_tokens: int = 8,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Seconds of one PPO step of ``lm`` under ``settings``.
 
@@ -39,15 +43,24 @@ def estimated_step_seconds(
 
 
 def step_parts(
-    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+    lm: LanguageModel,
+    settings: PPOSettings,
+    *,
+    prompt_tokens: int = 8,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Seconds by stage: "writing", "scoring", "updating", "putting aside"."""
-    *_, parts = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
+    timed = timed_step(lm, settings, prompt_tokens=prompt_tokens, clock=clock)
+    (parts,) = [item for item in timed if isinstance(item, dict)]
     return parts
 
 
 def timed_step(
-    lm: LanguageModel, settings: PPOSettings, *, prompt_tokens: int = 8, clock=time.perf_counter
+    lm: LanguageModel,
+    settings: PPOSettings,
+    *,
+    prompt_tokens: int = 8,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Progress | dict[str, float]]:
     """As ``step_parts``, which is the last that it yields.
 

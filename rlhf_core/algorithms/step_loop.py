@@ -12,28 +12,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from rlhf_core.algorithms.batch import Batch
+from rlhf_core.algorithms.batch import Batch, Numbers
 from rlhf_core.algorithms.joints import Joints
 from rlhf_core.algorithms.ppo import Policy, TrainingDiverged, record
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, last
+from rlhf_core.common.known import known
 from rlhf_core.common.settings import DPOSettings, GRPOSettings, KTOSettings, RLOOSettings
 
 MEASURED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")
 SHARED = ("step", *MEASURED, "beta", "learning_rate", "seconds", "batch")
+Row = TypeVar("Row")  # what an algorithm learns from: a pair, a judged answer
 
 
-def means(infos: list[dict]) -> dict:
+def means(infos: list[Numbers]) -> Numbers:
     """The mean of each number over the minibatches that have it; None where none has."""
-    kept = {name: [info[name] for info in infos if info[name] is not None] for name in infos[0]}
+    values_of = {name: [info[name] for info in infos] for name in infos[0]}
+    kept = {name: [x for x in values if x is not None] for name, values in values_of.items()}
     return {name: sum(values) / len(values) if values else None for name, values in kept.items()}
 
 
 def read_once(
-    rows: list, size: int, logprobs: Callable[[list], Tensor], what: str
+    rows: list[Row], size: int, logprobs: Callable[[list[Row]], Tensor], what: str
 ) -> Iterator[Progress | Tensor]:
     """``logprobs`` of all ``rows``, a model's that never changes: ``size`` rows at a time, with no
     gradient. Last yield: its answers in one, rows along the last dimension.
@@ -60,15 +64,15 @@ def minibatches(policy: Policy, rows: int, size: int, epochs: int = 1) -> list[T
 def descend(
     policy: Policy,
     parts: list[Tensor],
-    loss_of: Callable[[Tensor, Joints], tuple[Tensor, dict]],
+    loss_of: Callable[[Tensor, Joints], tuple[Tensor, Numbers]],
     max_grad_norm: float,
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Numbers]:
     """One optimiser step on each minibatch. ``loss_of``: row numbers, and the joints that
     its pass may have -> (loss, its numbers).
 
     Last yield: the means of the numbers.
     """
-    infos = []
+    infos: list[Numbers] = []
     for part in parts:
         joints, here = Joints(), Progress("updating the model", len(infos), len(parts))
         loss, info = loss_of(part, joints)
@@ -85,9 +89,9 @@ def run(
     settings: RLOOSettings | GRPOSettings | DPOSettings | KTOSettings,
     *,
     write: Callable[[], Iterator[Progress | Batch]],
-    update: Callable[[Batch], Iterator[Progress | dict]],
-    nothing: dict,
-) -> Iterator[Progress | dict]:
+    update: Callable[[Batch], Iterator[Progress | Numbers]],
+    nothing: Numbers,
+) -> Iterator[Progress | Record]:
     """Train ``policy`` for ``settings.steps`` more steps.
 
     Args:
@@ -115,7 +119,7 @@ def run(
     for learns in [True] * settings.steps if measured else [False, *[True] * settings.steps]:
         began, before = time.perf_counter(), policy.snapshot()
         try:
-            numbers = (yield from last(update(policy.batch))) if learns else nothing
+            numbers = (yield from last(update(known(policy.batch)))) if learns else nothing
             batch = yield from last(write())
         except BaseException as error:  # stopped or diverged: the unfinished step never happened
             policy.restore(before)

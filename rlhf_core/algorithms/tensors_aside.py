@@ -10,19 +10,22 @@ tenth of one.
 from __future__ import annotations
 
 import tempfile
+from typing import IO
 
 import torch
 from torch import Tensor
 
 LARGE = 1_000_000_000  # bytes: from here on the file
-_SPARE: list = []  # a file that nobody needs any more
+_SPARE: list[IO[bytes]] = []  # a file that nobody needs any more
 
 
 class Aside:
     """What ``tensors`` hold now."""
 
     def __init__(self, tensors: list[Tensor]):
-        self.count, self.file, self.copies = len(tensors), None, []
+        self.count = len(tensors)
+        self.file: IO[bytes] | None = None
+        self.copies: list[Tensor] = []
         if sum(t.numel() * t.element_size() for t in tensors) >= LARGE:
             try:
                 self.file = _SPARE.pop() if _SPARE else tempfile.TemporaryFile()
@@ -35,7 +38,7 @@ class Aside:
                 self.file = None
         self.copies = [tensor.detach().clone() for tensor in tensors]
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self.file is not None and not _SPARE:
             _SPARE.append(self.file)
 
@@ -49,10 +52,10 @@ class Aside:
         self.file.seek(0)
         for tensor in tensors:
             copy = torch.empty(tensor.shape, dtype=tensor.dtype)
-            self.file.readinto(_bytes(copy))
+            self.file.readinto(_bytes(copy))  # type: ignore[attr-defined]  # typeshed: IO has none
             tensor.copy_(copy)
 
 
 def _bytes(tensor: Tensor) -> memoryview:
     """The memory of a contiguous tensor."""
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+    return tensor.reshape(-1).view(torch.uint8).numpy().data

@@ -7,11 +7,10 @@ import math
 
 from rlhf_core.command_line.inputs import opened, typed
 from rlhf_core.command_line.terminal import BAR, DONE, downloading, emit, say
-from rlhf_core.common.errors import InputError
+from rlhf_core.common.errors import BundleError, InputError
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.session import weights
 from rlhf_core.session.state import Session
-from rlhf_core.store import bundle
 
 
 def generate(args: argparse.Namespace) -> int:
@@ -50,7 +49,6 @@ def generate(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         top_p=args.top_p,
     )
-    responses = None
     for count, responses in enumerate(work, 1):
         BAR.show("Writing", count, args.max_new_tokens)
     BAR.clear()
@@ -93,7 +91,7 @@ def score(args: argparse.Namespace) -> int:
         rows = list(reward.score_texts(session, prompt, args.text))
     # A stranger's bundle: tensors that are missing, or of another shape.
     except (KeyError, IndexError, RuntimeError) as error:
-        raise bundle.BundleError(
+        raise BundleError(
             f"reward_model.safetensors in {args.bundle} is not a reward model for"
             f" {session.model_name!r} ({error})."
         ) from error

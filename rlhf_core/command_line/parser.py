@@ -22,8 +22,10 @@ PARTS_HELP = (
     " (default: all but page)"
 )
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
-EXPORTS = ("export-zip", "export-dataset", "export-model", "export-reward-model", "export-html")
-EXPORTS += ("export-training",)
+EXPORTS = (
+    *("export-zip", "export-dataset", "export-model", "export-reward-model", "export-html"),
+    "export-training",
+)
 OWN = ("generate", "run", "score", "replay", *EXPORTS, "benchmark")
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from rlhf_core.command_line.inputs import opened
 from rlhf_core.command_line.terminal import DONE, FAILED, drive, emit, say
+from rlhf_core.common.errors import BundleError, ChangedError
 from rlhf_core.loop.same_numbers import ABSOLUTE, RELATIVE, WEIGHTS
 from rlhf_core.store import bundle
+from rlhf_core.store.machine import package_versions
 
 TOLERANCE = {"relative": RELATIVE, "absolute": ABSOLUTE, "weights": WEIGHTS}
 RECORDED = "; the recorded judgements were used, because a person cannot be run again"
@@ -19,7 +21,7 @@ def replay(args: argparse.Namespace) -> int:
         session = opened(args.bundle)
         # With the weights, which are checked against their checksums.
         stored = bundle.read_bundle(args.bundle)
-    except bundle.ChangedError as error:
+    except ChangedError as error:
         where = {"where": str(error).split()[0], "name": "checksum"}
         emit({**where, "saved": "as run.json says", "now": "changed"})
         say(f"Not the same: {error}")
@@ -28,7 +30,7 @@ def replay(args: argparse.Namespace) -> int:
     versions = versions if isinstance(versions, dict) else {}
     others = [
         f"{name} {versions.get(name, '?')} there, {version} here"
-        for name, version in bundle.package_versions().items()
+        for name, version in package_versions().items()
         if versions.get(name) != version
     ]
     if others:
@@ -96,7 +98,7 @@ def readable(name: str, records: Iterator) -> Iterator:
     try:
         yield from records
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise bundle.BundleError(
+        raise BundleError(
             f"The bundle {name} holds something that no run of this app writes"
             f" ({type(error).__name__}: {error})."
         ) from error

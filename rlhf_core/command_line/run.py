@@ -22,7 +22,8 @@ from rlhf_core.command_line.terminal import (
     say,
     stop_gently,
 )
-from rlhf_core.common.errors import InputError
+from rlhf_core.common.errors import BundleError, InputError
+from rlhf_core.common.known import known
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.evaluation.conclusion import votes_say
 from rlhf_core.judging import briefs
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     except (Interrupted, KeyboardInterrupt):
         say(f"Interrupted. {where_it_stands(session)}")
         return INTERRUPTED
-    except bundle.BundleError as error:
+    except BundleError as error:
         raise Failed(str(error)) from error
     except BaseException:
         where_it_stands(session)
@@ -162,10 +163,10 @@ def where_it_stands(session: Session) -> str:
     session.status = "interrupted"
     try:
         saving.save(session)
-        contents = bundle.read_bundle(session.directory, tensors=False)
+        contents = bundle.read_bundle(known(session.directory), tensors=False)
         return (
             f"The bundle in {session.directory} says so, and holds"
             f" {holds(contents['run'], contents, list(contents['run']['files']))}."
         )
-    except bundle.BundleError as error:
+    except BundleError as error:
         return f"{error} What {session.directory} holds is from the last complete save."

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from rlhf_core.common.events import Progress
 
@@ -106,5 +106,6 @@ def drive(label: str, work: Iterator, total: int | None = None) -> Iterator[dict
                 count += 1
                 yield item
     finally:
-        work.close()
+        if isinstance(work, Generator):
+            work.close()
         BAR.clear()

@@ -13,8 +13,8 @@ Knows nothing about models, threads or pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 
 class Progress(NamedTuple):
@@ -36,15 +36,22 @@ class Progress(NamedTuple):
     share: float | None = None
 
 
-def last(steps: Iterator) -> Iterator:
+T = TypeVar("T")
+Record = dict[str, Any]  # what is kept, by name
+Reporting = Generator[Progress, None, T]  # tells how far it is, and returns a T
+Recording = Generator[Progress | Record, None, T]  # yields records too
+
+
+def last(steps: Iterable[Progress | T]) -> Reporting[T]:
     """Pass every ``Progress`` on; return the one value that is not."""
-    result = None
-    for result in steps:
-        if isinstance(result, Progress):
-            yield result
+    for item in steps:
+        if isinstance(item, Progress):
+            yield item
+        else:
+            result = item
     return result
 
 
-def only_progress(work: Iterator) -> Iterator[Progress]:
+def only_progress(work: Iterable[object]) -> Iterator[Progress]:
     """``work`` without its records: they are nobody's here, or stand in the session."""
     return (item for item in work if isinstance(item, Progress))

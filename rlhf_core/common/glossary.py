@@ -117,10 +117,11 @@ def find(words: str) -> list[Term]:
 
 def with_numbers(one: Term, numbers: Mapping[str, object]) -> str:
     """``worked`` with ``numbers`` in it; "" where a number that it wants is not there."""
-    finite = {name: _finite(value) for name, value in numbers.items()}
+    read = {name: _finite(value) for name, value in numbers.items()}
+    finite = {name: value for name, value in read.items() if value is not None}
     for worked in one.worked:
         wanted = NUMBER.findall(worked)
-        if all(finite.get(name) is not None for name in wanted):
+        if all(name in finite for name in wanted):
             filled = NUMBER.sub(lambda found: tex(finite[found[1]]), worked)
             return re.sub(r"= \((-[^()]*)\)", r"= \1", filled)  # a result needs no brackets
     return ""

@@ -8,11 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
+from typing import Any, Self, TypeVar
 
 from rlhf_core.common.errors import SettingsError
 
+Number = TypeVar("Number", int, float)
 
-def setting(default, help: str, bounds: tuple, unit: str = "", after: str | None = None):
+
+def setting(
+    default: Number,
+    help: str,
+    bounds: tuple[float, float, float],
+    unit: str = "",
+    after: str | None = None,
+) -> Number:
     """A dataclass field with its meaning (``help``), inclusive range and unit.
 
     ``bounds`` are (lowest, highest, step of the slider).
@@ -23,12 +32,13 @@ def setting(default, help: str, bounds: tuple, unit: str = "", after: str | None
     return field(default=default, metadata=about)
 
 
-def describe(cls) -> list[dict]:
+def describe(cls: type) -> list[dict[str, Any]]:
     """Rows of name, default, help, low, high, step, unit.
 
     What a slider needs, in the order of the sliders.
     """
-    rows, place = [], 0
+    rows: list[dict[str, Any]] = []
+    place = 0
     for f in fields(cls):
         if f.metadata and f.default is not MISSING:
             about = dict(f.metadata)
@@ -39,7 +49,7 @@ def describe(cls) -> list[dict]:
     return rows
 
 
-def within(cls, values: Mapping) -> dict:
+def within(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """A value for every setting: that of ``values``, and the default for what is missing there or
     impossible (a record may come from a file).
     """
@@ -55,7 +65,7 @@ def within(cls, values: Mapping) -> dict:
 class Checked:
     """Settings that say which of them cannot work."""
 
-    def validate(self):
+    def validate(self) -> Self:
         """Self where every setting is a finite number in its range; else SettingsError, by name."""
         for row in describe(type(self)):
             name, value = row["name"], getattr(self, row["name"])

@@ -41,7 +41,7 @@ def paired_difference_interval(
         * (both + second_only)
         * (first_only + neither)
     )
-    products = both * neither - first_only * second_only
+    products: float = both * neither - first_only * second_only
     products = max(products - count / 2, 0.0) if products > 0 else products
     phi = products / math.sqrt(margins) if margins else 0.0
 

@@ -7,6 +7,7 @@ sliders before the engine is loaded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from rlhf_core.common.errors import SettingsError
 from rlhf_core.common.knob import Checked, setting
@@ -103,6 +104,9 @@ class FineTunedSettings(Checked):
 class _Rollout(Checked):
     """What PPO, RLOO and GRPO share: they learn from batches that they write themselves."""
 
+    if TYPE_CHECKING:  # each has it, at a place of its own among its sliders
+        minibatch_size: int
+
     steps: int = setting(
         15, "How many times: write a batch, score it, update.", (1, 200, 1), "steps"
     )
@@ -148,7 +152,7 @@ class _Rollout(Checked):
     )
     seed: int = setting(0, "Same seed, same run.", (0, 2**31 - 1, 1))
 
-    def validate(self):
+    def validate(self) -> Self:
         super().validate()
         if self.minibatch_size > self.batch_size:
             raise SettingsError(
@@ -325,6 +329,8 @@ class KTOSettings(DPOSettings):
         1.0, "How much an answer called bad counts. Raise it where few are.", (0.0, 10.0, 0.05)
     )
 
+
+TrainingSettings = PPOSettings | RLOOSettings | DPOSettings  # GRPO's are RLOO's, KTO's are DPO's
 
 # What a PPO run keeps to its end; the other knobs count from the next step on.
 FIXED = ("steps", "seed", "frozen_layers", "max_new_tokens")

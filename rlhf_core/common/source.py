@@ -67,7 +67,7 @@ def function_source(module: str, name: str) -> str:
     text = ENGINE.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return ast.get_source_segment(text, node) + "\n"
+            return f"{ast.get_source_segment(text, node)}\n"
     raise LookupError(f"{module} has no function {name}.")
 
 
@@ -102,13 +102,14 @@ def excerpt(where: str) -> Excerpt:
         raise LookupError(f"There is no module {module}.")
     text = file.read_text(encoding="utf-8")
     name, _, stage = name.partition("#")
-    node = ast.parse(text)
+    within = ast.parse(text).body
     for part in name.split("."):
-        node = next((one for one in node.body if part in _names(one)), None)
-        if node is None:
+        found = [one for one in within if part in _names(one)]
+        if not found:
             raise LookupError(f"{module} has no {name}.")
+        node, within = found[0], getattr(found[0], "body", [])
     decorators = [one.lineno for one in getattr(node, "decorator_list", [])]
-    first, last = min([node.lineno, *decorators]), node.end_lineno
+    first, last = min([node.lineno, *decorators]), node.end_lineno or node.lineno
     lines = text.splitlines()
     if stage:
         first, last = _stage(lines, first, last, stage)

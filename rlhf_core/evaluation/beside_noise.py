@@ -46,8 +46,9 @@ def verdict(points: dict[str, list[dict]]) -> dict | None:
     that mean the way that one throw happens to point largely cancels out. None before all three
     have two points and the same last step.
     """
-    runs = {name: change_of(points.get(name, [])) for name in ("votes", "noise", "turned")}
-    if None in runs.values() or len({one["step"] for one in runs.values()}) > 1:
+    found = {name: change_of(points.get(name, [])) for name in ("votes", "noise", "turned")}
+    runs = {name: change for name, change in found.items() if change is not None}
+    if len(runs) < len(found) or len({one["step"] for one in runs.values()}) > 1:
         return None
     each = zip(*(gold_changes(points[name]) for name in runs), strict=True)
     return {**runs, "gap": over([votes - (heads + tails) / 2 for votes, heads, tails in each])}

@@ -8,6 +8,7 @@ votes, how sure that is. No more is claimed than each of them can show. Counts c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from rlhf_core.common.wording import counted
 from rlhf_core.evaluation.before_after import FEWEST_PROMPTS
@@ -71,7 +72,7 @@ def counts_as_loss() -> str:
     return ", ".join(said)
 
 
-def known(chance: dict | None) -> bool:
+def known(chance: dict | None) -> TypeGuard[dict]:
     """Is this a permutation control, whole, as this version makes it?"""
     numbers = ("p", "decided", "witnesses", "fits", "support")
     return isinstance(chance, dict) and all(
@@ -79,7 +80,7 @@ def known(chance: dict | None) -> bool:
     )
 
 
-def by_chance(chance: dict | None) -> bool:
+def by_chance(chance: dict | None) -> TypeGuard[dict]:
     """Could votes drawn by coin have taught as much? False where that was never asked (``chance``
     None: a reward model of an earlier version).
     """
@@ -147,7 +148,7 @@ def conclusion(
             f" {FEWEST_PROMPTS} are the least. Add evaluation prompts to the brief."
         )
     if found in (FEW_VOTES, NOT_THE_VOTES):
-        return _of_unproven_votes(found, changed, any(map(direction, told)), chance)
+        return _of_unproven_votes(found, changed, any(map(direction, told)), chance or {})
     words = _of_judges(found, changed, told)
     if found in (BETTER, WORSE) and known(chance):
         words += " Coin tosses instead of votes would rarely teach this."

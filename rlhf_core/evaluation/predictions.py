@@ -86,7 +86,7 @@ def score(guess: dict, metrics: Sequence[dict], evaluation: dict | None) -> dict
         {
             "name": "Winner on unseen prompts",
             "guess": WINNERS[guess["winner"]],
-            "real": WINNERS.get(real),
+            "real": WINNERS.get(real) if real else None,
             "close": None if early else real == guess["winner"],
         }
     )

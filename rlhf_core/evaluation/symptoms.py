@@ -52,12 +52,12 @@ def examine(
     by_step: dict[int, list[str]] = {}
     for row in samples:
         by_step.setdefault(row["step"], []).append(row["text"])
-    found = [broken(metrics, whole, broke)]
+    seen = [broken(metrics, whole, broke)]
     needed = ("reward_mean", "kl_to_reference", "entropy")
     rows = [row for row in metrics if all(_finite(row.get(name)) for name in needed)]
     if rows:
-        found += [look(rows, by_step, whole) for look in LOOKS]
-    order, found = (SERIOUS, WATCH, NOTE), [one for one in found if one]
+        seen += [look(rows, by_step, whole) for look in LOOKS]
+    order, found = (SERIOUS, WATCH, NOTE), [one for one in seen if one]
     first = min((one["step"] for one in found if one["severity"] == SERIOUS), default=math.inf)
     for one in found:
         # No new try begins in a model that was broken by then.
@@ -78,7 +78,7 @@ def broken(metrics: Sequence[dict], settings: dict, broke: dict | None) -> dict 
     healthy = []
     for row in metrics:
         kl = row.get("kl_to_reference")
-        if row["step"] < at and _finite(kl) and kl < KL_FAR:
+        if row["step"] < at and kl is not None and _finite(kl) and kl < KL_FAR:
             healthy.append(row["step"])
     return _finding(
         "nan",
@@ -379,7 +379,7 @@ def _gained(rows: Sequence[dict], texts: dict, settings: dict) -> tuple[float, f
 def _beta(rows: Sequence[dict], settings: dict) -> float:
     """The price of drift as it was last paid: adaptive KL moves it."""
     beta = rows[-1].get("beta")
-    return beta if _finite(beta) else settings["beta"]
+    return beta if beta is not None and _finite(beta) else settings["beta"]
 
 
 def _before(rows: Sequence[dict], index: int) -> int:

@@ -254,10 +254,10 @@ def language(
         rows.append(_change(name, sum(before) / count, sum(after) / count, control))
         if name == "wanted":
             rows[-1]["register"] = wanted
-    before, after = [pair["before"] for pair in pairs], [pair["after"] for pair in pairs]
+    old, new = [pair["before"] for pair in pairs], [pair["after"] for pair in pairs]
     for n in (1, 2):
-        control = luck_of_variety(before, after, n, seed=seed)
-        rows.append(_change(f"distinct_{n}", distinct_n(before, n), distinct_n(after, n), control))
+        control = luck_of_variety(old, new, n, seed=seed)
+        rows.append(_change(f"distinct_{n}", distinct_n(old, n), distinct_n(new, n), control))
     return rows
 
 

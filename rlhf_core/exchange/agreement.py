@@ -138,13 +138,14 @@ def say_ratings(
     made = None
     with suppress(ImportRefused):
         made = table_shapes.two_ratings(list(rows), names, ImportReport(""))
-    rated = [row.value["choice"] for row in made[0]] if made else []
+    rows_made, columns, _ = made or ([], [], [])
+    rated = [row.value["choice"] for row in rows_made]
     both = [(one, other) for one, other in zip(said, rated) if {one, other} <= {"a", "b"}]
     if both:
         agree = sum(one == other for one, other in both)
         report.say(
             "notes",
-            f"{fields['choice']!r} counts; {' and '.join(map(repr, made[1]))} agree with it in"
+            f"{fields['choice']!r} counts; {' and '.join(map(repr, columns))} agree with it in"
             f" {agree:,} of {len(both):,} rows.",
         )
 

@@ -18,10 +18,10 @@ from rlhf_core.exchange.argilla_questions import (
 )
 from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_column
 from rlhf_core.exchange.columns import find_fields
-from rlhf_core.exchange.conversations import as_text
+from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
-from rlhf_core.exchange.preference_rows import RowRefused, check_text, read_row, who
+from rlhf_core.exchange.preference_rows import check_text, read_row, who
 from rlhf_core.exchange.table_shapes import higher
 from rlhf_core.judging.preferences import Ranking
 
@@ -77,14 +77,14 @@ def take_records(
         return
     cells = []
     for row in objects:
-        texts = [fields_of(row.value).get(fields.get(side)) for side in ("a", "b")]
-        texts = [text if isinstance(text, str) else "" for text in texts]
+        beside = [fields_of(row.value).get(fields.get(side)) for side in ("a", "b")]
+        a, b = (text if isinstance(text, str) else "" for text in beside)
         for answer in answers_of(row.value, questions[0]) or []:
             judged = answer.get("value")
             if answer.get("status") not in ("draft", "pending", "discarded") and not isinstance(
                 judged, list | dict
             ):
-                cells.append(Cell(judged, *texts))
+                cells.append(Cell(judged, a, b))
     where = f"{report.filename}: the question {questions[0]!r}"
     sides = {plain_name(fields[side]): side for side in ("a", "b") if side in fields}
     reading = read_column(questions[0], cells, where, choice_map, sides=sides)
@@ -142,8 +142,9 @@ def _take(
         report.leave_out(row.row, row.value, "it is no object with named fields")
         return
     inner = fields_of(row.value)
-    found = [answers_of(row.value, question) for question in questions]
-    for question, answers in zip(questions, found):
+    found: list[list[dict]] = []
+    for question in questions:
+        answers = answers_of(row.value, question)
         if answers is None:
             report.leave_out(
                 row.row,
@@ -151,9 +152,8 @@ def _take(
                 f"the answers to {question!r}, their users and status are no lists of answers",
             )
             return
-    answers = found[0]
-    if len(questions) == 2:
-        answers = _compared(*found)
+        found.append(answers)
+    answers = _compared(*found) if len(questions) == 2 else found[0]
     texts = {field: inner.get(name) for field, name in fields.items()}
     if not answers:
         report.unjudged.append(

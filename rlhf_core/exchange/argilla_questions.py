@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from rlhf_core.exchange.choice_column import plain_name
 from rlhf_core.exchange.choices import asks_for_the_worse, number_of, read_word
@@ -87,7 +88,7 @@ def answers_of(value: dict, question: str) -> list[dict] | None:
     """[{"value", "user_id", "status"}] of one question; None where they are no such lists."""
     if "fields" in value and (people := _people(value)) is not None:
         # Argilla 1 keeps no values of a record that somebody discarded.
-        answers = [
+        answers: Any = [
             {
                 "value": _inside(one["values"].get(question)),
                 "user_id": one.get("user_id"),
@@ -121,7 +122,7 @@ def _status(value: object) -> object:
     return value.rpartition(".")[2].casefold() if isinstance(value, str) else value
 
 
-def _listed(value: object) -> object:
+def _listed(value: object) -> Any:
     """A list, also where it was printed into a cell."""
     if looks_printed(value):
         try:

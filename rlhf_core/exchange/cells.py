@@ -75,7 +75,7 @@ def with_task_answers(rows: list[Record]) -> list[Record]:
 
 
 def _answers(value: dict) -> dict:
-    cell = next((c for n, c in value.items() if bare(str(n)) == "taskanswers"), None)
+    cell: object = next((c for n, c in value.items() if bare(str(n)) == "taskanswers"), None)
     if not looks_printed(cell):
         return {}
     with suppress(NotPrinted):

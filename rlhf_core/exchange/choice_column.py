@@ -230,7 +230,7 @@ def _check_authors(where: str, cells: Sequence[Cell], reading: Reading) -> None:
         number = number_of(cell.value)
         word = reading.sides.get(plain_name(cell.value)) or read_word(cell.value)[0]
         if number in (0, 1, 2):  # may count the answers, from 0 or from 1
-            word = {1: "a", 2: "b"}.get(number, "other")
+            word = {1: "a", 2: "b"}.get(int(number), "other")
         if word and word != side:
             raise ImportRefused(
                 f"{where} says {shown(cell.value)}, which is who wrote text {side} and can also"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rlhf_core.common.known import known
 from rlhf_core.exchange.choices import number_of, shown
 from rlhf_core.exchange.import_report import ImportRefused
 from rlhf_core.judging.preferences import CHOICES
@@ -33,7 +34,7 @@ def parse_map(text: str) -> dict[str, str]:
             key, sign, meaning = quoted[1].replace('""', '"'), "=", quoted[2]
             part, at = quoted[0], quoted.end()
         else:
-            plain = _PLAIN.match(text, at)
+            plain = known(_PLAIN.match(text, at))
             part, at = plain[1], plain.end()
             key, sign, meaning = part.rpartition("=")
         key, meaning = key.strip(), meaning.strip().casefold().replace(" ", "_")
@@ -76,7 +77,7 @@ def fits(key: str, value: object) -> bool:
 def is_limit(key: str) -> bool:
     """Does it speak of all numbers on one side of a number?"""
     limit = _limit(key)
-    return bool(limit) and number_of(limit[2]) is not None
+    return limit is not None and number_of(limit[2]) is not None
 
 
 def _limit(key: str) -> re.Match | None:

@@ -159,6 +159,7 @@ MEANINGS |= {"l": "a", "r": "b"}
 MEANINGS |= dict.fromkeys(("links", "gauche", "izquierda"), "a")
 MEANINGS |= dict.fromkeys(("rechts", "droite", "derecha"), "b")
 # What a slip of the keys may have been meant to be, and words of their own that look like one.
+_SLIPS: tuple[str, ...]
 _SLIPS = ("left", "right", "first", "second", "equal", "same", "draw", "tied", "skip", "skipped")
 _SLIPS += ("both bad", "neither")
 _REAL = frozenset("let fist firs sam daw ted sip ski tide nether".split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from rlhf_core.common.known import known
 from rlhf_core.exchange.choices import is_blank, thousands
 from rlhf_core.exchange.file_rows import Record, bare
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
@@ -97,7 +98,7 @@ def answers_in(names: Sequence[str]) -> list[str]:
 
 def suffix(name: str) -> str:
     """What numbers a column of answers: the letter or number at its end."""
-    return bare(name) if len(bare(name)) == 1 else _NUMBERED.fullmatch(bare(name))[2]
+    return bare(name) if len(bare(name)) == 1 else known(_NUMBERED.fullmatch(bare(name)))[2]
 
 
 def rejected(rows: Sequence[Record]) -> Callable[[Mapping], str]:

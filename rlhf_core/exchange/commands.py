@@ -18,8 +18,10 @@ import argparse
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from rlhf_core.common.errors import BundleError, PreferenceError
+from rlhf_core.common.events import Record
 from rlhf_core.exchange.choice_map import parse_map
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, ended
 from rlhf_core.exchange.label_studio import import_annotations
@@ -136,7 +138,7 @@ def run_command(
             f" them; {typed!r} has {len(fields)}."
         )
     explained = getattr(args, "choice_map", None)
-    told = {
+    told: Record = {
         "fields": fields,
         "choice_map": parse_map(explained) if explained else None,
         "question": getattr(args, "question", None) or "",
@@ -196,7 +198,7 @@ def _export(
         if len(data) > MAX_BYTES:
             raise PreferenceError(f"{args.file} is larger than 2 MB. Split it.")
         try:
-            items = [Ranking.from_dict(row) for row in from_lines(data, args.file)]
+            items: list[Any] = [Ranking.from_dict(row) for row in from_lines(data, args.file)]
         except (BundleError, UnicodeDecodeError) as error:
             raise PreferenceError(str(error)) from error
     else:

@@ -12,6 +12,7 @@ prompt ends at the last "Assistant:" that both texts share (Bai et al. 2022, arX
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from rlhf_core.exchange.choices import shown
 from rlhf_core.exchange.import_report import ImportReport
@@ -33,7 +34,7 @@ class RowRefused(ValueError):
     """A row that cannot be used; the message says why."""
 
 
-def unpack(name: str, value: object, printed: bool = True) -> object:
+def unpack(name: str, value: object, printed: bool = True) -> Any:
     """A text, or messages as TRL writes them, from whatever stands in a cell. Raises RowRefused.
 
     Args:
@@ -42,16 +43,16 @@ def unpack(name: str, value: object, printed: bool = True) -> object:
             be a list, a text that looks like a list or an object and is no message is a text.
     """
     if looks_printed(value):
-        text = value
+        cell: str = value
         try:
             value = unprinted(value)
             if isinstance(value, dict) and not printed and not _is_message(value):
-                return text
+                return cell
             if isinstance(value, list) and not printed and _all_texts(value):
-                return text
+                return cell
         except NotPrinted as error:
-            if not printed or not set(text) & set("\"'"):
-                return text  # [[a link]]: where texts are printed, they stand in quotation marks
+            if not printed or not set(cell) & set("\"'"):
+                return cell  # [[a link]]: where texts are printed, they stand in quotation marks
             raise RowRefused(
                 f"{name} looks like a printed list that cannot be read: {shown(value)}"
             ) from error
@@ -75,7 +76,7 @@ def _all_texts(value: list) -> bool:
     return bool(value) and all(isinstance(item, str) for item in value)
 
 
-def as_text(name: str, value: object, printed: bool = True) -> object:
+def as_text(name: str, value: object, printed: bool = True) -> Any:
     """A text, or the transcript of a conversation. Raises RowRefused."""
     value = unpack(name, value, printed)
     return transcript(value) if isinstance(value, list) and value else value
@@ -110,13 +111,13 @@ def _message(name: str, item: object) -> dict:
 
 
 def two_answers(
-    prompt: object,
-    one: object,
-    other: object,
+    prompt: Any,
+    one: Any,
+    other: Any,
     report: ImportReport,
     repairs: list[str],
     names: tuple[str, str, str] = ("the prompt", "chosen", "rejected"),
-) -> tuple[object, object, object]:
+) -> tuple[Any, Any, Any]:
     """(prompt, one, other) as texts. Raises RowRefused.
 
     A prompt that is not named is what both answers begin with: in whole messages, up to the last

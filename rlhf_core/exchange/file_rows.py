@@ -14,6 +14,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from rlhf_core.exchange.binary_tables import binary_rows, is_binary_table
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
@@ -33,7 +34,7 @@ class Record:
     """One row as it stood in the file. ``repairs``: what had to be read in another way."""
 
     row: int
-    value: object
+    value: Any  # of a file: nothing is known of it
     repairs: tuple[str, ...] = ()
 
 
@@ -208,7 +209,7 @@ def _table_records(
         except csv.Error:  # a cell too long
             header = []
         known[delimiter] = sum(bare(cell) in columns for cell in header)
-    delimiter = declared.group(1) if declared else max(known, key=known.get)
+    delimiter = declared.group(1) if declared else max(known, key=lambda sign: known[sign])
     if not known.get(delimiter, 1):
         raise ImportRefused(
             f"{report.filename} is no table of judgements that can be recognised: its first line is"
@@ -221,10 +222,11 @@ def _table_records(
         )
     # Python's own limit of 131,072 letters a cell is the whole process's: it stays as it is.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    found, header, number, before = [], None, 0, 0
+    found: list[Record] = []
+    header, number, before = [], 0, 0
     try:
         for cells in reader:
-            lines = set(range(before + skipped + 1, reader.line_num + skipped + 1))
+            at = set(range(before + skipped + 1, reader.line_num + skipped + 1))
             before = reader.line_num
             number += 1
             if any(len(cell) > MAX_CELL for cell in cells):
@@ -234,7 +236,7 @@ def _table_records(
                 )
             if not any(cell.strip() for cell in cells):
                 continue
-            if header is None:
+            if not header:
                 header = [cell.strip().strip("\ufeff") for cell in cells]
                 _check_width(len(header), 0, report)
                 _check_header(header, report)
@@ -252,7 +254,7 @@ def _table_records(
                 continue
             _check_width(len(header), len(found) + 1, report)
             values = dict(zip(header, [*cells, *[""] * len(header)]))
-            found.append(Record(number, values, _old_encoding(lines & cp1252)))
+            found.append(Record(number, values, _old_encoding(at & cp1252)))
     except csv.Error as error:
         why = str(error)
         if "unexpected end" in why:

@@ -9,21 +9,25 @@ Source: pandas' ``DataFrame.to_json`` (orient), Hugging Face's dataset viewer (`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeGuard
+
 from rlhf_core.exchange.not_whole import CUT_OFF, NotWhole
 
-_ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
 _SPLITS = ("train", "validation", "valid", "dev", "test")
+_ENVELOPES: tuple[str, ...]
+_ENVELOPES = ("data", "rows", "records", "items", "examples", "results", "annotations", "train")
 _ENVELOPES += ("tasks", *_SPLITS[1:])
 
 
-def _objects(value: object) -> bool:
+def _objects(value: object) -> TypeGuard[list[dict]]:
     return isinstance(value, list) and bool(value) and all(isinstance(i, dict) for i in value)
 
 
 _TURN = ("role", "content", "from", "value", "text", "messages", "author")  # of a conversation
 
 
-def rows_of(value: object, known: object) -> tuple[list, str]:
+def rows_of(value: object, known: Callable[[object], bool]) -> tuple[list, str]:
     """(rows, how they were found; "" where they are simply a list, or one object).
 
     ``known``: a function that says whether a name is a column's name.

@@ -293,7 +293,7 @@ def _full(
         return None
     results = [item for item in annotation.get("result", []) if isinstance(item, dict)]
     metas = [item["meta"] for item in results if isinstance(item.get("meta"), dict)]
-    meta = next((meta for meta in metas if "annotator" in meta), {})
+    meta: dict = next((meta for meta in metas if "annotator" in meta), {})
     return Answer(
         row.row,
         data,
@@ -317,8 +317,9 @@ def _full(
 def _rejected(annotation: dict) -> str:
     """Why a reviewer's word keeps this annotation out; "" where none does."""
     action, reviews = annotation.get("last_action"), annotation.get("reviews")
-    last = reviews[-1] if isinstance(reviews, list) and reviews else None
-    said_no = isinstance(last, dict) and last.get("accepted") is False
+    newest = reviews[-1] if isinstance(reviews, list) and reviews else None
+    last = newest if isinstance(newest, dict) else {}
+    said_no = last.get("accepted") is False
     if action == "rejected" or (said_no and action is None):
         by = f" ({_who(last['created_by'])})" if said_no and last.get("created_by") else ""
         return f"a reviewer{by} rejected this annotation"

@@ -13,8 +13,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rlhf_core.common.events import Record
 from rlhf_core.exchange.choices import asks_for_the_worse, read_word, shown
 from rlhf_core.exchange.conversations import RowRefused, as_text
 from rlhf_core.exchange.import_report import ImportReport, excerpt
@@ -45,7 +46,7 @@ class Answer:
 
     row: int
     data: dict
-    results: list[tuple[str, str, object]]
+    results: Sequence[tuple[str, str, object]]
     annotator: str = "unknown"
     task: object = None
     id: object = None
@@ -206,7 +207,7 @@ def _beside_the_texts(answer: Answer, layout: Layout, report: ImportReport) -> l
     return [str(name) for name, cell in answer.data.items() if name not in known and cell]
 
 
-def chosen_of(value: object) -> object:
+def chosen_of(value: object) -> Any:
     """The one value of a Choices answer; the list where there are several."""
     chosen = value.get("choices") if isinstance(value, dict) else value
     return chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
@@ -217,7 +218,7 @@ def _verdict(value: object, repairs: list[str]) -> str:
     if isinstance(chosen, str) and chosen in VERDICTS:
         return VERDICTS[chosen]
     verdict, said = read_word(chosen)
-    if verdict not in VERDICTS.values():
+    if verdict is None or verdict not in VERDICTS.values():
         raise RowRefused(f"the verdict is {str(chosen)[:40]!r}; it must be {', '.join(VERDICTS)}")
     repairs.append(said)
     return verdict
@@ -318,6 +319,7 @@ def _ranking(
         check_text(f"the text of item {name!r}", text)
     seconds = read_number(answer.lead_time, "lead_time", None, repairs)
     places = [[index[name] for name in group] for group in groups]
+    noted: Record = {name: _noted(answer.meta, name, repairs) for name in NOTED}
     return Ranking(
         id=f"label-studio-{answer.task or answer.row}-{answer.id or answer.row}",
         prompt=prompt,
@@ -330,7 +332,7 @@ def _ranking(
         annotator=who(answer.annotator),
         brief=clean_name(common["brief"]) if common["brief"] else "",
         brief_version=int(read_number(common["brief_version"], "brief_version", 1, repairs) or 1),
-        **{name: _noted(answer.meta, name, repairs) for name in NOTED},
+        **noted,
     )
 
 

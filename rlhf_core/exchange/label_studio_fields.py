@@ -64,7 +64,8 @@ def compared(answer: Answer, control: str, names: Mapping[str, str]) -> tuple[st
         return found[0], found[1]
     sides = [read_word(name)[0] for name in named]
     if sides in (["a", "b"], ["b", "a"]) and {"a", "b"} <= set(names):
-        return names[sides[0]], names[sides[1]]
+        first, second = map(str, sides)
+        return names[first], names[second]
     return None
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
+from rlhf_core.common.events import Record
 from rlhf_core.exchange.exports import not_read_back
 from rlhf_core.exchange.label_studio_answers import NOTED, PLACES, VERDICTS
 from rlhf_core.exchange.ranking_rows import said_beside
@@ -35,7 +36,7 @@ def labelling_config(kind: str, brief: Brief | None = None, places: int = 4) -> 
     """
     headers = []
     if brief:
-        lines = (
+        told = (
             brief.title,
             f"Prefer: {brief.prefer}",
             f"Avoid: {brief.avoid}" if brief.avoid else "",
@@ -43,7 +44,7 @@ def labelling_config(kind: str, brief: Brief | None = None, places: int = 4) -> 
         )
         headers = [
             f'  <Header value={quoteattr(line)} size="{4 if i == 0 else 6}"/>'
-            for i, line in enumerate(lines)
+            for i, line in enumerate(told)
             if line
         ]
     if kind == "pairwise":
@@ -102,6 +103,7 @@ def export_tasks(
     tasks: dict[tuple, dict] = {}
     seen: Counter = Counter()
     for item in items:
+        data: Record
         if isinstance(item, Pair):
             data = {"prompt": item.prompt, "answer1": item.a, "answer2": item.b}
             result = {
@@ -111,10 +113,10 @@ def export_tasks(
             verdict = item.choice if item.choice in VERDICTS.values() else None
         else:
             ranking = item if isinstance(item, Ranking) else None
-            texts = ranking.candidates if ranking else item["texts"]
+            texts = item.candidates if isinstance(item, Ranking) else item["texts"]
             order = ranking.shown if ranking else range(len(texts))
             names = [chr(97 + index) if index < 26 else f"x{index}" for index in range(len(texts))]
-            prompt = ranking.prompt if ranking else item["prompt"]
+            prompt = item.prompt if isinstance(item, Ranking) else item["prompt"]
             data = {
                 "prompt": prompt,
                 "items": [
@@ -137,7 +139,7 @@ def export_tasks(
         if judged and not isinstance(item, dict):
             words = [word for word, choice in VERDICTS.items() if choice == verdict]
             result = result or result_of("verdict", "choices", choices=words[:1])
-            meta = {"annotator": item.annotator}
+            meta: Record = {"annotator": item.annotator}
             if isinstance(item, Pair) and item.weight != 1:
                 meta["weight"] = item.weight
             if isinstance(item, Ranking) and item.good is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from rlhf_core.exchange.choice_column import Cell, Reading
 from rlhf_core.exchange.choices import is_blank, shown
@@ -22,8 +23,10 @@ from rlhf_core.exchange.not_whole import NotWhole, Unsaid
 from rlhf_core.judging.preferences import MAX_NUMBER, MAX_TEXT, WEIGHTS, Pair, is_weight
 from rlhf_core.judging.typed import clean_name
 
-_SIDES = ("answer", "response", "option", "output", "completion", "text", "candidate")
-_SIDES += ("conversation", "summary", "generation", "reply", "human_ref", "continuation")
+_SIDES = (
+    *("answer", "response", "option", "output", "completion", "text", "candidate"),
+    *("conversation", "summary", "generation", "reply", "human_ref", "continuation"),
+)
 ALIASES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt", "instruction", "question", "input", "context", "query"),
     "a": ("a", "left", *(f"{noun}{end}" for noun in _SIDES for end in ("_a", "a", "_1", "1"))),
@@ -150,7 +153,7 @@ def label(field: str, names: Mapping[str, str]) -> str:
 
 
 def read_row(
-    values: dict[str, object],
+    values: dict[str, Any],
     report: ImportReport,
     reading: Reading | None = None,
     names: Mapping[str, str] | None = None,
@@ -170,8 +173,9 @@ def read_row(
             raise RowRefused(f"{label(field, names)} {cell.why}")
     preference = "chosen" in values and "rejected" in values
     first, second = ("chosen", "rejected") if preference else ("a", "b")
-    prompt, a, b = values.get("prompt"), values.get(first), values.get(second)
-    said_of = tuple(label(field, names) for field in ("prompt", first, second))
+    found: list[Any] = [values.get(field) for field in ("prompt", first, second)]
+    prompt, a, b = found
+    said_of = (label("prompt", names), label(first, names), label(second, names))
     if not literal:
         prompt, a, b = (None if is_float_nan(text) else text for text in (prompt, a, b))
         # A table that has a prompt has none to be found in its answers.
@@ -180,7 +184,8 @@ def read_row(
         prompt, a, b = two_answers(prompt, a, b, report, repairs, said_of)
     for name, text in zip(said_of, (prompt, a, b)):
         check_text(name, text, literal or report.counted != "row")
-    choice, said = "a", ""
+    choice: str | None = "a"
+    said = ""
     if not preference:
         said_by = values.get("choice")
         if isinstance(said_by, list) and len(said_by) == 1:
@@ -219,7 +224,7 @@ def read_row(
             seconds=seconds,
             annotator=who(values.get("annotator")),
             brief="" if is_blank(values.get("brief")) else clean_name(values.get("brief")),
-            brief_version=max(1, int(version)),
+            brief_version=max(1, int(version or 1)),
         ),
         repairs,
     )
@@ -261,7 +266,7 @@ def check_text(name: str, text: object, literal: bool = True) -> str:
     return text
 
 
-def read_weight(value: object) -> float:
+def read_weight(value: Any) -> float:
     """A pair's weight from a cell; 1 where there is none. Raises RowRefused: a guess could count
     for nothing, or more than all other rows.
     """

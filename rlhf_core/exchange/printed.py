@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, TypeGuard
+
+from rlhf_core.common.known import known
 
 DEEPEST, MOST_PARTS = 40, 20_000
 _STRING = re.compile(r"""[bru]{0,2}("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
 _BYTES = re.compile(r"""[bB](?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
 _SPACE = re.compile(r"[\s,]*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf|nan)(?![\w.])")
-_WORDS = {"None": None, "null": None, "NaN": None, "nan": None}
+_WORDS: dict[str, bool | None] = {"None": None, "null": None, "NaN": None, "nan": None}
 _WORDS |= {"True": True, "true": True, "False": False, "false": False}
 _WORD = re.compile(rf"(?:{'|'.join(_WORDS)})(?!\w)")
 _BEGINS = re.compile(r"""\s*(?:\[\s*(?:b?["'\[{\]]|None|null|nan|np\.)|\{\s*["'}]|array\(\[)""")
@@ -26,7 +29,7 @@ class NotPrinted(ValueError):
     """Text that looks like a printed list and is none that can be read."""
 
 
-def looks_printed(text: object) -> bool:
+def looks_printed(text: object) -> TypeGuard[str]:
     """Does this text look like a list or an object that was printed into a cell?"""
     if not isinstance(text, str) or not _BEGINS.match(text):
         return False
@@ -44,7 +47,7 @@ def unprinted(text: str) -> list | dict:
     return value
 
 
-def looks_like_bytes(value: object) -> bool:
+def looks_like_bytes(value: object) -> TypeGuard[str]:
     """Does this text look like Python's print of bytes: b'...'?"""
     return isinstance(value, str) and bool(_BYTES.fullmatch(value.strip()))
 
@@ -59,10 +62,10 @@ def unprinted_bytes(text: str) -> str:
 
 def _scan(text: str) -> list | dict:
     """One list or object, without recursion: open ones wait on a stack."""
-    waiting: list[tuple[object, str, list]] = []  # (what is open, how it closes, loose keys)
+    waiting: list[tuple[Any, str, list]] = []  # (what is open, how it closes, loose keys)
     at, count, done = 0, 0, None
     while at < len(text):
-        at = _SPACE.match(text, at).end()
+        at = known(_SPACE.match(text, at)).end()
         if at >= len(text):
             break
         count += 1

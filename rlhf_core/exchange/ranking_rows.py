@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.exchange.conversations import RowRefused
 from rlhf_core.exchange.file_rows import Record
 from rlhf_core.exchange.import_report import ImportReport
-from rlhf_core.exchange.preference_rows import RowRefused, check_text, read_number
+from rlhf_core.exchange.preference_rows import check_text, read_number
 from rlhf_core.judging.measure import counted
 from rlhf_core.judging.preferences import MAX_NUMBER, Ranking
 from rlhf_core.judging.typed import clean_name
@@ -112,22 +113,20 @@ def read_ranking(value: object, row: int, repairs: list[str]) -> Ranking:
     if len(set(texts)) < 2 and not made.ideal:
         raise RowRefused("fewer than two different texts were ranked")
     if made.first is not None:
-        _check_first(made)
+        _check_first(made, made.first)
     return made
 
 
-def _check_first(made: Ranking) -> None:
+def _check_first(made: Ranking, first: dict) -> None:
     """What was said first must be an answer to the same texts."""
-    unknown = set(made.first) - {"groups", "verdict", "seconds", "good"}
+    unknown = set(first) - {"groups", "verdict", "seconds", "good"}
     if unknown:
         raise RowRefused(f"its first answer has a field that is not known: {min(unknown)!r}")
-    _check_groups(made.first.get("groups") or [], len(made.candidates), "its first answer")
-    if made.first.get("good") is not None and not _numbers(
-        made.first["good"], len(made.candidates)
-    ):
+    _check_groups(first.get("groups") or [], len(made.candidates), "its first answer")
+    if first.get("good") is not None and not _numbers(first["good"], len(made.candidates)):
         raise RowRefused("its first answer does not name the outputs by their numbers, from 0")
     try:
-        replace(made, first=None, **({"good": None} | made.first))
+        replace(made, first=None, **({"good": None} | first))
     except TypeError as error:
         raise RowRefused("its first answer is no answer to these outputs") from error
 

@@ -53,7 +53,8 @@ def _trees(rows: list[Record]) -> list[Record]:
         if not isinstance(root, dict) or not isinstance(root.get("replies"), list):
             made.append(row)
             continue
-        waiting, before_it = [(root, [])], len(made)
+        waiting: list[tuple[dict, list]] = [(root, [])]
+        before_it = len(made)
         while waiting:
             message, before = waiting.pop(0)
             replies = message.get("replies")
@@ -230,7 +231,7 @@ def _judgement(row: Record, items: list[dict], fields: dict[str, str], by: str) 
         raise RowRefused("chosen is not the text with the best score: which of the two counts?")
     if len(texts) == 2:
         choice = "tie" if scores[0] == scores[1] else "a" if scores[0] > scores[1] else "b"
-        return Pair(prompt, *texts, choice, annotator=name)
+        return Pair(prompt, texts[0], texts[1], choice, annotator=name)
     order = sorted(set(scores), reverse=True)
     return Ranking(
         id=f"scored-{row.row}",

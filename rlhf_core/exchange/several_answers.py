@@ -67,7 +67,7 @@ def take_records(
     answers = Answers(columns, places == sorted(places))
     read = {"each": _by_each, "best": _best_of, "order": _order_of}[kind]
     status = rejected(objects)
-    found = []
+    found: list[tuple[Record, list[str], str | None]] = []
     numbers = {f"{n:g}" for row in objects if (n := number_of(row.value.get(judged[0])))}
     counted = str(len(columns)) in numbers and "0" not in numbers
     for key in choice_map or {}:
@@ -101,8 +101,8 @@ def take_records(
     _say(judged, kind, columns, report)
     for row, texts, order, why in made:
         what = row.value.get(fields["prompt"]) if isinstance(row.value, dict) else row.value
-        if why is not None:
-            report.leave_out(row.row, what, why)
+        if order is None or why is not None:
+            report.leave_out(row.row, what, why or "")
             continue
         try:
             _take(row, texts, order, fields, what, report)
@@ -201,10 +201,10 @@ def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: 
     if signs:
         if len(signs) > 1:
             raise unknown
-        parts = [re.split(r"[=~≈]+", part) for part in re.split(r"[<>≻≺]+", cell)]
-        if sum(map(len, parts)) != len(full):
+        levels = [re.split(r"[=~≈]+", part) for part in re.split(r"[<>≻≺]+", cell)]
+        if sum(map(len, levels)) != len(full):
             raise unknown
-        groups = [[answers.of(one, texts, True) for one in part] for part in parts]
+        groups = [[answers.of(one, texts, True) for one in level] for level in levels]
         if signs & {"<", "≺"}:
             groups.reverse()
     else:
@@ -214,8 +214,8 @@ def _order_of(value: list, texts: list, answers: Answers, counted: bool, names: 
         )
         if len(parts) != len(full):
             raise unknown
-        numbers = [number_of(part) for part in parts]
-        if None not in numbers:
+        numbers = [n for part in parts if (n := number_of(part)) is not None]
+        if len(numbers) == len(parts):
             return _numbers(numbers, texts, answers, bare(name), unknown)
         groups = [[answers.of(part, texts, counted)] for part in parts]
     if sorted((at for group in groups for at in group), key=str) != sorted(full, key=str):
@@ -245,8 +245,8 @@ def _by_rank(ranks: Sequence[float]) -> list[list[int]]:
 def _by_each(value: list, texts: list, answers: Answers, counted: bool, names: list) -> tuple:
     """Ranks (1 is the best) or ratings (the higher the better) in a column an answer."""
     full = [at for at, text in enumerate(texts) if text.strip()]
-    scores = {at: number_of(value[at]) for at in full}
-    missing = [at for at in full if scores[at] is None]
+    scores = {at: n for at in full if (n := number_of(value[at])) is not None}
+    missing = [at for at in full if at not in scores]
     if missing:
         raise RowRefused(f"{names[missing[0]]} is no number")
     sign = 1 if "rank" in bare(names[0]) else -1
@@ -363,7 +363,7 @@ def _take(
     row: Record, texts: list[str], order: tuple, fields: dict, what: object, report: ImportReport
 ) -> None:
     repairs = list(row.repairs)
-    common = dict(
+    common: dict = dict(
         prompt=as_text("prompt", row.value.get(fields["prompt"])),
         seconds=read_number(row.value.get(fields.get("seconds")), "seconds", None, repairs),
         annotator=who(row.value.get(fields.get("annotator"))),

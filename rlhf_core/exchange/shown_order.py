@@ -170,8 +170,8 @@ def _side_of(value: str) -> str | None:
 
 def _counting(values: Sequence[object]) -> bool:
     """Are these the numbers of the rows: 1, 2, 3?"""
-    numbers = [number_of(value) for value in values]
-    return None not in numbers and all(x < y for x, y in zip(numbers, numbers[1:]))
+    numbers = [n for value in values if (n := number_of(value)) is not None]
+    return len(numbers) == len(values) and all(x < y for x, y in zip(numbers, numbers[1:]))
 
 
 @lru_cache(maxsize=4096)

@@ -27,6 +27,7 @@ from rlhf_core.exchange.choice_column import Cell, Reading, plain_name, read_col
 from rlhf_core.exchange.choices import asks_for_the_worse, is_blank, number_of, read_word
 from rlhf_core.exchange.column_order import turned
 from rlhf_core.exchange.columns import answers_in, find_fields, rejected, say_spare, unrecognised
+from rlhf_core.exchange.conversations import RowRefused
 from rlhf_core.exchange.file_rows import Record, bare, records
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport
 from rlhf_core.exchange.not_whole import NotWhole
@@ -35,7 +36,6 @@ from rlhf_core.exchange.preference_rows import (
     FIELD_OF,
     KNOWN,
     LATE_PROMPTS,
-    RowRefused,
     author_in,
     read_row,
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rlhf_core.exchange.choice_column import Convention, plain_name
 from rlhf_core.exchange.choices import is_blank, number_of, shown
@@ -71,7 +72,7 @@ def one_hot(
     made, read, against = [], set(), []
     for row in rows:
         on = [name for name in fit[0] if _on(row.value.get(name))]
-        choice = fit[0][on[0]] if len(on) == 1 else Unsaid(_not_one(on, list(fit[0])))
+        choice: Any = fit[0][on[0]] if len(on) == 1 else Unsaid(_not_one(on, list(fit[0])))
         made.append(replace(row, value={**row.value, "choice": choice}))
         read.add(choice)
         against += [f"{report.counted} {row.row}: {choice.why}"] if len(on) > 1 else []

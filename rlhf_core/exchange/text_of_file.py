@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from rlhf_core.common.known import known
 from rlhf_core.exchange.import_report import ImportRefused, ImportReport, excerpt
 from rlhf_core.judging.preferences import MAX_BYTES
 
@@ -128,7 +129,8 @@ def _windows_1252(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
     foreign = [word for word in shown if _RUN.search(word)]
     if odd or 2 * len(foreign) > len([word for word in shown if len(word) > 2]):
         number = next(n for n, line in old.items() if line == odd or foreign and foreign[0] in line)
-        part = _ODD.search(old[number]) or re.search(re.escape((foreign or [""])[0]), old[number])
+        first = re.escape((foreign or [""])[0])
+        part = known(_ODD.search(old[number]) or re.search(first, old[number]))
         raise ImportRefused(
             f"{name} is not UTF-8, and in no encoding that can be told: read as Windows-1252, line"
             f" {number} says {excerpt(old[number][max(0, part.start() - 20) :])!r}. {_SAVE}"
@@ -138,7 +140,8 @@ def _windows_1252(data: bytes, report: ImportReport) -> tuple[str, set[int]]:
         if any(not line.isascii() for n, line in enumerate(lines, 1) if n not in old)
         else "not UTF-8"
     )
-    seen, some = set(), []
+    seen: set[str] = set()
+    some: list[str] = []
     for word in shown:  # each with a letter that the ones before do not show
         letters = {letter for letter in word if not letter.isascii()}
         if letters - seen and len(some) < 5:

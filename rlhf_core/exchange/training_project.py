@@ -15,14 +15,8 @@ import shutil
 from pathlib import Path
 from string import Template
 
-from rlhf_core.common.errors import BundleError, InputError
-from rlhf_core.common.settings import (
-    DPOSettings,
-    FineTunedSettings,
-    PPOSettings,
-    RLOOSettings,
-    SettingsError,
-)
+from rlhf_core.common.errors import BundleError, InputError, SettingsError
+from rlhf_core.common.settings import DPOSettings, FineTunedSettings, PPOSettings, RLOOSettings
 from rlhf_core.exchange.exports import export_pairs
 from rlhf_core.judging.measure import counted
 from rlhf_core.lm import model_list

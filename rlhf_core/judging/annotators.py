@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -86,7 +87,7 @@ def pairwise_agreement(pairs: list[Pair]) -> list[dict]:
     return sorted(rows, key=lambda row: -row["of"])
 
 
-def nominal_alpha(units: list[list[float | None]]) -> float | None:
+def nominal_alpha(units: Sequence[Sequence[float | None]]) -> float | None:
     """Krippendorff's alpha, nominal, with missing values.
 
     None where it is not defined (nothing shared, or one value throughout).
@@ -188,9 +189,9 @@ def agreement(units: list[list[float]], people: int, *, seed: int = 0) -> dict:
             f"Too few to tell: {len(units)} {'pair was' if len(units) == 1 else 'pairs were'}"
             f" judged by two people or more; {MIN_UNITS} are the least, 20 are better."
         )
-    elif low >= 0.8:
+    elif interval[0] >= 0.8:
         words = "They agree closely: one reward model can stand for all of them."
-    elif high < 0.667:
+    elif interval[1] < 0.667:
         words = (
             "They disagree too much for one reward model to stand for all: look at the pairs that"
             " split them, and at the brief."

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError, PreferenceError
+from rlhf_core.common.events import Record
 from rlhf_core.common.untrusted import seen
 from rlhf_core.judging import preset_prompts as prompts
 from rlhf_core.judging.own_files import opened
@@ -241,14 +242,14 @@ def own(fields: dict, taken: set[str]) -> Brief:
 
     Its slug is none of ``taken`` and no preset's.
     """
-    typed = {name: _typed(name, value) for name, value in fields.items()}
+    typed: Record = {name: _typed(name, value) for name, value in fields.items()}
     words = re.findall("[a-z0-9]+", typed.get("title", "").lower())
     stem = "my-" + "-".join(words)[:40].strip("-")
     slug, number = stem.rstrip("-") or "my-brief", 1
     while slug in taken or slug in PRESETS:
         number += 1
         slug = f"{stem.rstrip('-')}-{number}"
-    empty = dict.fromkeys(("audience", "prefer", "avoid", "ties"), "")
+    empty: Record = dict.fromkeys(("audience", "prefer", "avoid", "ties"), "")
     return _enough_prompts(validate(Brief(slug=slug, **empty | typed)))
 
 
@@ -258,7 +259,8 @@ def revised(brief: Brief, fields: dict) -> Brief:
     The scripted rater stays only while what to prefer and what to avoid are word for word what its
     rule was made for: a rule does not read instructions.
     """
-    new = replace(brief, **{name: _typed(name, value) for name, value in fields.items()})
+    typed: Record = {name: _typed(name, value) for name, value in fields.items()}
+    new = replace(brief, **typed)
     if new == brief:
         raise BriefError("Nothing was changed, so there is no new version.")
     preset = PRESETS.get(brief.slug)

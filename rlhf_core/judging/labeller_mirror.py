@@ -287,11 +287,11 @@ def drift_of_pace(pairs: list[Pair], *, seed: int = 0) -> Measure:
     if interval is None:
         enough = False
         words = f"{TOO_FEW}: {counted(len(seconds), 'judgement')} with a time; ten are the least."
-    elif high < 1:
+    elif interval[1] < 1:
         words = "You sped up as you went on: practice, or haste? The numbers above say which."
-    elif low > 1:
+    elif interval[0] > 1:
         words = "You slowed down as you went on: harder pairs, or tiredness?"
-    elif 0.75 < low and high < 1.33:
+    elif 0.75 < interval[0] and interval[1] < 1.33:
         words = "You kept your pace."
     else:
         enough = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -119,7 +119,8 @@ class Index:
             return []
         # Letters count only for words that are not in the list: "boil" has three of "toilet"'s.
         row = {k: v for k, v in features(" ".join(exact)).items() if not k.startswith("letters")}
-        asked, scores = self.vector(row | features(" ".join(slips))), Counter()
+        asked = self.vector(row | features(" ".join(slips)))
+        scores: dict[int, float] = defaultdict(float)
         for name, weight in asked.items():
             for number, other in self.places[name]:
                 scores[number] += weight * other

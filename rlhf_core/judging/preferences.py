@@ -18,8 +18,11 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from rlhf_core.common.errors import PreferenceError
+from rlhf_core.common.events import Record
+from rlhf_core.common.known import known
 from rlhf_core.judging.own_files import lines_of
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
@@ -188,14 +191,14 @@ def pairs_from_rankings(rankings: list[Ranking]) -> list[Pair]:
     pairs = []
     for ranking in rankings:
         place = {index: n for n, group in enumerate(ranking.groups) for index in group}
-        common = dict(
+        common: Record = dict(
             prompt=ranking.prompt,
             seconds=ranking.seconds,
             annotator=ranking.annotator,
             brief=ranking.brief,
             brief_version=ranking.brief_version,
         )
-        ideal = [
+        ideal: list[Record] = [
             {"a": ranking.ideal, "b": text, "choice": "a"}
             for text in dict.fromkeys(ranking.candidates)
             if ranking.ideal
@@ -273,10 +276,11 @@ def nothing_to_learn(pairs: list[Pair]) -> str:
     # Of each two texts: wins of the one less wins of the other.
     balance: dict[tuple, float] = defaultdict(float)
     for pair in usable:
+        wins = pair.weight * (2 * known(pair.target) - 1)
         if pair.a < pair.b:
-            balance[pair.prompt, pair.a, pair.b] += pair.weight * (2 * pair.target - 1)
+            balance[pair.prompt, pair.a, pair.b] += wins
         else:
-            balance[pair.prompt, pair.b, pair.a] -= pair.weight * (2 * pair.target - 1)
+            balance[pair.prompt, pair.b, pair.a] -= wins
     if all(abs(wins) < 1e-9 for wins in balance.values()):
         return "every preference is taken back by its opposite"
     return ""
@@ -329,7 +333,7 @@ def pair_from_row(row: object, where: str) -> Pair:
             "b": row.get("rejected"),
             "choice": "a",
         }
-    texts = {name: row.get(name) for name in ("prompt", "a", "b")}
+    texts: Record = {name: row.get(name) for name in ("prompt", "a", "b")}
     for part, text in texts.items():
         name = called.get(part, part)
         if not isinstance(text, str) or not text.strip():
@@ -343,10 +347,10 @@ def pair_from_row(row: object, where: str) -> Pair:
         raise PreferenceError(
             f"{where}: the choice is {row.get('choice')!r}; it must be one of {', '.join(CHOICES)}."
         )
-    weight = 1.0 if row.get("weight") is None else row["weight"]
+    weight: Any = 1.0 if row.get("weight") is None else row["weight"]
     if not is_weight(weight):
         raise PreferenceError(f"{where}: the weight is {weight!r:.40}; it must be {WEIGHTS}.")
-    numbers = {"seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
+    numbers: Record = {"seconds": row.get("seconds"), "brief_version": row.get("brief_version", 1)}
     for name, value in numbers.items():
         if value is not None and (
             isinstance(value, bool)
@@ -359,7 +363,7 @@ def pair_from_row(row: object, where: str) -> Pair:
             )
     return Pair(
         **texts,
-        choice=row["choice"],
+        choice=str(row["choice"]),
         weight=float(weight),
         seconds=numbers["seconds"],
         annotator=str(row.get("annotator") or "unknown"),

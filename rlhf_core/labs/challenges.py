@@ -129,8 +129,8 @@ def _noise(session: Session) -> bool:
 
 @lru_cache(maxsize=64)
 def _gold_fell(points: str) -> bool:
-    fall = overoptimisation.fall_of(json.loads(points))
-    rose = fall is not None and fall["proxy_rise"] > 0
+    fall = overoptimisation.fall_of(json.loads(points)) or {"proxy_rise": 0.0}
+    rose = fall["proxy_rise"] > 0
     return rose and fall["fall"] >= overoptimisation.FALL and fall["low"] > 0
 
 
@@ -168,8 +168,8 @@ def _written_to_taste(session: Session) -> bool:
 
 def _trusted(session: Session) -> bool:
     """By the lower end of its held-out accuracy's interval, and by people's votes."""
-    interval = session.learned.summary.get("heldout_interval")
-    return bool(interval) and interval[0] > 0.5 and not judged.scripted(session)
+    interval = session.learned.summary.get("heldout_interval") or [0.0, 1.0]
+    return interval[0] > 0.5 and not judged.scripted(session)
 
 
 def _casting_vote(session: Session) -> bool:

@@ -13,7 +13,7 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, zip_longest
 
@@ -21,8 +21,9 @@ import torch
 
 from rlhf_core.algorithms import ppo
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.events import Progress, Recording, only_progress
 from rlhf_core.common.intervals import wilson_interval
+from rlhf_core.common.known import known
 from rlhf_core.common.lab_settings import ContextFlipSettings
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
@@ -33,7 +34,7 @@ from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs.context_flip_briefs import LEAST_OWN, own_rankings
 from rlhf_core.labs.context_flip_task import DONE, outcome, task
 from rlhf_core.labs.measuring import Findings
-from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, pooled_of_texts, write
+from rlhf_core.lm.texts import ROLLOUT_TOKENS, Written, encode_prompt, pooled_of_texts, write
 from rlhf_core.loop.reward import fit_reward_model
 from rlhf_core.loop.scripted_rater import judge_for_me
 from rlhf_core.loop.workbench import head_of, put, ready, training_prompts
@@ -53,7 +54,7 @@ def run(
     settings: ContextFlipSettings,
     chosen: Sequence[Brief] | None = None,
     own_votes: Sequence[bool] = (False, False),
-) -> Iterator:
+) -> Recording[None]:
     """The whole lab, a record a stage: {"kind": "outputs" | "judged" | "scores" | "step" |
     "answers"}, as many as ``settings.records``.
 
@@ -86,11 +87,10 @@ def run(
     check(session, chosen, own_votes)
     training, unseen = shared_prompts(*chosen)
     seed = seed_of(session.seed, "context flip", settings.seed)
-    shared = {"training_prompts": training, "evaluation_prompts": unseen}
-    own = [
-        Session(replace(brief, **shared), model_name=session.model_name, seed=seed)
-        for brief in chosen
+    alike = [
+        replace(brief, training_prompts=training, evaluation_prompts=unseen) for brief in chosen
     ]
+    own = [Session(brief, model_name=session.model_name, seed=seed) for brief in alike]
     told = {
         "briefs": [_told(brief, mine) for brief, mine in zip(chosen, own_votes, strict=True)],
         "settings": asdict(settings),
@@ -128,7 +128,7 @@ def run(
             yield {"kind": "judged", "brief": brief.slug}
         if not any(own_votes):
             found.keep(votes=compare_votes(*(judged.pairs(one) for one in own)))
-        models = [head_of(one) for one in own]
+        models = [known(head_of(one)) for one in own]
 
         # 3. Both score every output.
         lm = ready(own[0])
@@ -174,9 +174,10 @@ def run(
             policies.append(policy.trunk)
 
         # 5. Three models, the same held-out prompts, the same random numbers.
-        prompts = spread(own[0].asked.brief.evaluation_prompts, settings.prompts)
-        encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in prompts]
-        luck, written = seed_of(session.seed, "context flip answers", settings.seed), []
+        asked = spread(own[0].asked.brief.evaluation_prompts, settings.prompts)
+        encoded = [encode_prompt(lm, prompt, ROLLOUT_TOKENS) for prompt in asked]
+        luck = seed_of(session.seed, "context flip answers", settings.seed)
+        written: list[list[Written]] = []
         for trunk in (lm.trunk, *policies):
             written.append((yield from write(lm, trunk, encoded, ANSWERS, luck)))
         states = [torch.stack([state for *_, state in part]) for part in written]
@@ -184,7 +185,7 @@ def run(
         found.keep(
             answers=[
                 {
-                    "prompt": prompts[row[0]],
+                    "prompt": asked[row[0]],
                     "original": row[1],
                     "texts": [written[1][i][1], written[2][i][1]],
                     "scores": [[scores[model][brief][i] for brief in (0, 1)] for model in (1, 2)],
@@ -198,7 +199,7 @@ def run(
 
 def every_answer(session: Session) -> list[tuple[str, str, bool]]:
     """(prompt, text, whether it ended) of all answers that were written, each once."""
-    found = {}
+    found: dict[tuple[str, str, bool], None] = {}
     for row in session.asked.candidate_sets:
         for text, ended in zip(row["texts"], row["finished"], strict=True):
             found[row["prompt"], text, bool(ended)] = None
@@ -211,7 +212,7 @@ def _told(brief: Brief, mine: bool) -> dict:
     return {**told, "rater": YOU if mine else SCRIPTED, "comparisons": 0}
 
 
-def _share(written: list[tuple], brief: Brief) -> float | None:
+def _share(written: list[Written], brief: Brief) -> float | None:
     """The share of answers that the brief's rule counts as wanted; None where it has no rule."""
     if not brief.wanted:
         return None
@@ -243,8 +244,8 @@ def shared_prompts(one: Brief, other: Brief) -> tuple[tuple[str, ...], tuple[str
     kept_out = {*one.evaluation_prompts, *other.evaluation_prompts}
     offered = _by_turns(one.training_prompts, other.training_prompts)
     training = tuple(p for p in offered if p not in kept_out)[:MOST_PROMPTS]
-    unseen = _by_turns(one.evaluation_prompts, other.evaluation_prompts)
-    unseen = tuple(p for p in unseen if p not in training)
+    held_out = _by_turns(one.evaluation_prompts, other.evaluation_prompts)
+    unseen = tuple(p for p in held_out if p not in training)
     unseen = unseen or tuple(p for p in FEATURED_PROMPTS if p not in training)
     if not training or not unseen:
         raise InputError(
@@ -259,14 +260,15 @@ def _by_turns(one: Sequence[str], other: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(prompt for prompt in turns if prompt is not None))
 
 
-def score_own(session: Session, prompt: str, text: str) -> Iterator:
+def score_own(session: Session, prompt: str, text: str) -> Recording[None]:
     """A sentence of the learner's under both briefs: one record {"kind": "own", "prompt", "text",
     "scores": [first, second], "copied": whether the lab had shown it}. That it did what was asked
     is kept, as "own_done". Raises InputError.
     """
     found = session.labs.get("context_flip", {})
-    heads = [weights.tensors(session, name) for name in found.get("heads", ())]
-    if not heads or None in heads:
+    kept = [weights.tensors(session, name) for name in found.get("heads", ())]
+    heads = [head for head in kept if head is not None]
+    if not heads or len(heads) < len(kept):
         raise InputError(
             "The two reward models are no longer in memory. Run the lab again, then try your"
             " sentence."

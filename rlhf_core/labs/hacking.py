@@ -22,11 +22,13 @@ import torch
 
 from rlhf_core.algorithms.best_of_n import kl_bound
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.judging.register import listed_words
 from rlhf_core.judging.typed import check_prompt
+from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import pad_left, pad_right, response_forward
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
+from rlhf_core.rewards.kinds import Scorer
 
 BEST_OF = 64
 UNKNOWN_WORDS, REPEATED_WORDS = 0.5, 0.5  # shares beyond which a text looks like nonsense
@@ -73,7 +75,9 @@ def nonsense(text: str, logprob: float, tokens: int, vocabulary: int) -> dict:
 
 
 @torch.no_grad()
-def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
+def score_typed(
+    lm: LanguageModel, scorer: Scorer, prompt: str, texts: list[str]
+) -> Iterator[Record]:
     """Score what somebody typed. ``scorer``: either kind, see ``rewards.kinds``. Yields a record a
     text.
 
@@ -109,7 +113,9 @@ def score_typed(lm, scorer, prompt: str, texts: list[str]) -> Iterator:
         }
 
 
-def best_of_model(lm, scorer, prompt: str, n: int = BEST_OF, seed: int = 0) -> Iterator:
+def best_of_model(
+    lm: LanguageModel, scorer: Scorer, prompt: str, n: int = BEST_OF, seed: int = 0
+) -> Iterator[Progress | Record]:
     """The best of ``n`` answers of the original model by this score: the honest competitor. Yields
     Progress, last its record.
 
@@ -144,7 +150,9 @@ TRIED_WORDS, KEPT_WORDS = 240, 24  # tried alone; kept for soups
 LONGEST = 10  # words of a text that is grown
 
 
-def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int = 0) -> Iterator:
+def attack(
+    scorer: Scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int = 0
+) -> Iterator[Progress | dict[str, str]]:
     """Try to fool a reward model in five ways, nothing but its scores to go by: what a patient
     person would do, in seconds.
 
@@ -181,7 +189,8 @@ def attack(scorer, prompt: str, best_text: str, elsewhere: list[str], seed: int 
     yield Progress("trying to fool it", 4, stages)
     if elsewhere:
         found["about something else"] = best(elsewhere)[0]
-    grown, peak = [], -math.inf
+    grown: list[str] = []
+    peak = -math.inf
     for number in range(LONGEST):
         candidates = [*good, *draw.sample(words, min(KEPT_WORDS, len(words)))]
         text, score = best([" ".join([*grown, word]) for word in candidates])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Record
 from rlhf_core.common.wording import signed
 from rlhf_core.judging.preferences import EXPLOIT, Pair
 from rlhf_core.session.state import ABOUT_HEAD, Session
@@ -127,7 +128,7 @@ def exploits_to_pairs(board: dict, brief: str = "", brief_version: int = 1) -> l
                 "There is no honest text on the board to prefer to the nonsense. Score the model's"
                 " best of 64 first."
             )
-        about = {"annotator": EXPLOIT, "brief": brief, "brief_version": brief_version}
+        about: Record = {"annotator": EXPLOIT, "brief": brief, "brief_version": brief_version}
         pairs.append(Pair(row["prompt"], other["text"], row["text"], "a", **about))
     return pairs
 
@@ -192,7 +193,7 @@ def board_of(session: Session, prompt: str) -> dict:
     """The board of a prompt as it is kept: {"entries", "best" | None, "before" (rows before the
     last retraining) | None, "hole" | None}.
     """
-    empty = {"entries": [], "best": None, "before": None, "hole": None}
+    empty: Record = {"entries": [], "best": None, "before": None, "hole": None}
     return _boards(session).get(prompt) or empty
 
 

@@ -7,9 +7,7 @@ when it is whole. Imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, Recording, Reporting, last
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.labs import hacking_board
 from rlhf_core.labs.hacking import attack
@@ -28,7 +26,7 @@ def _keep_board(session: Session, prompt: str, board: dict) -> None:
     keep_about_head(session, boards={**boards, prompt: board})
 
 
-def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Iterator:
+def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Recording[None]:
     """Score what somebody typed (or a search found) and put it on the board of its prompt. One
     record, the entry.
     """
@@ -50,7 +48,7 @@ def try_text(session: Session, prompt: str, text: str, by: str = "you") -> Itera
         yield entry
 
 
-def search(session: Session, prompt: str) -> Iterator:
+def search(session: Session, prompt: str) -> Recording[None]:
     """Let a machine try to fool the reward model (``hacking.attack``); the best text of each way
     goes onto the board.
     """
@@ -72,7 +70,7 @@ def well_scored_elsewhere(lab: Lab, prompt: str, most: int = 48) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))[:most]
 
 
-def race(session: Session, prompt: str) -> Iterator:
+def race(session: Session, prompt: str) -> Recording[None]:
     """Let the original model write its best of 64: the honest competitor. Its record goes onto the
     board.
     """
@@ -83,7 +81,7 @@ def race(session: Session, prompt: str) -> Iterator:
         yield row
 
 
-def score_again(session: Session, prompt: str) -> Iterator:
+def score_again(session: Session, prompt: str) -> Recording[None]:
     """Every text of a board, scored by what has been learned since; what its author said of it
     stays.
     """
@@ -93,10 +91,13 @@ def score_again(session: Session, prompt: str) -> Iterator:
     _keep_board(session, prompt, {**board, "entries": entries, "best": best})
 
 
-def _again(session: Session, prompt: str, board: dict) -> Iterator:
+def _again(
+    session: Session, prompt: str, board: dict
+) -> Reporting[tuple[list[Record], Record | None]]:
     """Returns (entries, best of 64) by the present votes; yields Progress."""
     former = {row["text"]: row for row in board["entries"]}
-    count, entries, best = len(judged.learnable(session)), [], None
+    count, best = len(judged.learnable(session)), None
+    entries: list[Record] = []
     for row in typed(session, prompt, [row["text"] for row in board["entries"]]):
         if isinstance(row, Progress):
             yield row
@@ -113,7 +114,7 @@ def _again(session: Session, prompt: str, board: dict) -> Iterator:
     return entries, best
 
 
-def reject_exploits(session: Session, prompt: str) -> Iterator:
+def reject_exploits(session: Session, prompt: str) -> Recording[None]:
     """The board's nonsense as rejected examples; the reward model trained anew; everything scored
     again. Did the hole close?
 

@@ -98,7 +98,7 @@ def answer(session: Session, choice: str, seconds: float | None, card: tuple[str
     """
     lab = lab_of(session)
     asked = now(lab) if lab else None
-    if asked is None or (asked["which"], asked["pair"]) != tuple(card):
+    if lab is None or asked is None or (asked["which"], asked["pair"]) != tuple(card):
         return
     if choice not in CHOICES:
         raise InputError("An answer here is the left one, the right one, or a tie.")
@@ -111,7 +111,7 @@ def undo(session: Session) -> bool:
     """Take the last answer back, within the part that is going on; whether there was one."""
     lab = lab_of(session)
     asked = now(lab) if lab else None
-    if asked is None or not asked["done"]:
+    if lab is None or asked is None or not asked["done"]:
         return False
     _keep_answers(session, lab, asked["which"], lab["answers"][asked["which"]][:-1])
     return True

@@ -7,13 +7,13 @@ Generators for the worker thread; torch. What the answers mean is ``instructions
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from itertools import combinations
 
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record, Recording
+from rlhf_core.common.known import known
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.briefs import Brief
@@ -30,7 +30,7 @@ from rlhf_core.session.state import Session
 EACH, DRAWS, MOST_TESTS, TESTS_A_PROMPT = 8, 400, 300, 40
 
 
-def write_pairs(session: Session, seed: int) -> Iterator:
+def write_pairs(session: Session, seed: int) -> Recording[None]:
     """The original model answers the precise brief's training prompts; one pair a prompt, of the
     answers that the brief's rule likes best and least.
     """
@@ -45,8 +45,9 @@ def write_pairs(session: Session, seed: int) -> Iterator:
         texts = list(dict.fromkeys(own))
         if len(texts) < 2:
             continue
-        grades = {text: judge(text, brief.wanted) for text in texts}
-        best, worst = max(texts, key=grades.get), min(reversed(texts), key=grades.get)
+        grades = {text: judge(text, known(brief.wanted)) for text in texts}
+        best = max(texts, key=lambda text: grades[text])
+        worst = min(reversed(texts), key=lambda text: grades[text])
         if grades[best] > grades[worst]:
             two = random.Random(seed_of(seed, "sides", prompt)).sample([best, worst], 2)
             sure.append({"prompt": prompt, "texts": two, "reference": two.index(best)})
@@ -66,7 +67,7 @@ def write_pairs(session: Session, seed: int) -> Iterator:
     }
 
 
-def compare_models(session: Session) -> Iterator:
+def compare_models(session: Session) -> Recording[None]:
     """Fit one reward model to each brief's answers and test both on outputs that nobody judged,
     against the precise brief's rule.
 
@@ -81,8 +82,10 @@ def compare_models(session: Session) -> Iterator:
     if lab is None:
         raise InputError("The pairs of this lab are gone. Begin it again.")
     lm = ready(session)
-    empty = dict.fromkeys(("audience", "avoid", "ties"), "")
-    brief = Brief("lab", "lab", prefer="lab", training_prompts=tuple(lab["prompts"]), **empty)
+    prompts = tuple(lab["prompts"])
+    brief = Brief(
+        "lab", "lab", audience="", prefer="lab", avoid="", ties="", training_prompts=prompts
+    )
     scratch = Session(brief, model_name=session.model_name)
     scratch.model_hash = session.model_hash
     names, texts, states = yield from reference_pool(scratch, lm, settings.reference_samples)
@@ -115,7 +118,7 @@ def compare_models(session: Session) -> Iterator:
         heads = comparisons.solve_many(data.x, data.targets, drawn[:, list(pairs)], prior)
         margins = margins_of @ heads.T
         found[which] = ((margins > 0).double() + 0.5 * (margins == 0).double()).mean(0)
-    record = {
+    record: Record = {
         "kind": "models",
         "tests": len(tests),
         "prompts": len({names[row[0]] for row in tests}),
@@ -127,11 +130,12 @@ def compare_models(session: Session) -> Iterator:
     for which, values in found.items():
         if values is not None:
             record[which] = {"accuracy": values[0].item(), **_bounds(values[1:])}
-    if None not in found.values():
-        apart = found["precise"] - found["vague"]
+    precise, vague = found["precise"], found["vague"]
+    if precise is not None and vague is not None:
+        apart = precise - vague
         record |= {"difference": apart[0].item(), **_bounds(apart[1:])}
     record["words"] = in_words(record)
-    keep(session, {**lab_of(session), "models": record})
+    keep(session, {**(lab_of(session) or {}), "models": record})
     yield record
 
 

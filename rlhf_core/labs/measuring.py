@@ -14,13 +14,15 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from rlhf_core.algorithms import best_of_n
 from rlhf_core.algorithms.ppo import Policy, exact_kl
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Record, Reporting, last
+from rlhf_core.common.known import known
 from rlhf_core.evaluation.gold_rule import rate
 from rlhf_core.judging import briefs
 from rlhf_core.lm.language_model import LanguageModel
@@ -31,6 +33,7 @@ from rlhf_core.loop.workbench import head_of, ready, training_prompts
 from rlhf_core.rewards.reward_model import RewardModel
 from rlhf_core.session.state import Session
 
+T = TypeVar("T")
 SAMPLES = 4  # answers a prompt at a point, half for each sample
 POOL, POOL_PROMPTS = 64, 20  # answers a prompt that best-of-n chooses from, and its prompts
 NS = (1, 2, 4, 8, 16, 32, 64)
@@ -86,7 +89,7 @@ def answers_of(
         )
         logits = lm.trunk.logits(before)  # (B, T, V)
         warm = (logits / ROLLOUT_TEMPERATURE).log_softmax(-1)
-        kl = (exact_kl(responses.full_logprobs, warm) * responses.mask).sum(1)  # (B,)
+        kl = (exact_kl(known(responses.full_logprobs), warm) * responses.mask).sum(1)  # (B,)
         plain = token_logprobs(logits.log_softmax(-1), responses.tokens) * responses.mask
         fluency = plain.sum(1) / responses.mask.sum(1)
         proxy = model.score(pooled_states(at, responses.mask))
@@ -156,10 +159,11 @@ class Scale:
 
 def columns(answers: list[Answer], each: int) -> tuple[Tensor, Tensor, Tensor]:
     """Proxy, gold and fluency of a pool, (P, each) each."""
-    return tuple(
+    proxy, gold, fluency = (
         torch.tensor([getattr(a, name) for a in answers], dtype=torch.float64).view(-1, each)
         for name in ("proxy", "gold", "fluency")
     )
+    return proxy, gold, fluency
 
 
 def best_of_n_rows(answers: list[Answer], each: int, unit: float) -> list[dict]:
@@ -231,7 +235,7 @@ def lab_session(session: Session, seed: int) -> Session:
     return Session(brief, model_name=session.model_name, seed=seed)
 
 
-class Timed:
+class Timed(Generic[T]):
     """Goes through ``work`` and adds up what that took: ``seconds`` of processor time in the thread
     that goes through it (``time.thread_time``).
 
@@ -240,13 +244,13 @@ class Timed:
     threads do meanwhile is not in it.
     """
 
-    def __init__(self, work: Iterator):
+    def __init__(self, work: Iterator[T]):
         self.work, self.seconds = work, 0.0
 
-    def __iter__(self) -> Timed:
+    def __iter__(self) -> Timed[T]:
         return self
 
-    def __next__(self):
+    def __next__(self) -> T:
         began = time.thread_time()
         try:
             return next(self.work)
@@ -260,12 +264,14 @@ class Bench:
     """
 
     def __init__(self, own: Session, seed: int):
-        self.lm, self.model, self.wanted = ready(own), head_of(own), own.asked.brief.wanted
+        self.lm, self.model = ready(own), known(head_of(own))
+        self.wanted = known(own.asked.brief.wanted)
         unseen = own.asked.brief.evaluation_prompts
         self.held_out = [encode_prompt(self.lm, prompt, ROLLOUT_TOKENS) for prompt in unseen]
         self.prompts = list(training_prompts(own, self.lm, ROLLOUT_TOKENS).values())
-        self.seed, self.scale, self.pool_seconds = seed, None, 0.0
-        self.common = {
+        self.seed, self.pool_seconds = seed, 0.0
+        self.original: Scale | None = None
+        self.common: Record = {
             "reference": self.lm.trunk,
             "prompts": self.prompts,
             "score_fn": self.model.score,
@@ -273,11 +279,16 @@ class Bench:
             "pad_id": self.lm.pad_id,
         }
 
+    @property
+    def scale(self) -> Scale:
+        """Set by the first point of the first run."""
+        return known(self.original)
+
     def judge_by(self, model: RewardModel) -> None:
         """From here on train and measure by ``model``, not by the session's."""
         self.model, self.common["score_fn"] = model, model.score
 
-    def pool(self) -> Iterator[Progress]:
+    def pool(self) -> Reporting[list[Answer]]:
         """Yields Progress; returns the original's answers, ``POOL`` a prompt, by prompt;
         ``pool_seconds`` is then the processor time of one prompt's.
         """
@@ -287,7 +298,7 @@ class Bench:
         self.pool_seconds = work.seconds / len(some)
         return found
 
-    def originals(self, samples: int, stage: str) -> Iterator[Progress]:
+    def originals(self, samples: int, stage: str) -> Reporting[list[Answer]]:
         """Yields Progress; returns so many of the original's answers to every held-out prompt."""
         trunk = self.lm.trunk
         return (yield from last(self._answers(trunk, self.held_out, samples, 2, stage)))
@@ -306,8 +317,8 @@ class Bench:
                 yield item
                 continue
             step, seconds, answers = item
-            first = self.scale is None
-            self.scale = self.scale or Scale(answers)
+            first = self.original is None
+            self.original = self.original or Scale(answers)
             yield {"step": step, "seconds": seconds, **self.scale.point(answers)}, first
 
     def measured(
@@ -316,20 +327,22 @@ class Bench:
         """Train by ``work`` and let it write every so many steps: Progress, then (step, processor
         seconds of training so far, ``SAMPLES`` answers to each held-out prompt).
         """
-        seconds, work = 0.0, Timed(work)
-        for item in work:
+        seconds, timed = 0.0, Timed(work)
+        for item in timed:
             if isinstance(item, Progress):
                 yield item
                 continue
-            seconds += work.seconds * (item["step"] > 0)  # step 0 only looks
-            work.seconds = 0.0
+            seconds += timed.seconds * (item["step"] > 0)  # step 0 only looks
+            timed.seconds = 0.0
             if item["step"] % every == 0:
                 held_out = self.held_out
                 measuring = self._answers(policy.trunk, held_out, SAMPLES, 0, "measuring")
                 answers = yield from last(measuring)
                 yield item["step"], seconds, answers
 
-    def _answers(self, trunk, prompts: list, samples: int, more: int, stage: str) -> Iterator:
+    def _answers(
+        self, trunk: Transformer, prompts: list[list[int]], samples: int, more: int, stage: str
+    ) -> Iterator[Progress | list[Answer]]:
         luck, wanted = self.seed + more, self.wanted
         return answers_of(
             self.lm, trunk, self.model, prompts, samples, wanted=wanted, seed=luck, stage=stage

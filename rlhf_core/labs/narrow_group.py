@@ -95,7 +95,8 @@ def votes_of(sets: list[dict], wanted: str) -> list[Pair]:
     for row in sets:
         a, b = (judge(t, wanted, end) for t, end in zip(row["texts"], row["finished"], strict=True))
         choice = "a" if a > b else "b" if b > a else "tie"
-        pairs.append(Pair(row["prompt"], *row["texts"], choice))
+        left, right = row["texts"]
+        pairs.append(Pair(row["prompt"], left, right, choice))
     return pairs
 
 

@@ -9,19 +9,19 @@ keeps two things that ``challenges`` looks for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Recording, Reporting
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.evaluation import conclusion
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.labs import hacking
 from rlhf_core.labs.hacking_board import about_head, keep_about_head
+from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.loop.workbench import memory, ready, reference_pool
 from rlhf_core.rewards import attribution, comparisons
@@ -29,7 +29,7 @@ from rlhf_core.rewards.comparisons import Comparisons, readable
 from rlhf_core.rewards.diagnostics import diagnose
 from rlhf_core.rewards.kinds import HeadScorer, Reference
 from rlhf_core.rewards.learning_curve import learning_curve
-from rlhf_core.rewards.reward_model import RewardModel
+from rlhf_core.rewards.reward_model import RewardModel, Whitener
 from rlhf_core.rewards.uncertainty import bootstrap_heads, score_with_uncertainty
 from rlhf_core.rewards.what_if import what_if
 from rlhf_core.session import asked, judged
@@ -50,7 +50,7 @@ class Lab:
         pool_features: (M, k) of the reference samples.
     """
 
-    lm: object
+    lm: LanguageModel
     settings: RewardModelSettings
     reference: Reference
     data: Comparisons
@@ -60,7 +60,7 @@ class Lab:
     pool_features: Tensor
 
 
-def open_lab(session: Session) -> Iterator:
+def open_lab(session: Session) -> Reporting[Lab]:
     """Returns the Lab; yields Progress while features are read. Raises RewardModelError where
     nothing can be learned from the votes, InputError.
     """
@@ -90,7 +90,9 @@ def open_lab(session: Session) -> Iterator:
     return lab
 
 
-def _features(session: Session, settings: RewardModelSettings) -> Iterator:
+def _features(
+    session: Session, settings: RewardModelSettings
+) -> Reporting[tuple[LanguageModel, Reference, Whitener]]:
     """Returns (language model, Reference, Whitener): what needs no vote."""
     lm = ready(session)
     names, texts, states = yield from reference_pool(session, lm, settings.reference_samples)
@@ -98,7 +100,7 @@ def _features(session: Session, settings: RewardModelSettings) -> Iterator:
     return lm, reference, reference.whitener(settings.features)
 
 
-def report(session: Session) -> Iterator:
+def report(session: Session) -> Recording[None]:
     """How far it can be trusted, and what it follows: records "diagnosis" (``diagnose``), "surface"
     (``surface_correlations``), "curve" (``learning_curve``).
     """
@@ -113,7 +115,9 @@ def report(session: Session) -> Iterator:
     yield {"kind": "curve", **learning_curve(lab.data, lab.settings.prior_std)}
 
 
-def scores(session: Session, prompt: str, texts: list[str], conservative: float = 1.0) -> Iterator:
+def scores(
+    session: Session, prompt: str, texts: list[str], conservative: float = 1.0
+) -> Recording[None]:
     """Scores with both uncertainties: one record {"kind": "scores", "rows":
     ``score_with_uncertainty`` and "text"}.
     """
@@ -124,13 +128,13 @@ def scores(session: Session, prompt: str, texts: list[str], conservative: float 
     yield {"kind": "scores", "rows": [{"text": text, **row} for text, row in zip(texts, rows)]}
 
 
-def explain(session: Session, prompt: str, text: str) -> Iterator:
+def explain(session: Session, prompt: str, text: str) -> Recording[None]:
     """What made one score: records "score" (a row of ``scores``), "words", "votes", "nearest"
     (``attribution.explain_score``).
     """
     lab = yield from open_lab(session)
     ((_, _, ended),) = _rows(lab, prompt, [text])
-    *_, scored = scores(session, prompt, [text])
+    (scored,) = [item for item in scores(session, prompt, [text]) if isinstance(item, dict)]
     score, judged_texts = scored["rows"][0]["score"], {row[1].strip() for row in lab.data.rows}
     if text.strip() not in judged_texts and score > about_head(session).get("best_own", 0.0):
         keep_about_head(session, best_own=score)
@@ -154,7 +158,7 @@ def watched(lab: Lab, prompts: int = 3, each: int = 4) -> list[int]:
     return [number for name in names for number in chosen[name]]
 
 
-def votes(session: Session) -> Iterator:
+def votes(session: Session) -> Recording[None]:
     """The votes as they can be flipped, those that move the watched outputs most first.
 
     Yields:
@@ -199,7 +203,7 @@ def flip(
     prompt: str | None = None,
     texts: list[str] | None = None,
     watch: bool = False,
-) -> Iterator:
+) -> Recording[None]:
     """One vote reversed or withheld, nothing kept: one record {"kind": "what_if", "prompts",
     "texts", "index", "change", ...``what_if``}.
 
@@ -229,13 +233,13 @@ def flip(
     yield {"kind": "what_if", **shown, **found}
 
 
-def typed(session: Session, prompt: str, texts: list[str]) -> Iterator:
+def typed(session: Session, prompt: str, texts: list[str]) -> Recording[None]:
     """Entries for the board: records of ``hacking.score_typed``."""
     lab = yield from open_lab(session)
     yield from hacking.score_typed(lab.lm, HeadScorer(lab.lm, lab.model), prompt, texts)
 
 
-def models_best(session: Session, prompt: str, n: int = hacking.BEST_OF) -> Iterator:
+def models_best(session: Session, prompt: str, n: int = hacking.BEST_OF) -> Recording[None]:
     """The honest competitor on the board: ``hacking.best_of_model``."""
     lab = yield from open_lab(session)
     yield from hacking.best_of_model(lab.lm, HeadScorer(lab.lm, lab.model), prompt, n, session.seed)

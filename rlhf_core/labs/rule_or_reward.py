@@ -32,7 +32,7 @@ import torch
 
 from rlhf_core.algorithms import grpo
 from rlhf_core.algorithms.ppo import Policy
-from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.events import Progress, Record, only_progress
 from rlhf_core.common.intervals import bootstrap_interval
 from rlhf_core.common.lab_settings import RuleOrRewardSettings
 from rlhf_core.common.seeds import seed_of
@@ -146,7 +146,8 @@ class Yardstick:
     """
 
     def __init__(self, originals: list[Answer], seed: int):
-        self.seed, self.start = seed, None
+        self.seed = seed
+        self.start: Record = {}  # the first point's numbers
         scores = np.array([answer.proxy for answer in originals])
         columns = self._columns(originals)
         self.weights = np.linalg.lstsq(columns, scores, rcond=None)[0]
@@ -206,6 +207,7 @@ class Yardstick:
         now = {name: by_prompt(answers, numbers) for name, numbers in values.items()}
         scored = self._scored(answers)
         self.start = self.start or {**now, "scored": scored}
+        changes: dict[str, list[float | None]]
         changes = {name: mean_change(self.start[name], now[name], self.seed) for name in values}
         changes["beside"] = self.change_beside(self.start["scored"], scored)
         texts = Counter(_plain(answer.text) for answer in answers).most_common(1)[0]
@@ -279,10 +281,10 @@ def favourite_word(answers: list[Answer], beside: list[float], seed: int) -> dic
     def again(*drawn: list) -> float:
         return lead([row for rows in drawn for row in rows], word)
 
-    more = with_interval(list(prompts.values()), lambda drawn: again(*drawn), seed)
-    if more[1] is None or more[1] <= 0:
+    found = with_interval(list(prompts.values()), lambda drawn: again(*drawn), seed)
+    if found[1] is None or found[1] <= 0:
         return None
-    return {"word": word, "more": more}
+    return {"word": word, "more": found}
 
 
 # --- the lab --------------------------------------------------------------------------------------
@@ -331,12 +333,12 @@ def run(
         yield {"kind": "start"}
 
         # 3. Two climbs from the same start, with the same seed, measured alike.
-        rewards = {"rule": rule_rewards(bench.lm, all_or_nothing), "learned": None}
+        rule = rule_rewards(bench.lm, all_or_nothing)
+        rewards = {"rule": rule, "learned": None}
         for name in settings.RUNS:
             how = climb_settings(settings)
             policy = Policy(bench.lm.trunk, how)
-            climb = {"policy": policy, "settings": how, "rule_fn": rewards[name]}
-            work = grpo.train(**climb, **bench.common)
+            work = grpo.train(policy=policy, settings=how, rule_fn=rewards[name], **bench.common)
             for item in bench.measured(policy, work, settings.EVERY):
                 if isinstance(item, Progress):
                     yield item

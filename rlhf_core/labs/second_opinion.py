@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 
 import torch
 
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Recording
 from rlhf_core.common.intervals import clustered
 from rlhf_core.common.settings import FineTunedSettings
 from rlhf_core.common.wording import signed
@@ -32,7 +31,7 @@ from rlhf_core.session.state import Session
 YARDSTICK = 128
 
 
-def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
+def fine_tune(session: Session, settings: FineTunedSettings) -> Recording[None]:
     """The slower reward model on the same votes. It is a second opinion: PPO goes on with the head,
     which reads the states that PPO has at hand.
 
@@ -52,9 +51,16 @@ def fine_tune(session: Session, settings: FineTunedSettings) -> Iterator:
     yardstick = Reference(rows[::step], lab.reference.states[::step])
     watch = [rows[n] for n in numbers]
     head = lab.model.score(lab.reference.states)
-    before, records, scorer = head[numbers].tolist(), [], None
-    known = {"reference": yardstick, "finished": lab.finished, "watch": watch}
-    work = kinds.train("fine-tuned", lab.lm, judged.learnable(session), settings=settings, **known)
+    before, records = head[numbers].tolist(), []
+    work = kinds.train(
+        "fine-tuned",
+        lab.lm,
+        judged.learnable(session),
+        reference=yardstick,
+        settings=settings,
+        finished=lab.finished,
+        watch=watch,
+    )
     for item in work:
         if isinstance(item, Progress):
             yield item

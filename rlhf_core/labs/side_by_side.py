@@ -22,14 +22,16 @@ follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from rlhf_core.algorithms import dpo, grpo, kto, ppo, rloo
 from rlhf_core.algorithms.dpo import TokenPair
 from rlhf_core.algorithms.kto import Judged
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.events import Progress, Record, only_progress
+from rlhf_core.common.known import known
 from rlhf_core.common.lab_settings import AlgorithmsSettings
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import (
@@ -72,9 +74,9 @@ def token_pairs(lm: LanguageModel, session: Session) -> list[TokenPair]:
         ]
         prompt = lm.encode(pair.prompt)
         if all(answers) and len(prompt) + max(map(len, answers)) <= lm.trunk.context:
-            chosen, rejected = answers if pair.target >= 0.5 else reversed(answers)
-            target = max(pair.target, 1 - pair.target)
-            rows.append(TokenPair(prompt, chosen, rejected, target, pair.weight))
+            said = known(pair.target)
+            chosen, rejected = answers if said >= 0.5 else reversed(answers)
+            rows.append(TokenPair(prompt, chosen, rejected, max(said, 1 - said), pair.weight))
     return rows
 
 
@@ -113,12 +115,14 @@ def own_comparisons(session: Session, own: Session) -> None:
     own.asked.user_prompts = list(session.asked.user_prompts)
 
 
-def learned_from(lm: LanguageModel, session: Session, runs: list[str]) -> dict[str, list]:
+def learned_from(lm: LanguageModel, session: Session, runs: list[str]) -> dict[str, Any]:
     """What DPO and KTO learn from: {"pairs", "thumbs"}. Raises InputError where one of ``runs``
     cannot: its turn would come after minutes of training.
     """
-    found = {"pairs": token_pairs(lm, session), "thumbs": token_thumbs(lm, session)}
-    for name, check, rows in (("dpo", dpo.check, "pairs"), ("kto", kto.check, "thumbs")):
+    found: Record = {"pairs": token_pairs(lm, session), "thumbs": token_thumbs(lm, session)}
+    checks: tuple[tuple[str, Callable[[list, int], None], str], ...]
+    checks = (("dpo", dpo.check, "pairs"), ("kto", kto.check, "thumbs"))
+    for name, check, rows in checks:
         if name in runs:
             try:
                 check(found[rows], lm.trunk.context)

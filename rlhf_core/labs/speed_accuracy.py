@@ -112,7 +112,7 @@ def answer(session: Session, choice: str, seconds: float, number: int) -> None:
     runs = runs_of(session)
     run = runs[-1] if runs else None
     asked = now(run) if run else None
-    if asked is None or asked["number"] != number or choice not in ("a", "b"):
+    if run is None or asked is None or asked["number"] != number or choice not in ("a", "b"):
         return
     timed = run["stage"] == "clock" and run["deadline"] is not None
     if timed and used(run) + seconds > run["deadline"]:

@@ -85,9 +85,9 @@ def _held_out(session: Session) -> str:
 
 def _interval(session: Session) -> str:
     found = session.tuned.evaluation or {}
-    low, high = found.get("interval") or (None, None)
-    if low is None:
+    if not found.get("interval"):
         return ""
+    low, high = found["interval"]
     says = "lies above a half" if low > 0.5 else "lies below a half" if high < 0.5 else "holds 50%"
     return (
         f"Yours: the reward model gives the tuned model {found['win_rate']:.0%}, interval"

@@ -10,11 +10,10 @@ same texts. Simplification: a vote of the majority is one vote, however many peo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Recording
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.common.paired import paired_difference_interval
 from rlhf_core.common.settings import RewardModelSettings
@@ -38,7 +37,7 @@ from rlhf_core.session.state import Session
 LEAST_VOTES, LEAST_PROMPTS, MOST_PEOPLE = 6, 3, 8
 
 
-def compare_people(session: Session) -> Iterator:
+def compare_people(session: Session) -> Recording[None]:
     """Train everybody's reward model, and the majority's; one record at the end.
 
     {"kind": "whose", "models": [names, the majority first], "people": [names], "table": {model:

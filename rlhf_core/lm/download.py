@@ -16,9 +16,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rlhf_core.common.errors import DownloadError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.lm import model_list
 
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
@@ -31,7 +32,7 @@ def download(
     name: str,
     revision: str,
     tell: Callable[[int, int], None] | None = None,
-    fetch=None,
+    fetch: Callable[..., str] | None = None,
     *,
     offline: bool = False,
 ) -> Path:
@@ -52,7 +53,7 @@ def download(
 
     logging.set_verbosity_error()  # its retries are not news
     fetch = fetch or hf_hub_download
-    options = {"tqdm_class": teller(tell)} if tell else {}
+    options: Record = {"tqdm_class": teller(tell)} if tell else {}
     if offline:
         options["local_files_only"] = True
     for file in (*HELPFUL, *NEEDED):
@@ -108,11 +109,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def teller(tell: Callable[[int, int], None]) -> type:
     """A progress bar class that draws nothing and calls ``tell``."""
-    from huggingface_hub.utils import tqdm
+    from huggingface_hub.utils.tqdm import tqdm
 
     class Teller(tqdm):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **{**options, "disable": True})
+        def __init__(self, *arguments: Any, **options: Any):
+            told = {**options, "disable": True}
+            super().__init__(*arguments, **told)  # type: ignore[no-untyped-call]  # tqdm's own
             self.total, self.done = options.get("total") or 0, options.get("initial") or 0
 
         def update(self, n: float | None = 1) -> None:
@@ -172,7 +174,7 @@ def main(arguments: list[str]) -> int:
     0: all are here; 2: one could not be had, and why is on the last line.
     """
 
-    def say(row: dict) -> None:
+    def say(row: Record) -> None:
         print(json.dumps(row), flush=True)
 
     shown = 0

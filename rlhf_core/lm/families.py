@@ -16,10 +16,30 @@ keys and values of their own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Protocol
+
 import torch
 from torch import Tensor, nn
 
 from rlhf_core.lm.transformer import KeyValueCache, Transformer
+
+if TYPE_CHECKING:
+    from transformers import (
+        GPT2LMHeadModel,
+        GPTNeoXForCausalLM,
+        LlamaForCausalLM,
+        MptForCausalLM,
+        OPTForCausalLM,
+        PreTrainedConfig,
+        PreTrainedModel,
+    )
+    from transformers.models.gpt2.modeling_gpt2 import GPT2Block
+    from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXLayer
+    from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+    from transformers.models.mpt.modeling_mpt import MptBlock
+    from transformers.models.opt.modeling_opt import OPTDecoderLayer, OPTLearnedPositionalEmbedding
+
+Rotation = tuple[Tensor, Tensor, Tensor]  # who may look at whom, cosines, sines: Rotary.places
 
 
 class Unsupported(ValueError):
@@ -35,7 +55,7 @@ def refuse(*unsupported: tuple[bool, str]) -> None:
             raise Unsupported(words)
 
 
-def own_output(model) -> nn.Module | None:
+def own_output(model: PreTrainedModel) -> nn.Module | None:
     """The model's output layer, or None where it is the token embedding."""
     output = model.get_output_embeddings()
     return None if output.weight is model.get_input_embeddings().weight else output
@@ -50,8 +70,11 @@ class GPT2(Transformer):
     Source: Radford et al. 2019.
     """
 
+    wpe: nn.Embedding
+    bend: nn.Module  # the inner layer's bend
+
     @classmethod
-    def of(cls, model) -> GPT2:
+    def of(cls, model: GPT2LMHeadModel) -> GPT2:
         body, config = model.transformer, model.config
         unusual = config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights
         refuse(
@@ -69,24 +92,29 @@ class GPT2(Transformer):
         )
         # transformers' "gelu_new" is this very function in eight steps, each through memory; torch
         # has it in one.
-        trunk.bend = (
-            nn.GELU(approximate="tanh")
-            if config.activation_function == "gelu_new"
-            else body.h[0].mlp.act
-        )
+        first: Any = body.h[0]
+        slow = config.activation_function == "gelu_new"
+        trunk.bend = nn.GELU(approximate="tanh") if slow else first.mlp.act
         return trunk
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
-        return self.wte(ids) + self.wpe(positions)
+        embedded: Tensor = self.wte(ids) + self.wpe(positions)
+        return embedded
 
     def block(
-        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+        self,
+        block: GPT2Block,
+        hidden: Tensor,
+        places: Tensor,
+        layer: int,
+        cache: KeyValueCache | None,
     ) -> Tensor:
         qkv = block.attn.c_attn(block.ln_1(hidden))  # (B, T, 3d)
         # (B, H, T, d/H) each
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         hidden = hidden + block.attn.c_proj(self.attend(q, k, v, places, layer, cache))
-        return hidden + block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
+        inner: Tensor = block.mlp.c_proj(self.bend(block.mlp.c_fc(block.ln_2(hidden))))
+        return hidden + inner
 
 
 # --- OPT ------------------------------------------------------------------------------------------
@@ -98,8 +126,10 @@ class OPT(Transformer):
     Source: Zhang et al. 2022 (arXiv 2205.01068).
     """
 
+    wpe: OPTLearnedPositionalEmbedding
+
     @classmethod
-    def of(cls, model) -> OPT:
+    def of(cls, model: OPTForCausalLM) -> OPT:
         body, config = model.model.decoder, model.config
         narrow = config.word_embed_proj_dim != config.hidden_size  # opt-350m
         behind = not config.do_layer_norm_before or body.final_layer_norm is None
@@ -118,10 +148,16 @@ class OPT(Transformer):
         )
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
-        return self.wte(ids) + nn.functional.embedding(positions + self.wpe.offset, self.wpe.weight)
+        embedded: Tensor = self.wte(ids)
+        return embedded + nn.functional.embedding(positions + self.wpe.offset, self.wpe.weight)
 
     def block(
-        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+        self,
+        block: OPTDecoderLayer,
+        hidden: Tensor,
+        places: Tensor,
+        layer: int,
+        cache: KeyValueCache | None,
     ) -> Tensor:
         x = block.self_attn_layer_norm(hidden)
         q, k, v = (
@@ -129,7 +165,8 @@ class OPT(Transformer):
             for part in (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj)
         )
         hidden = hidden + block.self_attn.out_proj(self.attend(q, k, v, places, layer, cache))
-        return hidden + block.fc2(block.activation_fn(block.fc1(block.final_layer_norm(hidden))))
+        inner: Tensor = block.fc2(block.activation_fn(block.fc1(block.final_layer_norm(hidden))))
+        return hidden + inner
 
 
 # --- families that rotate queries and keys --------------------------------------------------------
@@ -141,11 +178,11 @@ class Rotary(Transformer):
     Source: Su et al. 2021 (arXiv 2104.09864).
     """
 
-    def __init__(self, *, rotary: nn.Module, **parts):
+    def __init__(self, *, rotary: nn.Module, **parts: Any):
         super().__init__(**parts)
         self.rotary = rotary  # transformers' own: it knows the scalings that checkpoints ask for
 
-    def places(self, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def places(self, allowed: Tensor) -> Rotation:
         """-> allowed, and the cosine and sine of each new position's angles.
 
         (B, 1, T, rotated part of d/H) each.
@@ -166,7 +203,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([turned, rest], -1) if rest.shape[-1] else turned
 
 
-def refuse_rotations_that_change(config) -> None:
+def refuse_rotations_that_change(config: PreTrainedConfig) -> None:
     kind = config.rope_parameters.get("rope_type", "default")
     refuse(
         (
@@ -183,7 +220,7 @@ class Llama(Rotary):
     """
 
     @classmethod
-    def of(cls, model) -> Llama:
+    def of(cls, model: LlamaForCausalLM) -> Llama:
         body, config = model.model, model.config
         refuse_rotations_that_change(config)
         return cls(
@@ -199,7 +236,12 @@ class Llama(Rotary):
         )
 
     def block(
-        self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
+        self,
+        block: LlamaDecoderLayer,
+        hidden: Tensor,
+        places: Rotation,
+        layer: int,
+        cache: KeyValueCache | None,
     ) -> Tensor:
         allowed, cos, sin = places
         x, attention, mlp = block.input_layernorm(hidden), block.self_attn, block.mlp
@@ -208,7 +250,8 @@ class Llama(Rotary):
         v = split(attention.v_proj(x), self.key_value_heads)
         hidden = hidden + attention.o_proj(self.attend(q, k, v, allowed, layer, cache))
         x = block.post_attention_layernorm(hidden)
-        return hidden + mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
+        inner: Tensor = mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
+        return hidden + inner
 
 
 class GPTNeoX(Rotary):
@@ -218,7 +261,7 @@ class GPTNeoX(Rotary):
     """
 
     @classmethod
-    def of(cls, model) -> GPTNeoX:
+    def of(cls, model: GPTNeoXForCausalLM) -> GPTNeoX:
         body, config = model.gpt_neox, model.config
         refuse_rotations_that_change(config)
         return cls(
@@ -232,17 +275,21 @@ class GPTNeoX(Rotary):
         )
 
     def block(
-        self, block, hidden: Tensor, places: tuple, layer: int, cache: KeyValueCache | None
+        self,
+        block: GPTNeoXLayer,
+        hidden: Tensor,
+        places: Rotation,
+        layer: int,
+        cache: KeyValueCache | None,
     ) -> Tensor:
         allowed, cos, sin = places
         qkv = block.attention.query_key_value(block.input_layernorm(hidden))
         q, k, v = split(qkv, self.heads).chunk(3, -1)  # (B, H, T, d/H) each
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        mixed = block.attention.dense(self.attend(q, k, v, allowed, layer, cache))
-        if block.use_parallel_residual:
-            return hidden + mixed + block.mlp(block.post_attention_layernorm(hidden))
-        hidden = hidden + mixed
-        return hidden + block.mlp(block.post_attention_layernorm(hidden))
+        mixed: Tensor = block.attention.dense(self.attend(q, k, v, allowed, layer, cache))
+        read = hidden if block.use_parallel_residual else hidden + mixed
+        inner: Tensor = block.mlp(block.post_attention_layernorm(read))
+        return hidden + mixed + inner
 
 
 # --- MPT ------------------------------------------------------------------------------------------
@@ -254,10 +301,12 @@ class MPT(Transformer):
     Source: Press et al. 2021 (arXiv 2108.12409).
     """
 
+    steepest: int  # the largest slope is 2 to the minus this, over the heads
+
     @classmethod
-    def of(cls, model) -> MPT:
+    def of(cls, model: MptForCausalLM) -> MPT:
         body, config = model.transformer, model.config
-        attention = config.attn_config
+        attention: Any = config.attn_config
         refuse(
             (not attention.alibi, "it has learned positions instead of ALiBi"),
             (
@@ -286,11 +335,17 @@ class MPT(Transformer):
         """
         from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 
-        slopes = build_mpt_alibi_tensor(self.heads, allowed.shape[-1], self.steepest)  # (H, 1, S)
+        # (H, 1, S)
+        slopes: Tensor = build_mpt_alibi_tensor(self.heads, allowed.shape[-1], self.steepest)
         return slopes.masked_fill(~allowed, -torch.inf)
 
     def block(
-        self, block, hidden: Tensor, places: Tensor, layer: int, cache: KeyValueCache | None
+        self,
+        block: MptBlock,
+        hidden: Tensor,
+        places: Tensor,
+        layer: int,
+        cache: KeyValueCache | None,
     ) -> Tensor:
         qkv = block.attn.Wqkv(block.norm_1(hidden))  # (B, T, 3d)
         if block.attn.clip_qkv:
@@ -299,7 +354,8 @@ class MPT(Transformer):
         hidden = hidden + block.attn.out_proj(
             self.attend(q, k, v, places, layer, cache, block.attn.softmax_scale)
         )
-        return hidden + block.ffn.down_proj(block.ffn.act(block.ffn.up_proj(block.norm_2(hidden))))
+        inner: Tensor = block.ffn.down_proj(block.ffn.act(block.ffn.up_proj(block.norm_2(hidden))))
+        return hidden + inner
 
 
 # --- which is which -------------------------------------------------------------------------------
@@ -307,13 +363,25 @@ class MPT(Transformer):
 
 def split(x: Tensor, heads: int) -> Tensor:
     """(B, T, d) -> (B, H, T, d/H)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    per_head: Tensor = x.unflatten(-1, (heads, -1))
+    return per_head.transpose(1, 2)
+
+
+class Family(Protocol):
+    def of(self, model: Any) -> Transformer:
+        """The parts of the family's own model, shared, not copied. Raises Unsupported."""
 
 
 # By config.model_type, which is also the allow-list of ``language_model.load``.
-FAMILIES = {"gpt2": GPT2, "llama": Llama, "opt": OPT, "gpt_neox": GPTNeoX, "mpt": MPT}
+FAMILIES: dict[str, Family] = {
+    "gpt2": GPT2,
+    "llama": Llama,
+    "opt": OPT,
+    "gpt_neox": GPTNeoX,
+    "mpt": MPT,
+}
 
 
-def trunk_of(model) -> Transformer:
+def trunk_of(model: PreTrainedModel) -> Transformer:
     """The parts of a transformers ``...ForCausalLM``, shared, not copied. Raises Unsupported."""
     return FAMILIES[model.config.model_type].of(model)

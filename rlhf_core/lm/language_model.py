@@ -18,15 +18,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rlhf_core.common.errors import DownloadError, ModelError
+from rlhf_core.common.events import Record
+from rlhf_core.common.known import known
 from rlhf_core.lm import model_list
 from rlhf_core.lm.download import download
 from rlhf_core.lm.families import FAMILIES, Unsupported, trunk_of
 from rlhf_core.lm.header import check_weights
 from rlhf_core.lm.transformer import Transformer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Set once, before any torch work. Two threads everywhere, not one a core: sums then come out the
 # same on a laptop and on a server, so that a replay can be compared, and a workshop's server keeps
@@ -52,14 +58,14 @@ class LanguageModel:
 
     name: str
     trunk: Transformer
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     end_id: int
     pad_id: int
-    config: dict = field(default_factory=dict)
+    config: Record = field(default_factory=dict)
     frame: tuple[list[int], list[int]] = ([], [])  # ids before and behind a request
 
     @cached_property
-    def markers(self) -> frozenset:
+    def markers(self) -> frozenset[int | None]:
         """Tokens that are no text.
 
         End of text, padding where the tokenizer has it (``pad_id`` may be an ordinary token, gpt2's
@@ -89,7 +95,7 @@ class LanguageModel:
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of any text, without special tokens."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         # "<|endoftext|>" typed by a person is text, not the end of the text.
         return [i for i in ids if i not in self.markers]
 
@@ -99,11 +105,11 @@ class LanguageModel:
 
     def decode(self, ids: list[int]) -> str:
         """Text of response tokens; end of text and padding are not part of it."""
-        return self.tokenizer.decode([i for i in ids if i not in self.markers])
+        return str(self.tokenizer.decode([i for i in ids if i not in self.markers]))
 
     def piece(self, token_id: int) -> str:
         """One token as a reader should see it."""
-        return "⏹ end" if token_id == self.end_id else self.tokenizer.decode([token_id])
+        return "⏹ end" if token_id == self.end_id else str(self.tokenizer.decode([token_id]))
 
     def fingerprint(self) -> str:
         """sha256 of all weights, name by name.
@@ -211,13 +217,13 @@ def _folder_of(name: str, tell: Callable[[int, int], None] | None, fetch: bool) 
     )
 
 
-def of_its_own(name: str) -> tuple:
+def of_its_own(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """transformers' own model called ``name`` and its tokenizer, shared with nobody: to be changed
     and saved. Its files are checked by ``load``, which comes first. Raises ModelError.
     """
     where = f"The model {name}"
     if name in model_list.PACKAGED:
-        file = model_list.packaged_file(name)
+        file = known(model_list.packaged_file(name))
         return _read(where, file.parent, gguf_file=file.name)[:2]
     return _read(where, _folder_of(name, None, False))[:2]
 
@@ -265,7 +271,9 @@ def _load(name: str, folder: Path) -> LanguageModel:
     return assemble(name, model, tokenizer, where)
 
 
-def _read(where: str, folder: Path, **file: str) -> tuple:
+def _read(
+    where: str, folder: Path, **file: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[str]]:
     """transformers' own model, frozen, its tokenizer, and the names of weights that were missing.
     Raises ModelError, with ``where`` as the sentence's subject.
 
@@ -274,9 +282,10 @@ def _read(where: str, folder: Path, **file: str) -> tuple:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    told = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    told: Any = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(folder, **told, **file)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **told, **file)
+        model, found = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, **file)
     except SafetensorError as error:
         weights = folder / "model.safetensors"
@@ -298,7 +307,9 @@ def _read(where: str, folder: Path, **file: str) -> tuple:
     return model.eval().requires_grad_(False), tokenizer, sorted(found["missing_keys"])
 
 
-def assemble(name: str, model, tokenizer, where: str) -> LanguageModel:
+def assemble(
+    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, where: str
+) -> LanguageModel:
     """A loaded transformers model and its tokenizer as ours.
 
     Raises ModelError, with ``where`` as the sentence's subject.

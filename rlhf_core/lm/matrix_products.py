@@ -15,7 +15,9 @@ rounding (1e-6): tests/lm/test_matrix_products.py.
 from __future__ import annotations
 
 import copy
+from collections.abc import MutableMapping
 from functools import lru_cache
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -48,19 +50,20 @@ def onednn() -> bool:
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x weight^T + bias: (..., d_in), (d_out, d_in) or a pack of it, (d_out,) -> (..., d_out)."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return out
 
 
 class _Product(torch.autograd.Function):
     """x weight^T with oneDNN forwards, torch backwards."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         return _onednn(x, weight, None)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad
         rows, gradients = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
@@ -71,14 +74,17 @@ def product(x: Tensor, weight: Tensor) -> Tensor:
     """x weight^T, with gradients. (..., d), (V, d) -> (..., V)."""
     if not onednn() or x.dtype != torch.float32:
         return F.linear(x, weight)
-    return _Product.apply(x, weight) if torch.is_grad_enabled() else _onednn(x, weight, None)
+    if not torch.is_grad_enabled():
+        return _onednn(x, weight, None)
+    out: Tensor = _Product.apply(x, weight)  # type: ignore[no-untyped-call]  # torch's own
+    return out
 
 
 # Packs of weights that are not in training, kept with them: (version of the weights, rows, pack).
-_KEPT = WeakTensorKeyDictionary()
+_KEPT: MutableMapping[Tensor, tuple[int, int, Tensor]] = WeakTensorKeyDictionary()
 
 
-def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
+def pack(parameter: Tensor, weight: Tensor, rows: int) -> Tensor:
     """``weight`` (d_out, d_in) rearranged for products with ``rows`` rows at a time.
 
     It is ``parameter`` or its transpose.
@@ -87,7 +93,7 @@ def pack(parameter: nn.Parameter, weight: Tensor, rows: int) -> Tensor:
         version, for_rows, kept = _KEPT[parameter]
         if (version, for_rows) == (parameter._version, rows):
             return kept
-    made = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
+    made: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
     if not parameter.requires_grad:
         _KEPT[parameter] = (parameter._version, rows, made)
     return made
@@ -99,7 +105,7 @@ class Packed(nn.Module):
     For writing only: it has no gradients and no parameters.
     """
 
-    def __init__(self, parameter: nn.Parameter, weight: Tensor, bias: Tensor | None, rows: int):
+    def __init__(self, parameter: Tensor, weight: Tensor, bias: Tensor | None, rows: int):
         super().__init__()
         self.packed, self.bias = (
             pack(parameter, weight, rows),
@@ -112,10 +118,11 @@ class Packed(nn.Module):
 
 # The same for whole models of which nothing is in training: (versions of all weights, rows, the
 # packed model).
-_WRITERS: WeakKeyDictionary = WeakKeyDictionary()
+_WRITERS: WeakKeyDictionary[nn.Module, tuple[list[tuple[int, int]], int, Any]] = WeakKeyDictionary()
+Trunk = TypeVar("Trunk", bound=nn.Module)  # with a token embedding "wte", and a "lm_head" or None
 
 
-def packed(trunk, rows: int):
+def packed(trunk: Trunk, rows: int) -> Trunk:
     """``trunk`` for writing ``rows`` tokens at a time.
 
     The same model with its linear layers packed.
@@ -136,10 +143,11 @@ def packed(trunk, rows: int):
     versions = [(id(p), p._version) for p in parameters]
     if trunk not in _WRITERS or _WRITERS[trunk][:2] != (versions, rows):
         _WRITERS[trunk] = (versions, rows, _pack_all(trunk, rows))
-    return _WRITERS[trunk][2]
+    writer: Trunk = _WRITERS[trunk][2]
+    return writer
 
 
-def _pack_all(trunk, rows: int):
+def _pack_all(trunk: Trunk, rows: int) -> Trunk:
     shared = {id(p): p for p in (*trunk.parameters(), *trunk.buffers())}
     writer = copy.deepcopy(trunk, shared)  # modules copied, weights shared
     for name, layer in list(writer.named_modules()):
@@ -157,5 +165,6 @@ def _pack_all(trunk, rows: int):
                 Packed(layer.weight, layer.weight.T, layer.bias, rows),
             )
     if writer.lm_head is None:  # the output layer is the token embedding
-        writer.lm_head = Packed(writer.wte.weight, writer.wte.weight, None, rows)
+        embedding = writer.get_parameter("wte.weight")
+        writer.lm_head = Packed(embedding, embedding, None, rows)
     return writer

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rlhf_core.common.settings import PPOSettings
+
 BUNDLED = "bundled"
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
 SMOLLM2 = "smollm2"
@@ -192,7 +194,7 @@ def files_of(name: str) -> str:
     return digest.hexdigest()
 
 
-def settings_key(name: str, settings) -> str:
+def settings_key(name: str, settings: PPOSettings) -> str:
     """What a PPO step's time depends on, as one string."""
     sizes = ("batch_size", "minibatch_size", "max_new_tokens", "epochs", "frozen_layers")
     return f"{name} {' '.join(str(getattr(settings, size)) for size in sizes)}"

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from rlhf_core.common.known import known
 from rlhf_core.lm.sampling import Responses
 from rlhf_core.lm.transformer import Transformer, position_ids
 
@@ -92,7 +93,7 @@ def answer_states(
     real = segments[:, None, :] >= 0
     allowed = (same & real & torch.ones_like(itself).tril() | itself)[:, None]  # (R, 1, W, W)
     if frozen:
-        x = shared[part][:, :-1][read]  # (tokens, d)
+        x = known(shared)[part][:, :-1][read]  # (tokens, d)
         x = x.new_zeros(rows * width, x.shape[-1]).index_copy(0, slots, x).view(rows, width, -1)
     else:
         ids = torch.cat([responses.prompt_ids[part], responses.tokens[part]], 1)[:, :-1][read]

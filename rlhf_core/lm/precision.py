@@ -14,6 +14,7 @@ enough.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,10 @@ def capable() -> bool:
 
 @torch.no_grad()
 def measure(
-    rows: int = 64, width: int = 768, repeats: int = 5, clock=time.perf_counter
+    rows: int = 64,
+    width: int = 768,
+    repeats: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Measured:
     """Some milliseconds where the processor has bfloat16; nothing is timed where it has not."""
     if not capable():

@@ -176,9 +176,9 @@ def decode(
             written[writing, t] = alive
             taken = log_p.gather(1, chosen[:, None]).squeeze(1)
             logprobs[writing, t] = torch.where(alive, taken, 0.0)
-            if keep_distributions:
+            if distributions is not None:
                 distributions[t].index_copy_(0, writing, log_p)
-            if keep_hidden:
+            if states is not None:
                 states[t].index_copy_(0, writing, hidden)
             alive = alive & (chosen != end_id)
         end = t + 1
@@ -188,8 +188,8 @@ def decode(
             tokens[:, :end],
             written[:, :end],
             logprobs[:, :end],
-            distributions[:end].transpose(0, 1) if keep_distributions else None,
-            states[:end].transpose(0, 1) if keep_hidden else None,
+            None if distributions is None else distributions[:end].transpose(0, 1),
+            None if states is None else states[:end].transpose(0, 1),
         )
         if not alive.any() or end == longest:
             return
@@ -207,7 +207,6 @@ def decode(
 
 def collect(steps: Iterator[Responses]) -> Responses:
     """The last, complete value of ``decode``."""
-    last = None
     for last in steps:
         pass
     return last

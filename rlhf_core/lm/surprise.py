@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rlhf_core.common.events import Record
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import token_logprobs
 
@@ -96,7 +97,7 @@ class Reading:
             return "reads"
         return "hardly" if self.nats_a_byte < max(LIMIT, BLIND) else "not at all"
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> Record:
         """As a candidate set keeps it: plain numbers, and the word."""
         return {
             "nats_a_byte": self.nats_a_byte,
@@ -124,7 +125,7 @@ def read(lm: LanguageModel, prompt: str) -> Reading:
     for (_, start, _), one in zip(places[1:], nats, strict=True):
         begins = _begin_of_word(prompt, start)
         words[begins] = words.get(begins, 0.0) + one
-    worst = prompt[max(words, key=words.get) :].split()
+    worst = prompt[max(words, key=lambda begins: words[begins]) :].split()
     # Tokens of one character (bytes of an emoji) share its place; the first has its share of it.
     first = sum(place[1:] == places[0][1:] for place in places)
     covered = prompt[: places[-1][2]]

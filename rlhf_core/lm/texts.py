@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Reporting
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import sampling
 from rlhf_core.lm.language_model import LanguageModel
@@ -29,6 +29,9 @@ from rlhf_core.lm.transformer import Transformer
 # of an answer, the most; how it is drawn (no top-k, no top-p); rows read or written at once
 ROLLOUT_TOKENS, ROLLOUT_TEMPERATURE = PPOSettings.max_new_tokens, PPOSettings.temperature
 CHUNK = 64
+
+TextRow = tuple[str, str, bool]  # prompt, text, ended
+Written = tuple[int, str, bool, torch.Tensor]  # prompt number, text, ended, (d,) pooled states
 
 
 def encode_prompt(lm: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
@@ -57,7 +60,7 @@ def pooled_of_responses(lm: LanguageModel, responses: Responses) -> torch.Tensor
     return sampling.pooled_states(at, responses.mask)
 
 
-def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Responses:
+def responses_of_texts(lm: LanguageModel, rows: list[TextRow]) -> Responses:
     """(prompt, text, ended) rows as tokens, to be read.
 
     A longer answer is cut where the context ends: each by its own length, so that no row depends on
@@ -74,7 +77,7 @@ def responses_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> 
     return Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
 
 
-def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Iterator:
+def pooled_of_texts(lm: LanguageModel, rows: list[TextRow]) -> Reporting[torch.Tensor]:
     """Mean reference states of (prompt, text, ended) rows, (N, d), in chunks.
 
     Yields Progress, returns the tensor.
@@ -89,8 +92,8 @@ def pooled_of_texts(lm: LanguageModel, rows: list[tuple[str, str, bool]]) -> Ite
 
 @torch.no_grad()
 def fluency_of_texts(
-    lm: LanguageModel, rows: list[tuple[str, str, bool]], stage: str = "reading"
-) -> Iterator:
+    lm: LanguageModel, rows: list[TextRow], stage: str = "reading"
+) -> Reporting[list[float]]:
     """Log-probability of each (prompt, text, ended) row under the frozen model, nats a token.
 
     Its end of text counts as one. Yields Progress, returns [floats].
@@ -158,12 +161,12 @@ def write(
     stage: str = "writing",
     temperature: float = ROLLOUT_TEMPERATURE,
     new_tokens: int = ROLLOUT_TOKENS,
-) -> Iterator:
+) -> Reporting[list[Written]]:
     """``samples`` responses a prompt.
 
     Yields Progress a token, returns [(prompt number, text, ended, pooled reference states)].
     """
-    rows = []
+    rows: list[Written] = []
     for item in decoded(
         lm,
         trunk,

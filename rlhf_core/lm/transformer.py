@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -176,9 +177,10 @@ class Transformer(nn.Module):
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         """(B, T), (B, T) -> (B, T, d)."""
-        return self.wte(ids)
+        embedded: Tensor = self.wte(ids)
+        return embedded
 
-    def places(self, allowed: Tensor):
+    def places(self, allowed: Tensor) -> Any:
         """What the layers need to know about who looks at whom from where.
 
         Made once a pass from ``allowed``; see ``run``.
@@ -186,7 +188,7 @@ class Transformer(nn.Module):
         return allowed
 
     def block(
-        self, block: nn.Module, hidden: Tensor, places, layer: int, cache: KeyValueCache | None
+        self, block: Any, hidden: Tensor, places: Any, layer: int, cache: KeyValueCache | None
     ) -> Tensor:
         """One layer. (B, T, d) -> (B, T, d)."""
         raise NotImplementedError
@@ -216,7 +218,9 @@ class Transformer(nn.Module):
         for layer in range(start, self.layers if stop is None else stop):
             hidden = hidden if joint is None else joint(hidden)
             hidden = self.block(self.h[layer], hidden, places, layer, cache)
-        return self.ln_f(hidden) if stop is None else hidden
+        if stop is None:
+            hidden = self.ln_f(hidden)
+        return hidden
 
     def attend(
         self,
@@ -249,4 +253,7 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., V)."""
-        return product(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)
+        if self.lm_head is None:
+            return product(hidden, self.wte.weight)
+        logits: Tensor = self.lm_head(hidden)
+        return logits

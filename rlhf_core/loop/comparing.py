@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Recording
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.evaluation import before_after, verdict
 from rlhf_core.evaluation.conclusion import known
@@ -36,7 +36,7 @@ def evaluation_prompts(session: Session) -> list[str]:
     return prompts
 
 
-def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Progress | dict]:
+def evaluate(session: Session, count: int = 200, seed: int = 1) -> Recording[None]:
     """The original and the tuned model on the same unseen prompts with the same random numbers;
     ``count`` pairs. One record, kept as ``tuned.evaluation``.
     """
@@ -65,16 +65,16 @@ def evaluate(session: Session, count: int = 200, seed: int = 1) -> Iterator[Prog
     pairs = [one | other for one, other in zip(sides["before"], sides["after"], strict=True)]
     # Every prompt once before any comes again, and no more pairs than asked for.
     pairs = [pairs[p * each + k] for k in range(each) for p in range(len(prompts))][:count]
-    fluency = {}
+    fluency: dict[str, list[float]] = {}
     for side in ("before", "after"):
-        rows = [(pair["prompt"], pair[side], pair[f"ended_{side}"]) for pair in pairs]
-        fluency[side] = yield from fluency_of_texts(lm, rows, stage=f"reading, {side}")
+        read = [(pair["prompt"], pair[side], pair[f"ended_{side}"]) for pair in pairs]
+        fluency[side] = yield from fluency_of_texts(lm, read, stage=f"reading, {side}")
     wanted, draw = session.asked.brief.wanted, seed_of(session.seed, "interval", seed)
     # Of all the reward models that trained this round, the one whose votes show least.
-    trained = [row.get("chance") for row in part.log if row["step"] < step]
-    trained = [found for found in trained if known(found)]
+    asked_for = [row.get("chance") for row in part.log if row["step"] < step]
+    trained = [found for found in asked_for if known(found)]
     chance = max(trained, key=lambda found: found["p"], default=None)
-    if (models := len({found["p"] for found in trained})) > 1:
+    if chance and (models := len({found["p"] for found in trained})) > 1:
         chance = {**chance, "models": models}
     result = before_after.summarise(pairs, wanted=wanted, judge="reward model")
     result |= verdict.verdict(

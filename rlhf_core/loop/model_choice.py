@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlhf_core.algorithms.step_estimate import timed_step
 from rlhf_core.common.errors import DownloadError, InputError, ModelError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record, Recording, Reporting
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm import language_model, model_list
 from rlhf_core.lm.download import fetch_aside
@@ -33,7 +33,7 @@ FITS, MOST_WAIT = (
 WORKSHOP = ((2, 32, 24, 4), (2, 16, 20, 4), (2, 16, 16, 2), (1, 8, 16, 2))
 
 
-def choose(session: Session, name: str) -> Iterator:
+def choose(session: Session, name: str) -> Recording[None]:
     """Make ``name`` the session's model: fetched where it has to be, loaded, checked. Until all
     that is done the session keeps the one it has.
 
@@ -68,7 +68,7 @@ def choose(session: Session, name: str) -> Iterator:
     }
 
 
-def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
+def time_a_step(session: Session, settings: PPOSettings) -> Recording[None]:
     """Measure a PPO step under ``settings``; where it takes longer than ``FITS``, also look for
     settings that do not.
 
@@ -82,14 +82,15 @@ def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
             f"This model has {lm.trunk.layers} layers; at most {lm.trunk.layers - 1} can be frozen."
         )
     parts = yield from measured(lm, settings)
-    record = {
+    whole = sum(parts.values())
+    record: Record = {
         "kind": "step_time",
-        "seconds": sum(parts.values()),
+        "seconds": whole,
         "parts": parts,
         "layers": lm.trunk.layers,
         "workshop": None,
     }
-    if record["seconds"] > FITS:
+    if whole > FITS:
         for trained, batch, tokens, epochs in WORKSHOP:
             values = {
                 "frozen_layers": max(0, lm.trunk.layers - trained),
@@ -115,7 +116,9 @@ def time_a_step(session: Session, settings: PPOSettings) -> Iterator:
     yield record
 
 
-def measured(lm: LanguageModel, settings: PPOSettings, stage: str = "") -> Iterator:
+def measured(
+    lm: LanguageModel, settings: PPOSettings, stage: str = ""
+) -> Reporting[dict[str, float]]:
     """``timed_step``, once a process for every model and size of step. Yields Progress, returns the
     seconds by stage.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.events import Progress
+from rlhf_core.common.known import known as there
 from rlhf_core.judging.preferences import finished_texts
 from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.loop.workbench import head_of, memory, ready
@@ -26,7 +27,7 @@ def prepare(session: Session) -> Iterator[Progress | dict]:
     """One record {"kind": "asking", "sets", "judged"}; texts that were read for the same reward
     model before are not read again.
     """
-    lm, model, head = ready(session), head_of(session), session.learned.head
+    lm, model, head = ready(session), there(head_of(session)), session.learned.head
     fit, waiting = session.learned.summary.get("fit", 1), list(asked.unranked(session))
     votes = judged.learnable(session)
     pairs, _ = comparisons.readable(lm, votes)

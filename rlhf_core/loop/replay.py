@@ -125,8 +125,8 @@ def replay(
         # What run.json asks for may be anything: never more than was judged is written.
         yield from only_progress(writing.generate_pool(now, min(asked, count), 2))
         yield from only_progress(scripted_rater.judge_for_me(now, count, 2))
-        rows = _rows(saved.judged.rankings), _rows(now.judged.rankings)
-        yield from found.compare("rankings.jsonl", *rows)
+        was, is_now = _rows(saved.judged.rankings), _rows(now.judged.rankings)
+        yield from found.compare("rankings.jsonl", was, is_now)
     else:
         now.judged.rankings, now.judged.imported, now.asked.candidate_sets = (
             list(saved.judged.rankings),
@@ -180,11 +180,11 @@ def _fitted_again(found: Numbers, saved: Session, now: Session) -> Iterator[Prog
     values = saved.settings.get("reward_model", {})
     settings = _settings(RewardModelSettings, values)
     yield from only_progress(reward.fit_reward_model(now, settings))
-    rows = [
+    was, is_now = (
         [{name: row.get(name) for name in FITTED} for row in session.learned.fit_records]
         for session in (saved, now)
-    ]
-    yield from found.compare("run.json, fit_records", *rows)
+    )
+    yield from found.compare("run.json, fit_records", was, is_now)
     known = saved.learned.summary  # an older version said less
     summary = {name: now.learned.summary.get(name) for name in known}
     yield from found.compare("run.json, learned.summary", known, summary)
@@ -200,7 +200,7 @@ def _evaluated_again(found: Numbers, saved: Session, now: Session) -> Iterator[P
         return
     yield from only_progress(comparing.evaluate(now, len(pairs), was.get("seed", 1)))
     # An older version measured less.
-    measured = {name: now.tuned.evaluation.get(name) for name in was}
+    measured = {name: (now.tuned.evaluation or {}).get(name) for name in was}
     yield from found.compare("evaluation.json", was, measured)
 
 

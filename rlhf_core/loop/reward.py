@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress, last
+from rlhf_core.common.events import Progress, Recording, last
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.preferences import Pair, finished_texts, nothing_to_learn
 from rlhf_core.judging.typed import check_prompt
@@ -32,7 +32,7 @@ FEW_HELD_OUT = (
 
 def fit_reward_model(
     session: Session, settings: RewardModelSettings | None = None
-) -> Iterator[Progress | dict]:
+) -> Recording[None]:
     """Fit the reward model to the session's comparisons; a record an iteration, as in
     ``fit_records``. A stop or a refusal leaves the former one, and its records.
     """

@@ -10,13 +10,14 @@ a step is made again; it follows from the numbers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 from rlhf_core.algorithms import checkpoints
 from rlhf_core.algorithms.ppo import Policy, train
 from rlhf_core.common.errors import InputError, SettingsError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record, Recording, Reporting
+from rlhf_core.common.known import known
 from rlhf_core.common.settings import PPOSettings
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import encode_prompt
@@ -34,9 +35,9 @@ def training(
     prompts: list[list[int]],
     settings: PPOSettings,
     steps: int,
-) -> Iterator:
+) -> Recording[None]:
     """``ppo.train`` of a session's policy for ``steps`` steps."""
-    return train(
+    yield from train(
         policy=policy,
         reference=lm.trunk,
         prompts=prompts,
@@ -108,8 +109,11 @@ def can_be_taken_up(session: Session, settings: PPOSettings) -> bool:
 
 
 def reach(
-    session: Session, lm: LanguageModel, step: int, told: Callable = lambda record, settings: None
-) -> Iterator:
+    session: Session,
+    lm: LanguageModel,
+    step: int,
+    told: Callable[[Record, PPOSettings], None] = lambda record, settings: None,
+) -> Reporting[tuple[Policy, int, Record | None]]:
     """A policy as it stood at ``step``, made anew; the session's own is left alone. Yields
     Progress; returns (policy, segments that led there, last record or None).
 
@@ -208,7 +212,7 @@ def steered_anew(settings: PPOSettings, former_beta: float | None) -> bool:
 def _reward_model_of(session: Session, fit: int) -> RewardModel:
     """The reward model of one of this run's fits. Raises InputError: it is no longer kept."""
     if session.learned.head and session.learned.summary.get("fit", 1) == fit:
-        return head_of(session)
+        return known(head_of(session))
     folder = weights.checkpoints(session)
     tensors = checkpoints.reward_model(folder, fit) if folder else None
     if tensors is None:

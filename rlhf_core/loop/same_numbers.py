@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-6  # one machine gives equal numbers; another sums in another order
 WEIGHTS = 1e-4  # of a tensor's largest entry, or of 1
@@ -86,8 +87,10 @@ class Numbers:
         for name in dict.fromkeys([*saved, *now]):
             one, other = saved.get(name), now.get(name)
             if one is None or other is None or one.shape != other.shape:
-                shapes = (None if tensor is None else list(tensor.shape) for tensor in (one, other))
-                yield from self.of(where, name, *shapes, DIFFERENT)
+                was, here = (
+                    None if tensor is None else list(tensor.shape) for tensor in (one, other)
+                )
+                yield from self.of(where, name, was, here, DIFFERENT)
                 continue
             gap = (one.double() - other.double()).abs().max().item()
             size = max(1.0, one.double().abs().max().item())
@@ -96,7 +99,7 @@ class Numbers:
             yield from self.of(where, told, 0.0, gap, result, gap / size)
 
 
-def _result(saved: object, now: object) -> tuple[str, float]:
+def _result(saved: Any, now: Any) -> tuple[str, float]:
     """(how two leaves compare, their relative difference)."""
     numbers = all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in (saved, now)

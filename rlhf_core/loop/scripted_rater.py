@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress, only_progress
+from rlhf_core.common.events import Progress, Recording, only_progress
 from rlhf_core.judging.register import judge
 from rlhf_core.loop.writing import generate_pool
 from rlhf_core.session import asked, judged
@@ -36,7 +36,7 @@ def judge_for_me(
     candidates: int = 2,
     groups_of: Callable[[Session, dict], list[list[int]]] = scripted_groups,
     done: int = 0,
-) -> Iterator[Progress | dict]:
+) -> Recording[None]:
     """``count`` judgements by the scripted rater, one record each: {"kind": "ranked", "prompt",
     "texts", "groups", "done", "of"}. ``groups_of``: by which rule, where it is not the brief's;
     ``done``: how many there are already.

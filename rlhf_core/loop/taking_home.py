@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.known import known
 from rlhf_core.lm import language_model
 from rlhf_core.lm.families import trunk_of
 from rlhf_core.loop import score_alone
@@ -65,7 +66,7 @@ def model_folder(session: Session, folder: Path) -> None:
     ready(session)
     model, tokenizer = language_model.of_its_own(session.model_name)
     # The trunk shares its parameters with the model, so this tunes the model.
-    trunk_of(model).load_state_dict(tuned_of(session), strict=False)
+    trunk_of(model).load_state_dict(known(tuned_of(session)), strict=False)
     _save(model, tokenizer, folder)
     _put(folder, model_card(paper.facts(session)))
 

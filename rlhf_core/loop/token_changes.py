@@ -10,12 +10,10 @@ that it was written with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record, Recording
 from rlhf_core.judging.typed import check_prompt
 from rlhf_core.lm.sampling import response_forward
 from rlhf_core.lm.texts import ROLLOUT_TEMPERATURE, responses_of_texts
@@ -26,7 +24,7 @@ RIVALS, MOST = 4, 10  # tokens named at each place; rows of the list of largest 
 
 
 @torch.no_grad()
-def token_changes(session: Session, pair: dict) -> Iterator:
+def token_changes(session: Session, pair: dict) -> Recording[None]:
     """One record on a pair {"prompt", "before", "after", "ended_before", "ended_after"}.
 
     Returns (as its one record):
@@ -55,9 +53,11 @@ def token_changes(session: Session, pair: dict) -> Iterator:
         log_p.append((trunk.logits(hidden) / ROLLOUT_TEMPERATURE).log_softmax(-1))  # (2, T, V)
     original, tuned = log_p[0].exp(), log_p[1].exp()
     kl = (tuned * (log_p[1] - log_p[0])).sum(-1)  # (2, T)
-    tokens, most = {}, {}
+    tokens: dict[str, list[Record]] = {}
+    most: dict[tuple[tuple[int, ...], int], Record] = {}
     for row, side in enumerate(sides):
-        tokens[side], so_far = [], []
+        tokens[side] = []
+        so_far: list[int] = []
         for t in range(int(responses.mask[row].sum())):
             taken = int(responses.tokens[row, t])
             moved = (tuned[row, t] - original[row, t]).abs().topk(RIVALS + 1).indices.tolist()

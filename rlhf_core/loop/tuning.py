@@ -15,8 +15,9 @@ from rlhf_core.algorithms import ppo as ppo_engine
 from rlhf_core.algorithms.batch import Batch
 from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common.errors import InputError, SettingsError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Recording, Reporting
 from rlhf_core.common.knob import within
+from rlhf_core.common.known import known
 from rlhf_core.common.ppo_presets import fitting
 from rlhf_core.common.settings import FIXED, PPOSettings
 from rlhf_core.evaluation import token_view
@@ -43,7 +44,7 @@ from rlhf_core.store import checkpoint_folder
 SCORED = ("reward_mean", "reward_std", "kl_to_reference", "entropy")  # equal means equal
 
 
-def ppo(session: Session, settings: PPOSettings | None = None) -> Iterator[Progress | dict]:
+def ppo(session: Session, settings: PPOSettings | None = None) -> Recording[None]:
     """Train for ``settings.steps`` more steps, from where this round stands; a record a step, as in
     ``tuned.metrics``. Knobs that are moved meanwhile count from the next step on.
 
@@ -97,7 +98,7 @@ def _run(session: Session, settings: PPOSettings, steps: int) -> Iterator[Progre
             # 1. What this step runs with.
             settings = settled(session, settings)
             with session.lock:
-                model, fit = head_of(session), session.learned.summary.get("fit", 1)
+                model, fit = known(head_of(session)), session.learned.summary.get("fit", 1)
             if fit != former_fit:
                 policy.batch = None  # trained anew meanwhile: its predecessor scored the batch
             if run_log.steered_anew(settings, former_beta):
@@ -159,7 +160,9 @@ def settled(session: Session, settings: PPOSettings) -> PPOSettings:
     return now
 
 
-def policy_at_hand(session: Session, lm: LanguageModel, settings: PPOSettings) -> Iterator:
+def policy_at_hand(
+    session: Session, lm: LanguageModel, settings: PPOSettings
+) -> Reporting[tuple[Policy, bool]]:
     """The policy that training goes on with; returns (policy, whether its optimiser is a fresh
     one). Yields Progress where a reopened run is made whole first.
     """

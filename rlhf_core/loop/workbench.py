@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import TypeVar
 from weakref import WeakKeyDictionary, ref
 
 import torch
 
 from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Reporting
+from rlhf_core.common.known import known
 from rlhf_core.lm import language_model
 from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import ROLLOUT_TOKENS, encode_prompt, write
@@ -92,14 +94,15 @@ def training_prompts(session: Session, lm: LanguageModel, new_tokens: int) -> di
     """Prompts that training may use, with their token ids. One that is too long for this model is
     left out: a learner may have typed it. Raises InputError.
     """
-    fitting, problem = {}, None
+    fitting: dict[str, list[int]] = {}
+    problem: InputError | None = None
     for prompt in asked.training_prompts(session):
         try:
             fitting[prompt] = encode_prompt(lm, prompt, new_tokens)
         except InputError as error:
             problem = error
     if not fitting:
-        raise problem
+        raise known(problem)
     return fitting
 
 
@@ -112,7 +115,7 @@ def name_of(tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -224,13 +227,15 @@ def make_room(session: Session, lm: LanguageModel) -> None:
 # --- reference samples ----------------------------------------------------------------------------
 
 # Unlabelled outputs of the original model, shared by all sessions: they depend on nothing else.
-_POOLS: OrderedDict[tuple, tuple[list[str], list[str], torch.Tensor]] = OrderedDict()
+Samples = tuple[list[str], list[str], torch.Tensor]  # prompt of each, text of each, (M, d) states
+_POOLS: OrderedDict[tuple, Samples] = OrderedDict()
 _WRITING: dict[tuple, tuple[int, int | None]] = {}  # those being written, and how far they are
 MOST_POOLS = 8
+T = TypeVar("T")
 A_MOMENT, PATIENCE = 0.2, 3.0  # seconds between two looks at another's progress; without any
 
 
-def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
+def reference_pool(session: Session, lm: LanguageModel, count: int) -> Reporting[Samples]:
     """Unlabelled outputs of the *original* model: returns (prompt of each, text of each, (M, d)
     pooled states). Made once a model and prompt list.
 
@@ -240,7 +245,7 @@ def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
     prompts = list(fitting)
     key, stage = (lm.fingerprint(), tuple(prompts), count), "sampling the original model"
 
-    def written() -> Iterator:
+    def written() -> Reporting[Samples]:
         each = max(2, -(-count // len(prompts)))
         work = write(lm, lm.trunk, list(fitting.values()), each, 20_260, stage=stage)
         rows = yield from work
@@ -255,7 +260,9 @@ def reference_pool(session: Session, lm: LanguageModel, count: int) -> Iterator:
     return found
 
 
-def made_once(key: tuple, find: Callable, make: Callable[[], Iterator], stage: str) -> Iterator:
+def made_once(
+    key: tuple, find: Callable[[], T | None], make: Callable[[], Reporting[T]], stage: str
+) -> Reporting[T]:
     """What ``find()`` knows (not None), or else what the generator ``make()`` yields and returns.
 
     Of those in this process who want the same at the same moment one makes it; the others wait for
@@ -263,14 +270,15 @@ def made_once(key: tuple, find: Callable, make: Callable[[], Iterator], stage: s
     """
     seen, still = None, 0.0
     while key in _WRITING and still < PATIENCE:
-        still = 0.0 if _WRITING[key] != seen else still + A_MOMENT
-        seen = _WRITING[key]
-        yield Progress(stage, *seen, wait=A_MOMENT)
+        now = _WRITING[key]
+        still = 0.0 if now != seen else still + A_MOMENT
+        seen = now
+        yield Progress(stage, *now, wait=A_MOMENT)
     known = find()
     return known if known is not None else (yield from noted(key, make()))
 
 
-def noted(key: tuple, work: Iterator) -> Iterator:
+def noted(key: tuple, work: Reporting[T]) -> Reporting[T]:
     """``work``, its progress noted for those who wait for the same; returns what it returns."""
     try:
         while True:

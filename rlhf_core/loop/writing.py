@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record, Recording, Reporting
+from rlhf_core.common.known import known
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.settings import SamplingSettings
 from rlhf_core.judging.near_prompts import near
@@ -39,7 +40,7 @@ def generate(
     lm = ready(session)
     prompt = check_prompt(prompt)
     encode_prompt(lm, prompt, settings.max_new_tokens)
-    trunk, responses = trunk_with(lm, start_of(session)), None
+    trunk = trunk_with(lm, start_of(session))
     for count, responses in enumerate(sample(lm, [prompt], settings, trunk=trunk), 1):
         yield Progress("writing", count, settings.max_new_tokens)
         yield {"kind": "tokens", "texts": responses.texts, "token": count}
@@ -86,7 +87,7 @@ def _tokens_of(lm: LanguageModel, responses: Responses, row: int) -> list[dict]:
     """One answer token by token: rows {"token", "probability", "alternatives": [[token, p]]}."""
     shown = []
     for t in range(int(responses.lengths[row])):
-        log_p = responses.full_logprobs[row, t]  # (V,)
+        log_p = known(responses.full_logprobs)[row, t]  # (V,)
         taken = int(responses.tokens[row, t])
         rivals = log_p.topk(RIVALS).indices.tolist()
         shown.append(
@@ -121,7 +122,7 @@ def most_unlike(states: dict[str, torch.Tensor], count: int) -> list[str]:
     return [texts[place] for place in sorted(chosen)]
 
 
-def generate_pool(session: Session, count: int, candidates: int = 2) -> Iterator[Progress | dict]:
+def generate_pool(session: Session, count: int, candidates: int = 2) -> Recording[None]:
     """Write ``count`` candidate sets ahead, over all training prompts, evenly; sets whose answers
     are all the same are left out. Records {"kind": "set", "set_id", "prompt"}.
 
@@ -152,7 +153,7 @@ def _pool(
     lm = ready(session)
     key, seed = pools.key_of(session, count, candidates, drawn), pools.seed_for(session, drawn)
 
-    def written() -> Iterator:
+    def written() -> Reporting[list[Record]]:
         sets = yield from _sets(session, lm, count, candidates, drawn)
         pools.keep(session, key, sets)
         return sets
@@ -172,7 +173,9 @@ def _pool(
         )
 
 
-def _sets(session: Session, lm: LanguageModel, count: int, candidates: int, drawn: int) -> Iterator:
+def _sets(
+    session: Session, lm: LanguageModel, count: int, candidates: int, drawn: int
+) -> Reporting[list[Record]]:
     """A pool is written: yields Progress, returns its sets as in ``pools.found``."""
     fitting = training_prompts(session, lm, ROLLOUT_TOKENS)
     prompts = list(fitting)

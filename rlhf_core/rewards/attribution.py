@@ -21,7 +21,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.common.wording import signed
+from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import Responses, pad_left, pad_right, response_forward
 from rlhf_core.lm.texts import encode_prompt, pooled_of_responses, pooled_of_texts
 from rlhf_core.rewards.comparisons import Comparisons, fit_head, solve
@@ -69,7 +71,9 @@ def token_shares(model: RewardModel, states: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = True) -> dict:
+def explain_words(
+    lm: LanguageModel, model: RewardModel, prompt: str, text: str, ended: bool = True
+) -> Record:
     """Words of a text with their exact share of its score, and what it would lose without each.
 
     Returns:
@@ -95,7 +99,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
             lm, Responses(prompts, prompt_mask, tokens, mask, torch.zeros(tokens.shape))
         )
     ).tolist()
-    rows = []
+    rows: list[Record] = []
     for group, remaining in zip(groups, without):
         ending = ids[group[0]] == lm.end_id
         word = "⏹ end" if ending else lm.decode([ids[n] for n in group])
@@ -124,7 +128,7 @@ def explain_words(lm, model: RewardModel, prompt: str, text: str, ended: bool = 
     return {"score": score, "baseline": 0.0, "words": rows, "sentence": sentence}
 
 
-def left_out(row: dict, score: float) -> str:
+def left_out(row: Record, score: float) -> str:
     """How a sentence on a word's share goes on: what the score would be without the word. That need
     not be the share: words count together.
     """
@@ -151,14 +155,14 @@ def influences(data: Comparisons, weights: Tensor, prior_std: float) -> Tensor:
     p = torch.sigmoid(x @ w)
     curvature = data.weights * p * (1 - p)
     inverse = torch.linalg.inv((x * curvature[:, None]).T @ x + torch.diag(1 / prior**2))
-    moved = x @ inverse  # (N, k)
+    moved: Tensor = x @ inverse  # (N, k)
     leverage = (moved * x).sum(1)
     return (data.weights * (data.targets - p) / (1 - curvature * leverage))[:, None] * moved
 
 
 def influential_votes(
     data: Comparisons, model: RewardModel, features: Tensor, prior_std: float, most: int = 5
-) -> dict:
+) -> Record:
     """The votes that made a score what it is. ``features``: (k,) of the output in question.
 
     Returns:
@@ -203,7 +207,7 @@ def influential_votes(
     return {"votes": rows, "agreement": agreement, "sentence": sentence}
 
 
-def nearest_judged(data: Comparisons, features: Tensor, most: int = 5) -> list[dict]:
+def nearest_judged(data: Comparisons, features: Tensor, most: int = 5) -> list[Record]:
     """Judged outputs that look most alike to the reward model. ``features``: (k,).
 
     Returns:
@@ -257,7 +261,7 @@ def correlation(x: Tensor, y: Tensor) -> float:
     return 0.0 if scale < 1e-12 else (x @ y / scale).item()
 
 
-def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) -> dict:
+def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) -> Record:
     """Does the score follow something shallow, and did the votes ask for it?
 
     ``texts``: M samples of the original model; scores (M,).
@@ -318,14 +322,14 @@ def surface_correlations(texts: list[str], scores: Tensor, data: Comparisons) ->
 
 
 def explain_score(
-    lm,
+    lm: LanguageModel,
     data: Comparisons,
     model: RewardModel,
     prompt: str,
     text: str,
     prior_std: float,
     ended: bool = True,
-) -> Iterator:
+) -> Iterator[Progress | Record]:
     """Everything about one score, a part at a time.
 
     Records {"kind": "words" | "votes" | "nearest", ...} for a page that fills up.

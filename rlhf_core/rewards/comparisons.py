@@ -12,13 +12,13 @@ Shapes: N comparisons, R distinct judged outputs, d hidden size, k features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import InputError, RewardModelError
+from rlhf_core.common.events import Reporting
 from rlhf_core.judging.preferences import (
     EXPLOIT,
     Pair,
@@ -145,7 +145,8 @@ def rows_of(pairs: list[Pair], finished: dict[tuple[str, str], bool] | None = No
 
     ``finished``: whether (prompt, text) was ended by the model; an output that is not named was.
     """
-    finished, rows = finished or {}, {}
+    finished = finished or {}
+    rows: dict[Row, None] = {}
     for pair in pairs:
         for text in (pair.a, pair.b):
             rows[pair.prompt, text, bool(finished.get((pair.prompt, text), True))] = None
@@ -178,8 +179,11 @@ def from_states(
 
 
 def read(
-    lm, pairs: list[Pair], whitener: Whitener, finished: dict[tuple[str, str], bool] | None = None
-) -> Iterator:
+    lm: LanguageModel,
+    pairs: list[Pair],
+    whitener: Whitener,
+    finished: dict[tuple[str, str], bool] | None = None,
+) -> Reporting[Comparisons]:
     """``from_states``, read from the frozen model ``lm``; yields Progress, returns Comparisons."""
     rows = rows_of(usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)

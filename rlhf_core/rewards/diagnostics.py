@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rlhf_core.common.events import Record
 from rlhf_core.common.intervals import clustered, wilson_interval
 from rlhf_core.evaluation.before_after import win_rate
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
@@ -25,7 +26,7 @@ from rlhf_core.rewards.reward_model import correct, prior_stds
 MOST_FITS = 40  # more prompts than this are left out in groups
 
 
-def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[dict]:
+def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[Record]:
     """How clearly the decided votes are got right: the margin in the direction of the vote.
 
     Left of 0: the model would have voted otherwise.
@@ -51,7 +52,7 @@ def margin_histogram(margins: Tensor, targets: Tensor, bins: int = 12) -> list[d
 
 def calibration_curve(
     margins: Tensor, targets: Tensor, bins: int = 5, groups: Tensor | None = None
-) -> dict:
+) -> Record:
     """Does 80% mean 80%?
 
     Votes binned by the probability the model gives its own favourite, 50% to 100%.
@@ -152,7 +153,7 @@ def prompt_parts(groups: Tensor, most: int = MOST_FITS) -> Tensor:
     return groups % most
 
 
-def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
+def leave_one_prompt_out(data: Comparisons, prior_std: float) -> Record:
     """Every vote judged by a head that never saw its prompt.
 
     All heads are refitted together, in milliseconds.
@@ -183,7 +184,7 @@ def leave_one_prompt_out(data: Comparisons, prior_std: float) -> dict:
     margins = (data.x * heads[torch.searchsorted(names, parts)]).sum(1)
     decided = data.tested
     hits = ((margins > 0) == (data.targets > 0.5)) & decided
-    rows: dict[str, dict] = {}
+    rows: dict[str, Record] = {}
     for prompt, hit, counts in zip(data.prompts, hits.tolist(), decided.tolist()):
         row = rows.setdefault(prompt, {"prompt": prompt, "right": 0, "count": 0})
         row["right"], row["count"] = row["right"] + hit, row["count"] + counts
@@ -269,7 +270,7 @@ def confidence(margins: Tensor, targets: Tensor, weights: Tensor) -> Confidence:
     return found
 
 
-def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
+def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) -> Record:
     """How many independent, undecided comparisons would tell as much as these do.
 
     Ten votes about the same two texts, or all about one direction, tell less than ten different
@@ -314,7 +315,7 @@ def effective_comparisons(data: Comparisons, weights: Tensor, prior_std: float) 
     }
 
 
-def diagnose(data: Comparisons, weights: Tensor, prior_std: float) -> dict:
+def diagnose(data: Comparisons, weights: Tensor, prior_std: float) -> Record:
     """Everything above for one fitted head. ``weights``: (k,).
 
     Returns:

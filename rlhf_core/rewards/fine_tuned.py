@@ -34,17 +34,26 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import RewardModelError
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.common.intervals import clustered
 from rlhf_core.common.settings import FineTunedSettings
 from rlhf_core.judging.preferences import EXPLOIT, Pair, split_prompts
+from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.sampling import pad_right
 from rlhf_core.rewards.comparisons import Row, usable
+
+if TYPE_CHECKING:
+    from transformers import GPT2ForSequenceClassification, TrainerCallback
+    from trl.trainer.reward_config import RewardConfig
+    from trl.trainer.reward_trainer import RewardTrainer
+
+Pairing = tuple[Row, Row]  # winner, loser
 
 BATCH = 64  # texts read at once where nothing is trained
 
@@ -60,8 +69,8 @@ class FineTunedReward:
         model: ``GPT2ForSequenceClassification`` with one output.
     """
 
-    lm: object
-    model: torch.nn.Module
+    lm: LanguageModel
+    model: GPT2ForSequenceClassification
     center: float = 0.0
     scale: float = 1.0
 
@@ -83,7 +92,8 @@ class FineTunedReward:
         ).last_hidden_state  # (B, T, d)
         # The last token, found by the mask: a text may hold the pad token.
         ends = hidden[torch.arange(len(ids)), mask.sum(1) - 1]  # (B, d)
-        return self.model.score(ends).squeeze(-1)
+        scores: Tensor = self.model.score(ends)  # (B, 1)
+        return scores.squeeze(-1)
 
     def score(self, rows: list[Row]) -> Tensor:
         """(B,) reward in reference standard deviations."""
@@ -108,7 +118,7 @@ class FineTunedReward:
         return FineTunedReward(self.lm, self.model, raw.mean().item(), spread)
 
 
-def token_ids(lm, row: Row) -> list[int]:
+def token_ids(lm: LanguageModel, row: Row) -> list[int]:
     """Prompt and response as one sequence, cut to the model's context.
 
     The end of text only where the response has one.
@@ -118,7 +128,7 @@ def token_ids(lm, row: Row) -> list[int]:
     return ids[: lm.trunk.context] or [lm.end_id]
 
 
-def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
+def classifier(lm: LanguageModel, unfrozen_layers: int, seed: int) -> GPT2ForSequenceClassification:
     """A ``GPT2ForSequenceClassification`` with ``lm``'s weights.
 
     Its top ``unfrozen_layers`` blocks, final norm and score head are trainable.
@@ -146,7 +156,8 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
     )
     with torch.random.fork_rng(), torch.device("meta"):
         model = GPT2ForSequenceClassification(config)
-    body, trunk = model.transformer, lm.trunk
+    body: Any = model.transformer
+    trunk = lm.trunk
     frozen = lm.trunk.layers - unfrozen_layers
     body.wte, body.wpe = trunk.wte, trunk.wpe
     body.h = torch.nn.ModuleList(
@@ -165,7 +176,9 @@ def classifier(lm, unfrozen_layers: int, seed: int) -> torch.nn.Module:
     return model
 
 
-def _config(cls, settings: FineTunedSettings, pairs: int, folder: str):
+def _config(
+    cls: type[RewardConfig], settings: FineTunedSettings, pairs: int, folder: str
+) -> RewardConfig:
     """TRL's ``RewardConfig`` for a small machine."""
     return cls(
         output_dir=folder,
@@ -192,20 +205,21 @@ def _config(cls, settings: FineTunedSettings, pairs: int, folder: str):
 
 
 def reward_trainer(
-    lm,
-    model,
-    train: list[tuple[Row, Row]],
+    lm: LanguageModel,
+    model: GPT2ForSequenceClassification,
+    train: list[Pairing],
     settings: FineTunedSettings,
     folder: str,
-    callbacks: list | None = None,
-):
+    callbacks: list[TrainerCallback] | None = None,
+) -> RewardTrainer:
     """TRL's trainer on (winner, loser) rows in memory: nothing is reported, saved or downloaded.
 
     ``folder``: a temporary directory.
     """
+    from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback
-    from trl import RewardConfig, RewardTrainer
-    from trl.trainer.reward_trainer import Dataset
+    from trl.trainer.reward_config import RewardConfig
+    from trl.trainer.reward_trainer import RewardTrainer
 
     with warnings.catch_warnings():
         # TRL's own default for a setting that transformers has renamed.
@@ -248,13 +262,14 @@ def _global_randomness_untouched() -> Iterator[None]:
     np.random.set_state(theirs)
 
 
-def steps_of(trainer) -> Iterator[dict]:
+def steps_of(trainer: Any) -> Iterator[Record]:
     """``trainer.train()``, one optimiser step at a time.
 
     Yields {"step", "of", "loss" (nats, with TRL's centring), "gradient" (norm before clipping)}.
 
     The inner loop of transformers 5.23's ``Trainer._run_epoch`` for one device and no accumulation;
-    callbacks see begin, steps and end, and may ask for a stop.
+    callbacks see begin, steps and end, and may ask for a stop. ``trainer``: of ``reward_trainer``;
+    much of what this loop turns stands in no type of its.
     """
     args, state = trainer.args, trainer.state
     loader = trainer.get_train_dataloader()
@@ -304,13 +319,13 @@ def steps_of(trainer) -> Iterator[dict]:
 
 
 def fit(
-    lm,
+    lm: LanguageModel,
     pairs: list[Pair],
     reference: list[Row],
     settings: FineTunedSettings,
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
-) -> Iterator:
+) -> Iterator[Progress | Record | FineTunedReward]:
     """Fine-tune; yields Progress a step, a record an epoch, and last the FineTunedReward.
 
     That is normalised on ``reference`` rows.
@@ -328,13 +343,10 @@ def fit(
     settings.validate()
     finished = finished or {}
     decided = [pair for pair in usable(pairs)[0] if pair.choice != "tie"]
-    rows = [
-        tuple(
-            (p.prompt, text, bool(finished.get((p.prompt, text), True)))
-            for text in ((p.a, p.b) if p.choice == "a" else (p.b, p.a))
-        )
-        for p in decided
-    ]
+    rows: list[Pairing] = []
+    for p in decided:
+        a, b = ((p.prompt, text, bool(finished.get((p.prompt, text), True))) for text in (p.a, p.b))
+        rows.append((a, b) if p.choice == "a" else (b, a))
     fold = split_prompts([p.prompt for p in decided], settings.folds, settings.seed)
     held_out = [len(fold) > 1 and fold[p.prompt] == 0 for p in decided]
     train = [row for row, out in zip(rows, held_out) if not out]
@@ -364,8 +376,8 @@ def about_mean(raw: Tensor) -> list[float]:
 
 
 def _measured(
-    result: FineTunedReward, epoch: int, train: list, held: list, gradient: float
-) -> dict:
+    result: FineTunedReward, epoch: int, train: list[Pairing], held: list[Pairing], gradient: float
+) -> Record:
     """One record: both parts read anew, without dropout."""
     sides = [row for pair in (*train, *held) for row in pair]
     scores = result.raw(sides).view(-1, 2)

@@ -15,17 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from rlhf_core.common import errors
+from rlhf_core.common.events import Progress, Record, Reporting
 from rlhf_core.common.settings import FineTunedSettings, RewardModelSettings
 from rlhf_core.judging.preferences import Pair
+from rlhf_core.lm.language_model import LanguageModel
 from rlhf_core.lm.texts import pooled_of_texts
 from rlhf_core.rewards import comparisons, fine_tuned
 from rlhf_core.rewards import reward_model as rm
 from rlhf_core.rewards.comparisons import Comparisons, Row
+
+T = TypeVar("T")
 
 KINDS = {
     "head": (
@@ -66,7 +71,7 @@ class Reference:
 class HeadScorer:
     """The head as a scorer of texts; ``data`` is what it learned from, for the lab's tools."""
 
-    lm: object
+    lm: LanguageModel
     model: rm.RewardModel
     data: Comparisons | None = None
 
@@ -83,25 +88,29 @@ class HeadScorer:
         return self.model.uncertainty(self.pooled(rows))
 
 
-def _returned(work: Iterator):
+Scorer = HeadScorer | fine_tuned.FineTunedReward
+
+
+def _returned(work: Reporting[T]) -> T:
     """What a generator returns, its yields thrown away."""
     while True:
         try:
             next(work)
         except StopIteration as end:
-            return end.value
+            made: T = end.value
+            return made
 
 
 def train(
     kind: str,
-    lm,
+    lm: LanguageModel,
     pairs: list[Pair],
     *,
     reference: Reference,
     settings: RewardModelSettings | FineTunedSettings,
     finished: dict[tuple[str, str], bool] | None = None,
     watch: list[Row] | None = None,
-) -> Iterator:
+) -> Iterator[Progress | Record | Scorer]:
     """Train either kind; see the module's docstring.
 
     ``settings``: RewardModelSettings for the head, FineTunedSettings for the other.
@@ -118,12 +127,21 @@ def train(
         )
     settings.validate()
     if kind == "head":
-        yield from _train_head(lm, pairs, reference, settings, finished, watch)
+        head = cast(RewardModelSettings, settings)
+        yield from _train_head(lm, pairs, reference, head, finished, watch)
     else:
-        yield from fine_tuned.fit(lm, pairs, reference.rows, settings, finished, watch)
+        tuned = cast(FineTunedSettings, settings)
+        yield from fine_tuned.fit(lm, pairs, reference.rows, tuned, finished, watch)
 
 
-def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
+def _train_head(
+    lm: LanguageModel,
+    pairs: list[Pair],
+    reference: Reference,
+    settings: RewardModelSettings,
+    finished: dict[tuple[str, str], bool] | None,
+    watch: list[Row] | None,
+) -> Iterator[Progress | Record | HeadScorer]:
     whitener = reference.whitener(settings.features)
     rows = comparisons.rows_of(comparisons.usable(pairs)[0], finished)
     states = yield from pooled_of_texts(lm, rows)
@@ -141,10 +159,9 @@ def _train_head(lm, pairs, reference, settings, finished, watch) -> Iterator:
         data.tested,
     ):
         if isinstance(item, dict):
-            yield (
-                {**item, "watched": fine_tuned.about_mean(watched @ torch.tensor(item["weights"]))}
-                if watch
-                else item
-            )
+            if watched is not None:
+                raw = watched @ torch.tensor(item["weights"])
+                item = {**item, "watched": fine_tuned.about_mean(raw)}
+            yield item
         else:
             yield HeadScorer(lm, item.normalised_on(reference.states), data)

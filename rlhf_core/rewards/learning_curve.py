@@ -19,6 +19,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from rlhf_core.common.events import Record
 from rlhf_core.common.intervals import wilson_interval
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
 from rlhf_core.rewards.reward_model import prior_stds
@@ -100,7 +101,7 @@ def span(mean: float, error: float, tested: int) -> list[float]:
 
 def learning_curve(
     data: Comparisons, prior_std: float, more: int = MORE, repeats: int = REPEATS, seed: int = 0
-) -> dict:
+) -> Record:
     """The curve and the forecast.
 
     Returns:

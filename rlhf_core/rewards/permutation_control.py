@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Progress, Record
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.judging.witnesses import joined
 from rlhf_core.rewards.comparisons import Comparisons, solve_many
@@ -78,8 +78,8 @@ def related(data: Comparisons) -> list[Group]:
     for places in groups.values():
         texts = dict.fromkeys(text for n in places for text in (left[n], right[n]))
         number = {text: i for i, text in enumerate(texts)}
-        sides = ([number[side[n]] for n in places] for side in (left, right))
-        found.append((torch.tensor(places), *map(torch.tensor, sides)))
+        one, other = ([number[side[n]] for n in places] for side in (left, right))
+        found.append((torch.tensor(places), torch.tensor(one), torch.tensor(other)))
     return found
 
 
@@ -130,7 +130,7 @@ def _all_met(left: Tensor, right: Tensor) -> bool:
 
 def control(
     data: Comparisons, folds: Tensor, pool: Tensor, prior_std: float, *, seed: int = 0
-) -> Iterator[Progress | dict]:
+) -> Iterator[Progress | Record]:
     """Fit every relabelling as the real votes were fitted; one record at the end.
 
     Args:

@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rlhf_core.common.errors import RewardModelError
+from rlhf_core.common.events import Record
 from rlhf_core.common.intervals import clustered_interval
 from rlhf_core.common.settings import RewardModelSettings
 
@@ -93,7 +94,8 @@ def prior_stds(whitener: Whitener, prior_std: float) -> Tensor:
     ``prior_std`` for features of equal width.
     """
     widths = 1 / whitener.matrix.double().norm(dim=0)  # of each direction, before whitening
-    return prior_std * widths / widths.max()
+    relative: Tensor = widths / widths.max()
+    return prior_std * relative
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ def loss_floor(targets: Tensor, weights: Tensor) -> float:
     """
     against, xlogy = 1 - targets, torch.special.xlogy
     entropy = -(xlogy(targets, targets) + xlogy(against, against))
-    return ((weights * entropy).sum() / weights.sum()).item()
+    return float((weights * entropy).sum() / weights.sum())
 
 
 def fit(
@@ -246,7 +248,7 @@ def fit(
     groups: Tensor,
     settings: RewardModelSettings,
     scored: Tensor | None = None,
-) -> Iterator[dict | RewardModel]:
+) -> Iterator[Record | RewardModel]:
     """Fit the head; yields one record an iteration, and last the RewardModel (not yet normalised).
 
     One head learns from everything and is the result. Beside it, one head a fold learns from all

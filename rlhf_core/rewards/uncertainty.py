@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rlhf_core.common.events import Record
 from rlhf_core.rewards.comparisons import Comparisons, solve, solve_many
 from rlhf_core.rewards.reward_model import RewardModel, prior_stds
 
@@ -46,7 +47,7 @@ def bootstrap_heads(
 
 def score_with_uncertainty(
     model: RewardModel, heads: Tensor, pooled: Tensor, conservative: float = 1.0
-) -> list[dict]:
+) -> list[Record]:
     """Each output's score with what is known about it. (H, k) bootstrap heads, (B, d) -> B rows.
 
     Returns:

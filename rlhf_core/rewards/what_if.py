@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from rlhf_core.common.errors import RewardModelError
+from rlhf_core.common.events import Record
 from rlhf_core.rewards.comparisons import Comparisons, fit_head
 from rlhf_core.rewards.reward_model import RewardModel
 
@@ -47,7 +48,7 @@ def what_if(
     reference: Tensor,
     prior_std: float,
     support: float = 1.0,
-) -> dict:
+) -> Record:
     """The scores of some outputs as they are, and as they would be without, or against, one vote.
 
     Args:
@@ -65,8 +66,8 @@ def what_if(
         RewardModelError: no such vote or change; or nothing would be left to learn from.
     """
     began = time.perf_counter()
-    vote = data.pairs[index] if 0 <= index < len(data) else None
     other = data.changed(index, change)
+    vote = data.pairs[index]
     if bool(((other.targets == 0.5) | (other.weights == 0)).all()):
         raise RewardModelError(
             "This is the only vote that prefers anything: without it there is nothing to learn"

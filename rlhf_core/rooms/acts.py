@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session as Open
 
 from rlhf_core.common.errors import RoomError
+from rlhf_core.common.known import known
 from rlhf_core.rooms import limits, plans, reading
 from rlhf_core.rooms.records import ACTS, Act
 from rlhf_core.store import room_rows
@@ -66,7 +67,7 @@ def _changed(db: Open, row: Row, kind: str, values: dict, **about) -> Act:
     if not room_rows.change(db, row.room_id, number=row.act_number, **values):
         raise RoomError("The room was just changed in another tab. Look at it and try again.")
     room_rows.note(db, row.room_id, kind, **about)
-    return reading.act_of(room_rows.by_code(db, row.code))
+    return reading.act_of(known(room_rows.by_code(db, row.code)))
 
 
 def _until(minutes: float) -> int | None:

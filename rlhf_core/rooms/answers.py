@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.common.events import Progress
+from rlhf_core.common.known import known
 from rlhf_core.loop.writing import generate_pool, pool_again
 from rlhf_core.rooms import pairs, reading
 from rlhf_core.session.state import Session
@@ -38,7 +39,7 @@ def put(session: Session) -> int:
     room_id = _room_of(session)
     with reading.database().change() as db:
         code = room_rows.code_of(db, room_id)
-        row = room_rows.by_code(db, code)
+        row = known(room_rows.by_code(db, known(code)))
         there = room_rows.pairs(db, room_id)
         rows = pairs.of_sets(session.asked.candidate_sets, row.seed, there)
         drilled = {pair.half for pair in there if pair.purpose == "practice"}

@@ -51,6 +51,7 @@ def export(code: str, host: str, names: bool = False) -> bytes:
         texts = reading.pairs(db, row)
         words, events = room_rows.words(db, row.room_id), room_rows.events(db, row.room_id)
     called = {person.person: person.pseudonym for person in people}
+    files: dict[str, str | bytes]
     files = {"README.txt": README.format(named=", and as they called themselves" * names)}
     files["consent.txt"] = settings.consent + "\n"
     room = {"format": FORMAT, "engine": engine_version(), **settings.to_dict()}

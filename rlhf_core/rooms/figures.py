@@ -23,8 +23,10 @@ SERVES = 1.0  # seconds
 MINUTE, MOST_MINUTES, MOST_DISPUTED = 60_000, 180, 30
 LEAST_OTHERS = 2  # who judged the same pair: below, there is no majority to agree with
 _COUNTED = Fresh(SERVES)
-ON_THE_WALL = ("half", "judged", "practice", "seconds", "gold_right", "gold_of", "agrees")
-ON_THE_WALL += ("agrees_of", "here")
+ON_THE_WALL = (
+    *("half", "judged", "practice", "seconds", "gold_right", "gold_of", "agrees"),
+    *("agrees_of", "here"),
+)
 
 BLIND = ("half", "pairs", "votes", "people")  # of the votes, what tells nothing
 
@@ -74,10 +76,10 @@ def for_wall(code: str, wall: str) -> dict:
         if word["kind"] != "name"
     ]
     trained = [{k: v for k, v in one.items() if k != "session_id"} for one in found["trained"]]
-    shown = {"everybody": everybody, "words": words, "trained": trained}
+    open_to_all = {"everybody": everybody, "words": words, "trained": trained}
     if row.act != TALK:
-        shown["votes"] = [{name: one[name] for name in BLIND} for one in found["votes"]]
-    return {"act": desk.act(row), **found, **shown}
+        open_to_all["votes"] = [{name: one[name] for name in BLIND} for one in found["votes"]]
+    return {"act": desk.act(row), **found, **open_to_all}
 
 
 def _counted(row: Row) -> dict:

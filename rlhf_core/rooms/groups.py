@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import torch
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Record
 from rlhf_core.common.intervals import clustered, mean_interval
 from rlhf_core.common.settings import RewardModelSettings
 from rlhf_core.judging.annotators import by_annotator, judgements
@@ -166,7 +167,7 @@ def _gap(own: list[bool], others: list[bool], prompts: list[str]) -> dict:
     for mine, theirs, prompt in zip(own, others, prompts, strict=True):
         by_prompt.setdefault(prompt, []).append(int(mine) - int(theirs))
     means = [sum(values) / len(values) for values in by_prompt.values()]
-    found = {"difference": None, "low": -1.0, "high": 1.0, "prompts": len(means)}
+    found: Record = {"difference": None, "low": -1.0, "high": 1.0, "prompts": len(means)}
     if len(means) >= 2:
         low, high = mean_interval(means)
         found |= {"difference": sum(means) / len(means), "low": max(-1.0, low)}

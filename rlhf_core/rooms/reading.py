@@ -17,6 +17,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session as Open
 
 from rlhf_core.common.errors import RoomError
+from rlhf_core.common.known import known
 from rlhf_core.rooms.records import Act, Half, Person, Room, RoomSettings
 from rlhf_core.session import registry
 from rlhf_core.session.state import Session
@@ -103,8 +104,8 @@ def hosted(db: Open, code: object, secret: object) -> Row:
 
 def person_row(db: Open, room: Row, me: object) -> Row:
     """Raises RoomError: nobody of this token is in the room."""
-    known = isinstance(me, str) and 0 < len(me) <= MOST_SECRET
-    found = room_rows.person(db, room.room_id, sha(me)) if known else None
+    may_be = isinstance(me, str) and 0 < len(me) <= MOST_SECRET
+    found = room_rows.person(db, room.room_id, sha(str(me))) if may_be else None
     if found is None:
         raise RoomError("You are not in this room yet: join it with its code.", "unknown")
     return found
@@ -118,7 +119,7 @@ def facts(db: Open, room_id: str) -> tuple[RoomSettings, tuple[Half, ...]]:
     """What a room was opened with."""
 
     def read():
-        plain = room_rows.settings(db, room_id)
+        plain = known(room_rows.settings(db, room_id))
         lists = {name: tuple(plain[name]) for name in ("briefs", "prompts")}
         rows = room_rows.halves(db, room_id)
         halves = tuple(Half(row.half, row.session_id, row.brief) for row in rows)

@@ -6,13 +6,14 @@ numpy only: a page reads what a worker wrote.
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
 
 KEY = "array"
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """``value`` with every array in it written out."""
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
@@ -26,7 +27,7 @@ def plain(value: object) -> object:
     return value
 
 
-def live(value: object) -> object:
+def live(value: object) -> Any:
     """The way back. Raises KeyError, TypeError, ValueError."""
     if isinstance(value, dict):
         if value.keys() == {KEY}:

@@ -16,6 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from rlhf_core.common.errors import BundleError
+from rlhf_core.common.known import known
 from rlhf_core.session.state import Session
 from rlhf_core.store import bundle
 from rlhf_core.store.plain_files import OWNERS, make_folder, without_place
@@ -85,7 +86,7 @@ def read(session: Session, name: str) -> dict[str, dict]:
     """
     if name in session.on_disk.values():
         try:
-            stored = bundle.read_bundle(session.directory)["tensors"]
+            stored = bundle.read_bundle(known(session.directory))["tensors"]
         except BundleError as error:
             if not session.restartable:  # a terminal is told which folder
                 raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 from rlhf_core.common.errors import BundleError
 from rlhf_core.common.untrusted import straight, unlinked
@@ -143,7 +144,7 @@ def _model(session: Session) -> list[str]:
     ]
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """``value`` with sentences in it that no page draws as a link, a picture or HTML. Raises
     BundleError: far too much, or nested far too deeply.
     """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from dataclasses import dataclass, field
+from typing import Any
 
 from rlhf_core.common.errors import StoreError
 from rlhf_core.common.source import engine_version
@@ -251,7 +252,8 @@ def _rebase(session: Session, name: str, part: Part) -> None:
         return
     theirs, merged = _read(name, part), {}
     for f in {**theirs.fields, **mine}:
-        base, here, there = (values.get(f) for values in (former.fields, mine, theirs.fields))
+        fields: list[Any] = [values.get(f) for values in (former.fields, mine, theirs.fields)]
+        base, here, there = fields
         if name in parts.ASIDE:
             merged[f] = here
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rlhf_core.common.errors import InputError
+from rlhf_core.common.events import Record
 from rlhf_core.judging import preferences
 from rlhf_core.judging.contradictions import contradictions as find_contradictions
 from rlhf_core.judging.preferences import (
@@ -119,10 +120,8 @@ def change_ranking(
                 f"That judgement was made by: {old.annotator}. Only your own can be changed."
             )
         reason, ideal = _notes(reason, ideal, old.candidates)
-        said, before = (
-            {"groups": groups or [], "verdict": verdict, "good": good},
-            {"groups": old.groups, "verdict": old.verdict, "good": old.good},
-        )
+        said: Record = {"groups": groups or [], "verdict": verdict, "good": good}
+        before: Record = {"groups": old.groups, "verdict": old.verdict, "good": old.good}
         first, took = old.first, old.seconds
         if said != before:
             if old.good is None:

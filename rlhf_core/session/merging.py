@@ -18,9 +18,10 @@ def merged(base: object, mine: object, theirs: object) -> object:
         return theirs
     if theirs == base:
         return mine
-    for kind, merge in ((dict, merged_dicts), (list, merged_lists)):
-        if isinstance(mine, kind) and isinstance(theirs, kind):
-            return merge(base if isinstance(base, kind) else kind(), mine, theirs)
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        return merged_dicts(base if isinstance(base, dict) else {}, mine, theirs)
+    if isinstance(mine, list) and isinstance(theirs, list):
+        return merged_lists(base if isinstance(base, list) else [], mine, theirs)
     return mine
 
 

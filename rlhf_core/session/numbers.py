@@ -7,6 +7,7 @@ nothing about words and pages.
 from __future__ import annotations
 
 import math
+from typing import TypeGuard
 
 from rlhf_core.common import settings
 from rlhf_core.common.knob import within
@@ -48,14 +49,18 @@ def after_drift(session: Session) -> float | None:
     if len(same) < 2:
         return None
     beta, ends = same[-1].get("beta"), (same[0], same[-1])
-    found = [(row.get("reward_mean"), row.get("kl_to_reference")) for row in ends]
-    if not all(_number(value) for value in (beta, *found[0], *found[1])):
+    found = [(row["reward_mean"], row["kl_to_reference"]) for row in ends if _climbed(row)]
+    if not _number(beta) or len(found) < len(ends):
         return None
     first, last = (reward - beta * kl for reward, kl in found)
     return last - first
 
 
-def _number(value: object) -> bool:
+def _climbed(row: dict) -> bool:
+    return _number(row.get("reward_mean")) and _number(row.get("kl_to_reference"))
+
+
+def _number(value: object) -> TypeGuard[float]:
     """Is it a finite one? A record may come from a file."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -34,7 +34,8 @@ def imported_within(rows: list, files: list[dict]) -> tuple[list, list[dict], st
         for row, weight in zip(rows, today, strict=True)
         if weight != 0
     ]
-    log, end = [], len(rows)
+    log: list[dict] = []
+    end = len(rows)
     for file in reversed(files) if 0 in today else ():  # the newest file's pairs come last
         begin = max(0, end - file["pairs"])
         log.insert(0, {**file, "pairs": file["pairs"] - today[begin:end].count(0)})
@@ -66,8 +67,9 @@ def _weight_within(row: object) -> float | None:
     no number.
     """
     weight = row.get("weight") if isinstance(row, dict) else None
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not math.isfinite(weight) or is_weight(weight):
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        return None
+    if not math.isfinite(weight) or is_weight(weight):
         return None
     if weight <= 0:
         return 0

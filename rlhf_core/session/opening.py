@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from rlhf_core.common.errors import BundleError, InputError, StoreError
-from rlhf_core.common.events import Progress
-from rlhf_core.judging.preferences import EXPLOIT
+from rlhf_core.common.events import Progress, Record
+from rlhf_core.judging.preferences import EXPLOIT, Pair, Ranking
 from rlhf_core.session import folder_sessions, harmless, registry, saving
 from rlhf_core.session.pseudonyms import OPENED
 from rlhf_core.session.state import Session
@@ -55,7 +55,7 @@ def from_zip(session: Session, sha256: str, called: str) -> Iterator[Progress | 
         with tempfile.TemporaryDirectory(prefix="opossum-") as place:
             plain_files.put_files(Path(place), files)
             opened, told = _checked(Path(place), called)
-            here = {"file": Path(called).name[:200], "sha256": sha256}
+            here: Record = {"file": Path(called).name[:200], "sha256": sha256}
             here["rankings"] = len(opened.judged.rankings)  # whose "you" is not the opener's
             opened.settings = {**opened.settings, OPENED: here}
             _keep(opened, Path(place))
@@ -147,14 +147,15 @@ def _keep(session: Session, directory: Path) -> None:
     files = folder_sessions.files_of(session, directory)
     session.id, session.status, session.restartable = secrets.token_urlsafe(12), "done", True
     session.under_way, session.process, session.jobs = 0, None, {}
-    session.store, session.on_disk = registry.keeper(), {}
+    store = registry.keeper()
+    session.store, session.on_disk = store, {}
     note, session.note = session.note, ""
-    session.store.take_in(session, files)
+    store.take_in(session, files)
     session.note = note
 
 
 def _record(session: Session, called: str, told: list[str]) -> dict:
-    rows = [*session.judged.rankings, *session.judged.imported]
+    rows: list[Ranking | Pair] = [*session.judged.rankings, *session.judged.imported]
     brief = session.asked.brief
     sentence = (
         f"Opened {Path(called).name[:80]}: a run under the brief “{brief.title}” with"

@@ -272,5 +272,6 @@ def _made(session: Session) -> dict:
 
 def number(value: object) -> float | None:
     """A finite number, or None: a record may come from a file."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if plain and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None

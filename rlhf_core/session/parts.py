@@ -9,6 +9,7 @@ put on the shelf. Knows nothing about databases.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from rlhf_core.evaluation.token_view import Trace
 from rlhf_core.judging import briefs
@@ -16,7 +17,13 @@ from rlhf_core.judging.preferences import Pair, Ranking, pair_from_row
 from rlhf_core.session import arrays, shelf
 from rlhf_core.session.state import Asked, History, Judged, Learned, Session, Tuned
 
-PARTS = {"asked": Asked, "judged": Judged, "learned": Learned, "tuned": Tuned, "history": History}
+PARTS: dict[str, type[Asked | Judged | Learned | Tuned | History]] = {
+    "asked": Asked,
+    "judged": Judged,
+    "learned": Learned,
+    "tuned": Tuned,
+    "history": History,
+}
 JUDGEMENTS = {"judged": ("rankings", "imported", "exploits", "votes")}
 RECORDS = {
     "asked": ("candidate_sets",),
@@ -25,8 +32,10 @@ RECORDS = {
     "traces": ("steps",),
 }
 SESSION = "session"  # the part of what stands beside the parts
-FIELDS = ("model_name", "model_hash", "made_by", "settings", "step_times")
-FIELDS += ("under_way", "process", "on_disk", "jobs")
+FIELDS = (
+    *("model_name", "model_hash", "made_by", "settings", "step_times"),
+    *("under_way", "process", "on_disk", "jobs"),
+)
 # What is in no bundle, but travels between processes: part -> where the session has it. Arrays are
 # in it, so that two writers cannot be merged: the later one has it.
 ASIDE = {"asking": "value", "traces": "steps"}
@@ -62,7 +71,7 @@ def put(session: Session, part: str, values: dict) -> None:
     """
     if part in PARTS:
         old, new = getattr(session, part), PARTS[part](**values)
-        if part == "tuned" and old.run != new.run:
+        if isinstance(new, Tuned) and old.run != new.run:
             new.traces = old.traces  # they come by themselves
             session.tuned = new
             return
@@ -142,13 +151,13 @@ def called(row: object) -> str:
     return row.id if isinstance(row, Ranking) else "pair" if isinstance(row, Pair) else "vote"
 
 
-def plain(part: str, field: str, value: object) -> object:
+def plain(part: str, field: str, value: object) -> Any:
     """A field as JSON holds it."""
     to_plain, _ = _PLAIN.get((part, field), (None, None))
     return to_plain(value) if to_plain else value
 
 
-def live(part: str, field: str, value: object) -> object:
+def live(part: str, field: str, value: object) -> Any:
     """A field from ``plain``'s value. Raises BriefError, PreferenceError, KeyError, TypeError."""
     _, from_plain = _PLAIN.get((part, field), (None, None))
     return from_plain(value) if from_plain else value

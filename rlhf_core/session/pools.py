@@ -15,12 +15,14 @@ from functools import cache
 from importlib import metadata
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.common.known import known
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked
 from rlhf_core.session.state import Session
+from rlhf_core.store.keeping import Pools
 
 READY = 8  # fewer sets than that wait: more are wanted
 FIRST, BATCH = 4, 12  # sets of a pool: where none waits, so that some are soon there, and else
@@ -68,16 +70,22 @@ def found(session: Session, key: str) -> list[dict] | None:
     body = None
     if key:
         with suppress(StoreError):  # then it is written, as if nobody had
-            body = session.store.pools.find(key)
-    same = body is not None and session.model_hash in ("", body["model"])
-    return body["sets"] if same else None
+            body = _pools(session).find(key)
+    if body is None or session.model_hash not in ("", body["model"]):
+        return None
+    return body["sets"]
 
 
 def keep(session: Session, key: str, sets: list[dict]) -> None:
     """Let others take what was written."""
     if key and sets:
         with suppress(StoreError):
-            session.store.pools.keep(key, {"model": session.model_hash, "sets": sets})
+            _pools(session).keep(key, {"model": session.model_hash, "sets": sets})
+
+
+def _pools(session: Session) -> Pools:
+    """Of a session that ``key_of`` gives a key."""
+    return known(known(session.store).pools)
 
 
 def fill(session: Session, form: int) -> int:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, StoreError
+from rlhf_core.common.known import known
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session import folder_sessions
@@ -124,7 +125,7 @@ def look_again(run_id: str) -> None:
         session, _ = _SESSIONS.get(run_id, (None, 0.0))
     if session is not None:
         session.refresh()
-        if session.under_way:
+        if session.under_way and isinstance(session.store, InDatabase):
             with suppress(StoreError):
                 session.store.put_right(session)
 
@@ -138,7 +139,7 @@ def delete(run_id: str) -> bool:
     session = _forget(run_id) or keeper().load(run_id)
     if session is not None:
         session.directory = folder() / run_id
-        session.store.delete(session)
+        known(session.store).delete(session)
     elif marker.is_ours(folder() / run_id):  # only an older version's bundle is left
         shutil.rmtree(folder() / run_id, ignore_errors=True)
     return not (folder() / run_id).exists()
@@ -156,7 +157,7 @@ def _seen(session: Session, now: float) -> None:
         if abs(now - _SEEN.get(session.id, 0.0)) < SEEN_EVERY:
             return
         _SEEN[session.id] = now
-    if session.store is None:
+    if not isinstance(session.store, InDatabase):
         return
     with suppress(StoreError), session.store.database.change() as db:
         session_rows.seen(db, session.id, int(now * 1000))

@@ -35,7 +35,7 @@ def kept(session: Session, number: int) -> bool:
         return True
     rows = session.history.rounds
     ours = number == len(rows) and bool(session.history.start)
-    return ours or weights.is_kept(session, rows[number - 1].get("weights"))
+    return ours or weights.is_kept(session, rows[number - 1].get("weights", ""))
 
 
 def tidy(session: Session) -> None:
@@ -225,7 +225,7 @@ def roll_back(session: Session, number: int, name: str = "") -> str:
         if not 0 <= number <= len(history.rounds):
             raise InputError(f"There is no finished round {number} to roll back to.")
         row = history.rounds[number - 1] if number else {}
-        whole = weights.is_whole(session, row.get("weights"))
+        whole = weights.is_whole(session, row.get("weights", ""))
         if number and not whole and not (number == len(history.rounds) and history.start):
             raise InputError(
                 f"The weights of round {number} are no longer kept. Roll back to another round, or"
@@ -336,7 +336,7 @@ def _shared(rounds: list[dict], others: list[dict]) -> int:
 
 def readable(branches: list) -> list[dict]:
     """The branches of a record that are whole; a page draws nothing from half of one."""
-    kinds = {name: str for name in ("name", "weights", "head", "start")}
+    kinds: dict[str, type] = {name: str for name in ("name", "weights", "head", "start")}
     kinds |= {name: list for name in ("rounds", "metrics", "samples", "log")}
     kinds |= {name: dict for name in ("summary", "reward_summary", "settings")}
     kinds |= {"left_at": int, "round": int}

@@ -11,9 +11,11 @@ import shutil
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError, BundleError, PreferenceError
+from rlhf_core.common.known import known
 from rlhf_core.common.source import engine_version
 from rlhf_core.judging.preferences import pair_from_row
 from rlhf_core.session import judged, older_limits, paper, rounds, shelf, weights
+from rlhf_core.session.folder_weights import is_name
 from rlhf_core.session.state import ABOUT_HEAD, Asked, History, Judged, Learned, Session, Tuned
 from rlhf_core.store import bundle, marker
 
@@ -37,7 +39,7 @@ class Folder:
         """Raises BundleError."""
         save(session)
         if self.ours:
-            marker.mark(session.directory)
+            marker.mark(known(session.directory))
 
     def delete(self, session: Session) -> None:
         """Remove what the session has on disk, where the app made it; the object is not used
@@ -97,7 +99,7 @@ _IN_FILES = {"tuned": ("metrics", "samples", "evaluation"), "judged": ("rankings
 
 def save(session: Session, directory: str | Path | None = None, *, status: str = "") -> Path:
     """Write the bundle, into the session's own folder or another. Raises BundleError."""
-    directory = Path(directory or session.directory)
+    directory = Path(directory or known(session.directory))
     with session.lock:
         session.made_by = list(dict.fromkeys([*session.made_by, engine_version()]))
         told = "running" if session.under_way and session.status == "done" else session.status
@@ -184,7 +186,7 @@ def load(directory: str | Path) -> Session:
         holds = {
             role: name
             for role, name in data["on_disk"].items()
-            if role in ("step", "run") or (weights.is_name(name) and bundle.WEIGHTS[role] in files)
+            if role in ("step", "run") or (is_name(name) and bundle.WEIGHTS[role] in files)
         }
         session.on_disk = holds
         _settle(session)

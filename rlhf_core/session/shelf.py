@@ -9,6 +9,8 @@ torch.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from rlhf_core.session import weights
 from rlhf_core.session.state import ABOUT_HEAD, History, Learned, Session, Tuned
 
@@ -80,9 +82,10 @@ def take_out(session: Session) -> bool:
     return True
 
 
-def readable(row: object) -> bool:
+def readable(row: object) -> TypeGuard[dict]:
     """Whether a row of a record, perhaps of another version, is whole."""
-    kinds = dict.fromkeys(("learned", "tuned", "history", "heads", "settings"), dict)
+    kinds: dict[str, type] = {"learned": dict, "tuned": dict, "history": dict}
+    kinds |= {"heads": dict, "settings": dict}
     kinds |= {"sets": list, "model_hash": str}
     return (
         isinstance(row, dict)

@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 from rlhf_core.common.errors import BundleError
 from rlhf_core.judging import briefs
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.preferences import Pair, Ranking, pair_from_row
 from rlhf_core.lm import model_list
+from rlhf_core.store.keeping import Store
 from rlhf_core.store.plain_files import without_place
 
 YOU, SCRIPTED, IMPORTED = "you", "scripted rater (rule)", "imported preferences"
@@ -34,7 +36,7 @@ ABOUT_HEAD = "reward_model"  # the key in ``labs`` whose findings go with the re
 class _Part:
     """``UNSAVED``: fields that are in no bundle, and in a database parts of their own."""
 
-    UNSAVED = ()
+    UNSAVED: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass
@@ -284,7 +286,7 @@ class Session:
             Tuned(),
             History(),
         )
-        self.labs: dict[str, object] = {}
+        self.labs: dict[str, Any] = {}  # by lab, which alone knows what is in it
         self.shelf: dict[str, dict] = {}
         self.settings: dict[str, dict] = {}
         self.step_times: dict[str, dict] = {}
@@ -292,11 +294,15 @@ class Session:
         self.held: dict[str, dict] = {}
         self.on_disk: dict = {}
         self.reckoned: dict[str, tuple] = {}
-        self.store, self.known, self.restartable = None, {}, False
-        self.status, self.under_way, self.process = "running", 0, None
+        self.store: Store | None = None
+        self.known: dict = {}
+        self.restartable = False
+        self.status, self.under_way = "running", 0
+        self.process: dict | None = None
         self.deleted = False
         self.save_problem, self.note = "", ""
-        self.lock, self.worker = threading.RLock(), None
+        self.lock = threading.RLock()
+        self.worker: int | None = None  # the thread that works for it
         self._depth, self._unsaved = 0, False
 
     # --- changing and saving ----------------------------------------------------------------------

@@ -153,7 +153,8 @@ def to_write(session: Session, directory: Path) -> tuple[dict, dict]:
         "round_start": session.history.start,
     }
     here = {"run": session.tuned.run, "step": session.tuned.steps_done}
-    written, holds = {}, {**names, **here}
+    written: dict[str, dict | None] = {}
+    holds = {**names, **here}
     for role, name in names.items():
         if not name:
             written[role] = None

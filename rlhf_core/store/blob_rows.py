@@ -57,14 +57,13 @@ def names(db: Session, session_id: str) -> dict[str, str]:
 
 def total_bytes(db: Session) -> int:
     """Of all blobs that are known, those that wait to be collected too."""
-    return int(db.scalar(select(func.coalesce(func.sum(BlobRow.size), 0))))
+    return int(db.scalar(select(func.sum(BlobRow.size))) or 0)
 
 
 def bytes_of(db: Session, session_id: str) -> int:
     """Of the blobs that a session refers to, each once."""
     own = select(BlobRef.sha256).where(BlobRef.session_id == session_id)
-    query = select(func.coalesce(func.sum(BlobRow.size), 0)).where(BlobRow.sha256.in_(own))
-    return int(db.scalar(query))
+    return int(db.scalar(select(func.sum(BlobRow.size)).where(BlobRow.sha256.in_(own))) or 0)
 
 
 def collect(database: Database, blobs: Blobs, *, older_than_s: float = 3600) -> int:

@@ -19,10 +19,12 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError, ChangedError
+from rlhf_core.common.events import Record
 from rlhf_core.store.card import card, holds
 from rlhf_core.store.formats import (
     from_csv,
@@ -70,10 +72,10 @@ def write_bundle(
     directory: str | Path,
     *,
     run: dict,
-    rankings: list[dict] = (),
-    preferences: list[dict] = (),
-    metrics: list[dict] = (),
-    samples: list[dict] = (),
+    rankings: Sequence[dict] = (),
+    preferences: Sequence[dict] = (),
+    metrics: Sequence[dict] = (),
+    samples: Sequence[dict] = (),
     evaluation: dict | None = None,
     tensors: dict | None = None,
     facts: dict | None = None,
@@ -290,7 +292,7 @@ def _read_once(directory: Path, with_tensors: bool) -> dict:
         for name in places
         if with_tensors or name not in WEIGHTS.values()
     }
-    contents = {key: from_lines(data.get(name, b""), name) for key, name in ROWS.items()}
+    contents: Record = {key: from_lines(data.get(name, b""), name) for key, name in ROWS.items()}
     contents["metrics"] = from_csv(data.get(METRICS, b""))
     contents["evaluation"] = from_json(data[EVALUATION], EVALUATION) if EVALUATION in data else None
     run = dict(run)

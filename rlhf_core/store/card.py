@@ -101,7 +101,8 @@ def card(run: dict, contents: dict, weights: list[str], facts: dict | None = Non
         weights: names of the weight files that the save has.
         facts: of ``session.paper``.
     """
-    brief = run.get("brief") if isinstance(run.get("brief"), dict) else {}
+    given = run.get("brief")
+    brief = given if isinstance(given, dict) else {}
     title = str(brief.get("title") or "a brief of its own")
     told = facts or _told(run, title, contents)
     preferences = contents.get("preferences") or []
@@ -176,7 +177,7 @@ def _purpose(run: dict) -> str:
     ended = {
         "running": "It was still going on when this was written.",
         "interrupted": "It was interrupted before its end.",
-    }.get(run.get("status"), "")
+    }.get(str(run.get("status")), "")
     return (
         "One round of reinforcement learning from human feedback, made with Opossum, an app to"
         f" learn how it works. {model}{ended}".strip()

@@ -142,7 +142,7 @@ def biases(facts: dict) -> str:
     for one in facts["mirror"]:
         for row in one["measures"]:
             low, high = number(row["low"]), number(row["high"])
-            if row["key"] not in ("position_bias", "length_bias") or None in (low, high):
+            if row["key"] not in ("position_bias", "length_bias") or low is None or high is None:
                 continue
             if not low <= 0.5 <= high:
                 told = share(row["value"], (low, high))
@@ -190,8 +190,8 @@ def evaluation(facts: dict) -> str:
     learned = facts["reward_model"] or {}
     if learned:
         told = share(learned.get("heldout_accuracy"), learned.get("heldout_interval"))
-        chance = learned.get("chance") if isinstance(learned.get("chance"), dict) else {}
-        p = number(chance.get("p"))
+        chance = learned.get("chance")
+        p = number(chance.get("p")) if isinstance(chance, dict) else None
         control = f"; permutation p {p:.3f}" if p is not None else ""
         held = number(learned.get("heldout_pairs")) or 0
         lines.append(

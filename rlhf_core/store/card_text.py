@@ -51,8 +51,9 @@ def counted(number: int, thing: str) -> str:
 
 def number(value: object) -> float | None:
     """A finite number, or None: a record may come from a file."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if plain and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def share(value: object, interval: object = None) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.common.known import known
 from rlhf_core.store import preparing
 from rlhf_core.store.database_errors import store_error, told, told_by_system
 from rlhf_core.store.plain_files import OWNERS, make_folder
@@ -78,7 +79,8 @@ class Database:
     def __init__(self, url: str, *, patience: float = 5.0):
         self.url = _read_url(url)
         self.patience = patience
-        self.file = Path(self.url.database) if self.url.drivername == "sqlite" else None
+        lite = self.url.drivername == "sqlite"
+        self.file = Path(known(self.url.database)) if lite else None
         self._preparing = threading.RLock()
         self._connections = Turns(CONNECTIONS)
         self._writers = Turns(1 if self.file else CONNECTIONS)  # SQLite lets those who wait poll
@@ -184,8 +186,9 @@ class Database:
     def _make_file(self) -> None:
         """An empty file for the owner only; SQLite gives those beside it the same rights."""
         try:
-            make_folder(self.file.absolute().parent)
-            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, OWNERS))
+            file = known(self.file)
+            make_folder(file.absolute().parent)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, OWNERS))
         except OSError as error:
             raise told_by_system(error) from None
 
@@ -224,7 +227,8 @@ class Database:
         return {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": patience}
 
     def _sqlite_engine(self, patience: float, foreign_keys: bool) -> Engine:
-        place = f"{self.file.absolute().as_uri()}?mode=rw"  # a file that is missing is not made
+        # A file that is missing is not made.
+        place = f"{known(self.file).absolute().as_uri()}?mode=rw"
 
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def to_json(value, indent: int | None = 2) -> bytes:
     ).encode("utf-8", "backslashreplace")
 
 
-def to_lines(rows: list[dict]) -> bytes:
+def to_lines(rows: Sequence[dict]) -> bytes:
     return b"".join(to_json(row, indent=None) for row in rows)
 
 
@@ -79,7 +80,7 @@ def from_lines(data: bytes, name: str) -> list[dict]:
     ]
 
 
-def to_csv(rows: list[dict]) -> bytes:
+def to_csv(rows: Sequence[dict]) -> bytes:
     columns = dict.fromkeys([*METRIC_COLUMNS, *(key for row in rows for key in row)])
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

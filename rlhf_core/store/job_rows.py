@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from sqlalchemy import Row, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from rlhf_core.common.known import known
 from rlhf_core.store.job_tables import ALIVE, JobRecordRow, JobRow, WorkerRow
-from rlhf_core.store.session_rows import NOT_IN_MEMORY, insert_new
+from rlhf_core.store.session_rows import NOT_IN_MEMORY, changed, insert_new
 
 CLOSING = ("stopped", "expired")
 COLUMNS = JobRow.__table__.columns
@@ -67,7 +68,7 @@ def add(db: Session, values: dict) -> str:
     row |= {"threads": 0, "deaths": 0, "begun": {}, "progress": {}, "records": 0, "error": None}
     db.execute(query, row | values)
     same = (JobRow.owner == values["owner"], JobRow.slot == values["slot"])
-    return db.scalar(select(JobRow.job_id).where(ALIVE, *same))
+    return known(db.scalar(select(JobRow.job_id).where(ALIVE, *same)))
 
 
 def next_place(db: Session) -> int:
@@ -112,7 +113,7 @@ def claim(db: Session, job_id: str, worker: str, threads: int) -> bool:
     """Whether ``worker`` has the job now, and runs it: nobody else had it."""
     query = update(JobRow).where(JobRow.job_id == job_id, JobRow.worker.is_(None))
     query = query.values(worker=worker, threads=threads, status="running")
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def write(db: Session, job_id: str, worker: str, wishes: int, **values) -> bool:
@@ -121,7 +122,7 @@ def write(db: Session, job_id: str, worker: str, wishes: int, **values) -> bool:
     """
     mine = (JobRow.job_id == job_id, JobRow.worker == worker, JobRow.wishes == wishes)
     query = update(JobRow).where(*mine).values(**values)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def append(db: Session, job_id: str, worker: str, start: int, bodies: list[dict]) -> bool:
@@ -132,7 +133,7 @@ def append(db: Session, job_id: str, worker: str, start: int, bodies: list[dict]
     count = start + len(bodies)
     query = update(JobRow).where(*mine)
     query = query.values(records=case((JobRow.records > count, JobRow.records), else_=count))
-    if not db.execute(query, execution_options=NOT_IN_MEMORY).rowcount:
+    if not changed(db, query):
         return False
     rows = [{"job_id": job_id, "number": n, "body": body} for n, body in enumerate(bodies, start)]
     db.execute(insert_new(db, JobRecordRow).on_conflict_do_nothing(), rows)
@@ -174,13 +175,13 @@ def beat(db: Session, worker: str) -> bool:
     """Still alive; False: it was given up, and what it had is others'."""
     query = update(WorkerRow).where(WorkerRow.worker_id == worker)
     query = query.values(beat=WorkerRow.beat + 1)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def sign_out(db: Session, worker: str) -> bool:
     """Whether it was there."""
     query = delete(WorkerRow).where(WorkerRow.worker_id == worker)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def workers(db: Session) -> list[Row]:

@@ -52,8 +52,13 @@ class Pools(Protocol):
 class Store(Protocol):
     """Keeps sessions where a restart finds them again."""
 
-    weights: Weights | None  # None: the session's own folder keeps them
-    pools: Pools | None  # None: each session writes its own
+    @property
+    def weights(self) -> Weights | None:
+        """None: the session's own folder keeps them."""
+
+    @property
+    def pools(self) -> Pools | None:
+        """None: each session writes its own."""
 
     def refresh(self, session) -> None:
         """Take over what other processes wrote meanwhile. Raises StoreError."""

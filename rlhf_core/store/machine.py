@@ -43,7 +43,9 @@ def alive(process: object) -> bool:
 
     Unknown counts as gone: the bundle opens either way.
     """
-    pid = process.get("pid") if isinstance(process, dict) else None
+    if not isinstance(process, dict):
+        return False
+    pid = process.get("pid")
     if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     if process_mark(os.getpid()) is not None:

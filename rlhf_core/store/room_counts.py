@@ -53,20 +53,22 @@ def _count(condition):
 def totals(db: Session, room_id: str, since: int) -> tuple[int, int]:
     """(judgements, those made since ``since``), all of them: what the room has tapped."""
     query = select(func.count(), _count(J.made_ms >= since)).where(J.room_id == room_id)
-    return tuple(db.execute(query).one())
+    made, lately = db.execute(query).one()
+    return made, lately
 
 
 def here(db: Session, room_id: str, since: int) -> int:
     """How many people were heard of since ``since``."""
     query = select(func.count()).select_from(P).where(P.room_id == room_id, P.seen_ms >= since)
-    return db.scalar(query)
+    return db.scalar(query) or 0
 
 
 def by_minute(db: Session, room_id: str) -> list[tuple[int, int]]:
     """(minutes since 1970, judgements), oldest first."""
     minute = (J.made_ms // 60_000).label("minute")
     query = select(minute, func.count()).where(J.room_id == room_id)
-    return [tuple(row) for row in db.execute(query.group_by(minute).order_by(minute))]
+    found = db.execute(query.group_by(minute).order_by(minute))
+    return [(minute, count) for minute, count in found]
 
 
 def choices(db: Session, room_id: str, purposes: tuple[str, ...] = COUNTED) -> list[Choices]:
@@ -132,18 +134,18 @@ def of_shared(db: Session, room_id: str) -> list[tuple[int, int, str, str]]:
         P.left_out.is_(False),
         J.choice != "skip",
     )
-    return [tuple(row) for row in db.execute(query)]
+    return [(person, half, pair, choice) for person, half, pair, choice in db.execute(query)]
 
 
 def voters(db: Session, room_id: str, half: int) -> int:
     """How many included people of a half have voted."""
     query = select(func.count(J.person.distinct())).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
     mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
-    return db.scalar(query.where(*mine, RoomPairRow.purpose == "vote", J.choice != "skip"))
+    return db.scalar(query.where(*mine, RoomPairRow.purpose == "vote", J.choice != "skip")) or 0
 
 
 def included(db: Session, room_id: str, half: int) -> int:
     """How many judgements of a half can be learned from, skips too."""
     query = select(func.count()).select_from(J).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
     mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
-    return db.scalar(query.where(*mine, RoomPairRow.purpose.in_(COUNTED)))
+    return db.scalar(query.where(*mine, RoomPairRow.purpose.in_(COUNTED))) or 0

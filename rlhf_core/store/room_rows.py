@@ -20,7 +20,7 @@ from rlhf_core.store.room_tables import (
     RoomRow,
     RoomWordRow,
 )
-from rlhf_core.store.session_rows import NOT_IN_MEMORY, insert_new
+from rlhf_core.store.session_rows import NOT_IN_MEMORY, changed, insert_new, inserted
 from rlhf_core.store.tables import now_ms
 
 LIGHT = [column for column in RoomRow.__table__.columns if column.name != "settings"]
@@ -60,11 +60,10 @@ _SEEN = (
 
 def create(db: Session, room: dict, halves: list[dict]) -> bool:
     """Whether it is new: where a room of this code is there, nothing is written."""
-    query = insert_new(db, RoomRow).on_conflict_do_nothing()
-    made = db.execute(query, room, execution_options={"preserve_rowcount": True}).rowcount
+    made = inserted(db, insert_new(db, RoomRow).on_conflict_do_nothing(), room)
     if made:
         db.execute(insert(RoomHalfRow.__table__), halves)
-    return bool(made)
+    return made
 
 
 def by_code(db: Session, code: str) -> Row | None:
@@ -92,7 +91,7 @@ def of_session(db: Session, session_id: str) -> str | None:
 
 def open_rooms(db: Session, now: int) -> int:
     """How many take people."""
-    return db.scalar(select(func.count()).select_from(RoomRow).where(RoomRow.closes_ms > now))
+    return db.scalar(select(func.count()).select_from(RoomRow).where(RoomRow.closes_ms > now)) or 0
 
 
 def gone(db: Session, now: int) -> list[str]:
@@ -106,7 +105,7 @@ def change(db: Session, room_id: str, *, number: int | None = None, **values) ->
     if number is not None:
         query = query.where(RoomRow.act_number == number)
     query = query.values(act_number=RoomRow.act_number + 1, **values)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def remove(db: Session, room_id: str) -> None:
@@ -152,7 +151,7 @@ def seen(db: Session, room_id: str, person: int, now: int) -> None:
 def left_out(db: Session, room_id: str) -> int:
     """How many people were left out."""
     same = (RoomPersonRow.room_id == room_id, RoomPersonRow.left_out.is_(True))
-    return db.scalar(select(func.count()).select_from(RoomPersonRow).where(*same))
+    return db.scalar(select(func.count()).select_from(RoomPersonRow).where(*same)) or 0
 
 
 def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
@@ -160,7 +159,7 @@ def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
     same = (RoomPersonRow.room_id == room_id, RoomPersonRow.person == person)
     query = update(RoomPersonRow).where(*same, RoomPersonRow.left_out != left_out)
     query = query.values(left_out=left_out)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 # --- pairs and judgements -------------------------------------------------------------------------
@@ -169,17 +168,15 @@ def leave_out(db: Session, room_id: str, person: int, left_out: bool) -> bool:
 def add_pairs(db: Session, room_id: str, rows: list[dict]) -> int:
     """Those that are not there yet; how many the room has then. They are numbered in order."""
     query = select(RoomRow.pairs).where(RoomRow.room_id == room_id).with_for_update()
-    count = db.scalar(query)
-    query = select(RoomPairRow.pair_id).where(RoomPairRow.room_id == room_id)
-    there = set(db.scalars(query))
+    count = db.scalar(query) or 0
+    there = set(db.scalars(select(RoomPairRow.pair_id).where(RoomPairRow.room_id == room_id)))
     new = [row for row in rows if row["pair_id"] not in there]
     if new:
         numbered = enumerate(new, count)
         values = [{**row, "room_id": room_id, "number": number} for number, row in numbered]
         db.execute(insert(RoomPairRow.__table__), values)
-        query = update(RoomRow).where(RoomRow.room_id == room_id)
-        query = query.values(pairs=count + len(new))
-        db.execute(query, execution_options=NOT_IN_MEMORY)
+        counted = update(RoomRow).where(RoomRow.room_id == room_id).values(pairs=count + len(new))
+        db.execute(counted, execution_options=NOT_IN_MEMORY)
     return count + len(new)
 
 
@@ -197,7 +194,7 @@ def add_judgements(db: Session, rows: list[dict]) -> None:
 def judged_by(db: Session, room_id: str, person: int) -> list[tuple[str, str]]:
     """(id, pair) of all that a person judged."""
     rows = db.execute(_BY_PERSON, {"room": room_id, "number": person})
-    return [tuple(row) for row in rows]
+    return [(judgement, pair) for judgement, pair in rows]
 
 
 def judgements(
@@ -231,15 +228,15 @@ def words(db: Session, room_id: str) -> list[Row]:
 def words_of(db: Session, room_id: str, person: int) -> int:
     """How many texts a person typed, the nickname aside."""
     same = (RoomWordRow.room_id == room_id, RoomWordRow.person == person)
-    same += (RoomWordRow.kind != "name",)
-    return db.scalar(select(func.count()).select_from(RoomWordRow).where(*same))
+    query = select(func.count()).select_from(RoomWordRow).where(*same, RoomWordRow.kind != "name")
+    return db.scalar(query) or 0
 
 
 def set_word(db: Session, room_id: str, word_id: str, status: str) -> bool:
     """Whether there is such a text."""
     same = (RoomWordRow.room_id == room_id, RoomWordRow.word_id == word_id)
     query = update(RoomWordRow).where(*same).values(status=status)
-    return bool(db.execute(query, execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query) > 0
 
 
 def note(db: Session, room_id: str, kind: str, person: int | None = None, **about) -> None:

@@ -9,15 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import CursorResult, UpdateBase, bindparam, exists, func, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from rlhf_core.common.errors import StoreError
 from rlhf_core.store.room_tables import RoomHalfRow
-from rlhf_core.store.tables import STANDING, JudgementRow, PartRow, RecordRow, SessionRow, now_ms
+from rlhf_core.store.tables import (
+    STANDING,
+    Base,
+    JudgementRow,
+    PartRow,
+    RecordRow,
+    SessionRow,
+    now_ms,
+)
 
 
 class Behind(StoreError):
@@ -75,16 +84,27 @@ class Judgements:
     moved: dict[str, int] = field(default_factory=dict)
 
 
-def insert_new(db: Session, table: type):
+def changed(db: Session, query: UpdateBase) -> int:
+    """How many rows an UPDATE or DELETE changed."""
+    done = db.execute(query, execution_options=NOT_IN_MEMORY)
+    return cast("CursorResult[Any]", done).rowcount
+
+
+def inserted(db: Session, query: UpdateBase, row: dict) -> bool:
+    """Whether an INSERT made its row."""
+    done = db.execute(query, row, execution_options={"preserve_rowcount": True})
+    return cast("CursorResult[Any]", done).rowcount > 0
+
+
+def insert_new(db: Session, table: type[Base]) -> Any:
     """INSERT of this database's kind: it has ``on_conflict_do_nothing`` and ``_do_update``."""
     dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table.__table__)
 
 
-def _is_new(db: Session, table: type, row: dict) -> bool:
+def _is_new(db: Session, table: type[Base], row: dict) -> bool:
     """Insert ``row``, if there is none of its key."""
-    query = insert_new(db, table).on_conflict_do_nothing()
-    return db.execute(query, row, execution_options={"preserve_rowcount": True}).rowcount > 0
+    return inserted(db, insert_new(db, table).on_conflict_do_nothing(), row)
 
 
 # --- a session ------------------------------------------------------------------------------------
@@ -111,7 +131,7 @@ def about(db: Session, session_id: str) -> dict | None:
 def set_about(db: Session, session_id: str, about: dict) -> None:
     """Raises Gone."""
     query = update(SessionRow).where(SessionRow.session_id == session_id)
-    if not db.execute(query.values(about=about), execution_options=NOT_IN_MEMORY).rowcount:
+    if not changed(db, query.values(about=about)):
         raise Gone()
 
 
@@ -200,8 +220,8 @@ def write(
     of_part = {"session_id": session_id, "part": name}
     for field_name, change in (records or {}).items():
         _change_records(db, {**of_part, "field": field_name}, change)
-    for kind, change in (judgements or {}).items():
-        _change_judgements(db, {**of_part, "kind": kind}, change)
+    for kind, judged in (judgements or {}).items():
+        _change_judgements(db, {**of_part, "kind": kind}, judged)
     return expected + 1
 
 
@@ -214,7 +234,7 @@ def _take(db: Session, session_id: str, name: str, expected: int, body: dict | N
     query = update(PartRow).where(
         PartRow.session_id == session_id, PartRow.name == name, PartRow.version == expected
     )
-    return bool(db.execute(query.values(values), execution_options=NOT_IN_MEMORY).rowcount)
+    return changed(db, query.values(values)) > 0
 
 
 def _change_records(db: Session, place: dict, change: Records) -> None:

@@ -5,6 +5,7 @@ had happened. Imports no torch.
 
 from __future__ import annotations
 
+from rlhf_core.common.events import Record
 from rlhf_core.session import shelf, weights
 from rlhf_core.session.state import SCRIPTED, Learned, Session
 from rlhf_core.work import catalogue
@@ -18,7 +19,8 @@ def noted(session: Session, name: str) -> dict:
     to be put back.
     """
     part = session.tuned
-    found = {"step": part.steps_done, "rows": len(part.metrics), "drawn": session.asked.drawn}
+    found: Record = {"step": part.steps_done, "rows": len(part.metrics)}
+    found["drawn"] = session.asked.drawn
     found["scripted"] = sum(r.annotator == SCRIPTED for r in session.judged.rankings)
     if "learned" in catalogue.JOBS[name].undo:
         found |= {"learned": session.learned.to_dict(), "key": shelf.key_of(session)}

@@ -9,8 +9,9 @@ is looked up when its job begins: reading this table imports no torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from rlhf_core.common.events import Recording
 from rlhf_core.common.jobs import Job
 from rlhf_core.labs.registry import LABS
 
@@ -68,18 +69,18 @@ def slot_of(name: str) -> str:
     return JOBS[name].slot or name
 
 
-def function_of(name: str) -> Callable[..., Iterator]:
+def function_of(name: str) -> Callable[..., Recording[None]]:
     """What the job does: ``f(session, *args, **more)``. Imports it, and with it torch. Raises
     KeyError.
     """
     return _at(JOBS[name].place)
 
 
-def again_of(name: str) -> Callable[..., Iterator] | None:
+def again_of(name: str) -> Callable[..., Recording[None]] | None:
     """How it goes on after a worker's death (``common.jobs``); None: it begins anew."""
     return _at(JOBS[name].again) if JOBS[name].again else None
 
 
-def _at(place: str) -> Callable[..., Iterator]:
+def _at(place: str) -> Callable[..., Recording[None]]:
     module, function = place.split(":")
     return getattr(importlib.import_module(f"rlhf_core.{module}"), function)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rlhf_core.common.known import known
 from rlhf_core.work import line
 from rlhf_core.work.job import QueuedJob
 
@@ -53,7 +54,7 @@ class _Play:
         return min(found, key=lambda one: (one.turn, one.place), default=None)
 
     def gives_way(self, number: int) -> bool:
-        owner = self.at[number].job.owner
+        owner = known(self.at[number]).job.owner
         others = (other for other in self.waiting if other.job.owner != owner)
         return any(self.may_go_on(other, number) for other in others)
 
@@ -67,7 +68,7 @@ class _Play:
         self.begun.setdefault(one.job.owner, set()).add(one.job.id)
 
     def end(self, number: int) -> None:
-        job = self.at[number].job
+        job = known(self.at[number]).job
         self.at[number] = None
         self.begun[job.owner].discard(job.id)
         if not self.begun[job.owner]:
@@ -89,12 +90,13 @@ def waits(
         by the job's id.
     """
     there = line.line(jobs)
-    known = sorted({homes[one.id] for one in there if homes.get(one.id)})
-    names = {name: number for number, name in enumerate(known)}
+    busy = {worker for one in there if (worker := homes.get(one.id))}
+    names = {name: number for number, name in enumerate(sorted(busy))}
     workers = max(1, workers, len(names))
-    play, found = _Play([None] * workers, [False] * workers), {}
+    play = _Play([None] * workers, [False] * workers)
+    found: dict[str, float | None] = {}
     for job in there:
-        one, home = _player(job, jobs, now, budget), names.get(homes.get(job.id))
+        one, home = _player(job, jobs, now, budget), names.get(homes.get(job.id) or "")
         if job.status == "running" and not job.counts_records:
             found[job.id] = line.time_left(job, jobs, now)  # Progress counts a stage, not the whole
         if job.status == "running" and home is None:
@@ -136,13 +138,14 @@ def _played(play: _Play, found: dict[str, float | None]) -> None:
         if passed == math.inf:
             return
         clock += passed
-        for one in filter(None, play.at):
-            one.left, one.rest = one.left - passed, max(0.0, one.rest - passed)
-        one = play.at[number]
-        if one.left <= 1e-9:
-            found.setdefault(one.job.id, clock)
+        for player in filter(None, play.at):
+            player.left, player.rest = player.left - passed, max(0.0, player.rest - passed)
+        first = known(play.at[number])
+        if first.left <= 1e-9:
+            found.setdefault(first.job.id, clock)
             play.end(number)
         else:
-            one.turn, one.place, one.rest, place = one.turn + 1, place, one.whole_turn, place + 1
+            first.turn, first.place, first.rest = first.turn + 1, place, first.whole_turn
+            place += 1
             play.at[number] = None
-            play.waiting.append(one)
+            play.waiting.append(first)

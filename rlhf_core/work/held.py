@@ -5,7 +5,6 @@ that its jobs are about. Imports torch.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
 
 import torch
 
@@ -18,7 +17,7 @@ from rlhf_core.session.in_database import InDatabase
 from rlhf_core.session.state import Session
 from rlhf_core.store import job_rows
 from rlhf_core.work import again, catalogue, plain, rows, running
-from rlhf_core.work.job import QueuedJob
+from rlhf_core.work.job import Begun, QueuedJob
 from rlhf_core.work.jobs import JobQueue
 
 MOST_SESSIONS = 16  # in a worker's memory
@@ -103,7 +102,7 @@ class Started:
     def __init__(self, held: Held, sessions: Sessions, database, worker: str):
         self._held, self._sessions = held, sessions
         self._database, self._worker = database, worker
-        self._work: Iterator | None = None
+        self._work: Begun | None = None
         self._ended, self._known = False, 0
 
     def __iter__(self) -> Started:
@@ -143,7 +142,7 @@ class Started:
             self._ended = True
             self._sessions.busy[self._held.owner] -= 1
 
-    def _begin(self) -> Iterator:
+    def _begin(self) -> Begun:
         row = self._held.row
         if row.name not in catalogue.JOBS:
             raise QueueError(

@@ -5,15 +5,26 @@ Knows nothing about other jobs, threads or locks: ``jobs`` sees to those.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from rlhf_core.common.events import Progress
+from rlhf_core.common.known import known
 
 FINISHED = ("done", "stopped", "failed", "expired")
 CLOSING = ("stopped", "expired")  # what a job can be asked to become; "paused" is the third wish
-_SHOWN = ("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share")
-_SHOWN += ("error", "note")
+_SHOWN = (
+    *("id", "label", "owner", "long", "status", "wish", "stage", "done", "total", "share"),
+    *("error", "note"),
+)
+
+
+class Begun(Protocol):
+    """A job under way: a generator, or what goes on like one."""
+
+    def __next__(self) -> Progress | dict: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(eq=False)
@@ -48,7 +59,7 @@ class QueuedJob:
     label: str
     owner: str
     long: bool
-    order: object
+    order: Any
     counts_records: bool
     total: int | None
     place: int
@@ -60,7 +71,7 @@ class QueuedJob:
     in_slice: bool = False
     due: float = 0.0
     last_slice: int = 0
-    generator: Generator | None = None
+    generator: Begun | None = None
     records: list[dict] = field(default_factory=list)
     stage: str = ""
     done: int = 0
@@ -111,13 +122,13 @@ class QueuedJob:
     def take(self, item: dict | Progress, now: float) -> None:
         """Keep a record, or note how far it is."""
         seconds, self.whole = self.ran_until(now), isinstance(item, dict)
-        if self.whole:
+        if isinstance(item, dict):
             self.records.append(dict(item))  # a copy: the generator may go on using its own
             if self.counts_records:
                 if _trained(item) and len(self.records) > 1:
                     self.trained += 1
                     self.training += seconds - self.marked
-                self.done, self.marked = min(len(self.records), self.total), seconds
+                self.done, self.marked = min(len(self.records), known(self.total)), seconds
             if self.stepping:
                 self.stepping -= 1
                 if not self.stepping and self.wish is None:

@@ -17,13 +17,14 @@ import atexit
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from typing import Any
 
 from rlhf_core.common.errors import QueueError
 from rlhf_core.common.events import Progress
 from rlhf_core.lm import model_list
 from rlhf_core.work import line, running, slices
-from rlhf_core.work.job import CLOSING, FINISHED, QueuedJob
+from rlhf_core.work.job import CLOSING, FINISHED, Begun, QueuedJob
 
 ALIVE = ("queued", "running", "paused")  # a job in one of these has more to do
 TURN_SECONDS = 60.0  # of work that a long job may do while others wait
@@ -53,7 +54,7 @@ class JobQueue:
 
     def __init__(
         self,
-        start: Callable[[object], Generator],
+        start: Callable[[Any], Begun],
         *,
         clock: Callable[[], float] = time.monotonic,
         threaded: bool = True,

@@ -111,9 +111,9 @@ def choose(
     short = [job for job in jobs if not job.long and job.status in ("queued", "running")]
     short = [job for job in short if job.due <= now]
     first = next((job for job in line(jobs) if _may_run(job, jobs, room)), None)
-    waits = first is None or first.due > now or (short and owed > 0)
-    long = [] if waits else [first]
-    return min(short + long, key=lambda job: (job.last_slice, job.long), default=None)
+    if first is not None and first.due <= now and not (short and owed > 0):
+        short = [*short, first]
+    return min(short, key=lambda job: (job.last_slice, job.long), default=None)
 
 
 def owed(job: QueuedJob, seconds: float, before: float) -> float:
@@ -156,8 +156,9 @@ def wait(
         return None
     if not _may_run(job, jobs, room):
         return None  # until one of those begun is done
-    own = [whole(other, jobs, now) for other in _ahead(job, jobs) if other.owner == job.owner]
-    return None if None in own else _with_others_turns(job, sum(own), jobs, now, budget)
+    ahead = [whole(other, jobs, now) for other in _ahead(job, jobs) if other.owner == job.owner]
+    own = [seconds for seconds in ahead if seconds is not None]
+    return None if len(own) < len(ahead) else _with_others_turns(job, sum(own), jobs, now, budget)
 
 
 def _ahead(job: QueuedJob, jobs: Sequence[QueuedJob]) -> list[QueuedJob]:
@@ -187,10 +188,10 @@ def _with_others_turns(
     """
     others = [other for other in line(jobs) if other.owner != job.owner]
     running = next((one for one in line(jobs) if one.status == "running"), None)
-    mine = running is not None and running.owner == job.owner
+    mine = running if running is not None and running.owner == job.owner else None
     # 1. How often does its owner give way?
-    each = budget * pace_beside_short_ones(running if mine else job, now)
-    first = _of_turn(running, now, budget) if mine else each
+    each = budget * pace_beside_short_ones(mine or job, now)
+    first = _of_turn(mine, now, budget) if mine else each
     turns = 1 + math.floor((own - first) / each) if others and own > first else 0
     # 2. Who comes before it then, how often, and for how long?
     total, then = own, job.turn + turns

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from rlhf_core.session import registry
@@ -50,9 +51,10 @@ def line_in_force() -> Line:
     key = (str(database.url), os.environ.get(SETTING, ""), ray)
     with _LOCK:
         if key not in _LINES:
+            start: Callable[[str, int], pool.Hand]
             start = ray_hands.starter(ray) if ray else pool.Process
-            about = {"changed": registry.look_again, "start": start}
-            made = _LINES[key] = pool.PooledLine(database, most, **about)
+            made = pool.PooledLine(database, most, changed=registry.look_again, start=start)
+            _LINES[key] = made
             if ray and not os.environ.get(SETTING, "").strip().isdecimal():
                 threading.Thread(target=_as_many_as, args=(made, ray), daemon=True).start()
         return _LINES[key]

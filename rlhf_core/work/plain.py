@@ -5,6 +5,7 @@ their class. Imports no torch.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from rlhf_core.common import lab_settings, settings
 from rlhf_core.common.errors import InputError
@@ -17,7 +18,7 @@ _CLASSES = {
 }
 
 
-def written(value: object) -> object:
+def written(value: Any) -> Any:
     """An argument as JSON holds it. Raises InputError for one that is no plain value."""
     if type(value).__name__ in _CLASSES:
         values = {f.name: written(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -31,7 +32,7 @@ def written(value: object) -> object:
     raise InputError(f"A job takes plain values, not a {type(value).__name__}.")
 
 
-def read(value: object) -> object:
+def read(value: Any) -> Any:
     """The way back from ``written``. Raises InputError: this version knows no such argument."""
     if isinstance(value, list):
         return [read(one) for one in value]

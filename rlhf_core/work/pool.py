@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rlhf_core.common.errors import StoreError
+from rlhf_core.common.known import known
 from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
 from rlhf_core.work import watch
@@ -68,26 +69,28 @@ class Process:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )
-        self.pid, self._there = self._process.pid, False
+        self.pid: int | None = self._process.pid
+        self._stdin, self._stdout = known(self._process.stdin), known(self._process.stdout)
+        self._there = False
 
     def wake(self) -> None:
         with suppress(OSError, ValueError):
-            self._process.stdin.write(b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(b"\n")
+            self._stdin.flush()
 
     def listen(self, new: Callable[[], None]) -> object:
-        self._there = bool(os.read(self._process.stdout.fileno(), 1))  # it has signed in
-        while os.read(self._process.stdout.fileno(), 4096):
+        self._there = bool(os.read(self._stdout.fileno(), 1))  # it has signed in
+        while os.read(self._stdout.fileno(), 4096):
             new()
         code = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._stdin, self._stdout):
             with suppress(OSError):
                 pipe.close()
         return code
 
     def end(self) -> None:
         with suppress(OSError, ValueError):
-            self._process.stdin.close()
+            self._stdin.close()
 
     def wait(self, patience: float) -> None:
         try:

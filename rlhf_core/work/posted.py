@@ -12,8 +12,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from rlhf_core.common.errors import QueueError, StoreError
+from rlhf_core.common.events import Record
 from rlhf_core.common.source import engine_version
 from rlhf_core.store import job_rows
 from rlhf_core.store.database import Database
@@ -53,7 +55,7 @@ class Posted:
         self._lock = threading.RLock()
         self._read_at: float | None = None
         self._jobs: dict[str, QueuedJob] = {}  # in the order of submission
-        self._rows: dict[str, object] = {}
+        self._rows: dict[str, Any] = {}
         self._records: OrderedDict[str, list[dict]] = OrderedDict()
         self._looked: dict[str, float] = {}
         self._closed = False
@@ -152,7 +154,7 @@ class Posted:
         def wished(db, row) -> dict | None:
             if row.status in FINISHED or row.wish in CLOSING:
                 return None
-            values = {"wish": None, "stepping": stepping}
+            values: Record = {"wish": None, "stepping": stepping}
             if row.status == "paused":
                 others = [rows.queued_job(other, 0.0) for other in job_rows.all_of(db)]
                 turn = line.next_turn(row.owner, others)

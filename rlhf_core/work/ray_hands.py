@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rlhf_core.work import pool
 
@@ -111,7 +112,7 @@ class RayHand:
         inside: the module on the node that holds ``Inside``. path: where it and ours are.
     """
 
-    pid = None
+    pid: int | None = None
 
     def __init__(
         self,
@@ -124,7 +125,8 @@ class RayHand:
     ):
         self._name, self._workers, self._at = name, workers, at
         self._inside, self._path = inside, (*path, str(pool.ROOT))
-        self._actor, self._ended, self._there = None, None, False
+        self._actor: Any = None  # made while somebody listens
+        self._ended, self._there = None, False
 
     def listen(self, new: Callable[[], None]) -> object:
         try:

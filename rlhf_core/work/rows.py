@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, cast
 
 from rlhf_core.work.job import FINISHED, QueuedJob
 
@@ -11,7 +12,7 @@ _ELSEWHERE = {"id", "label", "owner", "long", "order", "counts_records", "place"
 _ELSEWHERE |= {"status", "wish", "stepping", "in_slice", "due", "last_slice", "generator"}
 _ELSEWHERE |= {"records", "error", "forgotten", "kin", "turn"}
 PROGRESS = {field.name for field in dataclasses.fields(QueuedJob)} - _ELSEWHERE
-_BEGUN = object()  # where another process has the generator
+_BEGUN: Any = object()  # where another process has the generator
 
 
 def progress(job: QueuedJob, now: float) -> dict:
@@ -48,7 +49,7 @@ def queued_job(row, now: float) -> QueuedJob:
         turn=row.turn,
     )
     go_on(job, row.progress)
-    job.records = range(row.records)  # only how many there are
+    job.records = cast("list[dict]", range(row.records))  # only how many there are
     if row.progress:
         job.last_slice = 1
         job.generator = None if row.status in FINISHED else _BEGUN

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from rlhf_core.common.events import Progress
+from rlhf_core.common.events import Recording
 from rlhf_core.session.state import Session
 from rlhf_core.store import machine
 from rlhf_core.work import catalogue
+from rlhf_core.work.job import Begun
 
 SHARE = 0.2  # of the time that saving may take; a save that takes long waits a while for the next
 
@@ -28,7 +28,7 @@ class Order(NamedTuple):
     more: dict = {}
 
 
-def begin(order: Order) -> Iterator[Progress | dict]:
+def begin(order: Order) -> Recording[None]:
     """The job that was ordered. Nothing happens, and no torch is imported, before the first
     ``next``.
     """
@@ -40,7 +40,7 @@ def begin(order: Order) -> Iterator[Progress | dict]:
     yield from kept(session, work, told=catalogue.JOBS[order.name].told)
 
 
-def kept(session: Session, work: Iterator, told: bool = True) -> Iterator[Progress | dict]:
+def kept(session: Session, work: Begun, told: bool = True) -> Recording[None]:
     """``work`` over ``session``, which is saved after a record that changed something, and at the
     end. ``told``: as in the catalogue.
     """

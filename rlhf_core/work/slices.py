@@ -6,10 +6,11 @@ Nothing that a job raises may reach the worker. Knows nothing about other jobs, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from typing import Any
 
 from rlhf_core.common.events import Progress
-from rlhf_core.work.job import QueuedJob, ours, sentence
+from rlhf_core.work.job import Begun, QueuedJob, ours, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ _NOTHING = object()
 
 def next_item(
     job: QueuedJob,
-    start: Callable[[object], Generator],
+    start: Callable[[Any], Begun],
     take: Callable[[QueuedJob, dict | Progress], None],
 ) -> Ending:
     """One ``next()``, whose item is given to ``take``: (None, None), or how the job ended and why.

@@ -274,8 +274,7 @@ def begin(name: str, workers: int, tell: Callable[[], None]) -> Worker:
     """A worker of this process, which the others know of from now on. ``tell``: called now, and
     when it has written something.
     """
-    many = {"threads": torch.get_num_threads(), "workers": workers}
-    worker = Worker(registry.keeper(), name, **many)
+    worker = Worker(registry.keeper(), name, threads=torch.get_num_threads(), workers=workers)
     worker.new = tell
     worker.sign_in()
     tell()

@@ -26,6 +26,7 @@ from rlhf_core.algorithms import checkpoints
 from rlhf_core.algorithms.ppo import Policy
 from rlhf_core.common import settings
 from rlhf_core.common.events import Progress
+from rlhf_core.common.known import known
 from rlhf_core.loop.run_log import settings_of
 from rlhf_core.loop.workbench import policy_of, ready, set_policy, trunk_with, tuned_of
 from rlhf_core.session import saving, weights
@@ -83,7 +84,8 @@ def read(folder: Path) -> tuple[Session, str, list, dict]:
         session.directory = folder / "session"
     if steps := checkpoint_folder.steps_in(folder / "policy"):
         lm, start = ready(session), tuned_of(session)
-        frozen = checkpoint_folder.about(folder / "policy", steps[-1])["frozen_layers"]
+        about = known(checkpoint_folder.about(folder / "policy", steps[-1]))
+        frozen = about["frozen_layers"]
         log = session.tuned.log
         how = settings_of(log[-1]) if log else settings.PPOSettings(frozen_layers=frozen)
         policy = Policy(trunk_with(lm, start), dataclasses.replace(how, frozen_layers=frozen))
