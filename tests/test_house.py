@@ -89,7 +89,7 @@ def test_the_guides_row_of_packages_is_the_linters():
     assert [layer.strip() for layer in row.split(" - ")] == layers[layers.index("command_line") :]
     assert {"__main__", *re.findall(r"\w+", row)} == {
         f.name.removesuffix(".py") for f in (ROOT / "rlhf_core").iterdir()
-    } - {"__init__", "__pycache__"}
+    } - {"__init__", "__pycache__", "py.typed"}
 
 
 def test_commits_that_only_moved_things_are_looked_through():

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import DownloadError
 from rlhf_core.common.events import Progress
 from rlhf_core.lm import model_list
@@ -24,7 +25,6 @@ from rlhf_core.lm import model_list
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
 HELPFUL = ("tokenizer_config.json",)  # not every model has it
 LOOK_AGAIN = 0.3  # seconds between two looks at the process that fetches
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def download(
@@ -142,7 +142,11 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
         log = Path(folder) / "said.jsonl"
         with log.open("w") as said:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                cwd=places.ENGINE.parent,
             )
         try:
             ended = False
