@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && $(VENV)/bin/lint-imports --no-logo --no-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-on test-postgres coverage lint lock format model smollm2 bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow test-on test-postgres coverage docs lint lock format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -42,6 +42,9 @@ test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one o
 
 coverage: venv-dev ## Which lines the tests reach, the slow and the browser's left out (ARGS="tests/rewards" for a part); into test-artefacts/coverage
 	@$(PY) -m pytest -m "not slow and not browser" -n $(JOBS) --dist loadfile --cov --cov-report=html --cov-report=term:skip-covered $(ARGS)
+
+docs: venv-dev ## Make the documentation's site: build/site/index.html, which fetches nothing from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 lint: venv-dev ## Check style, who may import whom (.importlinter), and known weaknesses (bandit, pip-audit)
 	@$(CHECK)
