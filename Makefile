@@ -1,21 +1,19 @@
 # Opossum's commands. `make run` and `make test` on a fresh clone need nothing else by hand.
 
 PYTHON ?= python3
+VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?=
 MINUTES ?= 170
 JOBS ?= 2
 ARGS ?=
 
-PY := .venv/bin/python
+PY := $(VENV)/bin/python
 TYPES := $(PY) -m mypy
-CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && .venv/bin/lint-imports --no-logo --no-cache
-# At home only names of this machine are answered: a page elsewhere whose name points here is not.
-HOME_HOSTS := $(if $(filter 127.0.0.1 localhost ::1,$(HOST)),--server.allowedHosts localhost --server.allowedHosts 127.0.0.1 --server.allowedHosts ::1)
-STREAMLIT := $(PY) -m streamlit run serve.py --server.address $(HOST) $(HOME_HOSTS) $(if $(PORT),--server.port $(PORT))
+CHECK := $(PY) -m ruff check . && $(PY) -m ruff format --check . && $(VENV)/bin/lint-imports --no-logo --no-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-postgres lint lock format model smollm2 bench screenshots clean venv venv-dev
+.PHONY: help run test test-slow test-on test-postgres coverage docs lint lock format model smollm2 bench screenshots clean venv venv-dev
 
 help: ## Say what can be made
 	@echo "Opossum: RLHF, hands-on. What you can make:"
@@ -23,10 +21,7 @@ help: ## Say what can be made
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
 run: venv ## Start Opossum and open it in your browser
-	@$(if $(PORT),$(PY) scripts/free_port.py $(HOST) $(PORT))
-	@echo "Starting Opossum. Your browser opens at it; if it does not, open the address below."
-	@echo "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept in $${OPOSSUM_RUNS:-./runs}. Ctrl-C stops it."
-	@$(STREAMLIT)
+	@$(PY) -m rlhf_core app --host $(HOST) $(if $(PORT),--port $(PORT))
 
 test: venv-dev ## Check style and run every test but the slow ones, JOBS=2 files at a time (ARGS="-k ppo" for some)
 	@sh scripts/ensure_chromium.sh
@@ -39,9 +34,18 @@ test-slow: venv-dev ## Run the slow tests
 	@sh scripts/ensure_chromium.sh
 	@$(PY) -m pytest -m slow $(ARGS)
 
+test-on: ## Run the tests on another Python, in an environment of its own in build/ (PYTHON=/path/to/python3.13 ARGS="tests/algorithms")
+	@$(MAKE) --no-print-directory test VENV=build/$(notdir $(PYTHON))
+
 test-postgres: venv-dev ## Run the store's tests on a real PostgreSQL too, one of their own (Debian's package postgresql)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-server.txt
 	@$(PY) -m pytest tests/store $(ARGS)
+
+coverage: venv-dev ## Which lines the tests reach, the slow and the browser's left out (ARGS="tests/rewards" for a part); into test-artefacts/coverage
+	@$(PY) -m pytest -m "not slow and not browser" -n $(JOBS) --dist loadfile --cov --cov-report=html --cov-report=term:skip-covered $(ARGS)
+
+docs: venv-dev ## Make the documentation's site: build/site/index.html, which fetches nothing from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 lint: venv-dev ## Check style, who may import whom (.importlinter), the engine's types (mypy), and known weaknesses (bandit, pip-audit)
 	@$(CHECK)
@@ -90,4 +94,4 @@ clean: ## Remove the environment, caches and test artefacts; your runs/ and a ha
 # The script itself sees whether there is anything to do, and says so only then.
 venv venv-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 to 3.14, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
-	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev)
+	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev) $(if $(filter-out .venv,$(VENV)),--venv $(VENV))

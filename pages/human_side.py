@@ -4,16 +4,15 @@ reward model; what a small model costs; where its words come from.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
+from rlhf_core.common import places
 from rlhf_core.judging import annotators
 from rlhf_core.session import judged
 from ui import charts, monitor, people, state, text
 from ui.charts import annotation_labs as charts_labs
 
-CARD = Path(__file__).resolve().parent.parent / "assets" / "pocket-gpt2" / "README.md"
+CARD = places.ASSETS / "pocket-gpt2" / "README.md"
 NARROW = "narrow_group"  # the job, and where the session keeps what it found
 TASTES = ("facts", "jokes")  # of the two groups
 WATTS = 45  # of a laptop under load: an assumption, to be changed

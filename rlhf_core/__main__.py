@@ -1,6 +1,6 @@
-"""The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
-export-zip | export-dataset | export-model | export-reward-model | export-html | export-training |
-benchmark``, and ``exchange``'s commands.
+"""The command line: ``python -m rlhf_core app | generate | run | score | replay | export-zip |
+export-dataset | export-model | export-reward-model | export-html | export-training | benchmark``,
+and ``exchange``'s commands. Where the package is installed, ``opossum`` is the same.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -15,6 +15,7 @@ import os
 import sys
 from contextlib import suppress
 
+from rlhf_core.command_line.app import app
 from rlhf_core.command_line.benchmark import benchmark
 from rlhf_core.command_line.export_html import export_html
 from rlhf_core.command_line.generate_and_score import generate, score
@@ -32,6 +33,7 @@ from rlhf_core.command_line.terminal import BAD_INPUT, FAILED, INTERRUPTED, Inte
 from rlhf_core.exchange import commands
 
 OWN = {
+    "app": app,
     "generate": generate,
     "run": run,
     "score": score,
@@ -46,15 +48,24 @@ OWN = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def opossum() -> int:
+    """The command ``opossum``: without one of its commands, with its options or not, the app."""
+    typed = sys.argv[1:]
+    if not typed or (typed[0].startswith("-") and typed[0] not in ("-h", "--help", "--version")):
+        typed = ["app", *typed]
+    return main(typed, prog="opossum")
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m rlhf_core") -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(ValueError):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS"):  # the only bar is ours
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    args = parser().parse_args(arguments)
+    args = parser(prog).parse_args(arguments)
+    if args.command != "app":  # the only bar is ours
+        for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+            os.environ.setdefault(name, "1")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         if args.command in commands.COMMANDS:
             return commands.run_command(args, emit, say)

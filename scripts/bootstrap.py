@@ -2,6 +2,7 @@
 
     python3 scripts/bootstrap.py          what the app needs: requirements.txt
     python3 scripts/bootstrap.py --dev    and what its tests need: requirements-dev.txt
+    python3.13 scripts/bootstrap.py --dev --venv build/python3.13    another, for another Python
 
 The Makefile calls it before every target. When the environment is newer than the requirements it
 says nothing and returns at once. What was left half made is made anew. On Linux without an NVIDIA
@@ -42,11 +43,11 @@ def say(text=""):
 # --- is there anything to do ----------------------------------------------------------------------
 
 
-def stamp(kind, venv=VENV):
-    return os.path.join(venv, f".installed-{kind}")
+def stamp(kind, venv=None):
+    return os.path.join(venv or VENV, f".installed-{kind}")
 
 
-def is_fresh(dev, root=ROOT, venv=VENV):
+def is_fresh(dev, root=ROOT, venv=None):
     """True when an install that covers what is asked for finished after the requirements, and
     what is locked of them, last changed.
     """
@@ -126,8 +127,8 @@ def announce(build, why, known):
     """``known``: that pip has a place of its own, which may know a smaller build."""
     stays, comes = (room.in_words(megabytes) for megabytes in room.NEED[build])
     say(
-        "Opossum sets up its own Python environment in .venv. Nothing outside this folder changes,"
-        " except the cache of pip or uv."
+        f"Opossum sets up its own Python environment in {shown()}. Nothing outside this folder"
+        " changes, except the cache of pip or uv."
     )
     if why:
         say(f"{why}{', unless your pip knows a smaller one' if known else ''}.")
@@ -136,6 +137,11 @@ def announce(build, why, known):
         " three minutes; how long the download takes depends on your connection"
         f" ({minutes(room.NEED[build][1])} at 50 Mbit/s). Ctrl-C stops it; run it again to go on."
     )
+
+
+def shown():
+    """The environment's place, as one names it from the folder."""
+    return os.path.relpath(VENV, ROOT)
 
 
 def minutes(megabytes, megabits=50):
@@ -170,7 +176,7 @@ def bootstrap(dev):
         raise Failed(pythons.no_build())
     if there:
         build = room.SMALL
-        say("Opossum's environment in .venv is brought up to date.")
+        say(f"Opossum's environment in {shown()} is brought up to date.")
     else:
         build, why = which_torch()
         known = build == room.STANDARD and not has_nvidia_card()
@@ -198,11 +204,16 @@ def bootstrap(dev):
 
 
 def main(arguments=None):
+    global VENV
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--dev", action="store_true", help="with what the tests and the formatter need"
     )
-    dev = parser.parse_args(arguments).dev
+    parser.add_argument(
+        "--venv", default=VENV, metavar="FOLDER", help="where it lies (default: .venv)"
+    )
+    asked = parser.parse_args(arguments)
+    dev, VENV = asked.dev, os.path.abspath(asked.venv)
     if is_ready(dev):
         return 0
     if not pythons.supported(sys.version_info):
@@ -210,8 +221,10 @@ def main(arguments=None):
         if other is None:
             say(pythons.unsuited_line(sys.version_info[:2], sys.executable))
             return 2
-        return pythons.replace_us(other, os.path.abspath(__file__), ["--dev"] if dev else [])
+        again = (["--dev"] if dev else []) + ["--venv", VENV]
+        return pythons.replace_us(other, os.path.abspath(__file__), again)
     running.end_with_us()
+    os.makedirs(os.path.dirname(VENV), exist_ok=True)
     try:
         with turn.taken(os.path.realpath(VENV) + ".lock", say):
             if not is_ready(dev):  # while we waited, somebody else may have done it

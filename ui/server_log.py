@@ -49,7 +49,7 @@ def _reads_a_value(frames: traceback.StackSummary) -> bool:
 
 
 def _is_ours(file: str) -> bool:
-    return file.startswith(ROOT) and "/site-packages/" not in file
+    return file.startswith(ROOT) and "/site-packages/" not in file.removeprefix(ROOT)
 
 
 def keep_short() -> None:

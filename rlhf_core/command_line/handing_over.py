@@ -8,17 +8,21 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import InputError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = places.BESIDE
 
 
 def hand_over(module: str, arguments: list[str]) -> int:
     """``python -m module`` with ``arguments``, from the folder beside ``rlhf_core``."""
     folder, *rest = module.split(".")
     if not ROOT.joinpath(folder, *rest, "__main__.py").is_file():
+        if places.INSTALLED:
+            raise InputError(
+                f"{module} lies in a checkout of the repository only, not in the package."
+            )
         raise InputError(
             f"There is no folder {'/'.join((folder, *rest))} beside rlhf_core, in {ROOT}."
         )

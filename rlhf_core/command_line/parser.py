@@ -8,6 +8,7 @@ import math
 from rlhf_core.command_line.terminal import BAD_INPUT
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings, SamplingSettings
+from rlhf_core.common.source import VERSION, commit, engine_version
 from rlhf_core.exchange import commands
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
@@ -26,7 +27,7 @@ EXPORTS = (
     *("export-zip", "export-dataset", "export-model", "export-reward-model", "export-html"),
     "export-training",
 )
-OWN = ("generate", "run", "score", "replay", *EXPORTS, "benchmark")
+OWN = ("app", "generate", "run", "score", "replay", *EXPORTS, "benchmark")
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,20 +89,32 @@ def add_setting(parser: argparse.ArgumentParser, kind: type, name: str, metavar:
     )
 
 
-def parser() -> Parser:
+class Version(argparse.Action):
+    """``--version``: which Opossum this is, as a card of a run says it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        made = f", commit {commit()[:12]}" if commit() else ""
+        print(f"opossum {VERSION} (engine {engine_version()}{made})")
+        parser.exit()
+
+
+def parser(prog: str = "python -m rlhf_core") -> Parser:
     """Everything that the command line understands."""
     top = Parser(
-        prog="python -m rlhf_core",
+        prog=prog,
         description=(
-            "Reinforcement learning from human feedback on a small language model, without a"
-            " browser."
+            "Reinforcement learning from human feedback on a small language model. The command app"
+            " opens it in a browser (opossum alone does too); the others do without one."
         ),
         allow_abbrev=False,
     )
+    top.add_argument("--version", action=Version, nargs=0, help="which Opossum this is")
     parsers = top.add_subparsers(
         dest="command", required=True, metavar=" | ".join((*OWN, *commands.COMMANDS))
     )
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
+
+    _app(parsers)
 
     generate = parsers.add_parser("generate", help="write answers to a prompt", allow_abbrev=False)
     generate.add_argument(
@@ -240,6 +253,22 @@ def parser() -> Parser:
     page.add_argument("--out", required=True, metavar="run.html", help="where the file goes")
     commands.add_parsers(parsers)
     return top
+
+
+def _app(parsers: argparse._SubParsersAction) -> None:
+    app = parsers.add_parser("app", help="open Opossum in your browser", allow_abbrev=False)
+    app.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="who can open it: 127.0.0.1 (default) this machine, 0.0.0.0 everybody in its network",
+    )
+    app.add_argument(
+        "--port", type=whole(1, 65_535), metavar="N", help="default: 8501, or the next free one"
+    )
+    app.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="serve it, open nothing"
+    )
 
 
 def _exports(parsers: argparse._SubParsersAction) -> None:

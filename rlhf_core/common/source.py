@@ -11,22 +11,22 @@ import re
 import textwrap
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+
+from rlhf_core.common.places import ENGINE
 
 VERSION = "1.0.0-dev"  # before the first release (CHANGELOG.md); the commit says which
-ENGINE = Path(__file__).resolve().parent.parent
 
 
 @cache
 def engine_version() -> str:
     """Which engine this is: 12 hex digits, of all its source and word lists. Any change makes it
-    another one, whether it changes a number or not.
+    another one, whether it changes a number or not; being installed does not.
     """
     digest = hashlib.sha256()
     for path in sorted(ENGINE.rglob("*")):
-        if path.suffix in (".py", ".txt", ".tsv"):
-            text = path.read_bytes().replace(b"\r\n", b"\n")
-            digest.update(path.relative_to(ENGINE).as_posix().encode() + b"\0" + text)
+        name = path.relative_to(ENGINE).as_posix()
+        if path.suffix in (".py", ".txt", ".tsv") and not name.startswith("_app/"):
+            digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:12]
 
 

@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 from string import Template
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import BundleError, InputError, SettingsError
 from rlhf_core.common.settings import DPOSettings, FineTunedSettings, PPOSettings, RLOOSettings
 from rlhf_core.exchange.exports import export_pairs
@@ -25,7 +26,7 @@ from rlhf_core.session.state import Session
 from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
 
-ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
+ASSETS = places.ASSETS
 TEMPLATES, BUNDLED = ASSETS / "training_project", ASSETS / "pocket-gpt2"
 MODEL_FILES = (
     "config.json",
@@ -167,7 +168,7 @@ def settings_of(session: Session) -> dict:
 
 def pins() -> list[str]:
     """What the project needs, in the versions that it was made with."""
-    own = (ASSETS.parent / "requirements.txt").read_text(encoding="utf-8")
+    own = (places.BESIDE / "requirements.txt").read_text(encoding="utf-8")
     found = {line.split("==")[0]: line.split()[0] for line in own.splitlines() if "==" in line}
     return [found.get(name, name) for name in REQUIREMENTS]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
+from rlhf_core.common import places
 from rlhf_core.judging.preferences import Pair
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "gold"
+FOLDER = places.ASSETS / "gold"
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from pathlib import Path
 
-KNOWN = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2" / "prompts.txt"
+from rlhf_core.common import places
+
+KNOWN = places.ASSETS / "pocket-gpt2" / "prompts.txt"
 # Where nothing is near: one of each line; training prompts of the briefs, so always in the list.
 DEFAULTS = (
     ("An opossum is", "A raccoon is", "A frog is", "A penguin is"),

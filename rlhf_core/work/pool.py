@@ -17,9 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import StoreError
 from rlhf_core.common.known import known
 from rlhf_core.store import job_rows
@@ -29,8 +29,9 @@ from rlhf_core.work.posted import Posted
 
 logger = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "rlhf_core.work.worker")
-ROOT = Path(__file__).resolve().parents[2]
+# -P: never an rlhf_core that lies in the shell's own folder
+COMMAND = (sys.executable, "-P", "-m", "rlhf_core.work.worker")
+ROOT = places.ENGINE.parent
 PATIENCE = 10.0  # seconds in which a worker may end by itself
 QUIET = 600.0  # seconds without a long job, after which only one worker stays
 HASTY = 3  # workers that die in a row without having done anything, after which it is slower
@@ -62,7 +63,8 @@ class Process:
     """
 
     def __init__(self, name: str, workers: int, command: Sequence[str] = COMMAND):
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        ours = "" if places.INSTALLED else str(ROOT)  # an installed one is found as it is
+        path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             [*command, f"--id={name}", f"--workers={workers}"],
             stdin=subprocess.PIPE,

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from functools import lru_cache
-from pathlib import Path
 
 import streamlit as st
 
+from rlhf_core.common import places
 from rlhf_core.judging import briefs
 from ui import charts, projector, text, word_diff
 from ui.home import changed
 
-EXAMPLE = Path(__file__).resolve().parent.parent.parent / "assets" / "example.json"
+EXAMPLE = places.ASSETS / "example.json"
 
 
 def load() -> dict | None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from rlhf_core.common import places
 from rlhf_core.session.state import Session
 from ui import state, text
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "assets" / "labs"
+FOLDER = places.ASSETS / "labs"
 
 
 def of(page: str) -> dict | None:

@@ -1,0 +1,93 @@
+"""What ``app`` and ``opossum`` start, and where sessions then lie; a port that cannot be had is
+said, and one that can is named.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from rlhf_core import __main__ as command_line
+from rlhf_core.command_line import app, ports
+from rlhf_core.common import places
+from rlhf_core.common.source import VERSION
+
+
+def opossum(*arguments: str) -> subprocess.CompletedProcess:
+    code = "import sys; from rlhf_core.__main__ import opossum; sys.exit(opossum())"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_a_port_that_is_taken_is_said_and_a_free_one_named() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = opossum("--port", str(port))
+    assert done.returncode == 2 and f"Port {port} is taken" in done.stderr
+    free = int(done.stderr.split(" is free")[0].split()[-1])
+    assert free > port and ports.why_not("127.0.0.1", free) == ""
+
+
+@pytest.mark.parametrize("port", ["web", "-1", "0", "70000"])
+def test_a_port_that_is_none_is_said(port: str) -> None:
+    done = opossum("app", "--port", port)
+    assert done.returncode == 2 and done.stderr.startswith("error: argument --port")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ([], ["app"]),
+        (["--port", "8600"], ["app", "--port", "8600"]),
+        (["app", "--no-browser"], ["app", "--no-browser"]),
+        (["run", "--brief", "meme-bot"], ["run", "--brief", "meme-bot"]),
+        (["--version"], ["--version"]),
+        (["-h"], ["-h"]),
+    ],
+)
+def test_opossum_without_a_command_is_the_app(monkeypatch, typed, means) -> None:
+    monkeypatch.setattr(sys, "argv", ["opossum", *typed])
+    monkeypatch.setattr(command_line, "main", lambda arguments, prog: (arguments, prog))
+    assert command_line.opossum() == (means, "opossum")
+
+
+def test_the_version_is_said_in_one_line() -> None:
+    done = opossum("--version")
+    assert done.returncode == 0 and done.stdout.startswith(f"opossum {VERSION} (engine ")
+    assert done.stdout.count("\n") == 1
+
+
+def test_at_home_only_this_machine_is_answered() -> None:
+    home = app.command("127.0.0.1", None, browser=True)
+    room = app.command("0.0.0.0", 8501, browser=False)
+    assert home.count("--server.allowedHosts") == 3 and "--server.port" not in home
+    assert "--server.allowedHosts" not in room and room[-4:] == [
+        *("--server.port", "8501"),
+        *("--server.headless", "true"),
+    ]
+    assert str(ROOT / "serve.py") in home
+
+
+def test_sessions_lie_where_opossum_runs_says_else_here_else_in_the_users_data(
+    monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "told"))
+    monkeypatch.setattr(places, "INSTALLED", True)
+    assert app.runs_folder() == tmp_path / "told"
+    monkeypatch.delenv("OPOSSUM_RUNS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    installed = app.runs_folder()
+    assert installed.is_absolute() and installed.parts[-2:] == ("opossum", "runs")
+    if sys.platform == "linux":
+        assert installed == tmp_path / ".local" / "share" / "opossum" / "runs"
+    monkeypatch.setattr(places, "INSTALLED", False)
+    assert app.runs_folder() == Path("runs")
