@@ -1,6 +1,7 @@
 """The same loop without a browser: ``python -m rlhf_core generate | run | score | replay |
 export-zip | export-dataset | export-model | export-reward-model | export-html | export-training |
-benchmark``, and ``exchange``'s commands.
+export-dvc | push-dataset | push-model | push-reward-model | stage | benchmark``, and ``exchange``'s
+commands.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -17,10 +18,12 @@ from contextlib import suppress
 from rlhf_core.command_line.benchmark import benchmark
 from rlhf_core.command_line.export_html import export_html
 from rlhf_core.command_line.generate_and_score import generate, score
-from rlhf_core.command_line.graduating import export_training
+from rlhf_core.command_line.graduating import export_dvc, export_training
 from rlhf_core.command_line.parser import parser
+from rlhf_core.command_line.pushing import push_dataset, push_model, push_reward_model
 from rlhf_core.command_line.replaying import replay
 from rlhf_core.command_line.run import run
+from rlhf_core.command_line.stage import stage
 from rlhf_core.command_line.taking_home import (
     export_dataset,
     export_model,
@@ -41,6 +44,11 @@ OWN = {
     "export-reward-model": export_reward_model,
     "export-html": export_html,
     "export-training": export_training,
+    "export-dvc": export_dvc,
+    "push-dataset": push_dataset,
+    "push-model": push_model,
+    "push-reward-model": push_reward_model,
+    "stage": stage,
     "benchmark": benchmark,
 }
 

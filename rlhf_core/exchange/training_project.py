@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 from rlhf_core.common.errors import BundleError, InputError
+from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import (
     DPOSettings,
     FineTunedSettings,
@@ -26,7 +28,7 @@ from rlhf_core.common.settings import (
 from rlhf_core.exchange.exports import export_pairs
 from rlhf_core.judging.measure import counted
 from rlhf_core.lm import model_list
-from rlhf_core.session import asked, judged
+from rlhf_core.session import asked, judged, taking
 from rlhf_core.session.state import Session
 from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
@@ -68,6 +70,15 @@ def write(session: Session, out: str | Path) -> dict:
         "prompts": files["prompts/train.jsonl"].count(b"\n"),
         "check_pairs": files["check/pairs.jsonl"].count(b"\n"),
     }
+
+
+def take_home(session: Session) -> Iterator[Progress | dict]:
+    """``session.taking.made`` of the project. Raises InputError, BundleError."""
+
+    def fill(session: Session, folder: Path) -> None:
+        _fill(folder, contents(session), session.model_name == model_list.BUNDLED)
+
+    yield from taking.made(session, "training", fill)
 
 
 def _fill(folder: Path, files: dict[str, bytes], bundled: bool) -> None:
