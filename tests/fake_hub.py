@@ -14,9 +14,13 @@ import json
 import re
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
+from huggingface_hub import constants
+
+from rlhf_core.exchange import hub_push
 
 WRITE, READ, OTHERS = "hf_WriteWriteWrite", "hf_ReadReadRead", "hf_OtherOtherOther"
 PEOPLE = {WRITE: ("ada", "write"), READ: ("ada", "read"), OTHERS: ("eve", "write")}
@@ -49,6 +53,21 @@ class Hub(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address) -> None:
         """A client that was killed in the middle is what some tests want."""
+
+
+def found_by_the_client(monkeypatch) -> Iterator[Hub]:
+    """A hub that the client finds, in this process and in those that it starts (the fixture
+    ``hub``).
+    """
+    found = Hub()
+    monkeypatch.setattr(constants, "ENDPOINT", found.url)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_ENDPOINT", found.url)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(hub_push, "PATIENCE", 20.0)
+    yield found
+    found.shutdown()
+    found.server_close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_hub import OTHERS, READ, WRITE, Hub, Repository
+from fake_hub import OTHERS, READ, WRITE, Repository
 from huggingface_hub import constants
 
 from rlhf_core.common.errors import HubError, InputError
@@ -33,19 +33,6 @@ FILES = {
     "model.safetensors": WEIGHTS,
     ".gitattributes": b"",
 }
-
-
-@pytest.fixture
-def hub(monkeypatch) -> Hub:
-    found = Hub()
-    monkeypatch.setattr(constants, "ENDPOINT", found.url)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_ENDPOINT", found.url)  # for processes of their own
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    monkeypatch.setattr(hub_push, "PATIENCE", 20.0)
-    yield found
-    found.shutdown()
-    found.server_close()
 
 
 @pytest.fixture
