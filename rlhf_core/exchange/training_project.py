@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
-from rlhf_core.common.errors import BundleError, InputError
+from rlhf_core.common.errors import InputError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import (
     DPOSettings,
@@ -58,12 +58,12 @@ def write(session: Session, out: str | Path) -> dict:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritten(out, error) from error
+        raise plain_files.no_room(out, error) from error
     with plain_files.whole_folder(out) as folder:
         try:
             _fill(folder, files, session.model_name == model_list.BUNDLED)
         except OSError as error:
-            raise _unwritten(out, error) from error
+            raise plain_files.no_room(out, error) from error
     return {
         "path": str(out),
         "preferences": files["preferences/train.jsonl"].count(b"\n"),
@@ -93,10 +93,6 @@ def _fill(folder: Path, files: dict[str, bytes], bundled: bool) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     folder.chmod(0o755)
-
-
-def _unwritten(out: Path, error: OSError) -> BundleError:
-    return BundleError(f"{out} cannot be written: {error.strerror}.")
 
 
 def contents(session: Session) -> dict[str, bytes]:

@@ -20,6 +20,7 @@ from rlhf_core.exchange.pipeline_project import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DVC = os.environ.get("OPOSSUM_DVC") or shutil.which("dvc", path=Path(sys.executable).parent)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # imports torch seven times
 SMALL = ["--comparisons", "12", "--steps", "1", "--seed", "3"]
 
 
@@ -37,7 +38,6 @@ def numbers(folder: Path) -> tuple[list[dict], dict]:
     return rows, json.loads((folder / "evaluation.json").read_text())
 
 
-@pytest.mark.slow
 def test_stages_after_each_other_are_the_run(run, tmp_path, capsys):
     before: list[str] = []
     for name in STAGES:
@@ -55,7 +55,6 @@ def test_stages_after_each_other_are_the_run(run, tmp_path, capsys):
     assert main(again) == 2 and "holds something" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not DVC, reason="DVC is not installed here: requirements-dvc.txt, or OPOSSUM_DVC=/path/to/dvc."
 )
