@@ -207,11 +207,10 @@ def _yaml(row: dict) -> bytes:
 
 def _readme(session: Session, by_rule: bool, count: int) -> bytes:
     words = Template((TEMPLATES / "README.md").read_text(encoding="utf-8"))
-    rater = judged.rater(session) if by_rule else "people"
     judge = "the scripted rater judges again" if by_rule else f"read from `{JUDGEMENTS}`"
     return words.substitute(
         judgements=counted(count, "judged pair"),
-        rater="a rule in the program" if by_rule else rater,
+        rater=Pseudonyms(session).in_words(),
         judge=judge,
         model=json.dumps(session.model_name),
     ).encode()

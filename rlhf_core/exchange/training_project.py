@@ -29,6 +29,7 @@ from rlhf_core.exchange.exports import export_pairs
 from rlhf_core.judging.measure import counted
 from rlhf_core.lm import model_list
 from rlhf_core.session import asked, judged, taking
+from rlhf_core.session.pseudonyms import Pseudonyms
 from rlhf_core.session.state import Session
 from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
@@ -193,7 +194,7 @@ def readme(session: Session, settings: dict, count: int, lost: list[str]) -> str
     title = {"title": brief.title, "prefer": brief.prefer, "avoid": brief.avoid}
     return words.substitute(
         judgements=counted(count, "clear judgement"),
-        rater=judged.rater(session),
+        rater=Pseudonyms(session).in_words(),
         model=json.dumps(session.model_name),
         where="in `model/`" if bundled else "fetched from the hub, or a folder, by its name",
         brief=json.dumps(title, ensure_ascii=False),

@@ -15,7 +15,7 @@ from rlhf_core.__main__ import main
 from rlhf_core.command_line.parser import parser
 from rlhf_core.common.errors import InputError
 from rlhf_core.common.settings import PPOSettings
-from rlhf_core.exchange import pipeline_params, pipeline_project
+from rlhf_core.exchange import pipeline_params, pipeline_project, training_project
 from rlhf_core.exchange.pipeline_project import STAGES
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair
@@ -64,6 +64,8 @@ def test_judgements_of_people_go_along_under_pseudonyms(tmp_path):
     assert {row["annotator"] for row in rows} == {"judge-2"} and len(rows) == 3
     assert pipeline_params.read(str(folder / "params.yaml")).judge.endswith("judgements.jsonl")
     assert b"Kim" not in b"".join(pipeline_project.files(session).values())
+    assert b"Kim" not in b"".join(training_project.contents(session).values())
+    assert "judge-1 and judge-2" in (folder / "README.md").read_text()
 
 
 def test_without_a_taste_there_is_nothing_to_go_on_with(tmp_path, capsys):
