@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import state
-from ui.paper import about, happened, opening, taking, timeline
+from ui.paper import about, happened, hub, opening, taking, timeline
 
 session = state.session()
 
@@ -15,10 +15,11 @@ st.markdown(
     " it: anybody who has the run can look it up, and make it again with the same numbers."
 )
 happened.draw(session)
-home, card, order, bring = st.tabs(
+home, card, away, order, bring = st.tabs(
     [
         ":material/home: Take it home",
         ":material/description: The card",
+        ":material/cloud_upload: Publish",
         ":material/list: Timeline",
         ":material/folder_open: Open a run",
     ]
@@ -27,6 +28,8 @@ with home:
     taking.draw(session)
 with card:
     about.draw(session)
+with away:
+    hub.draw(session)
 with order:
     timeline.draw(session)
 with bring:
@@ -38,6 +41,9 @@ with st.expander("The same on the command line", icon=":material/terminal:", key
         "python -m rlhf_core export-dataset my-run --out judgements --license cc-by-4.0\n"
         "python -m rlhf_core export-model my-run --out tuned-model\n"
         "python -m rlhf_core export-reward-model my-run --out reward-model\n"
+        "python -m rlhf_core export-training my-run --out project\n"
+        "python -m rlhf_core export-dvc my-run --out pipeline\n"
+        "python -m rlhf_core push-dataset my-run --to my-judgements\n"
         "python -m rlhf_core replay my-run",
         language="bash",
         wrap_lines=True,

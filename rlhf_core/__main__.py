@@ -1,6 +1,7 @@
 """The command line: ``python -m rlhf_core app | generate | run | score | replay | export-zip |
-export-dataset | export-model | export-reward-model | export-html | export-training | benchmark``,
-and ``exchange``'s commands. Where the package is installed, ``opossum`` is the same.
+export-dataset | export-model | export-reward-model | export-html | export-training | export-dvc |
+push-dataset | push-model | push-reward-model | stage | benchmark``, and ``exchange``'s commands.
+Where the package is installed, ``opossum`` is the same.
 
 Standard output is data (JSON lines), standard error is progress and complaints. Exit status: 0
 done; 1 it did not come out as asked (a replay that differs, a training that broke, a full disk); 2
@@ -19,10 +20,12 @@ from rlhf_core.command_line.app import app
 from rlhf_core.command_line.benchmark import benchmark
 from rlhf_core.command_line.export_html import export_html
 from rlhf_core.command_line.generate_and_score import generate, score
-from rlhf_core.command_line.graduating import export_training
+from rlhf_core.command_line.graduating import export_dvc, export_training
 from rlhf_core.command_line.parser import parser
+from rlhf_core.command_line.pushing import push_dataset, push_model, push_reward_model
 from rlhf_core.command_line.replaying import replay
 from rlhf_core.command_line.run import run
+from rlhf_core.command_line.stage import stage
 from rlhf_core.command_line.taking_home import (
     export_dataset,
     export_model,
@@ -44,6 +47,11 @@ OWN = {
     "export-reward-model": export_reward_model,
     "export-html": export_html,
     "export-training": export_training,
+    "export-dvc": export_dvc,
+    "push-dataset": push_dataset,
+    "push-model": push_model,
+    "push-reward-model": push_reward_model,
+    "stage": stage,
     "benchmark": benchmark,
 }
 

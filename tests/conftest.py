@@ -2,10 +2,10 @@
 browser to look at it with.
 
 Fixtures: ``artefacts`` (a folder whose content outlives the run), ``double`` (float64), ``app_url``
-(one app for all browser tests), ``start_app`` (an app of a test's own, which it may kill),
-``chromium`` (Playwright's browser), ``page`` (a fresh tab, photographed when its test fails). A
-test that uses ``chromium`` or ``page`` is marked ``browser`` and runs after all others. Wait for a
-page with ``settled(page)``.
+(one app for all browser tests), ``hub`` (a Hugging Face hub of our own), ``start_app`` (an app of a
+test's own, which it may kill), ``chromium`` (Playwright's browser), ``page`` (a fresh tab,
+photographed when its test fails). A test that uses ``chromium`` or ``page`` is marked ``browser``
+and runs after all others. Wait for a page with ``settled(page)``.
 """
 
 from __future__ import annotations
@@ -81,6 +81,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     item.failed = outcome.get_result().failed or getattr(item, "failed", False)
+
+
+@pytest.fixture
+def hub(monkeypatch) -> Iterator:
+    """A Hugging Face hub of our own on loopback (``fake_hub.Hub``), which the real client finds."""
+    import fake_hub
+
+    yield from fake_hub.found_by_the_client(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 
-INSTALLED_AS = {"PIL": "pillow"}  # imported by another name
+INSTALLED_AS = {"yaml": "PyYAML", "PIL": "pillow"}  # imported by another name
 
 
 def pins(name: str) -> dict[str, str]:

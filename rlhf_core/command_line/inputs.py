@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from rlhf_core.command_line.terminal import say
-from rlhf_core.common.errors import InputError, PreferenceError
+from rlhf_core.common.errors import BundleError, InputError, PreferenceError
 from rlhf_core.exchange import commands, taking_in
 from rlhf_core.judging import briefs
 from rlhf_core.judging.own_files import opened as opened_file
@@ -143,7 +143,14 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> tuple[list[Pair
     """The judgements of --preferences that training may see, and what the paper trail keeps of the
     file. Raises PreferenceError, InputError.
     """
-    pairs, about = _read_or_import(args.preferences)
+    return judgements(args.preferences, brief, args.comparisons, args.model)
+
+
+def judgements(
+    path: str, brief: briefs.Brief, most: int | None = None, model: str = model_list.BUNDLED
+) -> tuple[list[Pair], dict]:
+    """``read_pairs`` of any file; ``most``: the first so many."""
+    pairs, about = _read_or_import(path)
     kept = [pair for pair in pairs if pair.prompt not in brief.evaluation_prompts]
     reasons = {"about prompts that the brief keeps for the verdict": len(pairs) - len(kept)}
     if len(kept) < len(pairs):
@@ -151,16 +158,16 @@ def read_pairs(args: argparse.Namespace, brief: briefs.Brief) -> tuple[list[Pair
             f"{len(pairs) - len(kept)} of the {len(pairs)} comparisons are about prompts that the"
             " brief keeps for the verdict; they are left out."
         )
-    if args.comparisons and args.comparisons < len(kept):
-        say(f"The first {args.comparisons} of {len(kept)} comparisons are used.")
-        reasons["behind the first that --comparisons asked for"] = len(kept) - args.comparisons
-        kept = kept[: args.comparisons]
-    for sentence in taking_in.about_the_brief(kept, brief, args.model == model_list.BUNDLED):
+    if most and most < len(kept):
+        say(f"The first {most} of {len(kept)} comparisons are used.")
+        reasons["behind the first that --comparisons asked for"] = len(kept) - most
+        kept = kept[:most]
+    for sentence in taking_in.about_the_brief(kept, brief, model == model_list.BUNDLED):
         say(sentence)
     if reason := nothing_to_learn(kept):
-        raise InputError(f"There is no taste to learn from in {args.preferences}: {reason}.")
+        raise InputError(f"There is no taste to learn from in {path}: {reason}.")
     left_out = about["left_out"] | {why: count for why, count in reasons.items() if count}
-    row = {"file": Path(args.preferences).name, "pairs": len(kept)}
+    row = {"file": Path(path).name, "pairs": len(kept)}
     return kept, row | about | {"left_out": left_out}
 
 
@@ -170,3 +177,15 @@ def opened(directory: str) -> Session:
     if session.note:
         say(session.note)
     return session
+
+
+def new_place(args: argparse.Namespace) -> Path:
+    """``--out``: not the run itself, and in a folder that is there. Raises InputError,
+    BundleError.
+    """
+    out = Path(typed(args.out, "The name in --out"))
+    if not out.parent.is_dir():
+        raise InputError(f"{out} cannot be written: its folder does not exist.")
+    if out.resolve() == Path(args.bundle).resolve():
+        raise BundleError(f"{out} is the run itself; choose another place.")
+    return out

@@ -9,7 +9,7 @@ from rlhf_core.command_line.terminal import BAD_INPUT
 from rlhf_core.common.knob import describe
 from rlhf_core.common.settings import PPOSettings, SamplingSettings
 from rlhf_core.common.source import VERSION, commit, engine_version
-from rlhf_core.exchange import commands
+from rlhf_core.exchange import commands, pipeline_params
 from rlhf_core.judging import briefs
 from rlhf_core.lm import model_list
 from rlhf_core.session.paper import PAY
@@ -25,9 +25,10 @@ PARTS_HELP = (
 MOST_COMPARISONS, MOST_ANSWERS = 5_000, 256
 EXPORTS = (
     *("export-zip", "export-dataset", "export-model", "export-reward-model", "export-html"),
-    "export-training",
+    *("export-training", "export-dvc"),
 )
-OWN = ("app", "generate", "run", "score", "replay", *EXPORTS, "benchmark")
+PUSHES = ("push-dataset", "push-model", "push-reward-model")
+OWN = ("app", "generate", "run", "score", "replay", *EXPORTS, *PUSHES, "stage", "benchmark")
 
 
 class Parser(argparse.ArgumentParser):
@@ -218,13 +219,25 @@ def parser(prog: str = "python -m rlhf_core") -> Parser:
 
     _exports(parsers)
 
-    graduate = parsers.add_parser(
-        "export-training",
-        help="a small TRL and accelerate project with a run's data: the same loop on real hardware",
-        allow_abbrev=False,
+    projects = {
+        "export-training": "a small TRL and accelerate project: the same loop on real hardware",
+        "export-dvc": "a DVC project of five stages, with a Pachyderm pipeline for each",
+    }
+    for name, about in projects.items():
+        project = parsers.add_parser(name, help=about, allow_abbrev=False)
+        project.add_argument("bundle", metavar="DIR", help="the folder of a run")
+        project.add_argument("--out", required=True, metavar="FOLDER", help="where it goes")
+
+    stage = parsers.add_parser(
+        "stage", help="one part of the loop, as a step of a pipeline", allow_abbrev=False
     )
-    graduate.add_argument("bundle", metavar="DIR", help="the folder of a run")
-    graduate.add_argument("--out", required=True, metavar="FOLDER", help="where the project goes")
+    stage.add_argument("name", choices=tuple(pipeline_params.PARTS), metavar="NAME")
+    stage.add_argument("--params", required=True, metavar="params.yaml", help="all settings")
+    stage.add_argument(
+        "--from", dest="before", metavar="FOLDER", help="what the stage before it made"
+    )
+    stage.add_argument("--out", required=True, metavar="FOLDER", help="where the run goes")
+    stage.add_argument("--metrics", metavar="FILE.json", help="where its last numbers go as well")
 
     bench = parsers.add_parser(
         "benchmark",
@@ -285,24 +298,52 @@ def _exports(parsers: argparse._SubParsersAction) -> None:
         command.add_argument("--out", required=True, metavar=out)
         if name == "export-zip":
             continue
-        card = command.add_argument_group("for the card")
-        card.add_argument(
-            "--license",
-            dest="licence",
-            metavar="ID",
-            default="",
-            help="as the Hugging Face hub calls it, for example cc-by-4.0; default: not chosen",
+        _for_the_card(command)
+    pushes = {
+        "push-dataset": "the judgements to the Hugging Face hub, as a data set with a card",
+        "push-model": "the tuned model to the Hugging Face hub, with a card",
+        "push-reward-model": "the reward model to the Hugging Face hub, with a card",
+    }
+    for name, what in pushes.items():
+        command = parsers.add_parser(
+            name,
+            help=what,
+            allow_abbrev=False,
+            description=(
+                "The token is HF_TOKEN's, or that of `hf auth login`, or asked for; it is not kept."
+            ),
         )
-        card.add_argument(
-            "--license-name", dest="licence_name", metavar="NAME", default="", help="of another one"
+        command.add_argument("bundle", metavar="DIR", help="the folder of a run")
+        command.add_argument("--to", required=True, metavar="NAME", help="NAME or OWNER/NAME")
+        command.add_argument(
+            "--public", action="store_true", help="anybody may see it; without this, only you"
         )
-        card.add_argument("--author", metavar="NAME", default="", help="who publishes it")
-        card.add_argument(
-            "--pay",
-            choices=[name for name in PAY if name],
-            default="",
-            help="whether the judges were paid",
+        command.add_argument(
+            "--update", action="store_true", help="add to a repository that is there already"
         )
-        card.add_argument("--consent", metavar="TEXT", default="", help="what the judges agreed to")
-        card.add_argument("--use", metavar="TEXT", default="", help="what it is for")
-        card.add_argument("--limits", metavar="TEXT", default="", help="what it is not for")
+        _for_the_card(command)
+
+
+def _for_the_card(command: argparse.ArgumentParser) -> None:
+    """What only the author of a run can say."""
+    card = command.add_argument_group("for the card")
+    card.add_argument(
+        "--license",
+        dest="licence",
+        metavar="ID",
+        default="",
+        help="as the Hugging Face hub calls it, for example cc-by-4.0; default: not chosen",
+    )
+    card.add_argument(
+        "--license-name", dest="licence_name", metavar="NAME", default="", help="of another one"
+    )
+    card.add_argument("--author", metavar="NAME", default="", help="who publishes it")
+    card.add_argument(
+        "--pay",
+        choices=[name for name in PAY if name],
+        default="",
+        help="whether the judges were paid",
+    )
+    card.add_argument("--consent", metavar="TEXT", default="", help="what the judges agreed to")
+    card.add_argument("--use", metavar="TEXT", default="", help="what it is for")
+    card.add_argument("--limits", metavar="TEXT", default="", help="what it is not for")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rlhf_core.command_line import parts
 from rlhf_core.command_line.inputs import read_pairs, read_prompts, typed
 from rlhf_core.command_line.terminal import (
     DONE,
@@ -17,7 +18,6 @@ from rlhf_core.command_line.terminal import (
     Failed,
     Interrupted,
     downloading,
-    drive,
     emit,
     say,
     stop_gently,
@@ -25,13 +25,11 @@ from rlhf_core.command_line.terminal import (
 from rlhf_core.common.errors import BundleError, InputError
 from rlhf_core.common.known import known
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
-from rlhf_core.evaluation.conclusion import votes_say
 from rlhf_core.judging import briefs
 from rlhf_core.session import asked, judged, saving
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import bundle
 from rlhf_core.store.card import holds
-from rlhf_core.work.running import kept
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,33 +125,16 @@ def run(args: argparse.Namespace) -> int:
 def loop(
     session: Session, settings: PPOSettings, comparisons: int, *, scripted: bool
 ) -> Iterator[dict]:
-    """The steps of the loop in order; yields what standard output shows of each."""
-    from rlhf_core.loop import comparing, reward, scripted_rater, tuning, writing
-
+    """The parts of the loop in order; yields what standard output shows of each."""
     if scripted:
-        pool = kept(session, writing.generate_pool(session, comparisons, 2))
-        for _ in drive("Writing pairs", pool):
+        for _ in parts.generate(session, comparisons):
             pass
-        judging = kept(session, scripted_rater.judge_for_me(session, comparisons, 2))
-        for _ in drive("Judging", judging, comparisons):
-            pass
-    count = len(judged.pairs(session))
-    yield {"kind": "judged", "comparisons": count, "judge": judged.rater(session)}
-    reading = RewardModelSettings(seed=session.seed)
-    for _ in drive("Reward model", kept(session, reward.fit_reward_model(session, reading))):
-        pass
-    learned = {key: value for key, value in session.learned.summary.items() if key != "examples"}
-    say(votes_say(learned["chance"]))
-    yield {"kind": "reward_model", **learned}
-    for row in drive("PPO", kept(session, tuning.ppo(session, settings)), settings.steps + 1):
-        say(
-            f"PPO step {row['step']:>3} of {settings.steps}: reward {row['reward_mean']:+.2f}, KL"
-            f" to reference {row['kl_to_reference']:.2f} nats"
-        )
-        yield {"kind": "step", **row}
-    for row in drive("Before and after", kept(session, comparing.evaluate(session))):
-        say(row["conclusion"])
-        yield {**row, "kind": "evaluation"}
+        yield from parts.rank(session, comparisons)
+    else:
+        yield parts.who_judged(session)
+    yield from parts.reward(session, RewardModelSettings(seed=session.seed))
+    yield from parts.ppo(session, settings)
+    yield from parts.evaluate(session)
 
 
 def where_it_stands(session: Session) -> str:

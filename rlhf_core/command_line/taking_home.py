@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rlhf_core.command_line.inputs import opened, typed
+from rlhf_core.command_line.inputs import new_place, opened, typed
 from rlhf_core.command_line.terminal import DONE, downloading, emit, say
-from rlhf_core.common.errors import BundleError, InputError
 from rlhf_core.exchange import dataset_folder
 from rlhf_core.session import paper
 from rlhf_core.session.state import Session
@@ -19,7 +18,7 @@ SAID = ("author", "licence", "licence_name", "pay", "consent", "use", "limits")
 
 
 def export_zip(args: argparse.Namespace) -> int:
-    directory, out = Path(typed(args.bundle, "The name of the bundle")), _out(args)
+    directory, out = Path(typed(args.bundle, "The name of the bundle")), new_place(args)
     files = bundle.whole_files(directory)
     data = archive.pack(files, directory.resolve().name)
     plain_files.put_file(out, data)
@@ -30,34 +29,40 @@ def export_zip(args: argparse.Namespace) -> int:
 
 
 def export_dataset(args: argparse.Namespace) -> int:
-    session, out = _session(args), _out(args)
-    files = dataset_folder.files(session)
-    with plain_files.whole_folder(out) as folder:
-        plain_files.put_files(folder, files)
-    return _done(out, session)
+    return _folder(args, "dataset")
 
 
 def export_model(args: argparse.Namespace) -> int:
-    return _trained(args, "model")
+    return _folder(args, "model")
 
 
 def export_reward_model(args: argparse.Namespace) -> int:
-    return _trained(args, "reward")
+    return _folder(args, "reward")
 
 
-def _trained(args: argparse.Namespace, what: str) -> int:
-    session, out = _session(args), _out(args)
+def _folder(args: argparse.Namespace, what: str) -> int:
+    session, out = session_of(args), new_place(args)
+    with plain_files.whole_folder(out) as folder:
+        fill(session, what, folder)
+    return _done(out, session)
+
+
+def fill(session: Session, what: str, folder: Path) -> None:
+    """Put what is called ``what`` (dataset, model, reward) into an empty folder. Raises OSError,
+    InputError, ModelError.
+    """
+    if what == "dataset":
+        dataset_folder.fill(session, folder)
+        return
 
     from rlhf_core.lm import language_model
     from rlhf_core.loop import taking_home
 
-    with plain_files.whole_folder(out) as folder:
-        language_model.load(session.model_name, downloading)
-        taking_home.FOLDERS[what](session, folder)
-    return _done(out, session)
+    language_model.load(session.model_name, downloading)
+    taking_home.FOLDERS[what](session, folder)
 
 
-def _session(args: argparse.Namespace) -> Session:
+def session_of(args: argparse.Namespace) -> Session:
     """The run, with what was typed for its card; the bundle stays as it is."""
     session = opened(args.bundle)
     values = {name: getattr(args, name) for name in SAID if getattr(args, name)}
@@ -68,15 +73,6 @@ def _session(args: argparse.Namespace) -> Session:
     kept = session.settings.get(paper.CARD)
     session.settings[paper.CARD] = {**(kept if isinstance(kept, dict) else {}), **values}
     return session
-
-
-def _out(args: argparse.Namespace) -> Path:
-    out = Path(typed(args.out, "The name in --out"))
-    if not out.parent.is_dir():
-        raise InputError(f"{out} cannot be written: its folder does not exist.")
-    if out.resolve() == Path(args.bundle).resolve():
-        raise BundleError(f"{out} is the run itself; choose another place.")
-    return out
 
 
 def _done(out: Path, session: Session) -> int:

@@ -65,5 +65,18 @@ class RoomError(InputError):
         self.kind = kind
 
 
+class HubError(RuntimeError):
+    """A push to the Hugging Face hub that did not come about; the message says why, and what lies
+    there now.
+
+    Attributes:
+        stopped: somebody asked it to end.
+    """
+
+    def __init__(self, message: str, stopped: bool = False):
+        super().__init__(message)
+        self.stopped = stopped
+
+
 class QueueError(RuntimeError):
     """A job that can't be taken; the message is one sentence for the page."""

@@ -31,6 +31,7 @@ from rlhf_core.exchange.spreadsheets import import_preferences
 from rlhf_core.judging import briefs
 from rlhf_core.judging.own_files import opened
 from rlhf_core.judging.preferences import MAX_BYTES, MAX_OWN_BYTES, Ranking, read_preferences
+from rlhf_core.store import plain_files
 from rlhf_core.store.formats import from_lines, to_json, to_lines
 
 COMMANDS = ("import-label-studio", "import", "export-label-studio")
@@ -249,11 +250,7 @@ def _read(path: str) -> bytes:
 
 def _write(path: str, parts: Iterable[bytes]) -> None:
     """The whole file or nothing."""
-    beside = Path(f"{path}.tmp")
     try:
-        with open(beside, "wb") as file:
-            file.writelines(parts)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise PreferenceError(f"{path} cannot be written: {error.strerror or error}.") from error
+        plain_files.put_file(Path(path), parts, plain_files.OTHERS)
+    except BundleError as error:
+        raise PreferenceError(str(error)) from error

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 from rlhf_core.common import places
-from rlhf_core.common.errors import BundleError, InputError, SettingsError
+from rlhf_core.common.errors import InputError, SettingsError
+from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import DPOSettings, FineTunedSettings, PPOSettings, RLOOSettings
 from rlhf_core.exchange.exports import export_pairs
 from rlhf_core.judging.measure import counted
 from rlhf_core.lm import model_list
-from rlhf_core.session import asked, judged
+from rlhf_core.session import asked, judged, taking
+from rlhf_core.session.pseudonyms import Pseudonyms
 from rlhf_core.session.state import Session
 from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
@@ -51,18 +54,27 @@ def write(session: Session, out: str | Path) -> dict:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritten(out, error) from error
+        raise plain_files.no_room(out, error) from error
     with plain_files.whole_folder(out) as folder:
         try:
             _fill(folder, files, session.model_name == model_list.BUNDLED)
         except OSError as error:
-            raise _unwritten(out, error) from error
+            raise plain_files.no_room(out, error) from error
     return {
         "path": str(out),
         "preferences": files["preferences/train.jsonl"].count(b"\n"),
         "prompts": files["prompts/train.jsonl"].count(b"\n"),
         "check_pairs": files["check/pairs.jsonl"].count(b"\n"),
     }
+
+
+def take_home(session: Session) -> Iterator[Progress | dict]:
+    """``session.taking.made`` of the project. Raises InputError, BundleError."""
+
+    def fill(session: Session, folder: Path) -> None:
+        _fill(folder, contents(session), session.model_name == model_list.BUNDLED)
+
+    yield from taking.made(session, "training", fill)
 
 
 def _fill(folder: Path, files: dict[str, bytes], bundled: bool) -> None:
@@ -77,10 +89,6 @@ def _fill(folder: Path, files: dict[str, bytes], bundled: bool) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     folder.chmod(0o755)
-
-
-def _unwritten(out: Path, error: OSError) -> BundleError:
-    return BundleError(f"{out} cannot be written: {error.strerror}.")
 
 
 def contents(session: Session) -> dict[str, bytes]:
@@ -181,7 +189,7 @@ def readme(session: Session, settings: dict, count: int, lost: list[str]) -> str
     title = {"title": brief.title, "prefer": brief.prefer, "avoid": brief.avoid}
     return words.substitute(
         judgements=counted(count, "clear judgement"),
-        rater=judged.rater(session),
+        rater=Pseudonyms(session).in_words(),
         model=json.dumps(session.model_name),
         where="in `model/`" if bundled else "fetched from the hub, or a folder, by its name",
         brief=json.dumps(title, ensure_ascii=False),

@@ -55,6 +55,12 @@ class Pseudonyms:
                 judge = Judge(FIRST, "first")
             self.rankings.append((replace(ranking, annotator=judge.name), judge))
 
+    def in_words(self) -> str:
+        """Who judged, for a sentence."""
+        names = dict.fromkeys(judge.name for _, judge in (*self.rows, *self.rankings))
+        few = len(names) <= judged.MOST_NAMED
+        return (" and ".join(names) if few else f"{len(names)} judges") or "nobody yet"
+
     def _add(self, pair: Pair, judge: Judge) -> None:
         self.rows.append((replace(pair, annotator=judge.name), judge))
 

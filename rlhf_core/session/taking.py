@@ -17,6 +17,7 @@ from rlhf_core.session.state import Session
 from rlhf_core.store import archive, bundle, plain_files
 
 NAMES = {"run": "run", "dataset": "judgements", "model": "tuned-model", "reward": "reward-model"}
+NAMES |= {"training": "training-project", "pipeline": "pipeline"}
 
 
 def made(session: Session, what: str, fill: Callable[[Session, Path], None]) -> Iterator:
@@ -31,7 +32,8 @@ def made(session: Session, what: str, fill: Callable[[Session, Path], None]) -> 
             folder.mkdir()
             fill(session, folder)
             yield Progress("packing", 1, 3)
-            files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+            places = sorted(path for path in folder.rglob("*") if path.is_file())
+            files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in places}
             first = {name: files[name] for name in (bundle.RUN,) if name in files}
             data = archive.pack(first | files, name)
     except OSError as error:

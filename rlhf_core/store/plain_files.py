@@ -11,13 +11,14 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rlhf_core.common.errors import BundleError
 
 PRIVATE, OWNERS = 0o700, 0o600  # a folder and a file that other users of the machine cannot read
+OTHERS = 0o666  # a file as the system makes them
 
 
 def make_folder(directory: Path) -> None:
@@ -100,13 +101,16 @@ def stage(directory: Path, contents: dict[str, bytes]) -> None:
         ) from error
 
 
-def put_file(place: Path, data: bytes) -> None:
-    """The whole file, under its name, or nothing. Raises BundleError."""
+def put_file(place: Path, data: bytes | Iterable[bytes], mode: int = OWNERS) -> None:
+    """The whole file, under its name, or nothing. ``data``: all of it, or its parts. ``mode``: who
+    may read it, where the system's mask lets them (``OTHERS``: a file to hand on). Raises
+    BundleError.
+    """
     aside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
     try:
         if place.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        _write(aside, data)
+        _write(aside, data, mode)
         os.replace(aside, place)
     except (OSError, ValueError) as error:
         with suppress(OSError, ValueError):
@@ -150,10 +154,10 @@ def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
         _write(folder / name, data)
 
 
-def _write(place: Path, data: bytes) -> None:
+def _write(place: Path, data: bytes | Iterable[bytes], mode: int = OWNERS) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(place, flags, OWNERS), "wb") as file:
-        file.write(data)
+    with os.fdopen(os.open(place, flags, mode), "wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
 

@@ -55,6 +55,12 @@ JOBS = {
     # the paper trail
     "take_home": Job("loop.taking_home:take_home", "Making a file to take home"),
     "take_data": Job("exchange.dataset_folder:take_home", "Making the data set", slot="take_home"),
+    "take_training": Job(
+        "exchange.training_project:take_home", "Making the project", slot="take_home"
+    ),
+    "take_pipeline": Job(
+        "exchange.pipeline_project:take_home", "Making the pipeline", slot="take_home"
+    ),
     "open_zip": Job("session.opening:from_zip", "Opening a run", slot="open_run"),
     "open_folder": Job("session.opening:from_folder", "Opening a run", slot="open_run"),
     # the labs' own

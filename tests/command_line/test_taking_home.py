@@ -9,6 +9,7 @@ import os
 import threading
 import zipfile
 
+import fake_hub
 import pytest
 import torch
 
@@ -137,3 +138,43 @@ def test_two_exports_at_once_leave_one_whole_file_or_a_sentence(run, tmp_path):
         assert found.testzip() is None
     lines = (tmp_path / "set" / "SHA256SUMS").read_text().splitlines()
     assert all((tmp_path / "set" / line.split("  ")[1]).is_file() for line in lines)
+
+
+# --- to the hub -----------------------------------------------------------------------------------
+
+
+def test_a_push_is_what_an_export_writes(run, tmp_path, capsys, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", fake_hub.WRITE)
+    card = ["--license", "cc-by-4.0", "--author", "Ada"]
+    assert main(["push-dataset", str(run), "--to", "votes", *card]) == 0
+    (row,), err = said(capsys)
+    assert row["url"] == f"{hub.url}/datasets/ada/votes" and "private" in err
+    assert fake_hub.WRITE not in err + json.dumps(row)
+    assert main(["export-dataset", str(run), "--out", str(tmp_path / "set"), *card]) == 0
+    found = hub.repositories["dataset", "ada/votes"]
+    assert found.private
+    assert found.files == {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()}
+
+
+def test_a_push_that_cannot_be_is_one_sentence(run, tmp_path, capsys, hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    assert main(["push-dataset", str(run), "--to", "votes"]) == 2
+    assert "set HF_TOKEN" in said(capsys)[1] and hub.asked == []
+    assert main(["push-dataset", str(run), "--to", "a b"]) == 2
+    assert "is no name for a repository" in said(capsys)[1] and hub.asked == []
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: fake_hub.OTHERS)
+    assert main(["push-dataset", str(run), "--to", "ada/votes"]) == 1
+    rows, err = said(capsys)
+    assert "may not write for ada" in err and not rows and hub.repositories == {}
+
+
+def test_ctrl_c_says_what_lies_there(run, capsys, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", fake_hub.WRITE)
+
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", pressed)
+    assert main(["push-dataset", str(run), "--to", "votes"]) == 130
+    assert "Stopped. Whether it came in is not known: see http" in said(capsys)[1]

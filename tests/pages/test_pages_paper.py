@@ -87,6 +87,21 @@ def test_the_data_set_is_made_by_the_worker_and_then_offered(queue):
     assert "paper_make_dataset" in offered(app)
 
 
+def test_projects_to_go_on_with_come_as_zips_with_their_folders(queue):
+    app = open_page("paper_trail")
+    assert not {"paper_make_training", "paper_make_pipeline"} & keys(app)
+    session = judging(session_of(app))
+    for what, names in (
+        ("pipeline", {"dvc.yaml", ".dvc/config", "pachyderm/1-generate.json", "params.yaml"}),
+        ("training", {"train_reward.py", "accelerate/one_gpu.yaml", "model/model.safetensors"}),
+    ):
+        app = press(again(app), f"paper_make_{what}")
+        finish(queue)
+        sha256, _, now = taking.kept(session)[what]
+        with zipfile.ZipFile(io.BytesIO(registry.keeper().weights.blobs.get(sha256))) as found:
+            assert now and names <= {name.partition("/")[2] for name in found.namelist()}
+
+
 def test_the_run_is_offered_as_a_page_once_something_was_judged(queue):
     app = open_page("paper_trail")
     assert not any("page" in row.proto.label for row in app.get("download_button"))

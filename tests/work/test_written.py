@@ -98,6 +98,8 @@ JOBS = {
     "instructions_models": (),
     "take_home": ("model",),
     "take_data": (),
+    "take_training": (),
+    "take_pipeline": (),
     "open_zip": None,  # from the database, which a job that is written down does not have
     "open_folder": None,
     "wake": None,  # about no session: nothing to write down

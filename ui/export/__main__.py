@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from rlhf_core.common.errors import BriefError, BundleError, InputError, PreferenceError
+from rlhf_core.store import plain_files
 from ui.export.html import html_of
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -27,17 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
         made = html_of(args.bundle).encode()
     except (BriefError, BundleError, InputError, PreferenceError) as error:
         return _say(error, BAD_INPUT)
-    out = Path(args.out)
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        beside.write_bytes(made)
-        os.replace(beside, out)
-    except (OSError, ValueError) as error:
-        try:
-            beside.unlink(missing_ok=True)
-        except (OSError, ValueError):
-            pass
-        return _say(f"{out} cannot be written: {getattr(error, 'strerror', 0) or error}.", FAILED)
+        plain_files.put_file(Path(args.out), made, plain_files.OTHERS)
+    except BundleError as error:
+        return _say(error, FAILED)
     print(json.dumps({"kind": "html", "file": args.out, "bytes": len(made)}, ensure_ascii=False))
     words = f"{args.out}: {len(made) / 1e6:.2f} MB. Open it in any browser; it needs no network."
     print(words, file=sys.stderr)

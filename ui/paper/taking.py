@@ -42,7 +42,18 @@ KINDS = {
     "reward": Kind(
         "The reward model", "With `score.py`, twenty lines that score a text without Opossum."
     ),
+    "training": Kind(
+        "A project for real hardware",
+        "The same judgements and settings with TRL and accelerate: one GPU, many, many machines.",
+        "take_training",
+    ),
+    "pipeline": Kind(
+        "A pipeline to go on with",
+        "A DVC project of five stages: change a setting, and what follows from it runs again.",
+        "take_pipeline",
+    ),
 }
+JUDGED = ("dataset", "training", "pipeline")  # these need a judgement
 
 
 def missing(session: Session, what: str) -> str:
@@ -52,7 +63,7 @@ def missing(session: Session, what: str) -> str:
         return "First run at least one PPO step."
     if what == "reward" and not session.learned.head:
         return "First train a reward model."
-    if what == "dataset" and not (judged.rankings or judged.imported or judged.exploits):
+    if what in JUDGED and not (judged.rankings or judged.imported or judged.exploits):
         return "First judge some answers."
     return ""
 
@@ -66,8 +77,8 @@ def draw(session: Session) -> None:
     busy = state.alive(JOB)
     if state.job(JOB):
         monitor.monitor(JOB, controls=("stop",), draw=lambda records, view: None, every=0.5)
-    upper, lower = st.columns(2), st.columns(2)  # in their order also where columns do not fit
-    places = (*upper, *lower)
+    # A row at a time: in their order also where columns do not fit.
+    places = [place for _ in range(0, len(KINDS), 2) for place in st.columns(2)]
     for place, (what, kind) in zip(places, KINDS.items(), strict=True):
         with place.container(border=True, height="stretch", key=f"paper_{what}"):
             st.markdown(f"**{kind.title}**")
@@ -102,7 +113,6 @@ def _page(session: Session) -> None:
 
 
 def _buttons(session: Session, what: str, made: tuple | None, busy: bool) -> None:
-    kind = KINDS[what]
     if made and made[2]:
         sha256, size, _ = made
         st.download_button(
@@ -116,14 +126,19 @@ def _buttons(session: Session, what: str, made: tuple | None, busy: bool) -> Non
             on_click="ignore",
         )
         return
+    make_button(what, made, busy, key=f"paper_make_{what}")
+
+
+def make_button(what: str, made: tuple | None, busy: bool, key: str) -> None:
+    """Have the worker make the file, for the first time or anew."""
     if made:
         st.caption("Something has changed since it was made.")
-    arguments = () if kind.job != JOB else (what,)
+    job = KINDS[what].job
     st.button(
         "Make it anew" if made else "Make the file",
-        key=f"paper_make_{what}",
+        key=key,
         icon=":material/package_2:",
         disabled=busy,
         on_click=state.submit,
-        args=(kind.job, *arguments),
+        args=(job, *((what,) if job == JOB else ())),
     )
