@@ -86,7 +86,8 @@ def _pushed(folder: Path, target: Target, token: str, log: Path) -> Iterator[Pro
     environment = {key: v for key, v in os.environ.items() if key not in OTHERS_TOKENS}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.getenv("PYTHONPATH"))))
     environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    last, standing, until = {}, NOTHING, time.monotonic() + LATEST
+    last: dict = {}
+    standing, until = NOTHING, time.monotonic() + LATEST
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
             [*COMMAND, str(folder)],
@@ -100,8 +101,9 @@ def _pushed(folder: Path, target: Target, token: str, log: Path) -> Iterator[Pro
         order = json.dumps({"token": token, **target._asdict()})
         token = ""
         try:
-            process.stdin.write(f"{order}\n".encode())
-            process.stdin.close()
+            if process.stdin:
+                process.stdin.write(f"{order}\n".encode())
+                process.stdin.close()
         except OSError:  # it is over already
             pass
         order, ended = "", False

@@ -45,7 +45,7 @@ class Target(NamedTuple):
 def check(target: Target, token: str) -> None:
     """Raises InputError: a name or a token that no hub takes, before anybody is asked."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils._validators import validate_repo_id
 
     if target.kind not in KINDS:
         raise InputError(f"The hub has no kind of repository called {target.kind[:20]!r}.")

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from string import Template
+from typing import TypeVar
 
-from rlhf_core.common.errors import InputError
+from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
-from rlhf_core.common.settings import PPOSettings, RewardModelSettings, SettingsError
+from rlhf_core.common.settings import PPOSettings, RewardModelSettings
 from rlhf_core.exchange import pipeline_params
 from rlhf_core.exchange.pipeline_params import NAME, SCRIPTED_JUDGE
 from rlhf_core.judging.measure import counted
@@ -29,6 +30,8 @@ from rlhf_core.session.pseudonyms import Pseudonyms
 from rlhf_core.session.state import SCRIPTED, Session
 from rlhf_core.store import plain_files
 from rlhf_core.store.formats import to_json, to_lines
+
+Settings = TypeVar("Settings", RewardModelSettings, PPOSettings)
 
 TEMPLATES = Path(__file__).resolve().parent.parent.parent / "assets" / "pipeline_project"
 STAGES = ("generate", "rank", "reward", "ppo", "evaluate")
@@ -74,7 +77,7 @@ def files(session: Session) -> dict[str, bytes]:
     by_rule, rows = by_the_rule(session), judgements(session)
     prompts = [one for one in session.asked.user_prompts if "\n" not in one]
     reward, ppo = _settings(session)
-    parts = {
+    parts: dict[str, dict] = {
         "generate": {
             "brief": "brief.json",
             **({"prompts": PROMPTS} if prompts else {}),
@@ -136,23 +139,25 @@ def _to_write(session: Session, by_rule: bool) -> int:
 def _settings(session: Session) -> tuple[RewardModelSettings, PPOSettings]:
     """Of the last training of each, as far as this version knows them."""
     last = session.tuned.log[-1].get("settings") if session.tuned.log else None
-    found = []
-    for kind, stage in ((RewardModelSettings, "reward_model"), (PPOSettings, "ppo")):
-        told = dict(session.settings.get(stage) or {})
-        if stage == "ppo" and last:
-            told = {**last, "steps": session.tuned.steps_done or last.get("steps", 15)}
-        names = {field.name for field in fields(kind)}
-        try:
-            known = {name: value for name, value in told.items() if name in names}
-            found.append(kind(**{"seed": session.seed, **known}).validate())
-        except (TypeError, SettingsError):  # of an older version
-            found.append(kind(seed=session.seed))
-    return found[0], found[1]
+    ppo = dict(session.settings.get("ppo") or {})
+    if last:
+        ppo = {**last, "steps": session.tuned.steps_done or last.get("steps", 15)}
+    reward = dict(session.settings.get("reward_model") or {})
+    return _known(RewardModelSettings, session.seed, reward), _known(PPOSettings, session.seed, ppo)
+
+
+def _known(kind: type[Settings], seed: int, told: dict) -> Settings:
+    names = {field.name for field in fields(kind)}
+    try:
+        known = {name: value for name, value in told.items() if name in names}
+        return kind(**{"seed": seed, **known}).validate()
+    except (TypeError, SettingsError):  # of an older version
+        return kind(seed=seed)
 
 
 def dvc_stages(given: set[str]) -> dict:
     """dvc.yaml, of a project that holds the files ``given``."""
-    stages = {}
+    stages: dict[str, dict] = {}
     for place, stage in enumerate(STAGES):
         before = f"{WORK}/{STAGES[place - 1]}" if place else ""
         needs = {"generate": ("brief.json", PROMPTS), "rank": (JUDGEMENTS,)}.get(stage, ())
