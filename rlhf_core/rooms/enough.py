@@ -41,9 +41,7 @@ def contest(rows: Sequence[dict]) -> dict | None:
     """{"fastest", "surest": rows of people, with "low" and "high": the 95% interval of the share of
     known answers that they got right (Wilson's)}; None: too few people with known answers.
     """
-    known = [
-        row for row in rows if row["gold_of"] >= CONTEST_KNOWN and row["seconds"] is not None
-    ]
+    known = [row for row in rows if row["gold_of"] >= CONTEST_KNOWN and row["seconds"] is not None]
     if len(known) < CONTEST_PEOPLE:
         return None
     fastest = min(known, key=lambda row: row["seconds"])

@@ -39,9 +39,10 @@ def for_host(code: str, host: str) -> dict:
     "name" | "", "pseudonym", "half", "judged", "practice", "skipped", "left", "decided", "seconds"
     | None (median), "fast" (under a second), "timed", "gold_right", "gold_of", "agrees",
     "agrees_of" (with most of the others, on pairs that two or more of them judged), "marks":
-    [sentences], "left_out", "tapped" (at anything), "here"}, "words": rows {"word", "kind", "text", "number", "pseudonym",
-    "prompt": what it is about | "", "status": waiting | shown | hidden} (untrusted), "trained":
-    ``training.standing`` of each half, "votes": ``votes.standing`` of each half}. Raises RoomError.
+    [sentences], "left_out", "tapped" (at anything), "here"}, "words": rows {"word", "kind", "text",
+    "number", "pseudonym", "prompt": what it is about | "", "status": waiting | shown | hidden}
+    (untrusted), "trained": ``training.standing`` of each half, "votes": ``votes.standing`` of each
+    half}. Raises RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
@@ -49,12 +50,13 @@ def for_host(code: str, host: str) -> dict:
 
 
 def for_wall(code: str, wall: str) -> dict:
-    """As ``for_host``, without who was left out, marks, the sessions' ids and what was typed unless the host let it
-    through: "everybody" rows are {"pseudonym", "name", "half", "judged", "practice", "seconds",
-    "gold_right", "gold_of", "agrees", "agrees_of", "here"} of those who were not left out, "words"
-    only those shown, as {"kind", "text", "prompt", "pseudonym", "name"}; "name" is "" unless the
-    room's settings allow names and the host let this one through; of "votes", before the talk, only
-    how many there are: which answer is which stays hidden. Raises RoomError.
+    """As ``for_host``, without who was left out, marks, the sessions' ids and what was typed unless
+    the host let it through: "everybody" rows are {"pseudonym", "name", "half", "judged",
+    "practice", "seconds", "gold_right", "gold_of", "agrees", "agrees_of", "here"} of those who were
+    not left out, "words" only those shown, as {"kind", "text", "prompt", "pseudonym", "name"};
+    "name" is "" unless the room's settings allow names and the host let this one through; of
+    "votes", before the talk, only how many there are: which answer is which stays hidden. Raises
+    RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, wall, "wall")
@@ -70,7 +72,9 @@ def for_wall(code: str, wall: str) -> dict:
 
     everybody = [for_all(one) for one in found["everybody"] if not one["left_out"]]
     contest = found["contest"]
-    contest = {what: for_all(one) | _bounds(one) for what, one in contest.items()} if contest else None
+    contest = (
+        {what: for_all(one) | _bounds(one) for what, one in contest.items()} if contest else None
+    )
     words = [
         {name: word[name] for name in ("kind", "text", "prompt", "pseudonym")}
         | {"name": names.get(word["number"], "")}
@@ -112,9 +116,7 @@ def _count(row: Row) -> dict:
         **counted,
         "by_minute": _minutes(minutes),
         "agreement": [
-            enough.agreement(
-                agreement(_units(mine[half.number]), busy[half.number], seed=seed)
-            )
+            enough.agreement(agreement(_units(mine[half.number]), busy[half.number], seed=seed))
             for half in halves
         ],
         "disputed": split[:MOST_DISPUTED],

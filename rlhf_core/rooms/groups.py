@@ -36,7 +36,11 @@ from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
 MAJORITY, MINORITY = "majority", "minority"
-LEAST_PEOPLE, LEAST_VOTES, LEAST_SHARED = GROUPS_PEOPLE, 6, 3  # people; clear votes of each; pairs with others
+LEAST_PEOPLE, LEAST_VOTES, LEAST_SHARED = (
+    GROUPS_PEOPLE,
+    6,
+    3,
+)  # people; clear votes of each; pairs with others
 SHARE, FOLDS, FAVOURITES = 1 / 3, 5, 6
 
 

@@ -63,7 +63,9 @@ def note(typed: object, name: str, pseudonym: str) -> str:
         return ""
     if not name:
         return f"That nickname has no letter to show, so you are {pseudonym}."
-    return f"Your nickname is kept as {ISOLATE}{name}{END}: not every sign fits, and each name once."
+    return (
+        f"Your nickname is kept as {ISOLATE}{name}{END}: not every sign fits, and each name once."
+    )
 
 
 def _few_marks(text: str) -> str:

@@ -31,7 +31,7 @@ EVERY = 2.0  # seconds between two looks
 COUNTERS = 1.0  # and at the counters: with what is kept for a second, two behind at most
 MORE = 2  # minutes that a press adds
 ACT, PEOPLE, WORDS, LINKS, END = "This act", "People", "Typed text", "Links", "End"
-STYLE = styles.sheet("room_host")
+STYLE = styles.sheet("room_host") + styles.sheet("room_away")
 
 
 def draw(code: str, secret: str) -> None:
@@ -179,9 +179,7 @@ def _script(room: Room, secret: str) -> None:
     """What to say, and what goes wrong, in this act of the plan."""
     screens = plans.SCREENS
     groups = _with_groups(room, secret)
-    scene = plans.said(
-        room.settings.plan, room.act.name, groups=groups, writing=not room.pairs
-    )
+    scene = plans.said(room.settings.plan, room.act.name, groups=groups, writing=not room.pairs)
     with st.container(border=True, key="room_script"):
         st.markdown(f"**{screens[room.act.name].title}**, {scene.minutes} minutes. Say:")
         st.markdown("\n".join(f"- {text.plain(line)}" for line in scene.say))

@@ -54,14 +54,12 @@ def people(room: Room, secret: str, found: dict) -> None:
 def silent(room: Room, secret: str, rows: list[dict]) -> None:
     """Of a full room: everybody who has judged nothing, out at one press; the second means it."""
     key = "room_silent"
-    none = [
-        row for row in rows if not row["left_out"] and not row["tapped"]
-    ]
+    none = [row for row in rows if not row["left_out"] and not row["tapped"]]
     if not none or len([row for row in rows if not row["left_out"]]) < limits.people():
         return
     st.caption(
-        f"The room is full, and {len(none)} in it have tapped nothing. Who is left out takes nobody's"
-        " place."
+        f"The room is full, and {len(none)} in it have tapped nothing. Who is left out takes"
+        " nobody's place."
     )
     if st.session_state.get(ASKED) != key:
         st.button(f"Leave out all {len(none)} who are silent", key=key, on_click=_ask, args=(key,))

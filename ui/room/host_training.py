@@ -114,8 +114,16 @@ def reward(room: Room, secret: str, standing: dict) -> None:
         st.caption("It takes a few seconds. The wall shows it as soon as it is there.")
         return
     of_fit.draw(session, session.learned.summary)
-    of_fit.by_chance(session.learned.summary)
+    worth(standing["accuracy"], session.learned.summary)
     groups(standing)
+
+
+def worth(told: dict | None, summary: dict) -> None:
+    """What the accuracy is worth, in the sentence that wall and phones have."""
+    if told and told["doubt"]:
+        of_fit.by_chance(summary)
+    elif told and told["words"]:
+        st.caption(f":material/casino: {text.plain(told['words'])}")
 
 
 def changed_since(standing: dict) -> str:
@@ -286,8 +294,8 @@ def vote(room: Room, secret: str, standing: dict) -> None:
     session, busy = state.session(), state.alive("evaluate")
     if not session.tuned.steps_done:
         st.info(
-            "Nothing was trained yet, so before and after are the same. Go back to PPO, or on to the"
-            " talk.",
+            "Nothing was trained yet, so before and after are the same. Go back to PPO, or on to"
+            " the talk.",
             icon=":material/info:",
         )
         _back(room, secret, records.PPO)

@@ -6,8 +6,8 @@ import html
 from collections.abc import Sequence
 
 from rlhf_core.common.wording import counted
-from rlhf_core.rooms.records import Room
 from rlhf_core.rooms import enough, plans, records
+from rlhf_core.rooms.records import Room
 from ui import charts
 from ui.room import names, reach
 
