@@ -21,8 +21,8 @@ from ui import ending, guards, headers
 from ui.room import endpoint
 
 lines.processes_by_default()
-# pages/ is no app of the older kind, whose menu is a list of files: else whoever comes first to a fresh
-# server, and not to home, sees that list for a moment (``ui/state.py``).
+# pages/ is no app of the older kind, whose menu is a list of files: else whoever comes first to a
+# fresh server, and not to home, sees that list for a moment (``ui/state.py``).
 PagesManager.uses_pages_directory = False
 
 
