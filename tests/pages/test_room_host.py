@@ -9,23 +9,24 @@ import zipfile
 
 import pytest
 from page_helpers import ROOT, keys, offered, open_page, press, said, still_queue
-from room_people import sets
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import RoomError
 from rlhf_core.rooms import (
     acts,
-    answers,
     desk,
     doors,
     exporting,
     figures,
     integrity,
     opening,
+    pairs,
     plans,
+    reading,
 )
 from rlhf_core.rooms.records import ACTS, JOIN, PPO, PRACTICE, REWARD, VOTE, Room, RoomSettings
 from rlhf_core.session import registry
+from rlhf_core.store import room_rows
 from ui import state
 from ui.room import host_links, host_people, reach
 
@@ -247,10 +248,11 @@ def test_a_person_has_one_name_on_every_page_of_the_host(opened):
 
 def test_what_is_over_is_not_advised_any_more(opened):
     assert "The model is still writing." in str(host_of(opened).expander)
-    session = registry.get(opened.session_id)
-    with session.change():
-        session.asked.candidate_sets = sets()
-    answers.put(session)
+    written = [{"id": "set-1", "prompt": "An owl is", "texts": [" wise.", " late."]}]
+    written[0]["finished"] = [True, True]
+    with reading.database().change() as db:
+        row = room_rows.by_code(db, opened.code)
+        room_rows.add_pairs(db, row.room_id, pairs.of_sets(written, row.seed))
     app = host_of(opened)
     assert "The model is still writing." not in str(app.expander)
     assert "writes its answers" not in said(app)
