@@ -101,6 +101,7 @@ def test_a_name_from_right_to_left_turns_nothing_beside_it(act):
     for row in (*told["everybody"], *told["contest"].values()):
         row["name"] = RIGHT_TO_LEFT
     drawn = wall.page(where, told)
+    assert wall.charts_of(where, told) or act not in ("reward", "ppo")
     assert RIGHT_TO_LEFT in drawn
     assert drawn.count(RIGHT_TO_LEFT) == drawn.count(f"<bdi>{RIGHT_TO_LEFT}</bdi>")
     row = stand_in.person(1, name=RIGHT_TO_LEFT)

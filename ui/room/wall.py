@@ -104,7 +104,8 @@ def charts_of(room: Room, found: dict) -> list[Chart]:
     if found["act"]["closed"]:
         return []
     if act == records.REWARD and len(room.halves) == 1:
-        return [charts_room.fast_or_careful(found["everybody"])]
+        rows = [{**row, "called": row["pseudonym"]} for row in found["everybody"]]
+        return [charts_room.fast_or_careful(rows)]
     if act != records.PPO:
         return []
     drawn = []
