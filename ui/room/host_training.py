@@ -90,7 +90,19 @@ def fit(room: Room, secret: str) -> None:
     _each(room, one)
 
 
+def groups_lost(room: Room) -> None:
+    """Ask again for the groups' models that a restart took out of the line."""
+    for half in room.halves:
+        session = registry.get(half.session_id)
+        if session is None or not session.learned.head or session.labs.get(training.GROUPS):
+            continue
+        jobs = [state.job_of(session, name) or {} for name in ("fit", "room_groups")]
+        if jobs[0].get("status") not in state.ALIVE and not jobs[1] and not room.closed:
+            state.submit_for(session, "room_groups")
+
+
 def reward(room: Room, secret: str, standing: dict) -> None:
+    groups_lost(room)
     session, busy = state.session(), state.alive("fit") or state.alive("room_groups")
     again = bool(session.learned.head)
     with st.container(horizontal=True, vertical_alignment="center"):
