@@ -51,6 +51,7 @@ page = st.navigation(
                 default=True,
                 url_path=state.HOME,
             ),
+            st.Page("pages/room.py", title="Workshop room", icon=":material/groups:"),
             st.Page("pages/my_rlhf.py", title="My RLHF", icon=":material/emoji_events:"),
             st.Page("pages/human_side.py", title="The human side", icon=":material/diversity_3:"),
             st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:"),
@@ -71,14 +72,13 @@ page = st.navigation(
             st.Page(
                 "pages/import_export.py", title="Import and export", icon=":material/swap_horiz:"
             ),
-            st.Page("pages/room.py", title="Workshop room", icon=":material/groups:"),
             st.Page("pages/paper_trail.py", title="Paper trail", icon=":material/receipt_long:"),
         ],
         "Reference": [st.Page("pages/models.py", title="Models", icon=":material/memory:")],
     },
-    # the loop and its steps; labs and the rest are behind one press, so that the small whiteboard
-    # stays in sight
-    expanded=12,
+    # the loop, the room and the steps; labs and the rest are behind one press, so that the small
+    # whiteboard stays in sight
+    expanded=13,
     position="hidden" if role.bare else "sidebar",
 )
 state.begin_run()

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from rlhf_core.work import lines
@@ -20,6 +21,9 @@ from ui import collector, ending, guards, headers
 from ui.room import endpoint
 
 lines.processes_by_default()
+# pages/ is no app of the older kind, whose menu is a list of files: else whoever comes first to a
+# fresh server, and not to home, sees that list for a moment (``ui/state.py``).
+PagesManager.uses_pages_directory = False
 
 
 @contextlib.asynccontextmanager

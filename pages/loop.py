@@ -185,5 +185,10 @@ if not running:
             run_button(primary=False)
     elif next_step.untouched(session) and (found := example.load()):
         example.draw(found)
+    st.page_link(
+        "pages/room.py",
+        label="Many people in one room? Open a workshop room, or join one",
+        icon=":material/groups:",
+    )
     with st.expander("Labs", icon=":material/science:", key="labs"):
         menu.links()

@@ -57,7 +57,8 @@ class RoomError(InputError):
 
     Attributes:
         kind: the reason in a word: "unknown" (no such room, secret or person), "closed", "full",
-            "early" (something has to come first) or "refused".
+            "locked" (the host lets nobody new in), "frozen" (not now, but later), "early"
+            (something has to come first) or "refused".
     """
 
     def __init__(self, message: str, kind: str = "refused"):

@@ -277,13 +277,18 @@ def votes_say(chance: dict) -> str:
         f" {chance['decided']} clear votes. {_capital(coins(chance))}: of {chance['fits']} fits to"
         f" such votes, the middle 90% reach {low:.0%} to {high:.0%} (p = {_p(chance)}).{several}"
     )
+    return f"{taste(chance)} {figures}"
+
+
+def taste(chance: dict) -> str:
+    """Whether the votes share a taste, in one sentence without figures."""
     if not by_chance(chance):
-        return f"These votes share a taste. {figures}"
+        return "These votes share a taste."
     if unproven(chance) == FEW_VOTES:
-        return f"{_votes(chance)} too few to tell a taste from chance. {figures}"
+        return f"{_votes(chance)} too few to tell a taste from chance."
     if chance["p"] <= PERHAPS:
-        return f"These votes may share a taste, or it was chance. {figures}"
-    return f"These votes cannot be told from coin tosses; more of them may. {figures}"
+        return "These votes may share a taste, or it was chance."
+    return "These votes cannot be told from coin tosses; more of them may."
 
 
 def _list(parts: list[str]) -> str:

@@ -31,21 +31,21 @@ def check_prompt(text: str) -> str:
     return " ".join(text.split())
 
 
-def check_note(text: str, what: str, most: int) -> str:
+def check_note(text: object, what: str, most: int) -> str:
     """A reason or an ideal answer as it is kept; empty where nothing was written.
 
     ``what`` begins the sentence of an InputError.
     """
-    text = text if isinstance(text, str) else ""
+    written = text if isinstance(text, str) else ""
     if any(
         (ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF
-        for c in text
+        for c in written
     ):
         raise InputError(f"{what} has control characters in it. Type it again as plain text.")
-    text = " ".join(text.split())
-    if len(text) > most:
+    written = " ".join(written.split())
+    if len(written) > most:
         raise InputError(
-            f"{what} has {len(text):,} characters; at most {most} fit. Shorten it; your judgement"
+            f"{what} has {len(written):,} characters; at most {most} fit. Shorten it; your judgement"
             " waits."
         )
-    return text
+    return written

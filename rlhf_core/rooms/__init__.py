@@ -2,5 +2,5 @@
 
 A room is plain rows in the store and an ordinary session for each of its briefs, so that the reward
 model, PPO and the verdict are the ones that everybody uses. Imports what stands below ``labs``;
-only ``groups`` reaches torch.
+``answers``, ``groups`` and ``measuring`` reach torch.
 """

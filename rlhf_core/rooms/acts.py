@@ -33,7 +33,8 @@ def step(code: str, host: str, to: str = "", minutes: float | None = None) -> Ac
         if minutes is None:
             minutes = plans.scene(reading.facts(db, row.room_id)[0].plan, to).minutes
         until = _until(minutes)
-        values = {"act": to, "began_ms": now_ms(), "until_ms": until, "frozen": False}
+        values = {"act": to, "began_ms": now_ms(), "until_ms": until}
+        values |= {"frozen": False, "frozen_ms": None}
         return _changed(db, row, "act", values, act=to, minutes=minutes)
 
 
@@ -41,19 +42,35 @@ def set_clock(code: str, host: str, minutes: float) -> Act:
     """``minutes`` from now are left of this act; 0: no clock. Raises RoomError."""
     with reading.database().change() as db:
         row = _steered(db, code, host)
-        return _changed(db, row, "clock", {"until_ms": _until(minutes)}, minutes=minutes)
+        values = {"until_ms": _until(minutes)}
+        values |= {"frozen_ms": now_ms()} if row.frozen else {}
+        return _changed(db, row, "clock", values, minutes=minutes)
 
 
 def freeze(code: str, host: str, frozen: bool) -> Act:
-    """Take no judgements for now, or again; phones keep what is tapped meanwhile.
-
-    Raises RoomError.
+    """A break on every phone, or on again: no judgement is taken, and the clock stands still. What
+    was tapped just before is kept on the phones, and sent afterwards. Raises RoomError.
     """
     with reading.database().change() as db:
         row = _steered(db, code, host)
         if row.frozen == bool(frozen):
             return reading.act_of(row)
-        return _changed(db, row, "frozen" if frozen else "thawed", {"frozen": bool(frozen)})
+        now = now_ms()
+        values = {"frozen": bool(frozen), "frozen_ms": now if frozen else None}
+        if not frozen:
+            values["until_ms"] = reading.until_of(row, now)
+        return _changed(db, row, "frozen" if frozen else "thawed", values)
+
+
+def door(code: str, host: str, closed: bool) -> None:
+    """Close the door, so that nobody new can join, or open it again; who is in stays in. Raises
+    RoomError.
+    """
+    with reading.database().change() as db:
+        row = _steered(db, code, host)
+        if (row.door_ms is not None) != bool(closed):
+            values = {"door_ms": now_ms() if closed else None}
+            _changed(db, row, "door closed" if closed else "door opened", values)
 
 
 def _steered(db: Open, code: str, host: str) -> Row:

@@ -21,6 +21,7 @@ from rlhf_core.store.tables import now_ms
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22,64}")
 BACK = "You are in already, on this phone or another one: you have one voice."
+LOCKED = "The host has closed the door: nobody new can join just now. Who is in stays in."
 
 
 def wall_key(host: str) -> str:
@@ -33,8 +34,9 @@ def wall_key(host: str) -> str:
 
 def look(code: str) -> dict:
     """What somebody reads who has not joined: {"code", "title", "briefs": [as ``Half.brief``],
-    "consent", "people", "most", "full", "closed", "act"}; title and briefs are untrusted text.
-    Raises RoomError: there is no such room.
+    "consent", "people" (who ever joined), "most", "full", "closed", "locked": whether the host has
+    closed the door, "act"}; title and briefs are untrusted text. Raises RoomError: there is no such
+    room.
     """
     with reading.database().look() as db:
         row = reading.row_of(db, code)
@@ -49,6 +51,7 @@ def look(code: str) -> dict:
         "most": limits.people(),
         "full": row.people >= seats,
         "closed": reading.is_closed(row),
+        "locked": row.door_ms is not None,
         "act": row.act,
     }
 
@@ -84,8 +87,9 @@ def by_person(code: str, me: str) -> tuple[Room, Person]:
 def join(code: str, nickname: str = "", me: str = "") -> Joined:
     """Come in. ``me``: the token that this phone kept: then it is the same person, whatever the
     nickname; or one that it has just drawn (22 to 64 of A-Z a-z 0-9 _ -), so that joining twice in
-    one tap is joining once. Who was left out takes nobody's place. Raises RoomError: no such room,
-    closed, full, a name that cannot be used.
+    one tap is joining once. Who was left out takes nobody's place. ``Joined.note`` says where a
+    nickname is not what was typed. Raises RoomError: no such room, closed, its door closed, full, a
+    name that is too long.
     """
     drawn = me if isinstance(me, str) and TOKEN.fullmatch(me) else secrets.token_urlsafe(18)
     with reading.database().change() as db:
@@ -94,6 +98,8 @@ def join(code: str, nickname: str = "", me: str = "") -> Joined:
         there = room_rows.person(db, row.room_id, reading.sha(drawn))
         if there is not None:
             return Joined(drawn, reading.person_of(there), BACK)
+        if row.door_ms is not None:
+            raise RoomError(LOCKED, "locked")
         _, halves = reading.facts(db, row.room_id)
         most = limits.people()
         seats = most + room_rows.left_out(db, row.room_id)
@@ -122,4 +128,4 @@ def join(code: str, nickname: str = "", me: str = "") -> Joined:
         if name:
             word = {"room_id": row.room_id, "word_id": f"name-{number}", "person": number}
             room_rows.add_word(db, word | {"kind": "name", "text": name, "status": "waiting"})
-    return Joined(drawn, person)
+    return Joined(drawn, person, naming.note(nickname, name, person.pseudonym))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session as Open
 
 from rlhf_core.common.seeds import seed_of
 from rlhf_core.judging.annotators import FIRST, SECOND, TIE, agreement
-from rlhf_core.rooms import desk, marks, reading, training, votes
+from rlhf_core.rooms import counts, desk, enough, marks, reading, training, votes
 from rlhf_core.rooms.fresh import Fresh
 from rlhf_core.rooms.records import TALK
 from rlhf_core.store import room_counts, room_rows
@@ -20,7 +20,7 @@ from rlhf_core.store.room_counts import Choices, OfPerson
 from rlhf_core.store.tables import now_ms
 
 SERVES = 1.0  # seconds
-MINUTE, MOST_MINUTES, MOST_DISPUTED = 60_000, 180, 30
+MOST_MINUTES, MOST_DISPUTED = 180, 30
 LEAST_OTHERS = 2  # who judged the same pair: below, there is no majority to agree with
 _COUNTED = Fresh(SERVES)
 ON_THE_WALL = (
@@ -32,17 +32,19 @@ BLIND = ("half", "pairs", "votes", "people")  # of the votes, what tells nothing
 
 
 def for_host(code: str, host: str) -> dict:
-    """{"act" (as ``desk.take``), "people", "here" (heard of within a minute), "judged", "minute"
-    (judgements in the last 60 s), "by_minute": [{"minute" (from the first judgement's, 0),
-    "judged"}], "agreement": what ``annotators.agreement`` says of each half, a list, "disputed":
+    """{"act" (as ``desk.take``), **``counts.of_room``, "by_minute": [{"minute" (from the first
+    judgement's, 0), "judged"}], "agreement": ``enough.agreement`` of each half, a list, "disputed":
     rows {"pair", "half", "prompt", "a", "b", "first", "second", "tie", "of", "split"}, most split
-    first, at most 30, "pairs", "covered" (judged at least once), "everybody": rows {"number",
+    first, at most 30, "split": the one of them that splits the room most | None: too few to tell,
+    "contest": ``enough.contest``, "pairs", "covered" (judged at least once), "everybody": rows
+    {"number",
     "name" | "", "pseudonym", "half", "judged", "practice", "skipped", "left", "decided", "seconds"
     | None (median), "fast" (under a second), "timed", "gold_right", "gold_of", "agrees",
     "agrees_of" (with most of the others, on pairs that two or more of them judged), "marks":
-    [sentences], "left_out", "here"}, "words": rows {"word", "kind", "text", "number", "pseudonym",
-    "status": waiting | shown | hidden} (untrusted), "trained": ``training.standing`` of each half,
-    "votes": ``votes.standing`` of each half}. Raises RoomError.
+    [sentences], "left_out", "tapped" (at anything), "here"}, "words": rows {"word", "kind", "text",
+    "number", "pseudonym", "prompt": what it is about | "", "status": waiting | shown | hidden}
+    (untrusted), "trained": ``training.standing`` of each half, "votes": ``votes.standing`` of each
+    half}. Raises RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
@@ -50,36 +52,47 @@ def for_host(code: str, host: str) -> dict:
 
 
 def for_wall(code: str, wall: str) -> dict:
-    """As ``for_host``, without marks, the sessions' ids and what was typed unless the host let it
-    through: "everybody" rows are {"called", "half", "judged", "practice", "seconds", "gold_right",
-    "gold_of", "agrees", "agrees_of", "here"} of those who were not left out, "words" only those
-    shown, as {"kind", "text", "called"}; names of people only where the room's settings allow them;
-    of "votes", before the talk, only how many there are: which answer is which stays hidden. Raises
+    """As ``for_host``, without who was left out, marks, the sessions' ids and what was typed unless
+    the host let it through: "everybody" rows are {"pseudonym", "name", "half", "judged",
+    "practice", "seconds", "gold_right", "gold_of", "agrees", "agrees_of", "here"} of those who were
+    not left out, "words" only those shown, as {"kind", "text", "prompt", "pseudonym", "name"};
+    "name" is "" unless the room's settings allow names and the host let this one through; of
+    "votes", before the talk, only how many there are: which answer is which stays hidden. Raises
     RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, wall, "wall")
         settings, _ = reading.facts(db, row.room_id)
     found = _counted(row)
-    called = {one["number"]: one["pseudonym"] for one in found["everybody"]}
     shown = [word for word in found["words"] if word["status"] == "shown"]
-    if settings.names_on_wall:
-        called |= {word["number"]: word["text"] for word in shown if word["kind"] == "name"}
-    everybody = [
-        {"called": called[one["number"]], **{name: one[name] for name in ON_THE_WALL}}
-        for one in found["everybody"]
-        if not one["left_out"]
-    ]
+    names = {word["number"]: word["text"] for word in shown if word["kind"] == "name"}
+    names = names if settings.names_on_wall else {}
+
+    def for_all(one: dict) -> dict:
+        told = {name: one[name] for name in ("pseudonym", *ON_THE_WALL)}
+        return {**told, "name": names.get(one["number"], "")}
+
+    everybody = [for_all(one) for one in found["everybody"] if not one["left_out"]]
+    contest = found["contest"]
+    contest = (
+        {what: for_all(one) | _bounds(one) for what, one in contest.items()} if contest else None
+    )
     words = [
-        {"kind": word["kind"], "text": word["text"], "called": called[word["number"]]}
+        {name: word[name] for name in ("kind", "text", "prompt", "pseudonym")}
+        | {"name": names.get(word["number"], "")}
         for word in shown
         if word["kind"] != "name"
     ]
     trained = [{k: v for k, v in one.items() if k != "session_id"} for one in found["trained"]]
-    open_to_all = {"everybody": everybody, "words": words, "trained": trained}
+    told = {"everybody": everybody, "words": words, "trained": trained, "contest": contest}
     if row.act != TALK:
-        open_to_all["votes"] = [{name: one[name] for name in BLIND} for one in found["votes"]]
-    return {"act": desk.act(row), **found, **open_to_all}
+        told["votes"] = [{name: one[name] for name in BLIND} for one in found["votes"]]
+    kept = {name: value for name, value in found.items() if name != "left_out"}
+    return {"act": desk.act(row), **kept, **told}
+
+
+def _bounds(one: dict) -> dict:
+    return {"low": one["low"], "high": one["high"]}
 
 
 def _counted(row: Row) -> dict:
@@ -91,7 +104,7 @@ def _count(row: Row) -> dict:
     with reading.database().look() as db:
         _, halves = reading.facts(db, room_id)
         people, texts = room_rows.people(db, room_id), reading.pairs(db, row)
-        judged, minute = room_counts.totals(db, room_id, now - MINUTE)
+        counted = counts.of_room(db, room_id, now)
         choices = room_counts.choices(db, room_id)
         everybody = _everybody(db, room_id, people, now)
         minutes = room_counts.by_minute(db, room_id)
@@ -100,23 +113,24 @@ def _count(row: Row) -> dict:
     busy = Counter(one["half"] for one in everybody if one["judged"] and not one["left_out"])
     seed = seed_of(row.seed, "agreement")
     names = {person.person: person.pseudonym for person in people}
-    told = ("kind", "text", "status")
+    told, split = ("kind", "text", "status"), disputed(choices, texts)
     return {
-        "people": row.people,
-        "here": sum(one["here"] for one in everybody),
-        "judged": judged,
-        "minute": minute,
+        **counted,
         "by_minute": _minutes(minutes),
         "agreement": [
-            agreement(_units(mine[half.number]), busy[half.number], seed=seed) for half in halves
+            enough.agreement(agreement(_units(mine[half.number]), busy[half.number], seed=seed))
+            for half in halves
         ],
-        "disputed": disputed(choices, texts),
+        "disputed": split[:MOST_DISPUTED],
+        "split": enough.split(split),
+        "contest": enough.contest([one for one in everybody if not one["left_out"]]),
         "pairs": sum(pair.purpose == "rank" for pair in texts.values()),
         "covered": len({one.pair_id for one in choices if texts[one.pair_id].purpose == "rank"}),
         "everybody": everybody,
         "words": [
             {"word": word.word_id, "number": word.person, "pseudonym": names[word.person]}
             | {name: getattr(word, name) for name in told}
+            | {"prompt": texts[word.pair_id].prompt if word.pair_id in texts else ""}
             for word in words
         ],
         "trained": [training.stands(row, half) for half in halves],
@@ -143,7 +157,7 @@ def disputed(choices: list[Choices], texts: dict[str, Row]) -> list[dict]:
             said = {"first": one.a, "second": one.b, "tie": one.tie, "of": count, "split": split}
             shown = {"prompt": pair.prompt, "a": pair.a, "b": pair.b}
             rows.append({"pair": one.pair_id, "half": one.half, **shown, **said})
-    return sorted(rows, key=lambda one: (-one["split"], -one["of"]))[:MOST_DISPUTED]
+    return sorted(rows, key=lambda one: (-one["split"], -one["of"]))
 
 
 def _minutes(counted: list[tuple[int, int]]) -> list[dict]:
@@ -179,7 +193,8 @@ def _everybody(db: Open, room_id: str, people: list[Row], now: int) -> list[dict
                 "agrees_of": of,
                 "marks": marks.marks(one),
                 "left_out": person.left_out,
-                "here": now - person.seen_ms < MINUTE,
+                "tapped": number in counted,
+                "here": now - person.seen_ms < counts.MINUTE,
             }
         )
     return rows

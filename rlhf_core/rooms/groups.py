@@ -31,12 +31,17 @@ from rlhf_core.loop.workbench import ready, reference_pool
 from rlhf_core.rewards import comparisons
 from rlhf_core.rewards.kinds import Reference
 from rlhf_core.rewards.reward_model import prior_stds
+from rlhf_core.rooms.plans import GROUPS_PEOPLE
 from rlhf_core.rooms.training import GROUPS
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
 
 MAJORITY, MINORITY = "majority", "minority"
-LEAST_PEOPLE, LEAST_VOTES, LEAST_SHARED = 6, 6, 3  # people; clear votes of each; pairs with others
+LEAST_PEOPLE, LEAST_VOTES, LEAST_SHARED = (
+    GROUPS_PEOPLE,
+    6,
+    3,
+)  # people; clear votes of each; pairs with others
 SHARE, FOLDS, FAVOURITES = 1 / 3, 5, 6
 
 
@@ -46,14 +51,18 @@ def run(session: Session) -> Iterator:
     | None, "low", "high"}}} (intervals over prompts), "gap": {"difference" | None, "low", "high",
     "prompts", "words"}: how much oftener the minority's own model is right about the minority,
     "favourites": rows {"prompt", "majority", "minority"}: the answers that each model scores
-    highest, where they part}.
-
-    Raises InputError: too few people.
+    highest, where they part}. Of too few people: "few": a sentence that says so, and an empty
+    "table", "favourites" and "gap".
     """
     settings = RewardModelSettings(**session.settings.get("reward_model", {})).validate()
     lm = ready(session)
     pairs, _ = comparisons.readable(lm, training_pairs(judged.learnable(session)))
-    pairs = enough(pairs)
+    try:
+        pairs = enough(pairs)
+    except InputError as told:  # no mistake of anybody's: a room may be small
+        nothing: dict = {"people": {}, "votes": {}, "table": {}, "gap": {}, "favourites": []}
+        yield _keep(session, {"kind": GROUPS, "few": str(told), **nothing})
+        return
     names, texts, pool = yield from reference_pool(session, lm, settings.reference_samples)
     reference = Reference([(name, text, True) for name, text in zip(names, texts)], pool)
     whitener = reference.whitener(settings.features)
@@ -73,9 +82,13 @@ def run(session: Session) -> Iterator:
         "gap": gap,
         "favourites": favourites(data, heads),
     }
+    yield _keep(session, found)
+
+
+def _keep(session: Session, found: dict) -> dict:
     with session.change():
         session.labs = {**session.labs, GROUPS: found}
-    yield found
+    return found
 
 
 def enough(pairs: list[Pair]) -> list[Pair]:

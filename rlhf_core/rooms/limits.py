@@ -15,9 +15,9 @@ LEAST_MINUTES, MOST_MINUTES = 0.5, 180.0  # of an act's clock
 VOTES = 12  # prompts that the room votes on
 
 CONSENT = (
-    "What you tap here is kept on this server under a made-up name, and used to train a small"
-    " model with the whole room. No account, no address. The host can download the judgements and"
-    " delete everything. Do not type anything personal."
+    "What you tap or write here is kept on this server under a made-up name, and your taps train a"
+    " small model with the whole room. No account, no address. The host can download the"
+    " judgements and delete everything. Do not type anything personal."
 )
 
 

@@ -23,6 +23,7 @@ ANIMALS = (
     *("Koala", "Lynx", "Opossum", "Otter", "Owl", "Puffin"),
 )
 MARKS = 2  # accents that one letter may carry
+ISOLATE, END = "\u2068", "\u2069"  # around a name in a line: it turns nothing beside it
 BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and signs that show nothing
 
 
@@ -53,6 +54,18 @@ def nickname(typed: object, taken: Iterable[str] = ()) -> str:
         number += 1
         tried = f"{name} {number}"
     return tried
+
+
+def note(typed: object, name: str, pseudonym: str) -> str:
+    """What somebody is told whose nickname is not kept as they typed it; "" where it is."""
+    said = " ".join(typed.split()) if isinstance(typed, str) else ""
+    if not said or name == said:
+        return ""
+    if not name:
+        return f"That nickname has no letter to show, so you are {pseudonym}."
+    return (
+        f"Your nickname is kept as {ISOLATE}{name}{END}: not every sign fits, and each name once."
+    )
 
 
 def _few_marks(text: str) -> str:

@@ -51,6 +51,7 @@ def check(settings: RoomSettings) -> RoomSettings:
         consent=consent or limits.CONSENT,
         names_on_wall=bool(settings.names_on_wall),
         numbers_on_phones=bool(settings.numbers_on_phones),
+        ideal_answers=bool(settings.ideal_answers),
         steps=int(settings.steps),
     )
     halves(checked)

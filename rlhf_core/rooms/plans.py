@@ -4,7 +4,7 @@ what goes wrong. Data for the host's page and docs/workshop.md; imports nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rlhf_core.rooms.records import ACTS, JOIN, PPO, PRACTICE, RANK, REWARD, TALK, VOTE
 
@@ -15,13 +15,14 @@ class Screens:
 
     Attributes:
         phone: on the phones where there is nothing to tap. wall: under the act's name on the wall.
-        next: what happens next, on every screen.
+        next: what happens next, on every screen. left_out: ``phone`` for whoever was left out.
     """
 
     title: str
     phone: str
     wall: str
     next: str
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ SCREENS = {
         "Look up at the wall: your judgements are becoming a reward model.",
         "A small model learns to guess what this room prefers.",
         "Next: the language model practises for that score.",
+        "Look up at the wall: the others' judgements are becoming a reward model.",
     ),
     PPO: Screens(
         "PPO",
         "Look up at the wall: the language model is learning from all of you.",
         "It writes, is scored, and shifts towards what scored well.",
         "Next: you say, blind, whether it got better.",
+        "Look up at the wall: the language model is learning from the others.",
     ),
     VOTE: Screens(
         "Blind vote",
@@ -80,6 +83,20 @@ SCREENS = {
         "This is the last act.",
     ),
 }
+
+NO_MODEL = "There is no reward model yet, so there is no score to climb."
+NOT_PLAYED = "Everything is ready: the host starts it."
+NOT_TUNED = "Nothing was trained, so before and after are the same: no vote."
+
+
+def missing(act: str, model: bool, tuned: bool) -> str:
+    """What there is instead of what an act is about: a sentence for wall and phones; "" where
+    nothing is missing. ``model``: there is a reward model; ``tuned``: PPO has made a step.
+    """
+    if act == PPO and not tuned:
+        return NOT_PLAYED if model else NO_MODEL
+    return NOT_TUNED if act == VOTE and not tuned else ""
+
 
 _LATE = (
     "Somebody cannot join.",
@@ -348,6 +365,24 @@ PLANS: dict[int, tuple[Scene, ...]] = {
         ),
     ),
 }
+
+
+GROUPS_PEOPLE = 6  # who judge, for models of a majority and a minority
+WITH_GROUPS = (
+    "Here are two models side by side: the majority's, and the minority's.",
+    "The majority's model and the minority's: where do they part?",
+    "Who was outvoted, and what would their model have said?",
+)  # to be said only where there are models of both groups
+
+
+def said(plan: int, act: str, *, groups: bool, writing: bool) -> Scene:
+    """``scene``, for a room as it is. ``groups``: there are models of a majority and a minority, or
+    there may be; ``writing``: the model still writes the answers.
+    """
+    whole = scene(plan, act)
+    say = tuple(line for line in whole.say if groups or line not in WITH_GROUPS)
+    wrong = tuple(one for one in whole.wrong if writing or one is not _NO_ANSWERS)
+    return replace(whole, say=say, wrong=wrong)
 
 
 def scene(plan: int, act: str) -> Scene:

@@ -137,8 +137,15 @@ def pairs(db: Open, room: Row) -> dict[str, Row]:
     return _PAIRS.get((room.room_id, room.pairs), read)
 
 
+def until_of(row: Row, now: int) -> int | None:
+    """When the act's clock runs out, as it looks at ``now``: while the room is frozen it stands."""
+    stands = now - row.frozen_ms if row.frozen and row.frozen_ms is not None else 0
+    return None if row.until_ms is None else row.until_ms + stands
+
+
 def act_of(row: Row) -> Act:
-    return Act(row.act, row.began_ms, row.until_ms, now_ms(), row.frozen, row.act_number)
+    now = now_ms()
+    return Act(row.act, row.began_ms, until_of(row, now), now, row.frozen, row.act_number)
 
 
 def room_of(db: Open, row: Row) -> Room:
@@ -155,6 +162,7 @@ def room_of(db: Open, row: Row) -> Room:
         closes_ms=row.closes_ms,
         gone_ms=row.gone_ms,
         closed=is_closed(row),
+        door_closed=row.door_ms is not None,
     )
 
 

@@ -36,6 +36,7 @@ class RoomSettings:
             such), 0 to 0.5.
         shared_share: of the others, those that everybody gets.
         steps: of PPO.
+        ideal_answers: whether a person may write a better answer to a pair that they judged.
     """
 
     briefs: tuple[str, ...] = ("biology-homework",)
@@ -50,6 +51,7 @@ class RoomSettings:
     gold_share: float = 0.15
     shared_share: float = 0.4
     steps: int = 20
+    ideal_answers: bool = False
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -63,7 +65,7 @@ class Act:
         name: of ``ACTS``. began_ms, until_ms: server's time, milliseconds since 1970; until_ms
             None: no clock. now_ms: the server's time when this was read: a phone's clock is its
             own, so what is left is ``until_ms - now_ms``.
-        frozen: the host takes no judgements for now.
+        frozen: the host takes no judgements for now; until then the clock stands still.
         number: grows by one with every step, extension, freeze and thaw: whoever saw it knows
             whether anything has changed.
     """
@@ -97,7 +99,7 @@ class Room:
         act: where it is. people: how many joined. pairs: how many pairs are written (0: the model
             has not finished writing).
         opened_ms; closes_ms: from when on nobody can join or judge; gone_ms: when it is deleted.
-        closed: whether it is.
+        closed: whether it is. door_closed: whether the host lets nobody new in.
     """
 
     code: str
@@ -110,6 +112,7 @@ class Room:
     closes_ms: int
     gone_ms: int
     closed: bool
+    door_closed: bool = False
 
     @property
     def session_id(self) -> str:
@@ -143,11 +146,6 @@ class Person:
     pseudonym: str
     half: int
     left_out: bool
-
-    @property
-    def called(self) -> str:
-        """What this person's own phone calls them."""
-        return self.name or self.pseudonym
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from rlhf_core.common.errors import RoomError
 from rlhf_core.judging.briefs import Brief
 from rlhf_core.judging.preferences import Ranking
-from rlhf_core.rooms import pairs, reading
+from rlhf_core.rooms import accuracy, pairs, reading
 from rlhf_core.rooms.records import Half
 from rlhf_core.session import judged
 from rlhf_core.session.state import Session
@@ -24,8 +24,9 @@ PREFIX = "room-"  # of the ids of the room's rankings in its session
 
 def gather(code: str, host: str, half: int = 0) -> dict:
     """Put the included judgements of a half into its session, as rankings by pseudonym; those left
-    out leave it. Then submit "fit" over that session. {"judgements", "people", "left_out" (people),
-    "session_id"}. Raises RoomError: nothing to learn from yet.
+    out leave it. Then submit "fit" and "room_groups" over that session. {"judgements" and "people"
+    who made them (as ``counts`` says), "left_out" (people), "session_id"}. Raises RoomError:
+    nothing to learn from yet.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
@@ -46,9 +47,10 @@ def gather(code: str, host: str, half: int = 0) -> dict:
         ]
         if [*own, *made] != part.rankings:
             part.rankings = [*own, *made]
+    judgements = [one for one in said if one.choice != "skip"]
     found = {
-        "judgements": len(said),
-        "people": len({one.person for one in said}),
+        "judgements": len(judgements),
+        "people": len({one.person for one in judgements}),
         "left_out": sum(person.left_out for person in people),
         "session_id": place.session_id,
     }
@@ -86,9 +88,11 @@ def _ranking(one: Row, pair: Row, name: str, brief: Brief, room: Row) -> Ranking
 
 def standing(code: str, host: str, half: int = 0) -> dict:
     """What was trained: {"half", "session_id", "gathered": judgements in the session, "new":
-    included ones since, "summary": ``Learned.summary`` without its examples, "steps": PPO steps
-    done, "gain" | None, "evaluation": the verdict without its pairs | None, "groups": the record of
-    "room_groups" | None, "problem": a sentence | ""}. Raises RoomError.
+    those that came since, "gone": those in it of people who were left out since, "model": whether
+    there is a reward model, "summary": ``Learned.summary`` without its examples, "accuracy":
+    ``accuracy.told`` of it, "steps": PPO steps done, "gain" | None, "evaluation": the verdict
+    without its pairs | None, "groups": the record of "room_groups" | None, "problem": a sentence |
+    ""}. Raises RoomError.
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
@@ -99,25 +103,34 @@ def standing(code: str, host: str, half: int = 0) -> dict:
 def stands(row: Row, half: Half) -> dict:
     """``standing``, for who has been let in already."""
     found = {"half": half.number, "session_id": half.session_id, "gathered": 0, "new": 0}
-    found |= {"summary": {}, "steps": 0, "gain": None, "evaluation": None, "groups": None}
+    found |= {"gone": 0, "model": False, "summary": {}, "accuracy": None, "steps": 0, "gain": None}
+    found |= {"evaluation": None, "groups": None}
     try:
         session = reading.session_of(half)
     except RoomError as error:
         return found | {"problem": str(error)}
     with reading.database().look() as db:
-        included = room_counts.included(db, row.room_id, half.number)
-    return found | _of_session(session, included) | {"problem": ""}
+        counted = room_counts.of_half(db, row.room_id, half.number)
+        out = {one.person for one in room_rows.people(db, row.room_id) if one.left_out}
+    return found | _of_session(session, counted, out) | {"problem": ""}
 
 
-def _of_session(session: Session, included: int) -> dict:
-    gathered = sum(one.id.startswith(PREFIX) for one in session.judged.rankings)
+def _of_session(session: Session, counted: int, out: set[int]) -> dict:
+    """``counted``: the half's judgements now; ``out``: who is left out."""
+    made = [one.id for one in session.judged.rankings if one.verdict != "skip"]
+    made = [one.removeprefix(PREFIX) for one in made if one.startswith(PREFIX)]
+    gathered = len(made)
+    gone = sum(int(one.partition("-")[0]) in out for one in made)
     summary = {k: v for k, v in session.learned.summary.items() if k != "examples"}
     found = session.tuned.evaluation
     evaluation = {k: v for k, v in found.items() if k != "pairs"} if found else None
     return {
         "gathered": gathered,
-        "new": included - gathered,
+        "new": counted - (gathered - gone),
+        "gone": gone,
+        "model": bool(session.learned.head),
         "summary": summary,
+        "accuracy": accuracy.told(summary),
         "steps": session.tuned.steps_done,
         "gain": session.tuned.reward_gain,
         "evaluation": evaluation,

@@ -28,7 +28,25 @@ def prepare(code: str, host: str, half: int = 0) -> int:
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
         place = reading.half_of(db, row, half)
-    session = reading.session_of(place)
+    return _prepare(row, place.number, reading.session_of(place))
+
+
+def put(session: Session) -> int:
+    """``prepare``, for the job that has just measured; 0 where there is nothing to vote on."""
+    with reading.database().look() as db:
+        room_id = room_rows.of_session(db, session.id)
+        row = room_rows.by_code(db, room_rows.code_of(db, room_id) or "") if room_id else None
+        if row is None:
+            return 0
+        _, halves = reading.facts(db, row.room_id)
+    half = next(one.number for one in halves if one.session_id == session.id)
+    try:
+        return _prepare(row, half, session)
+    except RoomError:  # the host's page says it
+        return 0
+
+
+def _prepare(row: Row, half: int, session: Session) -> int:
     found = session.tuned.evaluation
     if not found or not found.get("pairs"):
         raise RoomError("There is nothing to vote on yet: run PPO, then measure it.", "early")
@@ -98,7 +116,8 @@ def stands(row: Row, half: Half) -> dict:
         newest = max(map(pairs.model_of, mine), default=None)
         asked = [pair for pair in mine if pairs.model_of(pair) == newest]
         counted = room_counts.choices(db, row.room_id, ("vote",)) if asked else []
-        people = room_counts.voters(db, row.room_id, half.number) if asked else 0
+        ids = [pair.pair_id for pair in asked]
+        people = room_counts.voters(db, row.room_id, ids) if asked else 0
     of_pair = {one.pair_id: one for one in counted}
     prompts = []
     for pair in asked:

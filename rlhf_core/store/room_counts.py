@@ -1,7 +1,8 @@
 """What a room's judgements come to, counted by the database: functions of an open transaction.
 
-People who were left out count in nothing but their own row; a skip is no judgement of a pair, and
-what is not about the model's answers (practice, votes) is counted only where a name says so.
+What each number counts is said once, in ``rlhf_core/rooms/counts.py``: people who were left out
+count in nothing but their own row; a skip is no judgement, and what is not about the model's
+answers (practice, votes) is counted only where a name says so.
 """
 
 from __future__ import annotations
@@ -50,37 +51,47 @@ def _count(condition):
     return cast(func.coalesce(func.sum(case((condition, 1), else_=0)), 0), Integer)
 
 
+def _said(query, room_id: str, purposes: tuple[str, ...]):
+    """``query``, over what the included people said of pairs of these purposes, skips aside."""
+    query = query.select_from(J).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    same = (J.room_id == room_id, P.left_out.is_(False), J.choice != "skip")
+    return query.where(*same, RoomPairRow.purpose.in_(purposes))
+
+
 def totals(db: Session, room_id: str, since: int) -> tuple[int, int]:
-    """(judgements, those made since ``since``), all of them: what the room has tapped."""
-    query = select(func.count(), _count(J.made_ms >= since)).where(J.room_id == room_id)
-    made, lately = db.execute(query).one()
+    """(judgements, those made since ``since``)."""
+    query = select(func.count(), _count(J.made_ms >= since))
+    made, lately = db.execute(_said(query, room_id, COUNTED)).one()
     return made, lately
 
 
-def here(db: Session, room_id: str, since: int) -> int:
-    """How many people were heard of since ``since``."""
-    query = select(func.count()).select_from(P).where(P.room_id == room_id, P.seen_ms >= since)
-    return db.scalar(query) or 0
+def people(db: Session, room_id: str, since: int) -> tuple[int, int]:
+    """(included people, those of them who were heard of since ``since``)."""
+    query = select(func.count(), _count(P.seen_ms >= since)).select_from(P)
+    query = query.where(P.room_id == room_id, P.left_out.is_(False))
+    found, present = db.execute(query).one()
+    return found, present
+
+
+def practised(db: Session, room_id: str) -> int:
+    """How many included people have tapped at a practice pair."""
+    query = select(func.count(J.person.distinct())).select_from(J)
+    query = query.join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
+    same = (J.room_id == room_id, P.left_out.is_(False), RoomPairRow.purpose == "practice")
+    return db.scalar(query.where(*same)) or 0
 
 
 def by_minute(db: Session, room_id: str) -> list[tuple[int, int]]:
     """(minutes since 1970, judgements), oldest first."""
     minute = (J.made_ms // 60_000).label("minute")
-    query = select(minute, func.count()).where(J.room_id == room_id)
-    found = db.execute(query.group_by(minute).order_by(minute))
-    return [(minute, count) for minute, count in found]
+    query = _said(select(minute, func.count()), room_id, COUNTED)
+    return [tuple(row) for row in db.execute(query.group_by(minute).order_by(minute))]
 
 
 def choices(db: Session, room_id: str, purposes: tuple[str, ...] = COUNTED) -> list[Choices]:
     """What the included people said of each pair, by half."""
     said = (_count(J.choice == "a"), _count(J.choice == "b"), _count(J.choice == "tie"))
-    query = select(P.half, J.pair_id, *said).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
-    query = query.where(
-        J.room_id == room_id,
-        RoomPairRow.purpose.in_(purposes),
-        P.left_out.is_(False),
-        J.choice != "skip",
-    )
+    query = _said(select(P.half, J.pair_id, *said), room_id, purposes)
     return [Choices(*row) for row in db.execute(query.group_by(P.half, J.pair_id))]
 
 
@@ -126,26 +137,18 @@ def median_seconds(db: Session, room_id: str) -> dict[int, float]:
 
 def of_shared(db: Session, room_id: str) -> list[tuple[int, int, str, str]]:
     """(person, half, pair, choice) of the included people, about pairs that everybody gets."""
-    query = select(J.person, P.half, J.pair_id, J.choice).join(P, ITS_PERSON)
-    query = query.join(RoomPairRow, ITS_PAIR).where(
-        J.room_id == room_id,
-        RoomPairRow.shared.is_(True),
-        RoomPairRow.purpose.in_(COUNTED),
-        P.left_out.is_(False),
-        J.choice != "skip",
-    )
-    return [(person, half, pair, choice) for person, half, pair, choice in db.execute(query)]
+    query = _said(select(J.person, P.half, J.pair_id, J.choice), room_id, COUNTED)
+    query = query.where(RoomPairRow.shared.is_(True))
+    return [tuple(row) for row in db.execute(query)]
 
 
-def voters(db: Session, room_id: str, half: int) -> int:
-    """How many included people of a half have voted."""
-    query = select(func.count(J.person.distinct())).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
-    mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
-    return db.scalar(query.where(*mine, RoomPairRow.purpose == "vote", J.choice != "skip")) or 0
+def voters(db: Session, room_id: str, pairs: list[str]) -> int:
+    """How many included people have said something of one of these pairs of the vote."""
+    query = _said(select(func.count(J.person.distinct())), room_id, ("vote",))
+    return db.scalar(query.where(J.pair_id.in_(pairs)))
 
 
-def included(db: Session, room_id: str, half: int) -> int:
-    """How many judgements of a half can be learned from, skips too."""
-    query = select(func.count()).select_from(J).join(P, ITS_PERSON).join(RoomPairRow, ITS_PAIR)
-    mine = (J.room_id == room_id, P.half == half, P.left_out.is_(False))
-    return db.scalar(query.where(*mine, RoomPairRow.purpose.in_(COUNTED))) or 0
+def of_half(db: Session, room_id: str, half: int) -> int:
+    """The judgements of a half."""
+    query = _said(select(func.count()), room_id, COUNTED)
+    return db.scalar(query.where(P.half == half))

@@ -42,7 +42,7 @@ _BY_CODE = select(*LIGHT).where(_ROOM.code == bindparam("code"))
 _BY_TOKEN = select(*PERSON).where(
     _PERSON.room_id == bindparam("room"), _PERSON.token_sha == bindparam("token")
 )
-_BY_PERSON = select(_JUDGED.judgement_id, _JUDGED.pair_id).where(
+_BY_PERSON = select(_JUDGED.judgement_id, _JUDGED.pair_id, _JUDGED.choice).where(
     _JUDGED.room_id == bindparam("room"), _JUDGED.person == bindparam("number")
 )
 _SEEN = (
@@ -148,6 +148,14 @@ def seen(db: Session, room_id: str, person: int, now: int) -> None:
     db.execute(_SEEN, {"room": room_id, "number": person, "now": now})
 
 
+def silent(db: Session, room_id: str) -> list[int]:
+    """The included people who have judged nothing, whatever it is about."""
+    said = select(RoomJudgementRow.person).where(RoomJudgementRow.room_id == room_id)
+    same = (RoomPersonRow.room_id == room_id, RoomPersonRow.left_out.is_(False))
+    query = select(RoomPersonRow.person).where(*same, RoomPersonRow.person.not_in(said))
+    return list(db.scalars(query.order_by(RoomPersonRow.person)))
+
+
 def left_out(db: Session, room_id: str) -> int:
     """How many people were left out."""
     same = (RoomPersonRow.room_id == room_id, RoomPersonRow.left_out.is_(True))
@@ -191,10 +199,10 @@ def add_judgements(db: Session, rows: list[dict]) -> None:
         db.execute(insert_new(db, RoomJudgementRow).on_conflict_do_nothing(), rows)
 
 
-def judged_by(db: Session, room_id: str, person: int) -> list[tuple[str, str]]:
-    """(id, pair) of all that a person judged."""
+def judged_by(db: Session, room_id: str, person: int) -> list[tuple[str, str, str]]:
+    """(id, pair, choice) of all that a person judged."""
     rows = db.execute(_BY_PERSON, {"room": room_id, "number": person})
-    return [(judgement, pair) for judgement, pair in rows]
+    return [(judgement, pair, choice) for judgement, pair, choice in rows]
 
 
 def judgements(
@@ -217,7 +225,14 @@ def judgements(
 
 
 def add_word(db: Session, row: dict) -> None:
-    db.execute(insert(RoomWordRow.__table__), {**row, "made_ms": now_ms()})
+    """Once by its id."""
+    query = insert_new(db, RoomWordRow).on_conflict_do_nothing()
+    db.execute(query, {**row, "made_ms": now_ms()})
+
+
+def word(db: Session, room_id: str, word_id: str) -> Row | None:
+    same = (RoomWordRow.room_id == room_id, RoomWordRow.word_id == word_id)
+    return db.execute(select(*RoomWordRow.__table__.columns).where(*same)).first()
 
 
 def words(db: Session, room_id: str) -> list[Row]:

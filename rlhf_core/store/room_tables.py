@@ -27,7 +27,8 @@ def _room_key() -> Mapped[str]:
 
 class RoomRow(Base):
     """A room. ``act_number`` grows with every change of the act, ``people`` and ``pairs`` count
-    rows that are only ever added.
+    rows that are only ever added. ``frozen_ms``: since when it is frozen; ``door_ms``: since when
+    nobody new may join; both None where it is not so.
     """
 
     __tablename__ = "rooms"
@@ -47,6 +48,8 @@ class RoomRow(Base):
     opened_ms: Mapped[int] = mapped_column(BigInteger)
     closes_ms: Mapped[int] = mapped_column(BigInteger)
     gone_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    frozen_ms: Mapped[int | None] = mapped_column(BigInteger)
+    door_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class RoomHalfRow(Base):
@@ -125,7 +128,9 @@ class RoomJudgementRow(Base):
 
 
 class RoomWordRow(Base):
-    """A text that a person typed. ``status``: waiting, shown or hidden."""
+    """A text that a person typed. ``status``: waiting, shown or hidden; ``pair_id``: the pair that
+    it is about, None where it is about none.
+    """
 
     __tablename__ = "room_words"
     room_id: Mapped[str] = _room_key()
@@ -135,6 +140,7 @@ class RoomWordRow(Base):
     text: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     made_ms: Mapped[int] = mapped_column(BigInteger)
+    pair_id: Mapped[str | None] = mapped_column(Text)
 
 
 class RoomEventRow(Base):

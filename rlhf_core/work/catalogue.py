@@ -51,6 +51,9 @@ JOBS = {
     "room_answers": Job(
         "rooms.answers:write", "Writing the room's answers", again="rooms.answers:write_again"
     ),
+    "room_vote": Job(
+        "rooms.measuring:run", "Measuring before and after", told=True, slot="evaluate"
+    ),
     "room_groups": Job("rooms.groups:run", "Majority and minority", told=True),
     # the paper trail
     "take_home": Job("loop.taking_home:take_home", "Making a file to take home"),

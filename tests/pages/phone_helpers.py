@@ -35,6 +35,9 @@ PLAY = {
     "live": [],
     "verdict": "",
     "name": "Teal otter",
+    "nickname": "",
+    "write": False,
+    "words": "",
     "left_out": False,
     "sorry": "",
 }

@@ -7,6 +7,7 @@ import dataclasses
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.rooms.records import ACTS, RANK, Act, Half, Room, RoomSettings
 
+WORTH = "These votes cannot be told from coin tosses; more of them may."
 NOW = 1_800_000_000_000  # ms
 TOLD = ("slug", "title", "audience", "prefer", "avoid", "ties", "version")
 
@@ -59,6 +60,7 @@ def person(number: int, **changes) -> dict:
         "agrees_of": 9,
         "marks": [],
         "left_out": False,
+        "tapped": True,
         "here": True,
     }
     return row | changes
@@ -100,6 +102,9 @@ def standing(**changes) -> dict:
     told = {
         "gathered": 240,
         "new": 12,
+        "gone": 0,
+        "model": True,
+        "accuracy": {"share": 0.68, "low": 0.61, "high": 0.75, "words": WORTH, "doubt": True},
         "summary": {"heldout_accuracy": 0.68, "heldout_interval": [0.61, 0.75]},
         "steps": 7,
         "gain": 1.3,
@@ -134,11 +139,18 @@ def figures(where: Room, **changes) -> dict:
         "act": act_of(where),
         "people": where.people,
         "here": 22,
+        "left_out": 0,
+        "practised": 21,
         "judged": 412,
         "minute": 63,
         "by_minute": [{"minute": n, "judged": 50 + 7 * n} for n in range(6)],
-        "agreement": [alpha | {"words": "They agree more than chance would."}] * halves,
+        "agreement": [alpha | {"words": "They agree.", "enough": True}] * halves,
         "disputed": [pair(n) for n in range(1, 6)],
+        "split": pair(1),
+        "contest": {
+            name: person(n) | {"low": 0.3, "high": 0.9}
+            for n, name in enumerate(("fastest", "surest"), 1)
+        },
         "pairs": where.pairs,
         "covered": 54,
         "everybody": [person(n) for n in range(1, where.people + 1)],
@@ -150,7 +162,10 @@ def figures(where: Room, **changes) -> dict:
                 "votes": 180,
                 "people": 20,
                 "prompts": [vote(f"Prompt number {n} is") for n in range(12)],
-                "judge": {},
+                "judge": {
+                    **{"pairs": 12, "wins": 9, "losses": 2, "ties": 1},
+                    **{"win_rate": 0.79, "interval": [0.5, 0.93]},
+                },
                 "verdict": "better",
                 "conclusion": "Better: the room prefers after on 9 of 12 prompts (75%).",
             }
@@ -162,14 +177,7 @@ def figures(where: Room, **changes) -> dict:
 
 def for_wall(told: dict) -> dict:
     """What the wall is told of that, where nobody's name may be shown."""
-    kept = ("half", "judged", "practice", "seconds", "gold_right", "gold_of", "agrees", "agrees_of")
-    rows = [
-        {"called": row["pseudonym"], **{name: row[name] for name in kept}}
-        for row in told["everybody"]
-    ]
-    shown = [
-        {"kind": row["kind"], "text": row["text"], "called": row["pseudonym"]}
-        for row in told["words"]
-        if row["status"] == "shown"
-    ]
-    return {**told, "everybody": rows, "words": shown}
+    rows = [{**row, "name": ""} for row in told["everybody"]]
+    shown = [{**row, "name": ""} for row in told["words"] if row["status"] == "shown"]
+    contest = {what: {**row, "name": ""} for what, row in (told["contest"] or {}).items()}
+    return {**told, "everybody": rows, "words": shown, "contest": contest or None}

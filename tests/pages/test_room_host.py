@@ -12,9 +12,21 @@ from page_helpers import ROOT, keys, offered, open_page, press, said, still_queu
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import RoomError
-from rlhf_core.rooms import acts, desk, doors, exporting, figures, integrity, opening, plans
-from rlhf_core.rooms.records import ACTS, JOIN, PRACTICE, Room, RoomSettings
+from rlhf_core.rooms import (
+    acts,
+    desk,
+    doors,
+    exporting,
+    figures,
+    integrity,
+    opening,
+    pairs,
+    plans,
+    reading,
+)
+from rlhf_core.rooms.records import ACTS, JOIN, PPO, PRACTICE, REWARD, VOTE, Room, RoomSettings
 from rlhf_core.session import registry
+from rlhf_core.store import room_rows
 from ui import state
 from ui.room import host_links, host_people, reach
 
@@ -188,9 +200,81 @@ def test_a_step_of_another_tab_is_taken_over(opened):
 def test_counters(opened):
     acts.step(opened.code, opened.host, PRACTICE)
     judge(opened, 3)
+    integrity.leave_out(opened.code, opened.host, 3)
     app = host_of(opened)
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["In the room"] == "3" and shown["Judgements"] == "3"
+    assert shown["In the room"] == "2" and shown["Judgements"] == "0", "practice is none"
+    assert shown["Have tried a pair"] == "2 of 2"
+    [people] = [one.delta for one in app.metric if one.label == "In the room"]
+    assert "1 left out" in people
+
+
+def test_an_act_that_misses_what_it_needs_leads_back(opened):
+    acts.step(opened.code, opened.host, PPO)
+    app = host_of(opened)
+    assert "there is none yet" in said(app)
+    press(app, "room_back_to")
+    assert doors.by_host(opened.code, opened.host).act.name == REWARD
+    acts.step(opened.code, opened.host, VOTE)
+    app = host_of(opened)
+    assert "Nothing was trained yet" in said(app)
+    press(app, "room_back_to")
+    assert doors.by_host(opened.code, opened.host).act.name == PPO
+
+
+def test_the_host_closes_the_door_and_opens_it(opened):
+    app = host_of(opened)
+    press(app, "room_door")
+    assert doors.by_host(opened.code, opened.host).door_closed and "door is closed" in said(app)
+    assert "closed the door" in said(at(room=opened.code))
+    press(app, "room_door")
+    assert not doors.by_host(opened.code, opened.host).door_closed
+    kinds = [one["kind"] for one in integrity.events(opened.code, opened.host)]
+    assert kinds == ["opened", "door closed", "door opened"]
+
+
+def test_a_person_has_one_name_on_every_page_of_the_host(opened):
+    acts.step(opened.code, opened.host, PRACTICE)
+    judge(opened, 1)
+    doors.join(opened.code, "Zaphod")
+    one, two = figures.for_host(opened.code, opened.host)["everybody"]
+    integrity.leave_out(opened.code, opened.host, 1)
+    app = host_of(opened)
+    app.segmented_control(key="room_look").set_value("People").run()
+    assert one["pseudonym"] in said(app) and "Zaphod" in said(app)
+    app.segmented_control(key="room_look").set_value("End").run()
+    assert f"left out, {one['pseudonym']}" in said(app) and "person 1" not in said(app)
+
+
+def troubles(app: AppTest) -> str:
+    return " ".join(one.label for one in app.expander)
+
+
+def test_what_is_over_is_not_advised_any_more(opened):
+    acts.step(opened.code, opened.host, PRACTICE)
+    assert "The model is still writing" in troubles(host_of(opened))
+    written = [{"id": "set-1", "prompt": "An owl is", "texts": [" wise.", " late."]}]
+    written[0]["finished"] = [True, True]
+    with reading.database().change() as db:
+        row = room_rows.by_code(db, opened.code)
+        room_rows.add_pairs(db, row.room_id, pairs.of_sets(written, row.seed))
+    app = host_of(opened)
+    assert "The model is still writing" not in troubles(app)
+    assert "writes its answers" not in said(app)
+
+
+def test_typed_prompts_say_what_the_vote_asks_about(queue):
+    app = open_page("room")
+    assert "The blind vote asks about" not in said(app)
+    app.segmented_control(key="room_prompts_whose").set_value("Typed here").run()
+    assert "The blind vote asks about the brief's own" in said(app).replace("\\", "")
+
+
+def test_a_wrong_code_has_a_way_out(queue):
+    app = at(room="BBBBBB")
+    assert "no room of this code" in said(app)
+    press(app, "join_leave")
+    assert "room" not in app.query_params and "room_open" in keys(app)
 
 
 # --- people and what they typed -------------------------------------------------------------------
@@ -232,10 +316,11 @@ def test_where_names_are_not_allowed_none_is_offered(opened):
 
 def test_the_table_puts_those_to_look_at_first():
     rows = [{"number": 1, "judged": 9, "marks": []}, {"number": 2, "judged": 3, "marks": ["fast"]}]
-    rest = {"name": "", "pseudonym": "Fox", "seconds": 1.0, "left": 0, "decided": 0, "agrees": 0}
+    rows = [{**row, "pseudonym": f"Fox {row['number']}"} for row in rows]
+    rest = {"name": "", "seconds": 1.0, "left": 0, "decided": 0, "agrees": 0}
     rest |= {"gold_right": 0, "gold_of": 0, "agrees_of": 0, "left_out": False}
     drawn = host_people.table([{**rest, **row} for row in rows])
-    assert drawn.index("<td>2</td>") < drawn.index("<td>1</td>")
+    assert drawn.index("Fox 2") < drawn.index("Fox 1")
 
 
 # --- links and the end ----------------------------------------------------------------------------

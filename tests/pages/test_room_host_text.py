@@ -13,7 +13,7 @@ from test_untrusted_text import HARM, MARK, evil
 from rlhf_core.common.untrusted import TURNING
 from rlhf_core.rooms.records import ACTS, Room
 from rlhf_core.session.state import Session
-from ui.room import host_links, host_people, reach, wall
+from ui.room import host_links, host_people, names, reach, wall
 
 ZERO_WIDTH = "\u200b\u2060\ufeff"
 TAGS = re.compile(r"<(script|img|a|b|iframe)[ >]", re.IGNORECASE)
@@ -40,8 +40,9 @@ def harmful(act: str, slugs: tuple[str, ...] = ("meme-bot",)) -> tuple[Room, dic
     where = stand_in.room(act, slugs=slugs, title=evil("title"), names_on_wall=True)
     for half in where.halves:
         half.brief.update({name: evil(name) for name in ("title", "audience", "prefer", "avoid")})
+    about = {"prompt": evil("about")}
     words = [
-        {"word": "1", "kind": "name", "text": evil("name"), "status": "waiting"},
+        {"word": "1", "kind": "name", "text": evil("name"), "status": "waiting", "prompt": ""},
         {"word": "2", "kind": "ideal", "text": evil("ideal") + ZERO_WIDTH, "status": "shown"},
         {"word": "3", "kind": "prompt", "text": evil("kept"), "status": "hidden"},
     ]
@@ -51,9 +52,13 @@ def harmful(act: str, slugs: tuple[str, ...] = ("meme-bot",)) -> tuple[Room, dic
             stand_in.person(1, name=evil("name"), pseudonym=evil("pseudonym"), marks=["fast"]),
             stand_in.person(2, name=evil("other"), left_out=True),
         ],
-        words=[{**word, "number": 1, "pseudonym": evil("pseudonym")} for word in words],
+        words=[{**about, **word, "number": 1, "pseudonym": evil("pseudonym")} for word in words],
         disputed=[stand_in.pair(prompt=evil("prompt"), a=evil("a"), b=evil("b"))],
     )
+    told["split"] = told["disputed"][0]
+    told["contest"] = {
+        what: told["everybody"][0] | {"low": 0.2, "high": 0.9} for what in ("fastest", "surest")
+    }
     for half in told["votes"]:
         half["prompts"] = [stand_in.vote(evil("vote"), before=evil("was"), after=evil("is"))]
     return where, told
@@ -82,8 +87,27 @@ def test_the_wall_shows_what_was_let_through_and_nothing_else(act):
     where, told = harmful(act)
     drawn = wall.page(where, stand_in.for_wall(told))
     assert f"{MARK}kept" not in drawn and f"{MARK}name" not in drawn and f"{MARK}other" not in drawn
-    if act in ("join", "practice", "talk"):
+    if act in ("join", "practice", "rank", "talk"):
         assert f"{MARK}ideal" in drawn
+
+
+RIGHT_TO_LEFT = "שלום"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_name_from_right_to_left_turns_nothing_beside_it(act):
+    where = stand_in.room(act, title=RIGHT_TO_LEFT)
+    told = stand_in.for_wall(stand_in.figures(where))
+    for row in (*told["everybody"], *told["contest"].values()):
+        row["name"] = RIGHT_TO_LEFT
+    drawn = wall.page(where, told)
+    assert wall.charts_of(where, told) or act not in ("reward", "ppo")
+    assert RIGHT_TO_LEFT in drawn
+    assert drawn.count(RIGHT_TO_LEFT) == drawn.count(f"<bdi>{RIGHT_TO_LEFT}</bdi>")
+    row = stand_in.person(1, name=RIGHT_TO_LEFT)
+    assert f"(<bdi>{RIGHT_TO_LEFT}</bdi>)" in host_people.table([row])
+    for said in (names.markdown(row), names.line(row)):
+        assert f"(\u2068{RIGHT_TO_LEFT}\u2069)" in said or f"\u2068{RIGHT_TO_LEFT}\u2069" in said
 
 
 def test_the_table_of_people_is_text():

@@ -30,6 +30,7 @@ LOOKED = {
     "most": 100,
     "full": False,
     "closed": False,
+    "locked": False,
     "act": "rank",
 }
 ACT = Act("rank", 0, None, 0, False, 1)
@@ -104,6 +105,7 @@ def test_the_phone_gets_its_words_as_data_and_no_secret_of_the_host():
     ]
     phone = next(one for one in data if "me" in one)
     assert phone["me"] == ME and phone["brief"]["title"] == EVIL and phone["name"] == EVIL
+    assert phone["pseudonym"] == "Teal otter"
     assert phone["reply"]["act"]["name"] == "rank"
     assert "session-of-the-room" not in words(app)
     assert not app.button
@@ -131,12 +133,17 @@ def test_joining_puts_the_token_into_the_address_once(monkeypatch):
 
 @pytest.mark.parametrize(
     ("looked", "sentence"),
-    [({"full": True}, "This room is full"), ({"closed": True}, "This room is closed")],
+    [
+        ({"full": True}, "This room is full"),
+        ({"closed": True}, "This room is closed"),
+        ({"locked": True}, "The host has closed the door"),
+    ],
 )
 def test_a_room_that_takes_nobody_says_why_and_has_no_button(monkeypatch, looked, sentence):
     monkeypatch.setattr(doors, "look", lambda code: LOOKED | looked)
     app = page()
-    assert sentence in app.warning[0].value and not app.button
+    assert sentence in app.warning[0].value
+    assert [one.label for one in app.button] == ["To the start, without a code"]
 
 
 def test_what_went_wrong_while_joining_is_one_sentence(monkeypatch):

@@ -10,15 +10,18 @@ from rlhf_core.common.errors import RoomError
 from rlhf_core.rooms import (
     acts,
     closing,
+    desk,
     doors,
     exporting,
     figures,
     integrity,
     plans,
+    reading,
     training,
     votes,
 )
 from rlhf_core.rooms.records import ACTS
+from rlhf_core.store import tables
 
 
 @pytest.fixture
@@ -78,6 +81,39 @@ def test_frozen_until_it_goes_on_and_a_step_thaws_it(room):
     assert not acts.step(room.code, room.host).frozen
 
 
+def test_the_clock_stands_while_the_room_is_frozen(room, monkeypatch):
+    clock = [tables.now_ms()]
+    for module in (acts, reading, desk):
+        monkeypatch.setattr(module, "now_ms", lambda: clock[0])
+    phone = Phone(room)
+
+    def told() -> tuple[float, float]:
+        act = desk.take(room.code, phone.me)["act"]
+        return left_of(doors.by_code(room.code).act), (act["until"] - act["now"]) / 60_000
+
+    acts.set_clock(room.code, room.host, 5)
+    clock[0] += 60_000
+    acts.freeze(room.code, room.host, True)
+    assert told() == (4, 4)
+    clock[0] += 600_000
+    assert told() == (4, 4), "ten minutes later"
+    acts.set_clock(room.code, room.host, 6)
+    clock[0] += 600_000
+    assert told() == (6, 6)
+    acts.freeze(room.code, room.host, False)
+    assert told() == (6, 6)
+    clock[0] += 60_000
+    assert told() == (5, 5)
+    acts.set_clock(room.code, room.host, 0)
+    acts.freeze(room.code, room.host, True)
+    acts.freeze(room.code, room.host, False)
+    assert doors.by_code(room.code).act.until_ms is None
+    acts.set_clock(room.code, room.host, 5)
+    acts.freeze(room.code, room.host, True)
+    clock[0] += 600_000
+    assert left_of(acts.step(room.code, room.host, "rank", minutes=2)) == 2
+
+
 def test_nobody_but_the_host_steers(room):
     phone = Phone(room)
     for secret in (room.wall, phone.me, "", None, room.session_id):
@@ -85,6 +121,8 @@ def test_nobody_but_the_host_steers(room):
             (acts.step, ()),
             (acts.set_clock, (5,)),
             (acts.freeze, (True,)),
+            (acts.door, (True,)),
+            (integrity.leave_out_silent, ()),
             (integrity.leave_out, (1,)),
             (integrity.take_in, (1,)),
             (integrity.show, ("name-1", True)),

@@ -10,7 +10,7 @@ from databases import python, url  # noqa: F401
 from room_people import Phone, here, judging_room, left, likes, opened  # noqa: F401
 
 from rlhf_core.common.errors import RoomError
-from rlhf_core.rooms import acts, answers, desk, doors, pairs
+from rlhf_core.rooms import acts, answers, desk, doors, integrity, pairs, plans
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
 
@@ -216,10 +216,61 @@ def test_each_act_asks_its_own(here):  # noqa: F811
     assert all(not kinds for kinds in asked.values())
 
 
-def test_nothing_to_vote_on_yet_is_not_everything_voted(here):  # noqa: F811
+@pytest.fixture
+def now(monkeypatch):
+    """What phones are told of the room is made anew every time."""
+    monkeypatch.setattr(desk.live.Fresh, "get", lambda self, key, make: make())
+
+
+def test_nothing_to_vote_on_yet_is_not_everything_voted(here, now):  # noqa: F811
     room = opened()
     acts.step(room.code, room.host, "vote")
-    assert desk.take(room.code, Phone(room).me)["act"]["say"] == desk.PREPARING
+    phone = Phone(room)
+    assert desk.take(room.code, phone.me)["act"]["say"] == plans.NOT_TUNED
+    session = registry.get(room.session_id)
+    with session.change():
+        session.tuned.metrics = [{"step": n} for n in range(3)]
+    assert desk.take(room.code, phone.me)["act"]["say"] == desk.PREPARING
+
+
+def test_ppo_that_has_nothing_to_climb_or_has_not_begun_is_said(here, now):  # noqa: F811
+    room = opened()
+    acts.step(room.code, room.host, "ppo")
+    phone = Phone(room)
+    assert desk.take(room.code, phone.me)["act"]["say"] == plans.NO_MODEL
+    session = registry.get(room.session_id)
+    with session.change():
+        session.learned.head = "of-this-name"
+    assert desk.take(room.code, phone.me)["act"]["say"] == plans.NOT_PLAYED
+    with session.change():
+        session.tuned.metrics = [{"step": n} for n in range(3)]
+    assert desk.take(room.code, phone.me)["act"]["say"] == plans.SCREENS["ppo"].phone
+
+
+def test_who_is_left_out_is_not_told_that_the_model_learns_from_them(here, now):  # noqa: F811
+    room = opened()
+    phones = [Phone(room), Phone(room)]
+    integrity.leave_out(room.code, room.host, 1)
+    session = registry.get(room.session_id)
+    with session.change():
+        session.tuned.metrics = [{"step": n} for n in range(3)]
+    for act in ("reward", "ppo"):
+        acts.step(room.code, room.host, act)
+        out, in_ = (desk.take(room.code, phone.me)["act"]["say"] for phone in phones)
+        assert "others" in out and "others" not in in_
+
+
+def test_a_phone_holds_twenty_pairs_and_fewer_where_they_are_long(room, monkeypatch):
+    phone = Phone(room)
+    held = [pair["id"] for pair in desk.next_pairs(room.code, phone.me)]
+    assert len(set(held)) == desk.AHEAD == 20
+    assert desk.take(room.code, phone.me, (), held[:15])["drop"] == []
+    assert len(desk.next_pairs(room.code, phone.me, held[:15])) == 5
+    monkeypatch.setattr(desk, "AHEAD_CHARACTERS", 300)
+    few = desk.next_pairs(room.code, phone.me)
+    assert desk.AHEAD_LEAST <= len(few) < 12
+    monkeypatch.setattr(desk, "AHEAD_CHARACTERS", 1)
+    assert len(desk.next_pairs(room.code, phone.me)) == desk.AHEAD_LEAST
 
 
 def test_a_late_joiner_lands_in_the_act_under_way(room):
@@ -282,7 +333,7 @@ def test_everybody_runs_out_of_pairs_in_the_end_and_is_thanked(room):
     count = phone.judge(left)
     reply = desk.take(room.code, phone.me)
     assert reply["you"]["left"] == 0 and reply["pairs"] == [] and "Thank you" in reply["act"]["say"]
-    assert count == reply["you"]["judged"] == len(stored(room))
+    assert count == reply["you"]["done"] == len(stored(room))
 
 
 def test_a_room_whose_model_is_still_writing_practises(here):  # noqa: F811

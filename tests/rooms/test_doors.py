@@ -8,7 +8,7 @@ from room_people import Phone, here, opened  # noqa: F401
 from sqlalchemy import text
 
 from rlhf_core.common.errors import RoomError
-from rlhf_core.rooms import closing, desk, doors, integrity, reading
+from rlhf_core.rooms import acts, closing, desk, doors, integrity, reading
 from rlhf_core.store import tables
 
 HOSTILE = (
@@ -125,7 +125,7 @@ def test_everybody_has_a_pseudonym_of_their_own(room):
     people = [Phone(room).joined.person for _ in range(12)]
     assert [one.number for one in people] == list(range(1, 13))
     assert len({one.pseudonym for one in people}) == 12
-    assert all(one.called == one.pseudonym and not one.name for one in people)
+    assert all(one.pseudonym and not one.name for one in people)
 
 
 def test_the_same_nickname_twice_gets_a_number(room):
@@ -145,6 +145,60 @@ def test_a_hostile_nickname_is_text_without_what_turns_or_hides(room, typed):
     assert not set(name) & set("\u202e\u202c\u200b\u2060\u3164\ud800")
     assert max((name.count(mark) for mark in name), default=0) < 20
     assert doors.by_person(room.code, Phone(room, "x").me)[1].name.startswith("x")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("Ana", ""),
+        ("", ""),
+        ("  Ana  B ", ""),
+        ("<>", "no letter to show, so you are"),
+        ("![](//)", "no letter to show"),
+        ("\u200b", "no letter to show"),
+        ("A\u202ena", "is kept as \u2068Ana\u2069:"),
+    ],
+)
+def test_a_nickname_that_is_not_kept_as_typed_is_said(room, typed, says):
+    joined = Phone(room, typed).joined
+    assert says in joined.note and bool(joined.note) == bool(says)
+    if "so you are" in says:
+        assert joined.person.pseudonym in joined.note and not joined.person.name
+
+
+def test_the_second_of_a_name_is_told_the_number(room):
+    assert Phone(room, "Ana").joined.note == ""
+    assert "\u2068Ana 2\u2069" in Phone(room, "Ana").joined.note
+
+
+def test_a_closed_door_lets_nobody_new_in_and_everybody_else_stay(room):
+    phone = Phone(room)
+    acts.door(room.code, room.host, True)
+    acts.door(room.code, room.host, True)  # a second tap changes nothing
+    assert doors.look(room.code)["locked"] and doors.by_code(room.code).door_closed
+    with pytest.raises(RoomError, match="closed the door") as told:
+        Phone(room)
+    assert told.value.kind == "locked"
+    assert doors.join(room.code, me=phone.me).person.number == 1
+    assert desk.take(room.code, phone.me)["you"]["number"] == 1
+    acts.door(room.code, room.host, False)
+    assert Phone(room).number == 2
+    kinds = [one["kind"] for one in integrity.events(room.code, room.host)]
+    assert kinds == ["opened", "door closed", "door opened"]
+
+
+def test_a_room_that_was_filled_with_made_up_people_can_be_emptied(room, monkeypatch):
+    monkeypatch.setenv("OPOSSUM_ROOM_PEOPLE", "4")
+    acts.step(room.code, room.host, "rank")
+    real, *_ = [Phone(room) for _ in range(4)]
+    real.tap(desk.next_pairs(room.code, real.me)[0]["id"], "a")
+    with pytest.raises(RoomError, match="full"):
+        Phone(room)
+    assert integrity.leave_out_silent(room.code, room.host) == 3
+    assert integrity.leave_out_silent(room.code, room.host) == 0
+    assert Phone(room).number == 5 and not desk.take(room.code, real.me)["you"]["left_out"]
+    why = [one["about"].get("why") for one in integrity.events(room.code, room.host)]
+    assert why.count(integrity.SILENT) == 3
 
 
 def test_one_person_on_two_devices_is_one_voice_and_is_told(room):

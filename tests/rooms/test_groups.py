@@ -11,9 +11,10 @@ import torch
 from lab_data import plain
 
 from rlhf_core.common.errors import InputError
-from rlhf_core.judging.preferences import Pair
+from rlhf_core.judging.preferences import Pair, Ranking
 from rlhf_core.rewards import comparisons
 from rlhf_core.rooms import groups
+from rlhf_core.session.state import Session
 
 PROMPTS, EACH, K = 15, 3, 4
 
@@ -78,6 +79,30 @@ def test_too_few_people_are_one_sentence():
     assert {pair.annotator for pair in groups.enough(room([ONE] * 6).pairs + lazy)} == {
         f"person {number}" for number in range(6)
     }
+
+
+def test_a_small_room_is_told_so_and_nothing_has_failed():
+    session = Session()
+    with session.change():
+        session.judged.rankings = [
+            Ranking(
+                id=f"{who}-{n}",
+                prompt=f"Prompt {n} is",
+                candidates=[" one.", " two."],
+                shown=[0, 1],
+                groups=[[0], [1]],
+                verdict=None,
+                seconds=1.0,
+                annotator=f"Person {who}",
+                brief=session.asked.brief.slug,
+                brief_version=session.asked.brief.version,
+            )
+            for who in range(2)
+            for n in range(groups.LEAST_VOTES)
+        ]
+    *_, found = groups.run(session)
+    assert found == session.labs[groups.GROUPS] and found["table"] == {}
+    assert "at least 6 people" in found["few"] and "there are 2" in found["few"]
 
 
 def test_where_they_part_each_has_its_favourite():

@@ -25,6 +25,20 @@ def test_every_screen_says_what_happens_next():
         assert screens.next.startswith("Next: " if following else "This is the last")
 
 
+def test_what_only_groups_or_a_writing_model_make_true_is_said_only_then():
+    every = {line for scenes in plans.PLANS.values() for scene in scenes for line in scene.say}
+    assert {*plans.WITH_GROUPS} < every
+    whole = plans.said(45, "reward", groups=True, writing=True)
+    assert whole.say == plans.scene(45, "reward").say
+    less = plans.said(45, "reward", groups=False, writing=True)
+    assert {*whole.say} - {*less.say} == {plans.WITH_GROUPS[0]}
+    wrong = [
+        {trouble for trouble, _ in plans.said(20, "practice", groups=True, writing=now).wrong}
+        for now in (True, False)
+    ]
+    assert wrong[0] - wrong[1] == {"The model is still writing."}
+
+
 def test_no_screen_uses_the_word_that_pages_avoid():
     every = repr(plans.PLANS) + repr(plans.SCREENS) + limits.in_words() + limits.CONSENT
     assert "comparison" not in every.lower()

@@ -121,7 +121,7 @@ def test_a_session_that_is_gone_is_told_and_nothing_else_is_lost(room):
     with pytest.raises(RoomError, match="session is gone"):
         training.gather(room.code, room.host)
     assert "gone" in training.standing(room.code, room.host)["problem"]
-    assert desk.take(room.code, phone.me)["you"]["total"] == 30
+    assert desk.take(room.code, phone.me)["you"]["done"] == 30
 
 
 def test_many_names_are_counted_not_listed(room):

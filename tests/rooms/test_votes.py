@@ -10,6 +10,7 @@ from rlhf_core.common.errors import RoomError
 from rlhf_core.evaluation import verdict
 from rlhf_core.rooms import acts, desk, figures, integrity, limits, votes
 from rlhf_core.session import judged, registry
+from rlhf_core.session.state import Session
 
 
 @pytest.fixture
@@ -120,8 +121,17 @@ def test_votes_on_an_earlier_model_do_not_count_for_a_later_one(room):
     measured(room.session_id, step=9)
     votes.prepare(room.code, room.host)
     reply = desk.take(room.code, phone.me)
-    assert (reply["you"]["judged"], reply["you"]["left"]) == (0, limits.VOTES)
-    assert votes.standing(room.code, room.host)["votes"] == 0
+    assert (reply["you"]["done"], reply["you"]["left"]) == (0, limits.VOTES)
+    found = votes.standing(room.code, room.host)
+    assert (found["votes"], found["people"]) == (0, 0), "nobody has voted on this one"
+
+
+def test_the_job_that_measures_prepares_the_vote_with_no_page_open(room):
+    session = registry.get(room.session_id)
+    assert votes.put(session) == limits.VOTES == votes.standing(room.code, room.host)["pairs"]
+    with session.change():
+        session.tuned.evaluation = {}
+    assert votes.put(session) == 0 and votes.put(Session()) == 0, "and says nothing"
 
 
 @pytest.mark.parametrize(

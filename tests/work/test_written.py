@@ -105,6 +105,7 @@ JOBS = {
     "wake": None,  # about no session: nothing to write down
     "room_answers": None,  # needs its room in the database (tests/rooms/test_rehearsal.py)
     "room_groups": None,  # needs six people: below
+    "room_vote": None,  # "evaluate", and then as "room_answers" (tests/rooms/test_votes.py)
 }
 SLOW = {
     "run_once": (8, 2),

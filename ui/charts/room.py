@@ -25,6 +25,7 @@ from ui.charts import (
 )
 
 MOST_PAIRS = 10
+_STEPS = [first * 10**power for power in range(9) for first in (1, 2, 5)]
 FEW = 3  # known answers, below which a share says nothing
 
 
@@ -46,8 +47,8 @@ def by_minute(rows: Sequence[dict]) -> Chart:
             hovertemplate="minute %{x}: %{y} judgements<extra></extra>",
         )
     )
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(range=[-0.6, max(4, *minutes) + 0.6], dtick=1 if len(rows) < 12 else None)
+    figure.update_yaxes(rangemode="tozero", dtick=_whole(max(judged)))
+    figure.update_xaxes(range=[-0.6, max(4, *minutes) + 0.6], dtick=_whole(max(minutes)))
     best = max(rows, key=lambda row: row["judged"])
     return Chart(
         figure,
@@ -77,8 +78,6 @@ def disputed(rows: Sequence[dict]) -> Chart:
     )
     names = [f"{n}. {label(row['prompt'], 20)}" for n, row in enumerate(rows, 1)]
     _stacked(figure, rows, names, sides)
-    if max(row["of"] for row in rows) <= 10:
-        figure.update_xaxes(dtick=1)
     said = "; ".join(
         f"{n}. {row['prompt']}: {row['first']} for the first, {row['second']} for the second,"
         f" {row['tie']} ties"
@@ -103,9 +102,16 @@ def _stacked(figure: go.Figure, rows: Sequence[dict], names: list[str], sides: S
                 hovertemplate=f"{name}: %{{x}}<extra></extra>",
             )
         )
+    most = max(sum(row[key] for key, *_ in sides) for row in rows)
+    figure.update_xaxes(dtick=_whole(most))
     figure.update_yaxes(tickvals=places, ticktext=names, showgrid=False)
     with_legend(figure)
     figure.update_layout(legend={"traceorder": "normal"})
+
+
+def _whole(most: int) -> int:
+    """How far apart the ticks of an axis of counts stand: whole numbers, ten at most."""
+    return next(step for step in _STEPS if most <= 10 * step)
 
 
 def fast_or_careful(rows: Sequence[dict]) -> Chart:

@@ -23,16 +23,17 @@ export default function ({ data, parentElement, setStateValue }) {
   if (data.size) tell(face, data, setStateValue)
   clearInterval(ticking.get(face))
   const until = data.left === null ? null : performance.now() + data.left
+  const now = performance.now()
   const draw = () => {
     if (data.size) tell(face, data, setStateValue)
-    const left = until === null ? null : until - performance.now()
+    const left = until === null ? null : until - (data.stands ? now : performance.now())
     const said = left === null ? data.without : words(left)
     if (face.textContent !== said) face.textContent = said
-    face.className = left === null ? "none" : left > 30000 ? "" : left > 0 ? "soon" : "over"
+    face.className = left === null || data.stands ? "none" : left > 30000 ? "" : left > 0 ? "soon" : "over"
     face.setAttribute("aria-label", left === null ? said : `${said}, ${left > 0 ? "left" : "over"}`)
   }
   draw()
-  const id = until === null && !data.size ? 0 : setInterval(draw, 250)
+  const id = (until === null || data.stands) && !data.size ? 0 : setInterval(draw, 250)
   ticking.set(face, id)
   return () => clearInterval(id)
 }

@@ -28,14 +28,17 @@ _countdown = st.components.v2.component(
 def draw(
     act: dict, key: str, without: str = "no clock", size: tuple[int, int] | None = None
 ) -> None:
-    """What is left of ``act`` ({"until": ms or None, "now": ms}); below zero it counts on.
+    """What is left of ``act`` ({"until": ms or None, "now": ms, "frozen"}); below zero it counts
+    on, and while the room is frozen it stands.
 
     ``size``: of the window, as the page takes it; where it is another one, ``window`` knows.
     """
     left = None if act["until"] is None else act["until"] - act["now"]
     told = None if size is None else {"width": size[0], "height": size[1]}
     _countdown(
-        key=key, data={"left": left, "without": without, "size": told}, on_size_change=lambda: None
+        key=key,
+        data={"left": left, "stands": act["frozen"], "without": without, "size": told},
+        on_size_change=lambda: None,
     )
 
 

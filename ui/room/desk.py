@@ -16,12 +16,14 @@ from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.rooms import desk
 from ui import rates
 
-MOST_JUDGED, MOST_HELD = 50, 50  # of one request; the phone sends 25 and holds 12
+MOST_JUDGED, MOST_HELD = 50, 50  # of one request; the phone sends 25 and holds 20
+MOST_LETTERS = 1_000  # of an ideal answer, before the engine says what fits; one a request
 MOST_SECONDS = 1e6  # that a pair was looked at
 CODE, SECRET = re.compile(r"[A-Za-z0-9 -]{1,20}"), re.compile(r"[A-Za-z0-9_-]{8,64}")
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CHOICES = ("a", "b", "tie", "skip")
 FIELDS = {"code": str, "me": str, "judged": list, "holds": list}
+WROTE = "wrote"  # what somebody wrote: only where there is something
 ROW = {"id", "pair", "choice", "seconds", "at"}
 # Seconds until a phone asks again by itself, while nothing is tapped: a hundred of them are twenty
 # requests a second.
@@ -58,7 +60,8 @@ def answer(asked: object, address: str) -> Answer:
         slower = "This phone asks more often than the room answers."
         return sorry(429, slower, wait=math.ceil(wait))
     try:
-        said = desk.take(asked["code"], asked["me"], asked["judged"], asked["holds"])
+        more = (asked[WROTE],) if WROTE in asked else ()
+        said = desk.take(asked["code"], asked["me"], asked["judged"], asked["holds"], *more)
     except RoomError as error:
         if error.kind == "unknown" and wrong_codes.take(address):
             return sorry(429, "Too many wrong codes came from your address.", wait=60)
@@ -70,7 +73,7 @@ def answer(asked: object, address: str) -> Answer:
 
 def fault(asked: object) -> str:
     """What is wrong with a request, in a sentence; "" where nothing is."""
-    if not isinstance(asked, dict) or set(asked) != set(FIELDS):
+    if not isinstance(asked, dict) or set(asked) - {WROTE} != set(FIELDS):
         return f"A request has exactly these fields: {', '.join(FIELDS)}."
     for name, kind in FIELDS.items():
         if not isinstance(asked[name], kind):
@@ -81,7 +84,19 @@ def fault(asked: object) -> str:
         return f"At most {MOST_JUDGED} judgements and {MOST_HELD} pairs fit into one request."
     if not all(isinstance(one, str) and ID.fullmatch(one) for one in asked["holds"]):
         return "A pair that the phone holds has no proper name."
+    if WROTE in asked and not _written(asked[WROTE]):
+        return f"What was written is one text of at most {MOST_LETTERS:,} letters, about a pair."
     return next((wrong for row in asked["judged"] if (wrong := _row(row))), "")
+
+
+def _written(rows: object) -> bool:
+    if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
+        return False
+    row = rows[0]
+    if set(row) != {"id", "pair", "text"} or not all(isinstance(one, str) for one in row.values()):
+        return False
+    named = SECRET.fullmatch(row["id"]) and ID.fullmatch(row["pair"])
+    return bool(named) and len(row["text"]) <= MOST_LETTERS
 
 
 def _row(row: object) -> str:

@@ -11,7 +11,7 @@ import html
 import streamlit as st
 
 from rlhf_core.common.errors import RoomError, StoreError
-from rlhf_core.rooms import acts, doors, figures, plans
+from rlhf_core.rooms import acts, doors, figures, plans, records, training
 from rlhf_core.rooms.records import ACTS, Act, Room
 from ui import charts, state, styles, text
 from ui.room import (
@@ -22,14 +22,16 @@ from ui.room import (
     host_open,
     host_people,
     host_training,
+    names,
     roles,
+    wall_acts,
 )
 
 EVERY = 2.0  # seconds between two looks
 COUNTERS = 1.0  # and at the counters: with what is kept for a second, two behind at most
 MORE = 2  # minutes that a press adds
 ACT, PEOPLE, WORDS, LINKS, END = "This act", "People", "Typed text", "Links", "End"
-STYLE = styles.sheet("room_host")
+STYLE = styles.sheet("room_host") + styles.sheet("room_away")
 
 
 def draw(code: str, secret: str) -> None:
@@ -54,7 +56,7 @@ def draw(code: str, secret: str) -> None:
     st.fragment(_numbers, run_every=often, key="room_numbers")(room, secret)
     shown, script = st.columns([2, 1], gap="large")
     with script:
-        _script(room)
+        _script(room, secret)
     with shown:
         view = st.segmented_control(
             "Look at",
@@ -139,10 +141,16 @@ def _deck(room: Room, secret: str) -> None:
             disabled=room.closed,
             on_click=_act,
             args=(acts.freeze, room.code, secret, not act.frozen),
-            help="Take no judgements for now. Phones keep what is tapped meanwhile, and send it.",
+            help=(
+                "A break on every phone, and the clock stands still. What was tapped just before is"
+                " kept, and sent when you go on."
+            ),
         )
     if act.frozen:
-        st.warning("Frozen: no judgement is taken until you go on.", icon=":material/ac_unit:")
+        st.warning(
+            "Frozen: the phones show a break and the clock stands still, until you go on.",
+            icon=":material/ac_unit:",
+        )
 
 
 def _more_time(code: str, secret: str) -> None:
@@ -167,9 +175,11 @@ def _go_on(room: Room, secret: str, following: str) -> None:
     host_training.begin(room, secret, following)
 
 
-def _script(room: Room) -> None:
+def _script(room: Room, secret: str) -> None:
     """What to say, and what goes wrong, in this act of the plan."""
-    scene, screens = plans.scene(room.settings.plan, room.act.name), plans.SCREENS
+    screens = plans.SCREENS
+    groups = _with_groups(room, secret)
+    scene = plans.said(room.settings.plan, room.act.name, groups=groups, writing=not room.pairs)
     with st.container(border=True, key="room_script"):
         st.markdown(f"**{screens[room.act.name].title}**, {scene.minutes} minutes. Say:")
         st.markdown("\n".join(f"- {text.plain(line)}" for line in scene.say))
@@ -177,6 +187,19 @@ def _script(room: Room) -> None:
             with st.expander(text.plain(trouble), icon=":material/help:"):
                 st.markdown(text.plain(remedy))
         st.caption(text.plain(screens[room.act.name].next))
+
+
+def _with_groups(room: Room, secret: str) -> bool:
+    """Are there models of a majority and a minority, or can there be some?"""
+    if room.act.name not in (records.REWARD, records.TALK):
+        return True
+    try:
+        told = [training.standing(room.code, secret, half.number) for half in room.halves]
+    except (RoomError, StoreError):
+        return False
+    known = [one["groups"] for one in told if one["groups"]]
+    enough = room.people >= plans.GROUPS_PEOPLE * len(room.halves)
+    return any(one["table"] for one in known) if known else enough
 
 
 # --- what the room does ---------------------------------------------------------------------------
@@ -201,19 +224,17 @@ def _numbers(room: Room, secret: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="room_counts"):
         with st.container(width="content", key="room_clock"):
             countdown.draw(found["act"], key="room_countdown")
-        _count("In the room", found["people"], f"{found['here']} here now")
+        out = f", {found['left_out']} left out" if found["left_out"] else ""
+        _count("In the room", found["people"], f"{found['here']} here now{out}")
         _count("Judgements", found["judged"], f"{found['minute']} in the last minute")
         seen = f"{found['covered']} of {found['pairs']}" if found["pairs"] else "being written"
         _count("Pairs seen", seen, "judged at least once")
         for half, alpha in zip(room.halves, found["agreement"], strict=False):
-            known, several = alpha["alpha"] is not None, len(room.halves) > 1
-            whose = f" · {text.plain(half.brief['title'])}" if several else ""
+            title = names.isolated(text.plain(half.brief["title"]))
             _count(
-                f"Agreement{whose}",
-                charts.number(alpha["alpha"]) if known else "–",
-                f"{charts.number(alpha['low'])} to {charts.number(alpha['high'])}"
-                if alpha["low"] is not None
-                else f"from {alpha['units']} pairs",
+                f"Agreement · {title}" if len(room.halves) > 1 else "Agreement",
+                charts.number(alpha["alpha"]) if alpha["enough"] else "–",
+                wall_acts.bounds(alpha) if alpha["enough"] else "too few to tell",
                 help=alpha["words"],
             )
         marked = sum(bool(row["marks"]) and not row["left_out"] for row in found["everybody"])
@@ -246,6 +267,6 @@ def _view(room: Room, secret: str, view: str, look: float | None) -> None:
 
         def panel() -> None:
             if (found := looked(room, secret)) is not None:
-                host_acts.PANELS[room.act.name](room, found)
+                host_acts.PANELS[room.act.name](room, secret, found)
 
         st.fragment(panel, run_every=look, key=f"room_act_{room.act.name}")()

@@ -9,25 +9,26 @@ from rlhf_core.rooms.records import Room
 from ui import charts, text
 from ui.charts import room as charts_room
 from ui.labs import answer_card
-from ui.room import host_links
+from ui.room import host_links, names
 
 CARDS = 3  # disputed pairs that can be read in full
 NAMES = 60  # of those who came in, shown
 
 
-def come_in(room: Room, found: dict) -> None:
+def come_in(room: Room, secret: str, found: dict) -> None:
     host_links.join(room)
     writing(found)
-    names = [row["pseudonym"] for row in found["everybody"]]
-    if names:
-        st.html(chips(names[::-1][:NAMES]))
+    host_links.door(room, secret)
+    people = [row for row in found["everybody"] if not row["left_out"]]
+    if people:
+        st.html(chips(people[::-1][:NAMES]))
     for half in room.halves:
         answer_card.brief(half.brief, "The brief" if len(room.halves) == 1 else "A half's brief")
 
 
-def chips(names: list[str]) -> str:
+def chips(people: list[dict]) -> str:
     """Who is here, newest first."""
-    rows = "".join(f"<li>{text.escape(name)}</li>" for name in names)
+    rows = "".join(f"<li>{names.html(row)}</li>" for row in people)
     return f'<ul class="op-chips-room">{rows}</ul>'
 
 
@@ -39,15 +40,14 @@ def writing(found: dict) -> None:
         )
 
 
-def practice(room: Room, found: dict) -> None:
+def practice(room: Room, secret: str, found: dict) -> None:
     writing(found)
-    done = sum(bool(row["practice"]) for row in found["everybody"])
-    st.metric("Have tried a pair", f"{done} of {found['people']}")
+    st.metric("Have tried a pair", f"{found['practised']} of {found['people']}")
     for half in room.halves:
         answer_card.brief(half.brief, "The brief" if len(room.halves) == 1 else "A half's brief")
 
 
-def judge(room: Room, found: dict) -> None:
+def judge(room: Room, secret: str, found: dict) -> None:
     writing(found)
     charts.draw(charts_room.by_minute(found["by_minute"]), key="room_by_minute")
     disputed(found)
@@ -55,7 +55,7 @@ def judge(room: Room, found: dict) -> None:
 
 
 def named(found: dict) -> list[dict]:
-    """Everybody who counts, by their pseudonym."""
+    """Everybody who counts, by their one name."""
     return [
         {**row, "called": row["pseudonym"]} for row in found["everybody"] if not row["left_out"]
     ]
@@ -66,7 +66,8 @@ def disputed(found: dict) -> None:
     rows = found["disputed"]
     charts.draw(charts_room.disputed(rows), key="room_disputed")
     for n, row in enumerate([row for row in rows if row["of"]][:CARDS], 1):
-        with st.expander(f"{n}. {text.plain(row['prompt'])}", key=f"room_pair_{n}"):
+        prompt = names.isolated(text.plain(row["prompt"]))
+        with st.expander(f"{n}. {prompt}", key=f"room_pair_{n}"):
             feet = [f"{row['first']} of {row['of']}", f"{row['second']} of {row['of']}"]
             text.answers(
                 row["prompt"],

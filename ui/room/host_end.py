@@ -18,6 +18,8 @@ KINDS = {  # of an event -> what it says; the rest are told by their own name
     "frozen": "judging was frozen",
     "thawed": "judging went on",
     "gathered": "judgements went into the training",
+    "door closed": "the door was closed",
+    "door opened": "the door was opened",
 }
 MOST = 60  # events shown
 
@@ -67,7 +69,7 @@ def _events(room: Room, secret: str) -> None:
         return
     for row in rows[::-1][:MOST]:
         words = KINDS.get(row["kind"], row["kind"])
-        who = f", person {row['number']}" if row.get("number") else ""
+        who = f", {row['who']}" if row["who"] else ""
         about = {k: v for k, v in row["about"].items() if k not in ("consent", "word")}
         told = ", ".join(f"{k} {v}" for k, v in about.items() if v)
         st.markdown(

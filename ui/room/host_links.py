@@ -9,7 +9,8 @@ import time
 
 import streamlit as st
 
-from rlhf_core.rooms import doors
+from rlhf_core.common.errors import RoomError, StoreError
+from rlhf_core.rooms import acts, doors
 from rlhf_core.rooms.records import Room
 from ui import text
 from ui.room import reach
@@ -73,7 +74,7 @@ def first(room: Room, secret: str) -> None:
     with st.container(border=True, key="room_first"):
         st.markdown(
             "**The room is open.** Put the wall on the projector, print the sheet, then let people"
-            " scan. The model is writing its answers meanwhile."
+            " scan." + ("" if room.pairs else " The model is writing its answers meanwhile.")
         )
         _buttons(room, secret, "first")
 
@@ -98,6 +99,7 @@ def draw(room: Room, secret: str) -> None:
     """The links, and how long they work."""
     found = links(room, secret)
     join(room)
+    door(room, secret)
     _buttons(room, secret, "links")
     st.markdown("**For the projector**: reads only, and shows nobody's address.")
     st.code(found["wall"], language=None, wrap_lines=True)
@@ -108,6 +110,30 @@ def draw(room: Room, secret: str) -> None:
         f"Opened {day(room.opened_ms)}. People can join and judge until {day(room.closes_ms)};"
         f" everything is deleted on {day(room.gone_ms)}."
     )
+
+
+def door(room: Room, secret: str) -> None:
+    """Whether somebody new may come in: the host's choice, on record."""
+    shut = room.door_closed
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Open the door" if shut else "Close the door",
+            key="room_door",
+            icon=":material/door_open:" if shut else ":material/door_front:",
+            disabled=room.closed,
+            on_click=_door,
+            args=(room.code, secret, not shut),
+            help="Closed: nobody new can join; who is in stays in, on any of their devices.",
+        )
+        if shut:
+            st.caption("The door is closed: nobody new can join.")
+
+
+def _door(code: str, secret: str, closed: bool) -> None:
+    try:
+        acts.door(code, secret, closed)
+    except (RoomError, StoreError) as error:
+        st.session_state["room_error"] = str(error)
 
 
 def join(room: Room) -> None:

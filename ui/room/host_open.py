@@ -109,9 +109,16 @@ def _what_is_judged(session: Session) -> None:
             max_chars=limits.PROMPTS * (limits.PROMPT_LENGTH + 1),
             help=(
                 f"Up to {limits.PROMPTS} prompts of {limits.PROMPT_LENGTH} characters; six or more"
-                " about different things work best: some are kept aside for the check."
+                " about different things work best."
             ),
         )
+        brief = offered.get(st.session_state.get("room_brief") or "")
+        if brief is not None:
+            st.caption(
+                "The room judges and trains on these. The blind vote asks about the brief's own"
+                f" prompts ({len(brief.evaluation_prompts)} that nobody trains on): else the vote"
+                " would praise what was learned by heart."
+            )
 
 
 def _how_long() -> None:
@@ -162,6 +169,14 @@ def _what_they_see() -> None:
             value=STANDARD.numbers_on_phones,
             key="room_numbers_on_phones",
             help="Held-out accuracy, steps, score. Off: only the wall does, so that eyes go up.",
+        )
+        st.toggle(
+            "People may write an ideal answer",
+            key="room_ideal",
+            help=(
+                "After a pair, on the phone, if they like. You read it first: it reaches the wall"
+                " only by your tap, and trains nothing."
+            ),
         )
         st.text_area(
             "What people read before they join",
@@ -215,6 +230,7 @@ def _settings(session: Session) -> RoomSettings:
         gold_share=says.get("room_gold", 15) / 100,
         shared_share=says.get("room_shared", 40) / 100,
         steps=says.get("room_steps") or STANDARD.steps,
+        ideal_answers=bool(says.get("room_ideal")),
     )
 
 

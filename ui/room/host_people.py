@@ -9,9 +9,10 @@ from __future__ import annotations
 import streamlit as st
 
 from rlhf_core.common.errors import RoomError, StoreError
-from rlhf_core.rooms import integrity
+from rlhf_core.rooms import integrity, limits
 from rlhf_core.rooms.records import Room
 from ui import charts, text
+from ui.room import names
 
 ASKED, ERROR = "room_asked", "room_hand_error"  # in the session's state
 MOST_WORDS = 40  # texts on the page at a time; those that wait come first
@@ -35,6 +36,7 @@ def people(room: Room, secret: str, found: dict) -> None:
     st.html(table(rows))
     if marked or out:
         st.caption("Who is left out counts nowhere from the next training on; it stays on record.")
+    silent(room, secret, rows)
     others = [row for row in rows if not row["marks"] and not row["left_out"]]
     if others:
         with st.popover("Leave out somebody else", key="room_others"):
@@ -42,17 +44,35 @@ def people(room: Room, secret: str, found: dict) -> None:
             chosen = st.selectbox(
                 "Whom?",
                 list(numbers),
-                format_func=lambda number: text.bare(called(numbers[number])),
+                format_func=lambda number: names.line(numbers[number]),
                 key="room_whom",
             )
             if chosen in numbers:
                 _line(room, secret, numbers[chosen], "Leave out")
 
 
-def called(row: dict) -> str:
-    """A person, as the host calls them."""
-    name = f" ({row['name']})" if row["name"] else ""
-    return f"{row['number']} {row['pseudonym']}{name}"
+def silent(room: Room, secret: str, rows: list[dict]) -> None:
+    """Of a full room: everybody who has judged nothing, out at one press; the second means it."""
+    key = "room_silent"
+    none = [row for row in rows if not row["left_out"] and not row["tapped"]]
+    if not none or len([row for row in rows if not row["left_out"]]) < limits.people():
+        return
+    st.caption(
+        f"The room is full, and {len(none)} in it have tapped nothing. Who is left out takes"
+        " nobody's place."
+    )
+    if st.session_state.get(ASKED) != key:
+        st.button(f"Leave out all {len(none)} who are silent", key=key, on_click=_ask, args=(key,))
+        return
+    with st.container(horizontal=True):
+        st.button(
+            "Yes, leave them out",
+            key=f"{key}_yes",
+            type="primary",
+            on_click=_do,
+            args=(integrity.leave_out_silent, room.code, secret),
+        )
+        st.button("No", key=f"{key}_no", on_click=_ask, args=("",))
 
 
 def _line(room: Room, secret: str, row: dict, does: str) -> None:
@@ -61,7 +81,7 @@ def _line(room: Room, secret: str, row: dict, does: str) -> None:
     asked = st.session_state.get(ASKED) == key
     why = "left out" if row["left_out"] else " ".join(row["marks"]) or "not marked"
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"{key}_row"):
-        st.markdown(f"**{text.plain(called(row))}** {text.plain(why)}", width="stretch")
+        st.markdown(f"**{names.markdown(row)}** {text.plain(why)}", width="stretch")
         if not asked:
             st.button(does, key=key, on_click=_ask, args=(key,))
             return
@@ -100,13 +120,12 @@ def table(rows: list[dict]) -> str:
         left = "–"
         if row["decided"]:
             left = charts.percent(row["left"] / row["decided"])
-        name = text.escape(row["name"]) if row["name"] else ""
         kind = ' class="op-out"' if row["left_out"] else ' class="op-marked"' * bool(row["marks"])
-        cells = (row["number"], text.escape(row["pseudonym"]), name, row["judged"], seconds, left)
+        cells = (names.html(row), row["judged"], seconds, left)
         lines.append(
             f"<tr{kind}>{''.join(f'<td>{cell}</td>' for cell in (*cells, gold, agrees))}</tr>"
         )
-    heads = ("", "Pseudonym", "Nickname", "Judged", "Median", "Left", "Known answers", "As most")
+    heads = ("Who", "Judged", "Median", "Left", "Known answers", "As most")
     head = "".join(f"<th scope='col'>{word}</th>" for word in heads)
     body = "".join(lines)
     return (
@@ -148,8 +167,11 @@ def words(room: Room, secret: str, found: dict) -> None:
             horizontal=True, vertical_alignment="center", border=True, key=f"word_{row['word']}"
         ):
             what = WHAT.get(row["kind"], row["kind"])
+            about = f" to “{names.isolated(text.plain(row['prompt']))}”" if row["prompt"] else ""
             st.text(f"{text.bare(row['text'])}", width="stretch")
-            st.caption(f"{what}, person {row['number']}" + " · on the wall" * shown)
+            st.caption(
+                f"{what}{about}, by {text.plain(row['pseudonym'])}" + " · on the wall" * shown
+            )
             for word, to in (("Show", True), ("Keep off", False)):
                 if row["status"] == "waiting" or to != shown:
                     st.button(

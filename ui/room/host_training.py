@@ -12,7 +12,7 @@ import streamlit as st
 
 from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.common.wording import counted
-from rlhf_core.rooms import records, training, votes
+from rlhf_core.rooms import acts, enough, plans, records, training, votes
 from rlhf_core.rooms.records import Half, Room
 from rlhf_core.session import registry, rounds
 from ui import charts, monitor, state, styles, text, verdict
@@ -26,8 +26,6 @@ from ui.room import host_open, roles
 
 EVERY = 2.0  # seconds between two looks at a job
 GROUPS, FAVOURITES = ("majority", "minority"), 3
-GROUPS_NEXT = "room_groups_next"  # in the session's state: halves whose groups wait for the fit
-MEASURED = 120  # pairs of the verdict: the room votes on one a prompt
 WHERE = "Measured on prompts that nobody trained on; the room's votes count a prompt as one vote."
 STYLE = styles.sheet("ppo")
 
@@ -86,40 +84,39 @@ def fit(room: Room, secret: str) -> None:
 
     def one(half: Half) -> None:
         training.gather(room.code, secret, half.number)
-        _submit(half, "fit")
-        st.session_state.setdefault(GROUPS_NEXT, set()).add(half.number)
+        _submit(half, "fit")  # and the groups at once: neither waits for this page
+        _submit(half, "room_groups")
 
     _each(room, one)
 
 
-def groups_next(room: Room) -> None:
-    """The groups' models after the room's own: both read the same samples, which are then there."""
-    waiting = st.session_state.get(GROUPS_NEXT, set())
+def groups_lost(room: Room) -> None:
+    """Ask again for the groups' models that a restart took out of the line."""
     for half in room.halves:
-        session = registry.get(half.session_id) if half.number in waiting else None
-        fit_of = (state.job_of(session, "fit") or {}) if session is not None else {}
-        if session is not None and fit_of.get("status") not in state.ALIVE:
-            waiting.discard(half.number)
-            if session.learned.head:
-                state.submit_for(session, "room_groups")
+        session = registry.get(half.session_id)
+        if session is None or not session.learned.head or session.labs.get(training.GROUPS):
+            continue
+        jobs = [state.job_of(session, name) or {} for name in ("fit", "room_groups")]
+        if jobs[0].get("status") not in state.ALIVE and not jobs[1] and not room.closed:
+            state.submit_for(session, "room_groups")
 
 
 def reward(room: Room, secret: str, standing: dict) -> None:
-    groups_next(room)
+    groups_lost(room)
     session, busy = state.session(), state.alive("fit") or state.alive("room_groups")
     again = bool(session.learned.head)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Train it again" if again else "Train the reward model",
             key="room_fit",
-            type="secondary" if again and not standing["new"] else "primary",
+            type="primary" if not again or standing["new"] or standing["gone"] else "secondary",
             icon=":material/model_training:",
             disabled=busy or room.closed,
             on_click=fit,
             args=(room, secret),
         )
-        if standing["new"] and again:
-            st.caption(f"{counted(standing['new'], 'judgement')} came in since.")
+        if since := changed_since(standing):
+            st.caption(since)
     for name in ("fit", "room_groups"):
         if state.job(name):
             monitor.monitor(
@@ -129,14 +126,40 @@ def reward(room: Room, secret: str, standing: dict) -> None:
         st.caption("It takes a few seconds. The wall shows it as soon as it is there.")
         return
     of_fit.draw(session, session.learned.summary)
-    of_fit.by_chance(session.learned.summary)
+    worth(standing["accuracy"], session.learned.summary)
     groups(standing)
+
+
+def worth(told: dict | None, summary: dict) -> None:
+    """What the accuracy is worth, in the sentence that wall and phones have."""
+    if told and told["doubt"]:
+        of_fit.by_chance(summary)
+    elif told and told["words"]:
+        st.caption(f":material/casino: {text.plain(told['words'])}")
+
+
+def changed_since(standing: dict) -> str:
+    """What the reward model does not know yet; "" where nothing changed, or there is none."""
+    if not standing["model"]:
+        return ""
+    told = []
+    if standing["new"]:
+        told.append(f"{counted(standing['new'], 'judgement')} came in since.")
+    if standing["gone"]:
+        told.append(
+            f"{counted(standing['gone'], 'judgement')} of people who are left out by now are still"
+            " in it: train it again."
+        )
+    return " ".join(told)
 
 
 def groups(standing: dict) -> None:
     """The majority's model and the minority's, each asked about both; where they part."""
     found = standing["groups"]
     if not found:
+        return
+    if few := found.get("few"):
+        st.caption(f":material/groups: {text.plain(few)}")
         return
     rows = [
         {**row, "name": f"{row['name']} on {about}"}
@@ -168,11 +191,12 @@ def groups(standing: dict) -> None:
 def models(standing: dict) -> list[tuple[str, list[dict]]]:
     """(the group asked about, rows {"name", "share", "low", "high"} of each group's model)."""
     table = (standing.get("groups") or {}).get("table") or {}
-    return [
-        (about, [{"name": model, **table[model][about]} for model in GROUPS])
-        for about in GROUPS
-        if table
-    ]
+
+    def row(model: str, about: str) -> dict:
+        found = table[model][about]
+        return {"name": model, **found, "share": enough.share(found)}
+
+    return [(about, [row(model, about) for model in GROUPS]) for about in GROUPS if table]
 
 
 # --- PPO ------------------------------------------------------------------------------------------
@@ -182,7 +206,11 @@ def ppo(room: Room, secret: str, standing: dict) -> None:
     st.html(f"<style>{STYLE}</style>")
     run = Steering(state.session())
     if run.missing and not run.session.tuned.metrics:
-        st.info("PPO climbs the reward model's score: train that first.", icon=":material/info:")
+        st.info(
+            "PPO climbs the reward model's score, and there is none yet: train it first.",
+            icon=":material/info:",
+        )
+        _back(room, secret, records.REWARD)
         if state.alive("fit"):
             monitor.monitor("fit", controls=(), draw=lambda *_: None, every=EVERY)
         return
@@ -202,6 +230,24 @@ def ppo(room: Room, secret: str, standing: dict) -> None:
         cockpit.live(run, {})
     st.page_link(
         "pages/ppo.py", label="The whole cockpit: knobs, doctor, answers", icon=":material/tune:"
+    )
+
+
+def _back(room: Room, secret: str, act: str) -> None:
+    """A way back to the act without which this one has nothing to show."""
+
+    def go() -> None:
+        try:
+            acts.step(room.code, secret, act)
+        except (RoomError, StoreError) as error:
+            st.session_state[host_open.ERROR] = str(error)
+
+    st.button(
+        f"Back to: {plans.SCREENS[act].title}",
+        key="room_back_to",
+        icon=":material/arrow_back:",
+        on_click=go,
+        disabled=room.closed,
     )
 
 
@@ -253,17 +299,18 @@ def measure(room: Room, secret: str) -> None:
         if session is not None and session.tuned.steps_done:
             found = session.tuned.evaluation or {}
             if found.get("step") != session.tuned.steps_done:
-                state.submit_for(session, "evaluate", MEASURED)
+                state.submit_for(session, "room_vote")
 
 
 def vote(room: Room, secret: str, standing: dict) -> None:
     session, busy = state.session(), state.alive("evaluate")
     if not session.tuned.steps_done:
         st.info(
-            "Nothing was tuned yet, so before and after are the same. Go back to PPO, or on to the"
-            " talk.",
+            "Nothing was trained yet, so before and after are the same. Go back to PPO, or on to"
+            " the talk.",
             icon=":material/info:",
         )
+        _back(room, secret, records.PPO)
         return
     if state.job("evaluate"):
         monitor.monitor("evaluate", controls=(), draw=lambda *_: None, every=EVERY, quiet=not busy)
@@ -287,7 +334,7 @@ def vote(room: Room, secret: str, standing: dict) -> None:
         found = votes.standing(room.code, secret, roles.half(room))
         with st.container(horizontal=True):
             st.metric("Votes", found["votes"])
-            st.metric("People", found["people"])
+            st.metric("People who voted", found["people"])
             st.metric("Prompts", found["pairs"])
         st.caption(
             "Which answer is which shows only after the vote: a count that moves while people vote"

@@ -17,7 +17,7 @@ from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.rooms import doors, limits
 from rlhf_core.rooms.records import Person, Room
 from ui import addresses, rates, styles, text
-from ui.room import desk, phone
+from ui.room import desk, phone, roles
 
 CSS = styles.sheet("room_join")
 SLOW_DOWN = "Too many codes were tried from here. Wait a minute, then try again."
@@ -97,6 +97,17 @@ def _say(error: RoomError) -> None:
     st.warning(text.plain(str(error)), icon=":material/door_front:")
 
 
+def _way_back() -> None:
+    """Out of here, for who came with a wrong code, or to a room that takes nobody."""
+    st.button(
+        "To the start, without a code",
+        key="join_leave",
+        icon=":material/arrow_back:",
+        type="tertiary",
+        on_click=roles.leave,
+    )
+
+
 def _ask_code(code: str) -> None:
     st.header("Join a room")
     with st.form("join_code_form", border=False):
@@ -111,6 +122,7 @@ def _ask_code(code: str) -> None:
         if st.form_submit_button("Go", type="primary", width="stretch") and typed.strip():
             st.query_params["room"] = typed.strip()
             st.rerun()
+    _way_back()
 
 
 def _door(room: dict) -> None:
@@ -119,8 +131,10 @@ def _door(room: dict) -> None:
     st.header(text.plain(room["title"]), anchor=False)
     if note := st.session_state.pop("room_note", ""):
         st.info(text.plain(note), icon=":material/info:")
-    if room["closed"] or room["full"]:
-        st.warning(CLOSED if room["closed"] else FULL, icon=":material/door_front:")
+    if room["closed"] or room["locked"] or room["full"]:
+        why = CLOSED if room["closed"] else doors.LOCKED if room["locked"] else FULL
+        st.warning(why, icon=":material/door_front:")
+        _way_back()
         return
     st.write(text.plain(room["consent"]))
     with st.form("join_form", border=False):
@@ -146,7 +160,7 @@ def _join(code: str) -> None:
     if isinstance(found, RoomError):
         st.session_state["room_problem"] = str(found)
         return
-    st.session_state["room_joined"] = found.me
+    st.session_state["room_joined"], st.session_state["room_told"] = found.me, found.note
     st.query_params["room"], st.query_params["me"] = code, found.me
 
 
@@ -183,10 +197,11 @@ def _phone(room: Room, person: Person, me: str) -> None:
     phone.draw(
         room.code,
         me,
-        person.called,
+        {"pseudonym": person.pseudonym, "name": person.name},
         room.halves[person.half].brief,
         reply=first["said"],
         answered=st.session_state.get("room_answered"),
         new=st.session_state.get("room_joined") == me,
+        note=st.session_state.get("room_told", ""),
         on_asked=answer,
     )

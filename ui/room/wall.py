@@ -27,7 +27,7 @@ CLOCK = "wall_countdown"
 # Of a chart, in hundredths of the screen's width (of a 16:9 picture): as css/room_wall.css places.
 HEIGHTS = {records.REWARD: 32.0, records.PPO: 16.5, "half": 11.6}
 LETTERS = 1.5 / 12.8  # times larger, for each pixel of such a hundredth
-STYLE = styles.sheet("room_wall")
+STYLE = styles.sheet("room_wall") + styles.sheet("room_away")
 
 
 def draw(code: str, key: str) -> None:
@@ -104,7 +104,8 @@ def charts_of(room: Room, found: dict) -> list[Chart]:
     if found["act"]["closed"]:
         return []
     if act == records.REWARD and len(room.halves) == 1:
-        return [charts_room.fast_or_careful(found["everybody"])]
+        rows = [{**row, "called": row["pseudonym"]} for row in found["everybody"]]
+        return [charts_room.fast_or_careful(rows)]
     if act != records.PPO:
         return []
     drawn = []

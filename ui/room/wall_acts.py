@@ -6,10 +6,10 @@ import html
 from collections.abc import Sequence
 
 from rlhf_core.common.wording import counted
-from rlhf_core.rooms import plans, records
+from rlhf_core.rooms import enough, plans, records
 from rlhf_core.rooms.records import Room
-from ui import charts, text
-from ui.room import reach
+from ui import charts
+from ui.room import names, reach
 
 NAMES, WORDS = 28, 3  # of those who came in, and of typed texts, shown
 
@@ -17,7 +17,7 @@ NAMES, WORDS = 28, 3  # of those who came in, and of typed texts, shown
 def screen(title: str, head: str, body: str, following: str, corner: str = "") -> str:
     """One screen of the wall. ``title`` is untrusted; ``head``, ``body``, ``corner`` are HTML."""
     return (
-        f'<div class="op-wall"><header><span class="op-room">{text.escape(title)}</span>'
+        f'<div class="op-wall"><header><span class="op-room">{names.bdi(title)}</span>'
         f'<span class="op-act">{head}</span></header><main>{body}</main>'
         f"<footer><span>{html.escape(following)}</span>{corner}</footer></div>"
     )
@@ -35,37 +35,41 @@ def number(value: object, words: str) -> str:
 
 def come_in(room: Room, found: dict, link: str) -> str:
     code = html.escape(room.code)
-    names = [row["called"] for row in found["everybody"]][::-1][:NAMES]
+    people = found["everybody"][::-1][:NAMES]
+    shut = "<p class='op-small'>The door is closed: nobody new can join.</p>"
     return (
         f'<div class="op-come"><div class="op-scan">{reach.qr(link, f"QR code to join: {code}")}'
         f"</div><div><p class='op-small'>Scan, or open</p>"
         f"<p class='op-address'>{html.escape(reach.shown(link))}</p>"
         f"<p class='op-small'>and type</p><p class='op-code'>{code}</p>"
-        f"<p class='op-count'><b>{found['people']}</b> in the room</p>{chips(names)}"
-        f"{typed(found)}</div></div>"
+        f"<p class='op-count'><b>{found['people']}</b> in the room</p>"
+        f"{shut if room.door_closed else ''}{chips(people)}{typed(found)}</div></div>"
     )
 
 
-def chips(names: Sequence[str]) -> str:
+def chips(people: Sequence[dict]) -> str:
     """Who is here, newest first; what does not fit is cut off, never smaller."""
-    rows = "".join(f"<li>{text.escape(name)}</li>" for name in names)
+    rows = "".join(f"<li>{names.html(row)}</li>" for row in people)
     return f'<ul class="op-names">{rows}</ul>' if rows else ""
 
 
-def typed(found: dict) -> str:
+def typed(found: dict, most: int = WORDS) -> str:
     """What people typed and the host let through, newest first."""
-    rows = [row for row in found["words"] if row["kind"] != "name"][::-1][:WORDS]
+    rows = [row for row in found["words"] if row["kind"] != "name"][::-1][:most]
     return "".join(
-        f"<p class='op-typed'>“{text.escape(row['text'])}”"
-        f" <span>{text.escape(row['called'])}</span></p>"
+        f"<p class='op-typed'>{_about(row)}“{names.bdi(row['text'])}”"
+        f" <span>{names.html(row)}</span></p>"
         for row in rows
     )
 
 
+def _about(row: dict) -> str:
+    return f"<span>{names.bdi(row['prompt'])}</span> " if row["prompt"] else ""
+
+
 def practice(room: Room, found: dict, link: str) -> str:
     briefs = "".join(brief(half.brief) for half in room.halves)
-    tried = sum(bool(row.get("practice")) for row in found["everybody"])
-    count = f"<b>{tried}</b> of {found['people']} have tried a pair"
+    count = f"<b>{found['practised']}</b> of {found['people']} have tried a pair"
     say = html.escape(plans.SCREENS[records.PRACTICE].wall)
     return (
         f"<p class='op-say'>{say}</p><div class='op-w-briefs'>{briefs}</div>"
@@ -76,13 +80,13 @@ def practice(room: Room, found: dict, link: str) -> str:
 def brief(card: dict) -> str:
     """A brief, to be read from the last row; a long one is cut off, the phones have all of it."""
     rows = "".join(
-        f"<p><b>{word}</b> {text.escape(card[name])}</p>"
+        f"<p><b>{word}</b> {names.bdi(card[name])}</p>"
         for name, word in (("prefer", "Better:"), ("avoid", "Worse:"), ("ties", "Tie:"))
         if card.get(name)
     )
-    audience = f"<p class='op-small'>for: {text.escape(card['audience'])}</p>"
+    audience = f"<p class='op-small'>for: {names.bdi(card['audience'])}</p>"
     audience = audience if card.get("audience") else ""
-    title = f"<h2>{text.escape(card['title'])}</h2>"
+    title = f"<h2>{names.bdi(card['title'])}</h2>"
     return f"<section class='op-w-brief'>{title}{audience}{rows}</section>"
 
 
@@ -97,46 +101,54 @@ def judge(room: Room, found: dict, link: str) -> str:
     many = " op-many" if len(room.halves) > 1 else ""
     return (
         f"<div class='op-judge'><div class='op-figures{many}'>{figures}{agreed}</div>"
-        f"<div>{most_disputed(found['disputed'])}</div></div>"
+        f"<div class='op-judged'>{most_disputed(found['split'])}{typed(found, 1)}</div></div>"
     )
 
 
 def agreement(alpha: dict, whose: str) -> str:
     """Alpha with its interval, and what it means; ``whose``: the half's brief."""
-    who = f" · {text.escape(whose)}" if whose else ""
-    if alpha["alpha"] is None:
-        return number("–", f"agreement{who}: too few pairs judged by two")
-    value, bounds = charts.number(alpha["alpha"]), "interval not known yet"
-    if alpha["low"] is not None:
-        bounds = f"95%: {charts.number(alpha['low'])} to {charts.number(alpha['high'])}"
-    return number(value, f"agreement{who} (1 perfect, 0 chance; {bounds})")
+    who = f" · {names.bdi(whose)}" if whose else ""
+    if not alpha["enough"]:
+        return number("–", f"agreement{who}. {html.escape(alpha['words'])}")
+    value = charts.number(alpha["alpha"])
+    return number(value, f"agreement{who} (1 perfect, 0 chance; {bounds(alpha)})")
 
 
-def most_disputed(rows: Sequence[dict]) -> str:
-    """The pair that has most people on either side, in full."""
-    row = max(rows, key=lambda row: min(row["first"], row["second"]), default=None)
-    if row is None or not min(row["first"], row["second"]):
+def bounds(alpha: dict) -> str:
+    """The interval of an agreement that is enough to be shown."""
+    low, high = charts.number(alpha["low"]), charts.number(alpha["high"])
+    if low == high:  # drawn anew, pairs that are all alike stay alike
+        return f"all {alpha['units']} pairs alike"
+    return f"95%: {low} to {high}"
+
+
+def most_disputed(row: dict | None) -> str:
+    """The pair that has most people on either side, in full; None: too few to tell."""
+    if row is None:
         return (
             f"<p class='op-say'>{html.escape(plans.SCREENS[records.RANK].wall)}</p>"
-            "<p class='op-small'>The pair that splits you most comes here.</p>"
+            "<p class='op-small'>The pair that splits you most comes here, once"
+            f" {enough.SPLIT_PEOPLE} people have judged one and {enough.SPLIT_EACH} stand on either"
+            " side.</p>"
         )
     parts = (("first", row["first"]), ("tie", row["tie"]), ("second", row["second"]))
     return (
         "<section class='op-split'><h2>The pair that splits you most</h2>"
-        f"<p class='op-prompt'>{text.escape(row['prompt'])}</p>"
-        f"<div class='op-two'><p class='op-a'>{text.escape(row['a'])}</p>"
-        f"<p class='op-b'>{text.escape(row['b'])}</p></div>{bar(parts)}"
+        f"<p class='op-prompt'>{names.bdi(row['prompt'])}</p>"
+        f"<div class='op-two'><p class='op-a'>{names.bdi(row['a'])}</p>"
+        f"<p class='op-b'>{names.bdi(row['b'])}</p></div>{bar(parts, told=True)}"
         f"<p class='op-small'>{row['first']} prefer the left, {row['second']} the right,"
         f" {counted(row['tie'], 'tie')}</p></section>"
     )
 
 
-def bar(parts: Sequence[tuple[str, int]]) -> str:
-    """Shares of a whole, one after the other: (class, count)."""
+def bar(parts: Sequence[tuple[str, int]], told: bool = False) -> str:
+    """Shares of a whole, one after the other: (class, count). ``told``: each with its count."""
     whole = sum(count for _, count in parts) or 1
     cells = "".join(
-        f'<i class="op-part-{name}" style="--w:{100 * count / whole:.2f}%"></i>'
+        f'<i class="op-part-{name}" style="--w:{100 * count / whole:.2f}%">'
+        f"{f'<b>{count}</b>' if told else ''}</i>"
         for name, count in parts
         if count
     )
-    return f"<div class='op-bar' aria-hidden='true'>{cells}</div>"
+    return f"<div class='op-bar{' op-told' if told else ''}' aria-hidden='true'>{cells}</div>"

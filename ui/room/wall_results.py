@@ -8,13 +8,12 @@ import html
 from collections.abc import Sequence
 
 from rlhf_core.common.wording import counted
-from rlhf_core.rooms import plans, records
+from rlhf_core.rooms import enough, plans, records
 from rlhf_core.rooms.records import Room
 from rlhf_core.session.state import Session
-from ui import charts, text, whiteboard
-from ui.charts.room import FEW
+from ui import charts, whiteboard
 from ui.ppo import cockpit
-from ui.room import host_training, wall_acts
+from ui.room import host_training, names, wall_acts
 
 PROMPTS = 12  # of the vote, shown
 
@@ -23,7 +22,7 @@ def _whose(room: Room, place: int) -> str:
     """The half's heading; nothing where there is one."""
     if len(room.halves) == 1:
         return ""
-    return f"<h2>{text.escape(room.halves[place].brief['title'])}</h2>"
+    return f"<h2>{names.bdi(room.halves[place].brief['title'])}</h2>"
 
 
 def reward(room: Room, found: dict, link: str) -> str:
@@ -31,20 +30,25 @@ def reward(room: Room, found: dict, link: str) -> str:
         f"<section>{_whose(room, place)}{_accuracy(standing)}</section>"
         for place, standing in enumerate(found["trained"])
     )
-    beside = _fast(found["everybody"]) if len(room.halves) == 1 else ""
+    beside = _fast(found["contest"]) if len(room.halves) == 1 else ""
     kind = "op-reward" if beside else "op-halves"
     return f"<div class='{kind}'>{parts}{beside}</div>"
 
 
 def _accuracy(standing: dict) -> str:
-    summary = standing.get("summary") or {}
-    share, bounds = summary.get("heldout_accuracy"), summary.get("heldout_interval")
-    if share is None:
+    told = standing["accuracy"]
+    if told is None:
         say = html.escape(plans.SCREENS[records.REWARD].wall)
         so_far = counted(standing.get("gathered") or standing.get("new") or 0, "judgement")
         return f"<p class='op-say'>{say}</p><p class='op-small'>{so_far} to learn from.</p>"
-    said = f"95% interval {charts.interval(bounds)}; a coin gives 50%" if bounds else ""
-    lines = _line("the room's", share, bounds) if not standing["groups"] else ""
+    share, bounds = told["share"], [told["low"], told["high"]]
+    said = f"95% interval {charts.interval(bounds)}; a coin gives 50%"
+    said = said if told["low"] is not None else "too few for an interval; a coin gives 50%"
+    doubt = " op-doubt" if told["doubt"] else ""
+    words = f"<p class='op-worth{doubt}'>{html.escape(told['words'])}</p>" if told["words"] else ""
+    found = standing["groups"] or {}
+    lines = _line("the room's", share, bounds) if not found.get("table") else ""
+    few = f"<p class='op-small'>{html.escape(found['few'])}</p>" if found.get("few") else ""
     for about, rows in host_training.models(standing):
         lines += f"<h3>About the {about}'s judgements</h3>"
         lines += "".join(
@@ -53,35 +57,38 @@ def _accuracy(standing: dict) -> str:
     return (
         f"<p class='op-huge'>{charts.percent(share)}</p>"
         f"<p>right about prompts it never saw<br><span class='op-small'>{said}</span></p>"
-        f"<div class='op-lines'>{lines}</div>"
+        f"{words}<div class='op-lines'>{lines}</div>{few}"
     )
 
 
 def _line(name: str, share: float | None, bounds: Sequence | None) -> str:
     """A share on a line from 0 to 100%, with its interval and the coin's 50%."""
     if share is None:
-        return f"<div><span>{text.escape(name)}</span><span class='op-small'>too few</span></div>"
+        return f"<div><span>{names.bdi(name)}</span><span class='op-small'>too few</span></div>"
     low, high = bounds if bounds and None not in bounds else (share, share)
     return (
-        f"<div><span>{text.escape(name)}</span><span class='op-line' aria-hidden='true'>"
+        f"<div><span>{names.bdi(name)}</span><span class='op-line' aria-hidden='true'>"
         f'<i style="--l:{100 * low:.1f}%;--w:{100 * (high - low):.1f}%"></i>'
-        f'<u style="--l:{100 * share:.1f}%"></u></span><b>{charts.percent(share)}</b></div>'
+        f'<u style="--l:{100 * share:.1f}%"></u></span><b>{charts.percent(share)}</b>'
+        f"<span class='op-small'>{charts.interval([low, high])}</span></div>"
     )
 
 
-def _fast(rows: Sequence[dict]) -> str:
+def _fast(contest: dict | None) -> str:
     """Beside the chart of everybody: the fastest, and who was right most often."""
-    known = [row for row in rows if row["gold_of"] >= FEW and row["seconds"] is not None]
-    if not known:
-        return "<aside></aside>"
-    fastest = min(known, key=lambda row: row["seconds"])
-    surest = max(known, key=lambda row: (row["gold_right"] / row["gold_of"], row["gold_of"]))
-    lines = "".join(
-        f"<p><b>{word}:</b> {text.escape(row['called'])}, {charts.number(row['seconds'], 1)} s,"
-        f" {row['gold_right']} of {row['gold_of']} known answers right</p>"
-        for word, row in (("Fastest", fastest), ("Surest", surest))
-    )
     title = "<p><b>Fast or careful?</b> A dot is a person.</p>"
+    if contest is None:
+        few = (
+            "<p class='op-small'>Too few to tell who is fastest or surest: that takes"
+            f" {enough.CONTEST_PEOPLE} people with {enough.CONTEST_KNOWN} known answers each.</p>"
+        )
+        return f"<aside class='op-fast'>{title}{few}</aside>"
+    lines = "".join(
+        f"<p><b>{word}:</b> {names.html(row)}, {charts.number(row['seconds'], 1)} s,"
+        f" {row['gold_right']} of {row['gold_of']} known answers right"
+        f" (95%: {charts.interval([row['low'], row['high']])})</p>"
+        for word, row in (("Fastest", contest["fastest"]), ("Surest", contest["surest"]))
+    )
     return f"<aside class='op-fast'>{title}{lines}</aside>"
 
 
@@ -108,7 +115,11 @@ def _where(room: Room, session: Session) -> str:
     metrics = session.tuned.metrics
     if not metrics:
         say = html.escape(plans.SCREENS[records.PPO].wall)
-        return f"<p class='op-say op-where'>{say} It starts in a moment.</p>"
+        missing = plans.missing(records.PPO, bool(session.learned.head), False)
+        return (
+            f"<div class='op-where'><p class='op-say'>{say}</p>"
+            f"<p class='op-small'>{html.escape(missing)}</p></div>"
+        )
     row, steps = metrics[-1], end(room, session)
     figures = (
         wall_acts.number(f"{row['step']}/{steps}", "step")
@@ -120,12 +131,16 @@ def _where(room: Room, session: Session) -> str:
 
 
 def _samples(session: Session, most: int) -> str:
-    """What it wrote before, and what it writes now."""
+    """What it wrote before, and what it writes now; nothing before the run has begun: what step 0
+    writes is another draw than what was judged.
+    """
+    if not session.tuned.samples:
+        return ""
     rows = [row for row in cockpit.beside(session) if row[1]][:most]
     shown = "".join(
-        f"<div class='op-sample'><p class='op-prompt'>{text.escape(prompt)}</p>"
-        f"<p><span>before</span>{text.escape(was.get('text', ' …'))}</p>"
-        f"<p><span>now</span>{text.escape(now.get('text', ' …'))}</p></div>"
+        f"<div class='op-sample'><p class='op-prompt'>{names.bdi(prompt)}</p>"
+        f"<p><span>before</span>{names.bdi(was.get('text', ' …'))}</p>"
+        f"<p><span>now</span>{names.bdi(now.get('text', ' …'))}</p></div>"
         for prompt, was, now in rows
     )
     return f"<div class='op-samples'>{shown}</div>"
@@ -139,10 +154,10 @@ def vote(room: Room, found: dict, link: str) -> str:
     told = found["votes"]
     pairs = sum(one["pairs"] for one in told)
     if not pairs:
-        return (
-            f"<p class='op-say'>{say}</p><p class='op-small'>Both models are writing; the pairs"
-            " reach your phone by themselves.</p>"
-        )
+        tuned = any(one["steps"] for one in found["trained"])
+        missing = plans.missing(records.VOTE, True, tuned)
+        words = missing or "Both models are writing; the pairs reach your phone by themselves."
+        return f"<p class='op-say'>{say}</p><p class='op-small'>{html.escape(words)}</p>"
     figures = (
         wall_acts.number(sum(one["votes"] for one in told), "votes")
         + wall_acts.number(sum(one["people"] for one in told), f"of {found['people']} have voted")
@@ -169,19 +184,30 @@ def _verdict(one: dict, halves: int) -> str:
         )
     rows = [row for row in one["prompts"] if row["of"]][: PROMPTS // halves]
     lines = "".join(
-        f"<div><span>{text.escape(row['prompt'])}</span>"
+        f"<div><span>{names.bdi(row['prompt'])}</span>"
         + wall_acts.bar(
-            (("before", row["for_before"]), ("tie", row["tie"]), ("after", row["for_after"]))
+            (("before", row["for_before"]), ("tie", row["tie"]), ("after", row["for_after"])),
+            told=True,
         )
         + "</div>"
         for row in rows
     )
+    judge = one["judge"]
+    low, high = judge["interval"] if judge else (None, None)
+    won = (
+        f"<p>By prompts: after wins {judge['wins']} of {judge['pairs']}, before {judge['losses']},"
+        f" {counted(judge['ties'], 'tie')}. Ties counted half, that is"
+        f" {charts.percent(judge['win_rate'])} for after, 95% interval"
+        f" {charts.interval([low, high])}; a coin gives 50%.</p>"
+        if judge
+        else ""
+    )
     legend = (
-        "<p class='op-small op-legend'><i class='op-part-before'></i>before"
+        "<p class='op-small op-legend'>Votes for <i class='op-part-before'></i>before"
         " <i class='op-part-tie'></i>no difference <i class='op-part-after'></i>after</p>"
     )
     return (
-        f"<p class='op-verdict'>{text.escape(sentence)}</p>"
-        + (f"<div class='op-votes'>{lines}</div>{legend}" if rows else "")
+        f"<p class='op-verdict'>{names.bdi(sentence)}</p>"
+        + (f"{won}<div class='op-votes'>{lines}</div>{legend}" if rows else "")
         + f"<p class='op-small'>{html.escape(plans.SCREENS[records.TALK].wall)}</p>"
     )

@@ -14,4 +14,5 @@ VERSIONS = (
     "0002",
     "0003",
     "0004",
+    "0005",
 )  # oldest first; known without importing Alembic, so that a start is quick

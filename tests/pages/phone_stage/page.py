@@ -23,7 +23,7 @@ st.set_page_config(layout="wide")
 phone.draw(
     st.query_params.get("room", "ABCDEF"),
     st.query_params.get("me", "token-of-somebody"),
-    "Teal otter",
+    {"pseudonym": "Teal otter", "name": ""},
     {**BRIEF, **({"title": st.query_params["title"]} if "title" in st.query_params else {})},
     reply=None,
     new="new" in st.query_params,

@@ -33,10 +33,15 @@ PLAY = {
     "live": [],
     "verdict": "",
     "name": "Teal otter",
+    "nickname": "",
+    "write": False,
+    "words": "",
     "left_out": False,
     "sorry": "",
 }
 STORED: dict[str, dict] = {}
+WROTE: dict[str, dict] = {}
+TOLD = ("live", "words", "verdict")  # of the room, as played
 SENT: list[str] = []  # every id as often as it came
 
 
@@ -53,11 +58,14 @@ def made_up(number: int, act: str) -> dict:
     return pair
 
 
-def take(code, me, judged=(), holds=()):
+def take(code, me, judged=(), holds=(), wrote=()):
     with LOCK:
         if PLAY["sorry"]:
             raise RoomError(PLAY["sorry"], "closed")
         act, stored, refused = PLAY["act"], [], []
+        for row in wrote:
+            WROTE.setdefault(row["id"], row)
+            stored.append(row["id"])
         for row in judged:
             SENT.append(row["id"])
             if PLAY["frozen"]:
@@ -89,15 +97,18 @@ def take(code, me, judged=(), holds=()):
                 "number": 1,
                 "say": plans.SCREENS[act].phone,
                 "next": plans.SCREENS[act].next,
+                "write": PLAY["write"],
             },
             "you": {
-                "name": PLAY["name"],
-                "total": len(STORED),
+                "pseudonym": PLAY["name"],
+                "name": PLAY["nickname"],
+                "practised": 0,
                 "judged": len(STORED),
+                "voted": 0,
                 "left": len(todo),
                 "left_out": PLAY["left_out"],
             },
-            "room": {"people": 12, "judged": 240, "live": PLAY["live"], "verdict": PLAY["verdict"]},
+            "room": {"people": 12, "judged": 240, **{name: PLAY[name] for name in TOLD}},
         }
 
 
@@ -106,9 +117,10 @@ async def stage(request):
         change = await request.json()
         if change.pop("clear", False):
             STORED.clear()
+            WROTE.clear()
             SENT.clear()
         PLAY.update(change)
-        return JSONResponse({"stored": STORED, "sent": SENT})
+        return JSONResponse({"stored": STORED, "sent": SENT, "wrote": WROTE})
 
 
 class Failing(endpoint.Desk):

@@ -32,26 +32,29 @@ _door = st.components.v2.component("opossum_room_door", js=_read("door.js"))
 def draw(
     code: str,
     me: str,
-    name: str,
+    person: dict,
     brief: dict,
     *,
     reply: dict | None,
     answered: dict | None,
     new: bool = False,
+    note: str = "",
     on_asked: Callable[[], None],
 ) -> None:
     """The phone of the person with the token ``me``.
 
     Args:
+        person: {"pseudonym", "name" | ""}: what they are called.
         brief: {"title", "audience", "prefer", "avoid", "ties"}.
         reply: what the desk said when the page was drawn first.
         answered: {"number", "status", "said"}: the answer to what the phone asked the page.
         new: they have joined in this very tab; elsewhere a device that has not heard of them is
             another one, and says that two devices have one voice.
+        note: a sentence for them, of ours, shown for a while.
         on_asked: called when it asks; ``asked()`` has it.
     """
-    data = {"code": code, "me": me, "name": name, "brief": brief}
-    data |= {"reply": reply, "answered": answered, "new": new}
+    data = {"code": code, "me": me, "brief": brief, **person}
+    data |= {"reply": reply, "answered": answered, "new": new, "note": note}
     _phone(key=KEY, data=data, on_asked_change=on_asked)
 
 

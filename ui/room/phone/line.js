@@ -42,9 +42,12 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
     sending = true
     once_more = false
     clearTimeout(timer)
-    const { queue, pairs } = store.read()
+    const { queue, pairs, words } = store.read()
     const holds = pairs.map((pair) => pair.id)
-    const body = { code, me, judged: queue.slice(0, BATCH), holds }
+    const judged = queue.slice(0, BATCH).map(
+      ({ id, pair, choice, seconds, at }) => ({ id, pair, choice, seconds, at }))
+    const wrote = words.slice(0, 1) // one a request: a request is small
+    const body = { code, me, judged, holds, ...(wrote.length ? { wrote } : {}) }
     let got = absent ? await byPage(body, SLOW_PATIENCE) : await byFetch(body)
     if (got.absent) {
       absent = true
@@ -69,8 +72,8 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
     if (failures) {
       const wait = AGAIN[Math.min(failures, AGAIN.length) - 1]
       later(Math.max(wait, status === 429 ? said?.wait ?? 0 : 0))
-    } else if (once_more || (settled.length && queue.length > BATCH)) send()
-    else if (!document.hidden || store.read().queue.length) later(said?.poll ?? POLL)
+    } else if (once_more || (settled.length && (queue.length > BATCH || words.length > 1))) send()
+    else if (!document.hidden || queue.length || words.length) later(said?.poll ?? POLL)
   }
 
   // Somebody is there again: at once, whatever the clock says.

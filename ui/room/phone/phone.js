@@ -10,7 +10,7 @@ function makePhone(root, data) {
     reply: store.read().last, skew: 0, // the server's clock is so many milliseconds ahead
     pair: null, since: 0, away: 0, hiddenAt: null, // what is shown, and how long
     feedback: false, reading: false, ended: "", told: "", telling: 0,
-    failures: 0,
+    failures: 0, last: null, writing: null, // the pair judged last; the one that is written about
   }
   const phone = { trigger: null, pending: null, alive: true }
   keepToken(code, me)
@@ -19,6 +19,17 @@ function makePhone(root, data) {
     onChoice: (choice) => choose(choice),
     onNext: () => { state.feedback = false; state.pair = null; draw() },
     onGo: () => { state.reading = true; draw() },
+    onWrite: () => { state.writing = state.last; state.pair = null; draw() },
+    onWritten: (text) => {
+      if (text === "") return tell(WORDS.write.empty)
+      if (text !== null) store.write({ id: newId(), pair: state.writing.id, text })
+      state.writing = null
+      root.focus({ preventScroll: true })
+      if (text === null) return draw()
+      state.last = null
+      tell(WORDS.write.sent)
+      line.push()
+    },
   })
   const line = makeLine({
     store, code, me, byPage, onReply: take,
@@ -51,8 +62,8 @@ function makePhone(root, data) {
     else draw()
   }
 
-  function tell(why) { // for a while
-    state.told = straight(why)
+  function tell(why) { // for a while; these are words of ours, isolates around a name too
+    state.told = String(why)
     clearTimeout(state.telling)
     state.telling = setTimeout(() => { state.told = ""; draw() }, 6000)
     draw()
@@ -65,12 +76,14 @@ function makePhone(root, data) {
     const looked = Math.round(performance.now() - state.since - away) / 1000
     const seconds = Math.min(Math.max(0, looked), 86_400)
     const judgement = { id: newId(), pair: pair.id, choice, seconds, at: Date.now() }
-    if (!store.judge(judgement)) tell(WORDS.elsewhere)
+    if (!store.judge({ ...judgement, kind: pair.for })) tell(WORDS.elsewhere)
+    if (pair.for === "rank") state.last = pair
     if (pair.right) {
       state.feedback = true
-      const agrees = choice === pair.right
-      const said = [agrees ? WORDS.right : WORDS.wrong[pair.right], pair.why]
-      screens.feedback(pair.right, straight(said.filter(Boolean).join(" ")))
+      const better = WORDS.better[pair.right], why = straight(pair.why).trim()
+      const said = choice === pair.right
+        ? WORDS.agree(better) : WORDS.differ(WORDS.chose[choice], better)
+      screens.feedback(pair.right, `${said} ${why.charAt(0).toUpperCase()}${why.slice(1)}`.trim())
     } else state.pair = null
     draw()
     line.push()
@@ -79,8 +92,9 @@ function makePhone(root, data) {
   function draw() {
     const { reply, failures } = state
     const act = reply?.act ?? {}, task = WORDS.task[act.name]
-    const waiting = store.read().queue.length
-    screens.who(reply?.you?.name ?? data.name, (reply?.you?.total ?? 0) + waiting)
+    const { queue, words } = store.read(), waiting = queue.length + words.length
+    screens.who(reply?.you?.pseudonym ?? data.pseudonym, reply?.you?.name ?? data.name,
+      counted(act.name, reply?.you ?? {}, queue))
     const offline = failures > 1 || (failures > 0 && navigator.onLine === false)
     if (offline) screens.note(WORDS.offline(waiting), "offline")
     else if (state.told) screens.note(state.told, "told")
@@ -88,11 +102,14 @@ function makePhone(root, data) {
     else screens.note(failures ? WORDS.sending(waiting) : "")
 
     screens.brief(false)
+    screens.writes(false)
     if (state.ended) return say({ title: WORDS.stopped[0], now: state.ended, go: again })
     if (!reply) return say({ title: WORDS.loading })
     const { pairs, briefed } = store.read(), next = act.next ?? ""
     const reading = state.reading || (task && !briefed && data.brief)
     screens.brief(Boolean(data.brief) && !reading)
+    if (state.writing && !act.closed) return screens.write(state.writing)
+    screens.writes(Boolean(act.write && state.last) && !reading && !state.feedback)
     if (reading) return brief()
     if (state.feedback) return screens.ask()
     if (act.closed) return say({ title: WORDS.closed, now: act.say, live: reply.room?.live })
@@ -109,13 +126,22 @@ function makePhone(root, data) {
     if (task && offline) {
       return say({ title: WORDS.offlineOut[0], now: WORDS.offlineOut[1](waiting) })
     }
-    const { verdict = "" } = reply.room ?? {}
+    const { verdict = "", words: worth = "" } = reply.room ?? {}
     const list = act.name === "join" && Boolean(data.brief) // time to read it
     const live = list ? briefRows() : reply.room?.live ?? []
     const last = act.name === "talk"
     const go = last ? [WORDS.home, () => window.location.assign("./")] : null
-    const now = [last && verdict, act.say].filter(Boolean).join("\n")
+    const now = [last && verdict, worth, act.say].filter(Boolean).join("\n")
     return say({ title: act.title ?? "", now, live, list, then: last ? "" : next, go })
+  }
+  // What this person did of what the act is about, as the server counts it (rooms/counts.py), and
+  // what waits here of the same kind.
+  function counted(name, you, queue) {
+    const kind = WORDS.count[name] ? name : "rank"
+    const had = { practice: you.practised, rank: you.judged, vote: you.voted }[kind] ?? 0
+    const here = queue.filter((one) => (one.kind ?? "rank") === kind
+      && (kind === "practice" || one.choice !== "skip"))
+    return WORDS.count[kind](had + here.length)
   }
   const again = [WORDS.again, () => { state.ended = ""; line.resume(); draw() }]
   function say(what) {
@@ -144,6 +170,7 @@ function makePhone(root, data) {
   const keys = { a: "a", 1: "a", ArrowLeft: "a", b: "b", 2: "b", ArrowRight: "b", t: "tie", s: "skip" }
   root.onkeydown = (event) => { // only while the focus is in here
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
+    if (event.composedPath()[0].tagName === "TEXTAREA") return
     const choice = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key]
     if (!choice || !state.pair || state.feedback) return
     event.preventDefault()
@@ -160,9 +187,9 @@ function makePhone(root, data) {
   const elsewhere = (event) => { if (event.key === store.name) draw() }
   window.addEventListener("storage", elsewhere)
   const ticking = setInterval(() => {
-    const until = state.reply?.act?.until
+    const { until, frozen, now } = state.reply?.act ?? {}
     if (!Number.isFinite(until) || state.ended) return screens.clock("")
-    const left = Math.round((until - Date.now() - state.skew) / 1000)
+    const left = Math.round((until - (frozen ? now : Date.now() + state.skew)) / 1000)
     const minutes = Math.floor(left / 60), seconds = String(left % 60).padStart(2, "0")
     return screens.clock(left > 0 ? `${minutes}:${seconds}` : WORDS.over)
   }, 500)
@@ -219,6 +246,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   if (!same) {
     if (elsewhere) phone.tell(WORDS.oneVoice)
+    else if (data.note) phone.tell(data.note)
     phone.begin(data.reply)
     root.focus({ preventScroll: true })
   }

@@ -6,9 +6,9 @@ const SIZES = ["1.32rem", "1.19rem", "1.06rem", "0.97rem", "0.9rem"] // of answe
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 const straight = (text) => String(text ?? "").replace(TURNING, "")
 
-function makeScreens(root, { onChoice, onNext, onGo }) {
+function makeScreens(root, { onChoice, onNext, onGo, onWrite, onWritten }) {
   const find = (what) => root.querySelector(what)
-  const ask = find(".ask"), say = find(".say"), note = find(".note")
+  const ask = find(".ask"), say = find(".say"), write = find(".write"), note = find(".note")
   const set = (what, words) => {
     const element = typeof what === "string" ? find(what) : what
     if (element.textContent !== words) element.textContent = words
@@ -35,12 +35,15 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
     button.onclick = () => onChoice(button.dataset.choice)
   }
   find(".next").onclick = () => onNext()
-  find(".go").onclick = () => pressable?.()
+  find(".say .go").onclick = () => pressable?.()
   find(".brief-open").onclick = () => onGo("brief")
+  find(".write-open").onclick = () => onWrite()
+  find(".write-back").onclick = () => onWritten(null)
+  find(".write-send").onclick = () => onWritten(find(".write-text").value.trim())
 
   const show = () => {
     if (!ask.hidden) return
-    say.hidden = true
+    say.hidden = write.hidden = true
     ask.hidden = false
     if (!root.contains(root.getRootNode().activeElement)) root.focus({ preventScroll: true })
     fit()
@@ -49,10 +52,30 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
   return {
     fit,
     close: () => watch.disconnect(),
-    who: (name, count) => set(".who", `${straight(name)} · ${WORDS.count(count)}`),
+    who: (called, nickname, count) => {
+      set(".who-name", straight(called))
+      set(".who-nick bdi", straight(nickname))
+      find(".who-nick").hidden = !nickname
+      set(".who-count", ` · ${count}`)
+    },
     clock: (words) => set(".clock", words),
     note: (words, kind = "") => { set(note, words); note.dataset.kind = words ? kind : "" },
     brief: (there) => { find(".brief-open").hidden = !there },
+    writes: (there) => { find(".write-open").hidden = !there },
+    // A field for an answer of one's own to a pair; what stands in it stays until it is sent.
+    write: (pair) => {
+      if (!write.hidden) return
+      ask.hidden = say.hidden = true
+      delete ask.dataset.pair
+      write.hidden = false
+      set(".write h1", WORDS.write.title)
+      set(".write-prompt", straight(pair.prompt))
+      set(".write-say", WORDS.write.say)
+      set(".write-back", WORDS.write.back)
+      set(".write-send", WORDS.write.send)
+      find(".write-text").value = ""
+      find(".write-text").focus({ preventScroll: true })
+    },
 
     ask: show,
     pair: (pair, task) => {
@@ -84,7 +107,7 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
     },
     // A page of words: {title, now, then, live: [{label, value}], go: [words, how], list}
     say: ({ title, now = "", then = "", live = [], go = null, list = false }) => {
-      ask.hidden = true
+      ask.hidden = write.hidden = true
       delete ask.dataset.pair
       say.hidden = false
       set(".say h1", straight(title))
@@ -104,7 +127,7 @@ function makeScreens(root, { onChoice, onNext, onGo }) {
           return [group]
         }))
       }
-      const button = find(".go")
+      const button = find(".say .go")
       button.hidden = !go
       pressable = go?.[1] ?? null
       if (go) set(button, go[0])

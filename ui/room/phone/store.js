@@ -1,7 +1,8 @@
 // What a phone keeps of a room: the pairs to come, and the judgements that the server has not yet
 // said it has. In localStorage, which outlives a reload, a locked phone and a night, and which two
 // tabs of one phone share; where the browser keeps nothing, in memory. Knows nothing of the network.
-const MOST_PAIRS = 12, MOST_QUEUE = 500, MOST_DONE = 600 // pairs, judgements, ids of judged pairs
+const MOST_PAIRS = 24, MOST_QUEUE = 500, MOST_DONE = 600 // pairs, judgements, ids of judged pairs
+const MOST_WORDS = 20 // ideal answers that wait to be sent
 
 const CHOICES = ["a", "b", "tie", "skip"]
 
@@ -16,6 +17,8 @@ function makeStore(code, me) {
   const whole = (kept) => ({
     pairs: list(kept?.pairs).filter((pair) => pair && typeof pair.id === "string"),
     queue: list(kept?.queue).filter(isJudgement),
+    words: list(kept?.words).filter((one) => one && [one.id, one.pair, one.text].every(
+      (part) => typeof part === "string")),
     done: list(kept?.done).filter((id) => typeof id === "string"),
     briefed: kept?.briefed === true,
     last: kept?.last?.act?.name ? kept.last : null, // what the server said last, but for pairs
@@ -35,6 +38,7 @@ function makeStore(code, me) {
     kept.pairs = kept.pairs.slice(0, MOST_PAIRS)
     kept.queue = kept.queue.slice(-MOST_QUEUE)
     kept.done = kept.done.slice(-MOST_DONE)
+    kept.words = kept.words.slice(-MOST_WORDS)
     memory = kept
     try {
       localStorage.setItem(name, JSON.stringify(kept))
@@ -60,9 +64,12 @@ function makeStore(code, me) {
       })
       return new_
     },
-    // The server has these judgements, or will never take them.
+    // An ideal answer {id, pair, text} that waits to be sent.
+    write: (word) => change((kept) => { kept.words.push(word) }),
+    // The server has these judgements and words, or will never take them.
     settled: (ids) => change((kept) => {
       kept.queue = kept.queue.filter((one) => !ids.includes(one.id))
+      kept.words = kept.words.filter((one) => !ids.includes(one.id))
     }),
     // New pairs come; those that are not asked any more go.
     take: ({ pairs = [], drop = [], act, you, room }) => change((kept) => {
