@@ -81,12 +81,15 @@ class Workshop:
         self.wall.locator(".op-act").filter(has_text=title).first.wait_for(timeout=LONG)
 
     def judge(self, phone, count: int) -> None:
+        """So many taps; what stands before a pair is pressed away: the brief, what a practice pair
+        taught.
+        """
         for number in range(count):
             pair = phone.locator(f"[data-choice={'ab'[number % 2]}]:visible")
-            # A pair, or a press before it: the brief is read, a practice pair's answer is seen.
-            pair.or_(phone.locator(".go:visible")).first.wait_for(timeout=LONG)
-            if phone.locator(".go:visible").count():
-                phone.locator(".go:visible").first.tap()
+            before = phone.locator(".go:visible, .next:visible")
+            pair.or_(before).first.wait_for(timeout=LONG)
+            if before.count():
+                before.first.tap()
                 pair.wait_for(timeout=LONG)
             tap(phone, "ab"[number % 2])
 
