@@ -183,14 +183,14 @@ class Host:
 def behind(
     seen: Sequence[tuple[int, float]], acknowledged: Sequence[float], since: float = 0.0
 ) -> list[float]:
-    """How many seconds the counter came late, each time that it moved after ``since``: from the
-    acknowledgement of the first judgement that it did not show before.
+    """How many seconds the counter came late, each time that it moved: from the acknowledgement of
+    the first judgement that it did not show before, where that was after ``since``.
 
     ``acknowledged``: when each judgement of the room was, any order; all of them, for the counter
     counts them all.
     """
     times, found = sorted(acknowledged), []
     for (before, _), (_, shown) in zip(seen, seen[1:], strict=False):
-        if shown >= since and before < bisect_right(times, shown):
+        if before < bisect_right(times, shown) and times[before] >= since:
             found.append(shown - times[before])
     return found
