@@ -211,8 +211,6 @@ async def rehearse(figures: Figures, options: Namespace, place: Server) -> None:
         words = f"{room_rehearsal.PLAN} minutes at {room_rehearsal.SPEED:g} times the speed"
         figures.begin("rehearsal", f"{words}, {people} people")
         phones = room_phones.gather(crowd, http, "", people)
-        for phone, taste in zip(phones, room_rehearsal.tastes(people), strict=True):
-            phone.taste = taste
         found = await room_rehearsal.Rehearsal(Host(crowd), phones).whole()
         room_rehearsal.say(figures, found)
         if options.keep:

@@ -36,7 +36,8 @@ class Phone:
         refused: what it would not take, and why. made, done: the ids of all that was
             tapped, and of the pairs.
         aside: tapped while the phone was offline, to be sent later.
-        taste: what is tapped of a pair; by lot where there is none.
+        taste: what is tapped of a pair; by lot where there is none. reads: for how
+            many seconds, as the phone tells it.
     """
 
     tab: Tab
@@ -57,6 +58,7 @@ class Phone:
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
     said: dict = field(default_factory=dict)  # the desk's last answer
     taste: Callable[[dict], str] | None = None
+    reads: tuple[float, float] = (1.5, 6.0)
     polls: int = 0
     troubles: list[str] = field(default_factory=list)
     at: float = 0.0  # when it asked last
@@ -115,7 +117,7 @@ class Phone:
         pair = self.pairs.pop(0)
         choice = self.taste(pair) if self.taste else self.luck.choice(["a", "b", "b", "tie"])
         row = {"id": secrets.token_hex(16), "pair": pair["id"], "at": int(time.time() * 1000)}
-        row |= {"choice": choice, "seconds": round(self.luck.uniform(1.5, 6.0), 2)}
+        row |= {"choice": choice, "seconds": round(self.luck.uniform(*self.reads), 2)}
         self.made.add(row["id"])
         self.done.add(pair["id"])
         return row

@@ -31,6 +31,7 @@ from ui.export.html import html_of_session
 PLAN, SPEED = 45, 10.0
 STEPS = 20  # of PPO, as the page proposes
 READS = 40.0  # seconds that a pair takes somebody, at the plan's own speed: tired, talking, careful
+HASTY = (0.3, 0.7)  # seconds, as the phone tells them, of who taps without reading
 LATE = 2  # people who come while the room judges
 HOME = 300.0  # seconds that making a file to take home may take
 
@@ -71,10 +72,10 @@ def left(pair: dict) -> str:
 
 
 def tastes(people: int) -> list[Callable[[dict], str] | None]:
-    """Two of three want facts, most of the others memes; one taps left; one throws a coin."""
+    """One taps left; two of three want facts, most of the others memes; one throws a coin."""
     found: list[Callable[[dict], str] | None] = [partial(likes, "fact")] * (2 * people // 3)
     found += [partial(likes, "meme")] * (people - len(found) - 2)
-    return [*found, None, left]
+    return [left, *found, None]
 
 
 class Rehearsal:
@@ -84,6 +85,9 @@ class Rehearsal:
         self.host, self.speed = host, speed
         self.came, self.late = list(phones[:-LATE]), list(phones[-LATE:])
         self.luck = phones[0].luck
+        for phone, taste in zip(phones, tastes(len(phones)), strict=True):
+            phone.taste = taste
+            phone.reads = HASTY if taste is left else phone.reads
         self.found = Rehearsed()
 
     async def whole(self) -> Rehearsed:

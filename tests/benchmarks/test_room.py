@@ -61,9 +61,9 @@ def test_people_of_a_rehearsal_tap_by_their_taste():
     fact = {"a": " a marsupial with a prehensile tail.", "b": " my entire personality, lol."}
     mirrored = {"a": fact["b"], "b": fact["a"]}
     tastes = room_rehearsal.tastes(12)
-    assert len(tastes) == 12 and tastes[-2] is None
-    assert [taste(fact) for taste in (tastes[0], tastes[8], tastes[-1])] == ["a", "b", "a"]
-    assert [taste(mirrored) for taste in (tastes[0], tastes[8], tastes[-1])] == ["b", "a", "a"]
+    assert len(tastes) == 12 and tastes[-1] is None
+    assert [taste(fact) for taste in (tastes[0], tastes[1], tastes[-2])] == ["a", "a", "b"]
+    assert [taste(mirrored) for taste in (tastes[0], tastes[1], tastes[-2])] == ["a", "b", "a"]
 
 
 def test_what_went_wrong_at_a_kill_is_told(capsys):

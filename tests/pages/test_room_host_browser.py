@@ -93,8 +93,9 @@ class Workshop:
                 pair.wait_for(timeout=LONG)
             tap(phone, "ab"[number % 2])
 
-    def judged(self) -> int:
-        found = re.search(r"Judgements\s+(\d+)", words(self.host))
+    def shown(self, label: str) -> int:
+        """The number that the host's page shows under this label."""
+        found = re.search(rf"{label}\s+(\d+)", words(self.host))
         return int(found[1]) if found else 0
 
     def look(self, name: str) -> None:
@@ -128,7 +129,7 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     room.go_on("Judge")
     for phone in room.phones:
         room.judge(phone, 12)
-    until(host, lambda: room.judged() >= 24, "every tap stored")
+    until(host, lambda: room.shown("Judgements") >= 24, "every tap stored")
     room.look("judge")
 
     room.go_on("The reward model")
@@ -146,10 +147,9 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
 
     room.go_on("Blind vote")
     until(host, lambda: "Which answer is which" in words(host), "the vote's pairs")
-    before = room.judged()
     for phone in room.phones:
         room.judge(phone, 3)
-    until(host, lambda: room.judged() >= before + 6, "votes stored")
+    until(host, lambda: room.shown("Votes") >= 6, "votes stored")
     room.look("vote")
 
     room.go_on("Talk")

@@ -23,8 +23,6 @@ PEOPLE = 12
 async def rehearsed(url: str) -> room_rehearsal.Rehearsed:
     async with room_phones.client() as http, Crowd(url, 1) as crowd:
         phones = room_phones.gather(crowd, http, "", PEOPLE)
-        for phone, taste in zip(phones, room_rehearsal.tastes(PEOPLE), strict=True):
-            phone.taste = taste
         found = await room_rehearsal.Rehearsal(Host(crowd), phones).whole()
         found.wrong += crowd.errors()
         return found
