@@ -1,7 +1,7 @@
 """The workshop room, full: a hundred phones join in a minute and tap, while PPO trains in the
 room's own session.
 
-    python -m benchmarks room [--people 100 --join 60 --taps 25 --seconds 60] [--browsers]
+    python -m benchmarks room [--people 100 --join 60 --taps 25 --seconds 30] [--browsers]
     python -m benchmarks room --kill          the server ends with kill -9 in every act
     python -m benchmarks room --rehearsal     45 minutes by the plan, at ten times the speed
 
@@ -40,7 +40,7 @@ from rlhf_core.rooms.records import PPO, RANK
 FIRST, STORED, BEHIND = 3.0, 0.5, 2.0  # targets in seconds: first pair, stored (p95), counters
 SLOWER = 2.0  # times that PPO may take beside the taps
 ENDS = 900.0  # seconds that its steps may take at most
-QUICK = {"people": 3, "join": 2.0, "taps": 2.0, "seconds": 4.0, "steps": 5}
+QUICK = {"people": 3, "join": 2.0, "taps": 2.0, "seconds": 6.0, "steps": 5}
 FEW = 8  # people, where the crowd is not what is measured
 
 
@@ -67,9 +67,8 @@ async def measure(figures: Figures, options: Namespace, place: Server) -> None:
             if options.browsers:
                 await asyncio.to_thread(browsers.open)
             part = Part(figures, options, place, phones, host, browsers)
-            if options.seconds:
-                figures.begin("idle", f"{options.taps:g} taps a second, nobody trains")
-                await part.tapped(asyncio.create_task(asyncio.sleep(options.seconds)))
+            figures.begin("idle", f"{options.taps:g} taps a second, nobody trains")
+            await part.tapped(asyncio.create_task(asyncio.sleep(options.seconds)))
             figures.begin("ppo", f"{options.taps:g} taps a second, PPO in the room's session")
             await host.on("reward")
             await host.fit()
@@ -230,9 +229,7 @@ def parsed(argv: list[str]) -> Namespace:
     parser.add_argument("--people", type=int, default=100, help="phones in the room")
     parser.add_argument("--join", type=float, default=60.0, help="seconds in which all join")
     parser.add_argument("--taps", type=float, default=25.0, help="a second, of all together")
-    parser.add_argument(
-        "--seconds", type=float, default=60.0, help="of tapping while nobody trains; 0: none"
-    )
+    parser.add_argument("--seconds", type=float, default=30.0, help="of taps, nobody training")
     parser.add_argument("--steps", type=int, default=20, help="of PPO, beside the taps and alone")
     parser.add_argument(
         "--browsers", action="store_true", help="two phones and a projector in real browsers"
@@ -246,8 +243,8 @@ def parsed(argv: list[str]) -> Namespace:
         "--quick", action="store_true", help="whether it runs, not what it measures"
     )
     args = parser.parse_args(argv)
-    if args.people < 1 or args.taps <= 0 or args.seconds < 0:
-        parser.error("--people and --taps must be more than 0, --seconds not less than 0.")
+    if args.people < 1 or args.taps <= 0 or args.seconds <= 0:
+        parser.error("--people, --taps and --seconds must be more than 0.")
     if not 5 <= args.steps <= 40:
         parser.error("--steps must be from 5 to 40.")
     if args.quick:
