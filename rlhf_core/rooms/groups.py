@@ -45,7 +45,7 @@ def run(session: Session) -> Iterator:
     | None, "low", "high"}}} (intervals over prompts), "gap": {"difference" | None, "low", "high",
     "prompts", "words"}: how much oftener the minority's own model is right about the minority,
     "favourites": rows {"prompt", "majority", "minority"}: the answers that each model scores
-    highest, where they part, "head": the room's own model that they stand beside}.
+    highest, where they part}.
 
     Raises InputError: too few people.
     """
@@ -71,7 +71,6 @@ def run(session: Session) -> Iterator:
         "table": table,
         "gap": gap,
         "favourites": favourites(data, heads),
-        "head": session.learned.head,
     }
     with session.change():
         session.labs = {**session.labs, GROUPS: found}

@@ -26,7 +26,7 @@ from ui.room import host_open, roles
 
 EVERY = 2.0  # seconds between two looks at a job
 GROUPS, FAVOURITES = ("majority", "minority"), 3
-GROUPS_OF = "room_groups_of"  # in the session's state: models whose groups this tab asked for
+GROUPS_NEXT = "room_groups_next"  # in the session's state: halves whose groups wait for the fit
 MEASURED = 120  # pairs of the verdict: the room votes on one a prompt
 WHERE = "Measured on prompts that nobody trained on; the room's votes count a prompt as one vote."
 STYLE = styles.sheet("ppo")
@@ -87,22 +87,20 @@ def fit(room: Room, secret: str) -> None:
     def one(half: Half) -> None:
         training.gather(room.code, secret, half.number)
         _submit(half, "fit")
+        st.session_state.setdefault(GROUPS_NEXT, set()).add(half.number)
 
     _each(room, one)
 
 
 def groups_next(room: Room) -> None:
-    """The groups' models after the room's own: both read the same samples, which are then there.
-    Whether they are due follows from the session: the tab that pressed may be gone by then.
-    """
-    asked = st.session_state.setdefault(GROUPS_OF, set())
+    """The groups' models after the room's own: both read the same samples, which are then there."""
+    waiting = st.session_state.get(GROUPS_NEXT, set())
     for half in room.halves:
-        session = registry.get(half.session_id)
-        head = session.learned.head if session is not None else ""
-        of = (session.labs.get(training.GROUPS) or {}).get("head") if head else ""
-        if head and of != head and head not in asked and not room.closed:
-            if (state.job_of(session, "fit") or {}).get("status") not in state.ALIVE:
-                asked.add(head)
+        session = registry.get(half.session_id) if half.number in waiting else None
+        fit_of = (state.job_of(session, "fit") or {}) if session is not None else {}
+        if session is not None and fit_of.get("status") not in state.ALIVE:
+            waiting.discard(half.number)
+            if session.learned.head:
                 state.submit_for(session, "room_groups")
 
 
