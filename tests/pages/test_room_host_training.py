@@ -52,10 +52,7 @@ def test_answers_that_are_no_longer_in_line_are_asked_for_again(monkeypatch):
     assert registry.get(opened.session_id).jobs["room_answers"] == first, "it waits: once is enough"
     queue.forget(opened.session_id)
     app.run()
-    again = registry.get(opened.session_id).jobs["room_answers"]
-    assert again != first
-    finish(queue)
-    assert figures.for_host(opened.code, opened.host)["pairs"] > 0
+    assert registry.get(opened.session_id).jobs["room_answers"] != first
 
 
 @pytest.mark.parametrize("briefs", [ONE, TWO], ids=["one brief", "two halves"])
