@@ -10,6 +10,7 @@ import json
 import random
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -32,6 +33,11 @@ class Phone:
             button; from the press to the first pair in the phone.
         stored: seconds from each tap to the answer that says it is stored.
         acknowledged: when the server said of which judgement that it has it.
+        refused: what it would not take, and why. made, done: the ids of all that was
+            tapped, and of the pairs.
+        aside: tapped while the phone was offline, to be sent later.
+        taste: what is tapped of a pair; by lot where there is none. reads: for how
+            many seconds, as the phone tells it.
     """
 
     tab: Tab
@@ -45,48 +51,93 @@ class Phone:
     joined: float = 0.0
     stored: list[float] = field(default_factory=list)
     acknowledged: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+    aside: list[dict] = field(default_factory=list)
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    said: dict = field(default_factory=dict)  # the desk's last answer
+    taste: Callable[[dict], str] | None = None
+    reads: tuple[float, float] = (1.5, 6.0)
     polls: int = 0
     troubles: list[str] = field(default_factory=list)
     at: float = 0.0  # when it asked last
 
     async def come_in(self, seconds: float = 120.0) -> None:
-        """Scan the code, press Join; returns with pairs in hand."""
+        """Scan the code, press Join; returns with pairs in hand, where the act has any."""
+        await self.scan(seconds)
+        await self.press_join(seconds)
+
+    async def scan(self, seconds: float = 120.0) -> None:
+        """Until the page with the button is there."""
         began = time.perf_counter()
         await self.tab.get_files()
-        loaded = time.perf_counter()
+        self.loaded = time.perf_counter() - began
+        began = time.perf_counter()
         await self.tab.open(seconds)
-        asked = time.perf_counter()
+        self.asked = time.perf_counter() - began
+
+    async def press_join(self, seconds: float = 120.0) -> None:
+        began = time.perf_counter()
         await self.tab.press(JOIN)
         await self.tab.until(lambda: bool(self._given().get("reply")), seconds, "the phone")
         given = self._given()
-        self.me, self.pairs = given["me"], list(given["reply"]["pairs"])
-        self.loaded, self.asked = loaded - began, asked - loaded
-        self.joined = time.perf_counter() - asked
+        self.me, self.said = given["me"], given["reply"]
+        self.pairs = list(self.said["pairs"])
+        self.joined = time.perf_counter() - began
         self.at = time.perf_counter()
-        if not self.pairs:
-            self.troubles.append("joined, and there was no pair")
 
     def _given(self) -> dict:
         """What the page has handed to the phone's script."""
         node = self.tab.find(PHONE, "bidi_component")
         return json.loads(node.body.json) if node is not None else {}
 
-    async def tap(self) -> None:
-        """Judge the pair on top; nothing where there is none."""
+    async def tap(self) -> bool:
+        """Judge the pair on top, and send that until it is acknowledged; whether there was one."""
         if not self.pairs:
             await self.ask([])
         if not self.pairs:
-            return
-        pair, began = self.pairs.pop(0), time.perf_counter()
-        row = {"id": secrets.token_hex(16), "pair": pair["id"], "at": int(time.time() * 1000)}
-        row |= {"choice": self.luck.choice(["a", "b", "b", "tie"]), "seconds": 3.0}
-        while row["id"] not in self.acknowledged:
-            if not await self.ask([row]):
-                await asyncio.sleep(AGAIN)
+            return False
+        began = time.perf_counter()
+        row = self._judged()
+        await self.send([row])
         self.stored.append(self.acknowledged[row["id"]] - began)
+        return True
+
+    def put_aside(self, most: int) -> None:
+        """Judge pairs in hand while the phone is offline; ``send_aside`` sends them."""
+        self.aside += [self._judged() for _ in self.pairs[:most]]
+
+    async def send_aside(self, most: int = 25) -> None:
+        rows, self.aside = self.aside[:most], self.aside[most:]
+        if rows:
+            await self.send(rows)
+
+    def _judged(self) -> dict:
+        pair = self.pairs.pop(0)
+        choice = self.taste(pair) if self.taste else self.luck.choice(["a", "b", "b", "tie"])
+        row = {"id": secrets.token_hex(16), "pair": pair["id"], "at": int(time.time() * 1000)}
+        row |= {"choice": choice, "seconds": round(self.luck.uniform(*self.reads), 2)}
+        self.made.add(row["id"])
+        self.done.add(pair["id"])
+        return row
+
+    async def send(self, rows: list[dict]) -> None:
+        """Again and again, under the same ids, until the server has said what became of each."""
+        left = rows
+        while True:
+            await self.ask(left)
+            left = [row for row in rows if row["id"] not in self.acknowledged]
+            if not left:
+                return
+            await asyncio.sleep(AGAIN)
 
     async def ask(self, judged: list[dict]) -> bool:
-        """One request; whether it was answered."""
+        """One request; whether it was answered. A phone has one under way at a time."""
+        async with self.line:
+            return await self._ask(judged)
+
+    async def _ask(self, judged: list[dict]) -> bool:
         holds = [pair["id"] for pair in self.pairs]
         body = {"code": self.code, "me": self.me, "judged": judged, "holds": holds}
         self.at = time.perf_counter()
@@ -99,20 +150,22 @@ class Phone:
         if reply.status_code != 200:
             self.troubles.append(f"{reply.status_code}: {reply.text[:80]}")
             return False
-        said = reply.json()
+        said = self.said = reply.json()
         self.acknowledged |= dict.fromkeys(said["stored"], now)
         for one in said["refused"]:  # as the phone does: told, and let go
-            self.troubles.append(f"refused: {one['why']}")
-            self.acknowledged[one["id"]] = now
-        held = {pair["id"] for pair in self.pairs}
+            if not one["again"]:
+                self.refused[one["id"]] = one["why"]
+                self.acknowledged[one["id"]] = now
+        known = self.done | {pair["id"] for pair in self.pairs}
         kept = [pair for pair in self.pairs if pair["id"] not in said["drop"]]
-        self.pairs = kept + [pair for pair in said["pairs"] if pair["id"] not in held]
+        self.pairs = kept + [pair for pair in said["pairs"] if pair["id"] not in known]
         return True
 
     async def keep_looking(self) -> None:
         """Ask every few seconds while nothing is tapped, as a phone in a hand does."""
         while True:
-            wait = POLL * self.luck.uniform(0.85, 1.15) - (time.perf_counter() - self.at)
+            every = self.said.get("poll", POLL) * self.luck.uniform(0.85, 1.15)
+            wait = every - (time.perf_counter() - self.at)
             if wait > 0:
                 await asyncio.sleep(wait)
             else:

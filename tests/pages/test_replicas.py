@@ -8,55 +8,26 @@ is none. What speaks is the crowd of ``benchmarks.load``, in Streamlit's own pro
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from beside import beside
 from browser_helpers import kept
+from proxied import ALONE, STICKY, nginx, skip_without_nginx
 
 from benchmarks.load import learner
 from benchmarks.load.learner import Crowd, Heard
 from benchmarks.load.tab import Tab
-from conftest import App, free_port, launch
+from conftest import App, launch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-AS_IT_IS = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
-ALONE = "server {0}; server {1};"
-STICKY = "ip_hash; server {0}; server {1};"
-CONFIG = """
-daemon off; {user} pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
-events {{ worker_connections 512; }}
-http {{
-  log_format with_server '$request $upstream_addr $status';
-  access_log {folder}/access.log with_server;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream replicas {{ {servers} }}
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://replicas; proxy_http_version 1.1; proxy_read_timeout 1d;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }}
-  }}
-}}
-"""
 
 
 @pytest.fixture
 def two(tmp_path) -> Iterator[list[App]]:
     """Two servers of one folder of runs, each with a worker process of its own."""
-    if shutil.which("nginx") is None:
-        pytest.skip("nginx is not installed (Debian's package nginx-light)")
+    skip_without_nginx()
     environment = {"OPOSSUM_WORKERS": "1", "OPOSSUM_TRUST_PROXY": "1"}
     started = []
     try:
@@ -71,29 +42,8 @@ def two(tmp_path) -> Iterator[list[App]]:
 
 @pytest.fixture(params=[ALONE, STICKY], ids=["round robin", "sticky"])
 def address(request, two, tmp_path) -> Iterator[str]:
-    port, folder = free_port(), tmp_path / "nginx"
-    folder.mkdir()
-    folder.chmod(0o777)
-    servers = request.param.format(*(app.url.removeprefix("http://") for app in two))
-    config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, servers=servers, port=port, user=AS_IT_IS))
-    proxy = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.PIPE)
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        proxy.terminate()
-        proxy.wait(10)
-
-
-def wait_for(port: int) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("nginx did not start")
+    with nginx(tmp_path / "nginx", request.param, [app.url for app in two]) as found:
+        yield found
 
 
 def tabs_on(folder: Path) -> list[str]:

@@ -41,6 +41,20 @@ def judge(opened, me: str, pairs: int, name: str) -> int:
     return done
 
 
+def test_answers_that_are_no_longer_in_line_are_asked_for_again(monkeypatch):
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    queue = still_queue(monkeypatch)
+    opened = opening.open_room(RoomSettings(briefs=ONE))
+    app = host_of(opened)
+    session = registry.get(opened.session_id)
+    first = session.jobs["room_answers"]
+    app.run()
+    assert registry.get(opened.session_id).jobs["room_answers"] == first, "it waits: once is enough"
+    queue.forget(opened.session_id)
+    app.run()
+    assert registry.get(opened.session_id).jobs["room_answers"] != first
+
+
 @pytest.mark.parametrize("briefs", [ONE, TWO], ids=["one brief", "two halves"])
 def test_from_judgements_to_the_verdict(monkeypatch, briefs):
     monkeypatch.setattr(state, "warm_up", lambda: "")

@@ -13,6 +13,7 @@ import streamlit as st
 from rlhf_core.common.errors import RoomError, StoreError
 from rlhf_core.rooms import acts, doors, figures, plans, records, training
 from rlhf_core.rooms.records import ACTS, Act, Room
+from rlhf_core.session import registry
 from ui import charts, state, styles, text
 from ui.room import (
     countdown,
@@ -221,6 +222,7 @@ def _numbers(room: Room, secret: str) -> None:
         return
     if found["act"]["number"] != room.act.number:
         state.rerun()
+    _watch_over_answers(room, found)
     with st.container(horizontal=True, vertical_alignment="center", key="room_counts"):
         with st.container(width="content", key="room_clock"):
             countdown.draw(found["act"], key="room_countdown")
@@ -242,6 +244,15 @@ def _numbers(room: Room, secret: str) -> None:
         if marked or waiting:
             told = [f"{marked} marked"] * bool(marked) + [f"{waiting} typed"] * bool(waiting)
             _count("Wait for you", marked + waiting, ", ".join(told))
+
+
+def _watch_over_answers(room: Room, found: dict) -> None:
+    """A job that nobody looks at leaves the line before it began; then it is asked for again."""
+    session = None if found["pairs"] or room.closed else registry.get(room.session_id)
+    if session is not None:
+        told = state.job_of(session, "room_answers")  # which is a look
+        if told is None or told["status"] == "expired":
+            state.submit_for(session, "room_answers")
 
 
 def _count(label: str, value: object, below: str, help: str | None = None) -> None:
