@@ -45,7 +45,7 @@ def check_note(text: object, what: str, most: int) -> str:
     written = " ".join(written.split())
     if len(written) > most:
         raise InputError(
-            f"{what} has {len(written):,} characters; at most {most} fit. Shorten it; your judgement"
-            " waits."
+            f"{what} has {len(written):,} characters; at most {most} fit. Shorten it; your"
+            " judgement waits."
         )
     return written
