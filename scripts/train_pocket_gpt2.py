@@ -9,8 +9,8 @@ of a batch, and none sees another: what attention may look at is the own line on
 count from the line's start (half of the lines are shifted right, so that every position is
 trained). Every token of the completion counts, and some of the prompt (so that the model knows a
 prompt it cannot read). The learning rate follows the time budget: short warm-up, constant, then
-linear to zero over the last 40%. A checkpoint is written every two minutes; the same command goes
-on from it, also with another corpus, and counts only the minutes it trained. ``touch
+linear to zero over the last 40% (``--decay``). A checkpoint is written every two minutes; the same
+command goes on from it, also with another corpus, and counts only the minutes it trained. ``touch
 build/pocket-gpt2/pause`` pauses it, removing the file goes on.
 """
 
@@ -191,12 +191,20 @@ class Muon(torch.optim.Optimizer):
     """Momentum, made orthogonal (Jordan et al. 2024); steps as long as Adam's (Liu et al. 2025,
     arXiv 2502.16982, section 2.2).
 
-    As ``torch.optim.Muon`` with ``match_rms_adamw``, but in float32: torch makes it in bfloat16,
-    which takes 9 of a step's 11 seconds on a processor that has no bfloat16.
+    As ``torch.optim.Muon`` with ``match_rms_adamw``, but orthogonal in ``dtype``: torch takes
+    bfloat16, 9 of a step's 11 seconds on a processor that has none; where it has, float32 would
+    take a quarter of the step.
     """
 
-    def __init__(self, matrices: list[Tensor], lr: float, weight_decay: float):
+    def __init__(
+        self,
+        matrices: list[Tensor],
+        lr: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": 0.95})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self) -> None:
@@ -209,7 +217,7 @@ class Muon(torch.optim.Optimizer):
                 ahead = matrix.grad.lerp(state["momentum_buffer"], group["momentum"])
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 length = 0.2 * math.sqrt(max(matrix.shape)) * group["lr"]
-                matrix.add_(orthogonal(ahead), alpha=-length)
+                matrix.add_(orthogonal(ahead.to(self.dtype)), alpha=-length)
 
 
 def orthogonal(matrix: Tensor, turns: int = 5) -> Tensor:
@@ -224,19 +232,21 @@ def orthogonal(matrix: Tensor, turns: int = 5) -> Tensor:
     return x if matrix.shape[0] <= matrix.shape[1] else x.T
 
 
-def optimizers_of(model: GPT2LMHeadModel, peak: float) -> list[torch.optim.Optimizer]:
+def optimizers_of(
+    model: GPT2LMHeadModel, peak: float, dtype: torch.dtype
+) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, Adam for the rest."""
     inner = [p for name, p in model.transformer.h.named_parameters() if p.dim() == 2]
     ids = {id(p) for p in inner}
     outer = [p for p in model.parameters() if id(p) not in ids]
-    muon = Muon(inner, lr=peak, weight_decay=0.05)
+    muon = Muon(inner, lr=peak, weight_decay=0.05, dtype=dtype)
     adam = torch.optim.AdamW(outer, lr=peak, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
     return [muon, adam]
 
 
-def learning_rate(peak: float, done: float) -> float:
-    """``done`` in [0, 1] of the time budget."""
-    return peak * min(1.0, done / 0.01 + 0.02) * min(1.0, (1 - done) / 0.4)
+def learning_rate(peak: float, done: float, decay: float) -> float:
+    """``done`` in [0, 1] of the time budget; linear to zero over the last ``decay`` of it."""
+    return peak * min(1.0, done / 0.01 + 0.02) * min(1.0, (1 - done) / decay)
 
 
 @torch.no_grad()
@@ -284,6 +294,12 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=96, help=f"of {WIDTH} tokens, a batch")
     parser.add_argument("--lr", type=float, default=2.5e-3)
+    parser.add_argument(
+        "--decay",
+        type=float,
+        default=0.4,
+        help="share of the time over which the rate falls to zero; 1 (and --lr 1.2e-3) with --start",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--start",
@@ -329,7 +345,8 @@ def main() -> None:
         GPT2Config(**CONFIG, bos_token_id=end, eos_token_id=end, pad_token_id=pad)
     )
     log(f"{model.num_parameters():,} parameters; products in {args.dtype}")
-    optimizers = optimizers_of(model, args.lr)
+    dtype = getattr(torch, args.dtype)
+    optimizers = optimizers_of(model, args.lr, dtype)
     checkpoint, step, trained, seen = args.out / "checkpoint.pt", 0, 0.0, 0
     if checkpoint.exists() and not args.measure:
         state = torch.load(checkpoint, weights_only=True)
@@ -354,7 +371,6 @@ def main() -> None:
         checkpoint.with_suffix(".tmp").replace(checkpoint)
 
     weights = dict(model.transformer.named_parameters())
-    dtype = getattr(torch, args.dtype)
     source = batches(lines, args.rows, numpy.random.default_rng([args.seed, step]))
     budget, last_save, running = args.minutes * 60, time.time(), None
     begun = seen, trained
@@ -365,7 +381,7 @@ def main() -> None:
         ids, positions, segments, counts = next(source)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(args.lr, trained / budget)
+                group["lr"] = learning_rate(args.lr, trained / budget, args.decay)
         loss = packed_loss(weights, ids, positions, segments, counts, dtype)
         model.zero_grad(set_to_none=True)
         loss.backward()
