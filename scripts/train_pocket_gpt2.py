@@ -298,7 +298,8 @@ def main() -> None:
         "--decay",
         type=float,
         default=0.4,
-        help="share of the time over which the rate falls to zero; 1 (and --lr 1.2e-3) with --start",
+        help="share of the time over which the rate falls to zero; 1, and --lr 1.2e-3, go with"
+        " --start",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
