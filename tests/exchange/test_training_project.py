@@ -66,7 +66,7 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     )
     words = (folder / "README.md").read_text("utf-8")
     assert "6 clear judgements" in words and "| beta | 0.07 |" in words and "1 ties" in words
-    assert "imported" in words and "$" not in words
+    assert "judged by judge-1" in words and "$" not in words
     assert (folder / "model" / "model.safetensors").stat().st_size > 1e6
     assert "trl==1.12.0" in (folder / "requirements.txt").read_text("utf-8").split()
 
@@ -102,7 +102,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch) -> Non
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(BundleError, match="No space left"):
+    with pytest.raises(BundleError, match="The disk is full"):
         training_project.write(judged(), tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
 
