@@ -1,4 +1,5 @@
-"""What the host and the wall see, counted by the database; each answer serves for a second.
+"""What the host and the wall see, counted by the database; all but ``counts.of_room`` serves for a
+second.
 
 Small samples carry their interval. Plain values, JSON-able.
 """
@@ -48,7 +49,8 @@ def for_host(code: str, host: str) -> dict:
     """
     with reading.database().look() as db:
         row = reading.row_for(db, code, host, "host")
-    return {"act": desk.act(row), **_counted(row)}
+        now = counts.of_room(db, row.room_id, now_ms())
+    return {"act": desk.act(row), **_counted(row), **now}
 
 
 def for_wall(code: str, wall: str) -> dict:
@@ -63,7 +65,8 @@ def for_wall(code: str, wall: str) -> dict:
     with reading.database().look() as db:
         row = reading.row_for(db, code, wall, "wall")
         settings, _ = reading.facts(db, row.room_id)
-    found = _counted(row)
+        now = counts.of_room(db, row.room_id, now_ms())
+    found = {**_counted(row), **now}
     shown = [word for word in found["words"] if word["status"] == "shown"]
     names = {word["number"]: word["text"] for word in shown if word["kind"] == "name"}
     names = names if settings.names_on_wall else {}

@@ -24,6 +24,7 @@ from rlhf_core.rooms import (
     plans,
     reading,
 )
+from rlhf_core.rooms.fresh import Fresh
 from rlhf_core.rooms.records import ACTS, JOIN, PPO, PRACTICE, REWARD, VOTE, Room, RoomSettings
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
@@ -250,7 +251,8 @@ def troubles(app: AppTest) -> str:
     return " ".join(one.label for one in app.expander)
 
 
-def test_what_is_over_is_not_advised_any_more(opened):
+def test_what_is_over_is_not_advised_any_more(opened, monkeypatch):
+    monkeypatch.setattr(figures, "_COUNTED", Fresh(0.0))  # no second has to pass in between
     acts.step(opened.code, opened.host, PRACTICE)
     assert "The model is still writing" in troubles(host_of(opened))
     written = [{"id": "set-1", "prompt": "An owl is", "texts": [" wise.", " late."]}]

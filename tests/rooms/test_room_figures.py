@@ -14,6 +14,7 @@ from room_people import Phone, at_once, here, judging_room, left, likes, opened 
 from rlhf_core.judging.annotators import krippendorff_alpha
 from rlhf_core.judging.preferences import pair_from_row
 from rlhf_core.rooms import acts, desk, exporting, figures, integrity
+from rlhf_core.rooms.fresh import Fresh
 from rlhf_core.session import registry
 from rlhf_core.store import room_rows
 from rlhf_core.store.room_counts import Choices
@@ -126,3 +127,12 @@ def test_the_halves_are_counted_apart(here):  # noqa: F811
     assert all(one["alpha"] > 0.9 for one in found["agreement"]), "each half agrees with itself"
     assert {row["half"] for row in found["everybody"]} == {0, 1}
     assert [one["half"] for one in found["trained"]] == [0, 1]
+
+
+def test_what_was_tapped_counts_at_once_and_not_after_a_second(room, monkeypatch):
+    """A poll each second and a figure kept for a second were two seconds behind."""
+    monkeypatch.setattr(figures, "_COUNTED", Fresh(3600.0))
+    assert figures.for_host(room.code, room.host)["judged"] == 0
+    Phone(room).judge(left, most=5)
+    for found in (figures.for_host(room.code, room.host), figures.for_wall(room.code, room.wall)):
+        assert (found["people"], found["judged"]) == (1, 5)

@@ -5,9 +5,9 @@ and goes out speaks the field's words too.)
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-import tokenize
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,22 @@ WORD = re.compile(r"\bcomparisons?\b", re.IGNORECASE)
 
 def sentences(file: Path):
     """The strings of a script that people may read: no docstrings, names of fields or values."""
-    with file.open("rb") as lines:
-        for token in tokenize.tokenize(lines.readline):
-            if token.type == tokenize.STRING and '"""' not in token.string:
-                said = re.sub(r"\{[^{}]*\}", "", token.string)
-                if " " in said or said[1:2].isupper():
-                    yield said
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    parts = {
+        id(part): whole
+        for whole in ast.walk(tree)
+        if isinstance(whole, ast.JoinedStr | ast.Expr)
+        for part in ast.iter_child_nodes(whole)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            said = "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            said = "" if id(node) in parts else node.value
+        else:
+            continue
+        if " " in said or said[:1].isupper():
+            yield said
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())

@@ -166,7 +166,7 @@ def learning_curve(curve: dict) -> Chart:
             figure,
             title,
             look_for,
-            f"Learning curve: {curve.get('sentence', 'too few comparisons.')}",
+            f"Learning curve: {curve.get('sentence', 'too few judgements.')}",
         )
     bars = [error_bar(row["accuracy"], [row["low"], row["high"]]) for row in points]
     add_line(
