@@ -105,7 +105,14 @@ def panel(session: Session, *, key: str = "import") -> None:
 def _uploaded(key: str, round_: int) -> None:
     files = st.session_state.get(f"{key}_files_{round_}") or []
     files = files if isinstance(files, list) else [files]
-    st.session_state[f"{key}_round"] = round_ + 1
+    heard = st.session_state.get(f"{key}_round", 0) > round_
+    st.session_state[f"{key}_round"] = max(st.session_state.get(f"{key}_round", 0), round_ + 1)
+    there = uploads.still_there(files)
+    if len(there) < len(files) and not heard:
+        st.session_state[f"{key}_note"] = ("error", uploads.GONE)
+    if files and not there:
+        return
+    files = there
     refused = _of_round(round_)
     read = [(file.name, file.getvalue()) for file in files[:MOST_FILES]]
     uploads.let_go(files)

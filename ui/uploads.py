@@ -14,17 +14,26 @@ from dataclasses import dataclass
 
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileManager
 
 MB = 2**20
 MOST_OF_TAB, MOST_OF_ADDRESS, MOST = 42 * MB, 96 * MB, 192 * MB  # 12 files of 2 MB, or a run
 MOST_FILES = 24  # of a tab
 LIFE = 120.0
+GONE = "An upload waited too long and is no longer there: give it once more."
 
 
 def manager() -> UploadedFileManager | None:
     """Where this server keeps uploads."""
     return runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
+
+
+def still_there(files: Iterable) -> list:
+    """Those whose contents are at hand. A busy browser may tell of an upload once more when its
+    page has read it and let it go, and one that nobody read in time is gone too: Streamlit then
+    gives something that has no name and no contents.
+    """
+    return [file for file in files if isinstance(file, UploadedFile)]
 
 
 def let_go(files: Iterable) -> None:

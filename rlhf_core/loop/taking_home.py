@@ -81,7 +81,8 @@ def reward_folder(session: Session, folder: Path) -> None:
     model, tokenizer = language_model.of_its_own(session.model_name)
     _save(model, tokenizer, folder)
     tensors = {key: value.clone().contiguous() for key, value in head.tensors().items()}
-    save_file(tensors, folder / "reward_model.safetensors", {"format": "pt"})
+    with plain_files.told_as_oserror():
+        save_file(tensors, folder / "reward_model.safetensors", {"format": "pt"})
     before, behind = lm.frame
     about = {"end": lm.end_id, "markers": sorted(i for i in lm.markers if i is not None)}
     about |= {"before": before, "behind": behind}
@@ -91,10 +92,11 @@ def reward_folder(session: Session, folder: Path) -> None:
 
 
 def _save(model, tokenizer, folder: Path) -> None:
-    tokenizer.save_pretrained(folder)
-    if not getattr(tokenizer, "chat_template", None):
-        (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
-    model.save_pretrained(folder, max_shard_size="100GB")
+    with plain_files.told_as_oserror():
+        tokenizer.save_pretrained(folder)
+        if not getattr(tokenizer, "chat_template", None):
+            (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+        model.save_pretrained(folder, max_shard_size="100GB")
 
 
 def _put(folder: Path, card: str) -> None:

@@ -30,6 +30,8 @@ from rlhf_core.store.card import holds
 
 HEAD = ("whitener.mean", "whitener.matrix", "weights", "covariance", "normalisation")
 MOST_SHOWN = 3
+# What reading values of the wrong kind or size raises: 1e400 is infinity, and no whole number.
+STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 def from_zip(session: Session, sha256: str, called: str) -> Iterator[Progress | dict]:
@@ -64,7 +66,8 @@ def from_zip(session: Session, sha256: str, called: str) -> Iterator[Progress | 
     if left_out:
         names = ", ".join(f"“{name[:40]}”" for name in left_out[:MOST_SHOWN])
         more = f" and {len(left_out) - MOST_SHOWN} more" if len(left_out) > MOST_SHOWN else ""
-        told = [*told, f"{names}{more} in the zip belong to no run and were not read"]
+        words = "belongs to no run and was" if len(left_out) == 1 else "belong to no run and were"
+        told = [*told, f"{names}{more} in the zip {words} not read"]
     yield _record(opened, called, told)
 
 
@@ -103,7 +106,7 @@ def _checked(directory: Path, called: str, trusted: bool = False) -> tuple[Sessi
             harmless.check_steps(contents)
         session = saving.load(directory)
         told = [] if trusted else harmless.check(session)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except STRANGE as error:
         if not type(error).__module__.startswith("rlhf_core"):
             what = f"it holds something that no run of this app writes ({type(error).__name__})."
             raise BundleError(shown + what) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -164,9 +165,32 @@ def _write(place: Path, data: bytes | Iterable[bytes], mode: int = OWNERS) -> No
 
 def no_room(place: Path, error: Exception) -> BundleError:
     """Why ``place`` cannot be written, in a sentence."""
+    error = as_the_system_says(error)
     if getattr(error, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", -1), errno.EFBIG):
         return BundleError(f"The disk is full: {place} did not fit, and nothing of it is left.")
     return BundleError(f"{place} cannot be written: {reason(error)}. Nothing of it is left.")
+
+
+def as_the_system_says(error: Exception) -> Exception:
+    """What tokenizers and safetensors ("(os error 28)", no OSError) and shutil ("[Errno 28]", a
+    list of files) make of the system's error, as an OSError with its number; others as they are.
+    """
+    code = getattr(error, "errno", None)
+    if code is None and (told := re.search(r"(?:os error|\[Errno) (\d+)", str(error))):
+        return OSError(int(told[1]), os.strerror(int(told[1])))
+    return error
+
+
+@contextmanager
+def told_as_oserror() -> Iterator[None]:
+    """Around libraries that have an error of their own for a full disk. Raises OSError."""
+    try:
+        yield
+    except Exception as error:
+        found = as_the_system_says(error)
+        if found is error:
+            raise
+        raise found from error
 
 
 def sync_folder(directory: Path) -> None:

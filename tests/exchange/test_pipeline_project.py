@@ -189,3 +189,9 @@ def test_a_run_of_an_older_version_gives_the_settings_that_this_one_has(tmp_path
     session.tuned.log = [{"step": 0, "settings": {"beta": 99.0, "gone": 1}}]
     params = pipeline_params.read(str(written(tmp_path, session) / "params.yaml"))
     assert params.ppo == replace(PPOSettings(), seed=7)
+
+
+def test_the_readme_keeps_dvc_out_of_opossums_environment(tmp_path):
+    """DVC 3.67.1 moves python-dateutil back, which Opossum has pinned."""
+    words = (written(tmp_path, a_session(by_rule=True)) / "README.md").read_text()
+    assert "pipx install dvc" in words and "    pip install" not in words

@@ -181,6 +181,8 @@ def test_weights_that_are_no_numbers_or_no_reward_model_are_refused(runs, files)
         lambda run: run.update(settings=[1]),
         lambda run: run.update(seed="many"),
         lambda run: run.update(seed=-(2**70)),
+        lambda run: run.update(seed=float("inf")),  # what 1e400 is read as
+        lambda run: run["state"]["judged"].update(imported=float("inf")),
         lambda run: run["state"]["history"].update(current_round=10**9),
         lambda run: run["state"]["history"].update(rounds=[{}] * 1_000),
         lambda run: run["state"]["judged"].update(people=["x" * 5_000]),
@@ -287,3 +289,23 @@ def test_a_zip_of_a_run_of_before_opens(runs, name):
     found = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
     session = registry.get(open_zip(archive.pack(found, name))["id"])
     assert session.judged.rankings and session.tuned.steps_done
+
+
+def test_what_was_left_out_is_named_in_a_whole_sentence(runs, files):
+    one, two = {**files, "evil.pkl": b"x"}, {**files, "evil.pkl": b"x", "notes.txt": b"x"}
+    assert "“evil.pkl” in the zip belongs to no run and was not read." in said_of(one)
+    assert "“notes.txt” in the zip belong to no run and were not read." in said_of(two)
+
+
+def said_of(files: dict[str, bytes]) -> str:
+    return open_zip(archive.pack(files, "a-run"))["sentence"]
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 400])
+def test_a_whole_number_larger_than_any_is_refused_in_a_sentence(runs, files, number):
+    head = files["metrics.csv"].split(b"\n")[0].decode().split(",")
+    at = head.index("reward_mean")
+    rows = [[*files["metrics.csv"].split(b"\n")[1].decode().split(",")]]
+    rows[0][at] = number
+    table = "\n".join(",".join(row) for row in [head, *rows]) + "\n"
+    assert "no run of this app writes" in refused(changed(files, "metrics.csv", table.encode()))

@@ -58,9 +58,14 @@ def _given(round_: int) -> None:
     file = st.session_state.get(f"paper_zip_{round_}")
     if file is None:
         return
+    heard = st.session_state.get("paper_round", 0) > round_
+    st.session_state["paper_round"] = max(st.session_state.get("paper_round", 0), round_ + 1)
+    if not uploads.still_there([file]):
+        if not heard:
+            st.session_state["paper_problem"] = uploads.GONE
+        return
     name, data = file.name, file.getvalue()
     uploads.let_go([file])
-    st.session_state["paper_round"] = round_ + 1
     try:
         sha256 = registry.keeper().weights.lay_down(data)
     except StoreError as error:
