@@ -544,7 +544,7 @@ def test_a_reader_that_leaves_early_is_no_crash(tiny):
     "arguments, words",
     [
         ([], ["arguments are required"]),
-        (["dance"], ["invalid choice: 'dance'"]),
+        (["dance"], ["'dance' is no command"]),
         (["generate"], ["--prompt"]),
         (["generate", "--prompt", ""], ["The prompt is empty"]),
         (["generate", "--prompt", " \n\t"], ["The prompt is empty"]),

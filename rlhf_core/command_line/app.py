@@ -34,6 +34,18 @@ def runs_folder() -> Path:
     return user_data_path("opossum", appauthor=False) / "runs"
 
 
+def kept(runs: Path) -> str:
+    """Whether what is done there outlives the server, in a sentence."""
+    named = runs if runs.is_absolute() else f".{os.sep}{runs}"
+    there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return f"What you do is kept in {named}."
+    return (
+        f"What you do is not kept: nothing can be written in {named}. Set OPOSSUM_RUNS to a folder"
+        " of yours and start again."
+    )
+
+
 def command(host: str, port: int | None, browser: bool) -> list[str]:
     """How Streamlit is started. At home only names of this machine are answered: a page elsewhere
     whose name points here is not.
@@ -60,10 +72,14 @@ def app(args: argparse.Namespace) -> int:
         raise InputError(why + (f" {free} is free: take that one, or name none." if free else ""))
     runs = runs_folder()
     start = command(args.host, args.port, args.browser)
-    say("Starting Opossum. Your browser opens at it; if it does not, open the address below.")
     say(
-        "Everything runs on this machine: no key, no GPU, nothing to download. What you do is kept"
-        f" in {runs if runs.is_absolute() else f'.{os.sep}{runs}'}. Ctrl-C stops it."
+        "Starting Opossum. Your browser opens at it; if it does not, open the address below."
+        if args.browser
+        else "Starting Opossum. Open the address below."
+    )
+    say(
+        "Everything runs on this machine: no key, no GPU, nothing to download."
+        f" {kept(runs)} Ctrl-C stops it."
     )
     environment = {**os.environ, "OPOSSUM_RUNS": str(runs)}
     if os.name == "nt":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 
 from rlhf_core.command_line.terminal import BAD_INPUT
@@ -36,6 +37,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         self.exit(BAD_INPUT, f"error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def _check_value(self, action: argparse.Action, value):
+        """A command that is none is named alone, with the nearest that there are, not with all."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            near = difflib.get_close_matches(value, action.choices, n=2)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            self.error(f"{value[:40]!r} is no command{meant}")
+        super()._check_value(action, value)
 
 
 def whole(low: int, high: int):
@@ -110,9 +119,7 @@ def parser(prog: str = "python -m rlhf_core") -> Parser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action=Version, nargs=0, help="which Opossum this is")
-    parsers = top.add_subparsers(
-        dest="command", required=True, metavar=" | ".join((*OWN, *commands.COMMANDS))
-    )
+    parsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     seed, ppo, sampling = whole(0, 2**31 - 1), PPOSettings(), SamplingSettings()
 
     _app(parsers)

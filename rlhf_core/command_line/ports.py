@@ -17,12 +17,14 @@ def why_not(host: str, port: int) -> str:
             if os.name != "nt":  # as the server does: a port that was just left is free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except socket.gaierror:
+        return f"There is no address {host[:80]} here; 127.0.0.1 and 0.0.0.0 always work."
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return f"Port {port} is taken, perhaps by another Opossum."
         if error.errno == errno.EACCES:
             return f"Port {port} is kept for the system."
-        return f"Nothing can listen at {host}, port {port}: {error}."
+        return f"Nothing can listen at {host}, port {port}: {error.strerror or error}."
     return ""
 
 

@@ -91,3 +91,38 @@ def test_sessions_lie_where_opossum_runs_says_else_here_else_in_the_users_data(
         assert installed == tmp_path / ".local" / "share" / "opossum" / "runs"
     monkeypatch.setattr(places, "INSTALLED", False)
     assert app.runs_folder() == Path("runs")
+
+
+def test_a_folder_that_takes_nothing_is_said_before_the_first_click(tmp_path: Path) -> None:
+    there = tmp_path / "a home" / "runs"
+    assert app.kept(there) == f"What you do is kept in {there}."
+    assert not there.parent.exists()  # asking makes nothing
+    file = tmp_path / "file"
+    file.write_text("")
+    assert app.kept(file / "runs").startswith(
+        f"What you do is not kept: nothing can be written in {file / 'runs'}. Set OPOSSUM_RUNS"
+    )
+
+
+def test_without_a_browser_none_is_promised(monkeypatch, capfd, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path))
+    monkeypatch.setattr(app.os, "execve", lambda *started: None)
+    for options, promised in (([], True), (["--no-browser"], False)):
+        app.app(command_line.parser().parse_args(["app", *options]))
+        said = capfd.readouterr().err
+        assert ("Your browser opens" in said) is promised and "the address below" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [("genrate", "did you mean generate?"), ("make coffee", "'make coffee' is no command (see")],
+)
+def test_a_command_that_is_none_gets_one_short_line(typed: str, says: str) -> None:
+    done = opossum(typed)
+    assert done.returncode == 2 and says in done.stderr
+    assert done.stderr.count("\n") == 1 and len(done.stderr) < 120
+
+
+def test_an_address_that_is_none_is_said_without_the_systems_words() -> None:
+    said = ports.why_not("nobody.invalid", 8600)
+    assert "nobody.invalid" in said and "Errno" not in said
