@@ -8,7 +8,7 @@ import time
 import zipfile
 
 import pytest
-from page_helpers import ROOT, keys, offered, open_page, press, said, still_queue
+from page_helpers import ROOT, keys, offered, open_page, press, said, session_of, still_queue
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.common.errors import RoomError
@@ -277,6 +277,16 @@ def test_a_wrong_code_has_a_way_out(queue):
     assert "no room of this code" in said(app)
     press(app, "join_leave")
     assert "room" not in app.query_params and "room_open" in keys(app)
+
+
+def test_a_wrong_code_costs_nobody_their_session(queue):
+    app = open_page("room")
+    mine = session_of(app).id
+    app.text_input(key="room_code").set_value("BBBBBB")
+    press(app, "room_join_go")
+    assert "no room of this code" in said(app)
+    press(app, "join_leave")
+    assert session_of(app).id == mine
 
 
 # --- people and what they typed -------------------------------------------------------------------

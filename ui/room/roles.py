@@ -78,7 +78,9 @@ def hosting() -> bool:
 
 
 def leave() -> None:
-    """The tab is no host's any more; the room goes on."""
-    for key in (KEPT, HALF, "run_id"):
+    """The tab is no host's any more; the room goes on. Who only looked in, with a wrong code, has
+    the session that they came with.
+    """
+    for key in (KEPT, HALF, *(["run_id"] if hosting() else [])):
         st.session_state.pop(key, None)
     st.query_params.clear()
