@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Template
 from typing import TypeVar
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import InputError, SettingsError
 from rlhf_core.common.events import Progress
 from rlhf_core.common.settings import PPOSettings, RewardModelSettings
@@ -33,7 +34,7 @@ from rlhf_core.store.formats import to_json, to_lines
 
 Settings = TypeVar("Settings", RewardModelSettings, PPOSettings)
 
-TEMPLATES = Path(__file__).resolve().parent.parent.parent / "assets" / "pipeline_project"
+TEMPLATES = places.ASSETS / "pipeline_project"
 STAGES = ("generate", "rank", "reward", "ppo", "evaluate")
 ABOUT = {
     "generate": "the language model writes pairs of answers",

@@ -162,7 +162,8 @@ def test_the_command_line_runs_from_any_folder(bin_of: Path, elsewhere) -> None:
     exported = ["export-html", "run", "--out", "run.html"]  # drawn by ui, in another process
     said([bin_of / "opossum", *exported], place, environment)
     assert (place / "run.html").stat().st_size > 50_000
-    said([bin_of / "opossum", "export-training", "run", "--out", "project"], place, environment)
+    for kind in ("training", "dvc"):  # from templates among the assets
+        said([bin_of / "opossum", f"export-{kind}", "run", "--out", kind], place, environment)
     refused = subprocess.run(
         [bin_of / "opossum", "benchmark", "machine"],
         cwd=place,
