@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rlhf_core.common import places
 from rlhf_core.common.errors import HubError
 from rlhf_core.common.events import Progress
 from rlhf_core.exchange import hub_push
@@ -26,7 +27,7 @@ from rlhf_core.store import plain_files
 
 LOOK_AGAIN = 0.2  # seconds between two looks at the process
 LATEST = 1800.0  # seconds after which a push is ended
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = places.ENGINE.parent
 COMMAND = [sys.executable, "-P", "-m", "rlhf_core.exchange.hub_push"]
 OTHERS_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")  # of who runs the server
 
