@@ -6,6 +6,7 @@ Read by hatchling, the build's back end, alone (pyproject.toml).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
@@ -27,6 +28,14 @@ def pins(file: Path, without: str = "") -> list[str]:
     ]
 
 
+def alone(words: str) -> str:
+    """The README where no repository lies around it: its own pictures and links would lead
+    nowhere, so of a link the words stay.
+    """
+    words = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*", "", words)
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", words)
+
+
 class Metadata(MetadataHookInterface):
     def update(self, metadata: dict) -> None:
         root = Path(self.root)
@@ -36,4 +45,4 @@ class Metadata(MetadataHookInterface):
             for name, without in EXTRAS.items()
         }
         words = (root / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2].lstrip()
-        metadata["readme"] = {"content-type": "text/markdown", "text": words}
+        metadata["readme"] = {"content-type": "text/markdown", "text": alone(words)}

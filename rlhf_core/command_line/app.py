@@ -70,6 +70,8 @@ def app(args: argparse.Namespace) -> int:
     if args.port is not None and (why := ports.why_not(args.host, args.port)):
         free = ports.next_free(args.host, args.port)
         raise InputError(why + (f" {free} is free: take that one, or name none." if free else ""))
+    if args.port is None and (why := ports.why_not(args.host, 0)):  # 0: any port there is
+        raise InputError(why)
     runs = runs_folder()
     start = command(args.host, args.port, args.browser)
     say(

@@ -24,7 +24,8 @@ def why_not(host: str, port: int) -> str:
             return f"Port {port} is taken, perhaps by another Opossum."
         if error.errno == errno.EACCES:
             return f"Port {port} is kept for the system."
-        return f"Nothing can listen at {host}, port {port}: {error.strerror or error}."
+        at = f"{host}, port {port}" if port else host
+        return f"Nothing can listen at {at}: {error.strerror or error}."
     return ""
 
 

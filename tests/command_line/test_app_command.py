@@ -124,5 +124,7 @@ def test_a_command_that_is_none_gets_one_short_line(typed: str, says: str) -> No
 
 
 def test_an_address_that_is_none_is_said_without_the_systems_words() -> None:
-    said = ports.why_not("nobody.invalid", 8600)
-    assert "nobody.invalid" in said and "Errno" not in said
+    for host, port in (("nobody.invalid", []), ("nobody.invalid", ["--port", "8600"]), ("::9", [])):
+        done = opossum("app", "--no-browser", "--host", host, *port)
+        assert done.returncode == 2 and done.stderr.startswith("error: ") and host in done.stderr
+        assert done.stderr.count("\n") == 1 and "Errno" not in done.stderr

@@ -89,6 +89,10 @@ def test_it_says_what_the_repository_says(wheel: Path) -> None:
     assert set(told.get_all("Provides-Extra")) == {"server", "ray", "smollm2"}
     words = told.get_payload()
     assert words.startswith("# Opossum") and "app_port" not in words  # the Space's lines stay out
+    # there is no repository around it: what links still stand lead somewhere
+    targets = re.findall(r"\]\(([^)]*)\)", words)
+    assert targets and all(target.startswith(("https://", "#")) for target in targets)
+    assert "docs/setup.md" in words and "screenshot-home" not in words
 
 
 def test_the_back_end_is_pinned_once() -> None:
@@ -158,7 +162,8 @@ def test_the_command_line_runs_from_any_folder(bin_of: Path, elsewhere) -> None:
     exported = ["export-html", "run", "--out", "run.html"]  # drawn by ui, in another process
     said([bin_of / "opossum", *exported], place, environment)
     assert (place / "run.html").stat().st_size > 50_000
-    said([bin_of / "opossum", "export-training", "run", "--out", "project"], place, environment)
+    for kind in ("training", "dvc"):  # from templates among the assets
+        said([bin_of / "opossum", f"export-{kind}", "run", "--out", kind], place, environment)
     refused = subprocess.run(
         [bin_of / "opossum", "benchmark", "machine"],
         cwd=place,
