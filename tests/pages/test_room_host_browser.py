@@ -130,6 +130,11 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
         room.judge(phone, 12)
     until(host, lambda: room.shown("Judgements") >= 24, "every tap stored")
     room.look("judge")
+    host.locator(".st-key-room_freeze button").click()
+    wall.locator(".op-pause").wait_for(timeout=LONG)
+    room.look("pause")
+    host.locator(".st-key-room_freeze button").click()
+    wall.locator(".op-pause").wait_for(state="detached", timeout=LONG)
 
     room.go_on("The reward model")
     host.locator(".st-key-room_fit button").first.click()

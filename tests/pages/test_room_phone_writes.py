@@ -7,6 +7,8 @@ from axe import serious
 from phone_helpers import PHONE, open_phone, prompt, stage, tap, until
 from test_room_phone_browser import FITS
 
+from rlhf_core.rooms import limits
+
 pytestmark = pytest.mark.slow  # with the others of its kind it would be minutes of `make test`
 
 
@@ -37,4 +39,19 @@ def test_an_ideal_answer_is_written_after_a_pair_and_sent_once(chromium, artefac
         assert page.locator(".who").inner_text() == "Teal otter (שלום) · 1 judged"
         page.wait_for_timeout(1_000)
         assert not page.locator(".write-open").is_visible() and len(room.play()["wrote"]) == 1
+        phone.close()
+
+
+def test_the_longest_nickname_leaves_the_count_in_sight(chromium, tmp_path):
+    with stage(tmp_path) as room:
+        room.clear()
+        room.play(write=True, name="Orange Hedgehog", nickname="W" * limits.NICKNAME)
+        phone = chromium.new_context(**PHONE)
+        page = open_phone(phone, room.url)
+        tap(page, "a")
+        page.locator(".write-open").wait_for()
+        who, count = (page.locator(which).bounding_box() for which in (".who", ".who-count"))
+        assert count["x"] + count["width"] <= who["x"] + who["width"] + 1
+        assert count["y"] + count["height"] <= who["y"] + who["height"] + 1
+        assert not page.evaluate(FITS)["scrolls"]
         phone.close()
