@@ -105,6 +105,8 @@ def test_what_cannot_be_is_a_sentence_and_may_be_tried_again(queue, hub):
     assert "wants a token" in said(app) and hub.asked == []
     app = wait(push(app, "my-votes", token="hf_wrong_wrong"))
     assert "does not know this token" in said(app) and "Nothing was sent" in said(app)
+    app = push(app, EVIL)
+    assert "is no name for a repository" in said(app) and "this token" not in said(app)
     app = wait(push(app, "my-votes", public=True))
     assert "ada/my-votes. Public." in said(app) and "hub_push" in offered(app)
     app = wait(push(app, "my-votes"))

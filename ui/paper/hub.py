@@ -63,7 +63,7 @@ def _push(session: Session, what: str) -> None:
         files.make_button(what, made, state.alive(files.JOB), key=f"hub_make_{what}")
     if problem := st.session_state.pop("hub_problem", ""):
         st.error(text.plain(problem), icon=":material/block:")
-    if pushing.view(session.id):
+    if pushing.view(session.id) and (busy or not problem):  # what came of a former one is no answer
         _watch(session.id, busy)
 
 
