@@ -45,8 +45,19 @@ def dataset_card(facts: dict, tables: dict[str, str], files: list[str]) -> str:
         f"## Limits\n\n{parts.limits(facts)}",
         "## Files\n\n" + bullets(f"`{one}`: {FILES[one]}." for one in files if one in FILES),
         f"## How to load it\n\n{load}",
-        "## How to make the run again\n\n    python -m rlhf_core run --brief BRIEF --preferences"
-        " preferences.jsonl --out my-run\n    python -m rlhf_core replay my-run",
+        f"## How to train on it\n\n    python -m rlhf_core run --brief {_brief(facts)}"
+        f" --preferences preferences.jsonl{_steps(facts)} --out my-run\n    python -m rlhf_core replay my-run",
         f"## Made with\n\n{parts.made(facts)}",
     )
     return "\n\n".join(sections) + "\n"
+
+
+def _brief(facts: dict) -> str:
+    """By its name, where all were judged under one that has a name of plain letters."""
+    slugs = {row["slug"] or "" for row in facts["briefs"]}
+    slug = slugs.pop() if len(slugs) == 1 else ""
+    return slug if slug.replace("-", "").isalnum() and slug.isascii() else "BRIEF"
+
+
+def _steps(facts: dict) -> str:
+    return f" --steps {facts['steps']}" if facts.get("steps") else ""

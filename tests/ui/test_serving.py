@@ -80,7 +80,14 @@ def test_at_home_the_browser_opens_at_it(monkeypatch, headless, address, opened)
     assert went == opened
 
 
-@pytest.mark.parametrize("file", ["Makefile", "Dockerfile", "README.md"])
+STARTS = {  # what starts the server, and by what
+    "Makefile": "-m rlhf_core app",
+    "Dockerfile": "streamlit run serve.py",
+    "rlhf_core/command_line/app.py": "serve.py",
+}
+
+
+@pytest.mark.parametrize("file", [*STARTS, "README.md"])
 def test_every_way_to_start_it_starts_it_behind_the_guards(file):
     text = (ROOT / file).read_text(encoding="utf-8").replace('", "', " ")
-    assert "streamlit run serve.py" in text and "streamlit run app.py" not in text
+    assert STARTS.get(file, "make run") in text and "streamlit run app.py" not in text
