@@ -46,7 +46,8 @@ def dataset_card(facts: dict, tables: dict[str, str], files: list[str]) -> str:
         "## Files\n\n" + bullets(f"`{one}`: {FILES[one]}." for one in files if one in FILES),
         f"## How to load it\n\n{load}",
         f"## How to train on it\n\n    python -m rlhf_core run --brief {_brief(facts)}"
-        f" --preferences preferences.jsonl{_steps(facts)} --out my-run\n    python -m rlhf_core replay my-run",
+        f" --preferences preferences.jsonl{_steps(facts)} --out my-run\n"
+        "    python -m rlhf_core replay my-run",
         f"## Made with\n\n{parts.made(facts)}",
     )
     return "\n\n".join(sections) + "\n"
