@@ -123,6 +123,7 @@ def test_a_command_that_is_none_gets_one_short_line(typed: str, says: str) -> No
     assert done.stderr.count("\n") == 1 and len(done.stderr) < 120
 
 
+@pytest.mark.slow  # names that no server knows: half a minute here
 def test_an_address_that_is_none_is_said_without_the_systems_words() -> None:
     for host, port in (("nobody.invalid", []), ("nobody.invalid", ["--port", "8600"]), ("::9", [])):
         done = opossum("app", "--no-browser", "--host", host, *port)

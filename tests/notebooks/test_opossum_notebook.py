@@ -41,6 +41,7 @@ def test_no_output_is_kept_in_it():
     assert len(code) > 8 and not any(cell.outputs or cell.execution_count for cell in code)
 
 
+@pytest.mark.slow  # the whole loop
 def test_it_runs_from_top_to_bottom():
     shown = played("SEED, JUDGEMENTS, STEPS, PAIRS = 0, 6, 1, 24")
     everything = "\n".join(shown)

@@ -4,6 +4,7 @@ they are set to, and moving one moves no other.
 
 from __future__ import annotations
 
+import pytest
 from browser_helpers import kept
 from walking import SLOW, button, open_knobs, open_page, wait_for_step
 
@@ -15,6 +16,7 @@ from rlhf_core.session import saving
 from rlhf_core.session.state import Session
 
 
+@pytest.mark.slow  # by keyboard and mouse, fourteen seconds
 def test_a_preset_first_then_one_hidden_knob_leaves_the_others_alone(page, app: App) -> None:
     session = Session(
         briefs.PRESETS["meme-bot"], id="knobsinapopover0", directory=app.runs / "knobsinapopover0"

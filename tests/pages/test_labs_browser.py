@@ -4,6 +4,7 @@ of sight, and a reload finds the place.
 
 from __future__ import annotations
 
+import pytest
 from browser_helpers import HIDE, kept
 from walking import SLOW, button, open_page, run_id
 
@@ -27,6 +28,7 @@ def answer(page, key: str) -> None:
     settled(page, SLOW)
 
 
+@pytest.mark.slow  # its clock runs
 def test_speed_lab_by_keyboard_with_a_pause_out_of_sight(page, app: App) -> None:
     open_page(page, app.url, "speed_accuracy")
     session = run_id(page)

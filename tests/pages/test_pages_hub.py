@@ -122,6 +122,7 @@ def test_a_push_is_stopped_and_what_is_left_is_said(queue, hub):
     while not any("/commit/" in path for path in hub.asked):
         assert time.monotonic() < until
         time.sleep(0.05)
+    time.sleep(1.0)  # the server looks at the pushing process every 0.2 s
     app = press(again(app), "hub_stop")
     app = wait(app)
     assert "Stopped. Whether it came in is not known" in said(app)

@@ -16,6 +16,8 @@ from conftest import IDLE, ROOT, launch
 from rlhf_core.rooms import acts, doors, integrity
 from rlhf_core.rooms.records import PRACTICE, RANK, REWARD
 
+pytestmark = pytest.mark.slow  # real servers and browsers: over a minute
+
 SLOW = 120_000
 
 

@@ -73,6 +73,7 @@ print("through", *lines.line_in_force().pool.pids)
 """
 
 
+@pytest.mark.slow  # the whole loop by clicks
 def test_the_loop_by_clicks_without_torch_in_the_server(tmp_path: Path):
     result = subprocess.run(
         [sys.executable, "-c", CLICKS],

@@ -116,6 +116,7 @@ def test_after_a_quiet_while_one_worker_stays_and_what_is_paused_with_another(fo
         one.close()
 
 
+@pytest.mark.slow  # half a minute of servers that end and begin
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_that_ends_takes_its_workers_along_and_the_next_one_goes_on(folder, how):
     paths = [str(Path(fakes.__file__).parent), str(pool.ROOT)]
