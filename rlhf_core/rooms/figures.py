@@ -107,7 +107,6 @@ def _count(row: Row) -> dict:
     with reading.database().look() as db:
         _, halves = reading.facts(db, room_id)
         people, texts = room_rows.people(db, room_id), reading.pairs(db, row)
-        counted = counts.of_room(db, room_id, now)
         choices = room_counts.choices(db, room_id)
         everybody = _everybody(db, room_id, people, now)
         minutes = room_counts.by_minute(db, room_id)
@@ -118,7 +117,6 @@ def _count(row: Row) -> dict:
     names = {person.person: person.pseudonym for person in people}
     told, split = ("kind", "text", "status"), disputed(choices, texts)
     return {
-        **counted,
         "by_minute": _minutes(minutes),
         "agreement": [
             enough.agreement(agreement(_units(mine[half.number]), busy[half.number], seed=seed))

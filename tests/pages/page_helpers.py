@@ -9,9 +9,10 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from rlhf_core.session import registry
+from rlhf_core.session import judged, registry
 from rlhf_core.session.state import Session
 from rlhf_core.work import jobs, running
+from ui import state
 from ui.labs import saved
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,6 +30,23 @@ def still_queue(monkeypatch, saved_results: bool = False) -> jobs.JobQueue:
     still = jobs.JobQueue(running.begin, threaded=False)
     monkeypatch.setattr(jobs, "queue", lambda: still)
     return still
+
+
+def still_server(monkeypatch, tmp_path: Path) -> jobs.JobQueue:
+    """``still_queue`` over sessions in a folder of the test's own, with no model woken."""
+    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(state, "warm_up", lambda: "")
+    return still_queue(monkeypatch)
+
+
+def judging(session: Session, who: str | None = None) -> Session:
+    """One judgement of two answers, one of them markup, by ``who``."""
+    with session.change():
+        session.asked.candidate_sets = [
+            {"id": "set-1", "prompt": "A cat is", "texts": [" x", EVIL], "finished": [True, True]}
+        ]
+    judged.add_ranking(session, "set-1", groups=[[1], [0]], annotator=who)
+    return session
 
 
 def finish(queue: jobs.JobQueue) -> None:

@@ -13,6 +13,7 @@ from page_helpers import (
     EVIL,
     again,
     finish,
+    judging,
     keys,
     offered,
     open_page,
@@ -20,33 +21,20 @@ from page_helpers import (
     raw,
     said,
     session_of,
-    still_queue,
+    still_server,
 )
 from streamlit.testing.v1 import AppTest
 
 from rlhf_core.exchange import hub_aside
 from rlhf_core.loop import workbench
-from rlhf_core.session import judged, registry
-from rlhf_core.session.state import Session
+from rlhf_core.session import registry
 from rlhf_core.work import jobs
-from ui import state
 from ui.paper import pushing
 
 
 @pytest.fixture
 def queue(monkeypatch, tmp_path) -> jobs.JobQueue:
-    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(state, "warm_up", lambda: "")
-    return still_queue(monkeypatch)
-
-
-def judging(session: Session) -> Session:
-    with session.change():
-        session.asked.candidate_sets = [
-            {"id": "set-1", "prompt": "A cat is", "texts": [" x", EVIL], "finished": [True, True]}
-        ]
-    judged.add_ranking(session, "set-1", groups=[[1], [0]])
-    return session
+    return still_server(monkeypatch, tmp_path)
 
 
 def ready_to_push(queue) -> AppTest:

@@ -13,6 +13,7 @@ from page_helpers import (
     EVIL,
     again,
     finish,
+    judging,
     keys,
     offered,
     open_page,
@@ -20,7 +21,7 @@ from page_helpers import (
     raw,
     said,
     session_of,
-    still_queue,
+    still_server,
     words_of,
 )
 from streamlit.testing.v1 import AppTest
@@ -28,7 +29,7 @@ from streamlit.testing.v1 import AppTest
 from rlhf_core.judging.briefs import PRESETS
 from rlhf_core.judging.preferences import Pair
 from rlhf_core.loop import workbench
-from rlhf_core.session import judged, paper, registry, saving, taking
+from rlhf_core.session import paper, registry, saving, taking
 from rlhf_core.session.state import Session
 from rlhf_core.store import archive, bundle
 from rlhf_core.work import jobs
@@ -38,18 +39,7 @@ from ui.export.html import html_of_session
 
 @pytest.fixture
 def queue(monkeypatch, tmp_path) -> jobs.JobQueue:
-    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(state, "warm_up", lambda: "")
-    return still_queue(monkeypatch)
-
-
-def judging(session: Session, who: str | None = None) -> Session:
-    with session.change():
-        session.asked.candidate_sets = [
-            {"id": "set-1", "prompt": "A cat is", "texts": [" x", EVIL], "finished": [True, True]}
-        ]
-    judged.add_ranking(session, "set-1", groups=[[1], [0]], annotator=who)
-    return session
+    return still_server(monkeypatch, tmp_path)
 
 
 def upload(app: AppTest, name: str, data: bytes) -> AppTest:

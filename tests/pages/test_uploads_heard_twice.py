@@ -8,11 +8,11 @@ import json
 
 import pytest
 import streamlit as st
-from page_helpers import open_page, said, session_of, still_queue
+from page_helpers import open_page, said, session_of, still_server
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from rlhf_core.work import jobs
-from ui import state, uploads
+from ui import uploads
 
 ROW = json.dumps({"prompt": "A cat is", "chosen": " x", "rejected": " y"}).encode()
 PAGES = {"paper_trail": "paper_zip_0", "import_export": "import_files_0"}
@@ -20,9 +20,7 @@ PAGES = {"paper_trail": "paper_zip_0", "import_export": "import_files_0"}
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch, tmp_path) -> jobs.JobQueue:
-    monkeypatch.setenv("OPOSSUM_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(state, "warm_up", lambda: "")
-    return still_queue(monkeypatch)
+    return still_server(monkeypatch, tmp_path)
 
 
 def telling(monkeypatch, key: str, first: bool) -> None:
