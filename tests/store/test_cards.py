@@ -224,7 +224,8 @@ def test_nobody_is_named_and_anothers_you_is_not_the_author():
         assert (
             "@" not in text.replace("/ada", "") and "Ada" not in text and "Bo" not in body_of(text)
         )
-        assert "ada" not in text.replace("readable", ""), text[:200]
+        unhashed = re.sub(r"\b[0-9a-f]{7,64}\b", "", text)  # a commit's hash may hold "ada"
+        assert "ada" not in unhashed.replace("readable", ""), text[:200]
     rows = [line for line in cards(judged_session())["dataset"].split("\n") if line[:3] == "| `"]
     assert rows == [
         "| `author` | the person who made this run | 16 |",
