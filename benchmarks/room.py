@@ -34,7 +34,7 @@ from benchmarks.load.server import Server
 from benchmarks.room_browsers import Browsers
 from benchmarks.room_host import Host, behind
 from benchmarks.room_phones import Phone
-from rlhf_core.rooms import acts
+from rlhf_core.rooms import acts, limits
 from rlhf_core.rooms.records import PPO, RANK
 
 FIRST, STORED, BEHIND = 3.0, 0.5, 2.0  # targets in seconds: first pair, stored (p95), counters
@@ -259,6 +259,8 @@ async def _whole(args: Namespace, figures: Figures) -> bool:
     with tempfile.TemporaryDirectory(prefix="opossum-room-") as folder:
         runs = Path(folder) / "runs"
         os.environ["OPOSSUM_RUNS"] = str(runs)  # the engine beside the server looks there too
+        seats = args.people + (room_browsers.PHONES if args.browsers else 0)
+        os.environ["OPOSSUM_ROOM_PEOPLE"] = str(max(seats, limits.people()))
         with server.running(runs) as place:
             try:
                 async with asyncio.timeout(3600 + args.join + args.seconds):

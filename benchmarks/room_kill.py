@@ -126,7 +126,7 @@ class Play:
     async def vote(self) -> None:
         """Killed while both models answer, and again while people vote."""
         await self.host.on(VOTE)
-        await self.host.look(lambda: "evaluate" in self.host.jobs(), "both models to answer")
+        await self.host.look(lambda: "room_vote" in self.host.jobs(), "both models to answer")
         await self.killed(VOTE)
         await self.by_itself("no pairs to vote on", lambda: self.host.votes()["pairs"])
         await self.killed(VOTE, tapping=True)
