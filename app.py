@@ -14,7 +14,6 @@ from ui import (
     components,
     guards,
     next_step,
-    pace,
     projector,
     server_log,
     share,
@@ -128,7 +127,7 @@ with st.sidebar:
     with st.container():  # there on every page, so that what comes below keeps its place
         if page.title != "The loop":
             every = BOARD_EVERY if at_work else RANKED_EVERY if page.title == "Rank" else None
-            st.fragment(small_board, run_every=pace.every(every), key="small_board")()
+            st.fragment(small_board, run_every=every, key="small_board")()
     tour.offer(session, here)
     projector.switch()
     if not roles.hosting() and st.button(
@@ -154,7 +153,7 @@ if note := state.note():
 if slow := guards.slowed_down():
     st.warning(slow, icon=":material/speed:")
 
-st.fragment(cannot_save, run_every=pace.every(SAVED_EVERY if at_work else None))()
+st.fragment(cannot_save, run_every=SAVED_EVERY if at_work else None)()
 
 tour.draw(session, here)
 page.run()

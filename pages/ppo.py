@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import monitor, next_step, pace, state, step_time, styles, text
+from ui import monitor, next_step, state, step_time, styles, text
 from ui.ppo import cockpit, more, sliders, waiting, whole_step
 from ui.ppo.steering import ERROR, Steering
 from ui.reward_model import verdict
@@ -18,7 +18,7 @@ run = Steering(session)
 
 st.html(f"<style>{STYLE}</style>")
 st.title("PPO", anchor=False)
-often = pace.every(2.0 if run.busy else None)
+often = 2.0 if run.busy else None
 st.fragment(cockpit.what_it_climbs, run_every=often, key="ppo_climbs")(run)
 if run.missing and not run.busy and not session.tuned.metrics:
     with st.container(border=True, key="ppo_missing"):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from rlhf_core.work import lines
-from ui import pace, state, text
+from ui import state, text
 
 BUTTONS = {  # control -> (icon, what a pointer that rests on it reads)
     "pause": (":material/pause:", "Stop for a moment. Nothing is lost."),
@@ -80,7 +80,7 @@ def monitor(
         ):
             state.rerun()
 
-    often = pace.every(every if was_alive else None)
+    often = every if was_alive else None
     st.fragment(look, run_every=often, key=f"monitor_{key}")()
 
 

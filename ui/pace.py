@@ -1,36 +1,46 @@
 """How often pages look for news: as often as they like, until all of them together ask too much.
 
-A poll takes some 10 ms of the server's one interpreter. A hundred open pages that each look twice a
-second would take five times what there is, and whoever presses a button waits behind them.
+What counts is what the looks cost, for one that draws charts costs thirty times one that says where
+a run is. A hundred open pages could use up the server's one interpreter by looking, and whoever
+presses a button waits behind them. So where looks would take more than their share, some are not
+answered: of each page and part as many, whatever it costs. The browser asks again at its next turn.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 
-BUDGET = 25.0  # polls a second that the server may spend on looking: a quarter of a core
+BUDGET = 0.2  # of the interpreter's time, for the scripts of all looks together
 WINDOW = 8.0  # seconds over which they are counted
 
-_polls: deque[float] = deque(maxlen=4096)
+_asked: deque[tuple[float, float]] = deque(maxlen=4096)  # (when, what it costs), answered or not
+_cost: dict[tuple, float] = {}  # of each part's last look, in processor seconds
+_passed: dict[tuple, int] = {}  # how many questions of it were not answered since
 
 
-def polled() -> None:
-    """A page has looked for news."""
-    _polls.append(time.monotonic())
+def may_look(part: tuple) -> bool:
+    """Is this question of ``part`` (whose tab, which fragment) to be answered?"""
+    _asked.append((time.monotonic(), _cost.get(part, 0.0)))
+    _passed[part] = _passed.get(part, 0) + 1
+    return _passed[part] >= math.floor(max(1.0, _share() / BUDGET) + 0.5)
 
 
-def every(seconds: float | None) -> float | None:
-    """The time between two looks of a page that would like ``seconds``; longer in a crowd."""
-    return None if seconds is None else seconds * max(1.0, _a_second() / BUDGET)
+def looked(part: tuple, seconds: float) -> None:
+    """It was answered, which took so much processor time."""
+    if len(_cost) > 4096:  # tabs that are long gone
+        _cost.clear()
+        _passed.clear()
+    _cost[part], _passed[part] = seconds, 0
 
 
-def _a_second() -> float:
-    """Polls a second, lately."""
+def _share() -> float:
+    """Of the interpreter's time: what all that was asked lately would take."""
     since = time.monotonic() - WINDOW
-    while _polls and _polls[0] < since:
+    while _asked and _asked[0][0] < since:
         try:
-            _polls.popleft()
+            _asked.popleft()
         except IndexError:  # another thread was here first
             break
-    return len(_polls) / WINDOW
+    return sum(cost for _, cost in list(_asked)) / WINDOW

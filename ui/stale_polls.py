@@ -19,6 +19,7 @@ version needs another remedy.
 
 from __future__ import annotations
 
+import time
 from functools import wraps
 
 from streamlit.runtime.app_session import AppSession
@@ -42,10 +43,11 @@ def hold_back() -> None:
     def request_rerun(self, client_state) -> None:
         asked = client_state.page_script_hash if client_state else ""
         part = client_state and client_state.fragment_id
-        if part and client_state.is_auto_rerun:
-            pace.polled()
         if part and _left(self._pages_manager, asked):
             return
+        if part and client_state.is_auto_rerun and not _room(self._pages_manager, asked):
+            if not pace.may_look((self.id, part)):
+                return
         if getattr(self, _LATER, None) or (part and _ending(self._scriptrunner)):
             setattr(self, _LATER, [*getattr(self, _LATER, []), client_state])
         else:
@@ -62,8 +64,14 @@ def hold_back() -> None:
     @wraps(run)
     def run_script(self, rerun_data) -> None:  # one that waited while the page was changed
         waited = rerun_data.fragment_id_queue
-        if not (waited and _left(self._pages_manager, rerun_data.page_script_hash)):
+        if waited and _left(self._pages_manager, rerun_data.page_script_hash):
+            return
+        began = time.thread_time()
+        try:
             run(self, rerun_data)
+        finally:
+            if waited and rerun_data.is_auto_rerun:
+                pace.looked((self._session_id, waited[0]), time.thread_time() - began)
 
     AppSession.request_rerun, ScriptRunner._run_script = request_rerun, run_script
     AppSession._handle_scriptrunner_event_on_event_loop = handle_event
@@ -72,6 +80,11 @@ def hold_back() -> None:
 def _left(pages, asked: str) -> bool:
     """Is ``asked``, the hash of a page, another than the one that is drawn?"""
     return bool(asked and pages.current_page_script_hash not in ("", asked))
+
+
+def _room(pages, asked: str) -> bool:
+    """Is it the workshop room's page? Its counters are few, and promised to be fresh."""
+    return pages.get_pages().get(asked, {}).get("url_pathname") == "room"
 
 
 def _ending(runner: ScriptRunner | None) -> bool:

@@ -465,3 +465,13 @@ def test_outputs_that_begin_alike_stay_tellable_apart_on_the_chart():
     ]
     shown = [note.text for note in charts_outputs.scores(rows).figure.layout.annotations]
     assert "apples" in shown[0] and "pizza" in shown[1]
+
+
+@pytest.mark.parametrize("name", STEP_CHARTS)
+def test_plotly_finds_no_fault_in_charts_that_it_was_not_asked_to_check(name):
+    """``frame`` leaves the check out, for it takes longer than the drawing."""
+    chart = getattr(charts_ppo, name)(METRICS, 5)
+
+    go.Figure(chart.figure.to_dict())  # ValueError where a name or a value is none of Plotly's
+    with pytest.raises(ValueError):
+        go.Figure({"data": [], "layout": {"heigth": 3}})

@@ -17,7 +17,11 @@ class Tab:
 
     def __init__(self, runner):
         self._scriptrunner = runner
-        self._pages_manager = SimpleNamespace(current_page_script_hash="here")
+        pages = {"here": {"url_pathname": "ppo"}, "the room": {"url_pathname": "room"}}
+        self._pages_manager = SimpleNamespace(
+            current_page_script_hash="here", get_pages=lambda: pages
+        )
+        self.id = "a tab"
         self.asked: list[str] = []
 
     def ask(self, what: str, fragment: str = "card", page: str = "here") -> None:
@@ -97,3 +101,38 @@ def test_what_waited_is_dropped_where_the_page_was_left_meanwhile() -> None:
     tab.last_words()
 
     assert tab.asked == []
+
+
+def test_where_looks_take_too_much_some_are_not_answered_but_presses_are(monkeypatch) -> None:
+    tab = Tab(None)
+    monkeypatch.setattr(stale_polls.pace, "may_look", lambda part: False)
+
+    tab.ask("poll")
+    tab.ask("press")
+
+    assert tab.asked == ["press"]
+
+
+def test_the_rooms_counters_are_always_answered(monkeypatch) -> None:
+    tab = Tab(None)
+    monkeypatch.setattr(stale_polls.pace, "may_look", lambda part: False)
+    tab._pages_manager.current_page_script_hash = "the room"
+
+    tab.ask("poll", page="the room")
+
+    assert tab.asked == ["poll"]
+
+
+def test_what_a_look_takes_is_known(monkeypatch) -> None:
+    found = []
+    monkeypatch.setattr(stale_polls.pace, "looked", lambda part, seconds: found.append(part))
+    runner = SimpleNamespace(
+        _session_id="a tab", _pages_manager=SimpleNamespace(current_page_script_hash="here")
+    )
+    for auto in (True, False):
+        asked = SimpleNamespace(
+            fragment_id_queue=["card"], page_script_hash="here", is_auto_rerun=auto
+        )
+        ScriptRunner._run_script(runner, asked)
+
+    assert found == [("a tab", "card")], "of a look, not of a press"

@@ -12,7 +12,7 @@ from rlhf_core.common.errors import InputError, QueueError, StoreError
 from rlhf_core.exchange import hub_aside, hub_push
 from rlhf_core.session import paper, taking
 from rlhf_core.session.state import Session
-from ui import guards, monitor, pace, state, text
+from ui import guards, monitor, state, text
 from ui.paper import pushing
 from ui.paper import taking as files
 
@@ -152,7 +152,7 @@ def _watch(session_id: str, busy: bool) -> None:
             state.rerun()
         _came(view, pushing.records(session_id))
 
-    often = pace.every(0.6 if busy else None)
+    often = 0.6 if busy else None
     st.fragment(look, run_every=often, key="hub_watch")()
 
 

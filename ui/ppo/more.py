@@ -8,7 +8,7 @@ import streamlit as st
 
 from rlhf_core.common import glossary, settings
 from rlhf_core.session import asked, weights
-from ui import charts, depth, monitor, pace, share, state, text
+from ui import charts, depth, monitor, share, state, text
 from ui.ppo import (
     cockpit,
     doctor,
@@ -156,10 +156,12 @@ def refreshed(run: Steering) -> None:
             doctor.draw(
                 found, sliders.LABELS, run.retry, busy=working, measured=(run.last_step or 0) > 0
             )
-        with st.expander("Five more charts", icon=":material/show_chart:", key="ppo_charts"):
-            readings.more_charts(session, run.end(job))
-        with st.expander("What it wrote, step by step", icon=":material/notes:", key="ppo_wrote"):
-            readings.samples(session)
+        with _when_open("Five more charts", ":material/show_chart:", "ppo_charts") as box:
+            if box.open:
+                readings.more_charts(session, run.end(job))
+        with _when_open("What it wrote, step by step", ":material/notes:", "ppo_wrote") as box:
+            if box.open:
+                readings.samples(session)
     if session.tuned.metrics or run.working:
         with st.expander(
             "Look inside one sample, token by token", icon=":material/search:", key="ppo_tokens"
@@ -179,6 +181,11 @@ def refreshed(run: Steering) -> None:
         whole_step.draw(lambda: stages.draw(stage, learning=learning))
     else:
         whole_step.draw()
+
+
+def _when_open(label: str, icon: str, key: str):
+    """An expander that is drawn when somebody opens it: these are half of what a look costs."""
+    return st.expander(label, icon=icon, key=key, on_change="rerun")
 
 
 def prompts(run: Steering) -> None:
@@ -209,6 +216,6 @@ def draw(run: Steering) -> None:
         guess.offer(run.session, run.knob.chosen()["steps"], disabled=False)
     all_knobs(run)
     following = run.working and not run.paused
-    often = pace.every(REFRESH if following else None)
+    often = REFRESH if following else None
     st.fragment(refreshed, run_every=often, key="ppo_refreshed")(run)
     prompts(run)

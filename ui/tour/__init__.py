@@ -13,7 +13,7 @@ import streamlit as st
 
 from rlhf_core.session import tour
 from rlhf_core.session.state import Session
-from ui import next_step, pace, state, styles
+from ui import next_step, state, styles
 from ui.tour.stations import STATIONS, Station
 
 STYLE = styles.sheet("tour")
@@ -68,7 +68,7 @@ def draw(session: Session, here: str) -> None:
                 tour.keep(session, since=station.watch(session))
             _point(station, now["station"])
         # A press on Rank draws Rank's card alone, and a job ends whenever it does: so it looks.
-        often = pace.every(LOOK if station.page == here else None)
+        often = LOOK if station.page == here else None
         st.fragment(_card, run_every=often)(here)
 
 
