@@ -15,6 +15,7 @@ from ui import knobs, monitor, next_step, reading, share, state, terms, text
 LABELS = {
     "candidates": "How many answers",
     "max_new_tokens": "Longest answer",
+    "min_new_tokens": "Shortest answer",
     "temperature": "Temperature",
     "top_k": "Top-k",
     "top_p": "Top-p",

@@ -24,7 +24,7 @@ from rlhf_core.evaluation.before_after import distinct_n, mean_words  # noqa: E4
 from rlhf_core.judging import briefs  # noqa: E402
 from rlhf_core.judging.register import is_full_sentence, register_of  # noqa: E402
 from scripts import make_corpus, talk  # noqa: E402
-from scripts.judge_everyday import JUDGED, weights_hash  # noqa: E402
+from scripts.judge_everyday import JUDGED, strangers, weights_hash  # noqa: E402
 from rlhf_core.lm import language_model  # noqa: E402
 from rlhf_core.lm.sampling import (  # noqa: E402
     collect,
@@ -174,6 +174,18 @@ def main() -> None:
         print(f"card written to {CARD}", file=sys.stderr)
 
 
+def strangers_words() -> str:
+    """What came of prompts by other writers (``judge_everyday.strangers``), as a paragraph."""
+    prompts, good, passed = strangers()
+    return (
+        f"**A harder list.** Of {prompts} prompts that four other large language models wrote and"
+        " marked themselves, quickly and once (`scripts/strangers_judged.jsonl`), the model gave"
+        f" good answers {good:.0%} of the time, and four of them hold two good ones that differ for"
+        f" {passed:.0%}. So what a stranger types often gets nonsense. Empty answers, 5% of these,"
+        " cannot come any more: the app draws no end before the second token (“Shortest answer”)."
+    )
+
+
 def everyday_words() -> str:
     """What the judges found of these very weights (``judge_everyday``), as a paragraph."""
     found = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else {}
@@ -254,6 +266,7 @@ def card(f: dict, featured: dict, rows: list, training: dict) -> str:
             smollm2=make_corpus.SHARES["smollm2"],
             wordnet=make_corpus.SHARES["wordnet"],
             everyday=everyday_words(),
+            strangers=strangers_words(),
             trained=trained,
             temperature=TEMPERATURE,
             tokens=TOKENS,

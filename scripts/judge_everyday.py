@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import random
 import sys
@@ -28,6 +29,7 @@ from rlhf_core.lm import language_model  # noqa: E402
 from rlhf_core.lm.sampling import collect, sample  # noqa: E402
 from scripts.make_corpus import everyday_prompts  # noqa: E402
 
+STRANGERS = Path(__file__).parent / "strangers_judged.jsonl"
 JUDGED = ROOT / "assets" / "pocket-gpt2" / "everyday.json"
 
 
@@ -70,6 +72,22 @@ def sheet(models: dict[str, str], out: Path, seed: int) -> None:
     (out / "sheet.txt").write_text("\n".join(lines).strip() + "\n", encoding="utf-8")
     (out / "key.json").write_text(json.dumps(key, indent=1), encoding="utf-8")
     print(f"{len(lines)} lines written to {out / 'sheet.txt'}; which model is which: key.json")
+
+
+def strangers() -> tuple[int, float, float]:
+    """Of the second list (``STRANGERS``: other writers' prompts, eight answers each, the letters of
+    the good ones): prompts, share of good answers, and how often four answers drawn of the eight
+    hold two good ones that differ.
+    """
+    rows = [json.loads(line) for line in STRANGERS.read_text(encoding="utf-8").splitlines()]
+    passed = good = 0.0
+    for row in rows:
+        texts = row["answers"]
+        marks = {"ABCDEFGH".index(letter) for letter in row["good"]}
+        fours = list(itertools.combinations(range(len(texts)), 4))
+        two = [len({texts[i] for i in four if i in marks}) >= 2 for four in fours]
+        passed, good = passed + sum(two) / len(fours), good + len(marks) / len(texts)
+    return len(rows), good / len(rows), passed / len(rows)
 
 
 def marks_of(path: Path) -> dict[tuple[int, int], int]:

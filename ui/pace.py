@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 
-BUDGET = 0.2  # of the interpreter's time, for the scripts of all looks together
+BUDGET = 0.1  # of the interpreter's time, for the scripts of all looks together
 WINDOW = 8.0  # seconds over which they are counted
 
 _asked: deque[tuple[float, float]] = deque(maxlen=4096)  # (when, what it costs), answered or not

@@ -48,6 +48,7 @@ def generate(args: argparse.Namespace) -> int:
         samples=args.n,
         temperature=args.temperature,
         top_p=args.top_p,
+        min_new_tokens=args.min_new_tokens,
     )
     for count, responses in enumerate(work, 1):
         BAR.show("Writing", count, args.max_new_tokens)

@@ -143,6 +143,13 @@ def parser(prog: str = "python -m rlhf_core") -> Parser:
         help="longest answer (default %(default)s)",
     )
     generate.add_argument(
+        "--min-new-tokens",
+        type=whole(0, 16),
+        default=sampling.min_new_tokens,
+        metavar="N",
+        help="shortest answer; 0: it may stay silent (default %(default)s)",
+    )
+    generate.add_argument(
         "--seed", type=seed, default=0, help="same seed, same answers (default 0)"
     )
     add_setting(generate, SamplingSettings, "temperature", "T")

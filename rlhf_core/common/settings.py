@@ -38,6 +38,13 @@ class SamplingSettings(Checked):
         " this off.",
         (0.05, 1.0, 0.05),
     )
+    min_new_tokens: int = setting(
+        2,
+        "Shortest answer: the model may not end before. At 0 it may stay silent, or only set the"
+        " full stop that a prompt lacks.",
+        (0, 16, 1),
+        "tokens",
+    )
     seed: int = setting(0, "Same seed, same answers.", (0, 2**31 - 1, 1))
 
 

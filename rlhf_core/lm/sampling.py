@@ -92,6 +92,12 @@ def keep_top(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     return logits
 
 
+def without(log_p: Tensor, token: int) -> Tensor:
+    """The same distribution, had ``token`` no probability. (B, V) log-probabilities -> (B, V)."""
+    column = torch.tensor([token])
+    return log_p.index_fill(-1, column, -torch.inf).log_softmax(-1)
+
+
 def draw(log_p: Tensor, uniforms: Tensor) -> Tensor:
     """One token a row by inverse transform. (B, V) log-probabilities, (B,) in [0, 1) -> (B,)."""
     cumulative = log_p.exp().cumsum(-1, dtype=torch.double)
@@ -120,6 +126,7 @@ def decode(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    min_new_tokens: int = 0,
     keep_distributions: bool = False,
     keep_hidden: bool = False,
 ) -> Iterator[Responses]:
@@ -132,8 +139,9 @@ def decode(
 
     Args:
         uniforms: (B, T), B = prompts x samples; T is the longest response.
-        temperature, top_k, top_p: rollouts leave the last two off, so that ``logprobs`` is the
-        distribution that was drawn from.
+        temperature, top_k, top_p, min_new_tokens: rollouts leave the last three off, so that
+        ``logprobs`` is the distribution that was drawn from. Before ``min_new_tokens`` the end
+        cannot be drawn.
     """
     rows, longest = uniforms.shape
     if rows != len(prompts) * samples:
@@ -171,7 +179,8 @@ def decode(
         # 2. One distribution a row, one token a row.
         with torch.inference_mode():
             log_p = (writer.logits(hidden) / temperature).log_softmax(-1)  # (A, V)
-            chosen = draw(keep_top(log_p, top_k, top_p), uniforms[writing, t])  # (A,)
+            allowed = log_p if t >= min_new_tokens else without(log_p, end_id)
+            chosen = draw(keep_top(allowed, top_k, top_p), uniforms[writing, t])  # (A,)
             tokens[writing, t] = torch.where(alive, chosen, pad_id)
             written[writing, t] = alive
             taken = log_p.gather(1, chosen[:, None]).squeeze(1)
@@ -245,6 +254,7 @@ def sample(
         temperature=settings.temperature,
         top_k=settings.top_k,
         top_p=settings.top_p,
+        min_new_tokens=settings.min_new_tokens,
         keep_distributions=True,
     ):
         responses.texts = decode_texts(lm, responses)

@@ -25,6 +25,7 @@ from rlhf_core.lm.sampling import (
     sample,
     token_logprobs,
     uniform_numbers,
+    without,
 )
 
 TEMPERATURE = 0.7
@@ -397,6 +398,47 @@ def test_emoji_prompts_can_be_written_after_and_stream_as_text():
     assert len(texts) == 6 and all(
         len(row) == 6 and all(isinstance(text, str) for text in row) for row in texts
     )
+
+
+STATEMENTS = (  # the model would end at once after each, or set the missing full stop and end
+    "My dad taught me how to ride a bike.",
+    "List three kinds of fruit.",
+    "I finally fixed the washing machine.",
+    "the neighbor's cat visits me every night",
+    "I went for a walk in the woods today",
+    "The sunset was beautiful tonight.",
+)
+
+
+def test_no_answer_is_empty_whatever_is_typed():
+    lm = language_model.load()
+
+    def silent(least: int) -> int:
+        settings = SamplingSettings(candidates=4, seed=7, min_new_tokens=least)
+        return sum(
+            not any(letter.isalnum() for letter in text)
+            for text in collect(sample(lm, list(STATEMENTS), settings)).texts
+        )
+
+    assert silent(SamplingSettings().min_new_tokens) == 0
+    assert silent(0) >= 6, "without the setting the model stays silent: the test would say nothing"
+
+
+def test_before_the_shortest_answer_only_the_end_is_barred():
+    lm = language_model.load()
+    prompts = [lm.encode("My dad taught me how to ride a bike.")]
+    uniforms = uniform_numbers(200, 6, torch.Generator().manual_seed(0))
+    more = {"uniforms": uniforms, "end_id": lm.end_id, "pad_id": lm.pad_id, "samples": 200}
+    barred = collect(decode(lm.trunk, prompts, min_new_tokens=3, keep_distributions=True, **more))
+    assert (barred.tokens[:, :3] != lm.end_id).all() and (barred.lengths >= 4).all()
+    usual = collect(decode(lm.trunk, prompts, keep_distributions=True, **more))
+    first = usual.full_logprobs[0, 0]
+    assert torch.equal(barred.full_logprobs[0, 0], first), "the model's own distribution is told"
+    rest = without(first[None], lm.end_id)[0]
+    assert rest[lm.end_id] == -torch.inf and rest.exp().sum() == pytest.approx(1, abs=1e-5)
+    others = torch.arange(len(rest)) != lm.end_id
+    shift = (rest - first)[others]
+    torch.testing.assert_close(shift, shift[:1].expand_as(shift), rtol=0, atol=1e-4)
 
 
 def test_samples_settings_are_used():
