@@ -28,7 +28,7 @@ const WORDS = {
   differ: (chose, better) => `${chose}; by the brief, ${better}.`,
   write: {
     title: "A better answer?", back: "Back", send: "Send",
-    say: "The host reads it first; then it may stand on the wall.",
+    say: "Up to 400 letters. The host reads it first; then it may stand on the wall.",
     sent: "Kept for the host. Thank you.", empty: "Write something first.",
   },
   oneVoice: "You have joined on another device too: both are one voice.",
