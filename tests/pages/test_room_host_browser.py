@@ -112,6 +112,15 @@ class Workshop:
             assert max(over) <= 1, (name, size, scheme, over)
         assert "Next:" in words(self.wall) or "last act" in words(self.wall)
 
+    def pause(self, act: str) -> None:
+        """A break in this act, and on again."""
+        freeze = self.host.locator(".st-key-room_freeze button").first
+        freeze.click()
+        self.wall.locator(".op-pause").wait_for(timeout=SOON)
+        self.look(f"pause-{act}")
+        freeze.click()
+        self.wall.locator(".op-pause").wait_for(state="detached", timeout=SOON)
+
 
 def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     app = start_app(environment={"OPOSSUM_WORKERS": "1"})  # as it ships: pages never wait for it
@@ -132,11 +141,7 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
         room.judge(phone, 12, "Which")
     until(host, lambda: room.shown("Judgements") >= 24, "every tap stored", SOON / 1000)
     room.look("judge")
-    host.locator(".st-key-room_freeze button").first.click()
-    wall.locator(".op-pause").wait_for(timeout=LONG)
-    room.look("pause")
-    host.locator(".st-key-room_freeze button").first.click()
-    wall.locator(".op-pause").wait_for(state="detached", timeout=LONG)
+    room.pause("judge")
 
     room.go_on("The reward model")
     host.locator(".st-key-room_fit button").first.click()
@@ -150,6 +155,7 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     wall.locator(".op-figure").filter(has_text="5/5").first.wait_for(timeout=LONG)
     assert wall.get_by_test_id("stPlotlyChart").count() == 2
     room.look("ppo")
+    room.pause("ppo")
 
     room.go_on("Blind vote")
     until(host, lambda: "Which answer is which" in words(host), "the vote's pairs")

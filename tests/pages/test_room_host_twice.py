@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from page_helpers import press, still_queue
-from test_room_host import host_of
+import contextlib
 
-from rlhf_core.rooms import acts, doors, opening
+import pytest
+from page_helpers import html_of, press, said, still_queue
+from test_room_host import at, host_of
+
+from rlhf_core.common.errors import RoomError
+from rlhf_core.rooms import acts, closing, doors, figures, opening
 from rlhf_core.rooms.records import JOIN, PPO, PRACTICE, REWARD, RoomSettings
 from rlhf_core.session import registry
 from rlhf_core.store.database_errors import store_error
 from ui import state
-from ui.room import host_mark, patience
+from ui.room import host_mark, patience, wall
 
 
 @pytest.fixture
@@ -104,3 +107,38 @@ def test_before_the_run_has_answers_the_host_sees_none_as_the_wall(opened):
         row = {"prompt": "An opossum is", "text": " first.", "reward": 0.0, "step": 0}
         session.tuned.samples = [row]
     assert beside(app.run())
+
+
+def deleted_at(monkeypatch, name: str, opened) -> None:
+    """The room is deleted, by another tab, as the page takes its figures."""
+    look = getattr(figures, name)
+
+    def gone(*args):
+        with contextlib.suppress(RoomError):
+            closing.delete(opened.code, opened.host)
+        return look(*args)
+
+    monkeypatch.setattr(figures, name, gone)
+
+
+def test_a_room_deleted_in_another_tab_takes_the_hosts_page_along(opened, monkeypatch):
+    deleted_at(monkeypatch, "for_host", opened)
+    app = host_of(opened)
+    assert "not known here" in app.error[0].value
+    assert "room_on" not in {button.key for button in app.button}, "nothing is left to press"
+
+
+def test_the_wall_of_a_room_that_was_deleted_says_goodbye(opened, monkeypatch):
+    deleted_at(monkeypatch, "for_wall", opened)
+    assert wall.GONE in html_of(at(room=opened.code, wall=opened.wall))
+
+
+@pytest.mark.parametrize("typed", ["x" * 25, "x" * 5_000, "\U0001f98a" * 25])
+def test_a_nickname_that_is_too_long_is_told_and_stays_to_be_cut(opened, typed):
+    app = at(room=opened.code)
+    assert not app.text_input(key="join_nickname").max_chars, "the field would drop it in silence"
+    app.text_input(key="join_nickname").set_value(typed)
+    app.button[0].click().run()
+    assert "at most 24 fit" in said(app) and "me" not in app.query_params
+    assert app.text_input(key="join_nickname").value == typed
+    assert doors.by_host(opened.code, opened.host).people == 0

@@ -214,6 +214,8 @@ def looked(room: Room, secret: str) -> dict | None:
     try:
         return figures.for_host(room.code, secret)
     except (RoomError, StoreError) as error:
+        if getattr(error, "kind", "") == "unknown":
+            state.rerun()  # deleted from another tab: the whole page says so
         st.caption(text.plain(f"{error} This page looks again in a moment."))
         return None
 

@@ -15,6 +15,7 @@ const WORDS = {
   sending: (n) => `Sending ${n} …`,
   count: { practice: (n) => `${n} practised`, rank: (n) => `${n} judged`, vote: (n) => `${n} voted` },
   stopped: ["Stop", "This room is not open to this phone. Ask the host for the code."],
+  gone: "This room, or your place in it, was deleted. Thank you for coming.",
   loading: "One moment …",
   again: "Try again",
   start: "Start",
