@@ -15,6 +15,7 @@ import streamlit
 from rlhf_core.rooms.records import JOIN, PRACTICE, RANK, REWARD, TALK, VOTE
 from ui.room import wall
 
+ONE, TWO = ("meme-bot",), ("meme-bot", "biology-homework")
 SIZES = ((1920, 1080), (1280, 720))
 AWAY = '<div class="stDialog"><section role="dialog"><p>Connection error</p></section></div>'
 VERDICT = (
@@ -34,8 +35,8 @@ BOX = """one => {
 }"""
 
 
-def shown(page, act: str, *, frozen: bool = False, more: str = "", **changes) -> None:
-    where = stand_in.room(act)
+def shown(page, act: str, slugs=ONE, *, frozen: bool = False, more: str = "", **changes) -> None:
+    where = stand_in.room(act, slugs=slugs)
     where = dataclasses.replace(where, act=dataclasses.replace(where.act, frozen=frozen))
     told = stand_in.for_wall(stand_in.figures(where, **changes))
     style = f"{FONT}{wall.STYLE}"
@@ -52,14 +53,15 @@ def meet(one: list[float], other: list[float]) -> bool:
     return all(one[n] < other[n + 2] - 0.5 and other[n] < one[n + 2] - 0.5 for n in (0, 1))
 
 
+@pytest.mark.parametrize("slugs", [ONE, TWO], ids=["one brief", "two halves"])
 @pytest.mark.parametrize("act", [JOIN, PRACTICE, RANK, REWARD, VOTE, TALK])
-def test_a_pause_moves_nothing_of_the_act(page, act):
+def test_a_pause_moves_nothing_of_the_act(page, act, slugs):
     """Charts stand fast beside it, so what moves would lie under them."""
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        shown(page, act)
+        shown(page, act, slugs)
         usual = boxes(page, ".op-wall main > *")
-        shown(page, act, frozen=True)
+        shown(page, act, slugs, frozen=True)
         assert boxes(page, ".op-wall main > *:not(.op-pause)") == usual
         [pause] = boxes(page, ".op-pause")
         others = usual + boxes(page, ".op-act, .op-wall footer")
