@@ -47,7 +47,7 @@ def nickname(typed: object, taken: Iterable[str] = ()) -> str:
         return ""
     if len(name) > NICKNAME:
         raise RoomError(
-            f"The nickname has {len(name)} letters; at most {NICKNAME} fit. A short one will do."
+            f"That nickname has too many letters; at most {NICKNAME} fit. A short one will do."
         )
     known, number, tried = {other.casefold() for other in taken}, 1, name
     while tried.casefold() in known:

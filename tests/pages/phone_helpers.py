@@ -40,6 +40,7 @@ PLAY = {
     "words": "",
     "left_out": False,
     "sorry": "",
+    "kind": "closed",
 }
 
 

@@ -16,6 +16,7 @@ from conftest import settled
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 LONG = 600_000  # ms: training, on a machine that does other things too
+SOON = 90_000  # ms: what needs no training
 SIZES = {"720": (1280, 720, "light"), "1080": (1920, 1080, "dark")}
 # How much more there is of the wall than fits.
 OVER = """() => [
@@ -81,17 +82,18 @@ class Workshop:
         here.first.wait_for(timeout=LONG)
         self.wall.locator(".op-act").filter(has_text=title).first.wait_for(timeout=LONG)
 
-    def judge(self, phone, count: int) -> None:
-        """So many taps; what stands before a pair is pressed away: the brief, what a practice pair
-        taught.
+    def judge(self, phone, count: int, task: str) -> None:
+        """So many taps at pairs of ``task``; what stands before one is pressed away: the brief,
+        what a practice pair taught. A phone hears of a new act within seconds, and asks on until
+        then.
         """
+        asked = phone.locator(".task:visible").filter(has_text=re.compile(f"^{task}"))
         for number in range(count):
-            pair = phone.locator(f"[data-choice={'ab'[number % 2]}]:visible")
             before = phone.locator(".go:visible, .next:visible")
-            pair.or_(before).first.wait_for(timeout=LONG)
+            asked.or_(before).first.wait_for(timeout=SOON)
             if before.count():
                 before.first.tap()
-                pair.wait_for(timeout=LONG)
+            asked.wait_for(timeout=SOON)
             tap(phone, "ab"[number % 2])
 
     def shown(self, label: str) -> int:
@@ -110,6 +112,15 @@ class Workshop:
             assert max(over) <= 1, (name, size, scheme, over)
         assert "Next:" in words(self.wall) or "last act" in words(self.wall)
 
+    def pause(self, act: str) -> None:
+        """A break in this act, and on again."""
+        freeze = self.host.locator(".st-key-room_freeze button").first
+        freeze.click()
+        self.wall.locator(".op-pause").wait_for(timeout=SOON)
+        self.look(f"pause-{act}")
+        freeze.click()
+        self.wall.locator(".op-pause").wait_for(state="detached", timeout=SOON)
+
 
 def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     app = start_app(environment={"OPOSSUM_WORKERS": "1"})  # as it ships: pages never wait for it
@@ -121,20 +132,16 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
 
     room.go_on("Practice")
     for phone in room.phones:
-        room.judge(phone, 2)
+        room.judge(phone, 2, "Practice")
     room.look("practice")
     until(host, lambda: "being written" not in words(host), "answers written")
 
     room.go_on("Judge")
     for phone in room.phones:
-        room.judge(phone, 12)
-    until(host, lambda: room.shown("Judgements") >= 24, "every tap stored")
+        room.judge(phone, 12, "Which")
+    until(host, lambda: room.shown("Judgements") >= 24, "every tap stored", SOON / 1000)
     room.look("judge")
-    host.locator(".st-key-room_freeze button").click()
-    wall.locator(".op-pause").wait_for(timeout=LONG)
-    room.look("pause")
-    host.locator(".st-key-room_freeze button").click()
-    wall.locator(".op-pause").wait_for(state="detached", timeout=LONG)
+    room.pause("judge")
 
     room.go_on("The reward model")
     host.locator(".st-key-room_fit button").first.click()
@@ -148,12 +155,13 @@ def test_from_the_code_to_the_verdict(chromium, start_app, artefacts):
     wall.locator(".op-figure").filter(has_text="5/5").first.wait_for(timeout=LONG)
     assert wall.get_by_test_id("stPlotlyChart").count() == 2
     room.look("ppo")
+    room.pause("ppo")
 
     room.go_on("Blind vote")
     until(host, lambda: "Which answer is which" in words(host), "the vote's pairs")
     for phone in room.phones:
-        room.judge(phone, 3)
-    until(host, lambda: room.shown("Votes") >= 6, "votes stored")
+        room.judge(phone, 3, "Blind vote")
+    until(host, lambda: room.shown("Votes") >= 6, "votes stored", SOON / 1000)
     room.look("vote")
 
     room.go_on("Talk")

@@ -77,5 +77,6 @@ def test_two_servers_on_postgresql_one_killed_in_each_act(runs, tmp_path, monkey
         with nginx(tmp_path / "nginx", ALONE, [one.url, other.url]) as address:
             check(beside(played(Replicas([one, other], address))))
         said = (tmp_path / "nginx" / "access.log").read_text().splitlines()
-        served = [line.split()[-2] for line in said if "/room-desk" in line]
-    assert len({address for address in served if "," not in address}) == 2
+        served = {line.split()[-2] for line in said if "/room-desk" in line}
+    # Where a kill falls between two tries, nginx names its group of servers, or both of them.
+    assert {place.url.removeprefix("http://") for place in (one, other)} <= served

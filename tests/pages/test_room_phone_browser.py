@@ -300,6 +300,8 @@ def test_a_closed_room_and_a_person_left_out_hear_so(phone, room):
     room.play(sorry="")
     page.locator(".go").tap()
     page.locator(".ask").wait_for(timeout=SOON)
+    room.play(sorry="There is no room of this code here.", kind="unknown")
+    page.get_by_text("was deleted. Thank you for coming.").wait_for(timeout=SOON)
 
 
 def test_a_pair_that_was_judged_on_another_device_is_told_and_left(phone, room):

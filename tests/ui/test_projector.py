@@ -37,6 +37,9 @@ def test_every_letter_of_a_chart_can_be_read_and_lines_are_thicker(make):
     sizes += [note.font.size for note in layout.annotations]
     assert min(sizes) >= 18, sizes
     assert layout.height > usual.layout.height
+    for name in ("xaxis", "yaxis"):  # once: an object that both had would grow twice
+        grown = layout[name].tickfont.size / usual.layout[name].tickfont.size
+        assert grown == pytest.approx(projector.LARGER)
     for before, after in zip(usual.data, large.data, strict=True):
         assert list(after.y) == list(before.y), "the data stays what it is"
         if before.line.width:

@@ -91,9 +91,9 @@ def deck(run: Steering, *, timed: bool) -> None:
 # --- refreshed while it trains --------------------------------------------------------------------
 
 
-def live(run: Steering, view: dict) -> None:
+def live(run: Steering, view: dict, *, answers: bool = True) -> None:
     """Where it is, its newest numbers, the two charts with room for the steps to come, and what it
-    writes.
+    writes, with ``answers``.
     """
     end, metrics = run.end(view), list(run.session.tuned.metrics)
     where(run, view, end)
@@ -115,7 +115,8 @@ def live(run: Steering, view: dict) -> None:
     ):
         with column:
             charts.draw(chart, key=f"ppo_{chart.title}", brief=brief, height=HEIGHT)
-    st.html(beside_html(run.session))
+    if answers:
+        st.html(beside_html(run.session))
 
 
 def where(run: Steering, view: dict, end: int) -> None:

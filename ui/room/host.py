@@ -20,6 +20,7 @@ from ui.room import (
     host_acts,
     host_end,
     host_links,
+    host_mark,
     host_open,
     host_people,
     host_training,
@@ -27,6 +28,7 @@ from ui.room import (
     roles,
     wall_acts,
 )
+from ui.room.patience import patiently
 
 EVERY = 2.0  # seconds between two looks
 COUNTERS = 1.0  # and at the counters: with what is kept for a second, two behind at most
@@ -54,7 +56,8 @@ def draw(code: str, secret: str) -> None:
         st.error(text.plain(error), icon=":material/error:")
     look = None if room.closed else EVERY
     often = None if room.closed else COUNTERS
-    st.fragment(_numbers, run_every=often, key="room_numbers")(room, secret)
+    drawn = host_mark.of(room)
+    st.fragment(_numbers, run_every=often, key="room_numbers")(room, secret, drawn)
     shown, script = st.columns([2, 1], gap="large")
     with script:
         _script(room, secret)
@@ -164,7 +167,7 @@ def _more_time(code: str, secret: str) -> None:
 def _act(do, *args) -> None:
     """Do what the host asked, or keep the sentence that says why not."""
     try:
-        do(*args)
+        patiently(do, *args)
     except (RoomError, StoreError) as error:
         st.session_state[host_open.ERROR] = str(error)
 
@@ -211,16 +214,20 @@ def looked(room: Room, secret: str) -> dict | None:
     try:
         return figures.for_host(room.code, secret)
     except (RoomError, StoreError) as error:
+        if getattr(error, "kind", "") == "unknown":
+            state.rerun()  # deleted from another tab: the whole page says so
         st.caption(text.plain(f"{error} This page looks again in a moment."))
         return None
 
 
-def _numbers(room: Room, secret: str) -> None:
-    """Clock and counters, two seconds behind at most; another tab's step draws the page anew."""
+def _numbers(room: Room, secret: str, drawn: list) -> None:
+    """Clock and counters, two seconds behind at most; what another tab stepped to or started draws
+    the page anew. ``drawn``: the mark of what it shows.
+    """
     found = looked(room, secret)
     if found is None:
         return
-    if found["act"]["number"] != room.act.number:
+    if found["act"]["number"] != room.act.number or host_mark.of(room) != drawn:
         state.rerun()
     _watch_over_answers(room, found)
     with st.container(horizontal=True, vertical_alignment="center", key="room_counts"):

@@ -41,7 +41,7 @@ def draw(room: Room, secret: str) -> None:
             on_click="ignore",
         )
         st.page_link(
-            "pages/import_export.py", label="The model and its run", icon=":material/swap_horiz:"
+            "pages/paper_trail.py", label="The model and its run", icon=":material/receipt_long:"
         )
     with st.expander("What was done", icon=":material/history:", key="room_events"):
         _events(room, secret)

@@ -14,6 +14,7 @@ from rlhf_core.rooms import acts, doors
 from rlhf_core.rooms.records import Room
 from ui import text
 from ui.room import reach
+from ui.room.patience import patiently
 
 SHEET = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -131,7 +132,7 @@ def door(room: Room, secret: str) -> None:
 
 def _door(code: str, secret: str, closed: bool) -> None:
     try:
-        acts.door(code, secret, closed)
+        patiently(acts.door, code, secret, closed)
     except (RoomError, StoreError) as error:
         st.session_state["room_error"] = str(error)
 

@@ -13,6 +13,7 @@ from rlhf_core.rooms import integrity, limits
 from rlhf_core.rooms.records import Room
 from ui import charts, text
 from ui.room import names
+from ui.room.patience import patiently
 
 ASKED, ERROR = "room_asked", "room_hand_error"  # in the session's state
 MOST_WORDS = 40  # texts on the page at a time; those that wait come first
@@ -104,7 +105,7 @@ def _ask(key: str) -> None:
 def _do(do, *args) -> None:
     st.session_state.pop(ASKED, None)
     try:
-        do(*args)
+        patiently(do, *args)
     except (RoomError, StoreError) as error:
         st.session_state[ERROR] = str(error)
 

@@ -23,6 +23,7 @@ from ui.ppo.steering import ERROR as PPO_ERROR
 from ui.ppo.steering import Steering
 from ui.reward_model import verdict as of_fit
 from ui.room import host_open, roles
+from ui.room.patience import patiently
 
 EVERY = 2.0  # seconds between two looks at a job
 GROUPS, FAVOURITES = ("majority", "minority"), 3
@@ -65,7 +66,7 @@ def _each(room: Room, do: Callable[[Half], object]) -> None:
     """Do something for every half; what one cannot is told, and keeps the other from nothing."""
     for half in room.halves:
         try:
-            do(half)
+            patiently(do, half)
         except (RoomError, StoreError) as error:
             if len(room.halves) == 1 or roles.half(room) == half.number:
                 st.session_state[host_open.ERROR] = str(error)
@@ -221,16 +222,23 @@ def ppo(room: Room, secret: str, standing: dict) -> None:
         monitor.monitor(
             "ppo",
             controls=(),
-            draw=lambda _, view: cockpit.live(run, view),
+            draw=lambda _, view: cockpit.live(run, view, answers=_begun(run)),
             every=EVERY,
             quiet=True,
             line=cockpit.trouble,
         )
     else:
-        cockpit.live(run, {})
+        cockpit.live(run, {}, answers=_begun(run))
     st.page_link(
         "pages/ppo.py", label="The whole cockpit: knobs, doctor, answers", icon=":material/tune:"
     )
+
+
+def _begun(run: Steering) -> bool:
+    """Has the run answers of its own? Until then there is no "before", here as on the wall: what
+    was judged is another draw than what step 0 writes.
+    """
+    return bool(run.session.tuned.samples)
 
 
 def _back(room: Room, secret: str, act: str) -> None:
@@ -238,7 +246,7 @@ def _back(room: Room, secret: str, act: str) -> None:
 
     def go() -> None:
         try:
-            acts.step(room.code, secret, act)
+            patiently(acts.step, room.code, secret, act)
         except (RoomError, StoreError) as error:
             st.session_state[host_open.ERROR] = str(error)
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import streamlit as st
 
 from rlhf_core.common.errors import RoomError, StoreError
-from rlhf_core.rooms import doors, limits
+from rlhf_core.rooms import doors
 from rlhf_core.rooms.records import Person, Room
 from ui import addresses, rates, styles, text
 from ui.room import desk, phone, roles
@@ -139,8 +139,7 @@ def _door(room: dict) -> None:
     st.write(text.plain(room["consent"]))
     with st.form("join_form", border=False):
         st.text_input(
-            "Nickname (optional)",
-            max_chars=limits.NICKNAME,
+            "Nickname (optional)",  # no max_chars: the field would take nothing, without a word
             key="join_nickname",
             placeholder="or be a colour and an animal",
             autocomplete="off",

@@ -24,6 +24,7 @@ EVERY = 1.5  # seconds between two looks
 LAST = "wall_last"  # in the session's state: the figures that were drawn last
 CONFIG = {"displayModeBar": False, "staticPlot": True, "responsive": True}
 CLOCK = "wall_countdown"
+GONE = "This room was deleted, with everything in it. Thank you for coming."
 # Of a chart, in hundredths of the screen's width (of a 16:9 picture): as css/room_wall.css places.
 HEIGHTS = {records.REWARD: 32.0, records.PPO: 16.5, "half": 11.6}
 LETTERS = 1.5 / 12.8  # times larger, for each pixel of such a hundredth
@@ -53,7 +54,9 @@ def _look(room: Room, key: str) -> None:
     except StoreError:  # busy: what was there stays
         found = st.session_state.get(LAST)
     except RoomError as error:
-        st.html(wall_acts.screen(room.settings.title, "", text.escape(str(error)), ""))
+        why = GONE if error.kind == "unknown" else str(error)
+        said = f"<p class='op-say'>{text.escape(why)}</p>"
+        st.html(wall_acts.screen(room.settings.title, "", said, ""))
         return
     if found is None:
         return

@@ -172,7 +172,7 @@ def talk(room: Room, found: dict, link: str) -> str:
         for place, one in enumerate(found["votes"])
     )
     kind = "op-halves" if len(room.halves) > 1 else "op-one"
-    return f"<div class='op-talk {kind}'>{parts}</div>{wall_acts.typed(found)}"
+    return f"<div class='op-talk {kind}'>{parts}</div>{wall_acts.typed(found, 1)}"
 
 
 def _verdict(one: dict, halves: int) -> str:

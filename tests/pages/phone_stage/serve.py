@@ -38,6 +38,7 @@ PLAY = {
     "words": "",
     "left_out": False,
     "sorry": "",
+    "kind": "closed",
 }
 STORED: dict[str, dict] = {}
 WROTE: dict[str, dict] = {}
@@ -61,7 +62,7 @@ def made_up(number: int, act: str) -> dict:
 def take(code, me, judged=(), holds=(), wrote=()):
     with LOCK:
         if PLAY["sorry"]:
-            raise RoomError(PLAY["sorry"], "closed")
+            raise RoomError(PLAY["sorry"], PLAY["kind"])
         act, stored, refused = PLAY["act"], [], []
         for row in wrote:
             WROTE.setdefault(row["id"], row)

@@ -64,7 +64,7 @@ function makeLine({ store, code, me, byPage, onReply, onState, onEnd }) {
       onReply(said)
     } else if (status >= 400 && status < 500 && status !== 429) {
       ended = true
-      onEnd(said?.sorry ?? "")
+      onEnd(said?.sorry ?? "", status)
     } else {
       failures += 1
     }

@@ -34,7 +34,11 @@ function makePhone(root, data) {
   const line = makeLine({
     store, code, me, byPage, onReply: take,
     onState: (failures) => { state.failures = failures; draw() },
-    onEnd: (sorry) => { state.ended = sorry || WORDS.stopped[1]; draw() },
+    onEnd: (sorry, status) => {
+      const gone = status === 404 && state.reply // it was here
+      state.ended = (gone ? WORDS.gone : sorry) || WORDS.stopped[1]
+      draw()
+    },
   })
 
   // Without a desk on the server the page takes the request along; `answered` comes back.

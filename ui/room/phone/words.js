@@ -15,6 +15,7 @@ const WORDS = {
   sending: (n) => `Sending ${n} …`,
   count: { practice: (n) => `${n} practised`, rank: (n) => `${n} judged`, vote: (n) => `${n} voted` },
   stopped: ["Stop", "This room is not open to this phone. Ask the host for the code."],
+  gone: "This room, or your place in it, was deleted. Thank you for coming.",
   loading: "One moment …",
   again: "Try again",
   start: "Start",
@@ -28,7 +29,7 @@ const WORDS = {
   differ: (chose, better) => `${chose}; by the brief, ${better}.`,
   write: {
     title: "A better answer?", back: "Back", send: "Send",
-    say: "The host reads it first; then it may stand on the wall.",
+    say: "Up to 400 letters. The host reads it first; then it may stand on the wall.",
     sent: "Kept for the host. Thank you.", empty: "Write something first.",
   },
   oneVoice: "You have joined on another device too: both are one voice.",
