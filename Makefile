@@ -24,8 +24,10 @@ help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "With a Python of your choice: make run PYTHON=/path/to/python3.12. For the others in the room: make run HOST=0.0.0.0 PORT=8501."
 
+# A port that cannot be had is said before the set-up. Ctrl-C is how one stops it, and so no mistake.
+run: WHERE = --host $(HOST) $(if $(PORT),--port $(PORT))
 run: venv ## Start Opossum and open it in your browser
-	@$(PY) -m rlhf_core app --host $(HOST) $(if $(PORT),--port $(PORT))
+	@trap : INT; $(PY) -m rlhf_core app $(WHERE); status=$$?; [ $$status = 130 ] || exit $$status
 
 test: venv-dev ## Check style and run every test but the slow ones, JOBS=2 files at a time (ARGS="-k ppo" for some)
 	@sh scripts/ensure_chromium.sh
@@ -98,4 +100,4 @@ clean: ## Remove the environment, caches and test artefacts; your runs/ and a ha
 # The script itself sees whether there is anything to do, and says so only then.
 venv venv-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "Opossum needs Python 3.11 to 3.14, and no '$(PYTHON)' is here. Get one from python.org or your package manager."; exit 2; }
-	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev) $(if $(filter-out .venv,$(VENV)),--venv $(VENV))
+	@$(PYTHON) scripts/bootstrap.py $(if $(filter venv-dev,$@),--dev) $(if $(filter-out .venv,$(VENV)),--venv $(VENV)) $(WHERE)

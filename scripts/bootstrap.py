@@ -9,8 +9,8 @@ says nothing and returns at once. What was left half made is made anew. On Linux
 card it takes PyTorch's CPU build, a tenth of the download, from PyTorch's own index if that answers
 within a few seconds; otherwise the plain pin. Your own pip settings hold throughout.
 
-It knows nothing about the app. Its parts are in ``scripts/setting_up``; all of it must stay
-readable by Python 3.6.
+It knows nothing about the app but whether its port can be had. Its parts are in
+``scripts/setting_up``; all of it must stay readable by Python 3.6.
 """
 
 import argparse
@@ -203,6 +203,18 @@ def bootstrap(dev):
     say()
 
 
+def refused(host, port):
+    """Why the app could not listen there, which it would only say after the minutes of setting up;
+    "" where it can, and where nobody asks.
+    """
+    if host is None:
+        return ""
+    sys.path.insert(0, ROOT)
+    from rlhf_core.command_line import ports  # here: a Python that is too old cannot read it
+
+    return ports.refusal(host, port)
+
+
 def main(arguments=None):
     global VENV
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -212,6 +224,8 @@ def main(arguments=None):
     parser.add_argument(
         "--venv", default=VENV, metavar="FOLDER", help="where it lies (default: .venv)"
     )
+    parser.add_argument("--host", metavar="ADDRESS", help="where the app is to listen afterwards")
+    parser.add_argument("--port", type=int, metavar="N", help="and at which port")
     asked = parser.parse_args(arguments)
     dev, VENV = asked.dev, os.path.abspath(asked.venv)
     if is_ready(dev):
@@ -222,7 +236,13 @@ def main(arguments=None):
             say(pythons.unsuited_line(sys.version_info[:2], sys.executable))
             return 2
         again = (["--dev"] if dev else []) + ["--venv", VENV]
+        again += ["--host", asked.host] if asked.host is not None else []
+        again += ["--port", str(asked.port)] if asked.port is not None else []
         return pythons.replace_us(other, os.path.abspath(__file__), again)
+    why = refused(asked.host, asked.port)
+    if why:
+        say(why)
+        return 2
     running.end_with_us()
     os.makedirs(os.path.dirname(VENV), exist_ok=True)
     try:

@@ -51,8 +51,8 @@ def command(host: str, port: int | None, browser: bool) -> list[str]:
     whose name points here is not.
     """
     # -P: no module that lies in the shell's own folder
-    found = [sys.executable, "-P", "-m", "streamlit", "run", str(places.BESIDE / "serve.py")]
-    found += ["--server.address", host]
+    found = [sys.executable, "-P", str(places.BESIDE / "ui" / "quietly.py")]
+    found += ["run", str(places.BESIDE / "serve.py"), "--server.address", host]
     if host in HOME:
         for name in HOME:
             found += ["--server.allowedHosts", name]
@@ -67,10 +67,7 @@ def app(args: argparse.Namespace) -> int:
         raise InputError(
             "Streamlit is not installed here, so there is nothing to open the app with."
         )
-    if args.port is not None and (why := ports.why_not(args.host, args.port)):
-        free = ports.next_free(args.host, args.port)
-        raise InputError(why + (f" {free} is free: take that one, or name none." if free else ""))
-    if args.port is None and (why := ports.why_not(args.host, 0)):  # 0: any port there is
+    if why := ports.refusal(args.host, args.port):
         raise InputError(why)
     runs = runs_folder()
     start = command(args.host, args.port, args.browser)

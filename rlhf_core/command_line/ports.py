@@ -29,6 +29,17 @@ def why_not(host: str, port: int) -> str:
     return ""
 
 
+def refusal(host: str, port: int | None) -> str:
+    """Why the app cannot be had there, and where it can, in a sentence; "" where it can. ``port``:
+    None for any there is.
+    """
+    if port is not None and not 1 <= port <= 65_535:
+        return f"There is no port {port}; they go from 1 to 65535."
+    why = why_not(host, port or 0)
+    free = next_free(host, port) if why and port else None
+    return why + (f" {free} is free: take that one, or name none." if free else "")
+
+
 def next_free(host: str, after: int) -> int | None:
     ports = range(max(after, 1023) + 1, min(after + 200, 65_536))
     return next((port for port in ports if not why_not(host, port)), None)

@@ -15,7 +15,8 @@ from rlhf_core.common.errors import StoreError
 SENTENCES = {
     "busy": "The database is busy with somebody else's work: try again in a moment.",
     "read-only": (
-        "The database may only be read: whoever runs Opossum has to give it the right to write."
+        "The database may only be read: whoever runs Opossum has to give it the right to write, or"
+        " another place (OPOSSUM_RUNS: a folder, DATABASE_URL: a server)."
     ),
     "full": "The database's disk is full: whoever runs Opossum has to make room on it.",
     "gone": "The database is out of reach: try again when it is back.",

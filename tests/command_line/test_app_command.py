@@ -4,6 +4,8 @@ said, and one that can is named.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, App, free_port
 from rlhf_core import __main__ as command_line
 from rlhf_core.command_line import app, ports
 from rlhf_core.common import places
 from rlhf_core.common.source import VERSION
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 
 
 def opossum(*arguments: str) -> subprocess.CompletedProcess:
@@ -33,6 +37,58 @@ def test_a_port_that_is_taken_is_said_and_a_free_one_named() -> None:
     assert done.returncode == 2 and f"Port {port} is taken" in done.stderr
     free = int(done.stderr.split(" is free")[0].split()[-1])
     assert free > port and ports.why_not("127.0.0.1", free) == ""
+
+
+def hear_ctrl_c() -> None:
+    """Whoever runs the tests in the background has Ctrl-C ignored, and a child would inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@POSIX
+def test_ctrl_c_ends_it_with_a_plain_line(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rlhf_core", "app", "--no-browser", "--port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "OPOSSUM_RUNS": str(tmp_path)},
+            preexec_fn=hear_ctrl_c,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        App(f"http://127.0.0.1:{port}", tmp_path, log, process).wait_until_healthy()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    said = log.read_text()
+    assert said.endswith("Opossum has stopped.\n")
+    assert "Aborted" not in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "says"),
+    [
+        ("raise KeyboardInterrupt", 130, "Opossum has stopped.\n"),  # while it is still starting
+        ("def main(*a, **k): raise click.Abort", 130, "Opossum has stopped.\n"),
+        ("def main(*a, **k): raise click.UsageError('no such file')", 2, "Error: no such file\n"),
+        ("def main(*a, **k): sys.exit(3)", 3, ""),
+    ],
+)
+def test_what_streamlit_ends_with_is_passed_on(tmp_path: Path, broken, status, says) -> None:
+    (tmp_path / "streamlit" / "web").mkdir(parents=True)
+    for package in ("streamlit", "streamlit/web"):
+        (tmp_path / package / "__init__.py").write_text("")
+    (tmp_path / "streamlit" / "web" / "cli.py").write_text(f"import click, sys\n{broken}\n")
+    done = subprocess.run(
+        [sys.executable, ROOT / "ui" / "quietly.py", "run", "serve.py"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (status, says, "")
 
 
 @pytest.mark.parametrize("port", ["web", "-1", "0", "70000"])

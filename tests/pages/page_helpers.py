@@ -78,6 +78,14 @@ def again(app: AppTest) -> AppTest:
     return app
 
 
+def opened(app: AppTest, key: str) -> AppTest:
+    """With this expander open, which is drawn only then. AppTest knows no click on one, and each
+    of its runs shuts it again.
+    """
+    app.session_state[key] = True
+    return again(app)
+
+
 def press(app: AppTest, key: str) -> AppTest:
     app.button(key=key).click().run()
     assert not app.exception, app.exception

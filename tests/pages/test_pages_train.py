@@ -11,7 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
-from page_helpers import EVIL, ROOT, again, alts, finish, keys, offered, open_page, press, said
+from page_helpers import (
+    EVIL,
+    ROOT,
+    again,
+    alts,
+    finish,
+    keys,
+    offered,
+    open_page,
+    opened,
+    press,
+    said,
+)
 from stand_ins import FACT, MEME, OTHER, add_set, engine, evaluation, fake_ppo, made, rank, stand_in
 from streamlit.testing.v1 import AppTest
 
@@ -193,6 +205,8 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     app = again(app)
     assert [metric.value for metric in app.metric] == ["+0.10 SD", "0.20"]
     assert "**Step 1 of 2**" in progress(app)
+    assert len(alts(app)) == 2, "a chart that nobody sees is not drawn"
+    app = opened(app, "ppo_charts")
     starts = (
         "Mean reward",
         "KL to reference",
@@ -207,7 +221,7 @@ def test_ppo_plays_shows_its_charts_and_ends(queue):
     ] == list(starts)
     assert app.slider(key="ppo_steps").disabled
     finish(queue)
-    app = again(app)
+    app = opened(app, "ppo_wrote")
     assert session.tuned.steps_done == 2 and "to_before_after" in keys(app)
     assert "sample two" in said(app) and "<script>" not in said(app)
 
@@ -323,9 +337,13 @@ def bodies(app) -> list[str]:
 
 def test_samples_of_every_step_can_be_opened(queue):
     app = open_page("ppo", made("tuned"))
+    assert "Step 2: 1 of its 1 answers." not in said(app), "not before it is opened"
+    app = opened(app, "ppo_wrote")
     assert "Step 2: 1 of its 1 answers." in said(app)
-    app.toggle(key="ppo_follow").set_value(False).run()
-    app.select_slider(key="ppo_sample_step").set_value(0).run()
+    app.toggle(key="ppo_follow").set_value(False)
+    app = opened(app, "ppo_wrote")
+    app.select_slider(key="ppo_sample_step").set_value(0)
+    app = opened(app, "ppo_wrote")
     *_, shown = [body for body in bodies(app) if "op-answer" in body]
     assert "sample zero" in shown and "first update" in said(app)
 
@@ -473,7 +491,7 @@ def test_a_round_that_cannot_be_started_again_says_why(queue):
 
 
 def test_the_value_loss_is_explained_for_a_short_run(queue):
-    words = said(open_page("ppo", made("tuned")))
+    words = said(opened(open_page("ppo", made("tuned")), "ppo_charts"))
     assert "In a run of 15 steps it may stay up" in words and "no failure" in words
 
 
