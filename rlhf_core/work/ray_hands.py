@@ -126,7 +126,8 @@ class RayHand:
         self._name, self._workers, self._at = name, workers, at
         self._inside, self._path = inside, (*path, str(pool.ROOT))
         self._actor: Any = None  # made while somebody listens
-        self._ended, self._there = None, False
+        self._ended: Any = None  # asked to end
+        self._there = False
 
     def listen(self, new: Callable[[], None]) -> object:
         try:

@@ -46,7 +46,7 @@ def test_a_crowd_gets_its_share_and_no_more(clock) -> None:
 
     spent = sum(0.05 * times for times in found.values())
     assert spent / 100 == pytest.approx(pace.BUDGET, rel=0.25)
-    assert min(found.values()) >= 8, "nobody is forgotten"
+    assert min(found.values()) >= 4, "nobody is forgotten"
     assert max(found.values()) - min(found.values()) <= 2, "nobody is preferred"
 
 

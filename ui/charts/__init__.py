@@ -247,21 +247,8 @@ def frame(
     interpreter, at each look of each page that follows a run; and unchecked, which takes another
     7 ms (tests/ui/test_charts.py does).
     """
-    axis = {"fixedrange": True, "automargin": True, "zeroline": False}
-    x_axis = {
-        "title": {"text": x_title, "standoff": 8, "font": {"size": 14}},
-        "rangemode": "tozero",
-        "tickformat": "d",
-        "nticks": 9,
-        "tickfont": {"size": 13},  # each axis its own: unchecked, Plotly copies nothing
-        **axis,
-    }
-    y_axis = {
-        "title": {"text": y_title, "standoff": 10, "font": {"size": 14}},
-        "nticks": 6,
-        "tickfont": {"size": 13},
-        **axis,
-    }
+    x_axis = {**_axis(x_title, 8), "rangemode": "tozero", "tickformat": "d", "nticks": 9}
+    y_axis = {**_axis(y_title, 10), "nticks": 6}
     if x_end:
         x_axis["range"] = [-0.02 * x_end, 1.02 * x_end]
         if x_end <= 10:
@@ -289,6 +276,13 @@ def frame(
         "yaxis": y_axis,
     }
     return go.Figure(layout=layout, _validate=False)
+
+
+def _axis(title: str, away: int) -> dict:
+    """Anew for each axis: unchecked, Plotly copies nothing, and two would share their letters."""
+    words = {"text": title, "standoff": away, "font": {"size": 14}}
+    still = {"fixedrange": True, "automargin": True, "zeroline": False}
+    return {"title": words, "tickfont": {"size": 13}, **still}
 
 
 def end_of(records: Sequence[dict], name: str, planned: int | None) -> float | None:
